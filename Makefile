@@ -1,0 +1,52 @@
+# Every command sets itself up first: .venv with all tools, then the speech recordings.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON_BIN  := .venv/bin/python
+ENVIRONMENT := .venv/.ready
+DATA        := build/data/.ready
+TYPES       := build/types/lstmith
+PACKAGES    := golden compiler host boards rtl scripts
+
+# The folder names (rtl, host, ...) must not become importable top-level modules.
+export PYTHONSAFEPATH := 1
+# pytest already uses one process per core; BLAS threads on top of that only fight.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint bench setup clean
+.DEFAULT_GOAL := demo
+
+demo: setup
+	$(PYTHON_BIN) -m lstmith.scripts.demo
+
+test: setup lint
+	.venv/bin/pytest -n 2 -m "not slow"
+
+lint: $(ENVIRONMENT)
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	@# The folders map to the namespace lstmith; mypy needs to see that as a real tree.
+	@rm -rf $(TYPES) && mkdir -p $(TYPES)
+	@for package in $(PACKAGES); do ln -s "$(CURDIR)/$$package" $(TYPES)/; done
+	.venv/bin/mypy $(PACKAGES:%=-p lstmith.%)
+	.venv/bin/mypy hw_tests
+
+bench: setup
+	.venv/bin/lstmith bench
+
+setup: $(ENVIRONMENT) $(DATA)
+
+$(ENVIRONMENT): pyproject.toml scripts/setup/environment.sh
+	bash scripts/setup/environment.sh
+	@touch $@
+
+$(DATA): scripts/speech_files.csv | $(ENVIRONMENT)
+	$(PYTHON_BIN) -m lstmith.scripts.speech
+	@touch $@
+
+# Keeps .venv and the downloaded recordings: neither depends on the sources.
+clean:
+	find build -mindepth 1 -maxdepth 1 ! -name data -exec rm -rf {} + 2>/dev/null || true
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find $(PACKAGES) hw_tests -name __pycache__ -type d -prune -exec rm -rf {} +

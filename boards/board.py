@@ -1,0 +1,65 @@
+"""What the tools need to know of a board; pins and clocks come from amaranth-boards."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+
+FAMILIES = ("ecp5", "ice40")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """An FPGA board that engines are sized and built for.
+
+    Parameters
+    ----------
+    name : str
+        What the user writes.
+    title : str
+        What reports print.
+    family : str
+        ``ecp5`` or ``ice40``.
+    device, package, speed : str
+        As the vendor names them; ``speed`` is empty where there are no grades.
+    clock_mhz : float
+        Clock that builds aim at.
+    luts, dsps : int
+        4-input lookup tables and DSP blocks that nextpnr offers.
+    brams, bram_bits : int
+        Block memories and the bits of each that 16-bit words can use.
+    sprams, spram_bits : int
+        Large single-port memories and the bits of each.
+    precisions : tuple of int
+        Weight widths that the family's lanes support.
+    weights_initialised : bool
+        Whether the bitstream can carry the weights; single-port RAM starts undefined.
+    platform : str
+        Import path of the amaranth-boards platform, ``module:class``.
+    """
+
+    name: str
+    title: str
+    family: str
+    device: str
+    package: str
+    speed: str
+    clock_mhz: float
+    luts: int
+    dsps: int
+    brams: int
+    bram_bits: int
+    sprams: int = 0
+    spram_bits: int = 0
+    precisions: tuple[int, ...] = (4, 8, 16)
+    weights_initialised: bool = True
+    platform: str
+
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES:
+            raise ValueError(f"Board family must be one of {FAMILIES!r}, not {self.family!r}")
+        for field in ("luts", "dsps", "brams", "bram_bits"):
+            if operator.index(getattr(self, field)) < 1:
+                raise ValueError(f"Board {field} must be positive, not {getattr(self, field)!r}")
+        if ":" not in self.platform:
+            raise ValueError(f"Board platform must be 'module:class', not {self.platform!r}")

@@ -1,0 +1,103 @@
+"""The boards this version supports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lstmith.golden.errors import UserError
+
+from .board import Board
+
+#: The target without limits: plain Verilog for any FPGA.
+GENERIC = "generic"
+
+# Sizes are what nextpnr reports as available. A DP16KD holds 1024 words of 18 bits; weights use 16.
+_ULX3S_85F = Board(
+    name="ulx3s-85f",
+    title="ULX3S 85F",
+    family="ecp5",
+    device="LFE5U-85F",
+    package="BG381",
+    speed="6",
+    clock_mhz=60.0,
+    luts=83_640,
+    dsps=156,
+    brams=208,
+    bram_bits=1024 * 16,
+    platform="amaranth_boards.ulx3s:ULX3S_85F_Platform",
+)
+
+BOARDS = (
+    _ULX3S_85F,
+    replace(
+        _ULX3S_85F,
+        name="ulx3s-45f",
+        title="ULX3S 45F",
+        device="LFE5U-45F",
+        luts=43_848,
+        dsps=72,
+        brams=108,
+        platform="amaranth_boards.ulx3s:ULX3S_45F_Platform",
+    ),
+    replace(
+        _ULX3S_85F,
+        name="ulx3s-25f",
+        title="ULX3S 25F",
+        device="LFE5U-25F",
+        luts=24_288,
+        dsps=28,
+        brams=56,
+        platform="amaranth_boards.ulx3s:ULX3S_25F_Platform",
+    ),
+    Board(
+        name="icebreaker",
+        title="iCEBreaker",
+        family="ice40",
+        device="iCE40UP5K",
+        package="SG48",
+        speed="",
+        clock_mhz=12.0,
+        luts=5_280,
+        dsps=8,
+        brams=30,
+        bram_bits=256 * 16,
+        sprams=4,
+        spram_bits=16_384 * 16,
+        # Dual 8 x 8 SB_MAC16: wider weights or packed 4-bit pairs do not fit.
+        precisions=(8,),
+        weights_initialised=False,
+        platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
+    ),
+)
+
+DEFAULT = _ULX3S_85F.name
+
+
+def find_board(name: str) -> Board:
+    """The board of that name.
+
+    Raises
+    ------
+    UserError
+        If no board has the name.
+    """
+    for board in BOARDS:
+        if board.name == name:
+            return board
+    raise UserError("board", f"{name!r} is unknown", f"use one of {', '.join(board.name for board in BOARDS)}")
+
+
+def find_target(name: str) -> Board | None:
+    """The board of that name, or None for the target ``generic``.
+
+    Raises
+    ------
+    UserError
+        If no target has the name.
+    """
+    if name == GENERIC:
+        return None
+    try:
+        return find_board(name)
+    except UserError as error:
+        raise UserError("target", error.problem, f"{error.fix} or {GENERIC}") from None

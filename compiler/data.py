@@ -1,0 +1,177 @@
+"""Sequence files: ``X.npz`` that users give and ``Y.npz`` that engines write."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.golden.errors import UserError
+from lstmith.golden.network import FloatArray, FloatNetwork, initial_state
+
+from .calibration import Calibration
+from .files import whole_file
+
+#: What Y.npz holds after its leading shape [T] or [N, T]: dtype.
+RESULTS = {
+    "h": np.float32,
+    "h_int": np.int16,
+    "c_int": np.int32,
+    "precision": np.int8,
+    "skipped": np.bool_,
+    "active": np.int32,
+    "columns": np.int32,
+    "restart": np.bool_,
+    "columns_by_precision": np.int32,
+    "cycles": np.int64,
+}
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Input sequences of a network.
+
+    Parameters
+    ----------
+    x : float32 [N, T, I]
+        Padding after each sequence's end is zero.
+    lengths : int64 [N]
+    single : bool
+        Whether the file held one sequence as [T, I]; results then have no leading N.
+    state : list of (h0, c0) or None
+        Per layer, float64 [N, H] each, if the file gives any initial state.
+    source : str
+        File name for messages.
+    """
+
+    x: npt.NDArray[np.float32]
+    lengths: npt.NDArray[np.int64]
+    single: bool
+    state: list[tuple[FloatArray, FloatArray]] | None
+    source: str
+
+    @property
+    def valid(self) -> npt.NDArray[np.bool_]:
+        """Steps that exist, bool [N, T]."""
+        return np.arange(self.x.shape[1]) < self.lengths[:, None]
+
+    def calibration(self) -> Calibration:
+        """The same sequences as calibration data."""
+        return Calibration(self.x, self.lengths, self.source)
+
+
+def load_sequences(path: Path, network: FloatNetwork) -> Sequences:
+    """Read ``x`` [T, I] or [N, T, I], and optionally ``lengths`` [N] and initial states.
+
+    Initial states are ``h0`` and ``c0`` for a network of one layer, ``h0_l0``, ``c0_l0``, ``h0_l1``, ...
+    for stacked layers, each [H] or [N, H]; what is absent is the network's own.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read or a field has a wrong shape, type or value.
+    """
+    arrays = _read(path)
+    if "x" not in arrays:
+        raise UserError(f"{path} field x", "is missing", "give float32 [T, I] or [N, T, I]")
+    x = _real(path, "x", arrays["x"])
+    if x.ndim not in (2, 3):
+        raise UserError(f"{path} field x", f"has shape {x.shape}", "give [T, I] or [N, T, I]")
+    single = x.ndim == 2
+    batch = x[None] if single else x
+    lengths = None
+    if "lengths" in arrays:
+        lengths = arrays["lengths"]
+        if single or lengths.dtype.kind not in "iu":
+            raise UserError(
+                f"{path} field lengths", f"is {lengths.dtype} beside x {x.shape}", "give integers [N] beside [N, T, I]"
+            )
+        lengths = lengths.astype(np.int64)
+    checked, lengths = Calibration(batch, lengths, str(path)).checked(network)
+    return Sequences(
+        checked.astype(np.float32), lengths, single, _states(path, arrays, network, len(checked)), str(path)
+    )
+
+
+def save_results(path: Path, results: Mapping[str, npt.NDArray[Any]], *, single: bool) -> None:
+    """Write Y.npz; it appears whole.
+
+    Parameters
+    ----------
+    results : mapping of the names in ``RESULTS`` to arrays [N, T, ...]
+    single : bool
+        Whether to drop N, which is then 1.
+
+    Raises
+    ------
+    ValueError
+        If a result is missing or leading shapes differ.
+    UserError
+        If the path cannot be written.
+    """
+    if missing := RESULTS.keys() - results.keys():
+        raise ValueError(f"Results lack {', '.join(sorted(missing))}")
+    leading = {array.shape[:2] for array in results.values()}
+    if len(leading) != 1:
+        raise ValueError(f"Results must share their leading shape, not {sorted(leading)}")
+    arrays: dict[str, Any] = {
+        name: (array[0] if single else array).astype(RESULTS.get(name, array.dtype)) for name, array in results.items()
+    }
+    with whole_file(path) as draft, draft.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
+    fix = "give an .npz file that numpy.savez wrote"
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            if not isinstance(content, np.lib.npyio.NpzFile):
+                raise UserError(str(path), "holds a single array", fix)
+            return {name: content[name] for name in content.files}
+    except OSError as error:
+        raise UserError(str(path), f"cannot be read ({error.strerror or error})", fix) from None
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(str(path), f"is not an .npz file of plain arrays ({error})", fix) from None
+
+
+def _real(path: Path, name: str, array: npt.NDArray[Any]) -> FloatArray:
+    if array.dtype.kind not in "fiu":
+        raise UserError(f"{path} field {name}", f"has type {array.dtype}", "give float32")
+    return array.astype(np.float64)
+
+
+def _states(
+    path: Path, arrays: dict[str, npt.NDArray[Any]], network: FloatNetwork, sequences: int
+) -> list[tuple[FloatArray, FloatArray]] | None:
+    stacked = len(network.layers) > 1
+    names = {f"{kind}{f'_l{k}' if stacked else ''}" for k in range(len(network.layers)) for kind in ("h0", "c0")}
+    given = {name for name in arrays if name.startswith(("h0", "c0"))}
+    if unknown := sorted(given - names):
+        raise UserError(f"{path} field {unknown[0]}", "names no layer", f"use {', '.join(sorted(names))}")
+    if not given:
+        return None
+    states = []
+    for index, layer in enumerate(network.layers):
+        pair = []
+        for kind, own in zip(("h0", "c0"), initial_state(layer, sequences), strict=True):
+            name = f"{kind}_l{index}" if stacked else kind
+            pair.append(_state(path, name, arrays[name], own.shape) if name in arrays else own)
+        states.append((pair[0], pair[1]))
+    return states
+
+
+def _state(path: Path, name: str, array: npt.NDArray[Any], shape: tuple[int, ...]) -> FloatArray:
+    where = f"{path} field {name}"
+    values = _real(path, name, array)
+    if values.shape not in (shape, shape[1:]):
+        raise UserError(where, f"has shape {values.shape}", f"give {shape[1:]} or {shape}")
+    if not np.isfinite(values).all():
+        raise UserError(where, "holds NaN or infinity", "give finite values")
+    if name.startswith("h0") and np.abs(values).max(initial=0.0) > 1.0:
+        raise UserError(where, f"reaches {np.abs(values).max():.4g}", "keep h within -1..1")
+    return np.broadcast_to(values, shape).copy()

@@ -1,0 +1,189 @@
+"""The directory that ``lstmith compile`` writes and every other command reads.
+
+==================  =====================================================================
+``design.json``     format version, target, report, names and scalars of the layers
+``engine.json``     :class:`~lstmith.golden.config.EngineConfig`
+``network.npz``     integer arrays of the quantised network, ``l<k>_<field>``
+``float.npz``       float64 arrays of the float network, ``l<k>_<field>``
+``graph/``          the ONNX graph around the LSTM, if the model came from one
+==================  =====================================================================
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.errors import UserError
+from lstmith.golden.network import FloatLayer, FloatNetwork
+from lstmith.golden.quantised import Grid, QuantLayer, QuantNetwork
+
+from .files import whole_directory
+from .split_graph import SplitGraph
+
+FORMAT = 1
+
+_MARKER = "design.json"
+_GRAPH = "graph"
+_QUANT_ARRAYS = ("weights", "mantissa", "shift", "bias", "peep")
+_QUANT_GRIDS = ("x_grid", "h_grid")
+_QUANT_SCALARS: dict[str, type] = {"precision": int, "c_frac": int, "peep_shift": int, "x_lsb": float}
+_FLOAT_ARRAYS = ("w_ih", "w_hh", "bias", "peep", "h0", "c0")
+_OPTIONAL = ("_peep", "_h0", "_c0")
+_REMEDY = "compile the model again"
+
+
+@dataclass(frozen=True)
+class Design:
+    """An engine with the network it was made for.
+
+    Parameters
+    ----------
+    engine : EngineConfig
+    network : QuantNetwork
+    source : FloatNetwork
+        What the network was quantised from.
+    target : str
+        Board name or ``generic``.
+    graph : SplitGraph or None
+        What the host runs before and after the LSTM.
+    report : dict
+        JSON values of the quantisation and sizing reports.
+    """
+
+    engine: EngineConfig
+    network: QuantNetwork
+    source: FloatNetwork
+    target: str = "generic"
+    graph: SplitGraph | None = None
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write the directory; it appears whole, in place of an earlier design.
+
+        Raises
+        ------
+        UserError
+            If the path holds something else or cannot be written.
+        """
+        described = {
+            "format": FORMAT,
+            "target": self.target,
+            "graph": self.graph is not None,
+            "layers": [
+                {"name": source.name, **_describe(layer)}
+                for layer, source in zip(self.network.layers, self.source.layers, strict=True)
+            ],
+            "report": self.report,
+        }
+        with whole_directory(path, _MARKER) as draft:
+            (draft / _MARKER).write_text(json.dumps(described, indent=2) + "\n")
+            (draft / "engine.json").write_text(self.engine.to_json())
+            _save_arrays(draft / "network.npz", self.network.layers, _QUANT_ARRAYS)
+            _save_arrays(draft / "float.npz", self.source.layers, _FLOAT_ARRAYS)
+            if self.graph is not None:
+                self.graph.save(draft / _GRAPH)
+
+    @classmethod
+    def load(cls, path: Path) -> Design:
+        """Inverse of :meth:`save`.
+
+        Raises
+        ------
+        UserError
+            If the directory is no design, or a file is missing or damaged.
+        """
+        if not (path / _MARKER).is_file():
+            raise UserError(str(path), f"is not a design (no {_MARKER})", "give a directory that 'compile' wrote")
+        described = _read_json(path / _MARKER)
+        where = str(path / _MARKER)
+        if described.get("format") != FORMAT:
+            raise UserError(f"{where} field format", f"is {described.get('format')!r}, not {FORMAT}", _REMEDY)
+        entries = _typed(described, "layers", list, where)
+        if not entries:
+            raise UserError(f"{where} field layers", "is empty", _REMEDY)
+        quantised = _read_arrays(path / "network.npz", _QUANT_ARRAYS, len(entries), np.dtype(np.int64))
+        floats = _read_arrays(path / "float.npz", _FLOAT_ARRAYS, len(entries), np.dtype(np.float64))
+        layers, sources = [], []
+        for index, entry in enumerate(entries):
+            spot = f"{where} field layers[{index}]"
+            with _damage(spot):
+                layers.append(_quant_layer(entry, quantised[index], spot))
+            with _damage(f"{path / 'float.npz'} layer {index}"):
+                sources.append(FloatLayer(name=_typed(entry, "name", str, spot), **floats[index]))
+        with _damage(str(path / "engine.json")):
+            engine = EngineConfig.from_json((path / "engine.json").read_text())
+        return cls(
+            engine,
+            QuantNetwork(tuple(layers)),
+            FloatNetwork(tuple(sources)),
+            _typed(described, "target", str, where),
+            SplitGraph.load(path / _GRAPH) if _typed(described, "graph", bool, where) else None,
+            _typed(described, "report", dict, where),
+        )
+
+
+def _describe(layer: QuantLayer) -> dict[str, Any]:
+    scalars = {name: getattr(layer, name) for name in _QUANT_SCALARS}
+    return {**scalars, **{name: dataclasses.asdict(getattr(layer, name)) for name in _QUANT_GRIDS}}
+
+
+def _quant_layer(entry: Any, arrays: dict[str, Any], where: str) -> QuantLayer:
+    if not isinstance(entry, dict):
+        raise UserError(where, f"is {entry!r}", _REMEDY)
+    values: dict[str, Any] = {name: _typed(entry, name, kind, where) for name, kind in _QUANT_SCALARS.items()}
+    for name in _QUANT_GRIDS:
+        values[name] = Grid(**_typed(entry, name, dict, where))
+    return QuantLayer(**arrays, **values)
+
+
+def _typed(values: dict[str, Any], name: str, kind: type, where: str) -> Any:
+    value = values.get(name)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise UserError(f"{where} field {name}", f"is {value!r}", _REMEDY)
+    return value
+
+
+@contextmanager
+def _damage(where: str) -> Iterator[None]:
+    """Turn what goes wrong while reading ``where`` into a user error."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(where, f"cannot be read ({error.strerror or error})", _REMEDY) from None
+    except (ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(where, f"is damaged ({error})", _REMEDY) from None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    with _damage(str(path)):
+        content = json.loads(path.read_text())
+    if not isinstance(content, dict):
+        raise UserError(str(path), f"holds a {type(content).__name__}", _REMEDY)
+    return content
+
+
+def _save_arrays(path: Path, layers: tuple[Any, ...], names: tuple[str, ...]) -> None:
+    fields = {f"l{index}_{name}": getattr(layer, name) for index, layer in enumerate(layers) for name in names}
+    arrays: dict[str, Any] = {key: value for key, value in fields.items() if value is not None}
+    np.savez_compressed(path, **arrays)
+
+
+def _read_arrays(path: Path, names: tuple[str, ...], layers: int, kind: np.dtype[Any]) -> list[dict[str, Any]]:
+    with _damage(str(path)), np.load(path, allow_pickle=False) as content:
+        arrays = {key: content[key] for key in content.files}
+    for key in (f"l{index}_{name}" for index in range(layers) for name in names):
+        if key not in arrays and not key.endswith(_OPTIONAL):
+            raise UserError(f"{path} field {key}", "is missing", _REMEDY)
+        if key in arrays and arrays[key].dtype != kind:
+            raise UserError(f"{path} field {key}", f"is {arrays[key].dtype}, not {kind}", _REMEDY)
+    return [{name: arrays.get(f"l{index}_{name}") for name in names} for index in range(layers)]

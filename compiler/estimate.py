@@ -1,0 +1,94 @@
+"""Rough costs of an engine on a board; all constants of the estimate are here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lstmith.boards.board import Board
+from lstmith.golden.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig
+
+#: 4-input lookup tables of one lane, by the precisions it supports.
+LANE_LUTS = {
+    (4,): 250,
+    (8,): 250,
+    (16,): 420,
+    (4, 8): 330,
+    (4, 16): 480,
+    (8, 16): 480,
+    (4, 8, 16): 560,
+}
+#: Lookup tables of everything else: encoders, lists, pre memory, cell unit, controller.
+FIXED_LUTS = 2500
+#: Part of a device's lookup tables that still routes well.
+USABLE_LUTS = 0.85
+#: DSP blocks of the cell unit by rows per cycle, and what peepholes add.
+CELL_DSPS = {1: 4, 2: 12}
+PEEPHOLE_DSPS = {1: 1, 2: 2}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Resources an engine is estimated to take.
+
+    Parameters
+    ----------
+    luts, dsps : int
+    weight_memories : int
+        Block memories (single-port memories where the board has them) for weights.
+    brams : int
+        Block memories in total.
+    """
+
+    luts: int
+    dsps: int
+    weight_memories: int
+    brams: int
+
+
+def weight_granule(board: Board) -> int:
+    """16-bit words of one weight memory."""
+    return (board.spram_bits if board.sprams else board.bram_bits) // 16
+
+
+def weight_memories(board: Board) -> int:
+    """Weight memories that the board has."""
+    return board.sprams or board.brams
+
+
+def lane_dsps(board: Board) -> int:
+    """DSP blocks of one lane: two 18 x 18 multipliers, or one SB_MAC16 as two 8 x 8."""
+    return 2 if board.family == "ecp5" else 1
+
+
+def estimate(config: EngineConfig, board: Board) -> Cost:
+    """Estimated cost of an engine."""
+    weights = config.lanes * -(-config.weight_depth // weight_granule(board))
+    return Cost(
+        luts=FIXED_LUTS + config.lanes * LANE_LUTS[config.precisions],
+        dsps=(config.lanes * lane_dsps(board) if config.mac == "dsp" else 0) + cell_dsps(config),
+        weight_memories=weights,
+        brams=state_brams(config, board) + (0 if board.sprams else weights),
+    )
+
+
+def cell_dsps(config: EngineConfig) -> int:
+    """DSP blocks of the cell unit."""
+    return CELL_DSPS[config.ways] + (PEEPHOLE_DSPS[config.ways] if config.peepholes else 0)
+
+
+def state_brams(config: EngineConfig, board: Board) -> int:
+    """Block memories for sums, row parameters, states, activation tables and lists."""
+    row_bits = config.acc_width + BIAS_BITS + MANTISSA_BITS + SHIFT_BITS
+    unit_bits = config.c_width + 3 * 16 + (3 * PEEP_BITS if config.peepholes else 0)
+    entry_bits = config.operand_width + 16
+    # Each way reads its own rows every cycle; a memory is never shared between two uses.
+    rows = config.ways * _blocks(board, 4 * config.units // config.ways, row_bits)
+    lists = 2 * _blocks(board, 2 * config.units + config.inputs, entry_bits)
+    queue = _blocks(board, 2 * config.lanes + 32, config.acc_width * config.ways)
+    tables = config.ways * 2
+    return rows + lists + queue + tables + _blocks(board, config.units, unit_bits)
+
+
+def _blocks(board: Board, depth: int, width: int) -> int:
+    """Blocks of 16-bit words that a memory takes."""
+    return -(-width // 16) * -(-depth // (board.bram_bits // 16))

@@ -1,0 +1,286 @@
+"""Choosing an engine for a network on a board, and saying what limits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lstmith.boards.board import Board
+from lstmith.boards.catalogue import BOARDS
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.errors import UserError
+from lstmith.golden.quantised import QuantNetwork
+
+from .estimate import (
+    LANE_LUTS,
+    USABLE_LUTS,
+    cell_dsps,
+    estimate,
+    lane_dsps,
+    state_brams,
+    weight_granule,
+    weight_memories,
+)
+from .fit import accumulator_bits
+from .limits import EngineLimits
+
+#: Lanes of an engine without a board, unless the network has fewer units.
+GENERIC_LANES = 64
+#: Floors, so that an engine can also run other networks than the one it was sized for.
+ACC_FLOOR, OPERAND_FLOOR = 24, 13
+UNITS = "the number of units"
+#: Sets of weight images whose fit is reported: single precisions, and those a mixed program needs.
+IMAGES = ((4,), (8,), (16,), (4, 8), (4, 8, 16))
+
+
+@dataclass(frozen=True)
+class SizingReport:
+    """What was chosen and why.
+
+    Parameters
+    ----------
+    target : str
+        Board name or ``generic``.
+    lanes : int
+    limited_by : str
+        What keeps the lane count from growing.
+    weight_words : int
+        16-bit words per lane that the network needs.
+    weight_bits, memory_bits : int
+        Bits of the network's image in all lanes; bits of the board's weight memory (0 without board).
+    images : dict of str to bool or None
+        Whether the weights at 4, 8, 16 bit, and at several together, fit the board; None without board.
+    luts, dsps, brams : int or None
+        Estimated use; None without board.
+    """
+
+    target: str
+    lanes: int
+    limited_by: str
+    weight_words: int
+    weight_bits: int
+    memory_bits: int
+    images: dict[str, bool | None]
+    luts: int | None = None
+    dsps: int | None = None
+    brams: int | None = None
+
+    def summary(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return asdict(self)
+
+
+def limits_for(board: Board | None) -> EngineLimits:
+    """The numbers that an engine for the board can hold."""
+    if board is not None and board.family == "ice40":
+        # 16 x 16 multipliers in the cell unit; sums beyond 32 bits leave the SB_MAC16.
+        return EngineLimits(acc_width=32, operand_width=13, c_width=16, requant_width=16)
+    return EngineLimits()
+
+
+def weight_words(network: QuantNetwork, lanes: int, precisions: Sequence[int] | None = None) -> int:
+    """16-bit words per lane of the network's weights, at its own or at all the given precisions."""
+    total = 0
+    for layer in network.layers:
+        bits = layer.precision if precisions is None else sum(precisions)
+        total += -(-layer.units // lanes) * (layer.inputs + layer.units) * bits // 4
+    return total
+
+
+def size_engine(
+    network: QuantNetwork,
+    board: Board | None,
+    *,
+    lanes: int | None = None,
+    mac: str = "dsp",
+    precisions: Sequence[int] | None = None,
+) -> tuple[EngineConfig, SizingReport]:
+    """The engine for a network.
+
+    Parameters
+    ----------
+    network : QuantNetwork
+    board : Board or None
+        None for the target without limits.
+    lanes : int or None
+        None takes the count with the fewest cycles that fits.
+    mac : str
+        ``dsp`` or ``digit``.
+    precisions : sequence of int or None
+        Weight widths of the lanes; None means 4 and 8, and 16 if a layer needs it, or what the board has.
+
+    Raises
+    ------
+    UserError
+        If the network does not fit: by how much, and which board or precision does.
+    """
+    widths = _precisions(network, board, precisions)
+    if lanes is not None and lanes < 1:
+        raise UserError("lanes", f"is {lanes}", "use a positive number")
+    most, limited_by = _most_lanes(network, board, mac, widths)
+    if board is not None and lanes is not None and lanes > most:
+        raise UserError(
+            "lanes",
+            f"is {lanes}, above the {most} that {board.name} has room for ({limited_by})",
+            f"use at most {most}",
+        )
+    chosen = lanes if lanes is not None else _fewest_cycles(network, most)
+    config = _config(network, board, chosen, mac, widths)
+    if board is not None and lanes is not None:
+        _refuse_overflow(network, config, board)
+    return config, _report(network, config, board, limited_by if lanes is None else "the --lanes option")
+
+
+def _precisions(network: QuantNetwork, board: Board | None, wanted: Sequence[int] | None) -> tuple[int, ...]:
+    needed = {layer.precision for layer in network.layers}
+    offered = set(board.precisions) if board is not None else {4, 8, 16}
+    if missing := sorted((needed | set(wanted or ())) - offered):
+        able = [other.name for other in BOARDS if set(missing) <= set(other.precisions)]
+        assert board is not None
+        raise UserError(
+            "precision",
+            f"{missing[0]} bit is not supported on {board.name}",
+            f"use {' or '.join(str(bits) for bits in sorted(offered))} bit, or a board such as {able[0]}",
+        )
+    chosen = set(wanted) if wanted is not None else ({4, 8} | needed) & offered
+    return tuple(sorted(chosen | needed))
+
+
+def _most_lanes(network: QuantNetwork, board: Board | None, mac: str, precisions: tuple[int, ...]) -> tuple[int, str]:
+    """Largest lane count, and what bounds it."""
+    if board is None:
+        units = max(layer.units for layer in network.layers)
+        return min(GENERIC_LANES, units), "the default" if units > GENERIC_LANES else UNITS
+    bounds = _logic_bounds(network, board, mac, precisions)
+    room = min(bounds.values())
+    if room < 1:
+        scarce = min(bounds, key=lambda name: bounds[name])
+        raise UserError("target", f"{board.name} has too few {scarce} for one lane", "use a larger board")
+    bounds["weight memory"] = _memory_lanes(network, board, mac, precisions, room)
+    limited_by = min(bounds, key=lambda name: bounds[name])
+    if not bounds[limited_by]:
+        _refuse_overflow(network, _config(network, board, room, mac, precisions), board)
+    return bounds[limited_by], limited_by
+
+
+def _logic_bounds(network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...]) -> dict[str, int]:
+    """Largest lane count by each resource except memory."""
+    one = _config(network, board, 1, mac, precisions)
+    per_lane = LANE_LUTS[precisions]
+    bounds = {
+        "lookup tables": (int(board.luts * USABLE_LUTS) - estimate(one, board).luts + per_lane) // per_lane,
+        UNITS: max(layer.units for layer in network.layers),
+    }
+    if mac == "dsp":
+        bounds["DSP blocks"] = (board.dsps - cell_dsps(one)) // lane_dsps(board)
+    return bounds
+
+
+def _memory_lanes(network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...], most: int) -> int:
+    """Largest lane count up to ``most`` whose weights fit; not every smaller one does."""
+    fitting = (n for n in range(most, 0, -1) if not _excess(_config(network, board, n, mac, precisions), board))
+    return next(fitting, 0)
+
+
+def _excess(config: EngineConfig, board: Board) -> int:
+    """Memory blocks beyond the board's."""
+    cost = estimate(config, board)
+    if board.sprams:
+        return max(0, cost.weight_memories - board.sprams, cost.brams - board.brams)
+    return max(0, cost.brams - board.brams)
+
+
+def _fewest_cycles(network: QuantNetwork, most: int) -> int:
+    """The smallest of the lane counts with the fewest cycles: 64 rather than 72 for 128 units."""
+
+    def cycles(lanes: int) -> int:
+        return weight_words(network, lanes)
+
+    return min(range(1, most + 1), key=lambda lanes: (cycles(lanes), lanes))
+
+
+def _config(
+    network: QuantNetwork, board: Board | None, lanes: int, mac: str, precisions: tuple[int, ...]
+) -> EngineConfig:
+    layers = network.layers
+    limits = limits_for(board)
+    span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
+    words = weight_words(network, lanes)
+    if board is not None:
+        granule = weight_granule(board)
+        words = -(-words // granule) * granule
+    return EngineConfig(
+        lanes=lanes,
+        precisions=precisions,
+        mac=mac,
+        family="generic" if board is None else board.family,
+        peepholes=any(layer.peep is not None for layer in layers),
+        acc_width=max(ACC_FLOOR, *(accumulator_bits(layer) for layer in layers)),
+        operand_width=max(OPERAND_FLOOR, span.bit_length() + 1),
+        c_width=limits.c_width,
+        requant_width=limits.requant_width,
+        ways=1 if board is not None and board.family == "ice40" else 2,
+        weight_depth=words,
+        units=sum(layer.units for layer in layers),
+        inputs=network.inputs,
+        layers=len(layers),
+    )
+
+
+def _refuse_overflow(network: QuantNetwork, config: EngineConfig, board: Board) -> None:
+    """Say by how much a network is too large, and what fits; returns if it is not."""
+    if not _excess(config, board):
+        return
+    have = weight_memories(board) * weight_granule(board) * 16
+    if not board.sprams:
+        have -= state_brams(config, board) * board.bram_bits
+    need = weight_words(network, config.lanes) * config.lanes * 16
+    highest = max(layer.precision for layer in network.layers)
+    others = sorted(BOARDS, key=lambda other: other.luts)
+    larger = next((other.name for other in others if _fits(network, other, config.mac)), None)
+    lower = [bits for bits in board.precisions if bits < highest and _images_fit(network, board, config, (bits,))]
+    fixes = ([f"--precision {max(lower)}"] if lower else []) + ([f"--target {larger}"] if larger else [])
+    need, have = max(need, have + 16), max(have, 0)
+    raise UserError(
+        "target",
+        f"{board.name} has {have} bits for weights and the network needs {need}, {need - have} too many",
+        f"use {' or '.join(fixes)}" if fixes else "use a smaller network; no supported board holds this one",
+    )
+
+
+def _fits(network: QuantNetwork, board: Board, mac: str) -> bool:
+    precisions = tuple(sorted({layer.precision for layer in network.layers}))
+    if not set(precisions) <= set(board.precisions):
+        return False
+    room = min(_logic_bounds(network, board, mac, precisions).values())
+    return room > 0 and bool(_memory_lanes(network, board, mac, precisions, room))
+
+
+def _images_fit(network: QuantNetwork, board: Board, config: EngineConfig, precisions: tuple[int, ...]) -> bool:
+    granule = weight_granule(board)
+    blocks = config.lanes * -(-weight_words(network, config.lanes, precisions) // granule)
+    spare = 0 if board.sprams else state_brams(config, board)
+    return set(precisions) <= set(board.precisions) and blocks + spare <= weight_memories(board)
+
+
+def _report(network: QuantNetwork, config: EngineConfig, board: Board | None, limited_by: str) -> SizingReport:
+    words = weight_words(network, config.lanes)
+    names = {images: "+".join(str(bits) for bits in images) for images in IMAGES}
+    if board is None:
+        return SizingReport(
+            "generic", config.lanes, limited_by, words, words * config.lanes * 16, 0, dict.fromkeys(names.values())
+        )
+    cost = estimate(config, board)
+    return SizingReport(
+        target=board.name,
+        lanes=config.lanes,
+        limited_by=limited_by,
+        weight_words=words,
+        weight_bits=words * config.lanes * 16,
+        memory_bits=weight_memories(board) * weight_granule(board) * 16,
+        images={name: _images_fit(network, board, config, images) for images, name in names.items()},
+        luts=cost.luts,
+        dsps=cost.dsps,
+        brams=cost.brams,
+    )

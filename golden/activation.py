@@ -1,0 +1,58 @@
+"""Sigma and tanh by one table of 256 segments with linear interpolation.
+
+sigma(z) = (1 + tanh(z / 2)) / 2, so both read the same table of tanh over [0, 8).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from .config import H_FRAC
+
+SEGMENTS = 256
+SEGMENT_BITS = 8
+#: The argument's magnitude has 13 fraction bits: 8 address a segment, 8 interpolate in it.
+ARGUMENT_FRAC = 13
+SLOPE_BITS = 11
+
+Table = npt.NDArray[np.int64]
+
+
+@cache
+def tanh_table() -> tuple[Table, Table]:
+    """Value (Q0.15, 0..32767) at the start of each segment and rise over it, each int64 [256]."""
+    step = 2.0 ** (SEGMENT_BITS - ARGUMENT_FRAC)
+    points = np.rint(np.tanh(np.arange(SEGMENTS + 1) * step) * (1 << H_FRAC)).astype(np.int64)
+    points = np.minimum(points, (1 << H_FRAC) - 1)
+    return points[:-1], np.diff(points)
+
+
+def tanh_magnitude(argument: Table) -> Table:
+    """tanh of a non-negative Q3.13 argument (0..65535), Q0.15."""
+    value, rise = tanh_table()
+    segment, fraction = argument >> SEGMENT_BITS, argument & (SEGMENTS - 1)
+    return value[segment] + ((rise[segment] * fraction + (1 << (SEGMENT_BITS - 1))) >> SEGMENT_BITS)
+
+
+@cache
+def sigma_lookup() -> Table:
+    """sigma for every Q4.12 input, Q0.15 (0..32767), int64 [65536] indexed by ``z & 0xffff``."""
+    z = _all_inputs()
+    magnitude = tanh_magnitude(np.abs(z))
+    return ((1 << H_FRAC) + np.where(z < 0, -magnitude, magnitude)) >> 1
+
+
+@cache
+def tanh_lookup() -> Table:
+    """tanh for every Q4.12 input, Q1.15, int64 [65536] indexed by ``z & 0xffff``."""
+    z = _all_inputs()
+    magnitude = tanh_magnitude(np.minimum(2 * np.abs(z), 0xFFFF))
+    return np.where(z < 0, -magnitude, magnitude)
+
+
+def _all_inputs() -> Table:
+    index = np.arange(1 << 16, dtype=np.int64)
+    return np.where(index < 1 << 15, index, index - (1 << 16))

@@ -1,0 +1,80 @@
+"""Requantisation and the LSTM cell in integers: the definition that the cell unit's RTL equals."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .activation import sigma_lookup, tanh_lookup
+from .config import H_FRAC, REQUANT_PRESHIFT, Z_FRAC, EngineConfig
+from .quantised import IntArray, QuantLayer
+
+
+def saturate(value: IntArray, width: int) -> IntArray:
+    """Clip to a signed width."""
+    return np.clip(value, -(1 << (width - 1)), (1 << (width - 1)) - 1)
+
+
+def requantise(total: IntArray, layer: QuantLayer, config: EngineConfig) -> IntArray:
+    """Row sums to pre-activations with 13 fraction bits, before the final halving and saturation.
+
+    Parameters
+    ----------
+    total : int64 [..., 4H]
+        Row sums P, each within ``acc_width`` bits.
+
+    Notes
+    -----
+    The variable shift truncates and the operand is the middle of the interval that it names
+    (``2 * floor + 1``), so no rounding adder is needed and the mean error is zero.
+    """
+    floor = saturate((total << REQUANT_PRESHIFT) >> layer.shift, config.requant_width - 1)
+    return (((2 * floor + 1) * layer.mantissa) >> (config.requant_shift - 1)) + layer.bias
+
+
+def cell_step(
+    total: IntArray, c_old: IntArray, layer: QuantLayer, config: EngineConfig
+) -> tuple[IntArray, IntArray]:
+    """One step of all units.
+
+    Parameters
+    ----------
+    total : int64 [N, 4H]
+        Row sums.
+    c_old : int64 [N, H]
+        Cell state, ``c_frac`` fraction bits.
+
+    Returns
+    -------
+    h : int64 [N, H], Q1.15
+    c : int64 [N, H], saturated to ``c_width`` bits
+    """
+    units = layer.units
+    z = requantise(total, layer, config)
+    z_o = z[:, 3 * units :]
+    if layer.peep is not None:
+        z[:, :units] += (layer.peep[0] * c_old) >> layer.peep_shift
+        z[:, units : 2 * units] += (layer.peep[1] * c_old) >> layer.peep_shift
+    gate_i = _sigma(z[:, :units])
+    gate_f = _sigma(z[:, units : 2 * units])
+    gate_g = _tanh(z[:, 2 * units : 3 * units])
+    fresh = (gate_i * gate_g) >> (H_FRAC - layer.c_frac)
+    c = saturate((gate_f * c_old + fresh + (1 << (H_FRAC - 1))) >> H_FRAC, config.c_width)
+    if layer.peep is not None:
+        z_o = z_o + ((layer.peep[2] * c) >> layer.peep_shift)
+    gate_o = _sigma(z_o)
+    squashed = tanh_of_cell(c, layer.c_frac)
+    return (gate_o * squashed + (1 << (H_FRAC - 1))) >> H_FRAC, c
+
+
+def tanh_of_cell(c: IntArray, c_frac: int) -> IntArray:
+    """tanh of the cell state, Q1.15."""
+    argument = saturate((c << 8) >> (c_frac - Z_FRAC + 8), 16)
+    return np.take(tanh_lookup(), argument & 0xFFFF)
+
+
+def _sigma(z: IntArray) -> IntArray:
+    return np.take(sigma_lookup(), saturate(z >> 1, 16) & 0xFFFF)
+
+
+def _tanh(z: IntArray) -> IntArray:
+    return np.take(tanh_lookup(), saturate(z >> 1, 16) & 0xFFFF)

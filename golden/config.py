@@ -1,0 +1,151 @@
+"""What is fixed when an engine is generated: sizes, widths, memory depths and pipeline latencies."""
+
+from __future__ import annotations
+
+import json
+import operator
+from dataclasses import asdict, dataclass, fields
+
+PRECISIONS = (4, 8, 16)
+
+#: Left shift before the variable right shift of the requantiser; row scales up to 2^9 are reachable.
+REQUANT_PRESHIFT = 8
+#: Bits of the mantissa of a row scale; it lies in [2^14, 2^15) unless the row is all zero.
+MANTISSA_BITS = 15
+#: Width of the variable shift of the requantiser.
+SHIFT_BITS = 6
+#: Width of a row's bias, Q6.13 with the rounding constant folded in.
+BIAS_BITS = 20
+#: Fraction bits of a gate pre-activation z, Q4.12.
+Z_FRAC = 12
+#: Fraction bits of h, of gate outputs and of tanh(c).
+H_FRAC = 15
+#: Width of a peephole weight.
+PEEP_BITS = 16
+
+
+def bits_for(count: int) -> int:
+    """Width of an index that counts from 0 to ``count - 1``; at least 1."""
+    return max(1, (count - 1).bit_length())
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """Parameters of one generated engine.
+
+    Parameters
+    ----------
+    lanes : int
+        Lanes of the systolic chain, L; lane l computes unit ``fold * L + l``.
+    precisions : tuple of int
+        Weight widths the lanes support, a subset of 4, 8 and 16.
+    mac : str
+        MAC kind, ``dsp`` or ``digit``.
+    family : str
+        ``generic``, ``ecp5`` or ``ice40``: which vendor cells leaves may instantiate.
+    peepholes : bool
+        Whether the cell unit has peephole multipliers.
+    acc_width : int
+        Width n of a row sum; sums are modulo 2^n.
+    operand_width : int
+        Signed width of a column's operand, 10 to 18.
+    c_width : int
+        Width of the cell state, 12 to 24.
+    requant_width : int
+        Signed width of the requantiser's multiplier operand, 16 or 18.
+    ways : int
+        Rows the cell unit takes per cycle, 2 or 1 (a unit every 2 or 4 cycles).
+    weight_depth : int
+        16-bit weight words per lane.
+    units : int
+        Units of all layers together that the state and row memories hold.
+    inputs : int
+        Largest input width of the first layer.
+    layers : int
+        Largest number of stacked layers.
+    """
+
+    lanes: int
+    precisions: tuple[int, ...]
+    mac: str = "dsp"
+    family: str = "generic"
+    peepholes: bool = False
+    acc_width: int = 24
+    operand_width: int = 13
+    c_width: int = 18
+    requant_width: int = 18
+    ways: int = 2
+    weight_depth: int = 1024
+    units: int = 128
+    inputs: int = 128
+    layers: int = 1
+
+    def __post_init__(self) -> None:
+        positive = ("lanes", "weight_depth", "units", "inputs", "layers")
+        for name in positive:
+            if operator.index(getattr(self, name)) < 1:
+                raise TypeError(f"Engine {name} must be a positive integer, not {getattr(self, name)!r}")
+        if not self.precisions or any(p not in PRECISIONS for p in self.precisions):
+            raise ValueError(f"Engine precisions must be chosen from 4, 8 and 16, not {self.precisions!r}")
+        if tuple(sorted(set(self.precisions))) != self.precisions:
+            raise ValueError(f"Engine precisions must be ascending without repeats, not {self.precisions!r}")
+        ranges = {
+            "acc_width": (16, 48),
+            "operand_width": (10, 18),
+            "c_width": (12, 24),
+            "ways": (1, 2),
+        }
+        for name, (low, high) in ranges.items():
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"Engine {name} must be between {low} and {high}, not {getattr(self, name)!r}")
+        if self.requant_width not in (16, 18):
+            raise ValueError(f"Engine requant_width must be 16 or 18, not {self.requant_width!r}")
+        if self.mac not in ("dsp", "digit"):
+            raise ValueError(f"Engine mac must be 'dsp' or 'digit', not {self.mac!r}")
+
+    @property
+    def unit_cycles(self) -> int:
+        """Cycles between two units that leave the array, K."""
+        return 4 // self.ways
+
+    @property
+    def requant_shift(self) -> int:
+        """Right shift after the mantissa product, s."""
+        return self.requant_width - 3
+
+    @property
+    def unit_bits(self) -> int:
+        """Width of a unit's index in the state memories."""
+        return bits_for(self.units)
+
+    @property
+    def address_bits(self) -> int:
+        """Width of a weight address."""
+        return bits_for(self.weight_depth)
+
+    @property
+    def out_depth(self) -> int:
+        """Depth of the output queue: a fold drains while the one before still leaves."""
+        return 1 << (2 * self.lanes + 32 - 1).bit_length()
+
+    def folds(self, units: int) -> int:
+        """Passes over the list that a layer of ``units`` units needs."""
+        return -(-units // self.lanes)
+
+    def words_per_entry(self, precision: int) -> int:
+        """Weight words, and cycles, that one column of one fold takes: 1, 2 or 4."""
+        return precision // 4
+
+    def to_json(self) -> str:
+        """Stable JSON text."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> EngineConfig:
+        """Inverse of :meth:`to_json`; unknown keys raise ``TypeError``."""
+        values = json.loads(text)
+        known = {field.name for field in fields(cls)}
+        if unknown := set(values) - known:
+            raise TypeError(f"Unknown engine parameters: {', '.join(sorted(unknown))}")
+        values["precisions"] = tuple(values["precisions"])
+        return cls(**values)

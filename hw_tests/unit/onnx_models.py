@@ -1,0 +1,88 @@
+"""Small ONNX models with LSTMs and random weights, for the importer's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+OPSET = 17
+Weights = dict[str, np.ndarray]
+
+
+def weights(
+    rng: np.random.Generator,
+    inputs: int,
+    units: int,
+    *,
+    biases: bool = True,
+    peepholes: bool = False,
+    initial: bool = False,
+    directions: int = 1,
+) -> Weights:
+    """ONNX-shaped arrays by the LSTM's input names, float32."""
+    shapes: dict[str, tuple[int, ...]] = {"W": (4 * units, inputs), "R": (4 * units, units)}
+    if biases:
+        shapes["B"] = (8 * units,)
+    if initial:
+        shapes |= {"initial_h": (1, units), "initial_c": (1, units)}
+    if peepholes:
+        shapes["P"] = (3 * units,)
+    return {name: rng.uniform(-0.7, 0.7, (directions, *shape)).astype(np.float32) for name, shape in shapes.items()}
+
+
+def lstm(
+    arrays: Mapping[str, np.ndarray],
+    x: str = "x",
+    name: str = "lstm",
+    inputs: Mapping[str, str] | None = None,
+    **attributes: Any,
+) -> tuple[NodeProto, list[TensorProto]]:
+    """An LSTM node and its initializers; ``inputs`` names further or other inputs."""
+    names = {"X": x} | {key: f"{name}_{key}" for key in arrays} | dict(inputs or {})
+    order = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
+    listed = [names.get(key, "") for key in order]
+    attributes.setdefault("hidden_size", arrays["R"].shape[-1])
+    node = helper.make_node("LSTM", listed, [f"{name}_y", f"{name}_yh", f"{name}_yc"], name=name, **attributes)
+    return node, [numpy_helper.from_array(array, f"{name}_{key}") for key, array in arrays.items()]
+
+
+def const(name: str, value: Any, dtype: Any = np.int64) -> TensorProto:
+    """An initializer."""
+    return numpy_helper.from_array(np.asarray(value, dtype), name)
+
+
+def save(
+    path: Path,
+    nodes: Sequence[NodeProto],
+    constants: Sequence[TensorProto],
+    inputs: Mapping[str, Sequence[Any]],
+    outputs: Sequence[str],
+) -> Path:
+    """Write a checked model; inputs are float32 of the given shapes."""
+    graph = helper.make_graph(
+        list(nodes),
+        "test",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        list(constants),
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
+    onnx.save(model, path)
+    return path
+
+
+def save_lstm(path: Path, arrays: Mapping[str, np.ndarray], **attributes: Any) -> Path:
+    """A model that is one LSTM node: x [T, N, I] -> lstm_y."""
+    node, constants = lstm(arrays, **attributes)
+    return save(path, [node], constants, {"x": ["T", "N", arrays["W"].shape[-1]]}, ["lstm_y", "lstm_yh", "lstm_yc"])
+
+
+def branch(name: str, nodes: Sequence[NodeProto], outputs: Sequence[str], constants: Sequence[TensorProto] = ()) -> Any:
+    """A graph for an If."""
+    values = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None) for output in outputs]
+    return helper.make_graph(list(nodes), name, [], values, list(constants))

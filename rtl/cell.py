@@ -1,0 +1,154 @@
+"""Cell unit: cell state and h from the four gates."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, Module, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from lstmith.golden.config import H_FRAC, PEEP_BITS, EngineConfig
+
+from .activation import Activation
+from .arith import delayed, saturated
+from .feeder import rows_layout
+
+
+class CellUnit(wiring.Component):
+    """``c = f * c + i * g``, ``h = o * tanh(c)``; see ``golden.cell``.
+
+    Latency 11 cycles from a unit's last gates to its h, 14 with peepholes; one unit every
+    ``unit_cycles`` cycles.
+
+    Parameters
+    ----------
+    config : EngineConfig
+
+    Members
+    -------
+    rows, rows_valid, gates
+        From the gate pipeline.
+    c_frac, peep_shift
+        Of the present layer.
+    c_old
+        Cell state of ``rows.unit``, one cycle after it.
+    z13
+        With peepholes: the output gate's pre-activation, six cycles before its place in ``gates``.
+    peep_unit, peep_o
+        With peepholes: a unit, and its output peephole one cycle later.
+    c_new, c_unit, c_valid
+        Updated cell state.
+    h, h_c, h_unit, h_last, h_valid
+        The unit's result, and its cell state beside it.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        members = {
+            "rows": In(rows_layout(config)),
+            "rows_valid": In(1),
+            "gates": In(data.ArrayLayout(signed(16), config.ways)),
+            "c_frac": In(4),
+            "c_old": In(signed(config.c_width)),
+            "c_new": Out(signed(config.c_width)),
+            "c_unit": Out(config.unit_bits),
+            "c_valid": Out(1),
+            "h": Out(signed(16)),
+            "h_c": Out(signed(config.c_width)),
+            "h_unit": Out(config.unit_bits),
+            "h_last": Out(1),
+            "h_valid": Out(1),
+        }
+        if config.peepholes:
+            members |= {
+                "peep_shift": In(5),
+                "z13": In(signed(24)),
+                "peep_unit": Out(config.unit_bits),
+                "peep_o": In(signed(PEEP_BITS)),
+            }
+        super().__init__(members)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a unit's last gates to ``h``."""
+        return 14 if self._config.peepholes else 11
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        ways = config.ways
+
+        # Stage 0: the last gates are here, the earlier ones were held.
+        gates = Array(Signal(signed(16), name=f"gate_{name}") for name in "ifgo")
+        last_gates = self.rows.gate == 4 - ways
+        for way in range(ways):
+            with m.If(self.rows_valid & ~last_gates):
+                m.d.sync += gates[(self.rows.gate + way)[:2]].eq(self.gates[way])
+        gate_i, gate_f = gates[0], gates[1]
+        gate_g = self.gates[0] if ways == 2 else gates[2]
+        gate_o = self.gates[ways - 1]
+        valid = Signal()
+        m.d.comb += valid.eq(self.rows_valid & last_gates)
+
+        # Stages 1 to 3: products, common scale, sum.
+        kept = Signal(signed(16 + config.c_width))
+        fresh, fresh_scaled = Signal(signed(32)), Signal(signed(32))
+        total = Signal(signed(18 + config.c_width))
+        m.d.sync += [
+            kept.eq(gate_f * self.c_old),
+            fresh.eq(gate_i * gate_g),
+            fresh_scaled.eq(fresh >> (H_FRAC - self.c_frac)[:4]),
+        ]
+        m.d.comb += total.eq(delayed(m, kept, 1, "kept").as_signed() + fresh_scaled + (1 << (H_FRAC - 1)))
+        c_new = Signal(signed(config.c_width))
+        m.d.sync += c_new.eq(saturated(m, total >> H_FRAC, config.c_width, "c_limited"))
+        unit = delayed(m, self.rows.unit, 3, "unit_c")
+        last = delayed(m, self.rows.last, 3, "last_c")
+        valid = delayed(m, valid, 3, "valid_c")
+        m.d.comb += [self.c_new.eq(c_new), self.c_unit.eq(unit), self.c_valid.eq(valid)]
+
+        # Stages 4 to 9: tanh(c), with 12 fraction bits in.
+        m.submodules.squash = squash = Activation()
+        argument = Signal(signed(16))
+        m.d.sync += argument.eq(saturated(m, (c_new << 8) >> (self.c_frac - 4)[:4], 16, "argument_limited"))
+        m.d.comb += [squash.z.eq(argument), squash.is_tanh.eq(1)]
+        to_squashed = 1 + squash.latency
+        squashed, gate_o_late = squash.y, delayed(m, gate_o, 3 + to_squashed, "gate_o")
+        late = to_squashed
+        if config.peepholes:
+            gate_o_late = self._elaborate_output_peephole(m, c_new, unit)
+            late = to_squashed + 3
+            squashed = delayed(m, squashed, 3, "squashed").as_signed()
+
+        # The last two stages: h.
+        product = Signal(signed(32))
+        m.d.sync += [
+            product.eq(gate_o_late.as_signed() * squashed),
+            self.h.eq((product + (1 << (H_FRAC - 1))) >> H_FRAC),
+        ]
+        m.d.comb += [
+            self.h_c.eq(delayed(m, c_new, late + 2, "h_c")),
+            self.h_unit.eq(delayed(m, unit, late + 2, "unit_h")),
+            self.h_last.eq(delayed(m, last, late + 2, "last_h")),
+            self.h_valid.eq(delayed(m, valid, late + 2, "valid_h")),
+        ]
+        return m
+
+    def _elaborate_output_peephole(self, m: Module, c_new: Signal, unit: Signal) -> Signal:
+        """The output gate sees the new cell state, so it is activated here, nine cycles after c."""
+        config = self._config
+        # Fetched for the cycle of c_new: the unit two cycles after its last gates.
+        m.d.comb += self.peep_unit.eq(delayed(m, self.rows.unit, 2, "unit_peep"))
+        product = Signal(signed(PEEP_BITS + config.c_width))
+        shifted = Signal.like(product)
+        summed = Signal(signed(PEEP_BITS + config.c_width + 1))
+        z = Signal(signed(16))
+        m.d.sync += [
+            product.eq(self.peep_o * c_new),
+            shifted.eq(product >> self.peep_shift),
+            summed.eq(shifted + delayed(m, self.z13, 11, "z13").as_signed()),
+            z.eq(saturated(m, summed >> 1, 16, "z_limited")),
+        ]
+        m.submodules.output_gate = output_gate = Activation()
+        m.d.comb += output_gate.z.eq(z)
+        return output_gate.y
+

@@ -1,0 +1,179 @@
+"""Control: decodes the bus, holds the control registers, counts."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from lstmith.golden.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig, bits_for
+from lstmith.golden.image import Image
+from lstmith.golden.memory_map import IDENTITY, REGION_SHIFT, Region, Register
+
+from .bus import BusSignature
+from .encoder import GridFields
+from .requantise import RowParameters
+
+
+class Control(wiring.Component):
+    """Bus accesses as strobes for the parts that hold the data.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    image : Image or None
+        Initial register values.
+
+    Members
+    -------
+    bus
+        Register bus.
+    idle, word_valid
+        From the core, for status and counters.
+    emit_all, inputs, grid
+        Control registers.
+    index, data
+        Of the present access: index within its region, and what is written.
+    weight_*, program_write, row_*, peep_*, cell_*, hidden_*
+        Accesses of the memories.
+    load_begin, load_layer, load_end
+        The host begins or ends to load a layer's h.
+    cell_value, hidden_value
+        Read values, one cycle after ``cell_read`` or ``hidden_read``.
+    """
+
+    def __init__(self, config: EngineConfig, image: Image | None = None):
+        self._config, self._image = config, image
+        super().__init__(
+            {
+                "bus": In(BusSignature()),
+                "idle": In(1),
+                "word_valid": In(1),
+                "emit_all": Out(1),
+                "inputs": Out(bits_for(config.inputs)),
+                "grid": Out(GridFields),
+                "index": Out(REGION_SHIFT),
+                "data": Out(32),
+                "weight_write": Out(1),
+                "weight_address": Out(config.address_bits),
+                "weight_lane": Out(bits_for(config.lanes)),
+                "program_write": Out(1),
+                "row_write": Out(1),
+                "row_unit": Out(config.unit_bits),
+                "row_gate": Out(2),
+                "row_data": Out(RowParameters),
+                "peep_write": Out(3),
+                "peep_unit": Out(config.unit_bits),
+                "peep_data": Out(signed(PEEP_BITS)),
+                "cell_read": Out(1),
+                "cell_write": Out(1),
+                "hidden_read": Out(1),
+                "hidden_write": Out(1),
+                "load_begin": Out(1),
+                "load_layer": Out(bits_for(config.layers)),
+                "load_end": Out(1),
+                "cell_value": In(signed(config.c_width)),
+                "hidden_value": In(signed(16)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        address, value = Signal.like(self.bus.addr), Signal(32)
+        write, read = Signal(), Signal()
+        m.d.sync += [
+            address.eq(self.bus.addr),
+            value.eq(self.bus.w_data),
+            write.eq(self.bus.w_en),
+            read.eq(self.bus.r_en),
+        ]
+        weights = address[-1]
+        region = address[REGION_SHIFT:-1]
+        m.d.comb += [self.index.eq(address[:REGION_SHIFT]), self.data.eq(value)]
+
+        def accesses(which: Region, strobe: Signal) -> object:
+            return strobe & ~weights & (region == which)
+
+        row_upper = self.index[0]
+        half_row = Signal(data.StructLayout({"mantissa": MANTISSA_BITS, "shift": SHIFT_BITS}))
+        row_access = accesses(Region.ROWS, write)
+        with m.If(row_access & ~row_upper):
+            m.d.sync += half_row.eq(value)
+        peep_access = accesses(Region.PEEPHOLES, write)
+        m.d.comb += [
+            self.weight_write.eq(write & weights),
+            self.weight_address.eq(address),
+            self.weight_lane.eq(address[config.address_bits : -1]),
+            self.program_write.eq(accesses(Region.PROGRAM, write)),
+            self.row_write.eq(row_access & row_upper),
+            self.row_gate.eq(self.index[1:3]),
+            self.row_unit.eq(self.index[3:]),
+            self.row_data.mantissa.eq(half_row.mantissa),
+            self.row_data.shift.eq(half_row.shift),
+            self.row_data.bias.eq(value[:BIAS_BITS].as_signed()),
+            self.peep_write.eq(Mux(peep_access, 1 << self.index[:2], 0)),
+            self.peep_unit.eq(self.index[2:]),
+            self.peep_data.eq(value[:PEEP_BITS].as_signed()),
+            self.cell_read.eq(accesses(Region.CELL, read)),
+            self.cell_write.eq(accesses(Region.CELL, write)),
+            self.hidden_read.eq(accesses(Region.HIDDEN, read)),
+            self.hidden_write.eq(accesses(Region.HIDDEN, write)),
+        ]
+        self._elaborate_registers(m, accesses(Region.CONTROL, write), value)
+
+        # Reads: registers now, memories one cycle later, then a register of its own.
+        cycles, words = Signal(32), Signal(32)
+        m.d.sync += [cycles.eq(cycles + ~self.idle), words.eq(words + self.word_valid)]
+        register_value = Signal(32)
+        with m.Switch(self.index):
+            with m.Case(Register.IDENTITY):
+                m.d.sync += register_value.eq(IDENTITY)
+            with m.Case(Register.STATUS):
+                m.d.sync += register_value.eq(~self.idle)
+            with m.Case(Register.CYCLES):
+                m.d.sync += register_value.eq(cycles)
+            with m.Case(Register.WORDS):
+                m.d.sync += register_value.eq(words)
+            with m.Default():
+                m.d.sync += register_value.eq(0)
+        region_before = Signal.like(region)
+        m.d.sync += region_before.eq(region)
+        with m.If(region_before == Region.CELL):
+            m.d.sync += self.bus.r_data.eq(self.cell_value.as_signed())
+        with m.Elif(region_before == Region.HIDDEN):
+            m.d.sync += self.bus.r_data.eq(self.hidden_value.as_signed())
+        with m.Else():
+            m.d.sync += self.bus.r_data.eq(register_value)
+        return m
+
+    def _elaborate_registers(self, m: Module, write: object, value: Signal) -> None:
+        initial = self._image.registers if self._image else {}
+        packed_layout = data.StructLayout({"shift": 4, "exponent": 3, "unsigned": 1, "mode": unsigned(2)})
+        emit_all = Signal()
+        inputs = Signal.like(self.inputs, init=initial.get(Register.X_INPUTS, 0))
+        packed = Signal(10, init=initial.get(Register.X_GRID, 0))
+        theta = Signal(16, init=initial.get(Register.X_THETA, 0))
+        with m.If(write):
+            with m.Switch(self.index):
+                with m.Case(Register.OUTPUT_ALL):
+                    m.d.sync += emit_all.eq(value)
+                with m.Case(Register.X_INPUTS):
+                    m.d.sync += inputs.eq(value)
+                with m.Case(Register.X_GRID):
+                    m.d.sync += packed.eq(value)
+                with m.Case(Register.X_THETA):
+                    m.d.sync += theta.eq(value)
+                with m.Case(Register.LOAD):
+                    m.d.comb += [self.load_begin.eq(value != 0), self.load_end.eq(value == 0)]
+        fields = data.View(packed_layout, packed)
+        m.d.comb += [
+            self.load_layer.eq(value - 1),
+            self.emit_all.eq(emit_all),
+            self.inputs.eq(inputs),
+            self.grid.shift.eq(fields.shift),
+            self.grid.exponent.eq(fields.exponent),
+            self.grid.unsigned.eq(fields.unsigned),
+            self.grid.mode.eq(fields.mode),
+            self.grid.theta.eq(theta),
+        ]

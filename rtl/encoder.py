@@ -1,0 +1,113 @@
+"""Encoder: a stream of 16-bit values to the list entries that count."""
+
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from lstmith.golden.config import EngineConfig, bits_for
+from lstmith.golden.policy import Mode
+
+from .ram import Ram
+
+
+class GridFields(data.Struct):
+    """How values become operands, and which of them are listed; see ``golden.quantised.Grid``."""
+
+    shift: unsigned(4)
+    exponent: unsigned(3)
+    unsigned: 1
+    mode: Mode
+    theta: unsigned(16)
+    forget: 1  #: references count as zero
+    exact: 1  #: no threshold: the sums are recomputed
+
+
+class Encoder(wiring.Component):
+    """Rounds a value to its grid, compares it with its reference and lists the difference.
+
+    Latency 2 cycles, throughput one value per cycle. The same reference must not return within
+    three cycles.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    references : int
+        Number of reference values kept.
+    tag : shape-like
+        Travels with a value.
+
+    Members
+    -------
+    valid, value, index, tag, grid
+        A value, the place of its reference, and how to encode it.
+    o_valid, o_listed, o_operand, o_tag
+        Two cycles later: whether it is listed, and the operand to list.
+    """
+
+    def __init__(self, config: EngineConfig, references: int, tag: data.StructLayout):
+        self._config, self._references, self._tag = config, references, tag
+        super().__init__(
+            {
+                "valid": In(1),
+                "value": In(signed(16)),
+                "index": In(bits_for(references)),
+                "tag": In(tag),
+                "grid": In(GridFields),
+                "o_valid": Out(1),
+                "o_listed": Out(1),
+                "o_operand": Out(signed(config.operand_width)),
+                "o_tag": Out(tag),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a value to its entry."""
+        return 2
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        # A grid value fits 16 bits signed: an unsigned 8-bit grid has 9.
+        m.submodules.references = references = Ram(signed(16), self._references)
+        m.d.comb += references.r_addr.eq(self.index)
+
+        # Stage 1: round half up, saturate.
+        half = Signal(16)
+        rounded = Signal(signed(18))
+        top = Signal(signed(17))
+        on_grid = Signal(signed(16))
+        m.d.comb += [
+            half.eq((1 << self.grid.shift) >> 1),
+            rounded.eq((self.value + half) >> self.grid.shift),
+            top.eq(0x7FFF >> self.grid.shift),
+        ]
+        with m.If(self.grid.unsigned & (rounded < 0)):
+            m.d.comb += on_grid.eq(0)
+        with m.Elif(rounded > top):
+            m.d.comb += on_grid.eq(top)
+        with m.Else():
+            m.d.comb += on_grid.eq(rounded)
+        valid, value, index = Signal(), Signal(signed(16)), Signal.like(self.index)
+        tag, grid = Signal(self._tag), Signal(GridFields)
+        m.d.sync += [valid.eq(self.valid), value.eq(on_grid), index.eq(self.index), tag.eq(self.tag), grid.eq(self.grid)]
+
+        # Stage 2: the change, and whether it counts. What the sums hold follows what was listed.
+        restarts = (grid.mode != Mode.DELTA) | grid.exact
+        reference, change, magnitude = Signal(signed(16)), Signal(signed(17)), Signal(17)
+        listed = Signal()
+        m.d.comb += [
+            reference.eq(Mux(restarts | grid.forget, 0, references.r_data)),
+            change.eq(value - reference),
+            magnitude.eq(Mux(change < 0, -change, change)),
+            listed.eq((grid.mode == Mode.DENSE) | (magnitude > Mux(restarts, 0, grid.theta))),
+            references.w_addr.eq(index),
+            references.w_data.eq(Mux(listed, value, reference)),
+            references.w_en.eq(valid),
+        ]
+        m.d.sync += [
+            self.o_valid.eq(valid),
+            self.o_listed.eq(listed),
+            self.o_operand.eq(change << grid.exponent),
+            self.o_tag.eq(tag),
+        ]
+        return m

@@ -1,0 +1,128 @@
+"""Gate pipeline: kept sums, requantisation and activation of every row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from lstmith.golden.config import PEEP_BITS, EngineConfig
+
+from .activation import Activation
+from .arith import delayed
+from .feeder import rows_layout
+from .ram import Ram
+from .requantise import Requantiser, RowParameters
+
+
+class GatePipeline(wiring.Component):
+    """Row sums to gate values, ``ways`` rows per cycle.
+
+    Way w serves gates w, w + ways, ...; each has its own banks of sums and row parameters.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    row_init : sequence of sequence of dict
+        Initial row parameters by unit and gate.
+
+    Members
+    -------
+    rows, rows_valid, sums
+        From the feeder; ``sums`` one cycle after ``rows``.
+    clear
+        The kept sums count as zero.
+    peep, c, peep_shift
+        With peepholes: weights per way and the cell state, one cycle after ``rows``.
+    row_unit, row_gate, row_data, row_write
+        Write of one row's parameters.
+    o_rows, o_valid, gates
+        ``latency`` cycles after ``sums``.
+    z13
+        The last way's pre-activation with 13 fraction bits, six cycles before its gate.
+    """
+
+    def __init__(self, config: EngineConfig, row_init: Sequence[Sequence[dict[str, int]]] = ()):
+        self._config, self._row_init = config, row_init
+        rows = rows_layout(config)
+        members = {
+            "rows": In(rows),
+            "rows_valid": In(1),
+            "sums": In(data.ArrayLayout(signed(config.acc_width), config.ways)),
+            "clear": In(1),
+            "row_unit": In(config.unit_bits),
+            "row_gate": In(2),
+            "row_data": In(RowParameters),
+            "row_write": In(1),
+            "o_rows": Out(rows),
+            "o_valid": Out(1),
+            "gates": Out(data.ArrayLayout(signed(16), config.ways)),
+            "z13": Out(signed(24)),
+        }
+        if config.peepholes:
+            members |= {
+                "peep": In(data.ArrayLayout(signed(PEEP_BITS), config.ways)),
+                "c": In(signed(config.c_width)),
+                "peep_shift": In(5),
+            }
+        super().__init__(members)
+        self._requantisers = [Requantiser(config) for _ in range(config.ways)]
+        self._activations = [Activation() for _ in range(config.ways)]
+
+    @property
+    def latency(self) -> int:
+        """Cycles from ``sums`` to ``gates``."""
+        return self._requantisers[0].latency + self._activations[0].latency
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        way_bits = config.ways - 1  # 1 way: no bit of the gate selects it; 2 ways: one bit
+        depth = 4 // config.ways << config.unit_bits
+
+        place = Cat(self.rows.gate[way_bits:], self.rows.unit)
+        place_sum = delayed(m, place, 1, "place_sum")
+        place_updated = delayed(m, place_sum, 1, "place_updated")
+        updated_valid = delayed(m, self.rows_valid, 2, "updated_valid")
+        rows = delayed(m, self.rows.as_value(), 1 + self._requantisers[0].latency, "rows_z")
+        rows_view = Signal(rows_layout(config))
+        m.d.comb += rows_view.eq(rows)
+
+        for way, (requantiser, activation) in enumerate(zip(self._requantisers, self._activations, strict=True)):
+            init = [row for unit in self._row_init for row in unit[way :: config.ways]]
+            kept = Ram(signed(config.acc_width), depth)
+            parameters = Ram(RowParameters, depth, init)
+            m.submodules[f"kept_{way}"] = kept
+            m.submodules[f"parameters_{way}"] = parameters
+            m.submodules[f"requantiser_{way}"] = requantiser
+            m.submodules[f"activation_{way}"] = activation
+            m.d.comb += [
+                kept.r_addr.eq(place),
+                parameters.r_addr.eq(place),
+                requantiser.total.eq(Mux(self.clear, 0, kept.r_data)),
+                requantiser.added.eq(self.sums[way]),
+                requantiser.row.eq(parameters.r_data),
+                kept.w_addr.eq(place_updated),
+                kept.w_data.eq(requantiser.updated),
+                kept.w_en.eq(updated_valid),
+                parameters.w_addr.eq(Cat(self.row_gate[way_bits:], self.row_unit)),
+                parameters.w_data.eq(self.row_data),
+                parameters.w_en.eq(self.row_write & (1 if config.ways == 1 else self.row_gate[0] == way)),
+                activation.z.eq(requantiser.z),
+                activation.is_tanh.eq((rows_view.gate == 2) & (way == 0)),
+                self.gates[way].eq(activation.y),
+            ]
+            if config.peepholes:
+                m.d.comb += [
+                    requantiser.peep.eq(self.peep[way]),
+                    requantiser.c.eq(self.c),
+                    requantiser.peep_shift.eq(self.peep_shift),
+                ]
+        m.d.comb += [
+            self.z13.eq(self._requantisers[-1].z13),
+            self.o_rows.eq(delayed(m, rows, self._activations[0].latency, "rows_gate")),
+            self.o_valid.eq(delayed(m, self.rows_valid, 1 + self.latency, "valid_gate")),
+        ]
+        return m

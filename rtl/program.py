@@ -1,0 +1,104 @@
+"""Program store: layer records, and the one that comes next laid out in registers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from lstmith.golden import record
+from lstmith.golden.config import EngineConfig, bits_for
+
+from .ram import Ram
+from .types import record_layout
+
+
+class ProgramStore(wiring.Component):
+    """Holds one record per layer and fetches the next while the present one runs.
+
+    With one layer the record is a set of registers and always loaded. With more, a fetch takes
+    ``fetch_latency`` cycles from ``advance`` to ``loaded``.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    records : sequence of list of int
+        Initial packed records.
+
+    Members
+    -------
+    w_addr, w_data, w_en
+        Bus write of one word: layer * 8 + word.
+    select, layer_select
+        Fetch a given layer instead.
+    advance
+        The present record was taken: fetch the next layer's, or layer 0's after the last.
+    record, layer, loaded
+        The next record.
+    """
+
+    def __init__(self, config: EngineConfig, records: Sequence[Sequence[int]] = ()):
+        self._config, self._records = config, records
+        layer = bits_for(config.layers)
+        super().__init__(
+            {
+                "w_addr": In(bits_for(config.layers * record.RECORD_STRIDE)),
+                "w_data": In(32),
+                "w_en": In(1),
+                "select": In(1),
+                "layer_select": In(layer),
+                "advance": In(1),
+                "record": Out(record_layout()),
+                "layer": Out(layer),
+                "loaded": Out(1),
+            }
+        )
+
+    @property
+    def fetch_latency(self) -> int:
+        """Cycles from ``advance`` to ``loaded``; 0 with one layer."""
+        return 0 if self._config.layers == 1 else record.RECORD_WORDS + 2
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        first = list(self._records[0]) if self._records else [0] * record.RECORD_WORDS
+        words = [Signal(32, name=f"word_{index}", init=first[index]) for index in range(record.RECORD_WORDS)]
+        for name, (word, bit, width) in record.LAYOUT.items():
+            m.d.comb += self.record[name].eq(words[word][bit : bit + width])
+        if self._config.layers == 1:
+            for index, word in enumerate(words):
+                with m.If(self.w_en & (self.w_addr == index)):
+                    m.d.sync += word.eq(self.w_data)
+            m.d.comb += self.loaded.eq(1)
+            return m
+
+        padding = [0] * (record.RECORD_STRIDE - record.RECORD_WORDS)
+        init = [word for words_init in self._records for word in (*words_init, *padding)]
+        m.submodules.memory = memory = Ram(32, self._config.layers * record.RECORD_STRIDE, init)
+        index_bits = bits_for(record.RECORD_STRIDE)
+        fetched, arrived = Signal(index_bits), Signal(index_bits)
+        arrived_valid = Signal()
+        fetching = Signal(init=1)
+        m.d.comb += [
+            memory.w_addr.eq(self.w_addr),
+            memory.w_data.eq(self.w_data),
+            memory.w_en.eq(self.w_en),
+            memory.r_addr.eq(Cat(fetched, self.layer)),
+            self.loaded.eq(~fetching & ~arrived_valid),
+        ]
+        m.d.sync += [arrived.eq(fetched), arrived_valid.eq(fetching)]
+        with m.If(fetching):
+            m.d.sync += [fetched.eq(fetched + 1), fetching.eq(fetched != record.RECORD_WORDS - 1)]
+        for index, word in enumerate(words):
+            with m.If(arrived_valid & (arrived == index)):
+                m.d.sync += word.eq(memory.r_data)
+        # A write may concern the record just fetched: begin again.
+        with m.If(self.advance | self.select | self.w_en):
+            m.d.sync += [fetched.eq(0), fetching.eq(1), arrived_valid.eq(0)]
+        with m.If(self.select):
+            m.d.sync += self.layer.eq(self.layer_select)
+        with m.Elif(self.advance):
+            m.d.sync += self.layer.eq(Mux(self.record.last_layer, 0, self.layer + 1))
+        return m

@@ -1,0 +1,66 @@
+"""A memory with one write and one registered read port, as block RAM provides it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from amaranth.hdl import Module, ShapeLike
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from lstmith.golden.config import bits_for
+
+
+class Ram(wiring.Component):
+    """Simple dual-port memory.
+
+    Parameters
+    ----------
+    shape : shape-like
+        One word.
+    depth : int
+        Number of words.
+    init : iterable
+        Initial contents, zero beyond its end.
+
+    Members
+    -------
+    r_addr, r_data
+        The word at ``r_addr`` appears one cycle later; undefined for a word being written.
+    w_addr, w_data, w_en
+        Written at the end of the cycle.
+    """
+
+    def __init__(self, shape: ShapeLike, depth: int, init: Iterable[object] = ()):
+        if not isinstance(depth, int) or depth < 1:
+            raise TypeError(f"Memory depth must be a positive integer, not {depth!r}")
+        self._shape, self._depth, self._init = shape, depth, list(init)
+        address = bits_for(depth)
+        super().__init__(
+            {
+                "r_addr": In(address),
+                "r_data": Out(shape),
+                "w_addr": In(address),
+                "w_data": In(shape),
+                "w_en": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        # A power-of-two depth keeps every address valid, so that no tool has to define the others.
+        depth = 1 << bits_for(self._depth)
+        m.submodules.memory = memory = Memory(shape=self._shape, depth=depth, init=self._init)
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            read.addr.eq(self.r_addr),
+            read.en.eq(1),
+            self.r_data.eq(read.data),
+            write.addr.eq(self.w_addr),
+            write.data.eq(self.w_data),
+            write.en.eq(self.w_en),
+        ]
+        return m
+
+

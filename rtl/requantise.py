@@ -1,0 +1,111 @@
+"""Requantiser: a row sum to a gate's pre-activation."""
+
+from amaranth.hdl import Cat, Const, Module, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from lstmith.golden.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, REQUANT_PRESHIFT, SHIFT_BITS, EngineConfig
+
+from .arith import delayed, saturated
+
+
+class RowParameters(data.Struct):
+    """A row's scale and bias as memory holds them."""
+
+    mantissa: unsigned(MANTISSA_BITS)
+    shift: unsigned(SHIFT_BITS)
+    bias: signed(BIAS_BITS)
+
+
+class Requantiser(wiring.Component):
+    """``z = sat16(((((2 * sat(P << 8 >> shift) + 1) * mantissa >> s - 1) + bias + peephole) >> 1)``.
+
+    Latency 6 cycles, 7 with peepholes; throughput one row per cycle.
+
+    Parameters
+    ----------
+    config : EngineConfig
+
+    Members
+    -------
+    total : signed(acc_width)
+        The row's sum in the previous step's terms: P before this step's columns.
+    added : signed(acc_width)
+        This step's columns.
+    row : RowParameters
+    peep, c, peep_shift
+        Peephole weight, cell state and shift (with peepholes only); ``peep`` is 0 where none applies.
+    updated : signed(acc_width)
+        P, one cycle later.
+    z13 : signed(24)
+        The pre-activation with 13 fraction bits, one cycle before ``z``, unsaturated.
+    z : signed(16), Q4.12
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        members = {
+            "total": In(signed(config.acc_width)),
+            "added": In(signed(config.acc_width)),
+            "row": In(RowParameters),
+            "updated": Out(signed(config.acc_width)),
+            "z13": Out(signed(24)),
+            "z": Out(signed(16)),
+        }
+        if config.peepholes:
+            members |= {"peep": In(signed(PEEP_BITS)), "c": In(signed(config.c_width)), "peep_shift": In(5)}
+        super().__init__(members)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a sum to ``z``."""
+        return 7 if self._config.peepholes else 6
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        m.d.sync += self.updated.eq(self.total + self.added)
+
+        # The variable shift takes two cycles: by multiples of eight, then by the rest.
+        row = Signal(RowParameters)
+        m.d.sync += row.eq(self.row)
+        width = config.acc_width + REQUANT_PRESHIFT
+        coarse, fine = Signal(signed(width)), Signal(signed(width))
+        fine_shift = Signal(3)
+        widened = Signal(signed(width))
+        m.d.comb += widened.eq(self.updated << REQUANT_PRESHIFT)
+        m.d.sync += [
+            coarse.eq(widened >> Cat(Const(0, 3), row.shift[3:])),
+            fine_shift.eq(row.shift[:3]),
+        ]
+        m.d.comb += fine.eq(coarse >> fine_shift)
+        floor = saturated(m, fine, config.requant_width - 1, "floor")
+        operand = Signal(signed(config.requant_width))
+        m.d.sync += operand.eq(Cat(Const(1, 1), floor))
+
+        mantissa = delayed(m, row.mantissa, 2, "mantissa")
+        factor = Signal(signed(MANTISSA_BITS + 1))
+        m.d.comb += factor.eq(mantissa)
+        product = Signal(signed(config.requant_width + MANTISSA_BITS))
+        m.d.sync += product.eq(operand * factor)
+
+        bias = Signal(signed(BIAS_BITS))
+        m.d.comb += bias.eq(delayed(m, row.bias, 3, "bias").as_signed())
+        total = Signal(signed(24))
+        m.d.sync += total.eq((product >> (config.requant_shift - 1)) + bias)
+        if config.peepholes:
+            # Beside the scale: peep * c, shifted.
+            weight, c = delayed(m, self.peep, 3, "peep"), delayed(m, self.c, 3, "c")
+            peep_product = Signal(signed(PEEP_BITS + config.c_width))
+            shifted = Signal(signed(PEEP_BITS + config.c_width))
+            m.d.sync += [
+                peep_product.eq(weight.as_signed() * c.as_signed()),
+                shifted.eq(peep_product >> delayed(m, self.peep_shift, 4, "peep_shift")),
+            ]
+            summed = Signal(signed(PEEP_BITS + config.c_width + 1))
+            m.d.sync += summed.eq(total + shifted)
+            m.d.comb += self.z13.eq(saturated(m, summed, 24, "z13_limited"))
+        else:
+            m.d.comb += self.z13.eq(total)
+        m.d.sync += self.z.eq(saturated(m, self.z13 >> 1, 16, "z_limited"))
+        return m

@@ -1,0 +1,92 @@
+"""Top level: the engine with flat ports, whose names stay as they are."""
+
+from __future__ import annotations
+
+from amaranth.back import verilog
+from amaranth.hdl import Module, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from lstmith.golden.config import EngineConfig, bits_for
+from lstmith.golden.image import Image
+from lstmith.golden.memory_map import ADDRESS_BITS, DATA_BITS
+
+from .engine import Engine
+from .types import event_layout
+
+NAME = "lstmith_core"
+
+
+def port_widths(config: EngineConfig) -> dict[str, tuple[str, int]]:
+    """Direction and width of every port beside ``clk`` and ``rst``, in order."""
+    layer = bits_for(config.layers)
+    return {
+        "x_value": ("in", 16),
+        "x_start": ("in", 1),
+        "x_restart": ("in", 1),
+        "x_valid": ("in", 1),
+        "x_ready": ("out", 1),
+        "h_value": ("out", 16),
+        "h_cell": ("out", config.c_width),
+        "h_layer": ("out", layer),
+        "h_last": ("out", 1),
+        "h_valid": ("out", 1),
+        "h_ready": ("in", 1),
+        "bus_addr": ("in", ADDRESS_BITS),
+        "bus_w_data": ("in", DATA_BITS),
+        "bus_w_en": ("in", 1),
+        "bus_r_en": ("in", 1),
+        "bus_r_data": ("out", DATA_BITS),
+        "event_valid": ("out", 1),
+        "event_layer": ("out", layer),
+        "event_columns": ("out", event_layout(config)["columns"].width),
+        "event_restart": ("out", 1),
+        "busy": ("out", 1),
+    }
+
+
+class Top(wiring.Component):
+    """Flat ports around :class:`Engine`; see :func:`port_widths`."""
+
+    def __init__(self, config: EngineConfig, image: Image | None = None):
+        self._config, self._image = config, image
+        signed_ports = {"x_value", "h_value", "h_cell"}
+        super().__init__(
+            {
+                name: (In if direction == "in" else Out)(signed(width) if name in signed_ports else width)
+                for name, (direction, width) in port_widths(config).items()
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.engine = engine = Engine(self._config, self._image)
+        m.d.comb += [
+            engine.x.payload.value.eq(self.x_value),
+            engine.x.payload.start.eq(self.x_start),
+            engine.x.payload.restart.eq(self.x_restart),
+            engine.x.valid.eq(self.x_valid),
+            self.x_ready.eq(engine.x.ready),
+            self.h_value.eq(engine.h.payload.h),
+            self.h_cell.eq(engine.h.payload.c),
+            self.h_layer.eq(engine.h.payload.layer),
+            self.h_last.eq(engine.h.payload.last),
+            self.h_valid.eq(engine.h.valid),
+            engine.h.ready.eq(self.h_ready),
+            engine.bus.addr.eq(self.bus_addr),
+            engine.bus.w_data.eq(self.bus_w_data),
+            engine.bus.w_en.eq(self.bus_w_en),
+            engine.bus.r_en.eq(self.bus_r_en),
+            self.bus_r_data.eq(engine.bus.r_data),
+            self.event_valid.eq(engine.event_valid),
+            self.event_layer.eq(engine.event.layer),
+            self.event_columns.eq(engine.event.columns),
+            self.event_restart.eq(engine.event.restart),
+            self.busy.eq(engine.busy),
+        ]
+        return m
+
+
+def to_verilog(config: EngineConfig, image: Image | None = None) -> str:
+    """The core as Verilog; the same input gives the same bytes."""
+    return str(verilog.convert(Top(config, image), name=NAME, emit_src=False, strip_internal_attrs=True))

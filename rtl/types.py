@@ -1,0 +1,74 @@
+"""Payloads that travel between the engine's parts."""
+
+from amaranth.hdl import signed, unsigned
+from amaranth.lib import data
+
+from lstmith.golden import record
+from lstmith.golden.config import PRECISIONS, EngineConfig, bits_for
+
+
+def slot_layout(config: EngineConfig) -> data.StructLayout:
+    """What enters lane 0 in one cycle and moves one lane per cycle.
+
+    ``precision`` belongs to the slot, not to the layer: neighbouring slots may differ. ``capture``
+    bit 0 moves the sums of gates i and f into the drain chain and clears them, bit 1 those of g and o.
+    ``load`` writes ``operand`` as a weight word of lane ``lane``.
+    """
+    return data.StructLayout(
+        {
+            "valid": 1,
+            "address": config.address_bits,
+            "operand": signed(max(16, config.operand_width)),
+            "precision": unsigned(bits_for(len(PRECISIONS))),
+            "sub": unsigned(2),
+            "capture": 2,
+            "load": 1,
+            "lane": unsigned(bits_for(config.lanes)),
+        }
+    )
+
+
+def pair_layout(config: EngineConfig) -> data.StructLayout:
+    """Two row sums that leave the array together: gates i and f, then g and o."""
+    return data.StructLayout({"first": signed(config.acc_width), "second": signed(config.acc_width)})
+
+
+def entry_layout(config: EngineConfig, columns: int) -> data.StructLayout:
+    """A list entry: column index within its segment and operand."""
+    return data.StructLayout({"column": unsigned(bits_for(columns)), "operand": signed(config.operand_width)})
+
+
+def record_layout() -> data.StructLayout:
+    """The layer record's fields."""
+    return data.StructLayout({name: unsigned(width) for name, width in record.FIELDS.items()})
+
+
+class InputWord(data.Struct):
+    """One element of the input stream; the flags belong to a step's first element."""
+
+    value: signed(16)  #: the layer's input, int16
+    start: 1  #: begin a sequence: h, c and the sums are zero
+    restart: 1  #: states were loaded: recompute the sums
+
+
+def output_layout(config: EngineConfig) -> data.StructLayout:
+    """One unit's result."""
+    return data.StructLayout(
+        {
+            "h": signed(16),  # Q1.15
+            "c": signed(config.c_width),
+            "layer": unsigned(bits_for(config.layers)),
+            "last": 1,  # last unit of its layer's step
+        }
+    )
+
+
+def event_layout(config: EngineConfig) -> data.StructLayout:
+    """What is known of a layer's step when it has drained."""
+    return data.StructLayout(
+        {
+            "layer": unsigned(bits_for(config.layers)),
+            "columns": unsigned(bits_for(config.inputs + 2 * config.units + 1)),
+            "restart": 1,
+        }
+    )
