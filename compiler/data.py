@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,13 +130,16 @@ def save_results(path: Path, results: Mapping[str, npt.NDArray[Any]], *, single:
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
     fix = "give an .npz file that numpy.savez wrote"
     try:
-        with np.load(path, allow_pickle=False) as content:
+        # NumPy leaves the file open if the archive is damaged, so it is opened here.
+        with path.open("rb") as file:
+            content = np.load(file, allow_pickle=False)
             if not isinstance(content, np.lib.npyio.NpzFile):
                 raise UserError(str(path), "holds a single array", fix)
-            return {name: content[name] for name in content.files}
+            with content:
+                return {name: content[name] for name in content.files}
     except OSError as error:
         raise UserError(str(path), f"cannot be read ({error.strerror or error})", fix) from None
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(str(path), f"is not an .npz file of plain arrays ({error})", fix) from None
 
 

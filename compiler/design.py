@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -160,7 +161,7 @@ def _damage(where: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(where, f"cannot be read ({error.strerror or error})", _REMEDY) from None
-    except (ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(where, f"is damaged ({error})", _REMEDY) from None
 
 
@@ -179,7 +180,8 @@ def _save_arrays(path: Path, layers: tuple[Any, ...], names: tuple[str, ...]) ->
 
 
 def _read_arrays(path: Path, names: tuple[str, ...], layers: int, kind: np.dtype[Any]) -> list[dict[str, Any]]:
-    with _damage(str(path)), np.load(path, allow_pickle=False) as content:
+    # NumPy leaves the file open if the archive is damaged, so it is opened here.
+    with _damage(str(path)), path.open("rb") as file, np.load(file, allow_pickle=False) as content:
         arrays = {key: content[key] for key in content.files}
     for key in (f"l{index}_{name}" for index in range(layers) for name in names):
         if key not in arrays and not key.endswith(_OPTIONAL):

@@ -10,23 +10,25 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from .config import H_FRAC
+from .config import H_FRAC, Z_BITS
 
 SEGMENTS = 256
 SEGMENT_BITS = 8
 #: The argument's magnitude has 13 fraction bits: 8 address a segment, 8 interpolate in it.
 ARGUMENT_FRAC = 13
 SLOPE_BITS = 11
+Z_MASK = (1 << Z_BITS) - 1
 
 Table = npt.NDArray[np.int64]
 
 
 @cache
 def tanh_table() -> tuple[Table, Table]:
-    """Value (Q0.15, 0..32767) at the start of each segment and rise over it, each int64 [256]."""
+    """Value (Q0.15, 0..32766) at the start of each segment and rise over it, each int64 [256]."""
     step = 2.0 ** (SEGMENT_BITS - ARGUMENT_FRAC)
     points = np.rint(np.tanh(np.arange(SEGMENTS + 1) * step) * (1 << H_FRAC)).astype(np.int64)
-    points = np.minimum(points, (1 << H_FRAC) - 1)
+    # One below the largest, so that sigma, half of it rounded, stays below 1 without a clip.
+    points = np.minimum(points, (1 << H_FRAC) - 2)
     return points[:-1], np.diff(points)
 
 
@@ -39,20 +41,20 @@ def tanh_magnitude(argument: Table) -> Table:
 
 @cache
 def sigma_lookup() -> Table:
-    """sigma for every Q4.12 input, Q0.15 (0..32767), int64 [65536] indexed by ``z & 0xffff``."""
+    """sigma for every Q5.12 input, Q0.15 (0..32767), int64 [2^17] indexed by ``z & Z_MASK``."""
     z = _all_inputs()
-    magnitude = tanh_magnitude(np.abs(z))
-    return ((1 << H_FRAC) + np.where(z < 0, -magnitude, magnitude)) >> 1
+    magnitude = tanh_magnitude(np.minimum(np.abs(z), 0xFFFF))
+    return ((1 << H_FRAC) + 1 + np.where(z < 0, -magnitude, magnitude)) >> 1
 
 
 @cache
 def tanh_lookup() -> Table:
-    """tanh for every Q4.12 input, Q1.15, int64 [65536] indexed by ``z & 0xffff``."""
+    """tanh for every Q5.12 input, Q1.15, int64 [2^17] indexed by ``z & Z_MASK``."""
     z = _all_inputs()
     magnitude = tanh_magnitude(np.minimum(2 * np.abs(z), 0xFFFF))
     return np.where(z < 0, -magnitude, magnitude)
 
 
 def _all_inputs() -> Table:
-    index = np.arange(1 << 16, dtype=np.int64)
-    return np.where(index < 1 << 15, index, index - (1 << 16))
+    index = np.arange(1 << Z_BITS, dtype=np.int64)
+    return np.where(index < 1 << (Z_BITS - 1), index, index - (1 << Z_BITS))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .activation import sigma_lookup, tanh_lookup
-from .config import H_FRAC, REQUANT_PRESHIFT, Z_FRAC, EngineConfig
+from .activation import Z_MASK, sigma_lookup, tanh_lookup
+from .config import H_FRAC, REQUANT_PRESHIFT, Z_BITS, Z_FRAC, EngineConfig
 from .quantised import IntArray, QuantLayer
 
 
@@ -68,13 +68,13 @@ def cell_step(
 
 def tanh_of_cell(c: IntArray, c_frac: int) -> IntArray:
     """tanh of the cell state, Q1.15."""
-    argument = saturate((c << 8) >> (c_frac - Z_FRAC + 8), 16)
-    return np.take(tanh_lookup(), argument & 0xFFFF)
+    argument = saturate((c << 8) >> (c_frac - Z_FRAC + 8), Z_BITS)
+    return np.take(tanh_lookup(), argument & Z_MASK)
 
 
 def _sigma(z: IntArray) -> IntArray:
-    return np.take(sigma_lookup(), saturate(z >> 1, 16) & 0xFFFF)
+    return np.take(sigma_lookup(), saturate(z >> 1, Z_BITS) & Z_MASK)
 
 
 def _tanh(z: IntArray) -> IntArray:
-    return np.take(tanh_lookup(), saturate(z >> 1, 16) & 0xFFFF)
+    return np.take(tanh_lookup(), saturate(z >> 1, Z_BITS) & Z_MASK)

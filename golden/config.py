@@ -16,7 +16,9 @@ MANTISSA_BITS = 15
 SHIFT_BITS = 6
 #: Width of a row's bias, Q6.13 with the rounding constant folded in.
 BIAS_BITS = 20
-#: Fraction bits of a gate pre-activation z, Q4.12.
+#: Width and fraction bits of an activation's argument z, Q5.12: sigma(8) would still leak a cell that
+#: its network means to keep.
+Z_BITS = 17
 Z_FRAC = 12
 #: Fraction bits of h, of gate outputs and of tanh(c).
 H_FRAC = 15

@@ -104,9 +104,10 @@ async def watch(dut: Any, events: list[tuple[int, int, int, int]]) -> None:
     while True:
         await RisingEdge(dut.event_valid)
         await RisingEdge(dut.clk)
-        events.append(
-            (now() - 1, int(dut.event_layer.value), int(dut.event_columns.value), int(dut.event_restart.value))
-        )
+        # The edge may have been a glitch between two clock edges.
+        if dut.event_valid.value:
+            layer, columns, restart = dut.event_layer, dut.event_columns, dut.event_restart
+            events.append((now() - 1, int(layer.value), int(columns.value), int(restart.value)))
 
 
 async def run_job(dut: Any, job: Job) -> Answer:

@@ -41,7 +41,9 @@ class Simulation:
             raise ValueError(f"Simulator must be one of {SIMULATORS}, not {simulator!r}")
         self._folder, self._toplevel, self._runs = folder, toplevel, 0
         folder.mkdir(parents=True, exist_ok=True)
-        arguments: list[str] = []
+        # As SystemVerilog, Icarus initialises variables without an event, and `always @*` blocks that
+        # only constants feed would never run.
+        arguments = ["-g2005"]
         if simulator == "verilator":
             arguments = [*VERILATOR_BUILD_ARGS, "-O3", "-Wno-fatal", "--x-initial", "0", "-CFLAGS", "-O1"]
         with _tools(), _exit_as_error(folder / "build.log"):

@@ -5,22 +5,22 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.golden.activation import SEGMENT_BITS, SEGMENTS, SLOPE_BITS, tanh_table
-from lstmith.golden.config import H_FRAC
+from lstmith.golden.config import H_FRAC, Z_BITS
 
 from .ram import Ram
 
 
 class Activation(wiring.Component):
-    """sigma or tanh of a Q4.12 argument. Latency 5 cycles, throughput one per cycle.
+    """sigma or tanh of a Q5.12 argument. Latency 5 cycles, throughput one per cycle.
 
     Members
     -------
-    z : signed(16), Q4.12
+    z : signed(17), Q5.12
     is_tanh : which function
     y : signed(16), Q1.15; sigma lies in 0..32767
     """
 
-    z: In(signed(16))
+    z: In(signed(Z_BITS))
     is_tanh: In(1)
     y: Out(signed(16))
 
@@ -38,12 +38,12 @@ class Activation(wiring.Component):
 
         # Both functions are odd about their centre: look up the magnitude, put the sign back at the end.
         # sigma's argument is halved by reading z, which has 12 fraction bits, as having 13.
-        magnitude, doubled, argument = Signal(16), Signal(17), Signal(16)
+        magnitude, doubled, argument = Signal(17), Signal(18), Signal(16)
         m.d.comb += [
             magnitude.eq(Mux(self.z < 0, -self.z, self.z)),
             doubled.eq(magnitude << self.is_tanh),
         ]
-        m.d.sync += argument.eq(Mux(doubled[16], 0xFFFF, doubled))
+        m.d.sync += argument.eq(Mux(doubled[16:].any(), 0xFFFF, doubled))
         m.d.comb += table.r_addr.eq(argument[SEGMENT_BITS:])
         fraction = Signal(SEGMENT_BITS)
         m.d.sync += fraction.eq(argument[:SEGMENT_BITS])
@@ -67,5 +67,5 @@ class Activation(wiring.Component):
             flags = later
         signed_value = Signal(signed(H_FRAC + 1))
         m.d.comb += signed_value.eq(Mux(flags[0], -value, value))
-        m.d.sync += self.y.eq(Mux(flags[1], signed_value, ((1 << H_FRAC) + signed_value) >> 1))
+        m.d.sync += self.y.eq(Mux(flags[1], signed_value, ((1 << H_FRAC) + 1 + signed_value) >> 1))
         return m

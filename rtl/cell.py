@@ -6,7 +6,7 @@ from amaranth.hdl import Array, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import H_FRAC, PEEP_BITS, EngineConfig
+from lstmith.golden.config import H_FRAC, PEEP_BITS, Z_BITS, EngineConfig
 
 from .activation import Activation
 from .arith import delayed, saturated
@@ -108,8 +108,8 @@ class CellUnit(wiring.Component):
 
         # Stages 4 to 9: tanh(c), with 12 fraction bits in.
         m.submodules.squash = squash = Activation()
-        argument = Signal(signed(16))
-        m.d.sync += argument.eq(saturated(m, (c_new << 8) >> (self.c_frac - 4)[:4], 16, "argument_limited"))
+        argument = Signal(signed(Z_BITS))
+        m.d.sync += argument.eq(saturated(m, (c_new << 8) >> (self.c_frac - 4)[:4], Z_BITS, "argument_limited"))
         m.d.comb += [squash.z.eq(argument), squash.is_tanh.eq(1)]
         to_squashed = 1 + squash.latency
         squashed, gate_o_late = squash.y, delayed(m, gate_o, 3 + to_squashed, "gate_o")
@@ -141,12 +141,12 @@ class CellUnit(wiring.Component):
         product = Signal(signed(PEEP_BITS + config.c_width))
         shifted = Signal.like(product)
         summed = Signal(signed(PEEP_BITS + config.c_width + 1))
-        z = Signal(signed(16))
+        z = Signal(signed(Z_BITS))
         m.d.sync += [
             product.eq(self.peep_o * c_new),
             shifted.eq(product >> self.peep_shift),
             summed.eq(shifted + delayed(m, self.z13, 11, "z13").as_signed()),
-            z.eq(saturated(m, summed >> 1, 16, "z_limited")),
+            z.eq(saturated(m, summed >> 1, Z_BITS, "z_limited")),
         ]
         m.submodules.output_gate = output_gate = Activation()
         m.d.comb += output_gate.z.eq(z)

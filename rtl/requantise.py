@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, REQUANT_PRESHIFT, SHIFT_BITS, EngineConfig
+from lstmith.golden.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, REQUANT_PRESHIFT, SHIFT_BITS, Z_BITS, EngineConfig
 
 from .arith import delayed, saturated
 
@@ -18,7 +18,7 @@ class RowParameters(data.Struct):
 
 
 class Requantiser(wiring.Component):
-    """``z = sat16(((((2 * sat(P << 8 >> shift) + 1) * mantissa >> s - 1) + bias + peephole) >> 1)``.
+    """``z = sat17(((((2 * sat(P << 8 >> shift) + 1) * mantissa >> s - 1) + bias + peephole) >> 1)``.
 
     Latency 6 cycles, 7 with peepholes; throughput one row per cycle.
 
@@ -39,7 +39,7 @@ class Requantiser(wiring.Component):
         P, one cycle later.
     z13 : signed(24)
         The pre-activation with 13 fraction bits, one cycle before ``z``, unsaturated.
-    z : signed(16), Q4.12
+    z : signed(17), Q5.12
     """
 
     def __init__(self, config: EngineConfig):
@@ -50,7 +50,7 @@ class Requantiser(wiring.Component):
             "row": In(RowParameters),
             "updated": Out(signed(config.acc_width)),
             "z13": Out(signed(24)),
-            "z": Out(signed(16)),
+            "z": Out(signed(Z_BITS)),
         }
         if config.peepholes:
             members |= {"peep": In(signed(PEEP_BITS)), "c": In(signed(config.c_width)), "peep_shift": In(5)}
@@ -107,5 +107,5 @@ class Requantiser(wiring.Component):
             m.d.comb += self.z13.eq(saturated(m, summed, 24, "z13_limited"))
         else:
             m.d.comb += self.z13.eq(total)
-        m.d.sync += self.z.eq(saturated(m, self.z13 >> 1, 16, "z_limited"))
+        m.d.sync += self.z.eq(saturated(m, self.z13 >> 1, Z_BITS, "z_limited"))
         return m

@@ -42,7 +42,8 @@ def test_icebreaker_is_filled_exactly() -> None:
     config, report = size_engine(_network(128, 128, 8), find_board("icebreaker"))
     assert report.weight_bits == report.memory_bits
     assert (config.ways, config.requant_width, config.c_width, config.family) == (1, 16, 16, "ice40")
-    assert report.images["8"] and not report.images["4+8"]
+    assert report.images["8"]
+    assert not report.images["4+8"]
     with pytest.raises(
         UserError, match=r"^target: icebreaker has 1048576 bits .* needs \d+, \d+ too many; use --target"
     ):
@@ -58,7 +59,8 @@ def test_images_of_the_flagship() -> None:
 def test_generic_lanes_divide_the_units_well(units: int, lanes: int) -> None:
     config, report = size_engine(_network(units, 3, 8), None)
     assert config.lanes == lanes
-    assert report.luts is None and report.images["8"] is None
+    assert report.luts is None
+    assert report.images["8"] is None
 
 
 def test_stacked_layers_with_peepholes_and_mixed_precisions() -> None:
@@ -75,9 +77,12 @@ def test_stacked_layers_with_peepholes_and_mixed_precisions() -> None:
 def test_chosen_engines_fit_their_board(board: Board, units: int, inputs: int) -> None:
     config, report = size_engine(_network(units, inputs, 8), board)
     assert config.lanes * config.weight_depth * 16 <= report.memory_bits
-    assert report.luts is not None and report.luts <= board.luts
-    assert report.dsps is not None and report.dsps <= board.dsps
-    assert report.brams is not None and report.brams <= board.brams
+    assert report.luts is not None
+    assert report.luts <= board.luts
+    assert report.dsps is not None
+    assert report.dsps <= board.dsps
+    assert report.brams is not None
+    assert report.brams <= board.brams
     assert config.weight_depth >= weight_words(_network(units, inputs, 8), config.lanes)
     assert report.limited_by
 

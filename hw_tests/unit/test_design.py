@@ -1,0 +1,162 @@
+"""The design directory: what is saved is loaded, damage is named, nothing is left half-written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_tests.unit.networks import random_calibration, random_network
+from lstmith.compiler.design import Design
+from lstmith.compiler.quantise import quantise
+from lstmith.compiler.size import size_engine
+from lstmith.compiler.split import split_model
+from lstmith.golden.errors import UserError
+from lstmith.golden.network import FloatNetwork
+from lstmith.scripts import silero
+
+
+@pytest.fixture(scope="module")
+def design() -> Design:
+    rng = np.random.default_rng(1)
+    network = random_network(rng, 5, 3, layers=2, peepholes=True)
+    first = replace(network.layers[0], h0=np.full(5, 0.5), c0=np.full(5, -1.0))
+    network = FloatNetwork((first, network.layers[1]))
+    result = quantise(network, random_calibration(rng, network), precision=[8, 16])
+    engine, sizing = size_engine(result.network, None)
+    return Design(engine, result.network, network, report={**result.summary(), "sizing": sizing.summary()})
+
+
+def _assert_same(first: object, second: object) -> None:
+    for name, value in asdict(first).items():  # type: ignore[call-overload]
+        np.testing.assert_array_equal(value, getattr(second, name), err_msg=name, strict=isinstance(value, np.ndarray))
+
+
+def test_round_trip(design: Design, tmp_path: Path) -> None:
+    design.save(tmp_path / "d")
+    loaded = Design.load(tmp_path / "d")
+    assert loaded.engine == design.engine
+    assert (loaded.target, loaded.graph, loaded.report) == ("generic", None, design.report)
+    for first, second in zip(design.source.layers, loaded.source.layers, strict=True):
+        _assert_same(first, second)
+    for quantised, again in zip(design.network.layers, loaded.network.layers, strict=True):
+        assert (quantised.x_grid, quantised.h_grid) == (again.x_grid, again.h_grid)
+        for name in ("weights", "mantissa", "shift", "bias", "peep"):
+            np.testing.assert_array_equal(getattr(quantised, name), getattr(again, name), strict=True)
+        for name in ("precision", "c_frac", "peep_shift", "x_lsb"):
+            assert getattr(quantised, name) == getattr(again, name)
+
+
+def test_the_graph_around_the_lstm_is_kept(design: Design, tmp_path: Path) -> None:
+    graph = split_model(silero.model_path())
+    replace(design, graph=graph).save(tmp_path / "d")
+    loaded = Design.load(tmp_path / "d").graph
+    assert loaded is not None
+    assert loaded.inputs == graph.inputs
+    assert loaded.before.SerializeToString() == graph.before.SerializeToString()
+
+
+def test_bytes_do_not_depend_on_time_or_place(design: Design, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    design.save(tmp_path / "a")
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    monkeypatch.setattr("time.localtime", lambda *_: (2033, 5, 18, 3, 33, 20, 2, 138, 0))
+    design.save(tmp_path / "b")
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == ["design.json", "engine.json", "float.npz", "network.npz"]
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_an_earlier_design_is_replaced_and_other_files_are_not(design: Design, tmp_path: Path) -> None:
+    path = tmp_path / "d"
+    design.save(path)
+    (path / "stale").write_text("")
+    design.save(path)
+    assert not (path / "stale").exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["d"]
+    for taken in (tmp_path / "file", tmp_path / "full" / "file"):
+        taken.parent.mkdir(exist_ok=True)
+        taken.write_text("keep")
+    for taken in (tmp_path / "file", tmp_path / "full"):
+        with pytest.raises(UserError, match=r"exists and holds no design\.json; choose a new path"):
+            design.save(taken)
+    assert (tmp_path / "full" / "file").read_text() == "keep"
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_save_leaves_the_earlier_design(
+    design: Design, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "d"
+    design.save(path)
+    for step in ("lstmith.compiler.design._save_arrays", "lstmith.compiler.files.sync"):
+        with monkeypatch.context() as patch:
+            patch.setattr(step, _interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                replace(design, target="other").save(path)
+        assert [entry.name for entry in tmp_path.iterdir()] == ["d"]
+        assert Design.load(path).target == "generic"
+
+
+def test_unwritable_place(design: Design, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"file/d: cannot be written \(Not a directory\); choose a writable path$"):
+        design.save(tmp_path / "file" / "d")
+
+
+def _edit(name: str, change: Callable[[dict], object]) -> Callable[[Path], None]:
+    def apply(path: Path) -> None:
+        content = json.loads((path / name).read_text())
+        change(content)
+        (path / name).write_text(json.dumps(content))
+
+    return apply
+
+
+def _arrays(change: Callable[[dict], object]) -> Callable[[Path], None]:
+    def apply(path: Path) -> None:
+        with np.load(path / "network.npz") as content:
+            arrays = dict(content)
+        change(arrays)
+        np.savez(path / "network.npz", **arrays)
+
+    return apply
+
+
+DAMAGE: list[tuple[Callable[[Path], object], str]] = [
+    (lambda path: (path / "design.json").unlink(), r"d: is not a design \(no design\.json\); give a directory"),
+    (lambda path: (path / "design.json").write_text("{"), r"design\.json: is damaged \("),
+    (lambda path: (path / "design.json").write_text("[]"), r"design\.json: holds a list; compile the model again$"),
+    (lambda path: (path / "engine.json").unlink(), r"engine\.json: cannot be read \(No such file or directory\)"),
+    (lambda path: (path / "network.npz").write_bytes(b"PK"), r"network\.npz: is damaged \("),
+    (lambda path: (path / "network.npz").write_bytes(b"PK\3\4"), r"network\.npz: is damaged \("),
+    (lambda path: (path / "float.npz").unlink(), r"float\.npz: cannot be read \(No such file"),
+    (_edit("design.json", lambda d: d.update(format=9)), r"field format: is 9, not 1; compile the model again$"),
+    (_edit("design.json", lambda d: d.update(layers=[])), r"field layers: is empty"),
+    (_edit("design.json", lambda d: d.pop("target")), r"field target: is None"),
+    (_edit("design.json", lambda d: d["layers"][1].update(c_frac="x")), r"field layers\[1\] field c_frac: is 'x'"),
+    (_edit("design.json", lambda d: d["layers"][0].update(precision=5)), r"layers\[0\]: is damaged \(Precision must"),
+    (_edit("design.json", lambda d: d["layers"][0]["x_grid"].update(shift=99)), r"is damaged \(Grid shift must"),
+    (_edit("design.json", lambda d: d["layers"].__setitem__(0, 3)), r"layers\[0\]: is 3"),
+    (_edit("engine.json", lambda d: d.update(lanes=0)), r"engine\.json: is damaged \(Engine lanes must"),
+    (_edit("engine.json", lambda d: d.update(colour=1)), r"Unknown engine parameters: colour"),
+    (_arrays(lambda a: a.pop("l1_bias")), r"network\.npz field l1_bias: is missing"),
+    (_arrays(lambda a: a.update(l0_bias=a["l0_bias"] / 2)), r"field l0_bias: is float64, not int64"),
+    (_arrays(lambda a: a.update(l0_weights=a["l0_weights"] * 1000)), r"layers\[0\]: is damaged \(Layer weights must"),
+]
+
+
+@pytest.mark.parametrize(("damage", "problem"), DAMAGE, ids=[problem for _, problem in DAMAGE])
+def test_damage_is_named(design: Design, tmp_path: Path, damage: Callable[[Path], object], problem: str) -> None:
+    path = tmp_path / "d"
+    design.save(path)
+    damage(path)
+    with pytest.raises(UserError, match=problem):
+        Design.load(path)
