@@ -30,7 +30,7 @@ class _Pass:
     first_end: IntArray  # its first fold's last entry fired
     fold_cycles: IntArray  # from one fold's last entry to the next one's
     last_end: IntArray  # its last fold's last entry fired
-    last_cycles: int  # cycles that entry occupies
+    words: int  # of its entries
     capture: int  # from a fold's last entry to its capture
     drained: IntArray  # visible to the sequencer
 
@@ -68,7 +68,7 @@ class CycleModel:
         entries = [np.maximum(trace.columns, 1) for trace in traces]
 
         never = np.full(sequences, NEVER)
-        before = before_that = _Pass(never, never, never, never, 1, 0, never)
+        before = before_that = _Pass(never, never, never, never, 2, 0, never)
         last_input = never
         released = [never, never]  # by step parity: when the first layer had read its x list
         ends = np.empty((sequences, steps), dtype=np.int64)
@@ -102,23 +102,23 @@ class CycleModel:
     ) -> _Pass:
         config, layer = self._config, self._network.layers[index]
         words = config.words_per_entry(layer.precision)
-        last_cycles, capture = timing.last_entry_cycles(words), timing.capture_delay(words)
+        capture = timing.capture_delay(words)
         begun = np.maximum.reduce(
             [before.last_end + 1, before.begun + timing.fetch(config), before_that.drained, ready]
         )
-        earliest = np.maximum(begun + 1, before.last_end + before.last_cycles)
+        earliest = np.maximum(begun + 1, before.last_end + timing.fold_gap(before.words, words))
         first_end = np.maximum(earliest + words * (entries - 1), before.drained)
         if latest is not None:
             folds = np.arange(latest.shape[1])
             fold_capture = before.first_end[:, None] + folds * before.fold_cycles[:, None] + before.capture
             first_end = np.maximum(first_end, (fold_capture + self._visible + kind + latest).max(axis=1))
         pace = config.unit_cycles * config.lanes - 1 + capture
-        fold_cycles = np.maximum(last_cycles + words * (entries - 1), pace)
+        fold_cycles = np.maximum(timing.fold_gap(words, words) + words * (entries - 1), pace)
         folds_left = config.folds(layer.units) - 1
         last_end = first_end + folds_left * fold_cycles
         last_lane = layer.units - folds_left * config.lanes - 1
         drained = last_end + capture + self._visible + config.unit_cycles * last_lane + self._kinds - 1
-        return _Pass(begun, first_end, fold_cycles, last_end, last_cycles, capture, drained)
+        return _Pass(begun, first_end, fold_cycles, last_end, words, capture, drained)
 
     def _latest_entries(
         self, listed: npt.NDArray[np.bool_], others: IntArray, producer: int, consumer: int

@@ -17,8 +17,6 @@ ENCODE = 3
 INPUT_READY = ENCODE
 #: Cycles between the last input of a step and the first of the next one.
 INPUT_GAP = 3
-#: Cycles that a fold's last 4-bit entry occupies: its sums leave in two cycles of their own.
-LAST_4BIT = 3
 
 
 def fetch(config: EngineConfig) -> int:
@@ -36,9 +34,13 @@ def capture_delay(words: int) -> int:
     return max(words - 1, 1)
 
 
-def last_entry_cycles(words: int) -> int:
-    """Cycles that the last entry of a fold occupies."""
-    return LAST_4BIT if words == 1 else words
+def fold_gap(words: int, next_words: int) -> int:
+    """Cycles from a fold's last entry to the next fold's first.
+
+    Sums of gates g and o leave in the cycle after the last entry's words. Wider entries begin with
+    i and f, so they may already be there; a 4-bit entry adds to all four rows and has to wait.
+    """
+    return capture_delay(words) + (2 if next_words == 1 else 1)
 
 
 def feeder(config: EngineConfig) -> int:

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.golden.config import EngineConfig, bits_for
 from lstmith.golden.policy import Mode
-from lstmith.golden.timing import LAST_4BIT
+from lstmith.golden.timing import fold_gap
 
 from .feedback import pass_layout
 from .input import step_list_layout
@@ -39,6 +39,7 @@ class Sequencer(wiring.Component):
     first, since their x is the h that now drains. Rules:
 
     - an entry fires when the one before has had its cycles, and it is known whether another follows;
+      a 4-bit entry also waits until the sums of the fold before have been captured;
     - a fold's last entry also waits until the fold before has left the chain and the output queue has
       room, and in a pass's first fold until the pass before has drained;
     - a pass begins when its first segment is complete and at most one pass is still to drain.
@@ -142,15 +143,16 @@ class Sequencer(wiring.Component):
             known.eq(Mux(in_b, b_ready, a_ready)),
             ends.eq(b_complete & Mux(in_b, (after == b_count) | empty, a_ends & (b_count == 0))),
         ]
-        gap = Signal(2)
+        gap, capturing = Signal(2), Signal(3)
         spacing = Signal(range(config.unit_cycles * config.lanes + 4))
         outstanding = Signal(range(config.out_depth + 1))
         emits = fields.last_layer | self.emit_all
         first_fold, last_fold = fold == 0, fold == fields.folds
         room = Signal()
+        is_4bit = fields.precision == 0
         may_end = (spacing == 0) & room & (~first_fold | alone)
         fires = Signal()
-        m.d.comb += fires.eq(active & (gap == 0) & known & (~ends | may_end))
+        m.d.comb += fires.eq(active & (gap == 0) & known & ~(is_4bit & (capturing != 0)) & (~ends | may_end))
 
         # One-cycle-old is recent enough: a fold reserves its places long before the next one ends.
         m.d.sync += room.eq(~emits | (outstanding <= config.out_depth - config.lanes))
@@ -181,6 +183,8 @@ class Sequencer(wiring.Component):
         # What follows a fired entry.
         with m.If(gap != 0):
             m.d.sync += gap.eq(gap - 1)
+        with m.If(capturing != 0):
+            m.d.sync += capturing.eq(capturing - 1)
         with m.If(spacing != 0):
             m.d.sync += spacing.eq(spacing - 1)
         words = Signal(3)
@@ -196,7 +200,8 @@ class Sequencer(wiring.Component):
                     fold.eq(fold + 1),
                     x_base.eq(x_base + fields.fold_stride),
                     h_base.eq(h_base + fields.fold_stride),
-                    gap.eq(Mux(fields.precision == 0, LAST_4BIT - 1, words - 1)),
+                    gap.eq(Mux(is_4bit, fold_gap(1, 2), words) - 1),
+                    capturing.eq(Mux(is_4bit, fold_gap(1, 1), words + 1) - 1),
                     # Capture is words - 1 (at least 1) cycles from now; the next may follow when the lanes have left.
                     spacing.eq(config.unit_cycles * (lanes + 1) + Mux(fields.precision == 2, 3, 1) - 2),
                 ]
