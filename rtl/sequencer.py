@@ -215,11 +215,15 @@ class Sequencer(wiring.Component):
         # The next pass.
         at_first = self.layer == 0
         single = self.record.last_layer
+        # A step begins with layer 0: another record is only there because the host looks at its state.
+        in_step = Signal()
         step = Signal(step_list_layout(config))
         begins, start, restart = Signal(), Signal(), Signal()
         m.d.comb += [
             step.eq(self.step[self.parity]),
-            begins.eq(~active & self.loaded & (undrained <= 1) & (~at_first | self.full.bit_select(self.parity, 1))),
+            begins.eq(
+                ~active & self.loaded & (undrained <= 1) & Mux(at_first, self.full.bit_select(self.parity, 1), in_step)
+            ),
             start.eq(Mux(at_first, step.start, present.start)),
             restart.eq(Mux(at_first, step.restart, present.exact & ~present.start)),
             self.advance.eq(begins),
@@ -230,6 +234,7 @@ class Sequencer(wiring.Component):
         with m.If(begins):
             m.d.sync += [
                 active.eq(1),
+                in_step.eq(~self.record.last_layer),
                 present.record.eq(self.record),
                 present.layer.eq(self.layer),
                 present.parity.eq(self.parity),
