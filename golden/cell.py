@@ -31,9 +31,7 @@ def requantise(total: IntArray, layer: QuantLayer, config: EngineConfig) -> IntA
     return (((2 * floor + 1) * layer.mantissa) >> (config.requant_shift - 1)) + layer.bias
 
 
-def cell_step(
-    total: IntArray, c_old: IntArray, layer: QuantLayer, config: EngineConfig
-) -> tuple[IntArray, IntArray]:
+def cell_step(total: IntArray, c_old: IntArray, layer: QuantLayer, config: EngineConfig) -> tuple[IntArray, IntArray]:
     """One step of all units.
 
     Parameters

@@ -16,9 +16,7 @@ from .quantised import IntArray
 BoolArray = npt.NDArray[np.bool_]
 
 
-def encode(
-    value: IntArray, reference: IntArray, mode: Mode, theta: int, restart: bool
-) -> tuple[BoolArray, IntArray]:
+def encode(value: IntArray, reference: IntArray, mode: Mode, theta: int, restart: bool) -> tuple[BoolArray, IntArray]:
     """One step of an encoder.
 
     Parameters

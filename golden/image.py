@@ -99,9 +99,7 @@ def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
                 f"Layer {index} has {layer.precision}-bit weights, the engine supports {config.precisions}"
             )
         if layer.sum_bound >= 1 << (config.acc_width - 1):
-            raise ValueError(
-                f"Layer {index} sums reach {layer.sum_bound}, beyond {config.acc_width}-bit accumulators"
-            )
+            raise ValueError(f"Layer {index} sums reach {layer.sum_bound}, beyond {config.acc_width}-bit accumulators")
         span = max(layer.x_grid.span, layer.h_grid.span)
         limit = (1 << (config.operand_width - 1)) - 1
         if layer.precision == 4:

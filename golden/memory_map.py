@@ -6,6 +6,8 @@ import enum
 
 ADDRESS_BITS = 24
 DATA_BITS = 32
+#: Cycles from a read to its data.
+READ_LATENCY = 4
 #: Addresses at or above this hold weights: lane in the upper bits, word in the lower.
 WEIGHTS = 1 << 23
 REGION_SHIFT = 20

@@ -6,13 +6,13 @@ from .config import EngineConfig
 from .record import RECORD_WORDS
 
 #: From the cycle in which the sequencer fires a list entry to that entry's slot in lane 0.
-FIRE_TO_LANE = 3
-#: From a slot in a lane to its accumulation (weight read, weight register, operand, product).
+FIRE_TO_LANE = 4
+#: From a slot in a lane to its accumulation (weight memory in two cycles, operand, product).
 LANE = 4
 #: From a pre-activation to its gate value.
-ACTIVATION = 5
+ACTIVATION = 6
 #: From a value to its entry being visible to the sequencer.
-ENCODE = 3
+ENCODE = 4
 #: From a step's last input to its list being ready.
 INPUT_READY = ENCODE
 #: Cycles between the last input of a step and the first of the next one.
@@ -21,7 +21,7 @@ INPUT_GAP = 3
 
 def fetch(config: EngineConfig) -> int:
     """From taking a layer record to having the next; 0 with one layer."""
-    return 0 if config.layers == 1 else RECORD_WORDS + 2
+    return 0 if config.layers == 1 else RECORD_WORDS + 3
 
 
 def kinds(config: EngineConfig) -> int:
@@ -45,7 +45,7 @@ def fold_gap(words: int, next_words: int) -> int:
 
 def feeder(config: EngineConfig) -> int:
     """From a pair leaving lane 0 to its first row in the requantiser."""
-    return 0 if config.ways == 2 else 2
+    return 0 if config.ways == 2 else 3
 
 
 def requantise(config: EngineConfig) -> int:
@@ -55,7 +55,7 @@ def requantise(config: EngineConfig) -> int:
 
 def cell(config: EngineConfig) -> int:
     """From the last gates of a unit to its h."""
-    return 14 if config.peepholes else 11
+    return 15 if config.peepholes else 12
 
 
 def capture_to_visible(config: EngineConfig) -> int:

@@ -17,11 +17,10 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotb.utils import get_sim_time
 
+from lstmith.golden.memory_map import READ_LATENCY
 from lstmith.host.jobs import Answer, Job
 
 PERIOD_NS = 10
-#: Cycles a bus read takes, see ``rtl.bus``.
-READ_LATENCY = 3
 
 
 def now() -> int:

@@ -7,11 +7,12 @@ from amaranth.lib.wiring import In, Out
 from lstmith.golden.activation import SEGMENT_BITS, SEGMENTS, SLOPE_BITS, tanh_table
 from lstmith.golden.config import H_FRAC, Z_BITS
 
+from .arith import delayed
 from .ram import Ram
 
 
 class Activation(wiring.Component):
-    """sigma or tanh of a Q5.12 argument. Latency 5 cycles, throughput one per cycle.
+    """sigma or tanh of a Q5.12 argument. Latency 6 cycles, throughput one per cycle.
 
     Members
     -------
@@ -27,7 +28,7 @@ class Activation(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from ``z`` to ``y``."""
-        return 5
+        return 6
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -45,8 +46,7 @@ class Activation(wiring.Component):
         ]
         m.d.sync += argument.eq(Mux(doubled[16:].any(), 0xFFFF, doubled))
         m.d.comb += table.r_addr.eq(argument[SEGMENT_BITS:])
-        fraction = Signal(SEGMENT_BITS)
-        m.d.sync += fraction.eq(argument[:SEGMENT_BITS])
+        fraction = delayed(m, argument[:SEGMENT_BITS], table.latency, "fraction")
 
         # rise * fraction from adders: 11 x 8 bits would waste a DSP where the lanes need them all.
         partials = [Mux(fraction[bit], table.r_data.rise, 0) << bit for bit in range(SEGMENT_BITS)]

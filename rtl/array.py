@@ -43,7 +43,7 @@ class SystolicArray(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        lanes = []
+        lanes: list[Lane] = []
         for index in range(self._config.lanes):
             init = self._weights[index] if len(self._weights) else ()
             lane = Lane(self._config, index, init)

@@ -7,12 +7,9 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.golden.memory_map import ADDRESS_BITS, DATA_BITS
 
-#: Cycles from ``r_en`` to ``r_data``.
-READ_LATENCY = 3
-
 
 class BusSignature(wiring.Signature):
-    """A small synchronous bus: no wait states, one access per cycle, reads answer after ``READ_LATENCY``.
+    """A small synchronous bus: no wait states, one access per cycle, reads answer after ``READ_LATENCY`` cycles.
 
     Members
     -------

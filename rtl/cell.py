@@ -16,7 +16,7 @@ from .feeder import rows_layout
 class CellUnit(wiring.Component):
     """``c = f * c + i * g``, ``h = o * tanh(c)``; see ``golden.cell``.
 
-    Latency 11 cycles from a unit's last gates to its h, 14 with peepholes; one unit every
+    Latency 12 cycles from a unit's last gates to its h, 15 with peepholes; one unit every
     ``unit_cycles`` cycles.
 
     Parameters
@@ -30,11 +30,11 @@ class CellUnit(wiring.Component):
     c_frac, peep_shift
         Of the present layer.
     c_old
-        Cell state of ``rows.unit``, one cycle after it.
+        Cell state of the unit, beside its last gates.
     z13
-        With peepholes: the output gate's pre-activation, six cycles before its place in ``gates``.
+        With peepholes: the output gate's pre-activation, seven cycles before its place in ``gates``.
     peep_unit, peep_o
-        With peepholes: a unit, and its output peephole one cycle later.
+        With peepholes: a unit, and its output peephole two cycles later.
     c_new, c_unit, c_valid
         Updated cell state.
     h, h_c, h_unit, h_last, h_valid
@@ -70,7 +70,7 @@ class CellUnit(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a unit's last gates to ``h``."""
-        return 14 if self._config.peepholes else 11
+        return 15 if self._config.peepholes else 12
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -106,7 +106,7 @@ class CellUnit(wiring.Component):
         valid = delayed(m, valid, 3, "valid_c")
         m.d.comb += [self.c_new.eq(c_new), self.c_unit.eq(unit), self.c_valid.eq(valid)]
 
-        # Stages 4 to 9: tanh(c), with 12 fraction bits in.
+        # Stages 4 to 10: tanh(c), with 12 fraction bits in.
         m.submodules.squash = squash = Activation()
         argument = Signal(signed(Z_BITS))
         m.d.sync += argument.eq(saturated(m, (c_new << 8) >> (self.c_frac - 4)[:4], Z_BITS, "argument_limited"))
@@ -134,10 +134,10 @@ class CellUnit(wiring.Component):
         return m
 
     def _elaborate_output_peephole(self, m: Module, c_new: Signal, unit: Signal) -> Signal:
-        """The output gate sees the new cell state, so it is activated here, nine cycles after c."""
+        """The output gate sees the new cell state, so it is activated here, ten cycles after c."""
         config = self._config
-        # Fetched for the cycle of c_new: the unit two cycles after its last gates.
-        m.d.comb += self.peep_unit.eq(delayed(m, self.rows.unit, 2, "unit_peep"))
+        # Fetched for the cycle of c_new, three after the last gates.
+        m.d.comb += self.peep_unit.eq(delayed(m, self.rows.unit, 1, "unit_peep"))
         product = Signal(signed(PEEP_BITS + config.c_width))
         shifted = Signal.like(product)
         summed = Signal(signed(PEEP_BITS + config.c_width + 1))
@@ -145,10 +145,9 @@ class CellUnit(wiring.Component):
         m.d.sync += [
             product.eq(self.peep_o * c_new),
             shifted.eq(product >> self.peep_shift),
-            summed.eq(shifted + delayed(m, self.z13, 11, "z13").as_signed()),
+            summed.eq(shifted + delayed(m, self.z13, 12, "z13").as_signed()),
             z.eq(saturated(m, summed >> 1, Z_BITS, "z_limited")),
         ]
         m.submodules.output_gate = output_gate = Activation()
         m.d.comb += output_gate.z.eq(z)
         return output_gate.y
-

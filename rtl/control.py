@@ -10,6 +10,7 @@ from lstmith.golden.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, SHIFT_BIT
 from lstmith.golden.image import Image
 from lstmith.golden.memory_map import IDENTITY, REGION_SHIFT, Region, Register
 
+from .arith import delayed
 from .bus import BusSignature
 from .encoder import GridFields
 from .requantise import RowParameters
@@ -39,7 +40,7 @@ class Control(wiring.Component):
     load_begin, load_layer, load_end
         The host begins or ends to load a layer's h.
     cell_value, hidden_value
-        Read values, one cycle after ``cell_read`` or ``hidden_read``.
+        Read values, two cycles after ``cell_read`` or ``hidden_read``.
     """
 
     def __init__(self, config: EngineConfig, image: Image | None = None):
@@ -122,7 +123,7 @@ class Control(wiring.Component):
         ]
         self._elaborate_registers(m, accesses(Region.CONTROL, write), value)
 
-        # Reads: registers now, memories one cycle later, then a register of its own.
+        # Reads: memories take two cycles; registers wait for them.
         cycles, words = Signal(32), Signal(32)
         m.d.sync += [cycles.eq(cycles + ~self.idle), words.eq(words + self.word_valid)]
         register_value = Signal(32)
@@ -137,8 +138,8 @@ class Control(wiring.Component):
                 m.d.sync += register_value.eq(words)
             with m.Default():
                 m.d.sync += register_value.eq(0)
-        region_before = Signal.like(region)
-        m.d.sync += region_before.eq(region)
+        register_value = delayed(m, register_value, 1, "register_value")
+        region_before = delayed(m, region, 2, "region")
         with m.If(region_before == Region.CELL):
             m.d.sync += self.bus.r_data.eq(self.cell_value.as_signed())
         with m.Elif(region_before == Region.HIDDEN):

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from lstmith.golden.config import EngineConfig, bits_for
 from lstmith.golden.policy import Mode
 
+from .arith import delayed
 from .ram import Ram
 
 
@@ -25,8 +26,8 @@ class GridFields(data.Struct):
 class Encoder(wiring.Component):
     """Rounds a value to its grid, compares it with its reference and lists the difference.
 
-    Latency 2 cycles, throughput one value per cycle. The same reference must not return within
-    three cycles.
+    Latency 3 cycles, throughput one value per cycle. The same reference must not return within
+    four cycles.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ class Encoder(wiring.Component):
     valid, value, index, tag, grid
         A value, the place of its reference, and how to encode it.
     o_valid, o_listed, o_operand, o_tag
-        Two cycles later: whether it is listed, and the operand to list.
+        ``latency`` cycles later: whether it is listed, and the operand to list.
     """
 
     def __init__(self, config: EngineConfig, references: int, tag: data.StructLayout):
@@ -63,7 +64,7 @@ class Encoder(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a value to its entry."""
-        return 2
+        return 3
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -89,25 +90,53 @@ class Encoder(wiring.Component):
             m.d.comb += on_grid.eq(rounded)
         valid, value, index = Signal(), Signal(signed(16)), Signal.like(self.index)
         tag, grid = Signal(self._tag), Signal(GridFields)
-        m.d.sync += [valid.eq(self.valid), value.eq(on_grid), index.eq(self.index), tag.eq(self.tag), grid.eq(self.grid)]
-
-        # Stage 2: the change, and whether it counts. What the sums hold follows what was listed.
-        restarts = (grid.mode != Mode.DELTA) | grid.exact
-        reference, change, magnitude = Signal(signed(16)), Signal(signed(17)), Signal(17)
-        listed = Signal()
-        m.d.comb += [
-            reference.eq(Mux(restarts | grid.forget, 0, references.r_data)),
-            change.eq(value - reference),
-            magnitude.eq(Mux(change < 0, -change, change)),
-            listed.eq((grid.mode == Mode.DENSE) | (magnitude > Mux(restarts, 0, grid.theta))),
-            references.w_addr.eq(index),
-            references.w_data.eq(Mux(listed, value, reference)),
-            references.w_en.eq(valid),
+        m.d.sync += [
+            valid.eq(self.valid),
+            value.eq(on_grid),
+            index.eq(self.index),
+            tag.eq(self.tag),
+            grid.eq(self.grid),
         ]
+
+        # Stage 2: between which references the value does not count; the memory answers meanwhile.
+        restarts, theta = Signal(), Signal(16)
+        m.d.comb += [
+            restarts.eq((grid.mode != Mode.DELTA) | grid.exact),
+            theta.eq(Mux(restarts, 0, grid.theta)),
+        ]
+        low, high = Signal(signed(18)), Signal(signed(18))
+        forget, always = Signal(), Signal()
+        m.d.sync += [
+            low.eq(value - theta),
+            high.eq(value + theta),
+            forget.eq(restarts | grid.forget),
+            always.eq(grid.mode == Mode.DENSE),
+        ]
+        valid, index, exponent = (
+            delayed(m, signal, 1, f"{name}_2")
+            for name, signal in (("valid", valid), ("index", index), ("exponent", grid.exponent))
+        )
+        value = delayed(m, value, 1, "value_2").as_signed()
+        tag = delayed(m, tag.as_value(), 1, "tag_2")
+
+        # Stage 3: the change, and whether it counts. What the sums hold follows what was listed.
+        reference, change = Signal(signed(16)), Signal(signed(17))
+        m.d.comb += [
+            reference.eq(Mux(forget, 0, references.r_data)),
+            change.eq(value - reference),
+        ]
+        written, kept = Signal(signed(16)), Signal(signed(16))
         m.d.sync += [
             self.o_valid.eq(valid),
-            self.o_listed.eq(listed),
-            self.o_operand.eq(change << grid.exponent),
+            self.o_listed.eq(always | (reference < low) | (reference > high)),
+            self.o_operand.eq(change << exponent),
             self.o_tag.eq(tag),
+            written.eq(value),
+            kept.eq(reference),
+            references.w_addr.eq(index),
+        ]
+        m.d.comb += [
+            references.w_data.eq(Mux(self.o_listed, written, kept)),
+            references.w_en.eq(self.o_valid),
         ]
         return m

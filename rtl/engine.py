@@ -11,12 +11,13 @@ from lstmith.golden import timing
 from lstmith.golden.config import PEEP_BITS, EngineConfig
 from lstmith.golden.image import Image
 
+from .arith import delayed
 from .array import SystolicArray
 from .bus import BusSignature
 from .cell import CellUnit
 from .control import Control
 from .feedback import Feedback, pass_layout
-from .feeder import Feeder
+from .feeder import READ, Feeder
 from .gates import GatePipeline
 from .input import InputStage
 from .issue import Issue
@@ -162,7 +163,7 @@ class Engine(wiring.Component):
             cell.gates.eq(gates.gates),
             cell.c_frac.eq(draining.record.c_frac),
             cell.c_old.eq(Mux(draining.start, 0, cells.value)),
-            cells.r_unit.eq(gates.o_rows.unit),
+            cells.r_unit.eq(gates.next_unit),
             cells.w_unit.eq(cell.c_unit),
             cells.w_value.eq(cell.c_new),
             cells.w_valid.eq(cell.c_valid),
@@ -235,8 +236,7 @@ class Engine(wiring.Component):
             ]
             banks.append(bank)
         m.submodules.cells_early = early = UnitState(config, config.c_width)
-        gate = Signal(2)
-        m.d.sync += gate.eq(feeder.rows.gate)
+        gate = delayed(m, feeder.rows.gate, READ, "gate")
         m.d.comb += [
             early.r_unit.eq(feeder.rows.unit),
             early.w_unit.eq(cell.c_unit),
@@ -272,7 +272,7 @@ def _check_latencies(
 ) -> None:
     """The cycle model's constants are the parts' own."""
     pairs = {
-        "array": (timing.FIRE_TO_LANE - 2 + timing.LANE + 1, array.latency),
+        "array": (timing.FIRE_TO_LANE - 3 + timing.LANE + 1, array.latency),
         "feeder": (timing.feeder(config), feeder.latency),
         "gates": (timing.requantise(config) + timing.ACTIVATION, gates.latency),
         "cell": (timing.cell(config), cell.latency),

@@ -54,7 +54,7 @@ class Feedback(wiring.Component):
     drained
         The pass's last entry is being written.
     r_addr, entry
-        Read port: place, kind (0 own, 1 next layer's x) in a stack, half; entry one cycle later.
+        Read port: place, kind (0 own, 1 next layer's x) in a stack, half; entry ``Ram.latency`` cycles later.
     """
 
     def __init__(self, config: EngineConfig):
@@ -100,7 +100,9 @@ class Feedback(wiring.Component):
         loading = Signal()
         value, column, last, unit = Signal(signed(16)), Signal(config.unit_bits), Signal(), Signal(config.unit_bits)
         again, turn = Signal(), Signal()
-        held = Signal(data.StructLayout({"value": signed(16), "column": config.unit_bits, "last": 1, "unit": config.unit_bits}))
+        held = Signal(
+            data.StructLayout({"value": signed(16), "column": config.unit_bits, "last": 1, "unit": config.unit_bits})
+        )
         next_column = Signal(config.unit_bits)
         fresh = self.h_valid | self.load_valid
         with m.If(fresh):

@@ -12,6 +12,9 @@ from .arith import delayed
 from .ram import Ram
 from .types import pair_layout
 
+#: Cycles from naming rows to their sums: what memories take to answer.
+READ = 2
+
 
 def fold_layout(config: EngineConfig) -> data.StructLayout:
     """A fold whose sums are about to leave the array."""
@@ -51,7 +54,7 @@ class Feeder(wiring.Component):
     drain
         Pairs from lane 0.
     rows, rows_valid
-        Rows to fetch parameters for; their sums come one cycle later.
+        Rows to fetch kept sums and parameters for; their sums come two cycles later.
     sums
         Row sums, one per way.
     """
@@ -73,12 +76,12 @@ class Feeder(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a pair at ``drain`` to its first row's sum."""
-        return 0 if self._config.ways == 2 else 2
+        return 0 if self._config.ways == 2 else 3
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        lead = self._array_latency - 1 + self.latency  # from fold to its first rows
+        lead = self._array_latency + self.latency - READ  # from fold to its first rows
         begin = delayed(m, self.fold_valid, lead - 1, "begin")
         fold = Signal(fold_layout(config))
         m.d.comb += fold.eq(delayed(m, self.fold.as_value(), lead - 1, "fold"))
@@ -125,7 +128,7 @@ class Feeder(wiring.Component):
             queue.w_en.eq(arriving | ~full),
         ]
         r_half, r_place = Signal(), Signal(place - 1)
-        began = delayed(m, self.fold_valid, self._array_latency + self.latency - 1, "began")
+        began = delayed(m, self.fold_valid, self._array_latency + self.latency - READ, "began")
         now_place, now_half = Signal(place - 1), Signal()
         m.d.comb += [
             now_place.eq(Mux(began, 0, Mux(next_unit, r_place + 1, r_place))),
@@ -133,6 +136,5 @@ class Feeder(wiring.Component):
             queue.r_addr.eq(Cat(gate[1], now_place, now_half)),
         ]
         m.d.sync += [r_place.eq(now_place), r_half.eq(now_half)]
-        second = Signal()
-        m.d.sync += second.eq(gate[0])
+        second = delayed(m, gate[0], READ, "second")
         m.d.comb += self.sums[0].eq(Mux(second, queue.r_data.second, queue.r_data.first))

@@ -12,7 +12,7 @@ from lstmith.golden.config import PEEP_BITS, EngineConfig
 
 from .activation import Activation
 from .arith import delayed
-from .feeder import rows_layout
+from .feeder import READ, rows_layout
 from .ram import Ram
 from .requantise import Requantiser, RowParameters
 
@@ -31,17 +31,19 @@ class GatePipeline(wiring.Component):
     Members
     -------
     rows, rows_valid, sums
-        From the feeder; ``sums`` one cycle after ``rows``.
+        From the feeder; ``sums`` two cycles after ``rows``.
     clear
         The kept sums count as zero.
     peep, c, peep_shift
-        With peepholes: weights per way and the cell state, one cycle after ``rows``.
+        With peepholes: weights per way and the cell state, beside ``sums``.
     row_unit, row_gate, row_data, row_write
         Write of one row's parameters.
     o_rows, o_valid, gates
         ``latency`` cycles after ``sums``.
+    next_unit
+        Unit of the rows that leave in the next cycle.
     z13
-        The last way's pre-activation with 13 fraction bits, six cycles before its gate.
+        The last way's pre-activation with 13 fraction bits, seven cycles before its gate.
     """
 
     def __init__(self, config: EngineConfig, row_init: Sequence[Sequence[dict[str, int]]] = ()):
@@ -58,6 +60,7 @@ class GatePipeline(wiring.Component):
             "row_write": In(1),
             "o_rows": Out(rows),
             "o_valid": Out(1),
+            "next_unit": Out(config.unit_bits),
             "gates": Out(data.ArrayLayout(signed(16), config.ways)),
             "z13": Out(signed(24)),
         }
@@ -83,10 +86,9 @@ class GatePipeline(wiring.Component):
         depth = 4 // config.ways << config.unit_bits
 
         place = Cat(self.rows.gate[way_bits:], self.rows.unit)
-        place_sum = delayed(m, place, 1, "place_sum")
-        place_updated = delayed(m, place_sum, 1, "place_updated")
-        updated_valid = delayed(m, self.rows_valid, 2, "updated_valid")
-        rows = delayed(m, self.rows.as_value(), 1 + self._requantisers[0].latency, "rows_z")
+        place_updated = delayed(m, place, READ + 1, "place_updated")
+        updated_valid = delayed(m, self.rows_valid, READ + 1, "updated_valid")
+        rows = delayed(m, self.rows.as_value(), READ + self._requantisers[0].latency, "rows_z")
         rows_view = Signal(rows_layout(config))
         m.d.comb += rows_view.eq(rows)
 
@@ -122,7 +124,12 @@ class GatePipeline(wiring.Component):
                 ]
         m.d.comb += [
             self.z13.eq(self._requantisers[-1].z13),
-            self.o_rows.eq(delayed(m, rows, self._activations[0].latency, "rows_gate")),
-            self.o_valid.eq(delayed(m, self.rows_valid, 1 + self.latency, "valid_gate")),
+            self.o_valid.eq(delayed(m, self.rows_valid, READ + self.latency, "valid_gate")),
         ]
+        rows_next = Signal(rows_layout(config))
+        m.d.comb += [
+            rows_next.eq(delayed(m, rows, self._activations[0].latency - 1, "rows_gate")),
+            self.next_unit.eq(rows_next.unit),
+        ]
+        m.d.sync += self.o_rows.eq(rows_next)
         return m

@@ -42,7 +42,7 @@ class InputStage(wiring.Component):
     release
         Frees a buffer.
     r_addr, entry
-        Read port: place in the list and, as the upper bit, the buffer; entry one cycle later.
+        Read port: place in the list and, as the upper bit, the buffer; entry ``Ram.latency`` cycles later.
     """
 
     def __init__(self, config: EngineConfig):

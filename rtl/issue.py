@@ -13,11 +13,14 @@ from .feeder import fold_layout
 from .sequencer import fire_layout
 from .types import entry_layout, slot_layout
 
+#: Cycles that the list memories take.
+READ = 2
+
 
 class Issue(wiring.Component):
     """Turns an entry into 1, 2 or 4 consecutive slots and a fold's end into captures.
 
-    The first slot is at ``slot`` two cycles after ``fire``.
+    The first slot is at ``slot`` three cycles after ``fire``.
 
     Parameters
     ----------
@@ -28,7 +31,7 @@ class Issue(wiring.Component):
     fire, fire_valid
         From the sequencer.
     x_entry, h_entry
-        The list memories' outputs, one cycle after ``fire``.
+        The list memories' outputs, two cycles after ``fire``.
     load_address, load_lane, load_data, load_valid
         A weight word to write; only while idle.
     slot
@@ -62,13 +65,14 @@ class Issue(wiring.Component):
         m = Module()
         config = self._config
 
-        # Stage 1: the entry is read; place its first word.
-        fire, valid = Signal(fire_layout(config)), Signal()
-        m.d.sync += [fire.eq(self.fire), valid.eq(self.fire_valid)]
+        # Stages 1 and 2: the entry is read; place its first word.
+        fire = Signal(fire_layout(config))
+        m.d.comb += fire.eq(delayed(m, self.fire.as_value(), READ, "fire"))
+        valid = delayed(m, self.fire_valid, READ, "fire_valid")
         column = Mux(fire.from_x, self.x_entry.column, self.h_entry.column)
         operand = Mux(fire.from_x, self.x_entry.operand, self.h_entry.operand)
 
-        # Stage 2: words of the entry, one per cycle.
+        # Stage 3: words of the entry, one per cycle.
         address, value = Signal(config.address_bits), Signal(signed(config.operand_width))
         precision, sub, words_left = Signal(2), Signal(2), Signal(3)
         m.d.sync += [address.eq(address + 1), sub.eq(sub + 1)]

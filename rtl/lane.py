@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from amaranth.hdl import Array, Module, Signal, signed
+from amaranth.hdl import Array, Cat, Const, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -90,7 +90,9 @@ class Lane(wiring.Component):
             with m.If(capture[row // 2]):
                 m.d.sync += total.eq(0)
             with m.Elif(mac.enables[row]):
-                m.d.sync += total.eq(total + mac.products[row])
+                # The carry enters below the lowest bit: one adder, not two.
+                added = Cat(Const(1, 1), total).as_signed() + Cat(mac.carries[row], mac.products[row]).as_signed()
+                m.d.sync += total.eq(added >> 1)
         with m.If(capture[0]):
             m.d.sync += [self.drain_o.first.eq(sums[0]), self.drain_o.second.eq(sums[1])]
         with m.Elif(capture[1]):

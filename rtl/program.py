@@ -59,7 +59,7 @@ class ProgramStore(wiring.Component):
     @property
     def fetch_latency(self) -> int:
         """Cycles from ``advance`` to ``loaded``; 0 with one layer."""
-        return 0 if self._config.layers == 1 else record.RECORD_WORDS + 2
+        return 0 if self._config.layers == 1 else record.RECORD_WORDS + 3
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -78,17 +78,21 @@ class ProgramStore(wiring.Component):
         init = [word for words_init in self._records for word in (*words_init, *padding)]
         m.submodules.memory = memory = Ram(32, self._config.layers * record.RECORD_STRIDE, init)
         index_bits = bits_for(record.RECORD_STRIDE)
-        fetched, arrived = Signal(index_bits), Signal(index_bits)
-        arrived_valid = Signal()
-        fetching = Signal(init=1)
+        fetched, waiting, arrived = Signal(index_bits), Signal(index_bits), Signal(index_bits)
+        fetching, waiting_valid, arrived_valid = Signal(init=1), Signal(), Signal()
         m.d.comb += [
             memory.w_addr.eq(self.w_addr),
             memory.w_data.eq(self.w_data),
             memory.w_en.eq(self.w_en),
             memory.r_addr.eq(Cat(fetched, self.layer)),
-            self.loaded.eq(~fetching & ~arrived_valid),
+            self.loaded.eq(~(fetching | waiting_valid | arrived_valid)),
         ]
-        m.d.sync += [arrived.eq(fetched), arrived_valid.eq(fetching)]
+        m.d.sync += [
+            waiting.eq(fetched),
+            waiting_valid.eq(fetching),
+            arrived.eq(waiting),
+            arrived_valid.eq(waiting_valid),
+        ]
         with m.If(fetching):
             m.d.sync += [fetched.eq(fetched + 1), fetching.eq(fetched != record.RECORD_WORDS - 1)]
         for index, word in enumerate(words):
@@ -96,7 +100,7 @@ class ProgramStore(wiring.Component):
                 m.d.sync += word.eq(memory.r_data)
         # A write may concern the record just fetched: begin again.
         with m.If(self.advance | self.select | self.w_en):
-            m.d.sync += [fetched.eq(0), fetching.eq(1), arrived_valid.eq(0)]
+            m.d.sync += [fetched.eq(0), fetching.eq(1), waiting_valid.eq(0), arrived_valid.eq(0)]
         with m.If(self.select):
             m.d.sync += self.layer.eq(self.layer_select)
         with m.Elif(self.advance):

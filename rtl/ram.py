@@ -1,4 +1,4 @@
-"""A memory with one write and one registered read port, as block RAM provides it."""
+"""Block RAM with one write port, and a register behind its read port."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from lstmith.golden.config import bits_for
 
 
 class Ram(wiring.Component):
-    """Simple dual-port memory.
+    """Simple dual-port memory. Latency 2 cycles, throughput one word per cycle.
+
+    Block RAM answers late in its cycle (5.8 ns on ECP5), so no logic may follow it: the register
+    is part of the memory.
 
     Parameters
     ----------
@@ -27,7 +30,7 @@ class Ram(wiring.Component):
     Members
     -------
     r_addr, r_data
-        The word at ``r_addr`` appears one cycle later; undefined for a word being written.
+        The word at ``r_addr`` appears ``latency`` cycles later; undefined for a word being written.
     w_addr, w_data, w_en
         Written at the end of the cycle.
     """
@@ -47,6 +50,11 @@ class Ram(wiring.Component):
             }
         )
 
+    @property
+    def latency(self) -> int:
+        """Cycles from an address to its word."""
+        return 2
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # A power-of-two depth keeps every address valid, so that no tool has to define the others.
@@ -56,11 +64,9 @@ class Ram(wiring.Component):
         m.d.comb += [
             read.addr.eq(self.r_addr),
             read.en.eq(1),
-            self.r_data.eq(read.data),
             write.addr.eq(self.w_addr),
             write.data.eq(self.w_data),
             write.en.eq(self.w_en),
         ]
+        m.d.sync += self.r_data.eq(read.data)
         return m
-
-

@@ -4,7 +4,15 @@ from amaranth.hdl import Cat, Const, Module, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, REQUANT_PRESHIFT, SHIFT_BITS, Z_BITS, EngineConfig
+from lstmith.golden.config import (
+    BIAS_BITS,
+    MANTISSA_BITS,
+    PEEP_BITS,
+    REQUANT_PRESHIFT,
+    SHIFT_BITS,
+    Z_BITS,
+    EngineConfig,
+)
 
 from .arith import delayed, saturated
 

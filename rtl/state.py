@@ -23,11 +23,11 @@ class UnitState(wiring.Component):
     Members
     -------
     r_unit, value
-        Core read; the value comes one cycle later.
+        Core read; the value comes two cycles later.
     w_unit, w_value, w_valid
         Core write.
     bus_unit, bus_read, bus_write, bus_value
-        Bus access; a read's value is at ``value`` one cycle later.
+        Bus access; a read's value is at ``value`` two cycles later.
     """
 
     def __init__(self, config: EngineConfig, width: int):

@@ -16,7 +16,7 @@ SPRAM_DEPTH = 16384
 
 
 class WeightBank(wiring.Component):
-    """Weight words of one lane. Latency 2 cycles (memory, then register), one word per cycle.
+    """Weight words of one lane. Latency 2 cycles, one word per cycle.
 
     Parameters
     ----------
@@ -57,29 +57,27 @@ class WeightBank(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        word = Signal(16)
-        m.d.sync += self.word.eq(word)
         if self.uses_spram:
-            self._elaborate_spram(m, word)
+            self._elaborate_spram(m)
             return m
         m.submodules.ram = ram = Ram(16, self._config.weight_depth, self._init)
         m.d.comb += [
             ram.r_addr.eq(self.address),
-            word.eq(ram.r_data),
+            self.word.eq(ram.r_data),
             ram.w_addr.eq(self.address),
             ram.w_data.eq(self.w_data),
             ram.w_en.eq(self.w_en),
         ]
         return m
 
-    def _elaborate_spram(self, m: Module, word: Signal) -> None:
+    def _elaborate_spram(self, m: Module) -> None:
         banks = -(-self._config.weight_depth // SPRAM_DEPTH)
         outputs = Array(Signal(16, name=f"bank_{index}") for index in range(banks))
         index_bits = SPRAM_DEPTH.bit_length() - 1
         selected = self.address[index_bits:]
         selected_next = Signal.like(selected)
         m.d.sync += selected_next.eq(selected)
-        m.d.comb += word.eq(outputs[selected_next])
+        m.d.sync += self.word.eq(outputs[selected_next])
         for index, output in enumerate(outputs):
             m.submodules[f"spram_{index}"] = Instance(
                 "SB_SPRAM256KA",
@@ -94,4 +92,3 @@ class WeightBank(wiring.Component):
                 i_POWEROFF=1,
                 o_DATAOUT=output,
             )
-

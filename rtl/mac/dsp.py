@@ -15,8 +15,8 @@ PACK_SHIFT = 14
 def mac_signature(config: EngineConfig) -> dict[str, wiring.Member]:
     """Ports that every MAC kind has.
 
-    ``word``, ``operand``, ``precision``, ``sub`` and ``valid`` enter together; ``products[r]`` and
-    ``enables[r]`` for the four gate rows leave ``latency`` cycles later.
+    ``word``, ``operand``, ``precision``, ``sub`` and ``valid`` enter together; for each of the four
+    gate rows ``products[r] + carries[r]``, to be added if ``enables[r]``, leaves ``latency`` cycles later.
     """
     width = product_width(config)
     return {
@@ -26,6 +26,7 @@ def mac_signature(config: EngineConfig) -> dict[str, wiring.Member]:
         "precision": In(2),
         "sub": In(2),
         "products": Out(data.ArrayLayout(signed(width), 4)),
+        "carries": Out(4),
         "enables": Out(4),
     }
 
@@ -117,7 +118,10 @@ class DspMac(wiring.Component):
                 source = results[row // 2]
                 split = Signal(signed(18), name=f"split_{row}")
                 if row % 2:
-                    m.d.comb += split.eq(source[PACK_SHIFT:].as_signed() + source[PACK_SHIFT - 1])
+                    m.d.comb += [
+                        split.eq(source[PACK_SHIFT:].as_signed()),
+                        self.carries[row].eq(packed & source[PACK_SHIFT - 1]),
+                    ]
                 else:
                     m.d.comb += split.eq(source[:PACK_SHIFT].as_signed())
                 m.d.comb += self.products[row].eq(Mux(packed, split, plain))

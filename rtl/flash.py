@@ -1,0 +1,116 @@
+"""Loads the weights from a serial flash at start-up, for memories that a bitstream cannot fill."""
+
+from __future__ import annotations
+
+from amaranth.hdl import C, Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from lstmith.golden.config import EngineConfig, bits_for
+from lstmith.golden.memory_map import ADDRESS_BITS, DATA_BITS, WEIGHTS
+
+WAKE, READ = 0xAB, 0x03
+#: Cycles between waking the flash and reading; 3 microseconds are needed, at most 40 MHz are expected.
+WAKE_CYCLES = 1 << 10
+#: Address bits of the read command.
+FLASH_ADDRESS_BITS = 24
+
+
+class FlashLoader(wiring.Component):
+    """Copies every lane's words from the flash to the core's bus, once, from reset on.
+
+    The flash holds 16-bit words, low byte first, lane after lane. Its clock runs at half of ours,
+    mode 0: bits change at its falling edge and are taken at its rising edge.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    offset : int
+        Byte address of the first word.
+
+    Members
+    -------
+    select, clock, copi, cipo
+        The flash; ``select`` is active high.
+    address, data, write
+        For the core's bus.
+    done
+        All words were written.
+    """
+
+    def __init__(self, config: EngineConfig, offset: int):
+        if not 0 <= offset < 1 << FLASH_ADDRESS_BITS:
+            raise ValueError(f"Flash offset must fit {FLASH_ADDRESS_BITS} bits, not {offset!r}")
+        self._config, self._offset = config, offset
+        super().__init__(
+            {
+                "select": Out(1),
+                "clock": Out(1),
+                "copi": Out(1),
+                "cipo": In(1),
+                "address": Out(ADDRESS_BITS),
+                "data": Out(DATA_BITS),
+                "write": Out(1),
+                "done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        command = Signal(8 + FLASH_ADDRESS_BITS)
+        bits = Signal(range(max(len(command), 16) + 1))
+        pause = Signal(range(WAKE_CYCLES))
+        word, received = Signal(16), Signal(16)
+        index, lane = Signal(config.address_bits), Signal(bits_for(config.lanes))
+        last_word = index == config.weight_depth - 1
+
+        m.d.comb += [
+            self.copi.eq(command[-1]),
+            # Bits arrive highest first, bytes lowest first.
+            received.eq(Cat(self.cipo, word[:15])),
+            self.address.eq(WEIGHTS | Cat(index, lane)),
+        ]
+        m.d.sync += self.write.eq(0)
+        with m.If(self.select):
+            m.d.sync += self.clock.eq(~self.clock)
+        rises, falls = self.select & ~self.clock, self.select & self.clock
+        with m.If(falls):
+            m.d.sync += command.eq(command << 1)
+        with m.If(rises):
+            m.d.sync += [word.eq(received), bits.eq(bits - 1)]
+        with m.If(self.write):
+            m.d.sync += index.eq(index + 1)
+            with m.If(last_word):
+                m.d.sync += [index.eq(0), lane.eq(lane + 1)]
+
+        with m.FSM():
+            with m.State("Begin"):
+                m.d.sync += [command.eq(C(WAKE, 8) << FLASH_ADDRESS_BITS), bits.eq(8), self.select.eq(1)]
+                m.next = "Wake"
+            with m.State("Wake"):
+                with m.If(falls & (bits == 0)):
+                    m.d.sync += [self.select.eq(0), pause.eq(WAKE_CYCLES - 1)]
+                    m.next = "Pause"
+            with m.State("Pause"):
+                m.d.sync += pause.eq(pause - 1)
+                with m.If(pause == 0):
+                    m.d.sync += [
+                        command.eq(READ << FLASH_ADDRESS_BITS | self._offset),
+                        bits.eq(len(command)),
+                        self.select.eq(1),
+                    ]
+                    m.next = "Command"
+            with m.State("Command"):
+                with m.If(falls & (bits == 0)):
+                    m.d.sync += bits.eq(16)
+                    m.next = "Words"
+            with m.State("Words"):
+                with m.If(rises & (bits == 1)):
+                    m.d.sync += [self.data.eq(Cat(received[8:], received[:8])), self.write.eq(1), bits.eq(16)]
+                with m.If(self.write & last_word & (lane == config.lanes - 1)):
+                    m.d.sync += self.select.eq(0)
+                    m.next = "Done"
+            with m.State("Done"):
+                m.d.comb += self.done.eq(1)
+        return m
