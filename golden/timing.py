@@ -12,7 +12,7 @@ LANE = 4
 #: From a pre-activation to its gate value.
 ACTIVATION = 6
 #: From a value to its entry being visible to the sequencer.
-ENCODE = 4
+ENCODE = 5
 #: From a step's last input to its list being ready.
 INPUT_READY = ENCODE
 #: Cycles between the last input of a step and the first of the next one.

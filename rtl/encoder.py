@@ -26,7 +26,7 @@ class GridFields(data.Struct):
 class Encoder(wiring.Component):
     """Rounds a value to its grid, compares it with its reference and lists the difference.
 
-    Latency 3 cycles, throughput one value per cycle. The same reference must not return within
+    Latency 4 cycles, throughput one value per cycle. The same reference must not return within
     four cycles.
 
     Parameters
@@ -64,41 +64,41 @@ class Encoder(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a value to its entry."""
-        return 3
+        return 4
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # A grid value fits 16 bits signed: an unsigned 8-bit grid has 9.
         m.submodules.references = references = Ram(signed(16), self._references)
-        m.d.comb += references.r_addr.eq(self.index)
 
-        # Stage 1: round half up, saturate.
-        half = Signal(16)
-        rounded = Signal(signed(18))
-        top = Signal(signed(17))
-        on_grid = Signal(signed(16))
-        m.d.comb += [
-            half.eq((1 << self.grid.shift) >> 1),
-            rounded.eq((self.value + half) >> self.grid.shift),
-            top.eq(0x7FFF >> self.grid.shift),
-        ]
-        with m.If(self.grid.unsigned & (rounded < 0)):
-            m.d.comb += on_grid.eq(0)
-        with m.Elif(rounded > top):
-            m.d.comb += on_grid.eq(top)
-        with m.Else():
-            m.d.comb += on_grid.eq(rounded)
-        valid, value, index = Signal(), Signal(signed(16)), Signal.like(self.index)
+        # Stage 1: shift to the grid, keeping one fraction bit.
+        shifted, largest, top = Signal(signed(17)), Signal(signed(17)), Signal(signed(17))
+        valid, index = Signal(), Signal.like(self.index)
         tag, grid = Signal(self._tag), Signal(GridFields)
         m.d.sync += [
+            shifted.eq((self.value << 1) >> self.grid.shift),
+            largest.eq(0xFFFF >> self.grid.shift),
+            top.eq(0x7FFF >> self.grid.shift),
             valid.eq(self.valid),
-            value.eq(on_grid),
             index.eq(self.index),
             tag.eq(self.tag),
             grid.eq(self.grid),
         ]
+        m.d.comb += references.r_addr.eq(index)
 
-        # Stage 2: between which references the value does not count; the memory answers meanwhile.
+        # Stage 2: round half up, saturate. Only the largest value rounds beyond the grid.
+        on_grid = Signal(signed(16))
+        with m.If(grid.unsigned & (shifted < 0)):
+            m.d.comb += on_grid.eq(0)
+        with m.Elif(shifted == largest):
+            m.d.comb += on_grid.eq(top)
+        with m.Else():
+            m.d.comb += on_grid.eq((shifted + 1) >> 1)
+        value = delayed(m, on_grid, 1, "value").as_signed()
+        valid, index = delayed(m, valid, 1, "valid"), delayed(m, index, 1, "index")
+        tag, grid = delayed(m, tag.as_value(), 1, "tag"), data.View(GridFields, delayed(m, grid.as_value(), 1, "grid"))
+
+        # Stage 3: between which references the value does not count; the memory answers meanwhile.
         restarts, theta = Signal(), Signal(16)
         m.d.comb += [
             restarts.eq((grid.mode != Mode.DELTA) | grid.exact),
@@ -117,9 +117,9 @@ class Encoder(wiring.Component):
             for name, signal in (("valid", valid), ("index", index), ("exponent", grid.exponent))
         )
         value = delayed(m, value, 1, "value_2").as_signed()
-        tag = delayed(m, tag.as_value(), 1, "tag_2")
+        tag = delayed(m, tag, 1, "tag_2")
 
-        # Stage 3: the change, and whether it counts. What the sums hold follows what was listed.
+        # Stage 4: the change, and whether it counts. What the sums hold follows what was listed.
         reference, change = Signal(signed(16)), Signal(signed(17))
         m.d.comb += [
             reference.eq(Mux(forget, 0, references.r_data)),

@@ -58,27 +58,28 @@ class FlashLoader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        command = Signal(8 + FLASH_ADDRESS_BITS)
-        bits = Signal(range(max(len(command), 16) + 1))
+        # One register for both directions: it sends its highest bit and takes in the lowest.
+        shift = Signal(8 + FLASH_ADDRESS_BITS)
+        sampled = Signal()
+        bits = Signal(range(len(shift) + 1))
         pause = Signal(range(WAKE_CYCLES))
-        word, received = Signal(16), Signal(16)
         index, lane = Signal(config.address_bits), Signal(bits_for(config.lanes))
         last_word = index == config.weight_depth - 1
 
         m.d.comb += [
-            self.copi.eq(command[-1]),
-            # Bits arrive highest first, bytes lowest first.
-            received.eq(Cat(self.cipo, word[:15])),
+            self.copi.eq(shift[-1]),
             self.address.eq(WEIGHTS | Cat(index, lane)),
+            # Bits arrive highest first, bytes lowest first.
+            self.data.eq(Cat(shift[8:16], shift[:8])),
         ]
         m.d.sync += self.write.eq(0)
+        rises, falls = self.select & ~self.clock, self.select & self.clock
         with m.If(self.select):
             m.d.sync += self.clock.eq(~self.clock)
-        rises, falls = self.select & ~self.clock, self.select & self.clock
-        with m.If(falls):
-            m.d.sync += command.eq(command << 1)
         with m.If(rises):
-            m.d.sync += [word.eq(received), bits.eq(bits - 1)]
+            m.d.sync += [sampled.eq(self.cipo), bits.eq(bits - 1)]
+        with m.If(falls):
+            m.d.sync += shift.eq(Cat(sampled, shift[:-1]))
         with m.If(self.write):
             m.d.sync += index.eq(index + 1)
             with m.If(last_word):
@@ -86,7 +87,7 @@ class FlashLoader(wiring.Component):
 
         with m.FSM():
             with m.State("Begin"):
-                m.d.sync += [command.eq(C(WAKE, 8) << FLASH_ADDRESS_BITS), bits.eq(8), self.select.eq(1)]
+                m.d.sync += [shift.eq(C(WAKE, 8) << FLASH_ADDRESS_BITS), bits.eq(8), self.select.eq(1)]
                 m.next = "Wake"
             with m.State("Wake"):
                 with m.If(falls & (bits == 0)):
@@ -96,8 +97,8 @@ class FlashLoader(wiring.Component):
                 m.d.sync += pause.eq(pause - 1)
                 with m.If(pause == 0):
                     m.d.sync += [
-                        command.eq(READ << FLASH_ADDRESS_BITS | self._offset),
-                        bits.eq(len(command)),
+                        shift.eq(READ << FLASH_ADDRESS_BITS | self._offset),
+                        bits.eq(len(shift)),
                         self.select.eq(1),
                     ]
                     m.next = "Command"
@@ -106,8 +107,8 @@ class FlashLoader(wiring.Component):
                     m.d.sync += bits.eq(16)
                     m.next = "Words"
             with m.State("Words"):
-                with m.If(rises & (bits == 1)):
-                    m.d.sync += [self.data.eq(Cat(received[8:], received[:8])), self.write.eq(1), bits.eq(16)]
+                with m.If(falls & (bits == 0)):
+                    m.d.sync += [self.write.eq(1), bits.eq(16)]
                 with m.If(self.write & last_word & (lane == config.lanes - 1)):
                     m.d.sync += self.select.eq(0)
                     m.next = "Done"
