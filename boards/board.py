@@ -22,8 +22,10 @@ class Board:
         ``ecp5`` or ``ice40``.
     device, package, speed : str
         As the vendor names them; ``speed`` is empty where there are no grades.
+    oscillator_mhz : float
+        Clock on the board.
     clock_mhz : float
-        Clock that builds aim at.
+        Clock that builds aim at; a PLL makes it if it differs.
     luts, dsps : int
         4-input lookup tables and DSP blocks that nextpnr offers.
     brams, bram_bits : int
@@ -36,6 +38,14 @@ class Board:
         Whether the bitstream can carry the weights; single-port RAM starts undefined.
     platform : str
         Import path of the amaranth-boards platform, ``module:class``.
+    extra_resources : str
+        Attribute of the platform that lists more resources, or empty.
+    button : (str, int)
+        Resource that repeats the self-test.
+    lights : tuple of (str, int)
+        Resources that show: alive, busy, passed, failed.
+    flash_offset : int
+        Byte address of the weights in the serial flash, where the bitstream cannot carry them.
     """
 
     name: str
@@ -44,6 +54,7 @@ class Board:
     device: str
     package: str
     speed: str
+    oscillator_mhz: float
     clock_mhz: float
     luts: int
     dsps: int
@@ -54,6 +65,10 @@ class Board:
     precisions: tuple[int, ...] = (4, 8, 16)
     weights_initialised: bool = True
     platform: str
+    extra_resources: str = ""
+    button: tuple[str, int]
+    lights: tuple[tuple[str, int], ...]
+    flash_offset: int = 0
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
@@ -61,5 +76,7 @@ class Board:
         for field in ("luts", "dsps", "brams", "bram_bits"):
             if operator.index(getattr(self, field)) < 1:
                 raise ValueError(f"Board {field} must be positive, not {getattr(self, field)!r}")
+        if len(self.lights) != 4:
+            raise ValueError(f"Board must have 4 lights, not {self.lights!r}")
         if ":" not in self.platform:
             raise ValueError(f"Board platform must be 'module:class', not {self.platform!r}")

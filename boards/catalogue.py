@@ -19,12 +19,15 @@ _ULX3S_85F = Board(
     device="LFE5U-85F",
     package="BG381",
     speed="6",
+    oscillator_mhz=25.0,
     clock_mhz=60.0,
     luts=83_640,
     dsps=156,
     brams=208,
     bram_bits=1024 * 16,
     platform="amaranth_boards.ulx3s:ULX3S_85F_Platform",
+    button=("button_fire", 0),
+    lights=(("led", 0), ("led", 1), ("led", 2), ("led", 3)),
 )
 
 BOARDS = (
@@ -56,17 +59,23 @@ BOARDS = (
         device="iCE40UP5K",
         package="SG48",
         speed="",
-        clock_mhz=12.0,
+        oscillator_mhz=12.0,
+        clock_mhz=24.0,
         luts=5_280,
         dsps=8,
         brams=30,
         bram_bits=256 * 16,
         sprams=4,
         spram_bits=16_384 * 16,
-        # Dual 8 x 8 SB_MAC16: wider weights or packed 4-bit pairs do not fit.
+        # 16 x 16 multipliers: a packed pair of 4-bit weights needs 18 bits, and so do 16-bit operands.
         precisions=(8,),
         weights_initialised=False,
         platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
+        extra_resources="break_off_pmod",
+        button=("button", 0),
+        lights=(("led", 2), ("led", 3), ("led_g", 0), ("led_r", 0)),
+        # Beyond the bitstream of 104 kB; a whole erase block.
+        flash_offset=1 << 20,
     ),
 )
 

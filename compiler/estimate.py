@@ -21,9 +21,11 @@ LANE_LUTS = {
 FIXED_LUTS = 2500
 #: Part of a device's lookup tables that still routes well.
 USABLE_LUTS = 0.85
+#: DSP blocks of one lane.
+LANE_DSPS = 2
 #: DSP blocks of the cell unit by rows per cycle, and what peepholes add.
-CELL_DSPS = {1: 4, 2: 12}
-PEEPHOLE_DSPS = {1: 1, 2: 2}
+CELL_DSPS = {1: 4, 2: 5}
+PEEPHOLE_DSPS = {1: 2, 2: 3}
 
 
 @dataclass(frozen=True)
@@ -55,17 +57,12 @@ def weight_memories(board: Board) -> int:
     return board.sprams or board.brams
 
 
-def lane_dsps(board: Board) -> int:
-    """DSP blocks of one lane: two 18 x 18 multipliers, or one SB_MAC16 as two 8 x 8."""
-    return 2 if board.family == "ecp5" else 1
-
-
 def estimate(config: EngineConfig, board: Board) -> Cost:
     """Estimated cost of an engine."""
     weights = config.lanes * -(-config.weight_depth // weight_granule(board))
     return Cost(
         luts=FIXED_LUTS + config.lanes * LANE_LUTS[config.precisions],
-        dsps=(config.lanes * lane_dsps(board) if config.mac == "dsp" else 0) + cell_dsps(config),
+        dsps=(config.lanes * LANE_DSPS if config.mac == "dsp" else 0) + cell_dsps(config),
         weight_memories=weights,
         brams=state_brams(config, board) + (0 if board.sprams else weights),
     )

@@ -23,6 +23,10 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 from lstmith.compiler.checks import readable_file
 from lstmith.golden.errors import UserError
 
+#: The newest file format that the pinned onnxruntime loads; onnx itself already writes a newer one, and
+#: what these graphs use is the same in both.
+RUNTIME_IR_VERSION = 13
+
 Array = npt.NDArray[Any]
 
 STANDARD_DOMAINS = ("", "ai.onnx")
@@ -218,11 +222,21 @@ def run_piece(
     graph = onnx.helper.make_graph(
         [*piece.nodes, *tail], "piece", inputs, [ValueInfoProto(name=name) for name in results], piece.constants
     )
-    small = onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    small = model_like(model, graph)
     try:
         return [np.asarray(value) for value in session(small).run(results, feeds)]
     except Exception:  # onnxruntime has no common exception class; the caller says what could not be evaluated
         return None
+
+
+def model_like(model: ModelProto, graph: GraphProto) -> ModelProto:
+    """A model of ``graph`` with the operator versions of ``model`` that onnxruntime can load."""
+    return onnx.helper.make_model(
+        graph,
+        producer_name="lstmith",
+        opset_imports=model.opset_import,
+        ir_version=min(model.ir_version, RUNTIME_IR_VERSION),
+    )
 
 
 def session(model: ModelProto) -> Any:

@@ -13,11 +13,11 @@ from lstmith.golden.errors import UserError
 from lstmith.golden.quantised import QuantNetwork
 
 from .estimate import (
+    LANE_DSPS,
     LANE_LUTS,
     USABLE_LUTS,
     cell_dsps,
     estimate,
-    lane_dsps,
     state_brams,
     weight_granule,
     weight_memories,
@@ -29,6 +29,8 @@ from .limits import EngineLimits
 GENERIC_LANES = 64
 #: Floors, so that an engine can also run other networks than the one it was sized for.
 ACC_FLOOR, OPERAND_FLOOR = 24, 13
+#: The small family has no room for that.
+ICE40_ACC_FLOOR, ICE40_OPERAND_FLOOR = 16, 10
 UNITS = "the number of units"
 #: Sets of weight images whose fit is reported: single precisions, and those a mixed program needs.
 IMAGES = ((4,), (8,), (16,), (4, 8), (4, 8, 16))
@@ -74,7 +76,7 @@ class SizingReport:
 def limits_for(board: Board | None) -> EngineLimits:
     """The numbers that an engine for the board can hold."""
     if board is not None and board.family == "ice40":
-        # 16 x 16 multipliers in the cell unit; sums beyond 32 bits leave the SB_MAC16.
+        # 16 x 16 multipliers everywhere; wider sums would cost the small device too many adders.
         return EngineLimits(acc_width=32, operand_width=13, c_width=16, requant_width=16)
     return EngineLimits()
 
@@ -173,7 +175,7 @@ def _logic_bounds(network: QuantNetwork, board: Board, mac: str, precisions: tup
         UNITS: max(layer.units for layer in network.layers),
     }
     if mac == "dsp":
-        bounds["DSP blocks"] = (board.dsps - cell_dsps(one)) // lane_dsps(board)
+        bounds["DSP blocks"] = (board.dsps - cell_dsps(one)) // LANE_DSPS
     return bounds
 
 
@@ -207,6 +209,7 @@ def _config(
     limits = limits_for(board)
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
     words = weight_words(network, lanes)
+    small = board is not None and board.family == "ice40"
     if board is not None:
         granule = weight_granule(board)
         words = -(-words // granule) * granule
@@ -216,11 +219,11 @@ def _config(
         mac=mac,
         family="generic" if board is None else board.family,
         peepholes=any(layer.peep is not None for layer in layers),
-        acc_width=max(ACC_FLOOR, *(accumulator_bits(layer) for layer in layers)),
-        operand_width=max(OPERAND_FLOOR, span.bit_length() + 1),
+        acc_width=max(ICE40_ACC_FLOOR if small else ACC_FLOOR, *(accumulator_bits(layer) for layer in layers)),
+        operand_width=max(ICE40_OPERAND_FLOOR if small else OPERAND_FLOOR, span.bit_length() + 1),
         c_width=limits.c_width,
         requant_width=limits.requant_width,
-        ways=1 if board is not None and board.family == "ice40" else 2,
+        ways=1 if small else 2,
         weight_depth=words,
         units=sum(layer.units for layer in layers),
         inputs=network.inputs,

@@ -10,7 +10,7 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from lstmith.compiler.host_graph import HostGraph
 from lstmith.compiler.onnx_flatten import Condition, FlatGraph, flatten_around, moved_from, prune
-from lstmith.compiler.onnx_graph import Piece, Scope, cut, fold, load_onnx, reads, session
+from lstmith.compiler.onnx_graph import Piece, Scope, cut, fold, load_onnx, model_like, reads, session
 from lstmith.compiler.onnx_import import OnnxNetwork, choose_network
 from lstmith.compiler.onnx_lstm import INITIAL_C, INITIAL_H, Y_C, X, Y
 from lstmith.compiler.split_graph import OUTPUT_NAMES, X_NAME, SplitGraph
@@ -183,16 +183,14 @@ class _Splitter:
         piece: Piece,
     ) -> ModelProto:
         graph = onnx.helper.make_graph(nodes, name, inputs, outputs, piece.constants)
-        return onnx.helper.make_model(
-            graph, producer_name="lstmith", opset_imports=self.model.opset_import, ir_version=self.model.ir_version
-        )
+        return model_like(self.model, graph)
 
 
 def _flat_model(model: ModelProto, flat: FlatGraph) -> ModelProto:
     graph = onnx.helper.make_graph(
         flat.nodes, model.graph.name, list(model.graph.input), list(model.graph.output), flat.constants
     )
-    whole = onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    whole = model_like(model, graph)
     try:
         return onnx.shape_inference.infer_shapes(whole, data_prop=True)
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):

@@ -147,6 +147,6 @@ async def run_jobs(dut: Any) -> None:
     for index in range(len(list(folder.glob("job_*.npz")))):
         job = Job.load(folder / f"job_{index}.npz")
         # A core that hangs must fail, not wait for ever; no network here takes this long per step.
-        limit = 100_000 + 200_000 * len(job.x) + 2 * len(job.writes)
+        limit = 100_000 + 20_000 * len(job.x) + 2 * len(job.writes)
         answer = await with_timeout(run_job(dut, job), limit * PERIOD_NS, "ns")
         answer.save(folder / f"answer_{index}.npz")

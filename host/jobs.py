@@ -64,11 +64,13 @@ class Job:
             return cls(
                 arrays["x"],
                 [(int(a), int(d), int(w)) for a, d, w in arrays["writes"]],
-                *(bool(flag) for flag in arrays["flags"]),
-                int(arrays["results"]),
-                arrays["reads"].tolist(),
-                *(float(stall) for stall in arrays["stalls"]),
-                int(arrays["seed"]),
+                start=bool(arrays["flags"][0]),
+                restart=bool(arrays["flags"][1]),
+                results=int(arrays["results"]),
+                reads=arrays["reads"].tolist(),
+                x_stall=float(arrays["stalls"][0]),
+                h_stall=float(arrays["stalls"][1]),
+                seed=int(arrays["seed"]),
             )
 
 
@@ -94,9 +96,7 @@ class Answer:
 
     def save(self, path: Path) -> None:
         """Write as .npz."""
-        np.savez(
-            path, results=self.results, events=self.events, first_input=self.first_input, reads=self.reads
-        )
+        np.savez(path, results=self.results, events=self.events, first_input=self.first_input, reads=self.reads)
 
     @classmethod
     def load(cls, path: Path) -> Answer:

@@ -14,7 +14,7 @@ from cocotb_tools.runner import get_runner
 from lstmith.golden.errors import UserError
 
 from .jobs import Answer, Job
-from .tools import VERILATOR_BUILD_ARGS, verilator_environment
+from .tools import verilator_environment
 
 SIMULATORS = ("icarus", "verilator")
 
@@ -45,7 +45,7 @@ class Simulation:
         # only constants feed would never run.
         arguments = ["-g2005"]
         if simulator == "verilator":
-            arguments = [*VERILATOR_BUILD_ARGS, "-O3", "-Wno-fatal", "--x-initial", "0", "-CFLAGS", "-O1"]
+            arguments = ["-O3", "-Wno-fatal", "--x-initial", "0", "-CFLAGS", "-O1"]
         with _tools(), _exit_as_error(folder / "build.log"):
             self._runner = get_runner(simulator)
             self._runner.build(
@@ -98,8 +98,10 @@ def _exit_as_error(log: Path) -> Iterator[None]:
     """The runner ends the process when its tool fails; make that an exception."""
     try:
         yield
-    except SystemExit:
+    except (SystemExit, RuntimeError):
         tail = log.read_text().splitlines()[-20:] if log.exists() else []
         raise SimulationError("\n".join([f"simulator failed, see {log}", *tail])) from None
     except FileNotFoundError as error:
-        raise UserError(str(error.filename), "this program is not installed", "apt-get install iverilog g++ make") from None
+        raise UserError(
+            str(error.filename), "this program is not installed", "apt-get install iverilog g++ make"
+        ) from None

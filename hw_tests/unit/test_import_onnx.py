@@ -48,6 +48,17 @@ def test_one_node(
     np.testing.assert_allclose(last_h(network, x), run_onnx(path, x, "lstm_y")[:, 0], atol=1e-5)
 
 
+def test_newest_file_format(tmp_path: Path, rng: np.random.Generator) -> None:
+    # onnx writes a newer format by default than onnxruntime reads.
+    arrays = weights(rng, 4, 6)
+    path = save_lstm(tmp_path / "old.onnx", arrays)
+    model = onnx.load(path)
+    model.ir_version = onnx.IR_VERSION
+    onnx.save(model, tmp_path / "new.onnx")
+    x = make_x(rng, 4)
+    np.testing.assert_array_equal(last_h(load_model(tmp_path / "new.onnx"), x), last_h(load_model(path), x))
+
+
 @pytest.mark.parametrize("peepholes", [False, True])
 def test_batch_first_layout(tmp_path: Path, rng: np.random.Generator, peepholes: bool) -> None:
     path = save_lstm(tmp_path / "m.onnx", weights(rng, 4, 6, peepholes=peepholes), layout=1)

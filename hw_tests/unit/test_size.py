@@ -29,7 +29,7 @@ def _network(units: int, inputs: int, *precisions: int) -> QuantNetwork:
 
 @pytest.mark.parametrize(
     ("board", "lanes", "depth", "precisions"),
-    [("ulx3s-85f", 64, 1024, (4, 8)), ("icebreaker", 4, 16_384, (8,)), ("generic", 64, 1024, (4, 8))],
+    [("ulx3s-85f", 64, 1024, (4, 8)), ("icebreaker", 2, 32_768, (8,)), ("generic", 64, 1024, (4, 8))],
 )
 def test_silero_at_8_bit(board: str, lanes: int, depth: int, precisions: tuple[int, ...]) -> None:
     config, report = size_engine(_network(128, 128, 8), find_target(board))

@@ -1,0 +1,133 @@
+"""The clock of a board's design: oscillator, PLL where the frequency differs, and reset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import ClockDomain, ClockSignal, Instance, Module, ResetSignal, Signal
+from amaranth.lib import io
+from amaranth.lib.wiring import Component
+
+from .board import Board
+
+#: Cycles of reset after start-up; the block memories of an iCE40 answer only after 3 microseconds.
+RESET_CYCLES = 1 << 10
+#: Bounds of the ECP5 PLL, in MHz.
+_ECP5_PHASE, _ECP5_VCO = (3.125, 400.0), (400.0, 800.0)
+#: Bounds of the iCE40 PLL, in MHz.
+_ICE40_PHASE, _ICE40_VCO = (10.0, 133.0), (533.0, 1066.0)
+
+
+class Clock(Component):
+    """Drives the clock domain ``sync`` of a board's design.
+
+    Parameters
+    ----------
+    board : Board
+    """
+
+    def __init__(self, board: Board):
+        self._board = board
+        super().__init__({})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        board = self._board
+        m.domains.start = ClockDomain(reset_less=True, local=True)
+        m.domains.sync = ClockDomain()
+        locked = Signal()
+        source = platform.request(platform.default_clk, dir="-")
+        if board.clock_mhz == board.oscillator_mhz:
+            m.submodules.buffer = buffer = io.Buffer("i", source)
+            m.d.comb += [ClockSignal().eq(buffer.i), locked.eq(1)]
+        elif board.family == "ecp5":
+            m.submodules.buffer = buffer = io.Buffer("i", source)
+            m.submodules.pll = _ecp5_pll(board, buffer.i, locked)
+        else:
+            m.submodules.pll = _ice40_pll(board, source.io, locked)
+        m.d.comb += ClockSignal("start").eq(ClockSignal())
+        count = Signal(range(RESET_CYCLES))
+        reset = Signal(init=1)
+        m.d.comb += ResetSignal().eq(reset)
+        with m.If(locked & (count != RESET_CYCLES - 1)):
+            m.d.start += count.eq(count + 1)
+        m.d.start += reset.eq(count != RESET_CYCLES - 1)
+        return m
+
+
+def ecp5_dividers(source: float, target: float) -> tuple[int, int, int]:
+    """Input, feedback and output divider for exactly ``target`` MHz.
+
+    Raises
+    ------
+    ValueError
+        If no dividers give it.
+    """
+    for divide_in in range(1, 129):
+        phase = source / divide_in
+        feedback = target / phase
+        if not _ECP5_PHASE[0] <= phase <= _ECP5_PHASE[1] or feedback != int(feedback) or feedback > 80:
+            continue
+        for divide_out in range(1, 129):
+            if _ECP5_VCO[0] <= target * divide_out <= _ECP5_VCO[1]:
+                return divide_in, int(feedback), divide_out
+    raise ValueError(f"No PLL setting makes {target} MHz of {source} MHz")
+
+
+def ice40_dividers(source: float, target: float) -> tuple[int, int, int]:
+    """DIVR, DIVF and DIVQ for exactly ``target`` MHz.
+
+    Raises
+    ------
+    ValueError
+        If no dividers give it.
+    """
+    for divr in range(16):
+        phase = source / (divr + 1)
+        for divq in range(1, 7):
+            divf = target * (1 << divq) / phase - 1
+            vco = phase * (divf + 1)
+            fits = _ICE40_PHASE[0] <= phase <= _ICE40_PHASE[1] and _ICE40_VCO[0] <= vco <= _ICE40_VCO[1]
+            if fits and divf == int(divf) and divf < 64:
+                return divr, int(divf), divq
+    raise ValueError(f"No PLL setting makes {target} MHz of {source} MHz")
+
+
+def _ecp5_pll(board: Board, source: Signal, locked: Signal) -> Instance:
+    divide_in, feedback, divide_out = ecp5_dividers(board.oscillator_mhz, board.clock_mhz)
+    return Instance(
+        "EHXPLLL",
+        a_FREQUENCY_PIN_CLKI=str(board.oscillator_mhz),
+        a_FREQUENCY_PIN_CLKOP=str(board.clock_mhz),
+        p_CLKI_DIV=divide_in,
+        p_CLKFB_DIV=feedback,
+        p_CLKOP_DIV=divide_out,
+        p_CLKOP_ENABLE="ENABLED",
+        p_CLKOP_CPHASE=divide_out - 1,
+        p_CLKOP_FPHASE=0,
+        p_FEEDBK_PATH="CLKOP",
+        i_CLKI=source,
+        i_CLKFB=ClockSignal(),
+        i_RST=0,
+        i_STDBY=0,
+        o_CLKOP=ClockSignal(),
+        o_LOCK=locked,
+    )
+
+
+def _ice40_pll(board: Board, pad: Any, locked: Signal) -> Instance:
+    divr, divf, divq = ice40_dividers(board.oscillator_mhz, board.clock_mhz)
+    # The clock pin is the PLL's own: only the variant with the pad inside can use it.
+    return Instance(
+        "SB_PLL40_PAD",
+        p_FEEDBACK_PATH="SIMPLE",
+        p_DIVR=divr,
+        p_DIVF=divf,
+        p_DIVQ=divq,
+        p_FILTER_RANGE=1,
+        i_PACKAGEPIN=pad,
+        i_RESETB=1,
+        i_BYPASS=0,
+        o_PLLOUTGLOBAL=ClockSignal(),
+        o_LOCK=locked,
+    )

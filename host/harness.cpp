@@ -1,0 +1,137 @@
+// Runs jobs on the core at the speed of compiled code: the counterpart of core_bench.py without Python.
+//
+// usage: harness JOBS ANSWERS
+// Both files are int64 words; host/compiled.py writes the one and reads the other. Handshake outputs are
+// sampled before the rising edge, with this cycle's inputs already applied.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "Vlstmith_core.h"
+#include "verilated.h"
+
+namespace {
+
+constexpr int64_t kResetCycles = 4;
+constexpr int64_t kQuietCycles = 20;
+// No network here takes this long between two inputs, results or events.
+constexpr int64_t kHung = 2000000;
+
+int64_t sign_extend(uint64_t value, int64_t bits) {
+    const uint64_t sign = uint64_t{1} << (bits - 1);
+    return static_cast<int64_t>((value ^ sign) - sign);
+}
+
+class Bench {
+public:
+    Bench(int64_t cell_bits) : cell_bits_(cell_bits) {
+        core_.h_ready = 1;
+        core_.rst = 1;
+        for (int64_t i = 0; i < kResetCycles; ++i) tick();
+        core_.rst = 0;
+    }
+
+    ~Bench() { core_.final(); }
+
+    void write(int64_t address, int64_t data, int64_t idle) {
+        core_.bus_addr = address;
+        core_.bus_w_data = data;
+        core_.bus_w_en = 1;
+        tick();
+        core_.bus_w_en = 0;
+        for (; idle > 0; --idle) tick();
+    }
+
+    void run(const int64_t* x, int64_t steps, int64_t width, int64_t flags, int64_t wanted) {
+        for (int64_t i = 0; i < kQuietCycles; ++i) tick();
+        results.clear();
+        events.clear();
+        first_input = -1;
+        const int64_t count = steps * width;
+        int64_t sent = 0, quiet = 0;
+        while (sent < count || static_cast<int64_t>(results.size()) < 4 * wanted || core_.busy) {
+            core_.x_valid = sent < count;
+            core_.x_value = sent < count ? x[sent] : 0;
+            core_.x_start = sent == 0 && (flags & 1);
+            core_.x_restart = sent == 0 && (flags & 2);
+            core_.clk = 0;
+            core_.eval();
+            const bool taken = core_.x_valid && core_.x_ready;
+            if (taken && sent++ == 0) first_input = cycle_;
+            if (core_.h_valid) {
+                results.insert(results.end(), {sign_extend(core_.h_value, 16), sign_extend(core_.h_cell, cell_bits_),
+                                               core_.h_layer, core_.h_last});
+            }
+            if (core_.event_valid) {
+                events.insert(events.end(), {cycle_, core_.event_layer, core_.event_columns, core_.event_restart});
+            }
+            quiet = taken || core_.h_valid || core_.event_valid ? 0 : quiet + 1;
+            if (quiet > kHung) {
+                std::fprintf(stderr, "core hangs after %ld of %ld inputs\n", long(sent), long(count));
+                std::exit(1);
+            }
+            core_.clk = 1;
+            core_.eval();
+            ++cycle_;
+        }
+        core_.x_valid = 0;
+    }
+
+    std::vector<int64_t> results, events;
+    int64_t first_input = -1;
+
+private:
+    void tick() {
+        core_.clk = 0;
+        core_.eval();
+        core_.clk = 1;
+        core_.eval();
+        ++cycle_;
+    }
+
+    Vlstmith_core core_;
+    int64_t cell_bits_, cycle_ = 0;
+};
+
+std::vector<int64_t> read_words(const char* path) {
+    std::vector<int64_t> words;
+    std::FILE* file = std::fopen(path, "rb");
+    if (!file) std::exit(1);
+    std::fseek(file, 0, SEEK_END);
+    words.resize(std::ftell(file) / sizeof(int64_t));
+    std::rewind(file);
+    if (std::fread(words.data(), sizeof(int64_t), words.size(), file) != words.size()) std::exit(1);
+    std::fclose(file);
+    return words;
+}
+
+void put(std::FILE* file, const std::vector<int64_t>& words) {
+    if (std::fwrite(words.data(), sizeof(int64_t), words.size(), file) != words.size()) std::exit(1);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 3) return 1;
+    const std::vector<int64_t> words = read_words(argv[1]);
+    const int64_t* next = words.data();
+    std::FILE* out = std::fopen(argv[2], "wb");
+    if (!out) return 1;
+    const int64_t jobs = *next++;
+    Bench bench(*next++);
+    for (int64_t job = 0; job < jobs; ++job) {
+        const int64_t writes = *next++, steps = *next++, width = *next++, flags = *next++, wanted = *next++;
+        for (int64_t i = 0; i < writes; ++i, next += 3) bench.write(next[0], next[1], next[2]);
+        bench.run(next, steps, width, flags, wanted);
+        next += steps * width;
+        const auto rows = [](const std::vector<int64_t>& v) { return static_cast<int64_t>(v.size() / 4); };
+        put(out, {bench.first_input, rows(bench.results), rows(bench.events)});
+        put(out, bench.results);
+        put(out, bench.events);
+        // One line per job, for whoever shows progress.
+        std::printf("%ld\n", long(job + 1));
+        std::fflush(stdout);
+    }
+    return std::fclose(out);
+}

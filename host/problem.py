@@ -1,0 +1,75 @@
+"""What every engine is given: a design, policies, integer inputs and initial states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.compiler.data import Sequences
+from lstmith.compiler.design import Design
+from lstmith.golden.config import H_FRAC
+from lstmith.golden.network import FloatArray, initial_state
+from lstmith.golden.policy import Policy
+from lstmith.golden.quantised import IntArray
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One run.
+
+    Attributes
+    ----------
+    design : Design
+    policies : list of Policy
+        One per layer.
+    sequences : Sequences
+        As the user gave them.
+    x : int16 [N, T, I]
+        Input streams, padded with zeros.
+    state : list of (h, c) or None
+        Per layer, int64 [N, H] each; None starts from zero.
+    """
+
+    design: Design
+    policies: list[Policy]
+    sequences: Sequences
+    x: npt.NDArray[np.int16]
+    state: list[tuple[IntArray, IntArray]] | None
+
+    @property
+    def lengths(self) -> IntArray:
+        """Steps of each sequence, int64 [N]."""
+        return self.sequences.lengths
+
+    @property
+    def valid(self) -> npt.NDArray[np.bool_]:
+        """Steps that exist, bool [N, T]."""
+        return self.sequences.valid
+
+    def with_policies(self, policies: list[Policy]) -> Problem:
+        """The same run under other policies."""
+        return replace(self, policies=policies)
+
+
+def make_problem(design: Design, sequences: Sequences, policies: list[Policy]) -> Problem:
+    """Quantise inputs and initial states; a network's own constant states count as given."""
+    float_state = sequences.state
+    constant = any(layer.h0 is not None or layer.c0 is not None for layer in design.source.layers)
+    if float_state is None and constant:
+        float_state = [initial_state(layer, len(sequences.x)) for layer in design.source.layers]
+    state = None if float_state is None else _quantise_state(design, float_state)
+    return Problem(design, policies, sequences, design.network.quantise_input(sequences.x), state)
+
+
+def _quantise_state(design: Design, state: list[tuple[FloatArray, FloatArray]]) -> list[tuple[IntArray, IntArray]]:
+    c_limit = 1 << (design.engine.c_width - 1)
+    return [
+        (_rounded(h, H_FRAC, 1 << H_FRAC), _rounded(c, layer.c_frac, c_limit))
+        for layer, (h, c) in zip(design.network.layers, state, strict=True)
+    ]
+
+
+def _rounded(value: FloatArray, fraction: int, limit: int) -> IntArray:
+    return np.clip(np.rint(value * (1 << fraction)), -limit, limit - 1).astype(np.int64)

@@ -1,0 +1,127 @@
+"""Runs a design on any engine and compares it with the golden model and with float."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lstmith.golden.config import H_FRAC
+from lstmith.golden.cycles import CycleModel
+from lstmith.golden.errors import UserError
+from lstmith.golden.model import GoldenModel
+from lstmith.golden.network import run_float
+
+from .problem import Problem
+from .results import EngineRun, LayerRun, cycle_figures, mismatches, real_h, utilisation
+from .rtl_core import Progress, RtlCore
+
+ENGINES = ("float", "golden", "icarus", "verilator", "board")
+
+
+def run_engine(problem: Problem, engine: str, progress: Progress | None = None) -> EngineRun:
+    """Run all sequences of a problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    engine : str
+        One of ``ENGINES``.
+    progress : callable or None
+        Called with the number of finished sequences, where the engine tells.
+
+    Raises
+    ------
+    UserError
+        If there is no such engine, or a tool it needs is missing.
+    """
+    if engine == "float":
+        return run_in_float(problem)
+    if engine == "golden":
+        return run_golden(problem)
+    if engine == "board":
+        raise UserError(
+            "option --engine",
+            "'board' needs the link to a board, which comes with a later version",
+            "use verilator or icarus",
+        )
+    if engine not in ENGINES:
+        raise UserError("option --engine", f"{engine!r} is unknown", f"use one of {', '.join(ENGINES)}")
+    with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as folder:
+        return RtlCore(problem, engine, Path(folder)).run(problem, progress)
+
+
+def run_golden(problem: Problem) -> EngineRun:
+    """The exact model, with predicted cycles."""
+    network, config = problem.design.network, problem.design.engine
+    begun = time.perf_counter()
+    model = GoldenModel(network, config)
+    state = None if problem.state is None else model.loaded_state(problem.policies, problem.state)
+    traces = model.run(problem.x, problem.policies, state)
+    seconds = time.perf_counter() - begun
+    cycles = CycleModel(network, config).cycles(traces) * problem.valid
+    layers = tuple(
+        LayerRun(
+            trace.h.astype(np.int64) * problem.valid[..., None],
+            trace.c.astype(np.int64) * problem.valid[..., None],
+            trace.columns * problem.valid,
+            trace.restart & problem.valid,
+        )
+        for trace in traces
+    )
+    return EngineRun(network, layers, cycles, real_h(layers[-1].h), problem.valid, seconds)
+
+
+def run_in_float(problem: Problem) -> EngineRun:
+    """The float network; its integers are rounded real values, and it has no lists and no cycles."""
+    design, valid = problem.design, problem.valid
+    begun = time.perf_counter()
+    trace = run_float(design.source, problem.sequences.x.astype(np.float64), problem.sequences.state)
+    seconds = time.perf_counter() - begun
+    c_limit = 1 << (design.engine.c_width - 1)
+    nothing = np.zeros(valid.shape, dtype=np.int64)
+    layers = tuple(
+        LayerRun(
+            np.clip(np.rint(h * (1 << H_FRAC)), -(1 << H_FRAC), (1 << H_FRAC) - 1).astype(np.int64) * valid[..., None],
+            np.clip(np.rint(c * (1 << layer.c_frac)), -c_limit, c_limit - 1).astype(np.int64) * valid[..., None],
+            nothing,
+            nothing.astype(bool),
+        )
+        for h, c, layer in zip(trace.h, trace.c, design.network.layers, strict=True)
+    )
+    return EngineRun(design.network, layers, nothing, trace.h[-1] * valid[..., None], valid, seconds, exact=False)
+
+
+def summarise(problem: Problem, engine: str, run: EngineRun) -> dict[str, Any]:
+    """The figures of R.json: cycles, and how the run compares with golden and with float."""
+    valid = problem.valid
+    reference = run_in_float(problem)
+    error = np.abs(run.h - reference.h)[valid]
+    figures: dict[str, Any] = {
+        "engine": engine,
+        "steps": int(valid.sum()),
+        "sequences": len(problem.x),
+        "policy": [
+            {"mode": policy.mode.name.lower(), "theta_x": policy.theta_x, "theta_h": policy.theta_h}
+            for policy in problem.policies
+        ],
+        "max_abs_error": float(error.max()),
+        "mean_abs_error": float(error.mean()),
+        "seconds": run.seconds,
+    }
+    if engine == "float":
+        names = ("cycles", "cycles_per_step", "cycles_p99", "cycles_max", "predicted_cycles", "utilisation")
+        return {**figures, **dict.fromkeys((*names, "mismatches", "cycle_mismatches", "cycles_per_second"))}
+    golden = run if engine == "golden" else run_golden(problem)
+    return {
+        **figures,
+        **cycle_figures(run.cycles[valid]),
+        "predicted_cycles": int(golden.cycles.sum()),
+        "utilisation": utilisation(run, problem.design.engine),
+        "mismatches": mismatches(run, golden),
+        "cycle_mismatches": int(np.count_nonzero(run.cycles != golden.cycles)),
+        "cycles_per_second": int(run.cycles.sum()) / run.seconds,
+    }

@@ -1,0 +1,170 @@
+"""Random quantised networks, engines that fit them, inputs and policies, with the corners made likely."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.golden.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig
+from lstmith.golden.image import words_per_lane
+from lstmith.golden.policy import Mode, Policy
+from lstmith.golden.quantised import Grid, IntArray, QuantLayer, QuantNetwork
+
+#: Largest operand of 4-bit weights, and of any.
+SPAN_LIMIT = {4: 1023, 8: (1 << 17) - 1, 16: (1 << 17) - 1}
+
+
+def random_grid(rng: np.random.Generator, precision: int, *, unsigned: bool = False, exponent: bool = False) -> Grid:
+    """A grid whose differences the MAC takes; the usual 8- and 16-bit grids are likely."""
+    while True:
+        low_shift = 5 if precision == 4 else 0
+        shift = int(rng.choice([0, 7, 8, int(rng.integers(low_shift, 14))]))
+        top = (1 << (15 - shift)) - 1
+        low = 0 if unsigned and rng.random() < 0.5 else -top - 1
+        grid = Grid(shift, low, top, int(rng.integers(0, 5)) if exponent else 0)
+        if grid.span <= SPAN_LIMIT[precision]:
+            return grid
+
+
+def random_layer(
+    rng: np.random.Generator,
+    inputs: int,
+    units: int,
+    precision: int,
+    *,
+    first: bool,
+    peepholes: bool,
+    requant_width: int,
+) -> QuantLayer:
+    """A layer whose gates mostly neither saturate nor idle, with some rows at the limits of their fields."""
+    limit = (1 << (precision - 1)) - 1
+    rows, columns = 4 * units, inputs + units
+    kind = rng.choice(["uniform", "sparse", "extreme"], p=[0.6, 0.2, 0.2])
+    weights = rng.integers(-limit, limit + 1, (rows, columns))
+    if kind == "sparse":
+        weights *= rng.random(weights.shape) < 0.2
+    elif kind == "extreme":
+        weights = np.where(weights < 0, -limit, limit)
+    x_grid = random_grid(rng, precision, unsigned=first, exponent=True)
+    h_grid = random_grid(rng, precision)
+
+    peaks = np.array([x_grid.high << x_grid.exponent] * inputs + [h_grid.high] * units, dtype=np.float64)
+    spread = np.maximum(np.sqrt((weights**2) @ (peaks**2)) / 3, 1.0)
+    # The operand that the mantissa multiplies should nearly fill its width for the row's largest sums.
+    shift = np.clip(np.ceil(np.log2(spread * 6)) + 8 - (requant_width - 2), 0, (1 << SHIFT_BITS) - 1).astype(np.int64)
+    gain = rng.uniform(0.3, 6, rows) * (1 << 13) / (2 * spread * 2.0 ** (8 - shift))
+    mantissa = np.clip(gain * 2.0 ** (requant_width - 4), 0, (1 << MANTISSA_BITS) - 1).astype(np.int64)
+    bias = rng.integers(-20_000, 20_001, rows)
+    bias_limit = 1 << (BIAS_BITS - 1)
+    wild = rng.random(rows) < rng.choice([0.0, 0.05, 0.5], p=[0.5, 0.4, 0.1])
+    shift = np.where(wild, rng.choice([0, 1, 7, 8, 9, 31, (1 << SHIFT_BITS) - 1], rows), shift)
+    mantissa = np.where(wild, rng.choice([0, 1, 1 << (MANTISSA_BITS - 1), (1 << MANTISSA_BITS) - 1], rows), mantissa)
+    bias = np.where(wild, rng.choice([-bias_limit, 0, bias_limit - 1], rows), bias)
+    # Row 2 of the gates (g) decides how fast c grows: small fields of c saturate often.
+    c_frac = int(rng.integers(4, 16))
+    peep, peep_shift = None, 0
+    if peepholes and rng.random() < 0.8:
+        peep_limit = 1 << (PEEP_BITS - 1)
+        peep = rng.choice([-peep_limit, 0, peep_limit - 1, 7, -7], (3, units))
+        peep = np.where(rng.random((3, units)) < 0.9, rng.integers(-3000, 3001, (3, units)), peep)
+        peep_shift = int(rng.choice([0, 8, max(0, c_frac - 4), 31]))
+    return QuantLayer(precision, weights, mantissa, shift, bias, x_grid, h_grid, c_frac, 2.0**-12, peep, peep_shift)
+
+
+def random_network(
+    rng: np.random.Generator, dims: list[int], precisions: tuple[int, ...], *, peepholes: bool, requant_width: int
+) -> QuantNetwork:
+    """A stack with ``dims`` = inputs, then units of each layer; every layer draws its precision."""
+    return QuantNetwork(
+        tuple(
+            random_layer(
+                rng,
+                inputs,
+                units,
+                int(rng.choice(precisions)),
+                first=index == 0,
+                peepholes=peepholes,
+                requant_width=requant_width,
+            )
+            for index, (inputs, units) in enumerate(pairwise(dims))
+        )
+    )
+
+
+def random_dims(rng: np.random.Generator, most_layers: int, most: int) -> list[int]:
+    """Inputs and units, small ones likely: they meet the timing limits and cost little."""
+    layers = int(rng.integers(1, most_layers + 1))
+    limits = np.minimum([1, 4, 14, most], most)
+    return [int(rng.integers(1, 1 + rng.choice(limits, p=[0.1, 0.2, 0.5, 0.2]))) for _ in range(layers + 1)]
+
+
+def random_engine(
+    rng: np.random.Generator, most: int = 40, networks: int = 2
+) -> tuple[EngineConfig, list[QuantNetwork]]:
+    """An engine as narrow as its networks allow, and networks that fit it (all but one have room to spare)."""
+    precisions = [(4,), (8,), (16,), (4, 8), (8, 16), (4, 8, 16)][rng.integers(6)]
+    peepholes = bool(rng.random() < 0.5)
+    requant_width = int(rng.choice([16, 18]))
+    most_layers = int(rng.integers(1, 4))
+    fitting = [
+        random_network(rng, dims, precisions, peepholes=peepholes, requant_width=requant_width)
+        for dims in (random_dims(rng, most_layers, most) for _ in range(networks))
+    ]
+    layers = [layer for network in fitting for layer in network.layers]
+    span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
+    config = EngineConfig(
+        lanes=int(rng.integers(1, 17)),
+        precisions=precisions,
+        peepholes=peepholes,
+        acc_width=max(16, max(layer.sum_bound for layer in layers).bit_length() + 1),
+        operand_width=max(10, span.bit_length() + 1),
+        c_width=int(rng.integers(12, 25)),
+        requant_width=requant_width,
+        ways=int(rng.integers(1, 3)),
+        units=max(sum(layer.units for layer in network.layers) for network in fitting),
+        inputs=max(network.inputs for network in fitting),
+        layers=max(len(network.layers) for network in fitting),
+    )
+    return replace(config, weight_depth=max(words_per_lane(network, config) for network in fitting)), fitting
+
+
+def random_policies(rng: np.random.Generator, layers: int) -> list[Policy]:
+    """One policy per layer, modes mixed, thresholds from none to more than any change."""
+
+    def theta() -> int:
+        return int(rng.choice([0, int(rng.integers(1, 6)), int(rng.integers(0, 1 << 16))], p=[0.4, 0.5, 0.1]))
+
+    return [Policy(Mode(int(rng.integers(3))), theta(), theta()) for _ in range(layers)]
+
+
+def random_input(rng: np.random.Generator, steps: int, inputs: int) -> npt.NDArray[np.int16]:
+    """int16 [steps, inputs]: noise, zeros, extremes, small moves, and steps that repeat."""
+    x = rng.integers(-32768, 32768, (steps, inputs))
+    x = np.where(rng.random(x.shape) < 0.2, rng.choice([-32768, 32767], x.shape), x)
+    x = np.where(rng.random(x.shape) < rng.choice([0.1, 0.9]), 0, x)
+    for t in range(1, steps):
+        kind = rng.choice(["new", "same", "move", "zero"], p=[0.4, 0.2, 0.3, 0.1])
+        if kind == "same":
+            x[t] = x[t - 1]
+        elif kind == "move":
+            x[t] = np.clip(x[t - 1] + rng.integers(-600, 601, inputs), -32768, 32767)
+        elif kind == "zero":
+            x[t] = 0
+    return x.astype(np.int16)
+
+
+def random_state(
+    rng: np.random.Generator, network: QuantNetwork, config: EngineConfig
+) -> list[tuple[IntArray, IntArray]]:
+    """A state to load, (h, c) per layer, int64 [1, H] each, within what the hardware can hold."""
+    limit = 1 << (config.c_width - 1)
+    return [
+        (
+            rng.choice([-32767, 0, 32767, int(rng.integers(-32767, 32768))], (1, layer.units)),
+            rng.choice([-limit, 0, limit - 1, int(rng.integers(-limit, limit))], (1, layer.units)),
+        )
+        for layer in network.layers
+    ]

@@ -1,0 +1,97 @@
+"""Random engines, networks, policies, inputs and stalls: the RTL equals golden in every number and cycle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_tests.cocotb.core_cases import Case, differences, golden_case, image_writes, policy_writes, state_writes
+from hw_tests.cocotb.random_networks import random_engine, random_input, random_policies, random_state
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.image import build_image
+from lstmith.golden.model import GoldenModel
+from lstmith.golden.policy import Mode, Policy
+from lstmith.golden.quantised import QuantNetwork
+from lstmith.host.jobs import Job
+from lstmith.host.simulate import Simulation
+from lstmith.rtl.top import to_verilog
+
+#: Four (engine, network, policy) triples for each of two networks per engine.
+ENGINES = 32
+ON_VERILATOR = range(0, ENGINES, 4)
+#: Weight words that one dense run may issue, so that a run on Icarus takes about a second.
+WORDS_PER_RUN = 3000
+
+
+def _runs(
+    rng: np.random.Generator, network: QuantNetwork, config: EngineConfig, name: str, *, load: bool
+) -> list[Case]:
+    """The first two runs share an input; the last continues the one before it."""
+    layers = len(network.layers)
+    model = GoldenModel(network, config)
+    words = sum(
+        config.folds(layer.units) * layer.weights.shape[1] * config.words_per_entry(layer.precision)
+        for layer in network.layers
+    )
+    steps = int(np.clip(WORDS_PER_RUN // words, 2, 12))
+    x = random_input(rng, steps, network.inputs)
+    cases = []
+
+    def stalled(job: Job) -> Job:
+        x_stall, h_stall = (float(chance) for chance in rng.choice([0.0, 0.1, 0.6], 2))
+        return replace(job, x_stall=x_stall, h_stall=h_stall, seed=int(rng.integers(1 << 30)))
+
+    dense = [Policy(Mode.DENSE)] * layers
+    image = build_image(network, config, dense)
+    writes = image_writes(image, config) if load else policy_writes(image)
+    cases.append(golden_case(f"{name} dense", model, dense, Job(x, writes))[0])
+
+    sparse = [Policy(Mode(int(mode))) for mode in rng.choice([Mode.SKIP, Mode.DELTA], layers)]
+    writes = policy_writes(build_image(network, config, sparse))
+    cases.append(golden_case(f"{name} exact {sparse}", model, sparse, stalled(Job(x, writes)))[0])
+
+    for loaded in (False, True):
+        policies = random_policies(rng, layers)
+        writes = policy_writes(build_image(network, config, policies))
+        x = random_input(rng, steps, network.inputs)
+        if not loaded:
+            cases.append(golden_case(f"{name} {policies}", model, policies, Job(x, writes))[0])
+            continue
+        values = random_state(rng, network, config)
+        state = model.loaded_state(policies, values)
+        half = max(1, steps // 2)
+        job = Job(x[:half], [*writes, *state_writes(values)], start=False, restart=True)
+        case, state = golden_case(f"{name} loaded {policies}", model, policies, job, state)
+        job = stalled(Job(x[half:], start=False, restart=False))
+        cases += [case, golden_case(f"{name} continued {policies}", model, policies, job, state)[0]]
+    return cases
+
+
+@pytest.mark.parametrize(
+    ("engine", "simulator"),
+    [*((engine, "verilator") for engine in ON_VERILATOR), *((engine, "icarus") for engine in range(ENGINES))],
+)
+def test_core_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng([seed, engine])
+    config, networks = random_engine(rng)
+    print(config)
+    # Every fourth engine has its first network as initial memory contents.
+    initial = build_image(networks[0], config, [Policy()] * len(networks[0].layers)) if engine % 4 == 1 else None
+    cases = []
+    for index, network in enumerate(networks):
+        dims = [network.inputs, *(layer.units for layer in network.layers)]
+        name = f"network {index} {dims} at {[layer.precision for layer in network.layers]} bits,"
+        cases += _runs(rng, network, config, name, load=index > 0 or initial is None)
+    source = tmp_path / "core.v"
+    source.write_text(to_verilog(config, initial))
+    answers = Simulation([source], simulator, tmp_path / "simulation").run([case.job for case in cases])
+
+    found = [line for case, answer in zip(cases, answers, strict=True) for line in differences(case, answer)]
+    assert not found, "\n".join([str(config), *found])
+    for first in range(0, len(cases), 5):
+        dense, exact = answers[first], answers[first + 1]
+        by_layer = [np.argsort(answer.results[:, 2], kind="stable") for answer in (dense, exact)]
+        assert (dense.results[by_layer[0]] == exact.results[by_layer[1]]).all()

@@ -1,0 +1,159 @@
+"""The models of MULT18X18D and DP16KD against plain Verilog, through the cells that yosys maps."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hw_tests.netlist.netlists import cell_models, map_netlist
+
+pytestmark = pytest.mark.netlist
+
+_RAM_BENCH = """
+module bench;
+    parameter W = 1, AB = 1, D = 2;
+    reg clk = 0, rst = 0, w_en = 0;
+    reg [AB-1:0] r_addr = 0, w_addr = 0;
+    reg [W-1:0] w_data = 0, expected = 0;
+    wire [W-1:0] r_data;
+    reg [W-1:0] memory [0:D-1];
+    integer step, seed = 7, bad = 0;
+    block dut (.clk(clk), .rst(rst), .r_addr(r_addr), .r_data(r_data), .w_addr(w_addr), .w_data(w_data), .w_en(w_en));
+    initial begin
+        $readmemh("init.hex", memory);
+        for (step = 0; step < 3 * D + 2000; step = step + 1) begin
+            // First all of the initial contents, then anything.
+            r_addr = step < D ? step : $random(seed);
+            w_addr = $random(seed);
+            w_data = {$random(seed), $random(seed)};
+            w_en = step >= D && $random(seed) & (w_addr != r_addr);
+            expected = memory[r_addr];
+            if (w_en) memory[w_addr] = w_data;
+            #1 clk = 1;
+            #1 if (r_data !== expected) bad = bad + 1;
+            clk = 0;
+            #1;
+        end
+        $display("bad %0d of %0d", bad, step);
+        $finish;
+    end
+endmodule
+"""
+
+_MULTIPLIER_BENCH = """
+module bench;
+    parameter WA = 18, WB = 18, SIGNED = 1;
+    reg [WA-1:0] a;
+    reg [WB-1:0] b;
+    wire [WA+WB-1:0] p;
+    reg signed [63:0] long_a, long_b;
+    reg [63:0] long_p;
+    integer step, seed = 5, bad = 0;
+    block dut (.a(a), .b(b), .p(p));
+    function [17:0] corner(input integer index);
+        case (index % 5)
+            0: corner = 0;
+            1: corner = 1;
+            2: corner = 18'h3ffff;
+            3: corner = 18'h3ffff ^ ((18'h1 << (index / 5 % 18)) - 1);
+            default: corner = 18'h1 << (index / 5 % 18);
+        endcase
+    endfunction
+    initial begin
+        for (step = 0; step < 20000; step = step + 1) begin
+            a = step < 8100 ? corner(step / 90) : $random(seed);
+            b = step < 8100 ? corner(step % 90) : $random(seed);
+            long_a = SIGNED ? {{64 - WA{a[WA-1]}}, a} : a;
+            long_b = SIGNED ? {{64 - WB{b[WB-1]}}, b} : b;
+            long_p = long_a * long_b;
+            #1 if (p !== long_p[WA+WB-1:0]) bad = bad + 1;
+        end
+        $display("bad %0d of %0d", bad, step);
+        $finish;
+    end
+endmodule
+"""
+
+
+class _Block(wiring.Component):
+    """A memory with one write and one read port."""
+
+    def __init__(self, width: int, depth: int, init: list[int]):
+        self._width, self._depth, self._init = width, depth, init
+        address = (depth - 1).bit_length()
+        super().__init__(
+            {
+                "r_addr": In(address),
+                "r_data": Out(width),
+                "w_addr": In(address),
+                "w_data": In(width),
+                "w_en": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=self._width, depth=self._depth, init=self._init)
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            read.addr.eq(self.r_addr),
+            read.en.eq(1),
+            self.r_data.eq(read.data),
+            write.addr.eq(self.w_addr),
+            write.data.eq(self.w_data),
+            write.en.eq(self.w_en),
+        ]
+        return m
+
+
+class _Product(wiring.Component):
+    """A product of two numbers."""
+
+    def __init__(self, width_a: int, width_b: int, *, is_signed: bool):
+        self._signed = is_signed
+        super().__init__({"a": In(width_a), "b": In(width_b), "p": Out(width_a + width_b)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        factors = (self.a.as_signed(), self.b.as_signed()) if self._signed else (self.a, self.b)
+        m.d.comb += self.p.eq(factors[0] * factors[1])
+        return m
+
+
+def _run(bench: str, parameters: dict[str, int], netlist: Path, folder: Path) -> str:
+    """Compile a bench with its parameters, run it, and return what it prints."""
+    source = folder / "bench.v"
+    source.write_text(bench)
+    sources = [str(path) for path in (source, netlist, *cell_models("ecp5", folder))]
+    options = [f"-Pbench.{name}={value}" for name, value in parameters.items()]
+    compiler = ["iverilog", "-g2005", "-s", "bench", *options, "-o", "bench.vvp"]
+    subprocess.run([*compiler, *sources], cwd=folder, check=True)
+    return subprocess.run(["vvp", "bench.vvp"], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("width", [1, 2, 4, 9, 18, 36])
+def test_memory(width: int, tmp_path: Path, rng: np.random.Generator) -> None:
+    depth = 16384 // width if width <= 4 else 18432 // width
+    depth = 1 << (depth.bit_length() - 1)
+    init = [int(value) for value in rng.integers(0, 1 << width, depth)]
+    (tmp_path / "init.hex").write_text("\n".join(f"{value:x}" for value in init))
+    netlist, cells = map_netlist(_Block(width, depth, init), "ecp5", "block", tmp_path)
+    assert cells["DP16KD"] == 1
+    assert f"DATA_WIDTH_B(32'd{width})" in netlist.read_text()
+    parameters = {"W": width, "AB": depth.bit_length() - 1, "D": depth}
+    assert _run(_RAM_BENCH, parameters, netlist, tmp_path) == f"bad 0 of {3 * depth + 2000}\n"
+
+
+@pytest.mark.parametrize(("width_a", "width_b", "is_signed"), [(18, 18, True), (18, 18, False), (16, 13, True)])
+def test_multiplier(width_a: int, width_b: int, is_signed: bool, tmp_path: Path) -> None:
+    netlist, cells = map_netlist(_Product(width_a, width_b, is_signed=is_signed), "ecp5", "block", tmp_path)
+    assert cells["MULT18X18D"] == 1
+    parameters = {"WA": width_a, "WB": width_b, "SIGNED": int(is_signed)}
+    assert _run(_MULTIPLIER_BENCH, parameters, netlist, tmp_path) == "bad 0 of 20000\n"

@@ -1,0 +1,81 @@
+"""What yosys makes of a small core equals golden, in every number and cycle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_tests.cocotb.core_cases import differences, golden_case
+from hw_tests.cocotb.random_networks import random_input, random_layer
+from hw_tests.netlist.netlists import cell_models, map_netlist
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.image import build_image, words_per_lane
+from lstmith.golden.memory_map import WEIGHTS
+from lstmith.golden.model import GoldenModel
+from lstmith.golden.policy import Mode, Policy
+from lstmith.golden.quantised import QuantNetwork
+from lstmith.host.jobs import Job
+from lstmith.host.simulate import Simulation
+from lstmith.rtl.top import NAME, Top
+
+pytestmark = pytest.mark.netlist
+
+ENGINES = {
+    "ecp5": EngineConfig(lanes=2, precisions=(4, 8), family="ecp5", units=5, inputs=4),
+    # As on the board: 8 bit only, and weights in SPRAM.
+    "ice40": EngineConfig(
+        lanes=2,
+        precisions=(8,),
+        family="ice40",
+        ways=1,
+        c_width=16,
+        requant_width=16,
+        weight_depth=1 << 14,
+        units=5,
+        inputs=4,
+    ),
+}
+CELLS = {
+    "ecp5": {"MULT18X18D", "DP16KD", "TRELLIS_DPR16X4", "CCU2C", "PFUMX"},
+    "ice40": {"SB_MAC16", "SB_RAM40_4K", "SB_SPRAM256KA", "SB_CARRY"},
+}
+STEPS = 4
+
+
+def _network(rng: np.random.Generator, config: EngineConfig, precision: int) -> QuantNetwork:
+    """A random layer that the engine takes."""
+    while True:
+        layer = random_layer(rng, 4, 5, precision, first=True, peepholes=False, requant_width=config.requant_width)
+        span = max(layer.x_grid.span, layer.h_grid.span)
+        if layer.sum_bound < 1 << (config.acc_width - 1) and span < 1 << (config.operand_width - 1):
+            return QuantNetwork((layer,))
+
+
+@pytest.mark.parametrize("family", ENGINES)
+def test_equals_golden(family: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    config = ENGINES[family]
+    netlist, cells = map_netlist(Top(config), family, NAME, tmp_path / "map")
+    assert CELLS[family] <= set(cells)
+    core = Simulation([netlist, *cell_models(family, tmp_path)], "icarus", tmp_path / "simulation")
+    cases = []
+    for precision in config.precisions:
+        network = _network(rng, config, precision)
+        model = GoldenModel(network, config)
+        for mode in (Mode.SKIP, Mode.DELTA):
+            policies = [Policy(mode)]
+            image = build_image(network, config, policies)
+            # Of the weight memory only the part in use: a netlist is slow.
+            used = words_per_lane(network, config)
+            writes = [(place, value, 0) for place, value in image.bus_writes(config, weights=False)]
+            writes += [
+                (WEIGHTS | lane << config.address_bits | index, int(word), 0)
+                for lane, words in enumerate(image.weights)
+                for index, word in enumerate(words[:used])
+            ]
+            x = random_input(rng, STEPS, network.inputs)
+            cases.append(golden_case(f"{precision} bit {mode.name}", model, policies, Job(x, writes))[0])
+    answers = core.run([case.job for case in cases])
+    found = [line for case, answer in zip(cases, answers, strict=True) for line in differences(case, answer)]
+    assert not found, "\n".join(found)

@@ -1,0 +1,72 @@
+"""One LSTM layer in plain Python integers, written from the specification and sharing no code with golden's model.
+
+Only the activation table's 256 support points are golden's; interpolation and everything else is done here.
+"""
+
+from __future__ import annotations
+
+from lstmith.golden.activation import tanh_table
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.quantised import Grid, QuantLayer
+
+
+def clip(value: int, width: int) -> int:
+    """Saturate to a signed width."""
+    return max(-(2 ** (width - 1)), min(2 ** (width - 1) - 1, value))
+
+
+def on_grid(value: int, grid: Grid) -> int:
+    """Round half up, saturate."""
+    rounded = (2 * value + 2**grid.shift) // 2 ** (grid.shift + 1)
+    return max(grid.low, min(grid.high, rounded))
+
+
+def tanh_positive(argument: int) -> int:
+    """tanh of a Q3.13 argument, clipped to 65535, in Q0.15."""
+    values, rises = tanh_table()
+    segment, rest = divmod(min(argument, 65535), 256)
+    return int(values[segment]) + (int(rises[segment]) * rest + 128) // 256
+
+
+def tanh(z: int) -> int:
+    """tanh of Q5.12, Q1.15."""
+    return tanh_positive(2 * z) if z >= 0 else -tanh_positive(-2 * z)
+
+
+def sigma(z: int) -> int:
+    """(1 + tanh(z / 2)) / 2 of Q5.12, rounded half up, Q0.15."""
+    half = tanh_positive(z) if z >= 0 else -tanh_positive(-z)
+    return (32768 + 1 + half) // 2
+
+
+def pre_activation(total: int, layer: QuantLayer, row: int, config: EngineConfig) -> int:
+    """z with 13 fraction bits, unsaturated."""
+    floor = clip(total * 2**8 // 2 ** int(layer.shift[row]), config.requant_width - 1)
+    scaled = (2 * floor + 1) * int(layer.mantissa[row]) // 2 ** (config.requant_width - 4)
+    return scaled + int(layer.bias[row])
+
+
+def run_layer(layer: QuantLayer, config: EngineConfig, x: list[list[int]]) -> tuple[list[list[int]], list[list[int]]]:
+    """All steps of one sequence from zero state, dense: h and c of every step."""
+    units, weights = layer.units, layer.weights.tolist()
+    h, c = [0] * units, [0] * units
+    hs, cs = [], []
+    for step in x:
+        operands = [on_grid(value, layer.x_grid) * 2**layer.x_grid.exponent for value in step]
+        operands += [on_grid(value, layer.h_grid) for value in h]
+        totals = [sum(w * v for w, v in zip(row, operands, strict=True)) for row in weights]
+        z = [pre_activation(total, layer, row, config) for row, total in enumerate(totals)]
+        for unit in range(units):
+            z_i, z_f, z_g, z_o = (z[gate * units + unit] for gate in range(4))
+            peeps = (0, 0, 0) if layer.peep is None else tuple(int(value) for value in layer.peep[:, unit])
+            z_i += peeps[0] * c[unit] // 2**layer.peep_shift
+            z_f += peeps[1] * c[unit] // 2**layer.peep_shift
+            gate_i, gate_f = sigma(clip(z_i // 2, 17)), sigma(clip(z_f // 2, 17))
+            fresh = gate_i * tanh(clip(z_g // 2, 17)) // 2 ** (15 - layer.c_frac)
+            c[unit] = clip((gate_f * c[unit] + fresh + 2**14) // 2**15, config.c_width)
+            gate_o = sigma(clip((z_o + peeps[2] * c[unit] // 2**layer.peep_shift) // 2, 17))
+            squashed = tanh(clip(c[unit] * 2**8 // 2 ** (layer.c_frac - 4), 17))
+            h[unit] = (gate_o * squashed + 2**14) // 2**15
+        hs.append(list(h))
+        cs.append(list(c))
+    return hs, cs

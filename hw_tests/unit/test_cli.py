@@ -1,0 +1,165 @@
+"""The commands on a small network: what they write, and that engines agree."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lstmith.host.tools import find_tool
+from lstmith.scripts.cli import execute
+
+WIDTH, UNITS, LAYERS = 3, 5, 2
+SHAPES = {
+    "h": ((UNITS,), "float32"),
+    "h_int": ((UNITS,), "int16"),
+    "c_int": ((UNITS,), "int32"),
+    "precision": ((LAYERS,), "int8"),
+    "skipped": ((LAYERS,), "bool"),
+    "active": ((LAYERS,), "int32"),
+    "columns": ((LAYERS,), "int32"),
+    "restart": ((LAYERS,), "bool"),
+    "columns_by_precision": ((LAYERS, 3), "int32"),
+    "cycles": ((), "int64"),
+}
+FIGURES = (
+    "engine steps cycles cycles_per_step cycles_p99 cycles_max predicted_cycles utilisation mismatches max_abs_error "
+    "mean_abs_error seconds cycles_per_second"
+)
+WAIVERS = Path(__file__).parents[2] / "constraints" / "verilator.vlt"
+
+
+def run(*arguments: object) -> None:
+    """A command that must succeed."""
+    assert execute([str(argument) for argument in arguments]) == 0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A design of two layers, and inputs: two sequences of different lengths with initial states."""
+    folder = tmp_path_factory.mktemp("cli")
+    rng = np.random.default_rng(int(os.environ["LSTMITH_SEED"]))
+    model: dict[str, Any] = {}
+    for layer in range(LAYERS):
+        inputs = WIDTH if layer == 0 else UNITS
+        shapes = {"W_ih": (4 * UNITS, inputs), "W_hh": (4 * UNITS, UNITS), "b_ih": (4 * UNITS,), "b_hh": (4 * UNITS,)}
+        model |= {f"l{layer}_{name}": rng.normal(0, 0.5, shape) for name, shape in shapes.items()}
+    np.savez(folder / "model.npz", **model)
+    x = rng.normal(0, 1, (2, 40, WIDTH)).astype(np.float32)
+    np.savez(folder / "calibration.npz", x=x)
+    states: dict[str, Any] = {
+        f"{kind}_l{layer}": rng.uniform(-0.9, 0.9, (2, UNITS)) for kind in ("h0", "c0") for layer in range(LAYERS)
+    }
+    np.savez(folder / "x.npz", x=x[:, :6], lengths=np.array([6, 4]), **states)
+    np.savez(folder / "one.npz", x=x[0, [0, 1, 2, 2, 3]])  # one step repeats, so a delta step is shorter
+    model_file, data = folder / "model.npz", folder / "calibration.npz"
+    run("compile", model_file, "--calibration", data, "--target", "generic", "--lanes", 2, "-o", folder / "design")
+    return folder
+
+
+def run_engine(folder: Path, engine: str, data: str, *more: object) -> tuple[dict[str, np.ndarray], dict]:
+    """Y.npz and R.json of an engine."""
+    output, figures = folder / f"y_{engine}.npz", folder / f"r_{engine}.json"
+    run("run", folder / "design", "--input", folder / data, "--engine", engine, "-o", output, "--json", figures, *more)
+    with np.load(output) as arrays:
+        return dict(arrays), json.loads(figures.read_text())
+
+
+@pytest.mark.parametrize("engine", ["float", "golden"])
+@pytest.mark.parametrize(("data", "leading"), [("x.npz", (2, 6)), ("one.npz", (5,))])
+def test_results_have_the_agreed_form(folder: Path, engine: str, data: str, leading: tuple[int, ...]) -> None:
+    arrays, figures = run_engine(folder, engine, data)
+    assert {name: (array.shape, array.dtype.name) for name, array in arrays.items()} == {
+        name: (leading + shape, kind) for name, (shape, kind) in SHAPES.items()
+    }
+    assert set(FIGURES.split()) <= set(figures)
+    assert figures["engine"] == engine
+    assert figures["mismatches"] == (None if engine == "float" else 0)
+
+
+def test_golden_is_near_float_also_from_given_states(folder: Path) -> None:
+    golden, figures = run_engine(folder, "golden", "x.npz")
+    wanted, _ = run_engine(folder, "float", "x.npz")
+    error = np.abs(golden["h"] - wanted["h"])
+    assert 0 < error.max() < 0.1
+    assert figures["max_abs_error"] == pytest.approx(error.max(), rel=1e-5)
+    assert figures["steps"] == 10
+    assert figures["cycles"] == golden["cycles"].sum() == figures["predicted_cycles"]
+    assert not golden["h_int"][1, 4:].any(), "steps after the end are zero"
+
+
+@pytest.mark.parametrize("engine", ["icarus", "verilator"])
+def test_simulated_core_equals_golden(folder: Path, engine: str) -> None:
+    golden, _ = run_engine(folder, "golden", "x.npz")
+    simulated, figures = run_engine(folder, engine, "x.npz")
+    for name, array in golden.items():
+        np.testing.assert_array_equal(simulated[name], array, name)
+    assert figures["mismatches"] == figures["cycle_mismatches"] == 0
+    assert 0 < figures["utilisation"] < 1
+
+
+def test_policy_changes_what_is_listed_but_not_h(folder: Path) -> None:
+    (folder / "dense.json").write_text('{"mode": "dense"}')
+    delta, _ = run_engine(folder, "golden", "one.npz")
+    dense, figures = run_engine(folder, "golden", "one.npz", "--policy", folder / "dense.json")
+    np.testing.assert_array_equal(dense["h_int"], delta["h_int"])
+    assert dense["restart"].all()
+    assert dense["columns"].sum() > delta["columns"].sum()
+    assert [policy["mode"] for policy in figures["policy"]] == ["dense"] * LAYERS
+
+
+def test_verilog_is_the_same_every_time_and_described(folder: Path) -> None:
+    for name in ("a.v", "b.v"):
+        run("generate", folder / "design", "-o", folder / name)
+    text = (folder / "a.v").read_bytes()
+    assert text == (folder / "b.v").read_bytes()
+    run("generate", folder / "design", "-o", folder / "empty.v", "--no-image")
+    assert text != (folder / "empty.v").read_bytes()
+    described = json.loads((folder / "a.json").read_text())
+    header = text.decode().split("module lstmith_core(")[1].split(")")[0]
+    assert {port["name"] for port in described["ports"]} == {name.strip() for name in header.split(",")}
+    assert described["parameters"]["lanes"] == 2
+    assert "engine/array/lane_1" in described["names"]
+
+
+def test_verilog_passes_lint(folder: Path) -> None:
+    run("generate", folder / "design", "-o", folder / "lint.v")
+    command = [
+        "verilator",
+        "--lint-only",
+        "-Wall",
+        "--top-module",
+        "lstmith_core",
+        str(WAIVERS),
+        str(folder / "lint.v"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_report_holds_its_figures(folder: Path) -> None:
+    run_engine(folder, "golden", "x.npz")
+    run("report", folder / "design", "-o", folder / "report.html", "--run", folder / "r_golden.json")
+    page = (folder / "report.html").read_text()
+    assert "data:image/png;base64," in page
+    for word in ("Number formats", "weight_depth", "r_golden", "cycles per step"):
+        assert word in page
+    assert "http" not in page
+
+
+def test_boards_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    run("boards")
+    listed = capsys.readouterr().out
+    assert "ulx3s-85f" in listed
+    assert "icebreaker" in listed
+
+
+def test_program_starts_from_the_shell() -> None:
+    done = subprocess.run([find_tool("lstmith"), "--help"], capture_output=True, text=True, check=True)
+    for command in ("compile", "run", "generate", "synth", "build", "report", "boards", "bench"):
+        assert command in done.stdout

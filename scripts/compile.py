@@ -1,0 +1,189 @@
+"""``lstmith compile``: a trained model and calibration data become a design."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lstmith.boards.board import Board
+from lstmith.boards.catalogue import DEFAULT, find_target
+from lstmith.compiler.data import load_sequences
+from lstmith.compiler.design import Design
+from lstmith.compiler.importer import load_model
+from lstmith.compiler.quantise import LayerReport, Quantised, quantise
+from lstmith.compiler.size import SizingReport, limits_for, size_engine
+from lstmith.compiler.split import split_model
+from lstmith.compiler.split_graph import SplitGraph
+from lstmith.golden.config import PRECISIONS, EngineConfig
+from lstmith.golden.errors import UserError
+from lstmith.golden.image import build_image
+from lstmith.golden.network import FloatNetwork
+from lstmith.golden.policy import Policy
+
+from .console import out, remark, say, steps, table
+
+
+class Precision(enum.StrEnum):
+    """Weight widths a user may ask for."""
+
+    FOUR = "4"
+    EIGHT = "8"
+    SIXTEEN = "16"
+    AUTO = "auto"
+
+
+class Mac(enum.StrEnum):
+    """Kinds of multiply-accumulate unit."""
+
+    DIGIT = "digit"
+    DSP = "dsp"
+
+
+class Activations(enum.StrEnum):
+    """Operand widths a user may ask for."""
+
+    EIGHT = "8"
+    SIXTEEN = "16"
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="Trained LSTM: .onnx, .pt, .safetensors or .npz.")],
+    calibration: Annotated[Path, typer.Option(help="Typical inputs of the LSTM: .npz with x [T,I] or [N,T,I].")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Directory of the design.")],
+    precision: Annotated[
+        Precision, typer.Option(help="Weight bits; auto: the lowest with a mean error of h below 0.01.")
+    ] = Precision.EIGHT,
+    activations: Annotated[
+        Activations | None, typer.Option(help="Operand bits.", show_default="16 for 16-bit weights, else 8")
+    ] = None,
+    target: Annotated[str, typer.Option(help="A board (see 'lstmith boards') or generic.")] = DEFAULT,
+    lanes: Annotated[int | None, typer.Option(help="Lanes of the array.", show_default="most that are of use")] = None,
+    mac: Annotated[Mac, typer.Option(help="Kind of multiply-accumulate unit.")] = Mac.DSP,
+    layer: Annotated[str | None, typer.Option(help="Which LSTM, if the file holds several.")] = None,
+) -> None:
+    """Quantise a trained LSTM and size an engine for it."""
+    design, quantised, sizing = compile_design(
+        model,
+        calibration,
+        precision=precision.value,
+        activation_bits=None if activations is None else int(activations),
+        target=target,
+        lanes=lanes,
+        mac=mac.value,
+        layer=layer,
+    )
+    design.save(output)
+    _print(design, quantised, sizing)
+    say(f"design written to {output}")
+
+
+def compile_design(
+    model: Path,
+    calibration: Path,
+    *,
+    precision: str = "8",
+    activation_bits: int | None = None,
+    target: str = DEFAULT,
+    lanes: int | None = None,
+    mac: str = "dsp",
+    layer: str | None = None,
+) -> tuple[Design, Quantised, SizingReport]:
+    """Everything ``lstmith compile`` does before it writes.
+
+    Raises
+    ------
+    UserError
+        If the model, the data or an option is wrong, or the model does not fit the target.
+    """
+    board = find_target(target)
+    if mac == "digit":
+        raise UserError("option --mac", "'digit' comes with a later version", "use dsp")
+    if lanes is not None and lanes < 1:
+        raise UserError("option --lanes", f"is {lanes}", "give a positive number")
+    with steps() as report:
+        report("reading the model")
+        network = load_model(model, layer)
+        data = load_sequences(calibration, network).calibration()
+        report("choosing number formats")
+        allowed = PRECISIONS if board is None else board.precisions
+        wanted: str | list[int] = "auto" if precision == "auto" else [int(precision)]
+        quantised = quantise(
+            network,
+            data,
+            precision=wanted,
+            activation_bits=activation_bits,
+            limits=limits_for(board),
+            allowed=allowed,
+        )
+        report("sizing the engine")
+        engine, sizing = _fitted(model, quantised, board, lanes, mac)
+        graph = _graph(model, layer, network)
+    summary: dict[str, Any] = {"quantisation": quantised.summary(), "sizing": sizing.summary()}
+    return Design(engine, quantised.network, network, target, graph, summary), quantised, sizing
+
+
+def _fitted(
+    model: Path, quantised: Quantised, board: Board | None, lanes: int | None, mac: str
+) -> tuple[EngineConfig, SizingReport]:
+    try:
+        engine, sizing = size_engine(quantised.network, board, lanes=lanes, mac=mac)
+        # Building the image once proves that every field holds what this network needs.
+        build_image(quantised.network, engine, [Policy()] * len(quantised.network.layers))
+    except ValueError as error:
+        raise UserError(str(model), f"does not fit any engine ({error})", "use a smaller network") from error
+    return engine, sizing
+
+
+def _graph(model: Path, layer: str | None, network: FloatNetwork) -> SplitGraph | None:
+    """What the host runs around the LSTM; a model without it is still a design."""
+    if model.suffix.lower() != ".onnx":
+        return None
+    try:
+        return split_model(model, layer)
+    except UserError as error:
+        remark(f"compiling the LSTM alone, without the graph around it: {error}")
+        return None
+
+
+def _print(design: Design, quantised: Quantised, sizing: SizingReport) -> None:
+    engine = design.engine
+    out.print(table("Layers", LAYER_COLUMNS, [layer_row(report) for report in quantised.layers]))
+    say(
+        f"{sizing.lanes} lanes on {sizing.target}, limited by {sizing.limited_by}; "
+        f"weights of {'/'.join(str(bits) for bits in engine.precisions)} bit, sums of {engine.acc_width} bit"
+    )
+    if sizing.memory_bits:
+        say(f"weights take {sizing.weight_bits} of {sizing.memory_bits} bits of weight memory")
+        say(f"precision images in this memory: {', '.join(_images(design.target, sizing))}")
+        say(f"estimate: {sizing.luts} LUTs, {sizing.dsps} DSP blocks, {sizing.brams} block RAMs")
+
+
+def _images(target: str, sizing: SizingReport) -> list[str]:
+    """Whether each set of precisions fits the board, or why not."""
+    board = find_target(target)
+    able = set(PRECISIONS if board is None else board.precisions)
+    told = []
+    for name, fits in sizing.images.items():
+        supported = able.issuperset(int(bits) for bits in name.split("+"))
+        told.append(f"{name} bit {'fits' if fits else 'does not fit' if supported else 'is not supported'}")
+    return told
+
+
+LAYER_COLUMNS = ["layer", "weights", "operands", "x range", "c range", "sum bits", "mean error of h", "largest"]
+
+
+def layer_row(report: LayerReport) -> list[object]:
+    """A layer's formats as cells under ``LAYER_COLUMNS``."""
+    return [
+        report.name,
+        f"{report.precision} bit",
+        f"{report.activation_bits} bit",
+        f"{report.x_range:.4g}",
+        f"{report.c_range:.4g}",
+        report.acc_width,
+        f"{report.error_mean:.2e}",
+        f"{report.error_max:.2e}",
+    ]

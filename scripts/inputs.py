@@ -1,0 +1,67 @@
+"""What the commands share: reading designs, sequences and policies, writing JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lstmith.compiler.data import load_sequences
+from lstmith.compiler.design import Design
+from lstmith.compiler.files import whole_file
+from lstmith.golden.errors import UserError
+from lstmith.golden.policy import Mode, Policy, load_policy
+from lstmith.host.problem import Problem, make_problem
+
+
+def load_problem(design: Design, data: Path, policy: Path | None) -> Problem:
+    """A design with the sequences of X.npz and a policy file; delta without thresholds if there is none."""
+    layers = len(design.network.layers)
+    policies = load_policy(policy, layers) if policy else [Policy(Mode.DELTA)] * layers
+    return make_problem(design, load_sequences(data, design.source), policies)
+
+
+def check_writable(*paths: Path | None) -> None:
+    """Refuse, before long work, outputs whose folder is missing or that are folders.
+
+    Raises
+    ------
+    UserError
+        Naming the path.
+    """
+    for path in paths:
+        if path is None:
+            continue
+        if path.is_dir():
+            raise UserError(str(path), "is a directory", "give a file name")
+        trial = path.with_name(f".{path.name}.trial-{os.getpid()}")
+        try:
+            trial.touch()
+            trial.unlink()
+        except OSError as error:
+            raise UserError(str(path), f"cannot be written ({error.strerror})", "choose a writable path") from None
+
+
+def save_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a JSON file; it appears whole."""
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(values, indent=2) + "\n")
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(str(path), f"cannot be read as JSON ({error})", "give a file a command wrote") from None
+    if not isinstance(content, dict):
+        raise UserError(str(path), f"holds a {type(content).__name__}", "give a file a command wrote")
+    return content

@@ -1,0 +1,41 @@
+"""``lstmith run``: a design on an engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lstmith.compiler.data import save_results
+from lstmith.compiler.design import Design
+from lstmith.golden.errors import UserError
+from lstmith.host.run import ENGINES, run_engine, summarise
+
+from .console import out, progress, table
+from .inputs import check_writable, load_problem, save_json
+
+
+def command(
+    design: Annotated[Path, typer.Argument(help="Directory that 'compile' wrote.")],
+    data: Annotated[Path, typer.Option("--input", help="Inputs of the LSTM: .npz with x [T,I] or [N,T,I].")],
+    engine: Annotated[str, typer.Option(help=f"One of {', '.join(ENGINES)}.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Results: .npz.")],
+    json: Annotated[Path | None, typer.Option(help="Figures of the run.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy file.", show_default="delta, no thresholds")] = None,
+    port: Annotated[str | None, typer.Option(help="Serial port of the board.")] = None,
+) -> None:
+    """Run a design on sequences, and compare it with the golden model and with float."""
+    if port is not None and engine != "board":
+        raise UserError("option --port", f"is for a board, not for {engine}", "leave it out")
+    check_writable(output, json)
+    problem = load_problem(Design.load(design), data, policy)
+    with progress(f"running on {engine}", len(problem.x) if engine == "verilator" else None) as report:
+        run = run_engine(problem, engine, report)
+        figures = summarise(problem, engine, run)
+    save_results(output, run.arrays(), single=problem.sequences.single)
+    if json is not None:
+        save_json(json, figures)
+    shown = {name: value for name, value in figures.items() if value is not None and name != "policy"}
+    rows: list[list[object]] = [[name, f"{v:.6g}" if isinstance(v, float) else v] for name, v in shown.items()]
+    out.print(table(str(design), ["figure", "value"], rows))
