@@ -1,16 +1,14 @@
-"""``lstmith bench``: the figures of the documentation, measured."""
+"""``lstmith bench``: the figures of the documentation, measured, and written into it."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from lstmith.compiler.files import whole_file
-
+from .blocks import Table, markdown, replace_block
 from .console import out, say, table
 from .inputs import check_writable, save_json
 
@@ -19,43 +17,58 @@ class Name(enum.StrEnum):
     """Benches."""
 
     SILERO = "silero"
+    BOARDS = "boards"
 
 
 def command(
     name: Annotated[Name, typer.Argument(help="Which bench.")] = Name.SILERO,
-    json: Annotated[Path, typer.Option(help="All figures.")] = Path("build/bench.json"),
-    markdown: Annotated[Path, typer.Option(help="The tables for the documentation.")] = Path("docs/results.md"),
+    json: Annotated[Path | None, typer.Option(help="All figures; default build/bench-NAME.json.")] = None,
+    document: Annotated[list[Path] | None, typer.Option(help="Documents whose block is renewed.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of placement (boards).")] = 1,
 ) -> None:
-    """Measure accuracy, exactness and cycles on speech that nothing was calibrated on."""
+    """Measure 'silero' (accuracy, exactness, cycles; minutes) or 'boards' (bitstreams; half an hour)."""
+    path = json or Path("build") / f"bench-{name.value}.json"
+    documents = document or [Path("README.md"), Path("docs/results.md")]
+    if path.parent == Path("build"):
+        path.parent.mkdir(exist_ok=True)
+    check_writable(path, *documents)
+    result, tables, text = _silero() if name is Name.SILERO else _boards(seed)
+    save_json(path, result)
+    for each in documents:
+        replace_block(each, f"bench:{name.value}", text)
+    for title, found in tables.items():
+        out.print(table(title, *found))
+    say(f"figures in {path}, tables in {', '.join(map(str, documents))}")
+
+
+def _silero() -> tuple[dict[str, Any], dict[str, Table], str]:
     from .silero_bench import accuracy_rows, mode_rows, run_silero
 
-    for path in (json, markdown):
-        if not path.parent.exists() and path.parent.parent.is_dir():
-            path.parent.mkdir()
-    check_writable(json, markdown)
     result = run_silero()
     accuracy, modes = accuracy_rows(result), mode_rows(result)
-    save_json(json, result)
-    with whole_file(markdown) as draft:
-        draft.write_text(_page(result, accuracy, modes))
-    out.print(table("Silero VAD against float", *accuracy))
-    out.print(table(f"RTL on {result['lanes']} lanes, {result['frames']} frames", *modes))
-    say(f"h is {'the same' if result['same_h'] else 'NOT the same'} in all modes; figures in {json}, {markdown}")
-
-
-def _page(result: dict[str, Any], *tables: tuple[list[str], list[list[object]]]) -> str:
-    accuracy, modes = (_markdown(*each) for each in tables)
-    return (
-        "# Results\n\n"
-        "Written by `lstmith bench silero`. Silero VAD v6.2, 16 kHz; calls, sentences and names that nothing was "
-        "calibrated on, clean and with noise.\n\n"
-        f"## Decisions against float\n\n{accuracy}\n"
-        f"## Cycles\n\nW8A8, {result['lanes']} lanes, Verilator on {result['frames']} frames; "
+    text = (
+        "Silero VAD v6.2 on speech that nothing was calibrated on, clean and with noise (`lstmith bench silero`). "
+        "Speech decisions against float:\n\n"
+        f"{markdown(*accuracy)}\n"
+        f"The W8A8 core with {result['lanes']} lanes, simulated by Verilator on all {result['frames']} frames: "
         "every h, c and list compared with the golden model, every step's cycles with the predicted ones. "
-        f"h is {'the same' if result['same_h'] else 'not the same'} in all three modes.\n\n{modes}"
+        f"h is {'the same, bit for bit,' if result['same_h'] else 'NOT the same'} in all three modes.\n\n"
+        f"{markdown(*modes)}"
     )
+    tables = {
+        "Silero VAD against float": accuracy,
+        f"RTL on {result['lanes']} lanes, {result['frames']} frames": modes,
+    }
+    return result, tables, text
 
 
-def _markdown(columns: list[str], rows: list[list[object]]) -> str:
-    lines: list[Sequence[object]] = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
-    return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
+def _boards(seed: int) -> tuple[dict[str, Any], dict[str, Table], str]:
+    from .boards_bench import board_rows, run_boards
+
+    result = run_boards(seed)
+    rows = board_rows(result)
+    text = (
+        f"Silero VAD's W8A8 core with its self-test, placed and routed with seed {seed} (`lstmith bench boards`):\n\n"
+        f"{markdown(*rows)}"
+    )
+    return result, {"bitstreams": rows}, text

@@ -1,0 +1,237 @@
+"""Boards: clocks, self-test, flash loader, synthesis and real bitstreams of tiny networks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from hw_tests.unit.networks import random_calibration, random_network
+from lstmith.boards import build
+from lstmith.boards.build import TimingError, build_bitstream, estimate_seconds, synthesise
+from lstmith.boards.catalogue import BOARDS, find_board
+from lstmith.boards.clock import ecp5_dividers, ice40_dividers
+from lstmith.boards.recording import record
+from lstmith.boards.toolchain import RESOURCES, ToolError, count_cells
+from lstmith.compiler.design import Design
+from lstmith.compiler.quantise import quantise
+from lstmith.compiler.size import limits_for, size_engine
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.errors import UserError
+from lstmith.golden.image import Image, build_image
+from lstmith.golden.memory_map import WEIGHTS
+from lstmith.golden.policy import Policy
+from lstmith.rtl.flash import READ, WAKE, FlashLoader
+from lstmith.rtl.selftest import SelfTest, digest
+
+
+def _design(board: str, units: int, inputs: int, lanes: int) -> Design:
+    rng = np.random.default_rng(3)
+    network, target = random_network(rng, units, inputs), find_board(board)
+    quantised = quantise(network, random_calibration(rng, network), precision=[8], limits=limits_for(target)).network
+    config, _ = size_engine(quantised, target, lanes=lanes)
+    return Design(config, quantised, network, board)
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_clock_has_a_setting(board) -> None:
+    if board.clock_mhz == board.oscillator_mhz:
+        return
+    if board.family == "ecp5":
+        divide_in, feedback, divide_out = ecp5_dividers(board.oscillator_mhz, board.clock_mhz)
+        assert board.oscillator_mhz / divide_in * feedback == board.clock_mhz
+        assert 400 <= board.clock_mhz * divide_out <= 800
+    else:
+        divr, divf, divq = ice40_dividers(board.oscillator_mhz, board.clock_mhz)
+        vco = board.oscillator_mhz / (divr + 1) * (divf + 1)
+        assert vco / (1 << divq) == board.clock_mhz
+        assert 533 <= vco <= 1066
+
+
+def test_clock_without_a_setting() -> None:
+    with pytest.raises(ValueError, match=r"^No PLL setting makes 61\.7 MHz of 25\.0 MHz$"):
+        ecp5_dividers(25.0, 61.7)
+    with pytest.raises(ValueError, match=r"^No PLL setting makes 17\.1 MHz of 12\.0 MHz$"):
+        ice40_dividers(12.0, 17.1)
+
+
+def _self_test(config: EngineConfig, image: Image, recording) -> list[tuple[int, int]]:
+    """(passed, failed) of two runs."""
+    dut = SelfTest(config, image, recording)
+    verdicts = []
+
+    async def bench(ctx) -> None:
+        for _ in range(2):
+            ctx.set(dut.start, 1)
+            await ctx.tick()
+            ctx.set(dut.start, 0)
+            for _ in range(5000):
+                await ctx.tick()
+                if not ctx.get(dut.busy):
+                    break
+            verdicts.append((ctx.get(dut.passed), ctx.get(dut.failed)))
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return verdicts
+
+
+def test_self_test_passes_and_fails() -> None:
+    design = _design("ulx3s-85f", 5, 4, 2)
+    image = build_image(design.network, design.engine, [Policy()])
+    recording = record(design.network, design.engine, [Policy()])
+    assert _self_test(design.engine, image, recording) == [(1, 0), (1, 0)]
+    image.weights[0, 3] ^= 0x40
+    assert _self_test(design.engine, image, recording) == [(0, 1), (0, 1)]
+
+
+def test_digest_covers_every_bit() -> None:
+    h, c = np.array([[1, -2]], dtype=np.int16), np.array([[3, -4]], dtype=np.int32)
+    reference = digest(h, c)
+    assert digest(h ^ np.int16(1 << 14), c) != reference
+    assert digest(h, c ^ np.int32(1 << 30)) != reference
+    assert digest(h[:, ::-1], c[:, ::-1]) != reference
+
+
+def test_flash_loader() -> None:
+    """Against a flash that answers 0xAB and 0x03 only."""
+    config = EngineConfig(lanes=3, precisions=(8,), weight_depth=8, units=5, inputs=4)
+    offset = 0x1234
+    words = np.random.default_rng(1).integers(0, 1 << 16, (3, 8), dtype=np.uint16)
+    content = bytes(offset) + words.astype("<u2").tobytes()
+    dut = FlashLoader(config, offset)
+    commands: list[int] = []
+    writes: list[tuple[int, int]] = []
+
+    async def flash(ctx) -> None:
+        clock = received = count = 0
+        while True:
+            await ctx.tick()
+            if not ctx.get(dut.select):
+                clock = received = count = 0
+                continue
+            now = ctx.get(dut.clock)
+            if now and not clock:
+                received, count = received << 1 | ctx.get(dut.copi), count + 1
+                if count == 8:
+                    commands.append(received)
+            if clock and not now and count >= 32:
+                place = (received >> (count - 32) & 0xFFFFFF) * 8 + count - 32
+                ctx.set(dut.cipo, content[place // 8] >> (7 - place % 8) & 1 if place // 8 < len(content) else 0)
+            clock = now
+
+    async def bus(ctx) -> None:
+        while not ctx.get(dut.done):
+            await ctx.tick()
+            if ctx.get(dut.write):
+                writes.append((ctx.get(dut.address), ctx.get(dut.data)))
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(flash, background=True)
+    simulator.add_testbench(bus)
+    simulator.run()
+    assert commands == [WAKE, READ]
+    expected = [(WEIGHTS | lane << 3 | index, int(words[lane, index])) for lane in range(3) for index in range(8)]
+    assert writes == expected
+
+
+def test_flash_offset_is_checked() -> None:
+    config = EngineConfig(lanes=1, precisions=(8,))
+    with pytest.raises(ValueError, match=r"^Flash offset must fit 24 bits, not 16777216$"):
+        FlashLoader(config, 1 << 24)
+
+
+def test_cells_are_counted_once() -> None:
+    cells = {"LUT4": 3, "CCU2C": 2, "TRELLIS_FF": 5, "DP16KD": 1, "MULT18X18D": 4, "PFUMX": 9}
+    assert count_cells(cells) == {"luts": 3, "carries": 2, "ffs": 5, "brams": 1, "spram": 0, "dsps": 4}
+    small = {"SB_LUT4": 1, "SB_DFFSR": 2, "SB_DFF": 1, "SB_MAC16": 8, "SB_SPRAM256KA": 4, "SB_RAM40_4K": 7}
+    assert count_cells(small) == {"luts": 1, "carries": 0, "ffs": 3, "brams": 7, "spram": 4, "dsps": 8}
+
+
+@pytest.mark.parametrize("family", ["gowin", "nexus"])
+def test_synthesis(family: str) -> None:
+    stages: list[str] = []
+    result = synthesise(_design("ulx3s-85f", 5, 4, 1), family, stages.append)
+    assert stages == ["synthesis"]
+    assert {*RESOURCES, "fmax_mhz", "target_mhz", "seed", "tool_versions", "seconds"} <= set(result)
+    assert result["luts"] > 500
+    assert result["ffs"] > 500
+    assert result["dsps"] >= 7
+    assert (result["fmax_mhz"], result["target_mhz"], result["seed"]) == (None, None, None)
+
+
+def test_unknown_family() -> None:
+    with pytest.raises(UserError, match=r"^family: is 'xc7'; use one of ecp5, ice40, gowin, nexus$"):
+        synthesise(_design("ulx3s-85f", 5, 4, 1), "xc7")
+
+
+def test_unknown_board() -> None:
+    with pytest.raises(UserError, match=r"^board: 'ulx3s' is unknown; use one of ulx3s-85f, "):
+        find_board("ulx3s")
+
+
+def test_a_design_for_another_family_is_refused(tmp_path: Path) -> None:
+    design = _design("ulx3s-85f", 5, 4, 1)
+    with pytest.raises(UserError, match=r"^precision: "):
+        build_bitstream(design, find_board("icebreaker"), 1, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_tool_is_one_line_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(build.SYNTHESIS, "ecp5", "no_such_pass")
+    with pytest.raises(
+        ToolError, match=r"^yosys failed \(ERROR: No such command: no_such_pass.*\), see /.*\.out$"
+    ) as caught:
+        build_bitstream(_design("ulx3s-85f", 5, 4, 1), find_board("ulx3s-85f"), 1, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert Path(str(caught.value).rsplit("see ")[1]).exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_is_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("keep")
+    with pytest.raises(UserError, match=r"mine: exists and holds no build\.json; "):
+        build_bitstream(_design("ulx3s-85f", 5, 4, 1), find_board("ulx3s-85f"), 1, tmp_path / "mine")
+    assert (tmp_path / "mine" / "file").read_text() == "keep"
+
+
+@pytest.mark.parametrize(("board", "size"), [("ulx3s-85f", 5), ("icebreaker", 16)])
+def test_bitstream(board: str, size: int, tmp_path: Path) -> None:
+    found = find_board(board)
+    design = _design(board, size, size - 1, 1)
+    stages: list[str] = []
+    out = tmp_path / "out"
+    result = build_bitstream(design, found, 1, out, stages.append)
+    assert stages == ["synthesis", "placement and routing", "bitstream"]
+    assert result["fmax_mhz"] >= result["target_mhz"] == found.clock_mhz
+    assert result["dsps"] == 2 + (5 if found.family == "ecp5" else 4)
+    assert result["seed"] == 1
+    assert {*RESOURCES, "tool_versions", "seconds"} <= set(result)
+    assert all(step["delay"] > 0 for step in result["critical_path"])
+    assert (out / "lstmith.bit").stat().st_size > 50_000
+    assert json.loads((out / "build.json").read_text()) == result
+    if not found.weights_initialised:
+        image = build_image(design.network, design.engine, [Policy()])
+        assert (out / "weights.bin").read_bytes() == image.weights.astype("<u2").tobytes()
+        assert result["weights_offset"] == found.flash_offset
+
+
+def test_missed_timing_is_reported(tmp_path: Path) -> None:
+    fast = replace(find_board("ulx3s-85f"), clock_mhz=200.0)
+    with pytest.raises(TimingError, match=r"^timing missed: [\d.]+ MHz of 200\.0 MHz, try .*, see /.*$") as caught:
+        build_bitstream(_design("ulx3s-85f", 5, 4, 1), fast, 1, tmp_path / "out")
+    assert 20 < caught.value.result["fmax_mhz"] < 200
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_build_time_grows_with_the_engine() -> None:
+    small, large = (EngineConfig(lanes=lanes, precisions=(4, 8), family="ecp5") for lanes in (16, 64))
+    assert 60 < 2 * estimate_seconds(small) < estimate_seconds(large) < 1200
