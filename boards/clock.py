@@ -19,7 +19,7 @@ _ICE40_PHASE, _ICE40_VCO = (10.0, 133.0), (533.0, 1066.0)
 
 
 class Clock(Component):
-    """Drives the clock domain ``sync`` of a board's design.
+    """Drives the clock domain ``sync``, which the board's design defines.
 
     Parameters
     ----------
@@ -34,7 +34,6 @@ class Clock(Component):
         m = Module()
         board = self._board
         m.domains.start = ClockDomain(reset_less=True, local=True)
-        m.domains.sync = ClockDomain()
         locked = Signal()
         source = platform.request(platform.default_clk, dir="-")
         if board.clock_mhz == board.oscillator_mhz:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal, Value, ValueLike
+from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 
 from lstmith.golden.config import EngineConfig
@@ -47,20 +48,20 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         board = self._board
+        m.domains.sync = ClockDomain()
         m.submodules.clock = Clock(board)
         m.submodules.test = test = SelfTest(self._config, self._image, self._recording)
 
         loaded = Signal(init=board.weights_initialised)
         if not board.weights_initialised:
             m.submodules.loader = loader = FlashLoader(self._config, board.flash_offset)
-            flash = platform.request("spi_flash_1x")
+            pins = dict.fromkeys(("cs", "clk", "copi", "cipo", "wp", "hold"), "-")
+            flash = platform.request("spi_flash_1x", dir=pins)
+            outputs = {"cs": loader.select, "clk": loader.clock, "copi": loader.copi, "wp": 0, "hold": 0}
+            for name, value in outputs.items():
+                _output(m, getattr(flash, name), value, name)
             m.d.comb += [
-                flash.cs.o.eq(loader.select),
-                flash.clk.o.eq(loader.clock),
-                flash.copi.o.eq(loader.copi),
-                flash.wp.o.eq(0),
-                flash.hold.o.eq(0),
-                loader.cipo.eq(flash.cipo.i),
+                loader.cipo.eq(_input(m, flash.cipo, "cipo")),
                 test.bus.addr.eq(loader.address),
                 test.bus.w_data.eq(loader.data),
                 test.bus.w_en.eq(loader.write),
@@ -68,13 +69,27 @@ class BoardTop(Elaboratable):
             ]
 
         button, ran = Signal(), Signal()
-        m.submodules.button = FFSynchronizer(platform.request(*board.button).i, button)
+        pressed = _input(m, platform.request(*board.button, dir="-"), "button_pin")
+        m.submodules.button = FFSynchronizer(pressed, button)
         m.d.comb += test.start.eq(loaded & (button | ~ran))
         with m.If(test.start):
             m.d.sync += ran.eq(1)
 
         alive = Signal(ALIVE_BITS)
         m.d.sync += alive.eq(alive + 1)
-        for light, value in zip(board.lights, (alive[-1], test.busy, test.passed, test.failed), strict=True):
-            m.d.comb += platform.request(*light).o.eq(value)
+        lights = {"alive": alive[-1], "busy": test.busy, "passed": test.passed, "failed": test.failed}
+        for resource, (name, value) in zip(board.lights, lights.items(), strict=True):
+            _output(m, platform.request(*resource, dir="-"), value, name)
         return m
+
+
+def _output(m: Module, port: Any, value: ValueLike, name: str) -> None:
+    """Drive a pin."""
+    m.submodules[f"{name}_buffer"] = buffer = io.Buffer("o", port)
+    m.d.comb += buffer.o.eq(value)
+
+
+def _input(m: Module, port: Any, name: str) -> Value:
+    """The value at a pin."""
+    m.submodules[f"{name}_buffer"] = buffer = io.Buffer("i", port)
+    return buffer.i

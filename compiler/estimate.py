@@ -7,20 +7,24 @@ from dataclasses import dataclass
 from lstmith.boards.board import Board
 from lstmith.golden.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig
 
-#: 4-input lookup tables of one lane, by the precisions it supports.
+#: 4-input lookup tables (on iCE40 logic cells, which also hold the flip-flops) of one lane, by family and
+#: the precisions it supports. Measured: {8}, {4, 8} and {4, 8, 16} on ECP5, {8} on iCE40.
 LANE_LUTS = {
-    (4,): 250,
-    (8,): 250,
-    (16,): 420,
-    (4, 8): 330,
-    (4, 16): 480,
-    (8, 16): 480,
-    (4, 8, 16): 560,
+    "ecp5": {
+        (4,): 200,
+        (8,): 110,
+        (16,): 240,
+        (4, 8): 200,
+        (4, 16): 250,
+        (8, 16): 250,
+        (4, 8, 16): 250,
+    },
+    "ice40": {(8,): 330},
 }
-#: Lookup tables of everything else: encoders, lists, pre memory, cell unit, controller.
-FIXED_LUTS = 2500
-#: Part of a device's lookup tables that still routes well.
-USABLE_LUTS = 0.85
+#: The same of everything else: encoders, lists, pre memory, cell unit, controller, self-test.
+FIXED_LUTS = {"ecp5": 4950, "ice40": 4500}
+#: Part of a device that still routes well.
+USABLE_LUTS = {"ecp5": 0.85, "ice40": 0.99}
 #: DSP blocks of one lane.
 LANE_DSPS = 2
 #: DSP blocks of the cell unit by rows per cycle, and what peepholes add.
@@ -61,7 +65,7 @@ def estimate(config: EngineConfig, board: Board) -> Cost:
     """Estimated cost of an engine."""
     weights = config.lanes * -(-config.weight_depth // weight_granule(board))
     return Cost(
-        luts=FIXED_LUTS + config.lanes * LANE_LUTS[config.precisions],
+        luts=FIXED_LUTS[board.family] + config.lanes * LANE_LUTS[board.family][config.precisions],
         dsps=(config.lanes * LANE_DSPS if config.mac == "dsp" else 0) + cell_dsps(config),
         weight_memories=weights,
         brams=state_brams(config, board) + (0 if board.sprams else weights),

@@ -169,9 +169,9 @@ def _most_lanes(network: QuantNetwork, board: Board | None, mac: str, precisions
 def _logic_bounds(network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...]) -> dict[str, int]:
     """Largest lane count by each resource except memory."""
     one = _config(network, board, 1, mac, precisions)
-    per_lane = LANE_LUTS[precisions]
+    per_lane = LANE_LUTS[board.family][precisions]
     bounds = {
-        "lookup tables": (int(board.luts * USABLE_LUTS) - estimate(one, board).luts + per_lane) // per_lane,
+        "lookup tables": (int(board.luts * USABLE_LUTS[board.family]) - estimate(one, board).luts + per_lane) // per_lane,
         UNITS: max(layer.units for layer in network.layers),
     }
     if mac == "dsp":

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from hw_tests.cocotb.vectors import SIMULATORS, Check, Table, assert_equal, run_checks, wrap
+from lstmith.golden import timing
 from lstmith.golden.activation import Z_MASK, sigma_lookup, tanh_lookup
 from lstmith.golden.cell import requantise, saturate, tanh_of_cell
 from lstmith.golden.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, PRECISIONS, Z_BITS, EngineConfig
@@ -128,7 +129,7 @@ def _cell_check(rng: np.random.Generator, config: EngineConfig, units: int = 400
     formats = [(c_frac, int(rng.integers(0, 32))) for c_frac in range(4, 16)]
     segment = units * pace + 40
     cycles = segment * len(formats)
-    to_gate = 1 + Activation().latency  # from a pre-activation with 13 fraction bits
+    to_gate = 1 + timing.ACTIVATION  # from a pre-activation with 13 fraction bits
     last_gates = (np.arange(len(formats))[:, None] * segment + np.arange(units) * pace + pace + to_gate).ravel()
     count = len(last_gates)
     gates = np.array([rng.integers(0, 1 << H_FRAC, count) for _ in range(4)])

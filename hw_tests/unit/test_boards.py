@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Boards: clocks, self-test, flash loader, synthesis and real bitstreams of tiny networks."""
 
 from __future__ import annotations
