@@ -175,7 +175,7 @@ def build_bitstream(
     with whole_directory(out, _MARKER) as draft, _workspace() as folder:
         _tell(progress, "synthesis")
         top = BoardTop(board, config, image, recording)
-        find_platform(board).build(top, name="top", do_build=False).extract(str(folder))
+        find_platform(board).build(top, name="top", do_build=False, emit_src=False).extract(str(folder))
         _run_yosys(folder, "top.il", board.family, "top")
         _tell(progress, "placement and routing")
         log = folder / f"{nextpnr}.out"

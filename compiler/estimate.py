@@ -9,20 +9,20 @@ from lstmith.golden.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, SHIFT_BIT
 
 #: 4-input lookup tables (on iCE40 logic cells, which also hold the flip-flops) of one lane, by family and
 #: the precisions it supports. Measured: {8}, {4, 8} and {4, 8, 16} on ECP5, {8} on iCE40.
-LANE_LUTS = {
+LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
     "ecp5": {
-        (4,): 200,
-        (8,): 110,
+        (4,): 290,
+        (8,): 190,
         (16,): 240,
-        (4, 8): 200,
-        (4, 16): 250,
-        (8, 16): 250,
-        (4, 8, 16): 250,
+        (4, 8): 290,
+        (4, 16): 335,
+        (8, 16): 240,
+        (4, 8, 16): 335,
     },
     "ice40": {(8,): 330},
 }
 #: The same of everything else: encoders, lists, pre memory, cell unit, controller, self-test.
-FIXED_LUTS = {"ecp5": 4950, "ice40": 4500}
+FIXED_LUTS = {"ecp5": 4000, "ice40": 4500}
 #: Part of a device that still routes well.
 USABLE_LUTS = {"ecp5": 0.85, "ice40": 0.99}
 #: DSP blocks of one lane.

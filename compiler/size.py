@@ -170,8 +170,9 @@ def _logic_bounds(network: QuantNetwork, board: Board, mac: str, precisions: tup
     """Largest lane count by each resource except memory."""
     one = _config(network, board, 1, mac, precisions)
     per_lane = LANE_LUTS[board.family][precisions]
+    usable = int(board.luts * USABLE_LUTS[board.family])
     bounds = {
-        "lookup tables": (int(board.luts * USABLE_LUTS[board.family]) - estimate(one, board).luts + per_lane) // per_lane,
+        "lookup tables": (usable - estimate(one, board).luts + per_lane) // per_lane,
         UNITS: max(layer.units for layer in network.layers),
     }
     if mac == "dsp":

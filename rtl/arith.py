@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
+from amaranth.lib.memory import Memory
+
+#: Flip-flops from which a delay is worth a block memory on iCE40, which has no shift registers.
+DELAY_MEMORY_BITS = 64
 
 
 def saturated(m: Module, value: Value, width: int, name: str) -> Signal:
@@ -23,3 +27,24 @@ def delayed(m: Module, value: Value, cycles: int, name: str) -> Value:
         m.d.sync += later.eq(value)
         value = later
     return value
+
+
+def delayed_long(m: Module, value: Value, cycles: int, name: str, family: str) -> Value:
+    """As :func:`delayed`, for data alone: without flags, and through a memory where that is smaller."""
+    if family != "ice40" or len(value) * cycles < DELAY_MEMORY_BITS:
+        return delayed(m, value, cycles, name)
+    depth = 1 << (cycles - 1).bit_length()
+    memory = Memory(shape=unsigned(len(value)), depth=depth, init=[], attrs={"ram_style": "block"})
+    m.submodules[f"{name}_line"] = memory
+    write, read = memory.write_port(), memory.read_port()
+    place = Signal(range(depth), name=f"{name}_place")
+    m.d.sync += place.eq(place + 1)
+    m.d.comb += [
+        write.addr.eq(place),
+        write.data.eq(value),
+        write.en.eq(1),
+        # The read itself takes the last cycle.
+        read.addr.eq(place - (cycles - 1)),
+        read.en.eq(1),
+    ]
+    return read.data.as_signed() if value.shape().signed else read.data

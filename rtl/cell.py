@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from lstmith.golden.config import H_FRAC, PEEP_BITS, Z_BITS, EngineConfig
 
 from .activation import Activation
-from .arith import delayed, saturated
+from .arith import delayed, delayed_long, saturated
 from .feeder import rows_layout
 
 
@@ -90,8 +90,8 @@ class CellUnit(wiring.Component):
         m.d.comb += valid.eq(self.rows_valid & last_gates)
 
         # Stages 1 to 3: products, common scale, sum.
-        kept = Signal(signed(16 + config.c_width))
-        fresh, fresh_scaled = Signal(signed(32)), Signal(signed(32))
+        kept = Signal(signed(16 + config.c_width), reset_less=True)
+        fresh, fresh_scaled = Signal(signed(32), reset_less=True), Signal(signed(32))
         total = Signal(signed(18 + config.c_width))
         m.d.sync += [
             kept.eq(gate_f * self.c_old),
@@ -112,7 +112,10 @@ class CellUnit(wiring.Component):
         m.d.sync += argument.eq(saturated(m, (c_new << 8) >> (self.c_frac - 4)[:4], Z_BITS, "argument_limited"))
         m.d.comb += [squash.z.eq(argument), squash.is_tanh.eq(1)]
         to_squashed = 1 + squash.latency
-        squashed, gate_o_late = squash.y, delayed(m, gate_o, 3 + to_squashed, "gate_o")
+        squashed, gate_o_late = (
+            squash.y,
+            delayed_long(m, gate_o, 3 + to_squashed, "gate_o", config.family),
+        )
         late = to_squashed
         if config.peepholes:
             gate_o_late = self._elaborate_output_peephole(m, c_new, unit)
@@ -120,14 +123,14 @@ class CellUnit(wiring.Component):
             squashed = delayed(m, squashed, 3, "squashed").as_signed()
 
         # The last two stages: h.
-        product = Signal(signed(32))
+        product = Signal(signed(32), reset_less=True)
         m.d.sync += [
             product.eq(gate_o_late.as_signed() * squashed),
             self.h.eq((product + (1 << (H_FRAC - 1))) >> H_FRAC),
         ]
         m.d.comb += [
-            self.h_c.eq(delayed(m, c_new, late + 2, "h_c")),
-            self.h_unit.eq(delayed(m, unit, late + 2, "unit_h")),
+            self.h_c.eq(delayed_long(m, c_new, late + 2, "h_c", config.family)),
+            self.h_unit.eq(delayed_long(m, unit, late + 2, "unit_h", config.family)),
             self.h_last.eq(delayed(m, last, late + 2, "last_h")),
             self.h_valid.eq(delayed(m, valid, late + 2, "valid_h")),
         ]
@@ -138,7 +141,7 @@ class CellUnit(wiring.Component):
         config = self._config
         # Fetched for the cycle of c_new, three after the last gates.
         m.d.comb += self.peep_unit.eq(delayed(m, self.rows.unit, 1, "unit_peep"))
-        product = Signal(signed(PEEP_BITS + config.c_width))
+        product = Signal(signed(PEEP_BITS + config.c_width), reset_less=True)
         shifted = Signal.like(product)
         summed = Signal(signed(PEEP_BITS + config.c_width + 1))
         z = Signal(signed(Z_BITS))

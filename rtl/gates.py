@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from lstmith.golden.config import PEEP_BITS, EngineConfig
 
 from .activation import Activation
-from .arith import delayed
+from .arith import delayed, delayed_long
 from .feeder import READ, rows_layout
 from .ram import Ram
 from .requantise import Requantiser, RowParameters
@@ -88,7 +88,13 @@ class GatePipeline(wiring.Component):
         place = Cat(self.rows.gate[way_bits:], self.rows.unit)
         place_updated = delayed(m, place, READ + 1, "place_updated")
         updated_valid = delayed(m, self.rows_valid, READ + 1, "updated_valid")
-        rows = delayed(m, self.rows.as_value(), READ + self._requantisers[0].latency, "rows_z")
+        rows = delayed_long(
+            m,
+            self.rows.as_value(),
+            READ + self._requantisers[0].latency,
+            "rows_z",
+            config.family,
+        )
         rows_view = Signal(rows_layout(config))
         m.d.comb += rows_view.eq(rows)
 

@@ -61,7 +61,11 @@ class Requantiser(wiring.Component):
             "z": Out(signed(Z_BITS)),
         }
         if config.peepholes:
-            members |= {"peep": In(signed(PEEP_BITS)), "c": In(signed(config.c_width)), "peep_shift": In(5)}
+            members |= {
+                "peep": In(signed(PEEP_BITS)),
+                "c": In(signed(config.c_width)),
+                "peep_shift": In(5),
+            }
         super().__init__(members)
 
     @property
@@ -88,13 +92,13 @@ class Requantiser(wiring.Component):
         ]
         m.d.comb += fine.eq(coarse >> fine_shift)
         floor = saturated(m, fine, config.requant_width - 1, "floor")
-        operand = Signal(signed(config.requant_width))
+        operand = Signal(signed(config.requant_width), reset_less=True)
         m.d.sync += operand.eq(Cat(Const(1, 1), floor))
 
         mantissa = delayed(m, row.mantissa, 2, "mantissa")
         factor = Signal(signed(MANTISSA_BITS + 1))
         m.d.comb += factor.eq(mantissa)
-        product = Signal(signed(config.requant_width + MANTISSA_BITS))
+        product = Signal(signed(config.requant_width + MANTISSA_BITS), reset_less=True)
         m.d.sync += product.eq(operand * factor)
 
         bias = Signal(signed(BIAS_BITS))

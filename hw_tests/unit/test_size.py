@@ -96,11 +96,11 @@ def test_refusals() -> None:
     flagship, small = find_board("ulx3s-85f"), find_board("icebreaker")
     with pytest.raises(UserError, match=r"^lanes: is 0; use a positive number$"):
         size_engine(_network(8, 8, 8), flagship, lanes=0)
-    with pytest.raises(UserError, match=r"^lanes: is 200, above the 72 that ulx3s-85f has room for \(DSP blocks\)"):
+    with pytest.raises(UserError, match=r"^lanes: is 200, above the 75 that ulx3s-85f has room for \(DSP blocks\)"):
         size_engine(_network(128, 128, 8), flagship, lanes=200)
     with pytest.raises(UserError, match=r"^precision: 16 bit is not supported on icebreaker; use 8 bit, or a board"):
         size_engine(_network(8, 8, 16), small)
-    with pytest.raises(UserError, match=r"too many; use --precision 4 or --target ulx3s-85f$"):
+    with pytest.raises(UserError, match=r"too many; use --precision 8 or --target ulx3s-85f$"):
         size_engine(_network(128, 128, 16), find_board("ulx3s-45f"))
     with pytest.raises(UserError, match=r"too many; use a smaller network; no supported board holds this one$"):
         size_engine(_network(1024, 512, 8), flagship)

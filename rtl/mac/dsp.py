@@ -70,11 +70,15 @@ class DspMac(wiring.Component):
         factors, results = [], []
         for half in range(2):
             factor_width = 18 if has[4] else max(config.precisions) if half == 0 else 8
-            factor = Signal(signed(factor_width), name=f"factor_{half}")
-            result = Signal(signed(factor_width + config.operand_width), name=f"result_{half}")
+            factor = Signal(signed(factor_width), name=f"factor_{half}", reset_less=True)
+            result = Signal(
+                signed(factor_width + config.operand_width),
+                name=f"result_{half}",
+                reset_less=True,
+            )
             factors.append(factor)
             results.append(result)
-        operand = Signal(signed(config.operand_width))
+        operand = Signal(signed(config.operand_width), reset_less=True)
         m.d.sync += operand.eq(self.operand)
         for half, factor in enumerate(factors):
             with m.If(Mux(has[4], is_4bit, 0)):
