@@ -42,9 +42,8 @@ from .speech import Recording, demo_audio
 OUTPUT = Path("build/demo")
 ICARUS_STEPS = 4
 BUILD_SECONDS = 8 * 60
-BUILD_LANES = (64, 32, 16, 8)
-#: Measured: 25,000 cells took the WebAssembly nextpnr nine minutes on two cores.
-SECONDS_PER_LUT = 9 * 60 / 25_000
+#: Lane counts that divide the network's 128 units with little waste, largest first.
+BUILD_LANES = (64, 43, 32, 16, 8)
 SEED = 1
 STEP_SECONDS = HOP / RATE
 
@@ -138,12 +137,12 @@ def detect(design: Design, recording: Recording) -> Detection:
 def build() -> dict[str, Any]:
     """The bitstream with the most lanes whose build is estimated to be quick enough."""
     # Loads Amaranth's platforms, which only this step needs.
-    from lstmith.boards.build import build_bitstream
+    from lstmith.boards.build import build_bitstream, estimate_seconds
 
     board = find_board(DEFAULT)
     for lanes in BUILD_LANES:
         design = silero_design(OUTPUT, lanes=lanes)
-        if design.report["sizing"]["luts"] * SECONDS_PER_LUT < BUILD_SECONDS:
+        if estimate_seconds(design.engine) < BUILD_SECONDS:
             break
     with steps() as report:
         result = build_bitstream(design, board, SEED, OUTPUT / "bitstream", report)

@@ -47,12 +47,18 @@ def build_command(
     json: Annotated[Path | None, typer.Option(help="Resources and clock.")] = None,
 ) -> None:
     """Build a bitstream."""
-    from lstmith.boards.build import build_bitstream
+    from lstmith.boards.build import TimingError, build_bitstream
 
     check_writable(json)
     loaded, found = Design.load(design), find_board(board)
-    with steps() as report:
-        figures = build_bitstream(loaded, found, seed, output, report)
+    try:
+        with steps() as report:
+            figures = build_bitstream(loaded, found, seed, output, report)
+    except TimingError as error:
+        # No bitstream, but what was reached is worth knowing.
+        if json is not None:
+            save_json(json, error.result)
+        raise
     _finish(f"{design} on {found.title}", figures, json)
     say(f"bitstream in {output}")
 
