@@ -45,7 +45,7 @@ class Simulation:
         # only constants feed would never run.
         arguments = ["-g2005"]
         if simulator == "verilator":
-            arguments = ["-O3", "-Wno-fatal", "--x-initial", "0", "-CFLAGS", "-O1"]
+            arguments = ["-O3", "-Wno-fatal", "--x-initial", "0"]
         with _tools(), _exit_as_error(folder / "build.log"):
             self._runner = get_runner(simulator)
             self._runner.build(
