@@ -74,12 +74,12 @@ class CompiledSimulation:
         Parameters
         ----------
         jobs : sequence of Job
-            Without stalls and reads, which only cocotb does.
+            Without stalls, reads and resets, which only cocotb does.
         progress : callable or None
             Called with the number of finished jobs.
         """
-        if any(job.x_stall or job.h_stall or job.reads for job in jobs):
-            raise ValueError("Jobs with stalls or reads need cocotb")
+        if any(job.x_stall or job.h_stall or job.reads or job.abandon for job in jobs):
+            raise ValueError("Jobs with stalls, reads or resets need cocotb")
         given, taken = self._folder / "jobs.bin", self._folder / "answers.bin"
         _words(jobs, self._config.c_width).tofile(given)
         command = [str(self._program), str(given), str(taken)]

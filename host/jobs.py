@@ -32,6 +32,8 @@ class Job:
         Probability that a stream pauses in a cycle.
     seed : int
         Of the stalls.
+    abandon : int
+        Reset the core after so many cycles and answer nothing; 0 for never.
     """
 
     x: npt.NDArray[np.int16]
@@ -43,6 +45,7 @@ class Job:
     x_stall: float = 0.0
     h_stall: float = 0.0
     seed: int = 0
+    abandon: int = 0
 
     def save(self, path: Path) -> None:
         """Write as .npz."""
@@ -55,6 +58,7 @@ class Job:
             reads=np.array(self.reads, dtype=np.int64),
             stalls=np.array([self.x_stall, self.h_stall]),
             seed=self.seed,
+            abandon=self.abandon,
         )
 
     @classmethod
@@ -71,6 +75,7 @@ class Job:
                 x_stall=float(arrays["stalls"][0]),
                 h_stall=float(arrays["stalls"][1]),
                 seed=int(arrays["seed"]),
+                abandon=int(arrays["abandon"]),
             )
 
 

@@ -36,6 +36,7 @@ class Issue(wiring.Component):
         A weight word to write; only while idle.
     slot
         To lane 0.
+        After a reset, one that clears the lanes.
     fold, fold_valid
         With the capturing slot: whose sums leave.
     word_valid
@@ -103,6 +104,9 @@ class Issue(wiring.Component):
             m, ending & long_entry, 3, "capture_long"
         )
         second = delayed(m, capture, 1, "capture_second")
+        # Lanes have no reset: a slot that captures everything clears them from end to end.
+        clears = Signal(init=1)
+        m.d.sync += clears.eq(0)
         m.d.comb += [
             self.word_valid.eq(words_left != 0),
             self.slot.valid.eq(words_left != 0),
@@ -110,7 +114,7 @@ class Issue(wiring.Component):
             self.slot.operand.eq(Mux(self.load_valid, self.load_data.as_signed(), value)),
             self.slot.precision.eq(precision),
             self.slot.sub.eq(sub),
-            self.slot.capture.eq(Cat(capture, second)),
+            self.slot.capture.eq(Cat(capture, second) | clears.replicate(2)),
             self.slot.load.eq(self.load_valid),
             self.slot.lane.eq(self.load_lane),
             self.fold.eq(held),

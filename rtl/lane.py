@@ -24,6 +24,9 @@ class Lane(wiring.Component):
     per cycle towards lane 0: since lane l finishes l cycles late and its sums travel l lanes, unit
     l's two pairs leave lane 0 in cycles 2l and 2l + 1 after the first.
 
+    Nothing here is reset, since a reset across all lanes would be the slowest net of the device: a slot
+    that captures both pairs clears the sums, and whatever was under way before it is gone by then.
+
     Parameters
     ----------
     config : EngineConfig
@@ -60,7 +63,7 @@ class Lane(wiring.Component):
         if bank.latency + mac.latency != self.latency:
             raise ValueError(f"MAC latency must be {self.latency - bank.latency}, not {mac.latency!r}")
 
-        slot = Signal(slot_layout(config))
+        slot = Signal(slot_layout(config), reset_less=True)
         m.d.sync += slot.eq(self.i)
         m.d.comb += [
             self.o.eq(slot),
@@ -80,11 +83,11 @@ class Lane(wiring.Component):
         ]
         capture = at_mac["capture"]
         for stage in range(mac.latency):
-            delayed = Signal(2, name=f"capture_mac_{stage}")
+            delayed = Signal(2, name=f"capture_mac_{stage}", reset_less=True)
             m.d.sync += delayed.eq(capture)
             capture = delayed
 
-        sums = Array(Signal(signed(config.acc_width), name=f"sum_{row}") for row in range(4))
+        sums = Array(Signal(signed(config.acc_width), name=f"sum_{row}", reset_less=True) for row in range(4))
         for row, total in enumerate(sums):
             # A captured row is never added to in the same cycle; the clear is a free synchronous reset.
             with m.If(capture[row // 2]):
@@ -93,12 +96,14 @@ class Lane(wiring.Component):
                 # The carry enters below the lowest bit: one adder, not two.
                 added = Cat(Const(1, 1), total).as_signed() + Cat(mac.carries[row], mac.products[row]).as_signed()
                 m.d.sync += total.eq(added >> 1)
+        pair = Signal(pair_layout(config), reset_less=True)
         with m.If(capture[0]):
-            m.d.sync += [self.drain_o.first.eq(sums[0]), self.drain_o.second.eq(sums[1])]
+            m.d.sync += [pair.first.eq(sums[0]), pair.second.eq(sums[1])]
         with m.Elif(capture[1]):
-            m.d.sync += [self.drain_o.first.eq(sums[2]), self.drain_o.second.eq(sums[3])]
+            m.d.sync += [pair.first.eq(sums[2]), pair.second.eq(sums[3])]
         with m.Else():
-            m.d.sync += self.drain_o.eq(self.drain_i)
+            m.d.sync += pair.eq(self.drain_i)
+        m.d.comb += self.drain_o.eq(pair)
         return m
 
 
@@ -108,7 +113,7 @@ def _delayed(m: Module, slot: Signal, cycles: int, names: tuple[str, ...]) -> di
     for stage in range(cycles):
         later = {}
         for name, value in fields.items():
-            later[name] = Signal.like(value, name=f"{name}_{stage}")
+            later[name] = Signal.like(value, name=f"{name}_{stage}", reset_less=True)
             m.d.sync += later[name].eq(value)
         fields = later
     return fields

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from amaranth.hdl import Module, ShapeLike
+from amaranth.hdl import Module, ShapeLike, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -68,5 +68,7 @@ class Ram(wiring.Component):
             write.data.eq(self.w_data),
             write.en.eq(self.w_en),
         ]
-        m.d.sync += self.r_data.eq(read.data)
+        word = Signal(self._shape, reset_less=True)
+        m.d.sync += word.eq(read.data)
+        m.d.comb += self.r_data.eq(word)
         return m

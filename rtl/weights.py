@@ -75,9 +75,11 @@ class WeightBank(wiring.Component):
         outputs = Array(Signal(16, name=f"bank_{index}") for index in range(banks))
         index_bits = SPRAM_DEPTH.bit_length() - 1
         selected = self.address[index_bits:]
-        selected_next = Signal.like(selected)
+        selected_next = Signal.like(selected, reset_less=True)
         m.d.sync += selected_next.eq(selected)
-        m.d.sync += self.word.eq(outputs[selected_next])
+        word = Signal(16, reset_less=True)
+        m.d.sync += word.eq(outputs[selected_next])
+        m.d.comb += self.word.eq(word)
         for index, output in enumerate(outputs):
             m.submodules[f"spram_{index}"] = Instance(
                 "SB_SPRAM256KA",

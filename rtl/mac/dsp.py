@@ -102,9 +102,9 @@ class DspMac(wiring.Component):
             m.d.comb += enables.eq(Mux(self.sub[0], 0b1100, 0b0011))
         with m.Elif(is_16bit):
             m.d.comb += enables.eq(1 << self.sub)
-        gated, packed = Signal(4), Signal()
-        wide = Signal()
-        gated_next, packed_next, wide_next = Signal(4), Signal(), Signal()
+        gated, gated_next = Signal(4, reset_less=True), Signal(4, reset_less=True)
+        packed, packed_next = Signal(reset_less=True), Signal(reset_less=True)
+        wide, wide_next = Signal(reset_less=True), Signal(reset_less=True)
         m.d.sync += [
             gated_next.eq(Mux(self.valid, enables, 0)),
             packed_next.eq(is_4bit),
