@@ -92,7 +92,7 @@ class CellUnit(wiring.Component):
         # Stages 1 to 3: products, common scale, sum.
         kept = Signal(signed(16 + config.c_width), reset_less=True)
         fresh, fresh_scaled = Signal(signed(32), reset_less=True), Signal(signed(32))
-        total = Signal(signed(18 + config.c_width))
+        total = Signal(signed(max(16 + config.c_width, 32) + 2))
         m.d.sync += [
             kept.eq(gate_f * self.c_old),
             fresh.eq(gate_i * gate_g),
