@@ -13,8 +13,8 @@ from .blocks import Table
 from .console import steps
 from .silero_bench import silero_design
 
-#: Boards and lanes; None leaves the choice to the compiler.
-BUILDS = (("ulx3s-85f", 64), ("icebreaker", None))
+#: Boards and lanes: on the large board as many as the demo builds; None leaves the choice to the compiler.
+BUILDS = (("icebreaker", None), ("ulx3s-85f", 43))
 RESOURCES = ("luts", "carries", "ffs", "brams", "spram", "dsps")
 
 
