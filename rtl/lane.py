@@ -24,7 +24,7 @@ class Lane(wiring.Component):
     per cycle towards lane 0: since lane l finishes l cycles late and its sums travel l lanes, unit
     l's two pairs leave lane 0 in cycles 2l and 2l + 1 after the first.
 
-    Nothing here is reset, since a reset across all lanes would be the slowest net of the device: a slot
+    Nothing here is reset, since a reset of all lanes would cross the whole device: a slot
     that captures both pairs clears the sums, and whatever was under way before it is gone by then.
 
     Parameters
