@@ -41,8 +41,9 @@ $(ENVIRONMENT): pyproject.toml scripts/setup/environment.sh
 	bash scripts/setup/environment.sh
 	@touch $@
 
-$(DATA): scripts/speech_files.csv | $(ENVIRONMENT)
+$(DATA): scripts/speech_files.csv scripts/workload_files.csv | $(ENVIRONMENT)
 	$(PYTHON_BIN) -m lstmith.scripts.speech
+	$(PYTHON_BIN) -m lstmith.scripts.workload_files
 	@touch $@
 
 # Keeps .venv and the downloaded recordings: neither depends on the sources.

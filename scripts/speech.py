@@ -54,6 +54,11 @@ def calibration_audio() -> list[Recording]:
     return [*_sessions("calibration", files), *_joined("calibration", files)]
 
 
+def tune_audio() -> list[Recording]:
+    """Recordings to choose settings on: four sessions; none used in calibration or to judge."""
+    return _sessions("tune", fetch("tune"))
+
+
 def heldout_audio() -> list[Recording]:
     """Recordings to judge on: four sessions, LibriVox sentences and card names; none used in calibration."""
     files = fetch("heldout")
@@ -92,7 +97,7 @@ def _session(name: str, files: list[SpeechFile], snr_db: int | None, rng: np.ran
     """Join files with pauses and add white noise at a ratio to the power of the speech alone."""
     pieces, power, spoken = [], 0.0, 0
     for entry in files:
-        speech = _read(entry)
+        speech = read_speech(entry)
         power, spoken = power + float(np.sum(np.square(speech))), spoken + len(speech)
         pieces += [np.zeros(int(rng.uniform(*PAUSE_SECONDS) * RATE)), speech]
     pieces.append(np.zeros(int(PAUSE_SECONDS[1] * RATE)))
@@ -103,8 +108,8 @@ def _session(name: str, files: list[SpeechFile], snr_db: int | None, rng: np.ran
     return Recording(name, (noisy / max(1.0, float(np.abs(noisy).max()))).astype(np.float32))
 
 
-def _read(entry: SpeechFile) -> npt.NDArray[np.float64]:
-    """One file as float64 [n] at 16 kHz; the table holds only 16-bit mono at 8 or 16 kHz."""
+def read_speech(entry: SpeechFile) -> npt.NDArray[np.float64]:
+    """One file as float64 [n] at 16 kHz, within [-1, 1]; the table holds only 16-bit mono at 8 or 16 kHz."""
     with wave.open(str(entry.path)) as file:
         rate = file.getframerate()
         pcm = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
@@ -114,7 +119,7 @@ def _read(entry: SpeechFile) -> npt.NDArray[np.float64]:
 
 def main() -> None:
     """Fetch everything, so that later commands need no network."""
-    recordings = [*calibration_audio(), *heldout_audio(), demo_audio()]
+    recordings = [*calibration_audio(), *tune_audio(), *heldout_audio(), demo_audio()]
     seconds = sum(recording.seconds for recording in recordings)
     print(f"{len(recordings)} recordings, {seconds:.0f} s of speech and pauses, in {data_directory()}")
 

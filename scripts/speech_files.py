@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class SpeechFile:
     Parameters
     ----------
     role : str
-        ``calibration``, ``heldout`` or ``demo``; no file has two roles.
+        ``calibration``, ``tune``, ``heldout`` or ``demo``; no file has two roles.
     package : str
         Debian package.
     file : str
@@ -64,7 +65,7 @@ def fetch(role: str) -> list[SpeechFile]:
     Parameters
     ----------
     role : str
-        ``calibration``, ``heldout`` or ``demo``.
+        ``calibration``, ``tune``, ``heldout`` or ``demo``.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def fetch(role: str) -> list[SpeechFile]:
     files = [entry for entry in speech_table() if entry.role == role]
     for package in sorted({entry.package for entry in files}):
         if not (data_directory() / package).is_dir():
-            _fetch_package(package)
+            fetch_package(package)
     for entry in files:
         if not entry.path.is_file() or hashlib.sha256(entry.path.read_bytes()).hexdigest() != entry.sha256:
             raise UserError(
@@ -85,20 +86,30 @@ def fetch(role: str) -> list[SpeechFile]:
     return files
 
 
-def _fetch_package(package: str) -> None:
-    """Download and unpack one package; its folder appears by rename, whole or not at all."""
+def fetch_package(package: str) -> None:
+    """Download and unpack one Debian package into `data_directory`."""
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:
             raise UserError(
                 package, f"the speech recordings need {program}", "use Debian or Ubuntu, or unpack it by hand"
             )
+    install(package, functools.partial(_unpack_debian, package))
+
+
+def install(package: str, unpack: Callable[[Path], Path]) -> None:
+    """Make a package's folder in `data_directory`; it appears by rename, whole or not at all.
+
+    Parameters
+    ----------
+    package : str
+        Name of the folder.
+    unpack : callable
+        Gets an empty scratch folder and returns the folder inside it that is to appear.
+    """
     try:
         data_directory().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=data_directory()) as scratch:
-            _download(package, Path(scratch))
-            (archive,) = Path(scratch).glob("*.deb")
-            unpacked = Path(scratch) / "unpacked"
-            _run(["dpkg-deb", "-x", str(archive), str(unpacked)], Path(scratch))
+            unpacked = unpack(Path(scratch))
             target = data_directory() / package
             # Another process may have won the race; what it unpacked is the same.
             if not target.is_dir():
@@ -109,15 +120,23 @@ def _fetch_package(package: str) -> None:
         ) from error
 
 
+def _unpack_debian(package: str, scratch: Path) -> Path:
+    _download(package, scratch)
+    (archive,) = scratch.glob("*.deb")
+    unpacked = scratch / "unpacked"
+    run(["dpkg-deb", "-x", str(archive), str(unpacked)], scratch)
+    return unpacked
+
+
 def _download(package: str, folder: Path) -> None:
     """Fetch one .deb into a folder, refreshing the package lists once if they do not know it."""
     command = ["apt-get", "download", "-qq", package]
     try:
-        _run(command, folder)
+        run(command, folder)
     except subprocess.SubprocessError:
         try:
-            _run(["apt-get", "update", "-qq"], folder)
-            _run(command, folder)
+            run(["apt-get", "update", "-qq"], folder)
+            run(command, folder)
         except subprocess.SubprocessError as error:
             output = getattr(error, "stderr", None) or str(error)
             raise UserError(
@@ -127,5 +146,6 @@ def _download(package: str, folder: Path) -> None:
             ) from error
 
 
-def _run(command: list[str], folder: Path) -> None:
+def run(command: list[str], folder: Path) -> None:
+    """Run a program in a folder, with its output kept for the error message."""
     subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=SECONDS_PER_COMMAND)

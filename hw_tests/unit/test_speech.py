@@ -26,7 +26,7 @@ def heldout() -> list[speech.Recording]:
 
 def test_no_recording_has_two_roles() -> None:
     table = speech_files.speech_table()
-    assert {entry.role for entry in table} == {"calibration", "heldout", "demo"}
+    assert {entry.role for entry in table} == {"calibration", "tune", "heldout", "demo"}
     assert len({entry.sha256 for entry in table}) == len(table)
     applications: dict[str, set[str]] = {}
     for entry in table:
@@ -35,6 +35,7 @@ def test_no_recording_has_two_roles() -> None:
     assert not applications["calibration"] & applications["heldout"]
     assert not applications["calibration"] & applications["demo"]
     assert not applications["heldout"] & applications["demo"]
+    assert not applications["heldout"] & applications["tune"]
 
 
 def test_recordings_are_reproducible() -> None:
@@ -50,7 +51,7 @@ def test_heldout_is_large_enough(heldout: list[speech.Recording]) -> None:
 
 
 def test_samples_are_in_range(heldout: list[speech.Recording]) -> None:
-    for recording in [*heldout, *speech.calibration_audio(), speech.demo_audio()]:
+    for recording in [*heldout, *speech.calibration_audio(), *speech.tune_audio(), speech.demo_audio()]:
         assert recording.samples.dtype == np.float32
         assert 0.1 < np.abs(recording.samples).max() <= 1.0
         assert np.isfinite(recording.samples).all()
