@@ -90,9 +90,7 @@ def fetch_package(package: str) -> None:
     """Download and unpack one Debian package into `data_directory`."""
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:
-            raise UserError(
-                package, f"the speech recordings need {program}", "use Debian or Ubuntu, or unpack it by hand"
-            )
+            raise UserError(package, f"needs {program} to be fetched", "use Debian or Ubuntu, or unpack it by hand")
     install(package, functools.partial(_unpack_debian, package))
 
 
