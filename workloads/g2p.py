@@ -1,0 +1,256 @@
+"""Grapheme to phoneme on CMUdict: an encoder-decoder LSTM of our own, as in Sen and Raghunathan (TCAD 2018).
+
+The encoder reads a word from its last letter to its first; its h and c start the decoder, which says one phoneme per
+step from the one before it. Embeddings and the head stay on the host. There is no attention.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.golden.network import FloatLayer, FloatNetwork
+
+from .float_runner import FloatRunner
+from .g2p_data import BOUNDARY, Entry, entries
+from .g2p_score import word_errors
+from .g2p_skip import Costs, skipped
+from .workload import Bools, Float32, Float64, Metric, Runner, Scores, State, Workload, chosen
+
+SIDES = ("encoder", "decoder")
+WEIGHTS = Path(__file__).parent / "weights"
+CALIBRATION = 300  #: words for the quantiser, from the training split
+LIMIT = 24  #: phonemes after which a word counts as not ending; the longest one to judge has 16
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One way through the network.
+
+    Parameters
+    ----------
+    active : int
+        Active units, the same for encoder and decoder.
+    tolerance : float
+        Letters that cost less than this are marked to be skipped; 0 marks none.
+    enough : float
+        Probability of the pronunciation, by the network's own account, from which on it is taken.
+    """
+
+    active: int
+    tolerance: float = 0.0
+    enough: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much of the network a word gets.
+
+    Parameters
+    ----------
+    stages : tuple of Stage
+        A word that a stage is not sure of is done again, from the start, by the next one; the last one's word is taken.
+    """
+
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What the network made of some words, and the steps it took.
+
+    Parameters
+    ----------
+    phonemes : list of tuple of int
+    confidence : float64 [N]
+        Probability of the pronunciation by the network's own account.
+    steps : dict of int64 [N]
+        Per network of the workload: steps done for each word; skipped ones do not count.
+    """
+
+    phonemes: list[tuple[int, ...]]
+    confidence: Float64
+    steps: dict[str, npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class G2p(Workload):
+    """The workload; the networks are ``encoder`` and ``decoder``, and ``encoder@A`` and so on for fewer active units.
+
+    Parameters
+    ----------
+    embeddings : dict of float32 [symbols, I]
+        Per side.
+    head_weight : float32 [40, H]
+    head_bias : dict of float32 [40]
+        Per active count.
+    costs : float32 [28, 27, 28]
+        How much each letter is missed if it is skipped.
+    plan : Plan
+        What `evaluate` runs.
+    """
+
+    embeddings: dict[str, Float32]
+    head_weight: Float32
+    head_bias: dict[int, Float32]
+    costs: Costs
+    plan: Plan
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Active counts, descending; the first is all units."""
+        return tuple(self.head_bias)
+
+    def with_plan(self, plan: Plan) -> G2p:
+        """The same networks, judged by another plan."""
+        return replace(self, plan=plan)
+
+    def network(self, side: str, active: int) -> str:
+        """Name of a side's network with that many active units."""
+        return side if active == self.counts[0] else f"{side}@{active}"
+
+    def evaluate(self, split: str, runner: Runner) -> Scores:
+        """Word error rate: a word is right if the network says one of its pronunciations."""
+        words = entries(chosen(split))
+        return word_errors(words, self.speak(words, runner).phonemes)
+
+    def inputs(self, split: str) -> dict[str, list[Float32]]:
+        """Letters of every word, and the phonemes that the full network says in float.
+
+        A decoder starts in the state in which its encoder ends, which inputs do not tell: see `starts`.
+        """
+        words = entries(chosen(split))
+        full = self.with_plan(Plan((Stage(self.counts[0]),)))
+        return full._inputs(words, full.speak(words, FloatRunner(full)).phonemes)
+
+    def speak(self, words: list[Entry], runner: Runner) -> Spoken:
+        """Pronounce words by the plan."""
+        phonemes: list[tuple[int, ...]] = [()] * len(words)
+        confidence = np.zeros(len(words))
+        steps = {name: np.zeros(len(words), dtype=np.int64) for name in self.networks}
+        left = np.arange(len(words))
+        for stage in self.plan.stages:
+            done = self._speak(stage, [words[member] for member in left], runner)
+            for member, said in zip(left, done.phonemes, strict=True):
+                phonemes[member] = said
+            confidence[left] = done.confidence
+            for name, count in done.steps.items():
+                steps[name][left] += count
+            left = left[done.confidence < stage.enough]
+        return Spoken(phonemes, confidence, steps)
+
+    def hints(self, words: list[Entry], tolerance: float) -> list[Bools]:
+        """Per word: the steps the encoder may skip, in the order it reads, bool [L]."""
+        return [skipped(self.costs, entry.graphemes, tolerance)[::-1] for entry in words]
+
+    def _speak(self, stage: Stage, words: list[Entry], runner: Runner) -> Spoken:
+        """One stage; words of one length run side by side, so that none waits for its end."""
+        names = [self.network(side, stage.active) for side in SIDES]
+        phonemes: list[tuple[int, ...]] = [()] * len(words)
+        confidence = np.zeros(len(words))
+        steps = {name: np.zeros(len(words), dtype=np.int64) for name in names}
+        for members in _by_length([len(entry.word) for entry in words]).values():
+            group = [words[member] for member in members]
+            letters = np.stack([self._letters(entry) for entry in group])
+            marks = np.stack(self.hints(group, stage.tolerance))
+            encoder = runner.session(names[0], len(group))
+            for step in range(letters.shape[1]):
+                encoder.step(letters[:, step], marks[:, step])
+            said, sure = self._decode(names[1], stage.active, encoder.state(), runner)
+            for member, one in zip(members, said, strict=True):
+                phonemes[member] = one
+            confidence[members] = sure
+            steps[names[0]][members] = (~marks).sum(axis=1)
+            steps[names[1]][members] = [min(len(one) + 1, LIMIT) for one in said]
+        return Spoken(phonemes, confidence, steps)
+
+    def _decode(self, network: str, active: int, state: State, runner: Runner) -> tuple[list[tuple[int, ...]], Float64]:
+        """Say the most probable phoneme, which is the next input; steps past a word's end are marked to be skipped."""
+        sequences = len(state[0][0])
+        session = runner.session(network, sequences, state)
+        previous = np.full(sequences, BOUNDARY)
+        ended = np.zeros(sequences, dtype=bool)
+        said: list[list[int]] = [[] for _ in range(sequences)]
+        log_sure = np.zeros(sequences)
+        for _ in range(LIMIT):
+            h = session.step(self.embeddings["decoder"][previous], ended)
+            scores = h.astype(np.float64) @ self.head_weight[:, :active].T + self.head_bias[active]
+            best = scores.max(axis=1)
+            log_sure -= np.where(ended, 0.0, np.log(np.exp(scores - best[:, None]).sum(axis=1)))
+            previous = scores.argmax(axis=1)
+            ended |= previous == BOUNDARY
+            for row in np.flatnonzero(~ended):
+                said[row].append(int(previous[row]))
+            if ended.all():
+                break
+        return [tuple(one) for one in said], np.exp(log_sure)
+
+    def _letters(self, entry: Entry) -> Float32:
+        return self.embeddings["encoder"][list(entry.graphemes[::-1])]
+
+    def _inputs(self, words: list[Entry], said: list[tuple[int, ...]]) -> dict[str, list[Float32]]:
+        letters = [self._letters(entry) for entry in words]
+        phonemes = [self.embeddings["decoder"][[BOUNDARY, *one]] for one in said]
+        read = {"encoder": letters, "decoder": phonemes}
+        return {self.network(side, active): read[side] for active in self.counts for side in SIDES}
+
+
+def load(variant: str = "base") -> G2p:
+    """The shipped networks: ``base``, or ``adaptive``, which was trained on to do with fewer units and letters."""
+    path = WEIGHTS / ("g2p.npz" if variant == "base" else f"g2p_{variant}.npz")
+    with np.load(path) as arrays:
+        return assemble({name: arrays[name] for name in arrays})
+
+
+def assemble(arrays: dict[str, npt.NDArray[Any]]) -> G2p:
+    """The workload of some weights.
+
+    Parameters
+    ----------
+    arrays : dict
+        ``counts`` [C], ``costs`` [28, 27, 28], and of each side ``_embedding`` [symbols, I], ``_w_ih`` [4H, I],
+        ``_w_hh`` [4H, H] and ``_bias`` [C, 4H]; ``head_weight`` [40, H], ``head_bias`` [C, 40].
+    """
+    counts = [int(count) for count in arrays["counts"]]
+    networks = {
+        (side if active == counts[0] else f"{side}@{active}"): FloatNetwork((_layer(arrays, side, row, active),))
+        for row, active in enumerate(counts)
+        for side in SIDES
+    }
+    bare = G2p(
+        name="g2p",
+        networks=networks,
+        calibration={},
+        metric=Metric("word error rate", "", higher_is_better=False),
+        source="trained by lstmith.workloads.g2p_train on CMUdict, Carnegie Mellon University",
+        licence="weights Apache-2.0; CMUdict BSD-2-Clause",
+        embeddings={side: arrays[f"{side}_embedding"].astype(np.float32) for side in SIDES},
+        head_weight=arrays["head_weight"].astype(np.float32),
+        head_bias={active: arrays["head_bias"][row].astype(np.float32) for row, active in enumerate(counts)},
+        costs=arrays["costs"].astype(np.float32),
+        plan=Plan((Stage(counts[0]),)),
+    )
+    words = entries("train")
+    words = words[:: len(words) // CALIBRATION]
+    return replace(bare, calibration=bare._inputs(words, [entry.pronunciations[0] for entry in words]))
+
+
+def _layer(arrays: dict[str, npt.NDArray[Any]], side: str, row: int, active: int) -> FloatLayer:
+    """The first ``active`` units of a side, with the biases of that count."""
+    w_ih, w_hh, bias = (arrays[f"{side}_{name}"].astype(np.float64) for name in ("w_ih", "w_hh", "bias"))
+    units = w_hh.shape[1]
+    kept = (np.arange(4)[:, None] * units + np.arange(active)).ravel()
+    return FloatLayer(side, w_ih[kept], w_hh[kept, :active], bias[row, kept])
+
+
+def _by_length(lengths: list[int]) -> dict[int, list[int]]:
+    """Positions of the words of each length."""
+    groups = defaultdict(list)
+    for position, length in enumerate(lengths):
+        groups[length].append(position)
+    return groups
