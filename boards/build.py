@@ -202,10 +202,11 @@ def build_bitstream(
 def _checked(design: Design, board: Board) -> EngineConfig:
     """The design's engine for the board's cells; refuses one that the board cannot hold."""
     config = design.engine
-    # Sizing the same network again tells what is too large, and by how much.
-    size_engine(design.network, board, lanes=config.lanes, mac=config.mac, precisions=config.precisions)
+    # Before sizing, which would only find an image that such boards do not have.
     if board.family == "ice40" and config.family != "ice40":
         raise UserError("design", f"was compiled for {design.target}", f"compile it again with --target {board.name}")
+    # Sizing the same network again tells what is too large, and by how much.
+    size_engine(design.network, board, lanes=config.lanes, mac=config.mac, precisions=config.precisions)
     return replace(config, family=board.family)
 
 

@@ -3,7 +3,7 @@
 ==================  =====================================================================
 ``design.json``     format version, target, report, names and scalars of the layers
 ``engine.json``     :class:`~lstmith.golden.config.EngineConfig`
-``network.npz``     integer arrays of the quantised network, ``l<k>_<field>``
+``network.npz``     integer arrays of the quantised network, ``l<k>_<field>``, and ``predictor``
 ``float.npz``       float64 arrays of the float network, ``l<k>_<field>``
 ``graph/``          the ONNX graph around the LSTM, if the model came from one
 ==================  =====================================================================
@@ -31,15 +31,17 @@ from lstmith.golden.quantised import Grid, QuantLayer, QuantNetwork
 from .files import whole_directory
 from .split_graph import SplitGraph
 
-FORMAT = 1
+FORMAT = 2
 
 _MARKER = "design.json"
 _GRAPH = "graph"
-_QUANT_ARRAYS = ("weights", "mantissa", "shift", "bias", "peep")
+_QUANT_ARRAYS = ("weights", "mantissa", "shift", "bias", "peep", "reduced_bias", "idle_h")
 _QUANT_GRIDS = ("x_grid", "h_grid")
+_QUANT_LISTS = ("images", "counts")
 _QUANT_SCALARS: dict[str, type] = {"precision": int, "c_frac": int, "peep_shift": int, "x_lsb": float}
 _FLOAT_ARRAYS = ("w_ih", "w_hh", "bias", "peep", "h0", "c0")
-_OPTIONAL = ("_peep", "_h0", "_c0")
+_OPTIONAL = ("_peep", "_reduced_bias", "_idle_h", "_h0", "_c0")
+_PREDICTOR = "predictor"
 _REMEDY = "compile the model again"
 
 
@@ -89,7 +91,9 @@ class Design:
         with whole_directory(path, _MARKER) as draft:
             (draft / _MARKER).write_text(json.dumps(described, indent=2) + "\n")
             (draft / "engine.json").write_text(self.engine.to_json())
-            _save_arrays(draft / "network.npz", self.network.layers, _QUANT_ARRAYS)
+            _save_arrays(
+                draft / "network.npz", self.network.layers, _QUANT_ARRAYS, {_PREDICTOR: self.network.predictor}
+            )
             _save_arrays(draft / "float.npz", self.source.layers, _FLOAT_ARRAYS)
             if self.graph is not None:
                 self.graph.save(draft / _GRAPH)
@@ -112,8 +116,8 @@ class Design:
         entries = _typed(described, "layers", list, where)
         if not entries:
             raise UserError(f"{where} field layers", "is empty", _REMEDY)
-        quantised = _read_arrays(path / "network.npz", _QUANT_ARRAYS, len(entries), np.dtype(np.int64))
-        floats = _read_arrays(path / "float.npz", _FLOAT_ARRAYS, len(entries), np.dtype(np.float64))
+        quantised, others = _read_arrays(path / "network.npz", _QUANT_ARRAYS, len(entries), np.dtype(np.int64))
+        floats, _ = _read_arrays(path / "float.npz", _FLOAT_ARRAYS, len(entries), np.dtype(np.float64))
         layers, sources = [], []
         for index, entry in enumerate(entries):
             spot = f"{where} field layers[{index}]"
@@ -121,11 +125,13 @@ class Design:
                 layers.append(_quant_layer(entry, quantised[index], spot))
             with _damage(f"{path / 'float.npz'} layer {index}"):
                 sources.append(FloatLayer(name=_typed(entry, "name", str, spot), **floats[index]))
+        with _damage(str(path / "network.npz")):
+            network = QuantNetwork(tuple(layers), others.get(_PREDICTOR))
         with _damage(str(path / "engine.json")):
             engine = EngineConfig.from_json((path / "engine.json").read_text())
         return cls(
             engine,
-            QuantNetwork(tuple(layers)),
+            network,
             FloatNetwork(tuple(sources)),
             _typed(described, "target", str, where),
             SplitGraph.load(path / _GRAPH) if _typed(described, "graph", bool, where) else None,
@@ -135,13 +141,18 @@ class Design:
 
 def _describe(layer: QuantLayer) -> dict[str, Any]:
     scalars = {name: getattr(layer, name) for name in _QUANT_SCALARS}
-    return {**scalars, **{name: dataclasses.asdict(getattr(layer, name)) for name in _QUANT_GRIDS}}
+    lists = {name: list(getattr(layer, name)) for name in _QUANT_LISTS}
+    return {**scalars, **lists, **{name: dataclasses.asdict(getattr(layer, name)) for name in _QUANT_GRIDS}}
 
 
 def _quant_layer(entry: Any, arrays: dict[str, Any], where: str) -> QuantLayer:
     if not isinstance(entry, dict):
         raise UserError(where, f"is {entry!r}", _REMEDY)
     values: dict[str, Any] = {name: _typed(entry, name, kind, where) for name, kind in _QUANT_SCALARS.items()}
+    for name in _QUANT_LISTS:
+        values[name] = tuple(_typed(entry, name, list, where))
+        if any(type(value) is not int for value in values[name]):
+            raise UserError(f"{where} field {name}", f"is {list(values[name])!r}", _REMEDY)
     for name in _QUANT_GRIDS:
         values[name] = Grid(**_typed(entry, name, dict, where))
     return QuantLayer(**arrays, **values)
@@ -173,19 +184,26 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _save_arrays(path: Path, layers: tuple[Any, ...], names: tuple[str, ...]) -> None:
+def _save_arrays(
+    path: Path, layers: tuple[Any, ...], names: tuple[str, ...], others: dict[str, Any] | None = None
+) -> None:
     fields = {f"l{index}_{name}": getattr(layer, name) for index, layer in enumerate(layers) for name in names}
+    fields |= others or {}
     arrays: dict[str, Any] = {key: value for key, value in fields.items() if value is not None}
     np.savez_compressed(path, **arrays)
 
 
-def _read_arrays(path: Path, names: tuple[str, ...], layers: int, kind: np.dtype[Any]) -> list[dict[str, Any]]:
+def _read_arrays(
+    path: Path, names: tuple[str, ...], layers: int, kind: np.dtype[Any]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Arrays by layer and name, and those of no layer."""
     # NumPy leaves the file open if the archive is damaged, so it is opened here.
     with _damage(str(path)), path.open("rb") as file, np.load(file, allow_pickle=False) as content:
         arrays = {key: content[key] for key in content.files}
     for key in (f"l{index}_{name}" for index in range(layers) for name in names):
         if key not in arrays and not key.endswith(_OPTIONAL):
             raise UserError(f"{path} field {key}", "is missing", _REMEDY)
-        if key in arrays and arrays[key].dtype != kind:
-            raise UserError(f"{path} field {key}", f"is {arrays[key].dtype}, not {kind}", _REMEDY)
-    return [{name: arrays.get(f"l{index}_{name}") for name in names} for index in range(layers)]
+    for key, array in arrays.items():
+        if array.dtype != kind:
+            raise UserError(f"{path} field {key}", f"is {array.dtype}, not {kind}", _REMEDY)
+    return [{name: arrays.pop(f"l{index}_{name}", None) for name in names} for index in range(layers)], arrays

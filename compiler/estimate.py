@@ -83,8 +83,9 @@ def state_brams(config: EngineConfig, board: Board) -> int:
     unit_bits = config.c_width + 3 * 16 + (3 * PEEP_BITS if config.peepholes else 0)
     entry_bits = config.operand_width + 16
     # Each way reads its own rows every cycle; a memory is never shared between two uses.
-    rows = config.ways * _blocks(board, 4 * config.units // config.ways, row_bits)
-    lists = 2 * _blocks(board, 2 * config.units + config.inputs, entry_bits)
+    rows = config.ways * _blocks(board, 4 * config.masks * config.units // config.ways, row_bits)
+    # Mixed engines keep the list of changes and that of values of every step.
+    lists = 2 * (1 + config.mixed) * _blocks(board, 2 * config.units + config.inputs, entry_bits)
     queue = _blocks(board, 2 * config.lanes + 32, config.acc_width * config.ways)
     tables = config.ways * 2
     return rows + lists + queue + tables + _blocks(board, config.units, unit_bits)

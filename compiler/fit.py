@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lstmith.golden.config import H_FRAC
+from lstmith.golden.config import H_FRAC, PACKED_OPERAND
 from lstmith.golden.errors import UserError
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatArray, FloatLayer
@@ -18,8 +18,6 @@ from .encode import encode_bias, encode_c, encode_h, encode_peepholes, encode_sc
 from .limits import EngineLimits
 from .rows import damped, fit_scales, round_weights
 
-#: Largest operand of a 4-bit weight: two such products share one 18 x 18 multiplier.
-PACKED_OPERAND = 1023
 #: Parts of the calibrated input range that the 8-bit input grid may cover; the rest saturates.
 RANGES = (1.0, 0.9, 0.8, 0.7)
 #: Headroom of a 16-bit input grid over the calibrated range, where it costs nothing noticeable.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lstmith.boards.board import Board
@@ -22,7 +22,7 @@ from .estimate import (
     weight_granule,
     weight_memories,
 )
-from .fit import accumulator_bits
+from .images import accumulator_bits, with_images
 from .limits import EngineLimits
 
 #: Lanes of an engine without a board, unless the network has fewer units.
@@ -82,10 +82,10 @@ def limits_for(board: Board | None) -> EngineLimits:
 
 
 def weight_words(network: QuantNetwork, lanes: int, precisions: Sequence[int] | None = None) -> int:
-    """16-bit words per lane of the network's weights, at its own or at all the given precisions."""
+    """16-bit words per lane of the network's weights, in all its own images or at the given precisions."""
     total = 0
     for layer in network.layers:
-        bits = layer.precision if precisions is None else sum(precisions)
+        bits = sum((layer.precision, *layer.images) if precisions is None else precisions)
         total += -(-layer.units // lanes) * (layer.inputs + layer.units) * bits // 4
     return total
 
@@ -134,8 +134,29 @@ def size_engine(
     return config, _report(network, config, board, limited_by if lanes is None else "the --lanes option")
 
 
+def size_with_images(
+    network: QuantNetwork, board: Board | None, *, lanes: int | None = None, mac: str = "dsp"
+) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
+    """As :func:`size_engine`; the network gains lower images where they cost no lane.
+
+    Raises
+    ------
+    UserError
+        If the network does not fit even without.
+    """
+    config, report = size_engine(network, board, lanes=lanes, mac=mac)
+    richer = with_images(network)
+    if not config.mixed or not any(layer.images for layer in richer.layers):
+        return network, config, report
+    try:
+        config, richer_report = size_engine(richer, board, lanes=config.lanes, mac=mac)
+    except UserError:
+        return network, config, report
+    return richer, config, replace(richer_report, limited_by=report.limited_by)
+
+
 def _precisions(network: QuantNetwork, board: Board | None, wanted: Sequence[int] | None) -> tuple[int, ...]:
-    needed = {layer.precision for layer in network.layers}
+    needed = {bits for layer in network.layers for bits in (layer.precision, *layer.images)}
     offered = set(board.precisions) if board is not None else {4, 8, 16}
     if missing := sorted((needed | set(wanted or ())) - offered):
         able = [other.name for other in BOARDS if set(missing) <= set(other.precisions)]
@@ -210,6 +231,7 @@ def _config(
     limits = limits_for(board)
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
     words = weight_words(network, lanes)
+    # The small family has no room for what policies may do beyond lists of changes.
     small = board is not None and board.family == "ice40"
     if board is not None:
         granule = weight_granule(board)
@@ -229,6 +251,10 @@ def _config(
         units=sum(layer.units for layer in layers),
         inputs=network.inputs,
         layers=len(layers),
+        mixed=not small,
+        monitor=not small and any(layer.images for layer in layers),
+        skip=not small,
+        masks=network.masks,
     )
 
 

@@ -14,7 +14,7 @@ from lstmith.compiler.data import load_sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.importer import load_model
 from lstmith.compiler.quantise import LayerReport, Quantised, quantise
-from lstmith.compiler.size import SizingReport, limits_for, size_engine
+from lstmith.compiler.size import SizingReport, limits_for, size_engine, size_with_images
 from lstmith.compiler.split import split_model
 from lstmith.compiler.split_graph import SplitGraph
 from lstmith.golden.config import PRECISIONS, EngineConfig
@@ -22,6 +22,7 @@ from lstmith.golden.errors import UserError
 from lstmith.golden.image import build_image
 from lstmith.golden.network import FloatNetwork
 from lstmith.golden.policy import Policy
+from lstmith.golden.quantised import QuantLayer, QuantNetwork
 
 from .console import out, remark, say, steps, table
 
@@ -49,6 +50,13 @@ class Activations(enum.StrEnum):
     SIXTEEN = "16"
 
 
+class Images(enum.StrEnum):
+    """Whether layers are also stored at a lower precision."""
+
+    AUTO = "auto"
+    NONE = "none"
+
+
 def command(
     model: Annotated[Path, typer.Argument(help="Trained LSTM: .onnx, .pt, .safetensors or .npz.")],
     calibration: Annotated[Path, typer.Option(help="Typical inputs of the LSTM: .npz with x [T,I] or [N,T,I].")],
@@ -63,6 +71,9 @@ def command(
     lanes: Annotated[int | None, typer.Option(help="Lanes of the array.", show_default="most that are of use")] = None,
     mac: Annotated[Mac, typer.Option(help="Kind of multiply-accumulate unit.")] = Mac.DSP,
     layer: Annotated[str | None, typer.Option(help="Which LSTM, if the file holds several.")] = None,
+    images: Annotated[
+        Images, typer.Option(help="auto: also store weights at a lower precision where there is room, for policies.")
+    ] = Images.AUTO,
 ) -> None:
     """Quantise a trained LSTM and size an engine for it."""
     design, quantised, sizing = compile_design(
@@ -74,6 +85,7 @@ def command(
         lanes=lanes,
         mac=mac.value,
         layer=layer,
+        images=images.value,
     )
     design.save(output)
     _print(design, quantised, sizing)
@@ -90,6 +102,7 @@ def compile_design(
     lanes: int | None = None,
     mac: str = "dsp",
     layer: str | None = None,
+    images: str = "auto",
 ) -> tuple[Design, Quantised, SizingReport]:
     """Everything ``lstmith compile`` does before it writes.
 
@@ -119,22 +132,26 @@ def compile_design(
             allowed=allowed,
         )
         report("sizing the engine")
-        engine, sizing = _fitted(model, quantised, board, lanes, mac)
+        integer, engine, sizing = _fitted(model, quantised, board, lanes, mac, images)
         graph = _graph(model, layer, network)
     summary: dict[str, Any] = {"quantisation": quantised.summary(), "sizing": sizing.summary()}
-    return Design(engine, quantised.network, network, target, graph, summary), quantised, sizing
+    return Design(engine, integer, network, target, graph, summary), quantised, sizing
 
 
 def _fitted(
-    model: Path, quantised: Quantised, board: Board | None, lanes: int | None, mac: str
-) -> tuple[EngineConfig, SizingReport]:
+    model: Path, quantised: Quantised, board: Board | None, lanes: int | None, mac: str, images: str
+) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
+    network = quantised.network
     try:
-        engine, sizing = size_engine(quantised.network, board, lanes=lanes, mac=mac)
+        if images == "none":
+            engine, sizing = size_engine(network, board, lanes=lanes, mac=mac)
+        else:
+            network, engine, sizing = size_with_images(network, board, lanes=lanes, mac=mac)
         # Building the image once proves that every field holds what this network needs.
-        build_image(quantised.network, engine, [Policy()] * len(quantised.network.layers))
+        build_image(network, engine, [Policy()] * len(network.layers))
     except ValueError as error:
         raise UserError(str(model), f"does not fit any engine ({error})", "use a smaller network") from error
-    return engine, sizing
+    return network, engine, sizing
 
 
 def _graph(model: Path, layer: str | None, network: FloatNetwork) -> SplitGraph | None:
@@ -155,10 +172,16 @@ def _print(design: Design, quantised: Quantised, sizing: SizingReport) -> None:
         f"{sizing.lanes} lanes on {sizing.target}, limited by {sizing.limited_by}; "
         f"weights of {'/'.join(str(bits) for bits in engine.precisions)} bit, sums of {engine.acc_width} bit"
     )
+    lower = [f"{name} at {'+'.join(map(str, layer.images))} bit" for name, layer in _named(design) if layer.images]
+    say(f"lower weight images for policies: {', '.join(lower) or 'none'}")
     if sizing.memory_bits:
         say(f"weights take {sizing.weight_bits} of {sizing.memory_bits} bits of weight memory")
         say(f"precision images in this memory: {', '.join(_images(design.target, sizing))}")
         say(f"estimate: {sizing.luts} LUTs, {sizing.dsps} DSP blocks, {sizing.brams} block RAMs")
+
+
+def _named(design: Design) -> list[tuple[str, QuantLayer]]:
+    return [(source.name, layer) for source, layer in zip(design.source.layers, design.network.layers, strict=True)]
 
 
 def _images(target: str, sizing: SizingReport) -> list[str]:

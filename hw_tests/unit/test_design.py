@@ -17,6 +17,7 @@ from lstmith.compiler.size import size_engine
 from lstmith.compiler.split import split_model
 from lstmith.golden.errors import UserError
 from lstmith.golden.network import FloatNetwork
+from lstmith.golden.quantised import QuantNetwork
 from lstmith.scripts import silero
 
 
@@ -49,6 +50,29 @@ def test_round_trip(design: Design, tmp_path: Path) -> None:
             np.testing.assert_array_equal(getattr(quantised, name), getattr(again, name), strict=True)
         for name in ("precision", "c_frac", "peep_shift", "x_lsb"):
             assert getattr(quantised, name) == getattr(again, name)
+
+
+def test_what_policies_need_is_kept(design: Design, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    layers = tuple(
+        replace(
+            layer,
+            images=(4, 8)[: 1 + index],
+            counts=(4, 2),
+            reduced_bias=rng.integers(-99, 99, (2, 20)),
+            idle_h=rng.integers(-99, 99, 5),
+        )
+        for index, layer in enumerate(design.network.layers)
+    )
+    network = QuantNetwork(layers, rng.integers(-7, 8, 8))
+    replace(design, network=network).save(tmp_path / "d")
+    loaded = Design.load(tmp_path / "d").network
+    assert loaded.predictor is not None
+    np.testing.assert_array_equal(loaded.predictor, network.predictor, strict=True)
+    for layer, again in zip(network.layers, loaded.layers, strict=True):
+        for name in ("weights", "reduced_bias", "idle_h"):
+            np.testing.assert_array_equal(getattr(layer, name), getattr(again, name), strict=True)
+        assert (again.images, again.counts) == (layer.images, (4, 2))
 
 
 def test_the_graph_around_the_lstm_is_kept(design: Design, tmp_path: Path) -> None:
@@ -138,7 +162,12 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda path: (path / "network.npz").write_bytes(b"PK"), r"network\.npz: is damaged \("),
     (lambda path: (path / "network.npz").write_bytes(b"PK\3\4"), r"network\.npz: is damaged \("),
     (lambda path: (path / "float.npz").unlink(), r"float\.npz: cannot be read \(No such file"),
-    (_edit("design.json", lambda d: d.update(format=9)), r"field format: is 9, not 1; compile the model again$"),
+    (_edit("design.json", lambda d: d.update(format=9)), r"field format: is 9, not 2; compile the model again$"),
+    (_edit("design.json", lambda d: d.update(format=1)), r"field format: is 1, not 2; compile the model again$"),
+    (_edit("design.json", lambda d: d["layers"][0].pop("images")), r"field layers\[0\] field images: is None"),
+    (_edit("design.json", lambda d: d["layers"][0].update(images=[6])), r"layers\[0\]: is damaged \(Images must be"),
+    (_edit("design.json", lambda d: d["layers"][0].update(counts=["2"])), r"layers\[0\] field counts: is \['2'\]"),
+    (_edit("design.json", lambda d: d["layers"][0].update(counts=[3])), r"\(Layer idle_h must have shape|reduced_bias"),
     (_edit("design.json", lambda d: d.update(layers=[])), r"field layers: is empty"),
     (_edit("design.json", lambda d: d.pop("target")), r"field target: is None"),
     (_edit("design.json", lambda d: d["layers"][1].update(c_frac="x")), r"field layers\[1\] field c_frac: is 'x'"),
@@ -148,6 +177,8 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (_edit("engine.json", lambda d: d.update(lanes=0)), r"engine\.json: is damaged \(Engine lanes must"),
     (_edit("engine.json", lambda d: d.update(colour=1)), r"Unknown engine parameters: colour"),
     (_arrays(lambda a: a.pop("l1_bias")), r"network\.npz field l1_bias: is missing"),
+    (_arrays(lambda a: a.update(predictor=np.zeros(3, dtype=np.int64))), r"network\.npz: is damaged \(Predictor must"),
+    (_arrays(lambda a: a.update(predictor=np.zeros(8))), r"network\.npz field predictor: is float64, not int64"),
     (_arrays(lambda a: a.update(l0_bias=a["l0_bias"] / 2)), r"field l0_bias: is float64, not int64"),
     (_arrays(lambda a: a.update(l0_weights=a["l0_weights"] * 1000)), r"layers\[0\]: is damaged \(Layer weights must"),
 ]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lstmith.boards.board import Board
 from lstmith.boards.catalogue import BOARDS, find_board, find_target
-from lstmith.compiler.size import limits_for, size_engine, weight_words
+from lstmith.compiler.images import MONITORED, SMALL_CHANGES, accumulator_bits
+from lstmith.compiler.size import limits_for, size_engine, size_with_images, weight_words
 from lstmith.golden.errors import UserError
 from lstmith.golden.model import GoldenModel
+from lstmith.golden.policy import Policy
+from lstmith.golden.policy_check import check_policies
 from lstmith.golden.quantised import Grid, QuantLayer, QuantNetwork
 
 
@@ -48,6 +52,44 @@ def test_icebreaker_is_filled_exactly() -> None:
         UserError, match=r"^target: icebreaker has 1048576 bits .* needs \d+, \d+ too many; use --target"
     ):
         size_engine(_network(129, 128, 8), find_board("icebreaker"))
+
+
+def test_lower_images_where_there_is_room() -> None:
+    network = _network(128, 128, 8)
+    richer, config, report = size_with_images(network, find_board("ulx3s-85f"))
+    assert [layer.images for layer in richer.layers] == [(4,)]
+    assert (config.mixed, config.monitor, config.skip, config.masks) == (True, True, True, 1)
+    assert (config.lanes, config.weight_depth, report.weight_words) == (64, 2048, 1536)
+    # The same lanes, but 16 bit fill the board.
+    richer, config, _ = size_with_images(_network(128, 128, 16), find_board("ulx3s-85f"))
+    assert [layer.images for layer in richer.layers] == [()]
+    assert (config.mixed, config.monitor, config.skip) == (True, False, True)
+    richer, config, _ = size_with_images(_network(20, 7, 16, 4, 8), None)
+    assert [layer.images for layer in richer.layers] == [(8,), (), (4,)]
+    assert config.precisions == (4, 8, 16)
+    richer, config, _ = size_with_images(network, find_board("icebreaker"))
+    assert [layer.images for layer in richer.layers] == [()]
+    assert (config.mixed, config.monitor, config.skip) == (False, False, False)
+
+
+@pytest.mark.parametrize("policy", [SMALL_CHANGES, MONITORED])
+@pytest.mark.parametrize("precision", [8, 16])
+def test_sums_have_room_for_what_lower_images_miss(policy: Policy, precision: int) -> None:
+    rng = np.random.default_rng(precision)
+    (layer,) = _network(20, 9, precision).layers
+    limit = (1 << (precision - 1)) - 1
+    layer = replace(layer, weights=rng.integers(-limit, limit + 1, layer.weights.shape))
+    if precision == 8:
+        # The exponent 2 of the input grid would leave changes of at most 15 for the lower image.
+        layer = replace(layer, x_grid=replace(layer.x_grid, exponent=1))
+    network, config, _ = size_with_images(QuantNetwork((layer,)), None)
+    check_policies(network, config, [policy])
+    narrow = replace(config, acc_width=accumulator_bits(network.layers[0]))
+    check_policies(network, narrow, [policy])
+    if precision == 16:
+        return  # what 8-bit images miss is too little for any refresh to matter
+    with pytest.raises(ValueError, match=r"^Layer 0 policy field refresh is 65535: sums may reach \d+, beyond"):
+        check_policies(network, narrow, [replace(policy, refresh=0xFFFF)])
 
 
 def test_images_of_the_flagship() -> None:
