@@ -48,6 +48,10 @@ class Sequences:
         Per layer, float64 [N, H] each, if the file gives any initial state.
     source : str
         File name for messages.
+    hint : bool [N, T] or None
+        Steps that a policy may skip; never after a sequence's end.
+    active : int64 [N, T] or None
+        Units of the first layer to compute; 0 after a sequence's end.
     """
 
     x: npt.NDArray[np.float32]
@@ -55,6 +59,8 @@ class Sequences:
     single: bool
     state: list[tuple[FloatArray, FloatArray]] | None
     source: str
+    hint: npt.NDArray[np.bool_] | None = None
+    active: npt.NDArray[np.int64] | None = None
 
     @property
     def valid(self) -> npt.NDArray[np.bool_]:
@@ -67,7 +73,10 @@ class Sequences:
 
 
 def load_sequences(path: Path, network: FloatNetwork) -> Sequences:
-    """Read ``x`` [T, I] or [N, T, I], and optionally ``lengths`` [N] and initial states.
+    """Read ``x`` [T, I] or [N, T, I], and optionally ``lengths`` [N], initial states, ``hint`` and ``active``.
+
+    ``hint`` marks steps that may be skipped: bool [T], or [N, T] beside [N, T, I]. ``active`` is the number
+    of units of the first layer to compute: integers of the same shape, or one for each sequence.
 
     Initial states are ``h0`` and ``c0`` for a network of one layer, ``h0_l0``, ``c0_l0``, ``h0_l1``, ...
     for stacked layers, each [H] or [N, H]; what is absent is the network's own.
@@ -95,7 +104,13 @@ def load_sequences(path: Path, network: FloatNetwork) -> Sequences:
         lengths = lengths.astype(np.int64)
     checked, lengths = Calibration(batch, lengths, str(path)).checked(network)
     return Sequences(
-        checked.astype(np.float32), lengths, single, _states(path, arrays, network, len(checked)), str(path)
+        checked.astype(np.float32),
+        lengths,
+        single,
+        _states(path, arrays, network, len(checked)),
+        str(path),
+        _hint(path, arrays, lengths, x.shape[:-1]),
+        _active(path, arrays, lengths, x.shape[:-1]),
     )
 
 
@@ -147,6 +162,32 @@ def _real(path: Path, name: str, array: npt.NDArray[Any]) -> FloatArray:
     if array.dtype.kind not in "fiu":
         raise UserError(f"{path} field {name}", f"has type {array.dtype}", "give float32")
     return array.astype(np.float64)
+
+
+def _hint(
+    path: Path, arrays: dict[str, npt.NDArray[Any]], lengths: npt.NDArray[np.int64], shape: tuple[int, ...]
+) -> npt.NDArray[np.bool_] | None:
+    if "hint" not in arrays:
+        return None
+    hint = arrays["hint"]
+    if hint.dtype != np.bool_ or hint.shape != shape:
+        raise UserError(f"{path} field hint", f"is {hint.dtype} {hint.shape}", f"give bool {shape}")
+    steps = shape[-1]
+    return hint.reshape(len(lengths), steps) & (np.arange(steps) < lengths[:, None])
+
+
+def _active(
+    path: Path, arrays: dict[str, npt.NDArray[Any]], lengths: npt.NDArray[np.int64], shape: tuple[int, ...]
+) -> npt.NDArray[np.int64] | None:
+    if "active" not in arrays:
+        return None
+    active = arrays["active"]
+    if active.dtype.kind not in "iu" or active.shape not in (shape, shape[:-1]):
+        raise UserError(
+            f"{path} field active", f"is {active.dtype} {active.shape}", f"give integers {shape[:-1]} or {shape}"
+        )
+    by_step = active.astype(np.int64).reshape(len(lengths), -1)
+    return by_step * (np.arange(shape[-1]) < lengths[:, None])
 
 
 def _states(

@@ -54,6 +54,26 @@ def test_initial_state_of_one_layer_and_of_stacked_layers(tmp_path: Path) -> Non
     np.testing.assert_array_equal(data.state[0][1], np.zeros((2, 3)))
 
 
+def test_hints_and_active_counts(tmp_path: Path) -> None:
+    x, lengths = np.zeros((2, 4, 2), dtype=np.float32), np.array([4, 3])
+    data = load_sequences(_file(tmp_path, x=x), _network())
+    assert data.hint is None
+    assert data.active is None
+    hint = np.array([[0, 1, 0, 0], [1, 0, 1, 1]], dtype=bool)
+    data = load_sequences(_file(tmp_path, x=x, lengths=lengths, hint=hint, active=np.array([3, 2])), _network())
+    assert data.hint is not None
+    assert data.hint.astype(int).tolist() == [[0, 1, 0, 0], [1, 0, 1, 0]], "nothing is hinted after the end"
+    assert data.active is not None
+    assert data.active.tolist() == [[3, 3, 3, 3], [2, 2, 2, 0]]
+    data = load_sequences(_file(tmp_path, x=x[0], hint=hint[0], active=np.array(3)), _network())
+    assert data.hint is not None
+    assert data.active is not None
+    assert (data.hint.shape, data.active.tolist()) == ((1, 4), [[3, 3, 3, 3]])
+    data = load_sequences(_file(tmp_path, x=x[0], active=np.array([3, 2, 2, 3])), _network())
+    assert data.active is not None
+    assert data.active.tolist() == [[3, 2, 2, 3]]
+
+
 X = np.zeros((2, 4, 2), dtype=np.float32)
 NAN = X.copy()
 NAN[1, 2, 0] = np.nan
@@ -75,6 +95,14 @@ NAN[1, 2, 0] = np.nan
         ({"x": X, "h0": np.zeros(4)}, r"field h0: has shape \(4,\); give \(3,\) or \(2, 3\)$"),
         ({"x": X, "h0": np.full(3, 1.5)}, r"field h0: reaches 1\.5; keep h within -1\.\.1$"),
         ({"x": X, "c0": np.full(3, np.nan)}, r"field c0: holds NaN or infinity"),
+        ({"x": X, "hint": np.zeros((2, 4))}, r"field hint: is float64 \(2, 4\); give bool \(2, 4\)$"),
+        ({"x": X, "hint": np.zeros(4, dtype=bool)}, r"field hint: is bool \(4,\); give bool \(2, 4\)$"),
+        ({"x": X[0], "hint": np.zeros((1, 4), dtype=bool)}, r"field hint: is bool \(1, 4\); give bool \(4,\)$"),
+        (
+            {"x": X, "active": np.zeros(4, dtype=int)},
+            r"field active: is int64 \(4,\); give integers \(2,\) or \(2, 4\)$",
+        ),
+        ({"x": X, "active": np.ones(2)}, r"field active: is float64 \(2,\)"),
         ({"x": X, "h0_l0": np.zeros(3)}, r"field h0_l0: names no layer; use c0, h0$"),
     ],
 )
