@@ -7,7 +7,7 @@ PYTHON_BIN  := .venv/bin/python
 ENVIRONMENT := .venv/.ready
 DATA        := build/data/.ready
 TYPES       := build/types/lstmith
-PACKAGES    := golden compiler host boards rtl scripts workloads
+PACKAGES    := golden compiler host boards rtl scripts tuning workloads
 
 # The folder names (rtl, host, ...) must not become importable top-level modules.
 export PYTHONSAFEPATH := 1

@@ -16,7 +16,7 @@ import typer
 
 from lstmith.golden.errors import UserError
 
-from . import bench, boards, compile, generate, hardware, report, run
+from . import bench, boards, compile, generate, hardware, report, run, tune
 
 app = typer.Typer(
     name="lstmith",
@@ -29,6 +29,7 @@ app.command("run")(run.command)
 app.command("generate")(generate.command)
 app.command("synth")(hardware.synth_command)
 app.command("build")(hardware.build_command)
+app.command("tune")(tune.command)
 app.command("report")(report.command)
 app.command("boards")(boards.command)
 app.command("bench")(bench.command)

@@ -1,0 +1,182 @@
+"""Tuning: pieces, split, search space and search."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_tests.unit.tuning_cases import compiled, tune, walk
+from lstmith.compiler.design import Design
+from lstmith.golden.errors import UserError
+from lstmith.golden.policy import Mode, Monitor, Policy, Rule
+from lstmith.golden.policy_check import check_policies
+from lstmith.golden.policy_file import load_policy
+from lstmith.tuning.engine import GoldenEngine
+from lstmith.tuning.pieces import Recorded, Segment, spans_of
+from lstmith.tuning.search import Measured, Trial, fastest, pareto, search
+from lstmith.tuning.space import Space
+from lstmith.tuning.split import split
+from lstmith.tuning.task import Task, prepare
+
+
+@pytest.fixture
+def design(tmp_path: Path, rng: np.random.Generator, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A small design."""
+    found = compiled(tmp_path, rng)
+    capsys.readouterr()
+    return found
+
+
+def test_spans_cover_every_step_once(rng: np.random.Generator) -> None:
+    """Whatever is cut, each step of each segment counts in one span."""
+    segments = [
+        Segment(index, int(begin), int(begin + steps))
+        for index, (begin, steps) in enumerate(zip(rng.integers(0, 50, 5), rng.integers(1, 3000, 5), strict=True))
+    ]
+    for cuts in (False, True):
+        seen = [np.zeros(segment.end, dtype=int) for segment in segments]
+        for span in spans_of(segments, cuts=cuts):
+            assert 0 <= span.start <= span.begin < span.end
+            seen[span.segment][span.begin : span.end] += 1
+        for segment, counts in zip(segments, seen, strict=True):
+            assert (counts[: segment.begin] == 0).all()
+            assert (counts[segment.begin :] == 1).all()
+
+
+def test_pieces_agree_with_whole_sequences(design: Path, rng: np.random.Generator) -> None:
+    """Cut sequences give nearly the h and the cycles of whole ones; sequences too short to cut give exactly them."""
+    made = Design.load(design)
+    engine = GoldenEngine(made.network, made.source, made.engine)
+    policies = [Policy(Mode.AUTO, tau_x=4, tau_h=4, refresh=8)]
+    for steps, exact in ((2000, False), (90, True)):
+        recorded = Recorded(list(walk(rng, 2, steps)))
+        whole, cut = (engine.run(engine.prepared(recorded, cuts=cuts), policies) for cuts in (False, True))
+        for one, other in zip(whole.h, cut.h, strict=True):
+            assert one.shape == other.shape == (steps, made.network.layers[-1].units)
+            assert np.abs(one - other).max() <= (0 if exact else 0.2)
+        assert cut.costs.cycles_per_step == pytest.approx(whole.costs.cycles_per_step, rel=0 if exact else 0.02)
+        assert len(cut.costs.cycles) == 2 * steps
+
+
+def test_forced_steps_are_low(design: Path, rng: np.random.Generator) -> None:
+    """Steps forced to the low precision are, apart from the first two; other steps are not."""
+    made = Design.load(design)
+    engine = GoldenEngine(made.network, made.source, made.engine)
+    prepared = engine.prepared(Recorded([walk(rng, 80)]), cuts=False)
+    low = rng.random(80) < 0.5
+    policies = [Policy(Mode.AUTO, refresh=4, monitor=Monitor(Rule.RATIO, low=0))]
+    run = engine.run(prepared, policies, low=[low])
+    assert (run.costs.lowered[2:] == low[2:]).all()
+    assert not engine.run(prepared, policies).costs.lowered.any()
+
+
+@pytest.mark.parametrize(("lengths", "kind"), [([400], "time"), ([200, 100], "time"), ([40] * 20, "sequences")])
+def test_parts_share_no_step(lengths: list[int], kind: str) -> None:
+    """What is held out is in no segment that is tuned on."""
+    divided = split(np.array(lengths), "x.npz")
+    assert divided.kind == kind
+    parts = [
+        {(segment.sequence, step) for segment in part for step in range(segment.begin, segment.end)}
+        for part in (divided.tune, divided.heldout)
+    ]
+    assert not parts[0] & parts[1]
+    assert len(parts[0] | parts[1]) == sum(lengths)
+
+
+@pytest.mark.parametrize(("lengths", "per_sequence"), [([40], False), ([500], True), ([3] * 16, False)])
+def test_too_little_data_is_refused(lengths: list[int], per_sequence: bool) -> None:
+    """One line that names the file."""
+    with pytest.raises(UserError, match=r"x\.npz field"):
+        split(np.array(lengths), "x.npz", per_sequence=per_sequence)
+
+
+def test_every_point_of_the_space_is_a_valid_policy(design: Path, rng: np.random.Generator) -> None:
+    """Whatever the optimiser proposes can be run, and the known starts keep their meaning."""
+    made = Design.load(design)
+    space = Space.of(made.network, made.engine, [walk(rng, 200)])
+    assert {"tau_x", "refresh", "monitor", "change"} <= space.sizes.keys()
+    for _ in range(300):
+        params = {name: int(rng.integers(size)) for name, size in space.sizes.items()}
+        check_policies(made.network, made.engine, space.policies(params))
+    starts = [space.policies(params)[0] for params in space.starts()]
+    assert starts[0] == Policy(Mode.AUTO)
+    assert Policy(Mode.AUTO, tau_x=4, tau_h=4, refresh=8) in starts
+
+
+def test_search_does_not_depend_on_the_workers(design: Path, tmp_path: Path, rng: np.random.Generator) -> None:
+    """One worker and two find the same policies in the same order; another seed finds others."""
+    data = tmp_path / "data.npz"
+    np.savez(data, x=walk(rng, 300))
+    task = Task.load(design, data, "h_error")
+
+    def found(workers: int, seed: int) -> list[Trial]:
+        return search(
+            functools.partial(prepare, design, data, "h_error"),
+            task.space,
+            trials=32,
+            max_loss=0.02,
+            seed=seed,
+            workers=workers,
+        )
+
+    first = found(1, 1)
+    assert first == found(2, 1)
+    assert first != found(1, 2)
+
+
+def test_pareto_and_choice() -> None:
+    """The Pareto set has no point that another beats, and the choice is its fastest within the loss."""
+    trials = [
+        Trial([Policy(theta_h=index)], Measured(loss, loss, cycles))
+        for index, (cycles, loss) in enumerate([(100, 0.0), (50, 0.2), (60, 0.3), (40, 0.5), (50, 0.1)])
+    ]
+    front = pareto(trials)
+    assert [(one.measured.cycles, one.measured.loss) for one in front] == [(40, 0.5), (50, 0.1), (100, 0.0)]
+    best = fastest(trials, 0.15)
+    assert best in front
+    assert best is not None
+    assert best.measured.cycles == 50
+    assert fastest(trials, -1.0) is None
+
+
+def test_heldout_data_does_not_steer_the_search(
+    design: Path, tmp_path: Path, rng: np.random.Generator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With other held-out data the same policies are found and chosen; only the figures on them differ."""
+    x = walk(rng, 400)
+    results, files = [], []
+    for noise in (0.0, 0.5):
+        other = x.copy()
+        other[200:] = np.clip(other[200:] + noise * rng.normal(size=(200, 3)), -1, 1)
+        assert tune(tmp_path, design, x=other) == 0
+        results.append(json.loads((tmp_path / "r.json").read_text()))
+        files.append((tmp_path / "policy.json").read_text())
+    one, two = results
+    assert files[0] == files[1]
+    assert [point["policy"] for point in one["points"]] == [point["policy"] for point in two["points"]]
+    assert [point["tune"] for point in one["points"]] == [point["tune"] for point in two["points"]]
+    assert one["chosen"]["loss"] != two["chosen"]["loss"]
+    assert one["figures_of"] == "heldout"
+    assert one["split"] == {"by": "time", "tune_segments": 1, "tune_steps": 200} | {
+        "heldout_segments": 1,
+        "heldout_steps": 200,
+    }
+    assert "tuned on 200 steps; the figures are of 200 others" in capsys.readouterr().out
+
+
+def test_outputs(design: Path, tmp_path: Path, rng: np.random.Generator) -> None:
+    """The policy can be read back, the Pareto set holds it, and the plot is there."""
+    assert tune(tmp_path, design, x=walk(rng, 400)) == 0
+    result = json.loads((tmp_path / "r.json").read_text())
+    policies = load_policy(tmp_path / "policy.json", 1)
+    assert result["chosen"] in result["points"]
+    assert json.loads((tmp_path / "policy.json").read_text()) == result["chosen"]["policy"]
+    assert len(policies) == 1
+    for point in result["points"]:
+        assert {"policy", "metric", "loss", "cycles_per_step", "speedup_vs_static"} <= point.keys()
+        assert point["speedup_vs_static"] * point["cycles_per_step"] == pytest.approx(result["static_cycles_per_step"])
+    assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,91 @@
+"""What a run of the golden model cost: cycles, and which weights were read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.golden.activity import LayerTrace
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.pass_words import entry_words
+from lstmith.golden.quantised import QuantLayer, QuantNetwork
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of steps.
+
+    Parameters
+    ----------
+    cycles : int64 [S]
+    words : int64 [S]
+        16-bit weight words that each lane read.
+    lowered : float64 [S]
+        Part of the step's layers and folds that the monitor or a forced choice ran below the layer's precision.
+    entries, low_entries : int64 [S]
+        List entries of all layers, and those on a lower image, by their size or by the step's precision.
+    skipped, restarts : bool [S]
+        Steps that did nothing; steps in which the first layer recomputed its sums.
+    """
+
+    cycles: IntArray
+    words: IntArray
+    lowered: FloatArray
+    entries: IntArray
+    low_entries: FloatArray
+    skipped: npt.NDArray[np.bool_]
+    restarts: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        network: QuantNetwork,
+        traces: list[LayerTrace],
+        cycles: IntArray,
+        counted: npt.NDArray[np.bool_],
+    ) -> Costs:
+        """Costs of the counted steps (bool [N, T]) of a run."""
+        layers = list(zip(network.layers, traces, strict=True))
+        skipped = traces[0].skipped
+        low_parts = np.stack([(trace.levels < layer.precision).mean(axis=2) for layer, trace in layers])
+        low_parts = low_parts * ~skipped
+        entries = [trace.entries for trace in traces]
+        low_entries = sum(each[..., 1] + each[..., 0] * part for each, part in zip(entries, low_parts, strict=True))
+        return cls(
+            cycles=cycles[counted],
+            words=np.sum([_words(layer, trace) for layer, trace in layers], axis=0)[counted],
+            lowered=low_parts.mean(axis=0)[counted],
+            entries=np.sum(entries, axis=(0, 3))[counted],
+            low_entries=low_entries[counted],
+            skipped=skipped[counted],
+            restarts=(traces[0].restart & ~skipped)[counted],
+        )
+
+    @classmethod
+    def joined(cls, parts: list[Costs]) -> Costs:
+        """Costs of several runs together."""
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+
+    @property
+    def cycles_per_step(self) -> float:
+        """Mean."""
+        return float(self.cycles.mean())
+
+
+def dense_cycles(network: QuantNetwork, config: EngineConfig) -> int:
+    """Cycles of a step in which every column is read at the layers' precision and nothing else takes time."""
+    return sum(
+        config.folds(layer.units) * (layer.inputs + layer.units) * config.words_per_entry(layer.precision)
+        for layer in network.layers
+    )
+
+
+def _words(layer: QuantLayer, trace: LayerTrace) -> IntArray:
+    """Words that a lane reads, int64 [N, T]; all folds of a layer count, idle lanes of the last one too."""
+    words = entry_words(layer, trace.levels)
+    return np.where(trace.skipped, 0, np.einsum("ntfk,ntk->nt", words, trace.entries))

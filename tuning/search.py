@@ -1,0 +1,193 @@
+"""The search: Optuna proposes, worker processes measure, the Pareto set remains.
+
+Trials are proposed in rounds of a fixed size and reported in order, so the result does not depend on the number of
+workers or on which of them is faster.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import optuna
+
+from lstmith.golden.errors import UserError
+from lstmith.golden.policy import Policy
+from lstmith.golden.policy_file import describe_policy
+
+from .space import Params, Space
+
+#: Trials proposed together.
+ROUND = 8
+#: Policies whose loss is more than this many times the wanted one are of no interest to the sampler.
+INTEREST = 3.0
+#: Trials before the sampler's model guides it, beside the known starts.
+RANDOM_TRIALS = 8
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a policy does on some data.
+
+    Parameters
+    ----------
+    metric : float
+    loss : float
+        How much worse than float, in the metric's unit; negative if better.
+    cycles : float
+        Per step, mean.
+    """
+
+    metric: float
+    loss: float
+    cycles: float
+
+
+Evaluate = Callable[[list[Policy]], Measured]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A policy that was tried."""
+
+    policies: list[Policy]
+    measured: Measured
+
+
+def search(
+    prepare: Callable[[], Evaluate],
+    space: Space,
+    *,
+    trials: int,
+    max_loss: float,
+    seed: int = 1,
+    workers: int = 2,
+    starts: list[Params] | None = None,
+    report: Callable[[int], None] | None = None,
+) -> list[Trial]:
+    """Try policies.
+
+    Parameters
+    ----------
+    prepare : callable
+        Makes the function that measures a policy; called once in each worker, so it must be picklable.
+    space : Space
+    trials : int
+        Policies to propose; one that was proposed before is not measured again.
+    max_loss : float
+        What the user will accept: the search spends itself near it.
+    seed : int
+    workers : int
+    starts : list of Params or None
+        Tried first; the space's own if None.
+    report : callable or None
+        Called with the number of finished trials.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    limit = INTEREST * max_loss if max_loss > 0 else 0.0
+    sampler = optuna.samplers.TPESampler(
+        seed=seed,
+        multivariate=True,
+        constant_liar=True,
+        n_startup_trials=RANDOM_TRIALS,
+    )
+    study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
+    for params in (space.starts() if starts is None else starts)[:trials]:
+        study.enqueue_trial(params)
+    choices: dict[str, optuna.distributions.BaseDistribution] = {
+        name: (
+            optuna.distributions.CategoricalDistribution(tuple(range(size)))
+            if name in ("mode", "monitor")
+            else optuna.distributions.IntDistribution(0, size - 1)
+        )
+        for name, size in space.sizes.items()
+    }
+    known: dict[str, Trial] = {}
+    with _Workers(prepare, workers) as measure:
+        for first in range(0, trials, ROUND):
+            asked = [study.ask(choices) for _ in range(min(ROUND, trials - first))]
+            proposed = [space.policies({name: int(value) for name, value in one.params.items()}) for one in asked]
+            fresh = {_key(policies): policies for policies in proposed if _key(policies) not in known}
+            for key, found in zip(fresh, measure(list(fresh.values())), strict=True):
+                known[key] = Trial(fresh[key], found)
+            for one, policies in zip(asked, proposed, strict=True):
+                measured = known[_key(policies)].measured
+                one.set_constraint("loss", measured.loss - limit)
+                study.tell(one, [max(measured.loss, 0.0), measured.cycles])
+            if report is not None:
+                report(first + len(asked))
+    return list(known.values())
+
+
+def pareto(trials: list[Trial]) -> list[Trial]:
+    """Those that no other beats in loss and cycles, fewest cycles first."""
+    best: list[Trial] = []
+    for trial in sorted(trials, key=lambda trial: (trial.measured.cycles, trial.measured.loss)):
+        if not best or trial.measured.loss < best[-1].measured.loss:
+            best.append(trial)
+    return best
+
+
+def fastest(trials: list[Trial], max_loss: float) -> Trial | None:
+    """The policy with the fewest cycles among those that lose at most ``max_loss``."""
+    able = [trial for trial in trials if trial.measured.loss <= max_loss]
+    return min(able, key=lambda trial: (trial.measured.cycles, trial.measured.loss), default=None)
+
+
+def _key(policies: list[Policy]) -> str:
+    return json.dumps([describe_policy(policy) for policy in policies])
+
+
+class _Workers:
+    """Measures lists of policies, in this process if there is one worker."""
+
+    def __init__(self, prepare: Callable[[], Evaluate], workers: int):
+        self._prepare, self._count = prepare, workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Callable[[list[list[Policy]]], list[Measured]]:
+        if self._count == 1:
+            evaluate = self._prepare()
+            return lambda wanted: [evaluate(policies) for policies in wanted]
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(self._count, context, initializer=_begin, initargs=(self._prepare,))
+        return self._measure
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._pool is not None:
+            if kind is not None:
+                for process in multiprocessing.active_children():
+                    process.terminate()
+            self._pool.shutdown(wait=kind is None, cancel_futures=True)
+
+    def _measure(self, wanted: list[list[Policy]]) -> list[Measured]:
+        assert self._pool is not None
+        found = []
+        for outcome in self._pool.map(_measure, wanted):
+            if isinstance(outcome, tuple):
+                raise UserError(*outcome)
+            found.append(outcome)
+        return found
+
+
+_evaluate: Evaluate | None = None
+
+
+def _begin(prepare: Callable[[], Evaluate]) -> None:
+    """Start a worker; an interrupt is the parent's to handle."""
+    global _evaluate  # noqa: PLW0603 - what a worker process is for
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _evaluate = prepare()
+
+
+def _measure(policies: list[Policy]) -> Measured | tuple[str, str, str]:
+    """One policy; a user error comes back as its parts, for exceptions of three arguments do not travel."""
+    assert _evaluate is not None
+    try:
+        return _evaluate(policies)
+    except UserError as error:
+        return error.where, error.problem, error.fix

@@ -1,0 +1,225 @@
+"""What may be chosen in a policy of a design, as numbers for an optimiser.
+
+One set of thresholds serves all layers, except that the first layer's input has its own: the input of a later layer
+is an h as well. A threshold is an index into a ladder, since what matters of it is its ratio, and zero is on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lstmith.golden.config import PACKED_OPERAND, EngineConfig
+from lstmith.golden.policy import Mode, Monitor, Policy, Rule, Scope, Skip
+from lstmith.golden.policy_check import check_policies
+from lstmith.golden.quantised import QuantNetwork
+
+from .pieces import Float32
+
+Params = dict[str, int]
+
+TAUS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32, 48, 63, 96, 127, 192, 255)
+THETAS = (0, 1, 2, 3, 4, 6, 8)
+REFRESHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+RATIOS = (2, 4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128)
+UNIT_PARTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7)
+HYSTERESES = (0, 1, 2, 4, 8, 16)
+WARMUPS = (0, 4, 16)
+LIMITS = (1, 2, 3, 4, 8)
+#: Parts of the steps whose input moved less: the thresholds of the skip rule.
+SKIP_PARTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
+KEEPING = (Mode.DELTA, Mode.AUTO)
+
+
+@dataclass(frozen=True)
+class Space:
+    """The choices.
+
+    Parameters
+    ----------
+    network : QuantNetwork
+    config : EngineConfig
+    sizes : dict of str to int
+        Values of each parameter: it is an index below this.
+    modes : tuple of Mode
+    monitors : tuple of (Rule, Scope)
+    thetas_x : tuple of int
+        Ladder of the input's threshold.
+    changes : tuple of int
+        Ladder of the skip rule.
+    """
+
+    network: QuantNetwork
+    config: EngineConfig
+    sizes: dict[str, int]
+    modes: tuple[Mode, ...]
+    monitors: tuple[tuple[Rule, Scope], ...]
+    thetas_x: tuple[int, ...]
+    changes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, network: QuantNetwork, config: EngineConfig, xs: list[Float32], skips: bool = True) -> Space:
+        """The space of a design; typical sequences (float32 [T, I]) scale the thresholds of the input.
+
+        Parameters
+        ----------
+        skips : bool
+            Whether steps may be skipped.
+        """
+        first = network.layers[0]
+        images = config.mixed and all(layer.images for layer in network.layers)
+        mode_choice = (Mode.SKIP, Mode.DELTA, *((Mode.AUTO,) if config.mixed else ()))
+        monitors: tuple[tuple[Rule, Scope], ...] = ((Rule.OFF, Scope.LAYER),)
+        narrow = all(max(layer.x_grid.span, layer.h_grid.span) <= PACKED_OPERAND for layer in network.layers)
+        if config.monitor and images and narrow:
+            scopes = (Scope.LAYER, Scope.FOLD) if config.folds(first.units) > 1 else (Scope.LAYER,)
+            monitors += tuple((rule, scope) for rule in (Rule.RATIO, Rule.COUNT) for scope in scopes)
+        # A 16-bit input has steps 2^7 or 2^8 finer than an 8-bit one.
+        unit = max(1, (first.x_grid.high - first.x_grid.low + 1) // 256)
+        thetas_x = tuple(theta * unit for theta in THETAS)
+        changes = (0, *_changes(network, xs)) if config.skip and skips else (0,)
+        sizes = {"mode": len(mode_choice), "theta_x": len(thetas_x), "theta_h": len(THETAS)}
+        if config.mixed:
+            sizes["refresh"] = len(REFRESHES)
+        if images:
+            most_x, most_h = _tau_limits(network, config)
+            for name in ("tau", "restart_tau"):
+                sizes[f"{name}_x"] = sum(tau <= most_x for tau in TAUS)
+                sizes[f"{name}_h"] = sum(tau <= most_h for tau in TAUS)
+        if len(monitors) > 1:
+            sizes |= {"monitor": len(monitors), "ratio": len(RATIOS), "part": len(UNIT_PARTS)}
+            sizes |= {"hysteresis": len(HYSTERESES), "warmup": len(WARMUPS)}
+        if len(changes) > 1:
+            sizes |= {"change": len(changes), "limit": len(LIMITS)}
+        if network.masks > 1:
+            sizes["active"] = network.masks
+        return cls(network, config, sizes, mode_choice, monitors, thetas_x, changes)
+
+    def policies(self, params: Params) -> list[Policy]:
+        """The policies that parameters stand for; a refresh whose sums could overflow is shortened."""
+
+        def at(name: str, ladder: tuple[int, ...]) -> int:
+            return ladder[params.get(name, 0)]
+
+        mode = self.modes[params["mode"]]
+        keeps = mode in KEEPING
+        rule, scope = self.monitors[params.get("monitor", 0)]
+        first = Policy(
+            mode,
+            theta_x=at("theta_x", self.thetas_x) if keeps else 0,
+            theta_h=at("theta_h", THETAS) if keeps else 0,
+            tau_x=at("tau_x", TAUS) if keeps else 0,
+            tau_h=at("tau_h", TAUS) if keeps else 0,
+            restart_tau_x=at("restart_tau_x", TAUS),
+            restart_tau_h=at("restart_tau_h", TAUS),
+            monitor=self._monitor(rule, scope, params),
+        )
+        if keeps and first.mixes:
+            first = replace(first, refresh=REFRESHES[params["refresh"]])
+        if change := at("change", self.changes):
+            first = replace(first, skip=Skip(change=change, limit=at("limit", LIMITS)))
+        while True:
+            policies = [self._layer(first, index, params.get("active", 0)) for index in range(len(self.network.layers))]
+            try:
+                check_policies(self.network, self.config, policies)
+            except ValueError:
+                if first.refresh <= 1:
+                    raise
+                first = replace(first, refresh=first.refresh // 2)
+            else:
+                return policies
+
+    def params(self, policy: Policy) -> Params:
+        """Parameters of a first layer's policy, each as near as the ladders allow; those of no effect are lowest."""
+        monitor = policy.monitor
+        pairs: dict[str, tuple[tuple[int, ...], int]] = {
+            "theta_x": (self.thetas_x, policy.theta_x),
+            "theta_h": (THETAS, policy.theta_h),
+            "refresh": (REFRESHES, policy.refresh or REFRESHES[-1]),
+            "tau_x": (TAUS, policy.tau_x),
+            "tau_h": (TAUS, policy.tau_h),
+            "restart_tau_x": (TAUS, policy.restart_tau_x),
+            "restart_tau_h": (TAUS, policy.restart_tau_h),
+            "ratio": (RATIOS, monitor.low),
+            "hysteresis": (HYSTERESES, monitor.hysteresis),
+            "warmup": (WARMUPS, monitor.warmup),
+            "change": (self.changes, policy.skip.change),
+            "limit": (LIMITS, policy.skip.limit),
+        }
+        found = dict.fromkeys(self.sizes, 0)
+        for name, (ladder, value) in pairs.items():
+            if name in found:
+                found[name] = int(np.abs(np.array(ladder[: self.sizes[name]]) - value).argmin())
+        found["mode"] = self.modes.index(policy.mode) if policy.mode in self.modes else 0
+        if "monitor" in found and (monitor.rule, monitor.scope) in self.monitors:
+            found["monitor"] = self.monitors.index((monitor.rule, monitor.scope))
+        return found
+
+    def starts(self) -> list[Params]:
+        """Policies that are known to be sensible, exact ones first."""
+        keeping = Mode.AUTO if Mode.AUTO in self.modes else Mode.DELTA
+        known = [Policy(keeping), Policy(Mode.SKIP), Policy(keeping, theta_h=1), Policy(keeping, theta_h=2)]
+        if "tau_x" in self.sizes:
+            known += [Policy(keeping, tau_x=tau, tau_h=tau, refresh=age) for tau in (2, 4, 8) for age in (8, 16)]
+            known += [Policy(keeping, tau_x=2, tau_h=4, restart_tau_x=2, restart_tau_h=4, refresh=8)]
+        if "monitor" in self.sizes:
+            watch = Monitor(Rule.RATIO, Scope.LAYER, low=10)
+            known += [Policy(keeping, tau_x=tau, tau_h=tau, refresh=8, monitor=watch) for tau in (0, 4)]
+        # Two may be the same on a design's ladders.
+        return [dict(pairs) for pairs in dict.fromkeys(tuple(self.params(policy).items()) for policy in known)]
+
+    def _monitor(self, rule: Rule, scope: Scope, params: Params) -> Monitor:
+        if rule is Rule.OFF:
+            return Monitor()
+        units = self.network.layers[0].units
+        if scope is Scope.FOLD:
+            units = min(units, self.config.lanes)
+        ratio = rule is Rule.RATIO
+        return Monitor(
+            rule,
+            scope,
+            low=RATIOS[params["ratio"]] if ratio else max(1, round(units * UNIT_PARTS[params["part"]])),
+            hysteresis=HYSTERESES[params["hysteresis"]],
+            theta=2,
+            warmup=WARMUPS[params["warmup"]],
+        )
+
+    def _layer(self, first: Policy, index: int, mask: int) -> Policy:
+        layer = self.network.layers[index]
+        active = layer.active(mask) if mask else 0
+        if index == 0:
+            return replace(first, active=active)
+        most = _tau_limit(self.network, self.config, index, "x")
+        return replace(
+            first,
+            active=active,
+            theta_x=first.theta_h,
+            tau_x=min(first.tau_h, most),
+            restart_tau_x=min(first.restart_tau_h, most),
+        )
+
+
+def _tau_limits(network: QuantNetwork, config: EngineConfig) -> tuple[int, int]:
+    """Largest thresholds of the first layer's input and of every layer's h."""
+    return _tau_limit(network, config, 0, "x"), min(
+        _tau_limit(network, config, index, "h") for index in range(len(network.layers))
+    )
+
+
+def _tau_limit(network: QuantNetwork, config: EngineConfig, index: int, side: str) -> int:
+    """Largest operand that a lower image can take, as :func:`check_policies` has it."""
+    layer = network.layers[index]
+    assert layer.entry_image is not None
+    limit = PACKED_OPERAND if layer.entry_image == 4 else (1 << (config.operand_width - 1)) - 1
+    exponent = layer.x_grid.exponent if side == "x" else 0
+    return min(TAUS[-1], limit >> (exponent + layer.precision - layer.entry_image))
+
+
+def _changes(network: QuantNetwork, xs: list[Float32]) -> list[int]:
+    grid = network.layers[0].x_grid
+    moved = [np.abs(np.diff(grid.apply(network.quantise_input(x)), axis=0)).sum(axis=1) for x in xs if len(x) > 1]
+    if not moved:
+        return []
+    quantiles = np.quantile(np.concatenate(moved), SKIP_PARTS).astype(int)
+    return sorted({int(value) for value in quantiles if value > 0})

@@ -1,0 +1,139 @@
+"""A design, data and a metric: what ``lstmith tune`` searches on, and what it reports."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.compiler.data import Sequences, load_sequences
+from lstmith.compiler.design import Design
+from lstmith.golden.errors import UserError
+from lstmith.golden.policy import Mode, Policy
+
+from .activity import dense_cycles
+from .engine import GoldenEngine, Prepared
+from .metrics import Float32, Labels, Material, Quality, named
+from .pieces import Recorded, Segment
+from .search import Evaluate, Measured
+from .space import Space
+from .split import Split, split
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is tuned.
+
+    Parameters
+    ----------
+    design : Design
+    where : str
+        Its directory.
+    sequences : Sequences
+    y : array or None
+        Labels: [N], [N, T] or [N, T, C], of a single sequence without N.
+    metric : str
+    """
+
+    design: Design
+    where: str
+    sequences: Sequences
+    y: npt.NDArray[Any] | None
+    metric: str
+
+    @classmethod
+    def load(cls, folder: Path, data: Path, metric: str) -> Task:
+        """Read a design and X.npz with the labels ``y``, if any.
+
+        Raises
+        ------
+        UserError
+            If a file is wrong.
+        """
+        design = Design.load(folder)
+        sequences = load_sequences(data, design.source)
+        with np.load(data, allow_pickle=False) as arrays:
+            y = arrays["y"] if "y" in arrays.files else None
+        if y is not None:
+            y = _batched(y, sequences, f"{data} field y")
+        return cls(design, str(folder), sequences, y, metric)
+
+    @functools.cached_property
+    def recorded(self) -> Recorded:
+        """The sequences."""
+        xs = [x[:length] for x, length in zip(self.sequences.x, self.sequences.lengths, strict=True)]
+        return Recorded(xs, self.sequences.state)
+
+    @functools.cached_property
+    def split(self) -> Split:
+        """The two parts."""
+        per_sequence = self.y is not None and self.y.ndim == 1
+        return split(self.sequences.lengths, self.sequences.source, per_sequence=per_sequence)
+
+    @property
+    def space(self) -> Space:
+        """The policies of the design, scaled by the part that is tuned on."""
+        return Space.of(self.design.network, self.design.engine, self._xs(self.split.tune))
+
+    @property
+    def static_cycles(self) -> int:
+        """Ideal cycles of a dense step at the design's own precision."""
+        return dense_cycles(self.design.network, self.design.engine)
+
+    def evaluator(self, segments: list[Segment], *, cuts: bool) -> Evaluator:
+        """Measures policies on segments; with ``cuts`` faster and a little less exactly, see :mod:`.pieces`."""
+        engine = GoldenEngine(self.design.network, self.design.source, self.design.engine)
+        trace = self.recorded.float_trace(self.design.source).h[-1]
+        reference = [trace[one.sequence, one.begin : one.end].astype(np.float32) for one in segments]
+        material = Material(
+            self.design, self.where, self._xs(segments), self._labels(segments), reference, self.sequences.source
+        )
+        return Evaluator(engine, engine.prepared(self.recorded, segments, cuts=cuts), named(self.metric, material))
+
+    def exact(self) -> list[Policy]:
+        """The policy that changes nothing: every column at the layers' precision."""
+        return [Policy(Mode.DENSE)] * len(self.design.network.layers)
+
+    def _xs(self, segments: list[Segment]) -> list[Float32]:
+        return [self.recorded.xs[one.sequence][one.begin : one.end] for one in segments]
+
+    def _labels(self, segments: list[Segment]) -> Labels | None:
+        if self.y is None:
+            return None
+        if self.y.ndim == 1:
+            return [self.y[one.sequence] for one in segments]
+        return [self.y[one.sequence, one.begin : one.end] for one in segments]
+
+
+class Evaluator:
+    """Measures policies on one part of the data."""
+
+    def __init__(self, engine: GoldenEngine, prepared: Prepared, quality: Quality):
+        self._engine, self._prepared, self.quality = engine, prepared, quality
+
+    def __call__(self, policies: list[Policy]) -> Measured:
+        """See :class:`.search.Measured`."""
+        run = self._engine.run(self._prepared, policies)
+        return Measured(*self.quality.measure(run.h), run.costs.cycles_per_step)
+
+
+def prepare(folder: Path, data: Path, metric: str) -> Evaluate:
+    """What a worker measures with: the part to tune on, cut into pieces."""
+    task = Task.load(folder, data, metric)
+    return task.evaluator(task.split.tune, cuts=True)
+
+
+def _batched(y: npt.NDArray[Any], sequences: Sequences, where: str) -> npt.NDArray[Any]:
+    count, steps = sequences.x.shape[:2]
+    batch = y[None] if sequences.single and y.shape[:1] == (steps,) else y
+    if batch.shape[:1] != (count,) or (batch.ndim > 1 and batch.shape[1] != steps):
+        raise UserError(
+            where, f"has shape {y.shape}", f"give a label per sequence [{count}] or per step [{count}, {steps}]"
+        )
+    if batch.dtype.kind not in "fiub":
+        raise UserError(where, f"has type {batch.dtype}", "give numbers")
+    return batch
