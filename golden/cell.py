@@ -14,13 +14,15 @@ def saturate(value: IntArray, width: int) -> IntArray:
     return np.clip(value, -(1 << (width - 1)), (1 << (width - 1)) - 1)
 
 
-def requantise(total: IntArray, layer: QuantLayer, config: EngineConfig) -> IntArray:
+def requantise(total: IntArray, layer: QuantLayer, config: EngineConfig, bias: IntArray) -> IntArray:
     """Row sums to pre-activations with 13 fraction bits, before the final halving and saturation.
 
     Parameters
     ----------
     total : int64 [..., 4H]
         Row sums P, each within ``acc_width`` bits.
+    bias : int64 [4H] or [N, 4H]
+        The layer's bias at its active count.
 
     Notes
     -----
@@ -28,10 +30,12 @@ def requantise(total: IntArray, layer: QuantLayer, config: EngineConfig) -> IntA
     (``2 * floor + 1``), so no rounding adder is needed and the mean error is zero.
     """
     floor = saturate((total << REQUANT_PRESHIFT) >> layer.shift, config.requant_width - 1)
-    return (((2 * floor + 1) * layer.mantissa) >> (config.requant_shift - 1)) + layer.bias
+    return (((2 * floor + 1) * layer.mantissa) >> (config.requant_shift - 1)) + bias
 
 
-def cell_step(total: IntArray, c_old: IntArray, layer: QuantLayer, config: EngineConfig) -> tuple[IntArray, IntArray]:
+def cell_step(
+    total: IntArray, c_old: IntArray, layer: QuantLayer, config: EngineConfig, bias: IntArray | None = None
+) -> tuple[IntArray, IntArray]:
     """One step of all units.
 
     Parameters
@@ -40,6 +44,8 @@ def cell_step(total: IntArray, c_old: IntArray, layer: QuantLayer, config: Engin
         Row sums.
     c_old : int64 [N, H]
         Cell state, ``c_frac`` fraction bits.
+    bias : int64 [4H] or [N, 4H] or None
+        Instead of the bias of all units.
 
     Returns
     -------
@@ -47,7 +53,7 @@ def cell_step(total: IntArray, c_old: IntArray, layer: QuantLayer, config: Engin
     c : int64 [N, H], saturated to ``c_width`` bits
     """
     units = layer.units
-    z = requantise(total, layer, config)
+    z = requantise(total, layer, config, layer.bias if bias is None else bias)
     z_o = z[:, 3 * units :]
     if layer.peep is not None:
         z[:, :units] += (layer.peep[0] * c_old) >> layer.peep_shift

@@ -24,6 +24,10 @@ Z_FRAC = 12
 H_FRAC = 15
 #: Width of a peephole weight.
 PEEP_BITS = 16
+#: Most active counts.
+MASKS = 8
+#: Largest operand of a 4-bit weight: two such weights share a multiplier.
+PACKED_OPERAND = 1023
 
 
 def bits_for(count: int) -> int:
@@ -65,6 +69,14 @@ class EngineConfig:
         Largest input width of the first layer.
     layers : int
         Largest number of stacked layers.
+    mixed : bool
+        Both lists of every step, so that each may take the shorter, and weight images of several precisions.
+    monitor : bool
+        Whether the cell state chooses precisions.
+    skip : bool
+        Whether steps can be skipped by the input's change or by the predictor; marked ones always can.
+    masks : int
+        Active counts, 1 to 8.
     """
 
     lanes: int
@@ -81,6 +93,10 @@ class EngineConfig:
     units: int = 128
     inputs: int = 128
     layers: int = 1
+    mixed: bool = False
+    monitor: bool = False
+    skip: bool = False
+    masks: int = 1
 
     def __post_init__(self) -> None:
         positive = ("lanes", "weight_depth", "units", "inputs", "layers")
@@ -96,12 +112,15 @@ class EngineConfig:
             "operand_width": (10, 18),
             "c_width": (12, 24),
             "ways": (1, 2),
+            "masks": (1, MASKS),
         }
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"Engine {name} must be between {low} and {high}, not {getattr(self, name)!r}")
         if self.requant_width not in (16, 18):
             raise ValueError(f"Engine requant_width must be 16 or 18, not {self.requant_width!r}")
+        if self.monitor and not self.mixed:
+            raise ValueError("Engine monitor needs mixed images")
         if self.mac not in ("dsp", "digit"):
             raise ValueError(f"Engine mac must be 'dsp' or 'digit', not {self.mac!r}")
 
@@ -119,6 +138,16 @@ class EngineConfig:
     def unit_bits(self) -> int:
         """Width of a unit's index in the state memories."""
         return bits_for(self.units)
+
+    @property
+    def layer_bits(self) -> int:
+        """Width of a layer's index in the program; 0 with one layer."""
+        return bits_for(self.layers) if self.layers > 1 else 0
+
+    @property
+    def mask_bits(self) -> int:
+        """Width of an active count's index in the program; 0 with one count."""
+        return bits_for(self.masks) if self.masks > 1 else 0
 
     @property
     def address_bits(self) -> int:

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import timing
+from .activity import RELOAD, START, LayerTrace
 from .config import EngineConfig
-from .model import LayerTrace
+from .encoder import BoolArray
+from .pass_words import NEVER, pass_words
+from .policy import Policy
 from .quantised import IntArray, QuantNetwork
-
-#: Long before everything.
-NEVER = -(1 << 40)
 
 
 @dataclass
@@ -28,10 +28,9 @@ class _Pass:
 
     begun: IntArray  # the sequencer took it up
     first_end: IntArray  # its first fold's last entry fired
-    fold_cycles: IntArray  # from one fold's last entry to the next one's
+    captures: IntArray  # [N, F]: when each fold's first sums were captured, less the pipeline
     last_end: IntArray  # its last fold's last entry fired
-    words: int  # of its entries
-    capture: int  # from a fold's last entry to its capture
+    last_words: IntArray  # of that entry
     drained: IntArray  # visible to the sequencer
 
 
@@ -49,95 +48,164 @@ class CycleModel:
         self._visible = timing.capture_to_visible(config)
         self._kinds = timing.kinds(config)
 
-    def cycles(self, traces: list[LayerTrace]) -> npt.NDArray[np.int64]:
+    def cycles(
+        self, traces: list[LayerTrace], policies: list[Policy] | None = None, hints: BoolArray | None = None
+    ) -> npt.NDArray[np.int64]:
         """Cycles of each step, int64 [N, T].
 
-        A step ends when its last layer has drained; the first step begins with the first input.
-        Each sequence begins on an idle engine.
-        """
-        sequences, steps = traces[0].columns.shape
-        layers = len(self._network.layers)
-        single = layers == 1
-        late = [
-            self._latest_entries(traces[0].h_listed, traces[0].x_listed.sum(axis=2), 0, 0)
-            if single
-            else self._latest_entries(trace.x_listed, trace.h_listed.sum(axis=2), index - 1, index)
-            for index, trace in enumerate(traces)
-            if single or index
-        ]
-        entries = [np.maximum(trace.columns, 1) for trace in traces]
+        Parameters
+        ----------
+        traces : list of LayerTrace
+        policies : list of Policy or None
+            What the traces were made with, where steps are skipped.
+        hints : bool [N, T] or None
+            Steps that the input marks as skipped, as given to the golden model.
 
+        Notes
+        -----
+        A step ends when its last layer has drained; the first step begins with the first input. A
+        skipped step ends when that is known, but not before its predecessor: it takes no cycles if its
+        input was looked at while an earlier step computed. Each sequence begins on an idle engine.
+        """
+        return _Run(self._network, self._config, traces, policies, hints).cycles()
+
+
+class _Run:
+    """The chain of passes of one run."""
+
+    def __init__(
+        self,
+        network: QuantNetwork,
+        config: EngineConfig,
+        traces: list[LayerTrace],
+        policies: list[Policy] | None,
+        hints: BoolArray | None,
+    ):
+        self._network, self._config, self._traces = network, config, traces
+        self._visible, self._kinds = timing.capture_to_visible(config), timing.kinds(config)
+        self._words = pass_words(network, config, traces)
+        self._skipped = traces[0].skipped
+        rule = policies[0].skip if policies else None
+        self._predicts = bool(rule and rule.predictor)
+        self._marked = self._skipped & hints if rule and rule.hints and hints is not None else self._skipped & False
+
+    def cycles(self) -> npt.NDArray[np.int64]:
+        sequences, steps = self._skipped.shape
+        layers, inputs = len(self._network.layers), self._network.inputs
+        folds = self._config.folds(max(layer.units for layer in self._network.layers))
         never = np.full(sequences, NEVER)
-        before = before_that = _Pass(never, never, never, never, 2, 0, never)
-        last_input = never
-        released = [never, never]  # by step parity: when the first layer had read its x list
+        nothing = _Pass(never, never, np.full((sequences, folds), NEVER), never, np.full(sequences, 2), never)
+        before = before_that = nothing
+        # The input may go on: by itself, and as far as the predictor's verdict is awaited.
+        free = np.zeros(sequences, dtype=np.int64)
+        verdict = never
+        released = np.stack([never, never])  # by parity of the computed steps
+        parity = np.zeros(sequences, dtype=np.int64)
+        rows = np.arange(sequences)
+        ended = np.full(sequences, -1)
         ends = np.empty((sequences, steps), dtype=np.int64)
+        started = np.zeros(sequences, dtype=bool)  # whether a step was computed before this one
         for t in range(steps):
-            first_input = np.maximum(last_input + 1 + timing.INPUT_GAP, released[t % 2] + 1)
-            if t == 0:
-                first_input = np.zeros(sequences, dtype=np.int64)
-            last_input = first_input + self._network.inputs - 1
+            skipped, marked = self._skipped[:, t], self._marked[:, t]
+            first_input = np.maximum.reduce([free, released[parity, rows] + 1, verdict])
+            last_input = first_input + inputs - 1
+            outcome = np.where(marked, first_input + timing.MARK, last_input + timing.input_ready(self._config))
+            free = np.where(marked, first_input + 1, last_input + 1 + timing.input_gap(self._config))
+            chain, was = (before, before_that), (before, before_that)
+            first_pass = None
             for index in range(layers):
-                ready = last_input + timing.INPUT_READY if index == 0 else never
-                live = index > 0 or (single and t > 0)
-                latest = late[max(index - 1, 0)][:, t] if live else None
-                kind = 0 if single else 1
-                present = self._run_pass(index, entries[index][:, t], ready, latest, kind, before, before_that)
-                before_that, before = before, present
-                if index == 0:
-                    released[t % 2] = present.last_end
-            ends[:, t] = before.drained - 1
+                ready = self._renewed(t, outcome, before.drained) if index == 0 else never
+                present = self._pass(index, t, ready, started if index == 0 else None, *chain)
+                first_pass = present if index == 0 else first_pass
+                chain = (present, chain[0])
+            assert first_pass is not None
+            if skipped.any():
+                chain = (_choose(skipped, was[0], chain[0]), _choose(skipped, was[1], chain[1]))
+            before, before_that = chain
+            ended = np.maximum(ended, np.where(skipped, outcome, before.drained - 1))
+            ends[:, t] = ended
+            if self._predicts:
+                capture = first_pass.captures[:, 0]
+                verdict = np.where(skipped, verdict, capture + timing.fire_to_lane(self._config) + timing.PREDICT)
+            computed = ~skipped
+            released[parity[computed], rows[computed]] = first_pass.last_end[computed]
+            parity = np.where(skipped, parity, 1 - parity)
+            started |= computed
         # The first input's own cycle counts.
         return np.diff(ends, axis=1, prepend=-1)
 
-    def _run_pass(
+    def _renewed(self, t: int, ready: IntArray, drained: IntArray) -> IntArray:
+        """When the first pass may begin if records are fetched anew on a drained engine."""
+        if self._config.masks == 1:
+            return ready
+        renewal, quiet = self._traces[0].renewal[:, t], np.maximum(ready, drained)
+        start = quiet + timing.renew(self._config, ())
+        active = [words.active[:, t] for words in self._words]
+        reload = quiet + timing.renew(self._config, active)
+        return np.where(renewal == START, start, np.where(renewal == RELOAD, reload, ready))
+
+    def _pass(
         self,
         index: int,
-        entries: IntArray,
+        t: int,
         ready: IntArray,
-        latest: IntArray | None,
-        kind: int,
+        started: BoolArray | None,
         before: _Pass,
         before_that: _Pass,
     ) -> _Pass:
-        config, layer = self._config, self._network.layers[index]
-        words = config.words_per_entry(layer.precision)
-        capture = timing.capture_delay(words)
+        """One pass, from the two before it."""
+        config, words = self._config, self._words[index]
+        queue = timing.queue(config)
         begun = np.maximum.reduce(
             [before.last_end + 1, before.begun + timing.fetch(config), before_that.drained, ready]
         )
-        earliest = np.maximum(begun + 1, before.last_end + timing.fold_gap(before.words, words))
-        first_end = np.maximum(earliest + words * (entries - 1), before.drained)
-        if latest is not None:
-            folds = np.arange(latest.shape[1])
-            fold_capture = before.first_end[:, None] + folds * before.fold_cycles[:, None] + before.capture
-            first_end = np.maximum(first_end, (fold_capture + self._visible + kind + latest).max(axis=1))
-        pace = config.unit_cycles * config.lanes - 1 + capture
-        fold_cycles = np.maximum(timing.fold_gap(words, words) + words * (entries - 1), pace)
-        folds_left = config.folds(layer.units) - 1
-        last_end = first_end + folds_left * fold_cycles
-        last_lane = layer.units - folds_left * config.lanes - 1
-        drained = last_end + capture + self._visible + config.unit_cycles * last_lane + self._kinds - 1
-        return _Pass(begun, first_end, fold_cycles, last_end, words, capture, drained)
+        # While entries are queued the next pass begins before the last entry has fired.
+        begun = (
+            begun if not queue else np.maximum.reduce([before.begun + timing.fetch(config), before_that.drained, ready])
+        )
+        gap = fold_gap(before.last_words, words.first[:, t, 0])
+        earliest = np.maximum(begun + 1 + queue, before.last_end + gap)
+        first_end = np.maximum(earliest + words.body[:, t, 0], before.drained + queue)
+        if words.late is not None:
+            late = before.captures[:, : words.late.shape[2]] + words.late[:, t]
+            kind = 0 if len(self._network.layers) == 1 else 1
+            held = (late.max(axis=1) + self._visible + kind + queue) if late.shape[1] else first_end
+            # The very first list is empty and complete.
+            held = held if started is None else np.where(started, held, NEVER)
+            first_end = np.maximum(first_end, held)
+        capture = capture_delay(words.last[:, t])
+        pace = config.unit_cycles * config.lanes - 1 + capture[:, :-1]
+        apart = np.maximum(fold_gap(words.last[:, t, :-1], words.first[:, t, 1:]) + words.body[:, t, 1:], pace)
+        ends = (
+            first_end[:, None] + np.concatenate([np.zeros_like(apart[:, :1]), apart], axis=1).cumsum(axis=1)
+            if (apart.shape[1])
+            else first_end[:, None]
+        )
+        # Folds beyond the active ones do not happen.
+        active = words.active[:, t]
+        last = -(-active // config.lanes) - 1
+        rows = np.arange(len(last))
+        last_end = ends[rows, last]
+        last_lane = active - last * config.lanes - 1
+        drained = last_end + capture[rows, last] + self._visible + config.unit_cycles * last_lane + self._kinds - 1
+        return _Pass(begun, first_end, ends + capture, last_end, words.last[rows, t, last], drained)
 
-    def _latest_entries(
-        self, listed: npt.NDArray[np.bool_], others: IntArray, producer: int, consumer: int
-    ) -> IntArray:
-        """How late a growing list may hold up the fold that reads it, int64 [N, T, folds].
 
-        Entry i must be visible before entry i - 1 fires, and from there to the fold's last entry
-        every entry takes its words. For each fold of the producing layer: the maximum over its
-        listed units of their place in the drain plus those cycles.
-        """
-        config = self._config
-        words = config.words_per_entry(self._network.layers[consumer].precision)
-        units = self._network.layers[producer].units
-        remaining = listed[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
-        # An entry without predecessor holds up nothing but itself, and its successor is later still.
-        first = (listed.cumsum(axis=2) == 1) & (others == 0)[:, :, None]
-        lane = np.arange(units) % config.lanes
-        late = np.where(listed & ~first, config.unit_cycles * lane + words * remaining, NEVER)
-        folds = config.folds(units)
-        padded = np.full((*listed.shape[:2], folds * config.lanes), NEVER)
-        padded[:, :, :units] = late
-        return padded.reshape(*listed.shape[:2], folds, config.lanes).max(axis=3)
+def capture_delay(words: IntArray) -> IntArray:
+    """:func:`timing.capture_delay` for arrays."""
+    return np.maximum(words - 1, 1)
+
+
+def fold_gap(words: IntArray, next_words: IntArray) -> IntArray:
+    """:func:`timing.fold_gap` for arrays."""
+    return capture_delay(words) + np.where(next_words == 1, 2, 1)
+
+
+def _choose(skipped: BoolArray, old: _Pass, new: _Pass) -> _Pass:
+    """The old pass where the step was skipped."""
+    return _Pass(
+        **{
+            name: np.where(skipped if value.ndim == 1 else skipped[:, None], getattr(old, name), value)
+            for name, value in vars(new).items()
+        }
+    )

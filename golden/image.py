@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import record
-from .config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, PRECISIONS, EngineConfig
+from .config import BIAS_BITS, MANTISSA_BITS, PACKED_OPERAND, PEEP_BITS, PRECISIONS, EngineConfig, bits_for
 from .memory_map import WEIGHTS, Region, Register, address
 from .policy import Policy
-from .quantised import QuantLayer, QuantNetwork
+from .policy_check import check_policies
+from .quantised import PREDICTOR_BITS, QuantLayer, QuantNetwork
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,16 @@ class Image:
     ----------
     weights : uint16 [lanes, depth]
         Words per lane; unused words are zero.
-    mantissa, shift, bias : int64 [units, 4]
-        Row parameters by unit and gate.
+    mantissa, shift : int64 [units, 4]
+        Row scales by unit and gate.
+    bias : int64 [masks, units, 4]
+        Row biases at each active count.
     peep : int64 [units, 3]
-    records : list of list of int
-        Packed layer records.
+    predictor : int64 [I + H] or None
+    inputs : int
+        Of the first layer: where the predictor's recurrent weights begin.
+    records : dict of int to list of int
+        Packed layer records by place in the program: index of the active count, then layer.
     registers : dict
         Control registers to set.
     """
@@ -37,17 +43,26 @@ class Image:
     shift: npt.NDArray[np.int64]
     bias: npt.NDArray[np.int64]
     peep: npt.NDArray[np.int64]
-    records: list[list[int]]
+    predictor: npt.NDArray[np.int64] | None
+    inputs: int
+    records: dict[int, list[int]]
     registers: dict[Register, int]
 
     def bus_writes(self, config: EngineConfig, *, weights: bool = True) -> Iterator[tuple[int, int]]:
         """(address, data) of every write that loads the image through the bus."""
         yield from self.policy_writes()
-        for row, (mantissa, shift, bias) in enumerate(
-            zip(self.mantissa.flat, self.shift.flat, self.bias.flat, strict=True)
-        ):
-            yield address(Region.ROWS, 2 * row), int(mantissa) | int(shift) << MANTISSA_BITS
-            yield address(Region.ROWS, 2 * row + 1), int(bias) % (1 << BIAS_BITS)
+        for mask, biases in enumerate(self.bias):
+            begin = mask << (config.unit_bits + 2)
+            for row, (mantissa, shift, bias) in enumerate(
+                zip(self.mantissa.flat, self.shift.flat, biases.flat, strict=True), begin
+            ):
+                yield address(Region.ROWS, 2 * row), int(mantissa) | int(shift) << MANTISSA_BITS
+                yield address(Region.ROWS, 2 * row + 1), int(bias) % (1 << BIAS_BITS)
+        if config.skip and self.predictor is not None:
+            for column, weight in enumerate(self.predictor):
+                h_place = (1 << bits_for(config.inputs)) + column - self.inputs
+                place = column if column < self.inputs else h_place
+                yield address(Region.PREDICTOR, place), int(weight) % (1 << PREDICTOR_BITS)
         if config.peepholes:
             for unit, values in enumerate(self.peep):
                 for index, value in enumerate(values):
@@ -59,9 +74,9 @@ class Image:
 
     def policy_writes(self) -> Iterator[tuple[int, int]]:
         """Writes of the program and the registers alone; enough to change the policy."""
-        for layer, words in enumerate(self.records):
+        for place, words in self.records.items():
             for index, word in enumerate(words):
-                yield address(Region.PROGRAM, layer * record.RECORD_STRIDE + index), word
+                yield address(Region.PROGRAM, place * record.RECORD_STRIDE + index), word
         for register, value in self.registers.items():
             yield address(Region.CONTROL, register), value
 
@@ -72,7 +87,7 @@ def words_per_lane(network: QuantNetwork, config: EngineConfig) -> int:
 
 
 def _layer_words(layer: QuantLayer, config: EngineConfig) -> int:
-    entry = config.words_per_entry(layer.precision)
+    entry = sum(config.words_per_entry(precision) for precision in (layer.precision, *layer.images))
     return config.folds(layer.units) * (layer.inputs + layer.units) * entry
 
 
@@ -89,21 +104,23 @@ def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
         "layers": len(network.layers),
         "inputs": network.inputs,
         "weight_depth": words_per_lane(network, config),
+        "masks": network.masks,
     }
     for name, need in needs.items():
         if need > getattr(config, name):
             raise ValueError(f"Network needs {name} of {need}, the engine has {getattr(config, name)}")
     for index, layer in enumerate(network.layers):
-        if layer.precision not in config.precisions:
-            raise ValueError(
-                f"Layer {index} has {layer.precision}-bit weights, the engine supports {config.precisions}"
-            )
+        for precision in (layer.precision, *layer.images):
+            if precision not in config.precisions:
+                raise ValueError(f"Layer {index} has {precision}-bit weights, the engine supports {config.precisions}")
+        if layer.images and not config.mixed:
+            raise ValueError(f"Layer {index} has several images, the engine takes one")
         if layer.sum_bound >= 1 << (config.acc_width - 1):
             raise ValueError(f"Layer {index} sums reach {layer.sum_bound}, beyond {config.acc_width}-bit accumulators")
         span = max(layer.x_grid.span, layer.h_grid.span)
         limit = (1 << (config.operand_width - 1)) - 1
         if layer.precision == 4:
-            limit = min(limit, 1023)
+            limit = min(limit, PACKED_OPERAND)
         if span > limit:
             raise ValueError(f"Layer {index} operands reach {span}, the engine takes {limit}")
         if layer.peep is not None and not config.peepholes:
@@ -121,77 +138,123 @@ def build_image(network: QuantNetwork, config: EngineConfig, policies: list[Poli
         If the network does not fit.
     """
     check_fit(network, config)
+    check_policies(network, config, policies)
     layers = network.layers
     weights = np.zeros((config.lanes, config.weight_depth), dtype=np.uint16)
-    records = []
-    weight_base = unit_base = x_base = 0
-    for index, (layer, policy) in enumerate(zip(layers, policies, strict=True)):
-        entry = config.words_per_entry(layer.precision)
-        words = lay_out_weights(layer, config)
-        weights[:, weight_base : weight_base + words.shape[1]] = words
-        last = index + 1 == len(layers)
-        after = layer if last else layers[index + 1]
-        after_policy = policy if last else policies[index + 1]
-        folds = config.folds(layer.units)
-        records.append(
-            record.pack(
-                {
-                    "precision": PRECISIONS.index(layer.precision),
-                    "mode": policy.mode,
-                    "last_layer": int(last),
-                    "folds": folds - 1,
-                    "last_lanes": layer.units - (folds - 1) * config.lanes - 1,
-                    "weight_base": weight_base,
-                    "c_frac": layer.c_frac,
-                    "h_shift": layer.h_grid.shift,
-                    "h_offset": layer.inputs * entry,
-                    "x_shift_next": after.x_grid.shift,
-                    "x_exponent_next": after.x_grid.exponent,
-                    "fold_stride": (layer.inputs + layer.units) * entry,
-                    "peep_shift": layer.peep_shift,
-                    "mode_next": after_policy.mode,
-                    "unit_base": unit_base,
-                    "x_base": x_base,
-                    "theta_h": policy.theta_h,
-                    "theta_x_next": after_policy.theta_x,
-                }
-            )
-        )
-        x_base = unit_base
-        weight_base += words.shape[1]
-        unit_base += layer.units
-    first = layers[0]
-    grid = first.x_grid.shift | first.x_grid.exponent << 4 | (first.x_grid.low == 0) << 7 | policies[0].mode << 8
+    bases: list[dict[int, int]] = []
+    used = 0
+    for layer in layers:
+        bases.append({})
+        for precision in (layer.precision, *layer.images):
+            words = lay_out_weights(layer, config, precision)
+            weights[:, used : used + words.shape[1]] = words
+            bases[-1][precision] = used
+            used += words.shape[1]
+    records = {
+        mask << config.layer_bits | index: record.pack(_record(network, config, policies, index, mask, bases[index]))
+        for mask in range(network.masks)
+        for index in range(len(layers))
+    }
+    first, policy = layers[0], policies[0]
+    skip = policy.skip
     registers = {
         Register.X_INPUTS: first.inputs - 1,
-        Register.X_GRID: grid,
-        Register.X_THETA: policies[0].theta_x,
+        Register.X_GRID: (
+            first.x_grid.shift | first.x_grid.exponent << 4 | (first.x_grid.low == 0) << 7 | policy.mode << 8
+        ),
+        Register.X_THETA: policy.theta_x,
+        Register.X_TAU: policy.tau_x | policy.restart_tau_x << 8,
+        Register.SKIP_CHANGE: skip.change,
+        Register.SKIP_RULE: skip.limit | skip.predictor << 8,
+        Register.SKIP_THRESHOLD: skip.threshold % (1 << 24),
     }
     return Image(
         weights,
         _by_unit([layer.mantissa for layer in layers]),
         _by_unit([layer.shift for layer in layers]),
-        _by_unit([layer.bias for layer in layers]),
+        np.stack([_by_unit([layer.bias_at(mask) for layer in layers]) for mask in range(network.masks)]),
         np.concatenate(
             [np.zeros((layer.units, 3), dtype=np.int64) if layer.peep is None else layer.peep.T for layer in layers]
         ),
+        network.predictor,
+        first.inputs,
         records,
         registers,
     )
 
 
-def lay_out_weights(layer: QuantLayer, config: EngineConfig) -> npt.NDArray[np.uint16]:
-    """Weight words of one layer, uint16 [lanes, folds * (I + H) * words per entry].
+def _record(
+    network: QuantNetwork,
+    config: EngineConfig,
+    policies: list[Policy],
+    index: int,
+    mask: int,
+    bases: dict[int, int],
+) -> dict[str, int]:
+    """One layer's record at one active count."""
+    layers = network.layers
+    layer, policy = layers[index], policies[index]
+    last = index + 1 == len(layers)
+    after, after_policy = (layer, policy) if last else (layers[index + 1], policies[index + 1])
+    units = layer.active(mask)
+    folds = config.folds(units)
+    monitor = policy.monitor
+    images = (*layer.images, layer.precision, layer.precision)[:2]
+    low = layer.entry_image or layer.precision
+    unit_bases = np.cumsum([0, *(entry.units for entry in layers)])
+    return {
+        "precision": PRECISIONS.index(layer.precision),
+        "low": PRECISIONS.index(low),
+        "mode": policy.mode,
+        "last_layer": int(last),
+        "folds": folds - 1,
+        "last_lanes": units - (folds - 1) * config.lanes - 1,
+        "base_4": bases.get(4, 0),
+        "base_8": bases.get(8, 0),
+        "base_16": bases.get(16, 0),
+        "c_frac": layer.c_frac,
+        "h_shift": layer.h_grid.shift,
+        "x_shift_next": after.x_grid.shift,
+        "x_exponent_next": after.x_grid.exponent,
+        "peep_shift": layer.peep_shift,
+        "mode_next": after_policy.mode,
+        "inputs": layer.inputs,
+        "columns": layer.inputs + layer.units,
+        "unit_base": int(unit_bases[index]),
+        "x_base": int(unit_bases[max(index - 1, 0)]),
+        "theta_h": policy.theta_h,
+        "theta_x_next": after_policy.theta_x,
+        "tau_h": policy.tau_h,
+        "restart_tau_h": policy.restart_tau_h,
+        "tau_x_next": after_policy.tau_x,
+        "restart_tau_x_next": after_policy.restart_tau_x,
+        "units": units - 1,
+        "refresh": policy.refresh,
+        "monitor_low": monitor.low,
+        "monitor_middle": monitor.middle,
+        "hysteresis": monitor.hysteresis,
+        "warmup": monitor.warmup,
+        "restart_above": monitor.restart_above,
+        "rule": monitor.rule,
+        "scope": monitor.scope,
+        "monitor_theta": monitor.theta,
+        "level_low": PRECISIONS.index(images[0]),
+        "level_middle": PRECISIONS.index(images[1]),
+    }
+
+
+def lay_out_weights(layer: QuantLayer, config: EngineConfig, precision: int) -> npt.NDArray[np.uint16]:
+    """Weight words of one image of a layer, uint16 [lanes, folds * (I + H) * words per entry].
 
     Lane l of fold k holds the four gate rows of unit k * L + l. A word holds one row at 16 bit, two
     (i, f then g, o) at 8 bit, four at 4 bit, first row in the low bits.
     """
     units, columns = layer.units, layer.weights.shape[1]
-    folds, entry = config.folds(units), config.words_per_entry(layer.precision)
+    folds, entry = config.folds(units), config.words_per_entry(precision)
     padded = np.zeros((4, folds * config.lanes, columns), dtype=np.int64)
-    padded[:, :units] = layer.weights.reshape(4, units, columns)
-    rows = padded.reshape(entry, 4 // entry, folds, config.lanes, columns) & ((1 << layer.precision) - 1)
-    places = (1 << (layer.precision * np.arange(4 // entry, dtype=np.int64))).reshape(1, -1, 1, 1, 1)
+    padded[:, :units] = layer.image(precision).reshape(4, units, columns)
+    rows = padded.reshape(entry, 4 // entry, folds, config.lanes, columns) & ((1 << precision) - 1)
+    places = (1 << (precision * np.arange(4 // entry, dtype=np.int64))).reshape(1, -1, 1, 1, 1)
     words = (rows * places).sum(axis=1)  # [entry, folds, lanes, columns]
     return words.transpose(2, 1, 3, 0).reshape(config.lanes, -1).astype(np.uint16)
 

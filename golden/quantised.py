@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from .config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, PRECISIONS, SHIFT_BITS
+from .config import BIAS_BITS, H_FRAC, MANTISSA_BITS, MASKS, PEEP_BITS, PRECISIONS, SHIFT_BITS
 
 IntArray = npt.NDArray[np.int64]
+
+#: Width of a predictor's weight, and its largest magnitude.
+PREDICTOR_BITS = 4
+PREDICTOR_LIMIT = 7
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,14 @@ class QuantLayer:
         Right shift from ``peep * c`` to Q.13.
     x_lsb : float
         Real value of one LSB of the layer's 16-bit input (2^-15 for layers after the first).
+    images : tuple of int
+        Lower weight widths that the layer is also stored in, ascending; see :meth:`image`.
+    counts : tuple of int
+        Active counts below H, descending: the layer may run with its first A units alone.
+    reduced_bias : int64 [len(counts), 4H] or None
+        Bias at each count, the mean of the dropped units folded in.
+    idle_h : int64 [H] or None
+        What h of a dropped unit counts as, Q1.15.
     """
 
     precision: int
@@ -86,6 +99,10 @@ class QuantLayer:
     x_lsb: float
     peep: IntArray | None = None
     peep_shift: int = 0
+    images: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
+    reduced_bias: IntArray | None = None
+    idle_h: IntArray | None = None
 
     def __post_init__(self) -> None:
         rows, columns = self.weights.shape
@@ -103,6 +120,10 @@ class QuantLayer:
         }
         if self.peep is not None:
             bounds["peep"] = (-(1 << (PEEP_BITS - 1)), (1 << (PEEP_BITS - 1)) - 1)
+        if self.reduced_bias is not None:
+            bounds["reduced_bias"] = bounds["bias"]
+        if self.idle_h is not None:
+            bounds["idle_h"] = (-(1 << H_FRAC), (1 << H_FRAC) - 1)
         for name, (low, high) in bounds.items():
             array = getattr(self, name)
             if array.size and (array.min() < low or array.max() > high):
@@ -113,6 +134,24 @@ class QuantLayer:
             raise ValueError(f"Peephole shift must be between 0 and 31, not {self.peep_shift!r}")
         if self.h_grid.exponent:
             raise ValueError(f"The recurrent grid has no exponent, not {self.h_grid.exponent!r}")
+        if (
+            any(p not in PRECISIONS or p >= self.precision for p in self.images)
+            or tuple(sorted(set(self.images))) != self.images
+        ):
+            raise ValueError(f"Images must be ascending widths below {self.precision}, not {self.images!r}")
+        self._check_counts()
+
+    def _check_counts(self) -> None:
+        counts = (self.units, *self.counts, 0)
+        if any(one <= two for one, two in itertools.pairwise(counts)) or len(self.counts) >= MASKS:
+            raise ValueError(
+                f"Active counts must descend from below {self.units} to 1, at most {MASKS - 1}, not {self.counts!r}"
+            )
+        shapes = {"reduced_bias": (len(self.counts), 4 * self.units), "idle_h": (self.units,)}
+        for name, shape in shapes.items():
+            array = getattr(self, name)
+            if self.counts and (array is None or array.shape != shape):
+                raise ValueError(f"Layer {name} must have shape {shape}, not {None if array is None else array.shape}")
 
     @property
     def units(self) -> int:
@@ -123,6 +162,37 @@ class QuantLayer:
     def inputs(self) -> int:
         """I."""
         return self.weights.shape[1] - self.units
+
+    @property
+    def entry_image(self) -> int | None:
+        """Width of the lower image that small operands use: the next lower one."""
+        return self.images[-1] if self.images else None
+
+    def image(self, precision: int) -> IntArray:
+        """Weights at one of the layer's widths, int64 [4H, I + H].
+
+        A lower image approximates ``weights / 2^k``, k = ``precision`` of the layer minus that of the
+        image, so that its products, shifted left by k, add to the same sums.
+        """
+        if precision == self.precision:
+            return self.weights
+        if precision not in self.images:
+            raise ValueError(f"Layer has no {precision}-bit image")
+        shift = self.precision - precision
+        limit = (1 << (precision - 1)) - 1
+        return np.clip((self.weights + (1 << (shift - 1))) >> shift, -limit, limit)
+
+    def image_error(self, precision: int) -> IntArray:
+        """``weights - image * 2^k``: what an operand on a lower image misses, int64 [4H, I + H]."""
+        return self.weights - (self.image(precision) << (self.precision - precision))
+
+    def active(self, mask: int) -> int:
+        """Units computed at an active count's index; 0 is all of them."""
+        return (self.units, *self.counts)[mask]
+
+    def bias_at(self, mask: int) -> IntArray:
+        """Bias at an active count's index, int64 [4H]."""
+        return self.bias if mask == 0 or self.reduced_bias is None else self.reduced_bias[mask - 1]
 
     @property
     def sum_bound(self) -> int:
@@ -136,9 +206,33 @@ class QuantLayer:
 
 @dataclass(frozen=True)
 class QuantNetwork:
-    """Stacked quantised layers."""
+    """Stacked quantised layers.
+
+    Parameters
+    ----------
+    layers : tuple of QuantLayer
+    predictor : int64 [I + H] or None
+        Row of 4-bit weights over the first layer's columns that tells whether the next step may be skipped.
+    """
 
     layers: tuple[QuantLayer, ...]
+    predictor: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        columns = self.layers[0].weights.shape[1]
+        if self.predictor is not None and (
+            self.predictor.shape != (columns,) or np.abs(self.predictor).max() > PREDICTOR_LIMIT
+        ):
+            raise ValueError(
+                f"Predictor must have shape {(columns,)} within +-{PREDICTOR_LIMIT}, not {self.predictor.shape}"
+            )
+        if len({len(layer.counts) for layer in self.layers}) != 1:
+            raise ValueError("Every layer must have the same number of active counts")
+
+    @property
+    def masks(self) -> int:
+        """Active counts, all units included."""
+        return 1 + len(self.layers[0].counts)
 
     @property
     def inputs(self) -> int:

@@ -8,30 +8,48 @@ WORD_BITS = 32
 
 #: Field widths in order; a field never crosses a word. Values are unsigned.
 FIELDS: dict[str, int] = {
-    # word 0: how the layer is issued
-    "precision": 2,  # 0, 1, 2: weights of 4, 8, 16 bits
+    # how the layer is issued; precisions are codes 0, 1, 2 for weights of 4, 8, 16 bits
+    "precision": 2,
+    "low": 2,  # of the image that small operands use
     "mode": 2,  # Mode of the layer's own lists
     "last_layer": 1,
     "folds": 12,  # folds - 1
     "last_lanes": 12,  # lanes in use in the last fold, minus 1
-    # word 1
-    "weight_base": 24,
+    # first weight word of each image
+    "base_4": 24,
     "c_frac": 4,
     "h_shift": 4,
-    # word 2: weight words of all input columns; those of the recurrent columns follow
-    "h_offset": 24,
+    "base_8": 24,
     "x_shift_next": 4,
     "x_exponent_next": 3,
-    # word 3: weight words of one fold
-    "fold_stride": 24,
+    "base_16": 24,
     "peep_shift": 5,
     "mode_next": 2,
-    # word 4
+    # columns of the input, and all of them, each as many words as an entry takes
+    "inputs": 16,
+    "columns": 16,
     "unit_base": 16,
     "x_base": 16,  # unit base of the layer that feeds this one
-    # word 5: thresholds of the own h list and of the next layer's x list
+    # thresholds of the own h list and of the next layer's x list
     "theta_h": 16,
     "theta_x_next": 16,
+    "tau_h": 8,
+    "restart_tau_h": 8,
+    "tau_x_next": 8,
+    "restart_tau_x_next": 8,
+    "units": 16,  # active units - 1
+    "refresh": 16,
+    # cell-state monitor
+    "monitor_low": 16,
+    "monitor_middle": 16,
+    "hysteresis": 16,
+    "warmup": 16,
+    "restart_above": 16,
+    "rule": 2,
+    "scope": 1,
+    "monitor_theta": 3,
+    "level_low": 2,  # precision codes of the lower images; the layer's own if there is none
+    "level_middle": 2,
 }
 
 
@@ -49,7 +67,7 @@ def layout() -> dict[str, tuple[int, int, int]]:
 LAYOUT = layout()
 RECORD_WORDS = 1 + max(word for word, _, _ in LAYOUT.values())
 #: Records start at multiples of this many words.
-RECORD_STRIDE = 8
+RECORD_STRIDE = 16
 
 
 def pack(values: Mapping[str, int]) -> list[int]:

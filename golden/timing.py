@@ -2,26 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from .config import EngineConfig
+from .quantised import IntArray
 from .record import RECORD_WORDS
 
-#: From the cycle in which the sequencer fires a list entry to that entry's slot in lane 0.
-FIRE_TO_LANE = 4
 #: From a slot in a lane to its accumulation (weight memory in two cycles, operand, product).
 LANE = 4
 #: From a pre-activation to its gate value.
 ACTIVATION = 6
 #: From a value to its entry being visible to the sequencer.
 ENCODE = 5
-#: From a step's last input to its list being ready.
-INPUT_READY = ENCODE
-#: Cycles between the last input of a step and the first of the next one.
-INPUT_GAP = 3
+#: From the mark of a skipped step to its outcome.
+MARK = 2
+#: From reading the last h to its new list being complete.
+RELOAD_FLUSH = 8
+#: From the capture of the first layer's first fold to the predictor's verdict.
+PREDICT = 4
+
+
+def queue(config: EngineConfig) -> int:
+    """From fetching a list entry to firing it: with mixed images an entry's words are only known when it is read."""
+    return 3 if config.mixed else 0
+
+
+def fire_to_lane(config: EngineConfig) -> int:
+    """From the cycle in which a list entry is fired to that entry's slot in lane 0."""
+    return 2 if config.mixed else 4
+
+
+def input_ready(config: EngineConfig) -> int:
+    """From a step's last input to its list being ready, or to the verdict that it is skipped."""
+    return ENCODE + (2 if config.skip else 0)
+
+
+def input_gap(config: EngineConfig) -> int:
+    """Cycles between the last input of a step and the first of the next one.
+
+    A reference is stored before it is read again; where steps may be skipped, it is known which references hold.
+    """
+    return input_ready(config) - 1 if config.skip else 3
 
 
 def fetch(config: EngineConfig) -> int:
     """From taking a layer record to having the next; 0 with one layer."""
     return 0 if config.layers == 1 else RECORD_WORDS + 3
+
+
+def renew(config: EngineConfig, units: Sequence[IntArray | int]) -> IntArray:
+    """From a waiting step on a drained engine to its first pass, where records are fetched anew.
+
+    Parameters
+    ----------
+    config : EngineConfig
+        With several active counts.
+    units : sequence of int or int64 [N]
+        Active units of each layer whose h is listed anew: none at a sequence's start.
+    """
+    fetched = RECORD_WORDS + 3
+    listed = np.zeros((), dtype=np.int64)
+    for active in units:
+        listed = listed + (2 + fetched + active + RELOAD_FLUSH)
+    # With one layer its record is the right one already.
+    return listed + (1 if len(units) == 1 else 2 + fetched)
 
 
 def kinds(config: EngineConfig) -> int:
@@ -60,6 +106,6 @@ def cell(config: EngineConfig) -> int:
 
 def capture_to_visible(config: EngineConfig) -> int:
     """From a fold's capture time to lane 0's unit being visible in the own h list."""
-    leave_lane = FIRE_TO_LANE + LANE + 1
+    leave_lane = fire_to_lane(config) + LANE + 1
     gates = config.unit_cycles - 1
     return leave_lane + feeder(config) + requantise(config) + ACTIVATION + gates + cell(config) + ENCODE

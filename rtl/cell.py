@@ -35,8 +35,8 @@ class CellUnit(wiring.Component):
         With peepholes: the output gate's pre-activation, seven cycles before its place in ``gates``.
     peep_unit, peep_o
         With peepholes: a unit, and its output peephole two cycles later.
-    c_new, c_unit, c_valid
-        Updated cell state.
+    c_new, c_before, c_unit, c_last, c_valid
+        Updated cell state and the one before; ``c_last`` with the layer's last unit.
     h, h_c, h_unit, h_last, h_valid
         The unit's result, and its cell state beside it.
     """
@@ -50,7 +50,9 @@ class CellUnit(wiring.Component):
             "c_frac": In(4),
             "c_old": In(signed(config.c_width)),
             "c_new": Out(signed(config.c_width)),
+            "c_before": Out(signed(config.c_width)),
             "c_unit": Out(config.unit_bits),
+            "c_last": Out(1),
             "c_valid": Out(1),
             "h": Out(signed(16)),
             "h_c": Out(signed(config.c_width)),
@@ -104,7 +106,9 @@ class CellUnit(wiring.Component):
         unit = delayed(m, self.rows.unit, 3, "unit_c")
         last = delayed(m, self.rows.last, 3, "last_c")
         valid = delayed(m, valid, 3, "valid_c")
-        m.d.comb += [self.c_new.eq(c_new), self.c_unit.eq(unit), self.c_valid.eq(valid)]
+        m.d.comb += [self.c_new.eq(c_new), self.c_unit.eq(unit), self.c_last.eq(last), self.c_valid.eq(valid)]
+        if config.monitor:
+            m.d.comb += self.c_before.eq(delayed(m, self.c_old, 3, "c_before"))
 
         # Stages 4 to 10: tanh(c), with 12 fraction bits in.
         m.submodules.squash = squash = Activation()

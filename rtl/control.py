@@ -6,14 +6,28 @@ from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig, bits_for
+from lstmith.golden.config import (
+    BIAS_BITS,
+    MANTISSA_BITS,
+    MASKS,
+    PEEP_BITS,
+    PRECISIONS,
+    SHIFT_BITS,
+    EngineConfig,
+    bits_for,
+)
 from lstmith.golden.image import Image
 from lstmith.golden.memory_map import IDENTITY, REGION_SHIFT, Region, Register
 
 from .arith import delayed
 from .bus import BusSignature
 from .encoder import GridFields
+from .predictor import SUM_BITS
 from .requantise import RowParameters
+from .types import SkipFields
+
+#: Counters of weight words by precision.
+WORD_COUNTS = {4: Register.WORDS_4, 8: Register.WORDS_8, 16: Register.WORDS_16}
 
 
 class Control(wiring.Component):
@@ -29,15 +43,15 @@ class Control(wiring.Component):
     -------
     bus
         Register bus.
-    idle, word_valid
+    idle, word_valid, word_precision, skipped, restarts
         From the core, for status and counters.
-    emit_all, inputs, grid
+    emit_all, inputs, grid, skip, threshold
         Control registers.
     index, data
         Of the present access: index within its region, and what is written.
-    weight_*, program_write, row_*, peep_*, cell_*, hidden_*
+    weight_*, program_write, row_*, predictor_write, peep_*, cell_*, hidden_*
         Accesses of the memories.
-    load_begin, load_layer, load_end
+    load_begin, load_layer, load_mask, load_end
         The host begins or ends to load a layer's h.
     cell_value, hidden_value
         Read values, two cycles after ``cell_read`` or ``hidden_read``.
@@ -50,9 +64,14 @@ class Control(wiring.Component):
                 "bus": In(BusSignature()),
                 "idle": In(1),
                 "word_valid": In(1),
+                "word_precision": In(2),
+                "skipped": In(1),
+                "restarts": In(1),
                 "emit_all": Out(1),
                 "inputs": Out(bits_for(config.inputs)),
                 "grid": Out(GridFields),
+                "skip": Out(SkipFields),
+                "threshold": Out(signed(SUM_BITS)),
                 "index": Out(REGION_SHIFT),
                 "data": Out(32),
                 "weight_write": Out(1),
@@ -62,7 +81,9 @@ class Control(wiring.Component):
                 "row_write": Out(1),
                 "row_unit": Out(config.unit_bits),
                 "row_gate": Out(2),
+                "row_mask": Out(bits_for(MASKS)),
                 "row_data": Out(RowParameters),
+                "predictor_write": Out(1),
                 "peep_write": Out(3),
                 "peep_unit": Out(config.unit_bits),
                 "peep_data": Out(signed(PEEP_BITS)),
@@ -72,6 +93,7 @@ class Control(wiring.Component):
                 "hidden_write": Out(1),
                 "load_begin": Out(1),
                 "load_layer": Out(bits_for(config.layers)),
+                "load_mask": Out(bits_for(MASKS)),
                 "load_end": Out(1),
                 "cell_value": In(signed(config.c_width)),
                 "hidden_value": In(signed(16)),
@@ -110,6 +132,8 @@ class Control(wiring.Component):
             self.row_write.eq(row_access & row_upper),
             self.row_gate.eq(self.index[1:3]),
             self.row_unit.eq(self.index[3:]),
+            self.row_mask.eq(self.index[3 + config.unit_bits :]),
+            self.predictor_write.eq(accesses(Region.PREDICTOR, write)),
             self.row_data.mantissa.eq(half_row.mantissa),
             self.row_data.shift.eq(half_row.shift),
             self.row_data.bias.eq(value[:BIAS_BITS].as_signed()),
@@ -124,18 +148,27 @@ class Control(wiring.Component):
         self._elaborate_registers(m, accesses(Region.CONTROL, write), value)
 
         # Reads: memories take two cycles; registers wait for them.
-        cycles, words = Signal(32), Signal(32)
-        m.d.sync += [cycles.eq(cycles + ~self.idle), words.eq(words + self.word_valid)]
+        counts = {
+            Register.CYCLES: ~self.idle,
+            **{
+                register: self.word_valid & (self.word_precision == PRECISIONS.index(bits))
+                for bits, register in WORD_COUNTS.items()
+                if bits in config.precisions
+            },
+            Register.SKIPPED: self.skipped,
+            Register.RESTARTS: self.restarts,
+        }
         register_value = Signal(32)
         with m.Switch(self.index):
             with m.Case(Register.IDENTITY):
                 m.d.sync += register_value.eq(IDENTITY)
             with m.Case(Register.STATUS):
                 m.d.sync += register_value.eq(~self.idle)
-            with m.Case(Register.CYCLES):
-                m.d.sync += register_value.eq(cycles)
-            with m.Case(Register.WORDS):
-                m.d.sync += register_value.eq(words)
+            for register, event in counts.items():
+                counter = Signal(32, name=f"count_{register.name.lower()}")
+                m.d.sync += counter.eq(counter + event)
+                with m.Case(register):
+                    m.d.sync += register_value.eq(counter)
             with m.Default():
                 m.d.sync += register_value.eq(0)
         register_value = delayed(m, register_value, 1, "register_value")
@@ -155,6 +188,10 @@ class Control(wiring.Component):
         inputs = Signal.like(self.inputs, init=initial.get(Register.X_INPUTS, 0))
         packed = Signal(10, init=initial.get(Register.X_GRID, 0))
         theta = Signal(16, init=initial.get(Register.X_THETA, 0))
+        tau = Signal(16, init=initial.get(Register.X_TAU, 0))
+        change = Signal(24, init=initial.get(Register.SKIP_CHANGE, 0))
+        rule = Signal(9, init=initial.get(Register.SKIP_RULE, 0))
+        threshold = Signal(24, init=initial.get(Register.SKIP_THRESHOLD, 0))
         with m.If(write):
             with m.Switch(self.index):
                 with m.Case(Register.OUTPUT_ALL):
@@ -167,9 +204,18 @@ class Control(wiring.Component):
                     m.d.sync += theta.eq(value)
                 with m.Case(Register.LOAD):
                     m.d.comb += [self.load_begin.eq(value != 0), self.load_end.eq(value == 0)]
+                with m.Case(Register.X_TAU):
+                    m.d.sync += tau.eq(value)
+                with m.Case(Register.SKIP_CHANGE):
+                    m.d.sync += change.eq(value)
+                with m.Case(Register.SKIP_RULE):
+                    m.d.sync += rule.eq(value)
+                with m.Case(Register.SKIP_THRESHOLD):
+                    m.d.sync += threshold.eq(value)
         fields = data.View(packed_layout, packed)
         m.d.comb += [
-            self.load_layer.eq(value - 1),
+            self.load_layer.eq(value[:8] - 1),
+            self.load_mask.eq(value[8:]),
             self.emit_all.eq(emit_all),
             self.inputs.eq(inputs),
             self.grid.shift.eq(fields.shift),
@@ -177,4 +223,10 @@ class Control(wiring.Component):
             self.grid.unsigned.eq(fields.unsigned),
             self.grid.mode.eq(fields.mode),
             self.grid.theta.eq(theta),
+            self.grid.tau.eq(tau[:8]),
+            self.grid.restart_tau.eq(tau[8:]),
+            self.skip.change.eq(change),
+            self.skip.limit.eq(rule[:8]),
+            self.skip.predictor.eq(rule[8]),
+            self.threshold.eq(threshold.as_signed()),
         ]

@@ -19,15 +19,27 @@ class GridFields(data.Struct):
     unsigned: 1
     mode: Mode
     theta: unsigned(16)
+    tau: unsigned(8)  #: changes up to this take the lower image
+    restart_tau: unsigned(8)  #: the same for values
     forget: 1  #: references count as zero
     exact: 1  #: no threshold: the sums are recomputed
 
 
+def candidate_layout(config: EngineConfig) -> data.StructLayout:
+    """What one list would hold of a value."""
+    return data.StructLayout({"listed": 1, "low": 1, "operand": signed(config.operand_width)})
+
+
+#: Lists that an encoder serves.
+DELTA, RESTART = 0, 1
+
+
 class Encoder(wiring.Component):
-    """Rounds a value to its grid, compares it with its reference and lists the difference.
+    """Rounds a value to its grid, compares it with its reference and offers it to the lists.
 
     Latency 4 cycles, throughput one value per cycle. The same reference must not return within
-    four cycles.
+    four cycles. With mixed images a value is a candidate for two lists, the delta list (what changed)
+    and the restart list (what is not zero); else for one, which the mode chooses.
 
     Parameters
     ----------
@@ -41,12 +53,16 @@ class Encoder(wiring.Component):
     -------
     valid, value, index, tag, grid
         A value, the place of its reference, and how to encode it.
-    o_valid, o_listed, o_operand, o_tag
-        ``latency`` cycles later: whether it is listed, and the operand to list.
+    bank
+        With skipped steps: which of two sets of references holds; new ones go to the other.
+    o_valid, o_candidates, o_tag
+        ``latency`` cycles later: what each list holds of it.
+    o_distance
+        How far the value is from its reference, beside ``o_valid``.
     """
 
-    def __init__(self, config: EngineConfig, references: int, tag: data.StructLayout):
-        self._config, self._references, self._tag = config, references, tag
+    def __init__(self, config: EngineConfig, references: int, tag: data.StructLayout, *, banks: bool = False):
+        self._config, self._references, self._tag, self._banks = config, references, tag, banks
         super().__init__(
             {
                 "valid": In(1),
@@ -54,22 +70,24 @@ class Encoder(wiring.Component):
                 "index": In(bits_for(references)),
                 "tag": In(tag),
                 "grid": In(GridFields),
+                "bank": In(1),
                 "o_valid": Out(1),
-                "o_listed": Out(1),
-                "o_operand": Out(signed(config.operand_width)),
+                "o_candidates": Out(data.ArrayLayout(candidate_layout(config), 2 if config.mixed else 1)),
+                "o_distance": Out(17),
                 "o_tag": Out(tag),
             }
         )
 
     @property
     def latency(self) -> int:
-        """Cycles from a value to its entry."""
+        """Cycles from a value to its candidates."""
         return 4
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # A grid value fits 16 bits signed: an unsigned 8-bit grid has 9.
-        m.submodules.references = references = Ram(signed(16), self._references)
+        place = bits_for(self._references)
+        m.submodules.references = references = Ram(signed(16), 2 << place if self._banks else self._references)
 
         # Stage 1: shift to the grid, keeping one fraction bit.
         shifted, largest, top = Signal(signed(17)), Signal(signed(17)), Signal(signed(17))
@@ -84,7 +102,9 @@ class Encoder(wiring.Component):
             tag.eq(self.tag),
             grid.eq(self.grid),
         ]
-        m.d.comb += references.r_addr.eq(index)
+        m.d.comb += [references.r_addr[:place].eq(index)]
+        if self._banks:
+            m.d.comb += references.r_addr[place].eq(self.bank)
 
         # Stage 2: round half up, saturate. Only the largest value rounds beyond the grid.
         on_grid = Signal(signed(16))
@@ -99,44 +119,72 @@ class Encoder(wiring.Component):
         tag, grid = delayed(m, tag.as_value(), 1, "tag"), data.View(GridFields, delayed(m, grid.as_value(), 1, "grid"))
 
         # Stage 3: between which references the value does not count; the memory answers meanwhile.
-        restarts, theta = Signal(), Signal(16)
+        always_restarts, theta = Signal(), Signal(16)
         m.d.comb += [
-            restarts.eq((grid.mode != Mode.DELTA) | grid.exact),
-            theta.eq(Mux(restarts, 0, grid.theta)),
+            always_restarts.eq((grid.mode == Mode.DENSE) | (grid.mode == Mode.SKIP)),
+            theta.eq(Mux(always_restarts | grid.exact, 0, grid.theta)),
         ]
         low, high = Signal(signed(18)), Signal(signed(18))
-        forget, always = Signal(), Signal()
+        forget, dense = Signal(), Signal()
+        # With one list its reference is zero where the sums are recomputed; with two, the restart list needs none.
+        forgets = grid.forget if self._config.mixed else always_restarts | grid.exact | grid.forget
         m.d.sync += [
             low.eq(value - theta),
             high.eq(value + theta),
-            forget.eq(restarts | grid.forget),
-            always.eq(grid.mode == Mode.DENSE),
+            forget.eq(forgets),
+            dense.eq(grid.mode == Mode.DENSE),
         ]
-        valid, index, exponent = (
+        valid, index, exponent, tau, restart_tau = (
             delayed(m, signal, 1, f"{name}_2")
-            for name, signal in (("valid", valid), ("index", index), ("exponent", grid.exponent))
+            for name, signal in (
+                ("valid", valid),
+                ("index", index),
+                ("exponent", grid.exponent),
+                ("tau", grid.tau),
+                ("restart_tau", grid.restart_tau),
+            )
         )
         value = delayed(m, value, 1, "value_2").as_signed()
         tag = delayed(m, tag, 1, "tag_2")
 
         # Stage 4: the change, and whether it counts. What the sums hold follows what was listed.
-        reference, change = Signal(signed(16)), Signal(signed(17))
+        reference, change, moved = Signal(signed(16)), Signal(signed(17)), Signal()
+        follows = Signal(signed(16))
         m.d.comb += [
             reference.eq(Mux(forget, 0, references.r_data)),
             change.eq(value - reference),
+            moved.eq((reference < low) | (reference > high)),
         ]
-        written, kept = Signal(signed(16)), Signal(signed(16))
+        stored = Signal(signed(16))
         m.d.sync += [
             self.o_valid.eq(valid),
-            self.o_listed.eq(always | (reference < low) | (reference > high)),
-            self.o_operand.eq(change << exponent),
             self.o_tag.eq(tag),
-            written.eq(value),
-            kept.eq(reference),
-            references.w_addr.eq(index),
+            self.o_distance.eq(Mux(change < 0, -change, change)),
+            references.w_addr[:place].eq(index),
         ]
-        m.d.comb += [
-            references.w_data.eq(Mux(self.o_listed, written, kept)),
-            references.w_en.eq(self.o_valid),
-        ]
+        delta = self.o_candidates[DELTA]
+        m.d.sync += [delta.listed.eq(dense | moved), delta.operand.eq(change << exponent)]
+        if self._config.mixed:
+            restart = self.o_candidates[RESTART]
+            m.d.comb += follows.eq(Mux(moved, value, reference))
+            m.d.sync += [
+                stored.eq(follows),
+                delta.low.eq(_within(change, tau)),
+                restart.listed.eq(dense | (follows != 0)),
+                restart.operand.eq(follows << exponent),
+                restart.low.eq(_within(follows, restart_tau)),
+            ]
+            m.d.comb += references.w_data.eq(stored)
+        else:
+            kept = Signal(signed(16))
+            m.d.sync += [stored.eq(value), kept.eq(reference)]
+            m.d.comb += references.w_data.eq(Mux(delta.listed, stored, kept))
+        m.d.comb += references.w_en.eq(self.o_valid)
+        if self._banks:
+            m.d.sync += references.w_addr[place].eq(~self.bank)
         return m
+
+
+def _within(operand: Signal, tau: Signal) -> object:
+    """Whether an operand is small enough for the lower image; a threshold of zero means none is."""
+    return (tau != 0) & (operand <= tau) & (operand >= -tau)

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from lstmith.golden import timing
 from lstmith.golden.config import PEEP_BITS, EngineConfig
 from lstmith.golden.image import Image
+from lstmith.golden.quantised import PREDICTOR_BITS
 
 from .arith import delayed
 from .array import SystolicArray
@@ -21,6 +22,9 @@ from .feeder import READ, Feeder
 from .gates import GatePipeline
 from .input import InputStage
 from .issue import Issue
+from .loader import Loader
+from .monitor import Monitor
+from .predictor import Predictor, predictor_weights
 from .program import ProgramStore
 from .ram import Ram
 from .sequencer import Sequencer
@@ -47,6 +51,8 @@ class Engine(wiring.Component):
         Register bus, for use while ``busy`` is low.
     event, event_valid
         For one cycle when a layer's step has drained.
+    outcome_valid, outcome_skipped
+        For one cycle per step, in order: whether it is computed or skipped.
     busy
         Something is in flight.
     """
@@ -60,6 +66,8 @@ class Engine(wiring.Component):
                 "bus": In(BusSignature()),
                 "event": Out(event_layout(config)),
                 "event_valid": Out(1),
+                "outcome_valid": Out(1),
+                "outcome_skipped": Out(1),
                 "busy": Out(1),
             }
         )
@@ -68,15 +76,16 @@ class Engine(wiring.Component):
         m = Module()
         config, image = self._config, self._image
         m.submodules.control = control = Control(config, image)
-        m.submodules.program = program = ProgramStore(config, image.records if image else ())
+        m.submodules.program = program = ProgramStore(config, image.records if image else None)
         m.submodules.input = inputs = InputStage(config)
         m.submodules.feedback = feedback = Feedback(config)
         m.submodules.sequencer = sequencer = Sequencer(config, feedback.kinds)
         m.submodules.issue = issue = Issue(config)
         m.submodules.array = array = SystolicArray(config, image.weights.tolist() if image else ())
         m.submodules.feeder = feeder = Feeder(config, array.latency)
-        m.submodules.gates = gates = GatePipeline(config, _row_init(image))
+        m.submodules.gates = gates = GatePipeline(config, _row_init(config, image))
         m.submodules.cell = cell = CellUnit(config)
+        m.submodules.loader = loader = Loader(config)
         m.submodules.cells = cells = UnitState(config, config.c_width)
         m.submodules.hidden = hidden = UnitState(config, 16)
         _check_latencies(config, array, feeder, gates, cell)
@@ -87,31 +96,35 @@ class Engine(wiring.Component):
         m.d.comb += [
             inputs.inputs.eq(control.inputs),
             inputs.grid.eq(control.grid),
-            inputs.release.eq(sequencer.release),
+            inputs.skip.eq(control.skip),
+            inputs.release.eq(sequencer.release | issue.release),
             inputs.r_addr.eq(sequencer.x_addr),
+            inputs.r_list.eq(sequencer.list),
             feedback.r_addr.eq(sequencer.h_addr),
+            feedback.r_kind.eq(sequencer.h_kind),
+            feedback.r_list.eq(sequencer.list),
             sequencer.record.eq(program.record),
             sequencer.layer.eq(program.layer),
             sequencer.loaded.eq(program.loaded),
             sequencer.full.eq(inputs.full),
             sequencer.step.eq(inputs.step),
-            sequencer.counts.eq(feedback.counts),
+            sequencer.lengths.eq(feedback.lengths),
             sequencer.done.eq(feedback.done),
-            sequencer.own_counts.eq(feedback.own_counts),
+            sequencer.own_lengths.eq(feedback.own_lengths),
             sequencer.drained.eq(feedback.drained),
             sequencer.emit_all.eq(control.emit_all),
             program.advance.eq(sequencer.advance),
             program.w_addr.eq(control.index),
             program.w_data.eq(control.data),
             program.w_en.eq(control.program_write),
-            program.select.eq(control.load_begin | control.load_end),
-            program.layer_select.eq(Mux(control.load_begin, control.load_layer, 0)),
         ]
 
         # Array.
         m.d.comb += [
-            issue.fire.eq(sequencer.fire),
-            issue.fire_valid.eq(sequencer.fire_valid),
+            issue.fetch.eq(sequencer.fetch),
+            issue.fetch_valid.eq(sequencer.fetch_valid),
+            issue.popped.eq(self.h.valid & self.h.ready),
+            sequencer.fired.eq(issue.fired),
             issue.x_entry.eq(inputs.entry),
             issue.h_entry.eq(feedback.entry),
             issue.load_address.eq(control.weight_address),
@@ -124,27 +137,46 @@ class Engine(wiring.Component):
             feeder.drain.eq(array.drain),
         ]
 
-        # The pass that drains; the host borrows its place to load a layer's state.
+        # The pass that drains; whoever loads a layer's state borrows its place.
         draining = Signal(pass_layout(config))
-        load_waits = Signal()
-        load_ready = load_waits & program.loaded & ~program.select
+        level = Signal(2)  # highest of the folds' precisions
         with m.If(sequencer.begin_drain):
-            m.d.sync += draining.eq(sequencer.drain)
-        with m.If(control.load_begin):
-            m.d.sync += load_waits.eq(1)
-        with m.Elif(load_ready):
-            m.d.sync += [
-                load_waits.eq(0),
-                draining.record.eq(program.record),
-                draining.layer.eq(program.layer),
-            ]
+            m.d.sync += [draining.eq(sequencer.drain), level.eq(sequencer.fetch.precision)]
+        with m.Elif(sequencer.fetch_valid & sequencer.fetch.last & (sequencer.fetch.precision > level)):
+            m.d.sync += level.eq(sequencer.fetch.precision)
+        with m.If(loader.load_begin):
+            m.d.sync += [draining.record.eq(program.record), draining.layer.eq(program.layer)]
         m.d.comb += [
+            loader.host_begin.eq(control.load_begin),
+            loader.host_layer.eq(control.load_layer),
+            loader.host_mask.eq(control.load_mask),
+            loader.host_end.eq(control.load_end),
+            loader.host_unit.eq(control.index),
+            loader.host_value.eq(control.data.as_signed()),
+            loader.host_cell_write.eq(control.cell_write),
+            loader.host_hidden_write.eq(control.hidden_write),
+            loader.host_hidden_read.eq(control.hidden_read),
+            loader.pending.eq(inputs.full.bit_select(sequencer.parity, 1)),
+            loader.start.eq(sequencer.coming.start),
+            loader.wanted.eq(sequencer.coming.mask),
+            loader.quiet.eq(sequencer.quiet),
+            loader.begins.eq(sequencer.begins),
+            loader.begins_layer.eq(program.layer),
+            loader.record.eq(program.record),
+            loader.loaded.eq(program.loaded),
+            loader.hidden.eq(hidden.value),
+            sequencer.hold.eq(loader.hold),
+            sequencer.changed.eq(loader.changed),
+            sequencer.mask.eq(loader.mask),
+            program.select.eq(loader.select),
+            program.layer_select.eq(loader.layer_select),
+            program.mask_select.eq(loader.mask_select),
             feedback.pass_.eq(draining),
-            feedback.load_begin.eq(load_ready),
-            feedback.load_end.eq(control.load_end),
-            feedback.load_valid.eq(control.hidden_write),
+            feedback.load_begin.eq(loader.load_begin),
+            feedback.load_end.eq(loader.load_end),
+            feedback.load_valid.eq(loader.load_valid),
             feedback.load_parity.eq(sequencer.parity),
-            feedback.load_h.eq(control.data[:16].as_signed()),
+            feedback.load_h.eq(loader.load_h),
         ]
 
         # Cell unit.
@@ -154,6 +186,8 @@ class Engine(wiring.Component):
             gates.rows_valid.eq(feeder.rows_valid),
             gates.sums.eq(feeder.sums),
             gates.clear.eq(draining.clear),
+            gates.mask.eq(draining.mask),
+            gates.row_mask.eq(control.row_mask),
             gates.row_unit.eq(control.row_unit),
             gates.row_gate.eq(control.row_gate),
             gates.row_data.eq(control.row_data),
@@ -175,16 +209,45 @@ class Engine(wiring.Component):
             feedback.h_last.eq(cell.h_last),
             feedback.h_valid.eq(cell.h_valid),
         ]
+        if config.monitor:
+            m.submodules.monitor = monitor = Monitor(config)
+            m.d.comb += [
+                monitor.pass_.eq(draining),
+                monitor.c_new.eq(cell.c_new),
+                monitor.c_before.eq(cell.c_before),
+                monitor.c_last.eq(cell.c_last),
+                monitor.c_valid.eq(cell.c_valid),
+                monitor.r_layer.eq(sequencer.level_layer),
+                monitor.r_bank.eq(sequencer.level_bank),
+                monitor.r_fold.eq(sequencer.level_fold),
+                sequencer.level.eq(monitor.level),
+                sequencer.wishes.eq(monitor.wishes),
+            ]
+        if config.skip:
+            m.submodules.predictor = predictor = Predictor(config, predictor_weights(config, image))
+            m.d.comb += [
+                predictor.threshold.eq(control.threshold),
+                predictor.entry.eq(issue.row_entry),
+                predictor.valid.eq(issue.row_valid),
+                predictor.captured.eq(issue.fold_valid & issue.fold.first & (draining.layer == 0)),
+                predictor.w_addr.eq(control.index),
+                predictor.w_data.eq(control.data[:PREDICTOR_BITS].as_signed()),
+                predictor.w_en.eq(control.predictor_write),
+                inputs.predicted.eq(predictor.predicted),
+                inputs.verdict.eq(predictor.verdict),
+            ]
         if config.peepholes:
-            self._elaborate_peepholes(m, control, feeder, gates, cell, draining)
-        for state in (cells, hidden):
-            m.d.comb += [state.bus_unit.eq(control.index), state.bus_value.eq(control.data.as_signed())]
+            self._elaborate_peepholes(m, control, loader, feeder, gates, cell, draining)
         m.d.comb += [
+            cells.bus_unit.eq(loader.unit),
+            cells.bus_value.eq(loader.cell_value),
             cells.bus_read.eq(control.cell_read),
-            cells.bus_write.eq(control.cell_write),
+            cells.bus_write.eq(loader.cell_write),
             control.cell_value.eq(cells.value),
-            hidden.bus_read.eq(control.hidden_read),
-            hidden.bus_write.eq(control.hidden_write),
+            hidden.bus_unit.eq(loader.unit),
+            hidden.bus_value.eq(loader.load_h),
+            hidden.bus_read.eq(loader.hidden_read),
+            hidden.bus_write.eq(loader.hidden_write),
             control.hidden_value.eq(hidden.value),
         ]
 
@@ -205,10 +268,18 @@ class Engine(wiring.Component):
             sequencer.popped.eq(self.h.valid & self.h.ready),
             self.event.layer.eq(draining.layer),
             self.event.columns.eq(draining.columns),
+            self.event.low.eq(draining.low),
+            self.event.level.eq(level),
+            self.event.mask.eq(draining.mask),
             self.event.restart.eq(draining.clear),
+            self.outcome_valid.eq(inputs.outcome_valid),
+            self.outcome_skipped.eq(inputs.outcome_skipped),
             self.event_valid.eq(feedback.drained),
             control.idle.eq(sequencer.idle),
             control.word_valid.eq(issue.word_valid),
+            control.word_precision.eq(issue.word_precision),
+            control.skipped.eq(inputs.outcome_valid & inputs.outcome_skipped),
+            control.restarts.eq(self.event_valid & self.event.restart),
             self.busy.eq(~sequencer.idle),
         ]
         return m
@@ -217,6 +288,7 @@ class Engine(wiring.Component):
         self,
         m: Module,
         control: Control,
+        loader: Loader,
         feeder: Feeder,
         gates: GatePipeline,
         cell: CellUnit,
@@ -242,9 +314,9 @@ class Engine(wiring.Component):
             early.w_unit.eq(cell.c_unit),
             early.w_value.eq(cell.c_new),
             early.w_valid.eq(cell.c_valid),
-            early.bus_unit.eq(control.index),
-            early.bus_write.eq(control.cell_write),
-            early.bus_value.eq(control.data.as_signed()),
+            early.bus_unit.eq(loader.unit),
+            early.bus_write.eq(loader.cell_write),
+            early.bus_value.eq(loader.cell_value),
             gates.c.eq(Mux(draining.start, 0, early.value)),
             gates.peep_shift.eq(draining.record.peep_shift),
             cell.peep_shift.eq(draining.record.peep_shift),
@@ -258,13 +330,17 @@ class Engine(wiring.Component):
                 m.d.comb += gates.peep[way].eq(banks[1].r_data)
 
 
-def _row_init(image: Image | None) -> list[list[dict[str, int]]]:
-    """Row parameters by unit and gate."""
+def _row_init(config: EngineConfig, image: Image | None) -> list[list[dict[str, int]]]:
+    """Row parameters by unit and gate, at each active count a power of two of units further on."""
     if image is None:
         return []
-    fields = ("mantissa", "shift", "bias")
-    units = zip(*(getattr(image, name).tolist() for name in fields), strict=True)
-    return [[dict(zip(fields, row, strict=True)) for row in zip(*unit, strict=True)] for unit in units]
+    names = ("mantissa", "shift", "bias")
+    found: list[list[dict[str, int]]] = []
+    for mask, bias in enumerate(image.bias):
+        found += [[dict.fromkeys(names, 0)] * 4] * ((mask << config.unit_bits) - len(found))
+        for unit in zip(image.mantissa.tolist(), image.shift.tolist(), bias.tolist(), strict=True):
+            found.append([dict(zip(names, row, strict=True)) for row in zip(*unit, strict=True)])
+    return found
 
 
 def _check_latencies(
@@ -272,7 +348,7 @@ def _check_latencies(
 ) -> None:
     """The cycle model's constants are the parts' own."""
     pairs = {
-        "array": (timing.FIRE_TO_LANE - 3 + timing.LANE + 1, array.latency),
+        "array": (1 + timing.LANE + 1, array.latency),
         "feeder": (timing.feeder(config), feeder.latency),
         "gates": (timing.requantise(config) + timing.ACTIVATION, gates.latency),
         "cell": (timing.cell(config), cell.latency),

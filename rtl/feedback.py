@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import EngineConfig, bits_for
+from lstmith.golden.config import MASKS, EngineConfig, bits_for
 
+from .arith import delayed
 from .encoder import Encoder
-from .ram import Ram
-from .types import entry_layout, record_layout
+from .lists import ListPair
+from .types import entry_layout, length_layout, lists, record_layout
 
 
 def pass_layout(config: EngineConfig) -> data.StructLayout:
@@ -20,10 +21,12 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
             "record": record_layout(),
             "layer": unsigned(bits_for(config.layers)),
             "parity": 1,  # of the step: which half of the lists it reads
+            "mask": unsigned(bits_for(MASKS)),
             "start": 1,  # first step of a sequence: no state before it
             "exact": 1,  # x lists hold values, sums are computed anew
             "clear": 1,  # kept sums count as zero
             "columns": unsigned(bits_for(config.inputs + 2 * config.units + 1)),
+            "low": unsigned(bits_for(config.inputs + 2 * config.units + 1)),  # of them, on the lower image
         }
     )
 
@@ -32,7 +35,7 @@ class Feedback(wiring.Component):
     """Encodes h and keeps the lists that come from it.
 
     Own lists alternate halves by step, since the next step's is written while the present one is
-    still read. ``counts`` grow while a pass drains; ``drained`` ends it, and from the next cycle
+    still read. ``lengths`` grow while a pass drains; ``drained`` ends it, and from the next cycle
     ``done`` holds its totals. In a stack each h is encoded twice, in consecutive cycles.
 
     Parameters
@@ -47,20 +50,20 @@ class Feedback(wiring.Component):
         From the cell unit, at least ``kinds`` cycles apart.
     load_begin, load_end, load_valid, load_parity, load_h
         The host loads the h of ``pass_.layer``, in order.
-    counts, done
-        Entries of the lists of the draining and of the last drained pass: own, next layer's x.
-    own_counts
-        Own list length of every layer.
+    lengths, done
+        Lengths of the lists of the draining and of the last drained pass: own, next layer's x.
+    own_lengths
+        Own lists' lengths of every layer.
     drained
         The pass's last entry is being written.
-    r_addr, entry
-        Read port: place, kind (0 own, 1 next layer's x) in a stack, half; entry ``Ram.latency`` cycles later.
+    r_addr, r_kind, r_list, entry
+        Read port: place and half; own list or next layer's x; which list of it; entry two cycles later.
     """
 
     def __init__(self, config: EngineConfig):
         self._config = config
         self._kinds = 2 if config.layers > 1 else 1
-        count = unsigned(bits_for(config.units + 1))
+        pair = data.ArrayLayout(length_layout(config.units), lists(config))
         super().__init__(
             {
                 "pass_": In(pass_layout(config)),
@@ -73,11 +76,13 @@ class Feedback(wiring.Component):
                 "load_valid": In(1),
                 "load_parity": In(1),
                 "load_h": In(signed(16)),
-                "counts": Out(data.ArrayLayout(count, self._kinds)),
-                "done": Out(data.ArrayLayout(count, self._kinds)),
-                "own_counts": Out(data.ArrayLayout(count, config.layers)),
+                "lengths": Out(data.ArrayLayout(pair, self._kinds)),
+                "done": Out(data.ArrayLayout(pair, self._kinds)),
+                "own_lengths": Out(data.ArrayLayout(pair, config.layers)),
                 "drained": Out(1),
-                "r_addr": In(config.unit_bits + self._kinds),
+                "r_addr": In(config.unit_bits + 1),
+                "r_kind": In(1),
+                "r_list": In(1),
                 "entry": Out(entry_layout(config, config.units)),
             }
         )
@@ -93,8 +98,6 @@ class Feedback(wiring.Component):
         fields = self.pass_.record
         tag = data.StructLayout({"column": config.unit_bits, "kind": 1, "last": 1})
         m.submodules.encoder = encoder = Encoder(config, kinds << config.unit_bits, tag)
-        entry = entry_layout(config, config.units)
-        m.submodules.lists = lists = Ram(entry, 2 * kinds << config.unit_bits)
 
         # A value takes one turn per kind; the second turn repeats it a cycle later.
         loading = Signal()
@@ -141,34 +144,42 @@ class Feedback(wiring.Component):
             grid.exponent.eq(Mux(turn, fields.x_exponent_next, 0)),
             grid.mode.eq(Mux(turn, fields.mode_next, fields.mode)),
             grid.theta.eq(Mux(turn, fields.theta_x_next, fields.theta_h)),
+            grid.tau.eq(Mux(turn, fields.tau_x_next, fields.tau_h)),
+            grid.restart_tau.eq(Mux(turn, fields.restart_tau_x_next, fields.restart_tau_h)),
             # After a start nothing of h is in the sums yet; a restart recomputes the next layer's as well.
             grid.forget.eq(self.pass_.start),
             grid.exact.eq(Mux(turn, self.pass_.exact, loading)),
         ]
 
         kind = encoder.o_tag.kind
-        count = Array(self.counts[index] for index in range(kinds))
-        parity = Mux(loading, self.load_parity, self.pass_.parity ^ ~kind)
-        m.d.comb += [
-            lists.w_addr.eq(
-                Cat((fields.unit_base + count[kind])[: config.unit_bits], *([kind] if kinds == 2 else []), parity)
-            ),
-            lists.w_data.column.eq(encoder.o_tag.column),
-            lists.w_data.operand.eq(encoder.o_operand),
-            lists.w_en.eq(encoder.o_valid & encoder.o_listed),
-            lists.r_addr.eq(self.r_addr),
-            self.entry.eq(lists.r_data),
-            self.drained.eq(encoder.o_valid & encoder.o_tag.last & (kind == kinds - 1)),
-        ]
+        m.d.comb += self.drained.eq(encoder.o_valid & encoder.o_tag.last & (kind == kinds - 1))
         finish = self.drained | self.load_end
+        entries = []
         for index in range(kinds):
-            total = Signal.like(self.counts[index], name=f"total_{index}")
-            m.d.comb += total.eq(self.counts[index] + (encoder.o_valid & encoder.o_listed & (kind == index)))
-            m.d.sync += self.counts[index].eq(Mux(finish, 0, total))
+            pair = ListPair(config, config.units, 2)
+            m.submodules[f"lists_{index}"] = pair
+            # The own list is the next step's, the next layer's x this step's.
+            half = self.pass_.parity if index else Mux(loading, self.load_parity, ~self.pass_.parity)
+            m.d.comb += [
+                pair.valid.eq(encoder.o_valid & (kind == index)),
+                pair.candidates.eq(encoder.o_candidates),
+                pair.column.eq(encoder.o_tag.column),
+                pair.base.eq(fields.unit_base),
+                pair.part.eq(half),
+                pair.clear.eq(finish),
+                pair.r_addr.eq(self.r_addr),
+                pair.r_list.eq(self.r_list),
+                self.lengths[index].eq(pair.lengths),
+            ]
             with m.If(finish):
-                m.d.sync += self.done[index].eq(total)
+                m.d.sync += self.done[index].eq(pair.totals)
                 if index == 0:
                     for layer in range(config.layers):
                         with m.If(self.pass_.layer == layer):
-                            m.d.sync += self.own_counts[layer].eq(total)
+                            m.d.sync += self.own_lengths[layer].eq(pair.totals)
+            entries.append(pair.entry)
+        m.d.comb += self.entry.eq(entries[0])
+        if kinds == 2:
+            with m.If(delayed(m, self.r_kind, 2, "r_kind")):
+                m.d.comb += self.entry.eq(entries[1])
         return m

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,6 +23,7 @@ def fold_layout(config: EngineConfig) -> data.StructLayout:
             "first": 1,  # first fold of its layer
             "last": 1,  # last fold of its layer
             "lanes": unsigned(bits_for(config.lanes)),  # lanes in use, minus 1
+            "shift": 2 * config.monitor,  # of sums from a lower image, in units of 4 bits
         }
     )
 
@@ -56,7 +57,7 @@ class Feeder(wiring.Component):
     rows, rows_valid
         Rows to fetch kept sums and parameters for; their sums come two cycles later.
     sums
-        Row sums, one per way.
+        Row sums, one per way, in the scale of the layer's own image.
     """
 
     def __init__(self, config: EngineConfig, array_latency: int):
@@ -104,12 +105,20 @@ class Feeder(wiring.Component):
             self.rows.last.eq(last_fold & (lanes_left == 0)),
         ]
         if config.ways == 2:
-            m.d.comb += [self.sums[0].eq(self.drain.first), self.sums[1].eq(self.drain.second)]
+            sums = [self.drain.first, self.drain.second]
         else:
-            self._elaborate_queue(m, running & (gate == 0), gate)
+            sums = [self._elaborate_queue(m, running & (gate == 0), gate)]
+        if config.monitor:
+            held = Signal(2)
+            with m.If(begin):
+                m.d.sync += held.eq(fold.shift)
+            shift = delayed(m, held, READ, "shift")
+            sums = [total << (shift << 2) for total in sums]
+        for way, total in enumerate(sums):
+            m.d.comb += self.sums[way].eq(total)
         return m
 
-    def _elaborate_queue(self, m: Module, next_unit: Signal, gate: Signal) -> None:
+    def _elaborate_queue(self, m: Module, next_unit: Signal, gate: Signal) -> Value:
         """Write pairs at the chain's pace, read rows at half of it; two halves alternate by fold."""
         config = self._config
         place = bits_for(2 * config.lanes)
@@ -137,4 +146,4 @@ class Feeder(wiring.Component):
         ]
         m.d.sync += [r_place.eq(now_place), r_half.eq(now_half)]
         second = delayed(m, gate[0], READ, "second")
-        m.d.comb += self.sums[0].eq(Mux(second, queue.r_data.second, queue.r_data.first))
+        return Mux(second, queue.r_data.second, queue.r_data.first)

@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import PEEP_BITS, EngineConfig
+from lstmith.golden.config import MASKS, PEEP_BITS, EngineConfig, bits_for
 
 from .activation import Activation
 from .arith import delayed, delayed_long
@@ -36,7 +36,9 @@ class GatePipeline(wiring.Component):
         The kept sums count as zero.
     peep, c, peep_shift
         With peepholes: weights per way and the cell state, beside ``sums``.
-    row_unit, row_gate, row_data, row_write
+    mask
+        Index of the active count: which set of row parameters.
+    row_unit, row_gate, row_mask, row_data, row_write
         Write of one row's parameters.
     o_rows, o_valid, gates
         ``latency`` cycles after ``sums``.
@@ -54,6 +56,8 @@ class GatePipeline(wiring.Component):
             "rows_valid": In(1),
             "sums": In(data.ArrayLayout(signed(config.acc_width), config.ways)),
             "clear": In(1),
+            "mask": In(bits_for(MASKS)),
+            "row_mask": In(bits_for(MASKS)),
             "row_unit": In(config.unit_bits),
             "row_gate": In(2),
             "row_data": In(RowParameters),
@@ -84,6 +88,7 @@ class GatePipeline(wiring.Component):
         config = self._config
         way_bits = config.ways - 1  # 1 way: no bit of the gate selects it; 2 ways: one bit
         depth = 4 // config.ways << config.unit_bits
+        mask_bits = config.mask_bits
 
         place = Cat(self.rows.gate[way_bits:], self.rows.unit)
         place_updated = delayed(m, place, READ + 1, "place_updated")
@@ -101,21 +106,21 @@ class GatePipeline(wiring.Component):
         for way, (requantiser, activation) in enumerate(zip(self._requantisers, self._activations, strict=True)):
             init = [row for unit in self._row_init for row in unit[way :: config.ways]]
             kept = Ram(signed(config.acc_width), depth)
-            parameters = Ram(RowParameters, depth, init)
+            parameters = Ram(RowParameters, depth << mask_bits, init)
             m.submodules[f"kept_{way}"] = kept
             m.submodules[f"parameters_{way}"] = parameters
             m.submodules[f"requantiser_{way}"] = requantiser
             m.submodules[f"activation_{way}"] = activation
             m.d.comb += [
                 kept.r_addr.eq(place),
-                parameters.r_addr.eq(place),
+                parameters.r_addr.eq(Cat(place, self.mask[:mask_bits])),
                 requantiser.total.eq(Mux(self.clear, 0, kept.r_data)),
                 requantiser.added.eq(self.sums[way]),
                 requantiser.row.eq(parameters.r_data),
                 kept.w_addr.eq(place_updated),
                 kept.w_data.eq(requantiser.updated),
                 kept.w_en.eq(updated_valid),
-                parameters.w_addr.eq(Cat(self.row_gate[way_bits:], self.row_unit)),
+                parameters.w_addr.eq(Cat(self.row_gate[way_bits:], self.row_unit, self.row_mask[:mask_bits])),
                 parameters.w_data.eq(self.row_data),
                 parameters.w_en.eq(self.row_write & (1 if config.ways == 1 else self.row_gate[0] == way)),
                 activation.z.eq(requantiser.z),

@@ -6,24 +6,33 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import EngineConfig, bits_for
-from lstmith.golden.timing import INPUT_GAP
+from lstmith.golden.config import MASKS, EngineConfig, bits_for
+from lstmith.golden.timing import MARK, input_gap
 
+from .arith import delayed
 from .encoder import Encoder, GridFields
-from .ram import Ram
-from .types import InputWord, entry_layout
+from .lists import ListPair
+from .types import InputWord, SkipFields, entry_layout, length_layout, lists
 
 
 def step_list_layout(config: EngineConfig) -> data.StructLayout:
     """A finished list of one step's inputs."""
-    return data.StructLayout({"count": unsigned(bits_for(config.inputs + 1)), "start": 1, "restart": 1})
+    return data.StructLayout(
+        {
+            "lengths": data.ArrayLayout(length_layout(config.inputs), lists(config)),
+            "start": 1,
+            "restart": 1,
+            "mask": unsigned(bits_for(MASKS)),
+        }
+    )
 
 
 class InputStage(wiring.Component):
     """Encodes the coming step's x while the present one computes: two list buffers alternate.
 
-    One element per cycle; ``INPUT_GAP`` idle cycles between steps, so that a reference is stored
-    before it is read again. A list is ready ``Encoder.latency + 1`` cycles after its last element.
+    One element per cycle; ``input_gap`` idle cycles between steps, so that a reference is stored
+    before it is read again. A list is ready, or its step known to be skipped, ``input_ready``
+    cycles after its last element. A skipped step leaves references and buffer as they were.
 
     Parameters
     ----------
@@ -36,13 +45,19 @@ class InputStage(wiring.Component):
     inputs
         Elements per step, minus 1.
     grid
-        Grid, mode and threshold; ``forget`` and ``exact`` are set here.
+        Grid, mode and thresholds; ``forget`` and ``exact`` are set here.
+    skip
+        Rule for skipping steps.
+    predicted, verdict
+        The predictor would skip the next step; it has judged the last computed one.
     full, step
         Per buffer: whether it holds a finished list, and which.
     release
         Frees a buffer.
-    r_addr, entry
-        Read port: place in the list and, as the upper bit, the buffer; entry ``Ram.latency`` cycles later.
+    outcome_valid, outcome_skipped
+        For one cycle per step, in order: whether it is computed or skipped.
+    r_addr, r_list, entry
+        Read port: place in the list and, as the upper bit, the buffer; which list; entry two cycles later.
     """
 
     def __init__(self, config: EngineConfig):
@@ -52,10 +67,16 @@ class InputStage(wiring.Component):
                 "x": In(stream.Signature(InputWord)),
                 "inputs": In(bits_for(config.inputs)),
                 "grid": In(GridFields),
+                "skip": In(SkipFields),
+                "predicted": In(1),
+                "verdict": In(1),
                 "full": Out(2),
                 "step": Out(data.ArrayLayout(step_list_layout(config), 2)),
                 "release": In(2),
+                "outcome_valid": Out(1),
+                "outcome_skipped": Out(1),
                 "r_addr": In(bits_for(config.inputs) + 1),
+                "r_list": In(1),
                 "entry": Out(entry_layout(config, config.inputs)),
             }
         )
@@ -63,62 +84,108 @@ class InputStage(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        place = bits_for(config.inputs)
-        entry = entry_layout(config, config.inputs)
-        tag = data.StructLayout({"column": place, "last": 1, "buffer": 1, "start": 1, "restart": 1})
-        m.submodules.encoder = encoder = Encoder(config, config.inputs, tag)
-        m.submodules.lists = lists = Ram(entry, 2 << place)
+        column_bits = bits_for(config.inputs)
+        flags = data.StructLayout({"start": 1, "restart": 1, "mask": unsigned(bits_for(MASKS))})
+        tag = data.StructLayout({"column": column_bits, "last": 1, "flags": flags})
+        m.submodules.encoder = encoder = Encoder(config, config.inputs, tag, banks=config.skip)
+        m.submodules.lists = pair = ListPair(config, config.inputs, 2)
 
-        column, buffer = Signal(place), Signal()
-        gap = Signal(range(INPUT_GAP + 1))
-        start, restart = Signal(), Signal()
+        column, buffer = Signal(column_bits), Signal()
+        idle = input_gap(config)
+        gap, awaited = Signal(range(idle + 1)), Signal()
         last = column == self.inputs
         full = Array(self.full[index] for index in range(2))
-        m.d.comb += self.x.ready.eq((gap == 0) & ~full[buffer])
+        # The buffer that the next step takes: known when the last value is in, unless that step may be skipped.
+        target = buffer if config.skip else Signal()
+        m.d.comb += self.x.ready.eq((gap == 0) & ~full[target] & ~awaited)
         with m.If(gap != 0):
             m.d.sync += gap.eq(gap - 1)
         # A step's flags come with its first element and hold for all of it.
-        flags = Cat(start, restart)
-        flags_now = Mux(column == 0, Cat(self.x.payload.start, self.x.payload.restart), flags)
+        first = self.x.payload
+        held, now = Signal(flags), Signal(flags)
+        m.d.comb += now.eq(Mux(column == 0, Cat(first.start, first.restart, first.mask), held))
         accept = self.x.valid & self.x.ready
-        with m.If(accept):
-            m.d.sync += [column.eq(column + 1), flags.eq(flags_now)]
+        marked = accept & (column == 0) & first.mark
+        with m.If(accept & ~marked):
+            m.d.sync += [column.eq(column + 1), held.eq(now)]
             with m.If(last):
-                m.d.sync += [column.eq(0), buffer.eq(~buffer), gap.eq(INPUT_GAP)]
+                m.d.sync += [column.eq(0), gap.eq(idle)]
+                if not config.skip:
+                    m.d.sync += target.eq(~target)
         m.d.comb += [
-            encoder.valid.eq(accept),
-            encoder.value.eq(self.x.payload.value),
+            encoder.valid.eq(accept & ~marked),
+            encoder.value.eq(first.value),
             encoder.index.eq(column),
             encoder.grid.eq(self.grid),
-            encoder.grid.exact.eq(flags_now.any()),
+            encoder.grid.exact.eq(now.start | now.restart),
             encoder.tag.column.eq(column),
             encoder.tag.last.eq(last),
-            encoder.tag.buffer.eq(buffer),
-            encoder.tag.start.eq(flags_now[0]),
-            encoder.tag.restart.eq(flags_now[1]),
+            encoder.tag.flags.eq(now),
         ]
 
-        count = Signal(bits_for(config.inputs + 1))
-        total = Signal.like(count)
+        ends = encoder.o_valid & encoder.o_tag.last
         m.d.comb += [
-            total.eq(count + encoder.o_listed),
-            lists.w_addr.eq(Cat(count[:place], encoder.o_tag.buffer)),
-            lists.w_data.column.eq(encoder.o_tag.column),
-            lists.w_data.operand.eq(encoder.o_operand),
-            lists.w_en.eq(encoder.o_valid & encoder.o_listed),
-            lists.r_addr.eq(self.r_addr),
-            self.entry.eq(lists.r_data),
+            pair.valid.eq(encoder.o_valid),
+            pair.candidates.eq(encoder.o_candidates),
+            pair.column.eq(encoder.o_tag.column),
+            pair.base.eq(0),
+            pair.part.eq(buffer),
+            pair.clear.eq(ends),
+            pair.r_addr.eq(self.r_addr),
+            pair.r_list.eq(self.r_list),
+            self.entry.eq(pair.entry),
         ]
-        with m.If(encoder.o_valid):
-            m.d.sync += count.eq(Mux(encoder.o_tag.last, 0, total))
+        step = Signal(step_list_layout(config))
+        m.d.comb += [
+            step.lengths.eq(pair.totals),
+            step.start.eq(encoder.o_tag.flags.start),
+            step.restart.eq(encoder.o_tag.flags.restart),
+            step.mask.eq(encoder.o_tag.flags.mask),
+        ]
+        skipped = Signal()
+        if config.skip:
+            ends, step, skipped = self._elaborate_skip(m, encoder, ends, step, awaited)
+        takes = Signal()
+        m.d.comb += takes.eq(ends & ~skipped)
         for index in range(2):
-            with m.If(encoder.o_valid & encoder.o_tag.last & (encoder.o_tag.buffer == index)):
-                m.d.sync += [
-                    self.full[index].eq(1),
-                    self.step[index].count.eq(total),
-                    self.step[index].start.eq(encoder.o_tag.start),
-                    self.step[index].restart.eq(encoder.o_tag.restart),
-                ]
+            with m.If(takes & (buffer == index)):
+                m.d.sync += [self.full[index].eq(1), self.step[index].eq(step)]
             with m.Elif(self.release[index]):
                 m.d.sync += self.full[index].eq(0)
+        with m.If(takes):
+            m.d.sync += buffer.eq(~buffer)
+        mark_ends = delayed(m, marked, MARK - 1, "marked")
+        m.d.sync += [self.outcome_valid.eq(ends | mark_ends), self.outcome_skipped.eq(~takes)]
         return m
+
+    def _elaborate_skip(
+        self, m: Module, encoder: Encoder, ends: object, step: Signal, awaited: Signal
+    ) -> tuple[Signal, Signal, Signal]:
+        """Two cycles more, in which the input's distance decides; references follow only if the step is computed."""
+        distance, settles, quiet = Signal(17 + bits_for(self._config.inputs)), Signal(), Signal()
+        # Cleared by the cycle that reads it.
+        with m.If(encoder.o_valid):
+            m.d.sync += distance.eq(Mux(settles, 0, distance) + encoder.o_distance)
+        with m.Elif(settles):
+            m.d.sync += distance.eq(0)
+        decides, kept = Signal(), Signal.like(step)
+        m.d.sync += [
+            settles.eq(ends),
+            quiet.eq(distance < self.skip.change),
+            decides.eq(settles),
+        ]
+        with m.If(ends):
+            m.d.sync += kept.eq(step)
+        run = Signal(8)
+        skipped = Signal()
+        asked = quiet | (self.skip.predictor & self.predicted)
+        m.d.comb += skipped.eq(asked & (run < self.skip.limit) & ~kept.start & ~kept.restart)
+        bank = Signal()
+        m.d.comb += encoder.bank.eq(bank)
+        with m.If(decides):
+            m.d.sync += run.eq(Mux(skipped, run + 1, 0))
+            with m.If(~skipped):
+                m.d.sync += [bank.eq(~bank), awaited.eq(self.skip.predictor)]
+        with m.If(self.verdict):
+            m.d.sync += awaited.eq(0)
+        return decides, kept, skipped

@@ -1,26 +1,46 @@
-"""Issue: a fired list entry to the weight-word slots of the array."""
+"""Issue: a fetched list entry to the weight-word slots of the array."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import EngineConfig, bits_for
+from lstmith.golden.config import PRECISIONS, EngineConfig, bits_for
 
 from .arith import delayed
 from .feeder import fold_layout
-from .sequencer import fire_layout
+from .pace import Pace
+from .predictor import row_layout
+from .sequencer import QUEUE, fetch_layout
 from .types import entry_layout, slot_layout
 
 #: Cycles that the list memories take.
 READ = 2
 
 
+def work_layout(config: EngineConfig) -> data.StructLayout:
+    """An entry that has been read: its first weight word, its operand, and what ends with it."""
+    return data.StructLayout(
+        {
+            "address": config.address_bits,
+            "operand": signed(config.operand_width),
+            "precision": 2,
+            "last": 1,
+            "fold": fold_layout(config),
+            "emits": 1,
+            "frees": 1,
+            "parity": 1,
+        }
+    )
+
+
 class Issue(wiring.Component):
     """Turns an entry into 1, 2 or 4 consecutive slots and a fold's end into captures.
 
-    The first slot is at ``slot`` three cycles after ``fire``.
+    With one image per layer the first slot follows three cycles after ``fetch``. With mixed images
+    entries wait in a queue until the array is free: from there the first slot follows in the next cycle.
 
     Parameters
     ----------
@@ -28,10 +48,14 @@ class Issue(wiring.Component):
 
     Members
     -------
-    fire, fire_valid
+    fetch, fetch_valid
         From the sequencer.
     x_entry, h_entry
-        The list memories' outputs, two cycles after ``fire``.
+        The list memories' outputs, two cycles after ``fetch``.
+    popped
+        With mixed images: one result left the output queue.
+    fired, release
+        With mixed images: an entry left the queue; the input stage's list has been used.
     load_address, load_lane, load_data, load_valid
         A weight word to write; only while idle.
     slot
@@ -39,18 +63,23 @@ class Issue(wiring.Component):
         After a reset, one that clears the lanes.
     fold, fold_valid
         With the capturing slot: whose sums leave.
-    word_valid
+    word_valid, word_precision
         A weight word is issued.
+    row_valid, row_entry
+        A column of the first layer's first fold, for the skip predictor.
     """
 
     def __init__(self, config: EngineConfig):
         self._config = config
         super().__init__(
             {
-                "fire": In(fire_layout(config)),
-                "fire_valid": In(1),
+                "fetch": In(fetch_layout(config)),
+                "fetch_valid": In(1),
                 "x_entry": In(entry_layout(config, config.inputs)),
                 "h_entry": In(entry_layout(config, config.units)),
+                "popped": In(1),
+                "fired": Out(1),
+                "release": Out(2),
                 "load_address": In(config.address_bits),
                 "load_lane": In(bits_for(config.lanes)),
                 "load_data": In(16),
@@ -59,6 +88,9 @@ class Issue(wiring.Component):
                 "fold": Out(fold_layout(config)),
                 "fold_valid": Out(1),
                 "word_valid": Out(1),
+                "word_precision": Out(2),
+                "row_valid": Out(1),
+                "row_entry": Out(row_layout(config)),
             }
         )
 
@@ -67,11 +99,46 @@ class Issue(wiring.Component):
         config = self._config
 
         # Stages 1 and 2: the entry is read; place its first word.
-        fire = Signal(fire_layout(config))
-        m.d.comb += fire.eq(delayed(m, self.fire.as_value(), READ, "fire"))
-        valid = delayed(m, self.fire_valid, READ, "fire_valid")
-        column = Mux(fire.from_x, self.x_entry.column, self.h_entry.column)
-        operand = Mux(fire.from_x, self.x_entry.operand, self.h_entry.operand)
+        fetch = Signal(fetch_layout(config))
+        m.d.comb += fetch.eq(delayed(m, self.fetch.as_value(), READ, "fetch"))
+        valid = delayed(m, self.fetch_valid, READ, "fetch_valid")
+        column = Mux(fetch.from_x, self.x_entry.column, self.h_entry.column)
+        operand = Signal(signed(config.operand_width))
+        m.d.comb += operand.eq(Mux(fetch.from_x, self.x_entry.operand, self.h_entry.operand))
+        read = Signal(work_layout(config))
+        m.d.comb += [
+            read.address.eq(fetch.base + (column << fetch.precision)),
+            read.operand.eq(Mux(fetch.empty, 0, operand)),
+            read.precision.eq(fetch.precision),
+            read.last.eq(fetch.last),
+            read.fold.first.eq(fetch.first_fold),
+            read.fold.last.eq(fetch.last_fold),
+            read.fold.lanes.eq(fetch.lanes),
+            read.emits.eq(fetch.emits),
+            read.frees.eq(fetch.frees),
+            read.parity.eq(fetch.parity),
+        ]
+        m.d.comb += [
+            self.row_valid.eq(valid & fetch.counts),
+            self.row_entry.column.eq(
+                Mux(fetch.from_x, self.x_entry.column, self.h_entry.column + (1 << bits_for(config.inputs)))
+            ),
+            self.row_entry.operand.eq(Mux(fetch.empty, 0, operand)),
+            self.row_entry.clears.eq(fetch.opens & fetch.clears),
+        ]
+        work = read
+        if config.monitor:
+            m.d.comb += read.fold.shift.eq(fetch.shift)
+        if config.mixed:
+            low = Mux(fetch.from_x, self.x_entry.low, self.h_entry.low) & ~fetch.lowered & ~fetch.empty
+            with m.If(low):
+                # The lower image's weights count k times as much: its operands are small, so they carry the factor.
+                m.d.comb += [
+                    read.address.eq(fetch.low_base + (column << fetch.low)),
+                    read.operand.eq(Mux(fetch.precision == PRECISIONS.index(16), operand << 8, operand << 4)),
+                    read.precision.eq(fetch.low),
+                ]
+            work, valid = self._elaborate_queue(m, read, valid)
 
         # Stage 3: words of the entry, one per cycle.
         address, value = Signal(config.address_bits), Signal(signed(config.operand_width))
@@ -81,23 +148,18 @@ class Issue(wiring.Component):
             m.d.sync += words_left.eq(words_left - 1)
         with m.If(valid):
             m.d.sync += [
-                address.eq(fire.base + (column << fire.precision)),
-                value.eq(Mux(fire.empty, 0, operand)),
-                precision.eq(fire.precision),
+                address.eq(work.address),
+                value.eq(work.operand),
+                precision.eq(work.precision),
                 sub.eq(0),
-                words_left.eq(1 << fire.precision),
+                words_left.eq(1 << work.precision),
             ]
         ending = Signal()
-        m.d.sync += ending.eq(valid & fire.last)
+        m.d.sync += ending.eq(valid & work.last)
         held = Signal(fold_layout(config))
         long_entry = Signal()
-        with m.If(valid & fire.last):
-            m.d.sync += [
-                held.first.eq(fire.first_fold),
-                held.last.eq(fire.last_fold),
-                held.lanes.eq(fire.lanes),
-                long_entry.eq(fire.precision == 2),
-            ]
+        with m.If(valid & work.last):
+            m.d.sync += [held.eq(work.fold), long_entry.eq(work.precision == PRECISIONS.index(16))]
 
         # Captures follow the fold's last word: gates i and f beside or after it, g and o a cycle later.
         capture = delayed(m, ending & ~long_entry, 1, "capture_short") | delayed(
@@ -109,6 +171,7 @@ class Issue(wiring.Component):
         m.d.sync += clears.eq(0)
         m.d.comb += [
             self.word_valid.eq(words_left != 0),
+            self.word_precision.eq(precision),
             self.slot.valid.eq(words_left != 0),
             self.slot.address.eq(Mux(self.load_valid, self.load_address, address)),
             self.slot.operand.eq(Mux(self.load_valid, self.load_data.as_signed(), value)),
@@ -121,3 +184,27 @@ class Issue(wiring.Component):
             self.fold_valid.eq(capture),
         ]
         return m
+
+    def _elaborate_queue(self, m: Module, read: Signal, valid: Signal) -> tuple[Signal, Signal]:
+        """Entries wait for the pace; the sequencer never fetches more than fit."""
+        config = self._config
+        layout = work_layout(config)
+        m.submodules.queue = queue = SyncFIFO(width=layout.size, depth=QUEUE)
+        m.submodules.pace = pace = Pace(config)
+        head = Signal(layout)
+        m.d.comb += [
+            queue.w_data.eq(read),
+            queue.w_en.eq(valid),
+            head.eq(queue.r_data),
+            pace.valid.eq(queue.r_rdy),
+            pace.precision.eq(head.precision),
+            pace.last.eq(head.last),
+            pace.lanes.eq(head.fold.lanes),
+            pace.emits.eq(head.emits),
+            pace.popped.eq(self.popped),
+            queue.r_en.eq(pace.fires),
+            self.fired.eq(pace.fires),
+        ]
+        with m.If(pace.fires & head.frees):
+            m.d.comb += self.release.eq(1 << head.parity)
+        return head, pace.fires

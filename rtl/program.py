@@ -2,53 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.golden import record
-from lstmith.golden.config import EngineConfig, bits_for
+from lstmith.golden.config import MASKS, EngineConfig, bits_for
 
 from .ram import Ram
 from .types import record_layout
 
 
 class ProgramStore(wiring.Component):
-    """Holds one record per layer and fetches the next while the present one runs.
+    """Holds one record per layer and active count and fetches the next while the present one runs.
 
-    With one layer the record is a set of registers and always loaded. With more, a fetch takes
-    ``fetch_latency`` cycles from ``advance`` to ``loaded``.
+    A single record is a set of registers and always loaded. Of more, a fetch takes ``fetch_latency``
+    cycles from ``advance`` or ``select`` to ``loaded``; with one layer its record stays.
 
     Parameters
     ----------
     config : EngineConfig
-    records : sequence of list of int
-        Initial packed records.
+    records : dict of int to list of int
+        Initial packed records by place, see ``golden.image``.
 
     Members
     -------
     w_addr, w_data, w_en
-        Bus write of one word: layer * 8 + word.
-    select, layer_select
-        Fetch a given layer instead.
+        Bus write of one word, see ``golden.memory_map``.
+    select, layer_select, mask_select
+        Fetch a given layer at a given active count instead.
     advance
         The present record was taken: fetch the next layer's, or layer 0's after the last.
     record, layer, loaded
         The next record.
     """
 
-    def __init__(self, config: EngineConfig, records: Sequence[Sequence[int]] = ()):
-        self._config, self._records = config, records
+    def __init__(self, config: EngineConfig, records: Mapping[int, list[int]] | None = None):
+        self._config, self._records = config, records or {}
         layer = bits_for(config.layers)
+        self._place_bits = config.layer_bits + config.mask_bits
         super().__init__(
             {
-                "w_addr": In(bits_for(config.layers * record.RECORD_STRIDE)),
+                "w_addr": In(self._place_bits + bits_for(record.RECORD_STRIDE)),
                 "w_data": In(32),
                 "w_en": In(1),
                 "select": In(1),
                 "layer_select": In(layer),
+                "mask_select": In(bits_for(MASKS)),
                 "advance": In(1),
                 "record": Out(record_layout()),
                 "layer": Out(layer),
@@ -58,25 +60,28 @@ class ProgramStore(wiring.Component):
 
     @property
     def fetch_latency(self) -> int:
-        """Cycles from ``advance`` to ``loaded``; 0 with one layer."""
-        return 0 if self._config.layers == 1 else record.RECORD_WORDS + 3
+        """Cycles from ``advance`` or ``select`` to ``loaded``; 0 with a single record."""
+        return record.RECORD_WORDS + 3 if self._place_bits else 0
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        first = list(self._records[0]) if self._records else [0] * record.RECORD_WORDS
+        first = self._records.get(0, [0] * record.RECORD_WORDS)
         words = [Signal(32, name=f"word_{index}", init=first[index]) for index in range(record.RECORD_WORDS)]
         for name, (word, bit, width) in record.LAYOUT.items():
             m.d.comb += self.record[name].eq(words[word][bit : bit + width])
-        if self._config.layers == 1:
+        if not self._place_bits:
             for index, word in enumerate(words):
                 with m.If(self.w_en & (self.w_addr == index)):
                     m.d.sync += word.eq(self.w_data)
             m.d.comb += self.loaded.eq(1)
             return m
 
-        padding = [0] * (record.RECORD_STRIDE - record.RECORD_WORDS)
-        init = [word for words_init in self._records for word in (*words_init, *padding)]
-        m.submodules.memory = memory = Ram(32, self._config.layers * record.RECORD_STRIDE, init)
+        init = [0] * (record.RECORD_STRIDE << self._place_bits)
+        for place, packed in self._records.items():
+            begin = place * record.RECORD_STRIDE
+            init[begin : begin + len(packed)] = packed
+        m.submodules.memory = memory = Ram(32, len(init), init)
+        mask = Signal(self._config.mask_bits)
         index_bits = bits_for(record.RECORD_STRIDE)
         fetched, waiting, arrived = Signal(index_bits), Signal(index_bits), Signal(index_bits)
         fetching, waiting_valid, arrived_valid = Signal(init=1), Signal(), Signal()
@@ -84,7 +89,7 @@ class ProgramStore(wiring.Component):
             memory.w_addr.eq(self.w_addr),
             memory.w_data.eq(self.w_data),
             memory.w_en.eq(self.w_en),
-            memory.r_addr.eq(Cat(fetched, self.layer)),
+            memory.r_addr.eq(Cat(fetched, self.layer[: self._config.layer_bits], mask)),
             self.loaded.eq(~(fetching | waiting_valid | arrived_valid)),
         ]
         m.d.sync += [
@@ -99,10 +104,11 @@ class ProgramStore(wiring.Component):
             with m.If(arrived_valid & (arrived == index)):
                 m.d.sync += word.eq(memory.r_data)
         # A write may concern the record just fetched: begin again.
-        with m.If(self.advance | self.select | self.w_en):
+        changes = self.select | self.w_en | (self.advance if self._config.layer_bits else 0)
+        with m.If(changes):
             m.d.sync += [fetched.eq(0), fetching.eq(1), waiting_valid.eq(0), arrived_valid.eq(0)]
         with m.If(self.select):
-            m.d.sync += self.layer.eq(self.layer_select)
+            m.d.sync += [self.layer.eq(self.layer_select), mask.eq(self.mask_select)]
         with m.Elif(self.advance):
             m.d.sync += self.layer.eq(Mux(self.record.last_layer, 0, self.layer + 1))
         return m

@@ -1,22 +1,28 @@
-"""Sequencer: walks steps, layers, folds and lists, and fires one list entry at a time."""
+"""Sequencer: walks steps, layers, folds and lists, and fetches one list entry at a time."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import EngineConfig, bits_for
-from lstmith.golden.policy import Mode
-from lstmith.golden.timing import fold_gap
+from lstmith.golden.config import MASKS, PRECISIONS, EngineConfig, bits_for
+from lstmith.golden.monitor import lag
+from lstmith.golden.policy import Mode, Rule, Scope
 
+from .encoder import DELTA, RESTART
 from .feedback import pass_layout
 from .input import step_list_layout
-from .types import record_layout
+from .pace import Pace
+from .restart import Restart
+from .types import length_layout, lists, record_layout
+
+#: Entries that may be on their way from the lists to the array, with mixed images.
+QUEUE = 8
 
 
-def fire_layout(config: EngineConfig) -> data.StructLayout:
-    """One list entry on its way to the array; list memories are read in the cycle that it is fired."""
+def fetch_layout(config: EngineConfig) -> data.StructLayout:
+    """One list entry on its way to the array; list memories are read in the cycle that it is fetched."""
     return data.StructLayout(
         {
             "from_x": 1,  # read from the input stage's list
@@ -24,27 +30,38 @@ def fire_layout(config: EngineConfig) -> data.StructLayout:
             "last": 1,  # of its fold
             "first_fold": 1,
             "last_fold": 1,
-            "base": unsigned(config.address_bits),  # weight word of the segment's column 0
+            "opens": 1,  # first entry of a pass of the first layer
+            "counts": 1,  # the predictor counts it: the first layer's first fold
+            "clears": 1,  # the kept sums count as zero
+            "emits": 1,  # the fold's units are sent
+            "frees": 1,  # the input stage's list has been read
+            "parity": 1,
             "precision": 2,
+            "base": unsigned(config.address_bits),  # weight word of the segment's column 0
+            "low": 2,  # precision of the lower image, and its base
+            "low_base": unsigned(config.address_bits),
+            "lowered": 1,  # the whole fold is on a lower image
+            "shift": 2,  # by how many precisions, in units of 4 bits
             "lanes": unsigned(bits_for(config.lanes)),  # in use in this fold, minus 1
         }
     )
 
 
 class Sequencer(wiring.Component):
-    """Decides every cycle whether the next list entry may enter the array.
+    """Decides every cycle whether the next list entry may be fetched.
 
     A *pass* is one layer's share of a step: its folds, each of which streams two list segments. The
     first layer takes x first, since its h list may still be growing; later layers take their own h
     first, since their x is the h that now drains. Rules:
 
-    - an entry fires when the one before has had its cycles, and it is known whether another follows;
-      a 4-bit entry also waits until the sums of the fold before have been captured;
-    - a fold's last entry also waits until the fold before has left the chain and the output queue has
-      room, and in a pass's first fold until the pass before has drained;
-    - a pass begins when its first segment is complete and at most one pass is still to drain.
+    - an entry is fetched when it is known whether another follows;
+    - in a pass's first fold the last entry also waits for the pass before to be drained;
+    - a pass begins when its first segment is complete and at most one pass is still to drain;
+    - :class:`Pace` lets entries enter the array. With one image per layer their words are known
+      beforehand, so the pace is kept here; with mixed images it is kept by :class:`Issue`, and here
+      entries are fetched ahead into a short queue.
 
-    Nothing behind this point ever stalls.
+    Nothing behind this point and the pace ever stalls.
 
     Parameters
     ----------
@@ -58,25 +75,35 @@ class Sequencer(wiring.Component):
         Program store.
     full, step, release
         Input stage's buffers.
-    counts, done, own_counts, drained
+    lengths, done, own_lengths, drained
         Feedback's lists.
     emit_all
         Every layer's h is sent, not only the last's.
     popped
         One result left the output queue.
-    x_addr, h_addr
-        List read addresses, valid when an entry fires.
-    fire, fire_valid
+    fired
+        With mixed images: an entry left the queue.
+    level_layer, level_bank, level_fold, level
+        With a monitor: its verdict on a fold.
+    wishes
+        With a monitor: per layer and bank, whether it had better restart.
+    x_addr, h_addr, h_kind, list
+        List read addresses, valid when an entry is fetched.
+    fetch, fetch_valid
         The entry.
     begin_drain, drain
         From now on the drain side serves this pass.
-    parity, idle
-        The coming step's parity; nothing is in flight.
+    hold, changed, mask
+        No pass may begin; another active count took effect, so sums must be recomputed; its index.
+    begins, coming
+        A pass begins; the step that waits.
+    parity, quiet, idle
+        The coming step's parity; nothing is in flight; nor waits.
     """
 
     def __init__(self, config: EngineConfig, kinds: int):
         self._config, self._kinds = config, kinds
-        count = unsigned(bits_for(config.units + 1))
+        pair = data.ArrayLayout(length_layout(config.units), lists(config))
         super().__init__(
             {
                 "record": In(record_layout()),
@@ -86,19 +113,33 @@ class Sequencer(wiring.Component):
                 "full": In(2),
                 "step": In(data.ArrayLayout(step_list_layout(config), 2)),
                 "release": Out(2),
-                "counts": In(data.ArrayLayout(count, kinds)),
-                "done": In(data.ArrayLayout(count, kinds)),
-                "own_counts": In(data.ArrayLayout(count, config.layers)),
+                "lengths": In(data.ArrayLayout(pair, kinds)),
+                "done": In(data.ArrayLayout(pair, kinds)),
+                "own_lengths": In(data.ArrayLayout(pair, config.layers)),
                 "drained": In(1),
                 "emit_all": In(1),
                 "popped": In(1),
+                "fired": In(1),
+                "level_layer": Out(bits_for(config.layers)),
+                "level_bank": Out(1),
+                "level_fold": Out(12),
+                "level": In(2),
+                "wishes": In(data.ArrayLayout(2, config.layers)),
                 "x_addr": Out(bits_for(config.inputs) + 1),
-                "h_addr": Out(config.unit_bits + kinds),
-                "fire": Out(fire_layout(config)),
-                "fire_valid": Out(1),
+                "h_addr": Out(config.unit_bits + 1),
+                "h_kind": Out(1),
+                "list": Out(1),
+                "fetch": Out(fetch_layout(config)),
+                "fetch_valid": Out(1),
                 "begin_drain": Out(1),
                 "drain": Out(pass_layout(config)),
+                "hold": In(1),
+                "changed": In(1),
+                "mask": In(bits_for(MASKS)),
+                "begins": Out(1),
+                "coming": Out(step_list_layout(config)),
                 "parity": Out(1),
+                "quiet": Out(1),
                 "idle": Out(1),
             }
         )
@@ -106,31 +147,38 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, kinds = self._config, self._kinds
-        count_shape = unsigned(max(bits_for(config.units + 1), bits_for(config.inputs + 1)))
+        columns = max(config.units, config.inputs)
+        length = length_layout(columns)
+        pair = data.ArrayLayout(length, lists(config))
 
-        # The pass that is being issued.
+        # The pass that is being fetched.
         active = Signal()
         present = Signal(pass_layout(config))
         fields = present.record
-        first_layer = Signal()
-        a_count, b_stored = Signal(count_shape), Signal(count_shape)
-        b_live, b_kind = Signal(), Signal()
+        first_layer, trusted = Signal(), Signal()
+        a_length, b_stored = Signal(length), Signal(pair)
+        b_live, b_kind, chosen = Signal(), Signal(), Signal()
         undrained = Signal(range(3))
         fold = Signal(12)
-        x_base, h_base = Signal(config.address_bits), Signal(config.address_bits)
-        in_b, ptr = Signal(), Signal(count_shape)
-        columns = Signal.like(present.columns)
+        x_place, h_place = Signal(config.address_bits), Signal(config.address_bits)
+        in_b, ptr = Signal(), Signal(len(a_length.count))
 
         # How much of the second segment is known.
-        b_count, b_complete = Signal(count_shape), Signal()
+        b_length, b_complete = Signal(length), Signal()
+        b_lists = Signal(pair)
         alone = undrained == 1
-        counts, done = (Array(array[kind] for kind in range(kinds)) for array in (self.counts, self.done))
+        for index in range(lists(config)):
+            grown, whole = (Array(array[kind][index] for kind in range(kinds)) for array in (self.lengths, self.done))
+            for name in ("count", "low"):
+                live = Mux(alone, getattr(whole[b_kind], name), getattr(grown[b_kind], name))
+                m.d.comb += b_lists[index][name].eq(Mux(b_live, live, b_stored[index][name]))
         m.d.comb += [
-            b_count.eq(Mux(b_live, Mux(alone, done[b_kind], counts[b_kind]), b_stored)),
+            b_length.eq(Mux(chosen, b_lists[-1], b_lists[0])),
             b_complete.eq(~b_live | alone),
         ]
+        a_count, b_count = a_length.count, b_length.count
 
-        # Whether the entry at ptr may fire, and whether it is its fold's last.
+        # Whether the entry at ptr may be fetched, and whether it is its fold's last.
         after = Signal(unsigned(len(ptr) + 1))
         a_ends, a_ready, b_ready = Signal(), Signal(), Signal()
         empty = in_b & b_complete & (b_count == 0) & (a_count == 0)
@@ -143,54 +191,44 @@ class Sequencer(wiring.Component):
             known.eq(Mux(in_b, b_ready, a_ready)),
             ends.eq(b_complete & Mux(in_b, (after == b_count) | empty, a_ends & (b_count == 0))),
         ]
-        gap, capturing = Signal(2), Signal(3)
-        spacing = Signal(range(config.unit_cycles * config.lanes + 4))
-        outstanding = Signal(range(config.out_depth + 1))
-        emits = fields.last_layer | self.emit_all
         first_fold, last_fold = fold == 0, fold == fields.folds
-        room = Signal()
-        is_4bit = fields.precision == 0
-        may_end = (spacing == 0) & room & (~first_fold | alone)
-        fires = Signal()
-        m.d.comb += fires.eq(active & (gap == 0) & known & ~(is_4bit & (capturing != 0)) & (~ends | may_end))
-
-        # One-cycle-old is recent enough: a fold reserves its places long before the next one ends.
-        m.d.sync += room.eq(~emits | (outstanding <= config.out_depth - config.lanes))
+        wanted, fetches = Signal(), Signal()
+        m.d.comb += wanted.eq(active & known & (~ends | ~first_fold | alone))
 
         lanes = Signal(bits_for(config.lanes))
         m.d.comb += lanes.eq(Mux(last_fold, fields.last_lanes, config.lanes - 1))
-        from_x = first_layer & ~in_b
         from_inputs = Mux(first_layer, ~in_b, in_b)  # a segment of input columns
-        h_place = Mux(in_b & ~first_layer, fields.x_base, fields.unit_base) + ptr
-        h_kind = [in_b & ~first_layer] if kinds == 2 else []
+        place = Mux(from_inputs, x_place, h_place)
+        unit_base = Mux(in_b & ~first_layer, fields.x_base, fields.unit_base)
         m.d.comb += [
             self.x_addr.eq(Cat(ptr[: bits_for(config.inputs)], present.parity)),
-            self.h_addr.eq(Cat(h_place[: config.unit_bits], *h_kind, present.parity)),
-            self.fire_valid.eq(fires),
-            self.fire.from_x.eq(from_x),
-            self.fire.empty.eq(empty),
-            self.fire.last.eq(ends),
-            self.fire.first_fold.eq(first_fold),
-            self.fire.last_fold.eq(last_fold),
-            self.fire.base.eq(Mux(from_inputs, x_base, h_base)),
-            self.fire.precision.eq(fields.precision),
-            self.fire.lanes.eq(lanes),
-            self.begin_drain.eq(fires & ends & first_fold),
+            self.h_addr.eq(Cat((unit_base + ptr)[: config.unit_bits], present.parity)),
+            self.h_kind.eq(in_b & ~first_layer),
+            self.list.eq(chosen),
+            self.fetch_valid.eq(fetches),
+            self.fetch.from_x.eq(first_layer & ~in_b),
+            self.fetch.empty.eq(empty),
+            self.fetch.last.eq(ends),
+            self.fetch.first_fold.eq(first_fold),
+            self.fetch.last_fold.eq(last_fold),
+            self.fetch.opens.eq(first_fold & (ptr == 0) & (~in_b | (a_count == 0))),
+            self.fetch.counts.eq(first_fold & first_layer),
+            self.fetch.clears.eq(present.clear),
+            self.fetch.emits.eq(fields.last_layer | self.emit_all),
+            self.fetch.frees.eq(ends & last_fold & first_layer),
+            self.fetch.parity.eq(present.parity),
+            self.fetch.lanes.eq(lanes),
+            self.begin_drain.eq(fetches & ends & first_fold),
             self.drain.eq(present),
-            self.drain.columns.eq(columns + ~empty),
+            self.drain.columns.eq(a_count + b_count),
+            self.drain.low.eq(a_length.low + b_length.low),
         ]
+        self._elaborate_images(m, present, first_layer, place, fold, trusted)
+        self._elaborate_pace(m, wanted, fetches)
 
-        # What follows a fired entry.
-        with m.If(gap != 0):
-            m.d.sync += gap.eq(gap - 1)
-        with m.If(capturing != 0):
-            m.d.sync += capturing.eq(capturing - 1)
-        with m.If(spacing != 0):
-            m.d.sync += spacing.eq(spacing - 1)
-        words = Signal(3)
-        m.d.comb += words.eq(1 << fields.precision)
-        with m.If(fires):
-            m.d.sync += [ptr.eq(after), gap.eq(words - 1), columns.eq(columns + 1)]
+        # What follows a fetched entry.
+        with m.If(fetches):
+            m.d.sync += ptr.eq(after)
             with m.If(~in_b & a_ends):
                 m.d.sync += [ptr.eq(0), in_b.eq(1)]
             with m.If(ends):
@@ -198,19 +236,11 @@ class Sequencer(wiring.Component):
                     ptr.eq(0),
                     in_b.eq(a_count == 0),
                     fold.eq(fold + 1),
-                    x_base.eq(x_base + fields.fold_stride),
-                    h_base.eq(h_base + fields.fold_stride),
-                    gap.eq(Mux(is_4bit, fold_gap(1, 2), words) - 1),
-                    capturing.eq(Mux(is_4bit, fold_gap(1, 1), words + 1) - 1),
-                    # Capture is words - 1 (at least 1) cycles from now; the next may follow when the lanes have left.
-                    spacing.eq(config.unit_cycles * (lanes + 1) + Mux(fields.precision == 2, 3, 1) - 2),
+                    x_place.eq(x_place + fields.columns),
+                    h_place.eq(h_place + fields.columns),
                 ]
                 with m.If(last_fold):
                     m.d.sync += active.eq(0)
-                    with m.If(first_layer):
-                        m.d.comb += self.release.eq(1 << present.parity)
-        reserved = Mux(fires & ends & emits, lanes + 1, 0)
-        m.d.sync += outstanding.eq(outstanding + reserved - self.popped)
 
         # The next pass.
         at_first = self.layer == 0
@@ -218,19 +248,51 @@ class Sequencer(wiring.Component):
         # A step begins with layer 0: another record is only there because the host looks at its state.
         in_step = Signal()
         step = Signal(step_list_layout(config))
-        begins, start, restart = Signal(), Signal(), Signal()
+        begins, exact = Signal(), Signal()
         m.d.comb += [
             step.eq(self.step[self.parity]),
             begins.eq(
-                ~active & self.loaded & (undrained <= 1) & Mux(at_first, self.full.bit_select(self.parity, 1), in_step)
+                ~active
+                & self.loaded
+                & (undrained <= 1)
+                & Mux(at_first, self.full.bit_select(self.parity, 1) & ~self.hold, in_step)
             ),
-            start.eq(Mux(at_first, step.start, present.start)),
-            restart.eq(Mux(at_first, step.restart, present.exact & ~present.start)),
             self.advance.eq(begins),
+            self.begins.eq(begins),
+            self.coming.eq(step),
         ]
-        own_count = Signal(count_shape)
-        m.d.comb += own_count.eq(Mux(start, 0, Array(self.own_counts[i] for i in range(config.layers))[self.layer]))
-        a_now = Mux(at_first, step.count, own_count)
+        start = Mux(at_first, step.start, present.start)
+        m.d.comb += exact.eq(Mux(at_first, step.start | step.restart | self.changed, present.exact))
+        x_lists, own = Signal(pair), Signal(pair)
+        stored = Array(self.own_lengths[index] for index in range(config.layers))[self.layer]
+        for index in range(lists(config)):
+            for name in ("count", "low"):
+                m.d.comb += [
+                    x_lists[index][name].eq(step.lengths[index][name]),
+                    own[index][name].eq(Mux(start, 0, stored[index][name])),
+                ]
+        a_lists, live = Signal(pair), Signal()
+        m.d.comb += [a_lists.eq(Mux(at_first, x_lists, own)), live.eq(Mux(at_first, single & ~start, 1))]
+        restarts = Signal()
+        if config.mixed:
+            m.submodules.restart = restart = Restart(config)
+            m.d.comb += [
+                restart.first.eq(a_lists),
+                restart.second.eq(own),
+                restart.second_live.eq(live),
+                restart.late_layer.eq(present.layer),
+                # After a change of state, what changed means nothing.
+                restart.late.eq(Mux(present.exact, 0, b_lists)),
+                restart.late_valid.eq(self.begin_drain & (b_live | present.exact)),
+                restarts.eq(restart.restart),
+            ]
+            self._elaborate_restart(m, restart, begins, exact, trusted)
+            a_now = Mux(restarts, a_lists[RESTART], a_lists[DELTA])
+        else:
+            m.d.comb += restarts.eq(exact | (self.record.mode != Mode.DELTA))
+            a_now = a_lists[0]
+        a_new = Signal(length)
+        m.d.comb += a_new.eq(a_now)
         with m.If(begins):
             m.d.sync += [
                 active.eq(1),
@@ -238,23 +300,111 @@ class Sequencer(wiring.Component):
                 present.record.eq(self.record),
                 present.layer.eq(self.layer),
                 present.parity.eq(self.parity),
+                present.mask.eq(self.mask),
                 present.start.eq(start),
-                present.exact.eq(start | restart),
-                present.clear.eq(start | restart | (self.record.mode != Mode.DELTA)),
+                present.exact.eq(exact),
+                present.clear.eq(restarts),
                 first_layer.eq(at_first),
-                a_count.eq(a_now),
-                b_stored.eq(own_count),
-                b_live.eq(Mux(at_first, single & ~start, 1)),
+                a_length.eq(a_new),
+                b_stored.eq(own),
+                b_live.eq(live),
                 b_kind.eq(~at_first if kinds == 2 else 0),
+                chosen.eq(restarts),
                 fold.eq(0),
                 ptr.eq(0),
-                columns.eq(0),
-                in_b.eq(a_now == 0),
-                x_base.eq(self.record.weight_base),
-                h_base.eq(self.record.weight_base + self.record.h_offset),
+                x_place.eq(0),
+                h_place.eq(self.record.inputs),
+                in_b.eq(a_new.count == 0),
             ]
             with m.If(self.record.last_layer):
                 m.d.sync += self.parity.eq(~self.parity)
         m.d.sync += undrained.eq(undrained + begins - self.drained)
-        m.d.comb += self.idle.eq(~active & (undrained == 0) & ~self.full.any())
+        m.d.comb += [self.quiet.eq(~active & (undrained == 0)), self.idle.eq(self.quiet & ~self.full.any())]
         return m
+
+    def _elaborate_images(
+        self, m: Module, present: Signal, first_layer: Signal, place: Value, fold: Signal, trusted: Signal
+    ) -> None:
+        """Where an entry's weights begin, in the image of this fold and in the lower one."""
+        config, fields, fetch = self._config, present.record, self.fetch
+        level, lowered = Signal(2), Signal()
+        m.d.comb += level.eq(fields.precision)
+        if config.monitor:
+            m.d.comb += [
+                self.level_layer.eq(present.layer),
+                self.level_bank.eq(_trusted_bank(present.parity, first_layer & fields.last_layer)),
+                self.level_fold.eq(Mux(fields.scope == Scope.FOLD, fold, 0)),
+                lowered.eq((fields.rule != Rule.OFF) & trusted & (self.level != fields.precision)),
+            ]
+            with m.If(lowered):
+                m.d.comb += level.eq(self.level)
+        bases = {PRECISIONS.index(bits): getattr(fields, f"base_{bits}") for bits in config.precisions}
+        for code, base in (
+            ((level, fetch.base), (fields.low, fetch.low_base)) if config.mixed else ((level, fetch.base),)
+        ):
+            with m.Switch(code):
+                for precision, begin in bases.items():
+                    with m.Case(precision) if len(bases) > 1 else m.Default():
+                        m.d.comb += base.eq(begin + (place << precision))
+        m.d.comb += [
+            fetch.precision.eq(level),
+            fetch.low.eq(fields.low),
+            fetch.lowered.eq(lowered),
+            # 4 bits per step from 8 to 4, 8 from 16 to 8, 12 from 16 to 4.
+            fetch.shift.eq((fields.precision - level)[:2] + (fields.precision == 2) if config.monitor else 0),
+        ]
+        if config.monitor:
+            with m.If(~lowered):
+                m.d.comb += fetch.shift.eq(0)
+
+    def _elaborate_pace(self, m: Module, wanted: Signal, fetches: Signal) -> None:
+        """Fetch at the array's own pace, or ahead into the queue."""
+        config = self._config
+        if config.mixed:
+            queued = Signal(range(QUEUE + 1))
+            m.d.sync += queued.eq(queued + fetches - self.fired)
+            m.d.comb += fetches.eq(wanted & (queued != QUEUE))
+            return
+        m.submodules.pace = pace = Pace(config)
+        m.d.comb += [
+            pace.valid.eq(wanted),
+            pace.precision.eq(self.fetch.precision),
+            pace.last.eq(self.fetch.last),
+            pace.lanes.eq(self.fetch.lanes),
+            pace.emits.eq(self.fetch.emits),
+            pace.popped.eq(self.popped),
+            fetches.eq(pace.fires),
+        ]
+        with m.If(fetches & self.fetch.frees):
+            m.d.comb += self.release.eq(1 << self.fetch.parity)
+
+    def _elaborate_restart(self, m: Module, restart: Restart, begins: Signal, exact: Signal, trusted: Signal) -> None:
+        """Steps since the start, and what the monitor said of the last one that has surely drained."""
+        config = self._config
+        steps, now = Signal(16), Signal(16)
+        m.d.comb += [
+            now.eq(Mux(exact, 0, steps)),
+            restart.layer.eq(self.layer),
+            restart.record.eq(self.record),
+            restart.exact.eq(exact),
+            restart.begins.eq(begins),
+        ]
+        with m.If(begins & self.record.last_layer):
+            m.d.sync += steps.eq(Mux(now.all(), now, now + 1))
+        if config.monitor:
+            single = (self.layer == 0) & self.record.last_layer
+            enough = now >= Mux(single, lag(1), lag(2))
+            wishes = Array(self.wishes[index] for index in range(config.layers))[self.layer]
+            m.d.comb += restart.wish.eq(
+                wishes.bit_select(_trusted_bank(self.parity, single), 1)
+                & enough
+                & (self.record.rule != Rule.OFF)
+                & (self.record.restart_above != 0)
+            )
+            with m.If(begins):
+                m.d.sync += trusted.eq(enough & (now >= self.record.warmup))
+
+
+def _trusted_bank(parity: Signal, single: Value) -> Value:
+    """Verdicts alternate banks by step: one layer reads that of the step before the last, a stack the last one's."""
+    return Mux(single, parity, ~parity)

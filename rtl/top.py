@@ -7,7 +7,7 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import EngineConfig, bits_for
+from lstmith.golden.config import MASKS, EngineConfig, bits_for
 from lstmith.golden.image import Image
 from lstmith.golden.memory_map import ADDRESS_BITS, DATA_BITS
 
@@ -24,6 +24,8 @@ def port_widths(config: EngineConfig) -> dict[str, tuple[str, int]]:
         "x_value": ("in", 16),
         "x_start": ("in", 1),
         "x_restart": ("in", 1),
+        "x_mark": ("in", 1),
+        "x_mask": ("in", bits_for(MASKS)),
         "x_valid": ("in", 1),
         "x_ready": ("out", 1),
         "h_value": ("out", 16),
@@ -40,7 +42,12 @@ def port_widths(config: EngineConfig) -> dict[str, tuple[str, int]]:
         "event_valid": ("out", 1),
         "event_layer": ("out", layer),
         "event_columns": ("out", event_layout(config)["columns"].width),
+        "event_low": ("out", event_layout(config)["low"].width),
+        "event_level": ("out", 2),
         "event_restart": ("out", 1),
+        "event_mask": ("out", bits_for(MASKS)),
+        "outcome_valid": ("out", 1),
+        "outcome_skipped": ("out", 1),
         "busy": ("out", 1),
     }
 
@@ -65,6 +72,8 @@ class Top(wiring.Component):
             engine.x.payload.value.eq(self.x_value),
             engine.x.payload.start.eq(self.x_start),
             engine.x.payload.restart.eq(self.x_restart),
+            engine.x.payload.mark.eq(self.x_mark),
+            engine.x.payload.mask.eq(self.x_mask),
             engine.x.valid.eq(self.x_valid),
             self.x_ready.eq(engine.x.ready),
             self.h_value.eq(engine.h.payload.h),
@@ -81,7 +90,12 @@ class Top(wiring.Component):
             self.event_valid.eq(engine.event_valid),
             self.event_layer.eq(engine.event.layer),
             self.event_columns.eq(engine.event.columns),
+            self.event_low.eq(engine.event.low),
+            self.event_level.eq(engine.event.level),
             self.event_restart.eq(engine.event.restart),
+            self.event_mask.eq(engine.event.mask),
+            self.outcome_valid.eq(engine.outcome_valid),
+            self.outcome_skipped.eq(engine.outcome_skipped),
             self.busy.eq(engine.busy),
         ]
         return m

@@ -4,7 +4,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
 from lstmith.golden import record
-from lstmith.golden.config import PRECISIONS, EngineConfig, bits_for
+from lstmith.golden.config import MASKS, PRECISIONS, EngineConfig, bits_for
 
 
 def slot_layout(config: EngineConfig) -> data.StructLayout:
@@ -34,8 +34,20 @@ def pair_layout(config: EngineConfig) -> data.StructLayout:
 
 
 def entry_layout(config: EngineConfig, columns: int) -> data.StructLayout:
-    """A list entry: column index within its segment and operand."""
-    return data.StructLayout({"column": unsigned(bits_for(columns)), "operand": signed(config.operand_width)})
+    """A list entry: column index within its segment, operand, and whether it takes the lower image."""
+    return data.StructLayout(
+        {"column": unsigned(bits_for(columns)), "low": int(config.mixed), "operand": signed(config.operand_width)}
+    )
+
+
+def lists(config: EngineConfig) -> int:
+    """Lists of a segment: what changed and what is not zero, or the one that the mode chooses."""
+    return 2 if config.mixed else 1
+
+
+def length_layout(columns: int) -> data.StructLayout:
+    """A list's length, and how many of its entries take the lower image."""
+    return data.StructLayout({"count": unsigned(bits_for(columns + 1)), "low": unsigned(bits_for(columns + 1))})
 
 
 def record_layout() -> data.StructLayout:
@@ -44,11 +56,21 @@ def record_layout() -> data.StructLayout:
 
 
 class InputWord(data.Struct):
-    """One element of the input stream; the flags belong to a step's first element."""
+    """One element of the input stream; all but the value belongs to a step's first element."""
 
     value: signed(16)  #: the layer's input, int16
     start: 1  #: begin a sequence: h, c and the sums are zero
     restart: 1  #: states were loaded: recompute the sums
+    mark: 1  #: a whole step that is skipped; no values follow
+    mask: unsigned(bits_for(MASKS))  #: index of the active count
+
+
+class SkipFields(data.Struct):
+    """When a step is skipped; see ``golden.policy.Skip``."""
+
+    change: unsigned(24)
+    limit: unsigned(8)
+    predictor: 1
 
 
 def output_layout(config: EngineConfig) -> data.StructLayout:
@@ -69,6 +91,9 @@ def event_layout(config: EngineConfig) -> data.StructLayout:
         {
             "layer": unsigned(bits_for(config.layers)),
             "columns": unsigned(bits_for(config.inputs + 2 * config.units + 1)),
+            "low": unsigned(bits_for(config.inputs + 2 * config.units + 1)),  # of them, on the lower image
+            "level": unsigned(bits_for(len(PRECISIONS))),  # highest of the folds' precisions
             "restart": 1,
+            "mask": unsigned(bits_for(MASKS)),
         }
     )

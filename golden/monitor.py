@@ -1,0 +1,72 @@
+"""The cell-state monitor: precision per step or fold, after Silfa, Arnau and González (HiPC 2020)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .config import EngineConfig
+from .encoder import BoolArray
+from .policy import Monitor, Rule, Scope
+from .quantised import IntArray, QuantLayer
+
+#: Fraction bits of a ratio threshold.
+RATIO_FRAC = 8
+
+
+def lag(layers: int) -> int:
+    """Steps from the one that is judged to the one that uses the verdict.
+
+    When a pass begins, at most one pass is still draining: in a stack another layer's, so the previous step
+    is complete; with one layer it may be the previous step itself, so the one before it decides.
+    """
+    return 1 if layers > 1 else 2
+
+
+def by_fold(values: IntArray, lanes: int) -> IntArray:
+    """Sums over the units of each fold: int64 [N, H] to [N, F]."""
+    return np.add.reduceat(values, np.arange(0, values.shape[1], lanes), axis=1)
+
+
+def judge(
+    before: IntArray,
+    after: IntArray,
+    active: BoolArray | None,
+    previous: IntArray,
+    policy: Monitor,
+    layer: QuantLayer,
+    config: EngineConfig,
+) -> tuple[IntArray, BoolArray]:
+    """The verdict on one step.
+
+    Parameters
+    ----------
+    before, after : int64 [N, H]
+        Cell state.
+    active : bool [N, H] or None
+        Units that were computed; None is all.
+    previous : int64 [N, F]
+        The verdict of the step before, in weight bits.
+
+    Returns
+    -------
+    level : int64 [N, F], weight bits
+    wish : bool [N]
+        Whether a restart is wished.
+    """
+    moved, size = np.abs(after - before), np.abs(after)
+    if active is not None:
+        moved, size = moved * active, size * active
+    changed = ((moved << policy.theta) > size).astype(np.int64)
+    sums = [by_fold(values, config.lanes) for values in (moved, size, changed)]
+    if policy.scope is Scope.LAYER:
+        sums = [np.broadcast_to(total.sum(axis=1, keepdims=True), total.shape) for total in sums]
+    moved, size, changed = sums
+    level = np.full(previous.shape, layer.precision, dtype=np.int64)
+    thresholds = zip(layer.images, (policy.low, policy.middle), strict=False)
+    for precision, threshold in reversed(list(thresholds)):
+        limit = threshold + policy.hysteresis * (previous <= precision)
+        quiet = changed < limit if policy.rule is Rule.COUNT else (moved << RATIO_FRAC) < limit * size
+        level[quiet] = precision
+    restless = (moved << RATIO_FRAC) > policy.restart_above * size
+    wish = np.logical_and(restless.any(axis=1), policy.restart_above > 0)
+    return level, wish

@@ -1,0 +1,104 @@
+"""Skip predictor: an extra row of 4-bit weights beside the array (Sen and Raghunathan, TCAD 2018)."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from lstmith.golden.config import EngineConfig, bits_for
+from lstmith.golden.image import Image
+from lstmith.golden.quantised import PREDICTOR_BITS
+
+from .arith import delayed
+from .ram import Ram
+
+#: Width of the row's sum and of its threshold.
+SUM_BITS = 24
+
+
+def place_bits(config: EngineConfig) -> int:
+    """Width of a weight's place: the inputs' from 0, the recurrent ones from the next power of two."""
+    return max(bits_for(config.inputs), config.unit_bits) + 1
+
+
+def row_layout(config: EngineConfig) -> data.StructLayout:
+    """A column for the row: the place of its weight, its operand, and whether the sum begins with it."""
+    return data.StructLayout({"column": place_bits(config), "operand": signed(config.operand_width), "clears": 1})
+
+
+def predictor_weights(config: EngineConfig, image: Image | None) -> list[int]:
+    """Initial weights by place."""
+    init = [0] * (1 << place_bits(config))
+    if image is not None and image.predictor is not None:
+        weights = image.predictor.tolist()
+        recurrent = 1 << bits_for(config.inputs)
+        init[: image.inputs] = weights[: image.inputs]
+        init[recurrent : recurrent + len(weights) - image.inputs] = weights[image.inputs :]
+    return init
+
+
+class Predictor(wiring.Component):
+    """Adds the columns of the first layer's first fold as they are read, and judges when that fold is captured.
+
+    The sum is kept from step to step as the array's are. The verdict comes four cycles after
+    ``captured``.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    init : sequence of int
+        Initial weights by place.
+
+    Members
+    -------
+    threshold
+        The next step is skipped if the sum reaches it.
+    valid, entry
+        A column of the first layer's first fold.
+    captured
+        The first layer's first fold is captured.
+    predicted, verdict
+        The verdict, and for one cycle that it has come.
+    w_addr, w_data, w_en
+        Write of a weight.
+    """
+
+    def __init__(self, config: EngineConfig, init: list[int] | None = None):
+        self._config, self._init = config, init or []
+        self._place_bits = place_bits(config)
+        super().__init__(
+            {
+                "threshold": In(signed(SUM_BITS)),
+                "valid": In(1),
+                "entry": In(row_layout(config)),
+                "captured": In(1),
+                "predicted": Out(1),
+                "verdict": Out(1),
+                "w_addr": In(self._place_bits),
+                "w_data": In(signed(PREDICTOR_BITS)),
+                "w_en": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.weights = weights = Ram(signed(PREDICTOR_BITS), 1 << self._place_bits, self._init)
+        m.d.comb += [
+            weights.r_addr.eq(self.entry.column),
+            weights.w_addr.eq(self.w_addr),
+            weights.w_data.eq(self.w_data),
+            weights.w_en.eq(self.w_en),
+        ]
+        late = Signal(signed(self._config.operand_width))
+        m.d.comb += late.eq(delayed(m, self.entry.operand, weights.latency, "operand"))
+        flags = delayed(m, Cat(self.valid, self.entry.clears), weights.latency + 1, "flags")
+        product, total = Signal(signed(self._config.operand_width + PREDICTOR_BITS)), Signal(signed(SUM_BITS))
+        m.d.sync += product.eq(late * weights.r_data)
+        with m.If(flags[0]):
+            m.d.sync += total.eq(Mux(flags[1], 0, total) + product)
+        judged = delayed(m, self.captured, 3, "judged")
+        with m.If(judged):
+            m.d.sync += self.predicted.eq(total >= self.threshold)
+        m.d.sync += self.verdict.eq(judged)
+        return m

@@ -1,0 +1,101 @@
+"""Restart: whether a pass recomputes its sums or adds what changed."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from lstmith.golden.config import EngineConfig, bits_for
+from lstmith.golden.policy import Mode
+
+from .encoder import DELTA, RESTART
+from .types import length_layout, record_layout
+
+
+def columns_of(config: EngineConfig) -> int:
+    """Most columns of a segment."""
+    return max(config.units, config.inputs)
+
+
+class Restart(wiring.Component):
+    """Decides when a pass begins, from lists that are complete by then.
+
+    A list that still grows counts as its predecessor did, so the decision costs no cycle; the golden
+    model decides likewise (``golden.model``).
+
+    Parameters
+    ----------
+    config : EngineConfig
+
+    Members
+    -------
+    layer, record, exact, wish
+        The pass that may begin; it must restart; the monitor wishes it would.
+    first, second, second_live
+        Lengths of its segments' lists, and whether the second still grows.
+    begins
+        It begins.
+    restart
+        In the same cycle: the sums are recomputed.
+    late_layer, late, late_valid
+        The lengths that a list finally had which was growing when its pass began.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        pair = data.ArrayLayout(length_layout(columns_of(config)), 2)
+        super().__init__(
+            {
+                "layer": In(bits_for(config.layers)),
+                "record": In(record_layout()),
+                "exact": In(1),
+                "wish": In(1),
+                "first": In(pair),
+                "second": In(pair),
+                "second_live": In(1),
+                "begins": In(1),
+                "restart": Out(1),
+                "late_layer": In(bits_for(config.layers)),
+                "late": In(pair),
+                "late_valid": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        pair = data.ArrayLayout(length_layout(columns_of(config)), 2)
+        late = [Signal(pair, name=f"late_{layer}") for layer in range(config.layers)]
+        ages = [Signal(16, name=f"age_{layer}") for layer in range(config.layers)]
+        for layer, kept in enumerate(late):
+            with m.If(self.late_valid & (self.late_layer == layer)):
+                m.d.sync += kept.eq(self.late)
+
+        second = Signal(pair)
+        m.d.comb += second.eq(Mux(self.second_live, Array(late)[self.layer], self.second))
+        costs = []
+        for index in (DELTA, RESTART):
+            count = self.first[index].count + second[index].count
+            low = self.first[index].low + second[index].low
+            cost = Signal(unsigned(bits_for(columns_of(config) + 1) + 4), name=f"cost_{index}")
+            m.d.comb += cost.eq(((count - low)[: len(count)] << self.record.precision) + (low << self.record.low))
+            costs.append(cost)
+        age = Signal(16)
+        keeps, due = Signal(), Signal()
+        m.d.comb += [
+            age.eq(Array(ages)[self.layer]),
+            keeps.eq((self.record.mode == Mode.DELTA) | (self.record.mode == Mode.AUTO)),
+            due.eq((self.record.refresh != 0) & (age + 1 >= self.record.refresh)),
+            self.restart.eq(
+                ~keeps
+                | self.exact
+                | due
+                | self.wish
+                | ((self.record.mode == Mode.AUTO) & (costs[RESTART] <= costs[DELTA]))
+            ),
+        ]
+        for layer, kept in enumerate(ages):
+            with m.If(self.begins & (self.layer == layer)):
+                m.d.sync += kept.eq(Mux(self.restart, 0, Mux(age.all(), age, age + 1)))
+        return m
