@@ -16,15 +16,15 @@ import numpy.typing as npt
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.errors import UserError
 
-from .jobs import Answer, Job
+from .jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, Answer, Element, Job
 from .processes import running
 from .simulate import SimulationError
 from .tools import verilator_environment
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 TOPLEVEL = "lstmith_core"
-#: Columns of results and of events.
-_FIELDS = 4
+#: Columns of the three tables of an answer.
+_TABLES = (len(RESULT_FIELDS), len(EVENT_FIELDS), len(OUTCOME_FIELDS))
 
 
 class CompiledSimulation:
@@ -100,27 +100,29 @@ def _words(jobs: Sequence[Job], c_width: int) -> npt.NDArray[np.int64]:
     """The jobs as ``harness.cpp`` reads them."""
     parts = [np.array([len(jobs), c_width], dtype=np.int64)]
     for job in jobs:
-        steps, width = job.x.shape
-        flags = int(job.start) | int(job.restart) << 1
-        parts.append(np.array([len(job.writes), steps, width, flags, job.results], dtype=np.int64))
+        elements = [_packed(element) for element in job.elements()]
+        parts.append(np.array([len(job.writes), len(elements), len(job.x)], dtype=np.int64))
         parts.append(np.array(job.writes, dtype=np.int64).ravel())
-        parts.append(job.x.astype(np.int64).ravel())
+        parts.append(np.array(elements, dtype=np.int64))
     return np.concatenate(parts)
+
+
+def _packed(element: Element) -> int:
+    """A transfer in one word: value, start, restart, mark, mask from bit 0 on."""
+    return (
+        element.value & 0xFFFF | element.start << 16 | element.restart << 17 | element.mark << 18 | element.mask << 19
+    )
 
 
 def _answers(words: npt.NDArray[np.int64], jobs: int) -> list[Answer]:
     answers, at = [], 0
     for _ in range(jobs):
-        first, results, events = words[at : at + 3].tolist()
-        at += 3
-        middle, end = at + results * _FIELDS, at + (results + events) * _FIELDS
-        answers.append(
-            Answer(
-                words[at:middle].reshape(-1, _FIELDS),
-                words[middle:end].reshape(-1, _FIELDS),
-                first,
-                np.empty(0, dtype=np.int64),
-            )
-        )
-        at = end
+        first, *rows = words[at : at + 1 + len(_TABLES)].tolist()
+        at += 1 + len(_TABLES)
+        tables = []
+        for count, fields in zip(rows, _TABLES, strict=True):
+            tables.append(words[at : at + count * fields].reshape(-1, fields))
+            at += count * fields
+        results, events, outcomes = tables
+        answers.append(Answer(results, events, outcomes, first, np.empty(0, dtype=np.int64)))
     return answers

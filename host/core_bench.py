@@ -13,14 +13,31 @@ from typing import Any
 
 import cocotb
 import numpy as np
+import numpy.typing as npt
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotb.utils import get_sim_time
 
 from lstmith.golden.memory_map import READ_LATENCY
-from lstmith.host.jobs import Answer, Job
+from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, Answer, Job
+
+IntArray = npt.NDArray[np.int64]
 
 PERIOD_NS = 10
+#: Cycles between two looks whether a run is complete.
+POLL = 10
+INPUTS = (
+    "x_valid",
+    "x_value",
+    "x_start",
+    "x_restart",
+    "x_mark",
+    "x_mask",
+    "bus_w_en",
+    "bus_r_en",
+    "bus_addr",
+    "bus_w_data",
+)
 
 
 def now() -> int:
@@ -53,32 +70,28 @@ async def bus_read(dut: Any, address: int) -> int:
 
 
 async def feed(dut: Any, job: Job, rng: random.Random) -> int:
-    """Send x; returns the cycle of the first transfer."""
+    """Send the input stream; returns the cycle of the first transfer."""
     first = -1
-    for t, step in enumerate(job.x.astype(np.uint16).tolist()):
-        for index, value in enumerate(step):
-            if job.x_stall and rng.random() < job.x_stall:
-                dut.x_valid.value = 0
-                await stall(dut, job.x_stall, rng)
-            begins = t == 0 and index == 0
-            dut.x_value.value = value
-            dut.x_start.value = int(begins and job.start)
-            dut.x_restart.value = int(begins and job.restart)
-            dut.x_valid.value = 1
+    for element in job.elements():
+        if job.x_stall and rng.random() < job.x_stall:
+            dut.x_valid.value = 0
+            await stall(dut, job.x_stall, rng)
+        dut.x_value.value = element.value & 0xFFFF
+        dut.x_start.value, dut.x_restart.value = int(element.start), int(element.restart)
+        dut.x_mark.value, dut.x_mask.value = int(element.mark), element.mask
+        dut.x_valid.value = 1
+        await RisingEdge(dut.clk)
+        while not dut.x_ready.value:
+            await RisingEdge(dut.x_ready)
             await RisingEdge(dut.clk)
-            while not dut.x_ready.value:
-                await RisingEdge(dut.x_ready)
-                await RisingEdge(dut.clk)
-            if begins:
-                first = now() - 1
+        first = now() - 1 if first < 0 else first
     dut.x_valid.value = 0
     return first
 
 
-async def collect(dut: Any, job: Job, rng: random.Random) -> list[tuple[int, int, int, int]]:
-    """Take all results."""
-    results: list[tuple[int, int, int, int]] = []
-    while len(results) < job.results:
+async def collect(dut: Any, job: Job, rng: random.Random, results: list[tuple[int, ...]]) -> None:
+    """Take results until cancelled."""
+    while True:
         if job.h_stall:
             dut.h_ready.value = 0
             await stall(dut, job.h_stall, rng)
@@ -95,18 +108,23 @@ async def collect(dut: Any, job: Job, rng: random.Random) -> list[tuple[int, int
                 int(dut.h_last.value),
             )
         )
-    return results
 
 
-async def watch(dut: Any, events: list[tuple[int, int, int, int]]) -> None:
-    """Note every drained pass."""
+async def watch(dut: Any, kind: str, fields: tuple[str, ...], seen: list[tuple[int, ...]]) -> None:
+    """Note every cycle in which ``<kind>_valid`` is high, with the values of ``<kind>_<field>``."""
+    valid, ports = getattr(dut, f"{kind}_valid"), [getattr(dut, f"{kind}_{name}") for name in fields]
     while True:
-        await RisingEdge(dut.event_valid)
+        await RisingEdge(valid)
         await RisingEdge(dut.clk)
-        # The edge may have been a glitch between two clock edges.
-        if dut.event_valid.value:
-            layer, columns, restart = dut.event_layer, dut.event_columns, dut.event_restart
-            events.append((now() - 1, int(layer.value), int(columns.value), int(restart.value)))
+        # The edge may have been a glitch between two clock edges; or it stays high for several.
+        while valid.value:
+            seen.append((now() - 1, *(int(port.value) for port in ports)))
+            await RisingEdge(dut.clk)
+
+
+def table(rows: list[tuple[int, ...]], fields: tuple[str, ...]) -> IntArray:
+    """Rows of integers as an array, also if there are none."""
+    return np.array(rows, dtype=np.int64).reshape(-1, len(fields))
 
 
 async def reset(dut: Any) -> Answer:
@@ -115,8 +133,13 @@ async def reset(dut: Any) -> Answer:
     dut.rst.value = 1
     await ClockCycles(dut.clk, 1)
     dut.rst.value = 0
-    nothing = np.empty((0, 4), dtype=np.int64)
-    return Answer(nothing, nothing, -1, np.empty(0, dtype=np.int64))
+    return Answer(
+        table([], RESULT_FIELDS),
+        table([], EVENT_FIELDS),
+        table([], OUTCOME_FIELDS),
+        -1,
+        np.empty(0, dtype=np.int64),
+    )
 
 
 async def run_job(dut: Any, job: Job) -> Answer:
@@ -125,25 +148,32 @@ async def run_job(dut: Any, job: Job) -> Answer:
         await bus_write(dut, address, data, idle)
     dut.bus_w_en.value = 0
     await ClockCycles(dut.clk, 20)
-    events: list[tuple[int, int, int, int]] = []
-    watcher = cocotb.start_soon(watch(dut, events))
-    collector = cocotb.start_soon(collect(dut, job, random.Random(job.seed + 1)))
+    results: list[tuple[int, ...]] = []
+    events: list[tuple[int, ...]] = []
+    outcomes: list[tuple[int, ...]] = []
+    tasks = [
+        cocotb.start_soon(watch(dut, "event", EVENT_FIELDS[1:], events)),
+        cocotb.start_soon(watch(dut, "outcome", OUTCOME_FIELDS[1:], outcomes)),
+        cocotb.start_soon(collect(dut, job, random.Random(job.seed + 1), results)),
+    ]
     feeder = cocotb.start_soon(feed(dut, job, random.Random(job.seed)))
     if job.abandon:
         await ClockCycles(dut.clk, job.abandon)
-        for task in (watcher, collector, feeder):
+        feeder.cancel()
+        for task in tasks:
             task.cancel()
         return await reset(dut)
     first = await feeder
-    results = await collector
-    if dut.busy.value:
-        while dut.busy.value:
-            await ClockCycles(dut.clk, 10)
-    watcher.cancel()
+    while len(outcomes) < len(job.x) or dut.busy.value or dut.h_valid.value:
+        await ClockCycles(dut.clk, POLL)
+    for task in tasks:
+        task.cancel()
+    dut.h_ready.value = 1
     reads = [await bus_read(dut, address) for address in job.reads]
     return Answer(
-        np.array(results, dtype=np.int64).reshape(-1, 4),
-        np.array(events, dtype=np.int64).reshape(-1, 4),
+        table(results, RESULT_FIELDS),
+        table(events, EVENT_FIELDS),
+        table(outcomes, OUTCOME_FIELDS),
         first,
         np.array(reads, dtype=np.int64),
     )
@@ -153,7 +183,7 @@ async def run_job(dut: Any, job: Job) -> Answer:
 async def run_jobs(dut: Any) -> None:
     """All jobs of the folder, one after another, with a bound on each."""
     folder = Path(os.environ["LSTMITH_JOBS"])
-    for name in ("x_valid", "x_start", "x_restart", "x_value", "bus_w_en", "bus_r_en", "bus_addr", "bus_w_data"):
+    for name in INPUTS:
         getattr(dut, name).value = 0
     dut.h_ready.value = 1
     dut.rst.value = 1

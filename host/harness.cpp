@@ -15,6 +15,8 @@ namespace {
 
 constexpr int64_t kResetCycles = 4;
 constexpr int64_t kQuietCycles = 20;
+// Words of a row of results, events and outcomes.
+constexpr int64_t kResult = 4, kEvent = 7, kOutcome = 2;
 // No network here takes this long between two inputs, results or events.
 constexpr int64_t kHung = 2000000;
 
@@ -43,18 +45,23 @@ public:
         for (; idle > 0; --idle) tick();
     }
 
-    void run(const int64_t* x, int64_t steps, int64_t width, int64_t flags, int64_t wanted) {
+    // Each element is one word: value, start, restart, mark, mask from bit 0 on.
+    void run(const int64_t* elements, int64_t count, int64_t steps) {
         for (int64_t i = 0; i < kQuietCycles; ++i) tick();
         results.clear();
         events.clear();
+        outcomes.clear();
         first_input = -1;
-        const int64_t count = steps * width;
         int64_t sent = 0, quiet = 0;
-        while (sent < count || static_cast<int64_t>(results.size()) < 4 * wanted || core_.busy) {
+        while (sent < count || static_cast<int64_t>(outcomes.size()) < kOutcome * steps || core_.busy ||
+               core_.h_valid) {
+            const int64_t element = sent < count ? elements[sent] : 0;
             core_.x_valid = sent < count;
-            core_.x_value = sent < count ? x[sent] : 0;
-            core_.x_start = sent == 0 && (flags & 1);
-            core_.x_restart = sent == 0 && (flags & 2);
+            core_.x_value = element & 0xFFFF;
+            core_.x_start = element >> 16 & 1;
+            core_.x_restart = element >> 17 & 1;
+            core_.x_mark = element >> 18 & 1;
+            core_.x_mask = element >> 19 & 7;
             core_.clk = 0;
             core_.eval();
             const bool taken = core_.x_valid && core_.x_ready;
@@ -64,9 +71,11 @@ public:
                                                core_.h_layer, core_.h_last});
             }
             if (core_.event_valid) {
-                events.insert(events.end(), {cycle_, core_.event_layer, core_.event_columns, core_.event_restart});
+                events.insert(events.end(), {cycle_, core_.event_layer, core_.event_columns, core_.event_low,
+                                             core_.event_level, core_.event_restart, core_.event_mask});
             }
-            quiet = taken || core_.h_valid || core_.event_valid ? 0 : quiet + 1;
+            if (core_.outcome_valid) outcomes.insert(outcomes.end(), {cycle_, core_.outcome_skipped});
+            quiet = taken || core_.h_valid || core_.event_valid || core_.outcome_valid ? 0 : quiet + 1;
             if (quiet > kHung) {
                 std::fprintf(stderr, "core hangs after %ld of %ld inputs\n", long(sent), long(count));
                 std::exit(1);
@@ -78,7 +87,7 @@ public:
         core_.x_valid = 0;
     }
 
-    std::vector<int64_t> results, events;
+    std::vector<int64_t> results, events, outcomes;
     int64_t first_input = -1;
 
 private:
@@ -121,14 +130,16 @@ int main(int argc, char** argv) {
     const int64_t jobs = *next++;
     Bench bench(*next++);
     for (int64_t job = 0; job < jobs; ++job) {
-        const int64_t writes = *next++, steps = *next++, width = *next++, flags = *next++, wanted = *next++;
+        const int64_t writes = *next++, elements = *next++, steps = *next++;
         for (int64_t i = 0; i < writes; ++i, next += 3) bench.write(next[0], next[1], next[2]);
-        bench.run(next, steps, width, flags, wanted);
-        next += steps * width;
-        const auto rows = [](const std::vector<int64_t>& v) { return static_cast<int64_t>(v.size() / 4); };
-        put(out, {bench.first_input, rows(bench.results), rows(bench.events)});
+        bench.run(next, elements, steps);
+        next += elements;
+        const auto rows = [](const std::vector<int64_t>& v, int64_t row) { return static_cast<int64_t>(v.size()) / row; };
+        put(out, {bench.first_input, rows(bench.results, kResult), rows(bench.events, kEvent),
+                  rows(bench.outcomes, kOutcome)});
         put(out, bench.results);
         put(out, bench.events);
+        put(out, bench.outcomes);
         // One line per job, for whoever shows progress.
         std::printf("%ld\n", long(job + 1));
         std::fflush(stdout);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,22 @@ import numpy.typing as npt
 
 #: Bus writes: (address, data, idle cycles after it).
 Write = tuple[int, int, int]
+
+#: Columns of :class:`Answer`'s arrays.
+RESULT_FIELDS = ("h", "c", "layer", "last")
+EVENT_FIELDS = ("cycle", "layer", "columns", "low", "level", "restart", "mask")
+OUTCOME_FIELDS = ("cycle", "skipped")
+
+
+@dataclass(frozen=True)
+class Element:
+    """One transfer of the input stream, as the core's ports take it."""
+
+    value: int = 0
+    start: bool = False
+    restart: bool = False
+    mark: bool = False
+    mask: int = 0
 
 
 @dataclass(frozen=True)
@@ -24,8 +41,10 @@ class Job:
         Done first, while the core is idle.
     start, restart : bool
         Flags of the first step.
-    results : int
-        Results to expect from the output stream.
+    marks : list of bool
+        Steps that are sent as a mark without values; empty for none.
+    masks : list of int
+        Index of the active count per step; empty for 0 everywhere.
     reads : list of int
         Bus addresses to read at the end.
     x_stall, h_stall : float
@@ -40,12 +59,23 @@ class Job:
     writes: list[Write] = field(default_factory=list)
     start: bool = True
     restart: bool = False
-    results: int = 0
+    marks: list[bool] = field(default_factory=list)
+    masks: list[int] = field(default_factory=list)
     reads: list[int] = field(default_factory=list)
     x_stall: float = 0.0
     h_stall: float = 0.0
     seed: int = 0
     abandon: int = 0
+
+    def elements(self) -> Iterator[Element]:
+        """The input stream; flags come with a step's first element."""
+        for t, step in enumerate(self.x.tolist()):
+            mark = bool(self.marks and self.marks[t])
+            mask = self.masks[t] if self.masks else 0
+            first = Element(0 if mark else step[0], self.start and t == 0, self.restart and t == 0, mark, mask)
+            yield first
+            if not mark:
+                yield from (Element(value) for value in step[1:])
 
     def save(self, path: Path) -> None:
         """Write as .npz."""
@@ -54,7 +84,8 @@ class Job:
             x=self.x,
             writes=np.array(self.writes, dtype=np.int64).reshape(-1, 3),
             flags=np.array([self.start, self.restart]),
-            results=self.results,
+            marks=np.array(self.marks, dtype=bool),
+            masks=np.array(self.masks, dtype=np.int64),
             reads=np.array(self.reads, dtype=np.int64),
             stalls=np.array([self.x_stall, self.h_stall]),
             seed=self.seed,
@@ -70,7 +101,8 @@ class Job:
                 [(int(a), int(d), int(w)) for a, d, w in arrays["writes"]],
                 start=bool(arrays["flags"][0]),
                 restart=bool(arrays["flags"][1]),
-                results=int(arrays["results"]),
+                marks=arrays["marks"].tolist(),
+                masks=arrays["masks"].tolist(),
                 reads=arrays["reads"].tolist(),
                 x_stall=float(arrays["stalls"][0]),
                 h_stall=float(arrays["stalls"][1]),
@@ -86,9 +118,11 @@ class Answer:
     Attributes
     ----------
     results : int64 [K, 4]
-        h, c, layer and last of every result.
-    events : int64 [passes, 4]
-        Cycle, layer, columns and restart of every drained pass.
+        ``RESULT_FIELDS`` of every unit's result.
+    events : int64 [P, 7]
+        ``EVENT_FIELDS`` of every drained pass.
+    outcomes : int64 [T, 2]
+        ``OUTCOME_FIELDS`` of every step: when it was known whether it is computed.
     first_input : int
         Cycle in which the first input was taken.
     reads : int64 [R]
@@ -96,15 +130,18 @@ class Answer:
 
     results: npt.NDArray[np.int64]
     events: npt.NDArray[np.int64]
+    outcomes: npt.NDArray[np.int64]
     first_input: int
     reads: npt.NDArray[np.int64]
 
     def save(self, path: Path) -> None:
         """Write as .npz."""
-        np.savez(path, results=self.results, events=self.events, first_input=self.first_input, reads=self.reads)
+        np.savez(path, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> Answer:
         """Read what :meth:`save` wrote."""
         with np.load(path) as arrays:
-            return cls(arrays["results"], arrays["events"], int(arrays["first_input"]), arrays["reads"])
+            return cls(
+                arrays["results"], arrays["events"], arrays["outcomes"], int(arrays["first_input"]), arrays["reads"]
+            )

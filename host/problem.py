@@ -10,9 +10,10 @@ import numpy.typing as npt
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.golden.config import H_FRAC
+from lstmith.golden.errors import UserError
 from lstmith.golden.network import FloatArray, initial_state
 from lstmith.golden.policy import Policy
-from lstmith.golden.quantised import IntArray
+from lstmith.golden.quantised import IntArray, QuantNetwork
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Problem:
         Input streams, padded with zeros.
     state : list of (h, c) or None
         Per layer, int64 [N, H] each; None starts from zero.
+    given_masks : int64 [N, T] or None
+        Index of the active count that the sequences ask for per step.
     """
 
     design: Design
@@ -37,6 +40,7 @@ class Problem:
     sequences: Sequences
     x: npt.NDArray[np.int16]
     state: list[tuple[IntArray, IntArray]] | None
+    given_masks: IntArray | None = None
 
     @property
     def lengths(self) -> IntArray:
@@ -48,19 +52,61 @@ class Problem:
         """Steps that exist, bool [N, T]."""
         return self.sequences.valid
 
+    @property
+    def hints(self) -> npt.NDArray[np.bool_]:
+        """Steps that the input says may be skipped, bool [N, T]."""
+        return np.zeros(self.x.shape[:2], dtype=bool) if self.sequences.hint is None else self.sequences.hint
+
+    @property
+    def masks(self) -> IntArray:
+        """Index of the active count of every step, int64 [N, T]: the sequences', else the policy's."""
+        if self.given_masks is not None:
+            return self.given_masks
+        return np.full(self.x.shape[:2], active_index(self.design.network, self.policies))
+
     def with_policies(self, policies: list[Policy]) -> Problem:
         """The same run under other policies."""
         return replace(self, policies=policies)
 
 
 def make_problem(design: Design, sequences: Sequences, policies: list[Policy]) -> Problem:
-    """Quantise inputs and initial states; a network's own constant states count as given."""
+    """Quantise inputs and initial states; a network's own constant states count as given.
+
+    Raises
+    ------
+    UserError
+        If the sequences ask for active counts that the network was not compiled with.
+    """
     float_state = sequences.state
     constant = any(layer.h0 is not None or layer.c0 is not None for layer in design.source.layers)
     if float_state is None and constant:
         float_state = [initial_state(layer, len(sequences.x)) for layer in design.source.layers]
     state = None if float_state is None else _quantise_state(design, float_state)
-    return Problem(design, policies, sequences, design.network.quantise_input(sequences.x), state)
+    x, masks = design.network.quantise_input(sequences.x), _masks(design.network, sequences)
+    return Problem(design, policies, sequences, x, state, masks)
+
+
+def active_index(network: QuantNetwork, policies: list[Policy]) -> int:
+    """Index of the active count that policies ask for."""
+    first = network.layers[0]
+    return (first.units, *first.counts).index(policies[0].active or first.units)
+
+
+def _masks(network: QuantNetwork, sequences: Sequences) -> IntArray | None:
+    if sequences.active is None:
+        return None
+    first = network.layers[0]
+    counts = np.array([first.units, *first.counts])
+    found = sequences.active[..., None] == counts
+    if bad := np.argwhere(~found.any(axis=2) & sequences.valid).tolist():
+        where = tuple(bad[0])
+        raise UserError(
+            f"{sequences.source} field active",
+            f"is {sequences.active[where]} at {where}",
+            f"use one of the compiled counts {', '.join(map(str, counts))}",
+        )
+    masks: IntArray = found.argmax(axis=2)
+    return masks
 
 
 def _quantise_state(design: Design, state: list[tuple[FloatArray, FloatArray]]) -> list[tuple[IntArray, IntArray]]:

@@ -14,7 +14,10 @@ from lstmith.golden.cycles import CycleModel
 from lstmith.golden.errors import UserError
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import run_float
+from lstmith.golden.policy_file import describe_policy
 
+from .activity import count_activity
+from .energy import DEFAULT, estimate_energy
 from .problem import Problem
 from .results import EngineRun, LayerRun, cycle_figures, mismatches, real_h, utilisation
 from .rtl_core import Progress, RtlCore
@@ -60,19 +63,15 @@ def run_golden(problem: Problem) -> EngineRun:
     begun = time.perf_counter()
     model = GoldenModel(network, config)
     state = None if problem.state is None else model.loaded_state(problem.policies, problem.state)
-    traces = model.run(problem.x, problem.policies, state)
+    hints, valid = problem.hints, problem.valid
+    traces = model.run(problem.x, problem.policies, state, hints=hints, masks=problem.masks)
     seconds = time.perf_counter() - begun
-    cycles = CycleModel(network, config).cycles(traces) * problem.valid
+    cycles = CycleModel(network, config).cycles(traces, problem.policies, hints) * valid
     layers = tuple(
-        LayerRun(
-            trace.h.astype(np.int64) * problem.valid[..., None],
-            trace.c.astype(np.int64) * problem.valid[..., None],
-            trace.columns * problem.valid,
-            trace.restart & problem.valid,
-        )
-        for trace in traces
+        LayerRun.of_trace(layer, config, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)
     )
-    return EngineRun(network, layers, cycles, real_h(layers[-1].h), problem.valid, seconds)
+    activity = count_activity(network, config, traces, valid)
+    return EngineRun(network, layers, cycles, real_h(layers[-1].h), valid, seconds, activity)
 
 
 def run_in_float(problem: Problem) -> EngineRun:
@@ -82,21 +81,28 @@ def run_in_float(problem: Problem) -> EngineRun:
     trace = run_float(design.source, problem.sequences.x.astype(np.float64), problem.sequences.state)
     seconds = time.perf_counter() - begun
     c_limit = 1 << (design.engine.c_width - 1)
+    layers = []
+    for h, c, layer in zip(trace.h, trace.c, design.network.layers, strict=True):
+        run = LayerRun.empty(layer, problem.x.shape[:2])
+        run.h[valid] = np.clip(np.rint(h * (1 << H_FRAC)), -(1 << H_FRAC), (1 << H_FRAC) - 1)[valid]
+        run.c[valid] = np.clip(np.rint(c * (1 << layer.c_frac)), -c_limit, c_limit - 1)[valid]
+        run.active[valid] = layer.units
+        layers.append(run)
     nothing = np.zeros(valid.shape, dtype=np.int64)
-    layers = tuple(
-        LayerRun(
-            np.clip(np.rint(h * (1 << H_FRAC)), -(1 << H_FRAC), (1 << H_FRAC) - 1).astype(np.int64) * valid[..., None],
-            np.clip(np.rint(c * (1 << layer.c_frac)), -c_limit, c_limit - 1).astype(np.int64) * valid[..., None],
-            nothing,
-            nothing.astype(bool),
-        )
-        for h, c, layer in zip(trace.h, trace.c, design.network.layers, strict=True)
-    )
-    return EngineRun(design.network, layers, nothing, trace.h[-1] * valid[..., None], valid, seconds, exact=False)
+    return EngineRun(design.network, tuple(layers), nothing, trace.h[-1] * valid[..., None], valid, seconds)
 
 
-def summarise(problem: Problem, engine: str, run: EngineRun) -> dict[str, Any]:
-    """The figures of R.json: cycles, and how the run compares with golden and with float."""
+def summarise(problem: Problem, engine: str, run: EngineRun, energy: str = DEFAULT) -> dict[str, Any]:
+    """The figures of R.json: cycles, counters, and how the run compares with golden and with float.
+
+    Parameters
+    ----------
+    problem : Problem
+    engine : str
+    run : EngineRun
+    energy : str
+        Name of the energy estimate's constants.
+    """
     valid = problem.valid
     reference = run_in_float(problem)
     error = np.abs(run.h - reference.h)[valid]
@@ -104,23 +110,24 @@ def summarise(problem: Problem, engine: str, run: EngineRun) -> dict[str, Any]:
         "engine": engine,
         "steps": int(valid.sum()),
         "sequences": len(problem.x),
-        "policy": [
-            {"mode": policy.mode.name.lower(), "theta_x": policy.theta_x, "theta_h": policy.theta_h}
-            for policy in problem.policies
-        ],
+        "policy": [describe_policy(policy) for policy in problem.policies],
         "max_abs_error": float(error.max()),
         "mean_abs_error": float(error.mean()),
         "seconds": run.seconds,
     }
     if engine == "float":
         names = ("cycles", "cycles_per_step", "cycles_p99", "cycles_max", "predicted_cycles", "utilisation")
-        return {**figures, **dict.fromkeys((*names, "mismatches", "cycle_mismatches", "cycles_per_second"))}
+        return {**figures, **dict.fromkeys((*names, "mismatches", "cycle_mismatches", "cycles_per_second", "energy"))}
     golden = run if engine == "golden" else run_golden(problem)
+    config, cycles, activity = problem.design.engine, int(golden.cycles.sum()), golden.activity
+    assert activity is not None
     return {
         **figures,
         **cycle_figures(run.cycles[valid]),
-        "predicted_cycles": int(golden.cycles.sum()),
-        "utilisation": utilisation(run, problem.design.engine),
+        "predicted_cycles": cycles,
+        "utilisation": utilisation(activity, cycles, config),
+        **activity.summary(),
+        "energy": estimate_energy(activity, config, cycles, int(valid.sum()), energy),
         "mismatches": mismatches(run, golden),
         "cycle_mismatches": int(np.count_nonzero(run.cycles != golden.cycles)),
         "cycles_per_second": int(run.cycles.sum()) / run.seconds,

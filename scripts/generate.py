@@ -26,7 +26,9 @@ MEANINGS = {
     "x_value": "signed input, one element of a step per transfer, in units of x_lsb",
     "x_start": "with a step's first element: begin a sequence with zero state",
     "x_restart": "with a step's first element: compute the sums anew; needed after loading states",
-    "x_valid": "x_value, x_start and x_restart hold an element",
+    "x_mark": "with a step's only element: the step is skipped, h and c stay as they are",
+    "x_mask": "with a step's first element: index of the active count, 0 for all units",
+    "x_valid": "the other x ports hold an element",
     "x_ready": "the element is taken at this clock edge if x_valid is high",
     "h_value": "signed h in Q1.15, units in order",
     "h_cell": "signed cell state of the same unit, with the layer's c_frac fraction bits",
@@ -42,7 +44,12 @@ MEANINGS = {
     "event_valid": "a layer's step has finished; the other event ports describe it",
     "event_layer": "layer that finished a step",
     "event_columns": "list entries that the step took",
+    "event_low": "of them, those on the lower weight image as small operands",
+    "event_level": "highest weight precision of the folds: 0, 1, 2 for 4, 8, 16 bit",
     "event_restart": "whether the step computed its sums anew",
+    "event_mask": "index of the active count",
+    "outcome_valid": "once per step in order: it is known whether the step is computed",
+    "outcome_skipped": "the step is skipped",
     "busy": "something is in flight",
 }
 SIGNED = {"x_value", "h_value", "h_cell"}

@@ -10,6 +10,7 @@ import typer
 from lstmith.compiler.data import save_results
 from lstmith.compiler.design import Design
 from lstmith.golden.errors import UserError
+from lstmith.host.energy import CONSTANTS, DEFAULT, find_constants
 from lstmith.host.run import ENGINES, run_engine, summarise
 
 from .console import out, progress, table
@@ -24,18 +25,23 @@ def command(
     json: Annotated[Path | None, typer.Option(help="Figures of the run.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file.", show_default="delta, no thresholds")] = None,
     port: Annotated[str | None, typer.Option(help="Serial port of the board.")] = None,
+    energy: Annotated[str, typer.Option(help=f"Constants of the energy estimate: {' or '.join(CONSTANTS)}.")] = DEFAULT,
 ) -> None:
     """Run a design on sequences, and compare it with the golden model and with float."""
     if port is not None and engine != "board":
         raise UserError("option --port", f"is for a board, not for {engine}", "leave it out")
+    find_constants(energy)
     check_writable(output, json)
     problem = load_problem(Design.load(design), data, policy)
     with progress(f"running on {engine}", len(problem.x) if engine == "verilator" else None) as report:
         run = run_engine(problem, engine, report)
-        figures = summarise(problem, engine, run)
+        figures = summarise(problem, engine, run, energy)
     save_results(output, run.arrays(), single=problem.sequences.single)
     if json is not None:
         save_json(json, figures)
+    estimate = figures.pop("energy")
     shown = {name: value for name, value in figures.items() if value is not None and name != "policy"}
+    if estimate is not None:
+        shown |= {f"energy per step ({estimate['constants']}), pJ": estimate["total_pj"]}
     rows: list[list[object]] = [[name, f"{v:.6g}" if isinstance(v, float) else v] for name, v in shown.items()]
     out.print(table(str(design), ["figure", "value"], rows))

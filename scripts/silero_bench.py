@@ -93,12 +93,13 @@ def heldout_problem(design: Design, data: Path) -> Problem:
 
 
 def _mode_figures(run: EngineRun, golden: EngineRun, design: Design) -> dict[str, Any]:
+    assert golden.activity is not None
     return {
         **cycle_figures(run.cycles[run.valid]),
         "predicted_cycles": int(golden.cycles.sum()),
         "mismatches": mismatches(run, golden),
         "cycle_mismatches": int(np.count_nonzero(run.cycles != golden.cycles)),
-        "utilisation": utilisation(run, design.engine),
+        "utilisation": utilisation(golden.activity, int(golden.cycles.sum()), design.engine),
         "seconds": run.seconds,
         "cycles_per_second": int(run.cycles.sum()) / run.seconds,
     }

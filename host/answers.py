@@ -1,0 +1,87 @@
+"""What a core answered to one sequence, step by step and layer by layer."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.golden.config import PRECISIONS
+from lstmith.golden.quantised import IntArray, QuantLayer, QuantNetwork
+
+from .jobs import Answer
+from .results import LayerRun
+from .simulate import SimulationError
+
+
+def read_layers(
+    network: QuantNetwork, answer: Answer, steps: int, before: list[tuple[IntArray, IntArray]] | None = None
+) -> list[LayerRun]:
+    """Every layer's results of one sequence, [1, T, ...].
+
+    Parameters
+    ----------
+    network : QuantNetwork
+    answer : Answer
+    steps : int
+    before : list of (h, c) or None
+        Per layer, int64 [H] each: what a skipped first step repeats; only a continued sequence has one.
+
+    Raises
+    ------
+    SimulationError
+        If results or passes are missing or too many.
+    """
+    if len(answer.outcomes) != steps:
+        raise SimulationError(f"{len(answer.outcomes)} outcomes of {steps} steps")
+    skipped = answer.outcomes[:, 1] != 0
+    return [
+        _layer(layer, index, answer, skipped, None if before is None else before[index])
+        for index, layer in enumerate(network.layers)
+    ]
+
+
+def read_cycles(network: QuantNetwork, answer: Answer) -> npt.NDArray[np.int64]:
+    """Cycles of each step, int64 [T]; defined as by :class:`lstmith.golden.cycles.CycleModel`."""
+    outcomes = answer.outcomes
+    ends = outcomes[:, 0].copy()
+    last = answer.events[answer.events[:, 1] == len(network.layers) - 1]
+    ends[outcomes[:, 1] == 0] = last[:, 0]
+    return np.diff(np.maximum.accumulate(ends), prepend=answer.first_input - 1)
+
+
+def _layer(
+    layer: QuantLayer,
+    index: int,
+    answer: Answer,
+    skipped: npt.NDArray[np.bool_],
+    before: tuple[IntArray, IntArray] | None,
+) -> LayerRun:
+    steps, computed = len(skipped), np.flatnonzero(~skipped)
+    results = answer.results[answer.results[:, 2] == index]
+    _, _, columns, low, level, restart, mask = answer.events[answer.events[:, 1] == index].T
+    counts = np.array([layer.units, *layer.counts])
+    if len(mask) != len(computed):
+        raise SimulationError(f"layer {index}: {len(mask)} passes of {len(computed)} steps that were not skipped")
+    if mask.size and mask.max() >= len(counts):
+        raise SimulationError(f"layer {index}: a pass with active count {mask.max()} of {len(counts)}")
+    units = counts[mask]
+    ends = np.cumsum(units)
+    if len(results) != units.sum() or not np.array_equal(np.flatnonzero(results[:, 3]), ends - 1):
+        raise SimulationError(f"layer {index}: {len(results)} results, {units.sum()} were due, or another last unit")
+
+    run = LayerRun.empty(layer, (1, steps))
+    run.skipped[0] = skipped
+    run.columns[0, computed], run.low[0, computed] = columns, low
+    run.level[0, computed], run.restart[0, computed] = np.array(PRECISIONS)[level], restart != 0
+    idle = np.zeros(layer.units, dtype=np.int64) if layer.idle_h is None else layer.idle_h
+    held_h, held_c = (idle, np.zeros_like(idle)) if before is None else before
+    held_units, place = layer.units, 0
+    for t in range(steps):
+        if not skipped[t]:
+            held_units = int(units[place])
+            given = results[ends[place] - held_units : ends[place]]
+            held_h, held_c = idle.copy(), np.zeros_like(idle)
+            held_h[:held_units], held_c[:held_units] = given[:, 0], given[:, 1]
+            place += 1
+        run.h[0, t], run.c[0, t], run.active[0, t] = held_h, held_c, held_units
+    return run
