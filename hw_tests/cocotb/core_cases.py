@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.golden.activity import LayerState
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.image import Image
 from lstmith.golden.memory_map import Region, Register, address
-from lstmith.golden.model import GoldenModel, LayerState, LayerTrace
+from lstmith.golden.model import GoldenModel
 from lstmith.golden.policy import Policy
 from lstmith.golden.quantised import IntArray, QuantNetwork
+from lstmith.host.activity import Activity, count_activity
+from lstmith.host.answers import read_cycles, read_layers
 from lstmith.host.jobs import Answer, Job, Write
+from lstmith.host.problem import active_index
+from lstmith.host.results import LayerRun
+from lstmith.host.simulate import SimulationError
 
 #: Idle cycles around loading an h: the record is fetched first, the last value is encoded after.
 LOAD_GAP = 20
+#: Counters that every case reads, in this order; they run on from job to job.
+COUNTERS = (Register.WORDS_4, Register.WORDS_8, Register.WORDS_16, Register.SKIPPED, Register.RESTARTS)
 
 
 @dataclass(frozen=True)
@@ -29,34 +37,41 @@ class Case:
     label : str
         For messages.
     job : Job
-    traces : list of LayerTrace
+    network : QuantNetwork
+    layers : list of LayerRun
         One sequence.
-    h, c : int64 [units]
-        State of all units after the run.
+    before : list of (h, c)
+        Per layer, int64 [H]: what a skipped first step repeats.
+    state : int64 [units in use, h then c]
+        Of all units after the run.
     cycles : int64 [T] or None
         Per step; None where streams stall.
+    activity : Activity
+        What the core's counters must have grown by.
     """
 
     label: str
     job: Job
-    traces: list[LayerTrace]
-    h: IntArray
-    c: IntArray
+    network: QuantNetwork
+    layers: list[LayerRun]
+    before: list[tuple[IntArray, IntArray]]
+    state: IntArray
     cycles: npt.NDArray[np.int64] | None
+    activity: Activity
 
 
-def state_writes(states: list[tuple[IntArray, IntArray]]) -> list[Write]:
-    """Bus writes that load h and c of every layer."""
+def state_writes(network: QuantNetwork, states: list[tuple[IntArray, IntArray]], mask: int = 0) -> list[Write]:
+    """Bus writes that load h and c (int64 [1, H] each) of every layer at an active count's index."""
     writes: list[Write] = []
-    unit = 0
-    for layer, (h, c) in enumerate(states):
-        writes.append((address(Region.CONTROL, Register.LOAD), 1 + layer, LOAD_GAP))
-        for index, (h_value, c_value) in enumerate(zip(h[0], c[0], strict=True)):
-            writes.append((address(Region.CELL, unit + index), int(c_value) % (1 << 32), 0))
-            writes.append((address(Region.HIDDEN, unit + index), int(h_value) % (1 << 32), 0))
+    begin = 0
+    for index, (layer, (h, c)) in enumerate(zip(network.layers, states, strict=True)):
+        writes.append((address(Region.CONTROL, Register.LOAD), 1 + index + 256 * mask, LOAD_GAP))
+        for unit in range(layer.active(mask)):
+            writes.append((address(Region.CELL, begin + unit), int(c[0, unit]) % (1 << 32), 0))
+            writes.append((address(Region.HIDDEN, begin + unit), int(h[0, unit]) % (1 << 32), 0))
         writes[-1] = (*writes[-1][:2], LOAD_GAP)
         writes.append((address(Region.CONTROL, Register.LOAD), 0, LOAD_GAP))
-        unit += h.shape[1]
+        begin += layer.units
     return writes
 
 
@@ -70,50 +85,78 @@ def policy_writes(image: Image) -> list[Write]:
     return [(place, value, 0) for place, value in image.policy_writes()]
 
 
-def make_case(
-    label: str,
-    network: QuantNetwork,
-    config: EngineConfig,
-    traces: list[LayerTrace],
-    state: list[LayerState],
-    job: Job,
-) -> Case:
-    """Complete ``job`` (input, writes, flags, stalls) and keep golden's answer beside it."""
-    units = sum(layer.units for layer in network.layers)
-    every = Job(
-        job.x,
-        [*job.writes, (address(Region.CONTROL, Register.OUTPUT_ALL), 1, 0)],
-        job.start,
-        job.restart,
-        results=units * len(job.x),
-        reads=[address(region, unit) for region in (Region.HIDDEN, Region.CELL) for unit in range(units)],
-        x_stall=job.x_stall,
-        h_stall=job.h_stall,
-        seed=job.seed,
-    )
-    cycles = None if job.x_stall or job.h_stall else CycleModel(network, config).cycles(traces)[0]
-    h = np.concatenate([layer.h[0] for layer in state])
-    c = np.concatenate([layer.c[0] for layer in state])
-    return Case(label, every, traces, h, c, cycles)
-
-
 def golden_case(
     label: str,
     model: GoldenModel,
     policies: list[Policy],
     job: Job,
     state: list[LayerState] | None = None,
+    hints: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[Case, list[LayerState]]:
-    """Run golden on ``job``; returns the case and the state after it, to continue from."""
+    """Run golden on ``job``; returns the case and the state after it, to continue from.
+
+    Parameters
+    ----------
+    label : str
+    model : GoldenModel
+    policies : list of Policy
+    job : Job
+        Input, writes, flags, masks (empty for the policy's) and stalls; marks and reads are added here.
+    state : list of LayerState or None
+    hints : bool [T] or None
+    """
+    network, config, steps = model.network, model.config, len(job.x)
     state = model.zero_state(1) if state is None else state
-    traces = model.run(job.x[None], policies, state, restart=job.start or job.restart)
-    return make_case(label, model.network, model.config, traces, state, job), state
+    begins = job.start or job.restart
+    hints = np.zeros(steps, dtype=bool) if hints is None else hints
+    masks = job.masks or [active_index(network, policies)] * steps
+    before = [(_shown(network, state, index), layer.c[0]) for index, layer in enumerate(state)]
+    traces = model.run(
+        job.x[None], policies, state, restart=begins, hints=hints[None], masks=np.array(masks, dtype=np.int64)[None]
+    )
+    valid = np.ones((1, steps), dtype=bool)
+    follows = policies[0].skip.hints
+    # Where the first layer's units begin, and how many are in use.
+    bases = np.cumsum([0, *(layer.units for layer in network.layers)]).tolist()
+    used = [layer.active(int(kept.mask[0])) for layer, kept in zip(network.layers, state, strict=True)]
+    places = [base + unit for base, count in zip(bases, used, strict=False) for unit in range(count)]
+    every = replace(
+        job,
+        writes=[*job.writes, (address(Region.CONTROL, Register.OUTPUT_ALL), 1, 0)],
+        marks=[bool(follows and hint and not (begins and t == 0)) for t, hint in enumerate(hints.tolist())],
+        masks=masks,
+        reads=[address(region, place) for region in (Region.HIDDEN, Region.CELL) for place in places]
+        + [address(Region.CONTROL, register) for register in COUNTERS],
+    )
+    stalls = job.x_stall or job.h_stall
+    case = Case(
+        label=label,
+        job=every,
+        network=network,
+        layers=[
+            LayerRun.of_trace(layer, config, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)
+        ],
+        before=before,
+        state=np.concatenate(
+            [getattr(kept, name)[0, :count] for name in ("h", "c") for kept, count in zip(state, used, strict=True)]
+        ),
+        cycles=None if stalls else CycleModel(network, config).cycles(traces, policies, hints[None])[0],
+        activity=count_activity(network, config, traces, valid),
+    )
+    return case, state
+
+
+def _shown(network: QuantNetwork, state: list[LayerState], index: int) -> IntArray:
+    """h of a layer with what its dropped units count as, int64 [H]."""
+    layer, kept = network.layers[index], state[index]
+    active = np.arange(layer.units) < layer.active(int(kept.mask[0]))
+    shown: IntArray = np.where(active, kept.h[0], 0 if layer.idle_h is None else layer.idle_h)
+    return shown
 
 
 def differences(case: Case, answer: Answer) -> list[str]:
     """What of an answer differs from golden, a line each; empty if nothing does."""
     found: list[str] = []
-    steps = len(case.job.x)
 
     def compare(name: str, have: npt.NDArray[np.generic], want: npt.NDArray[np.generic]) -> None:
         if have.shape != want.shape:
@@ -124,18 +167,28 @@ def differences(case: Case, answer: Answer) -> list[str]:
                 f"{case.label}: {name} differs in {bad} places, first {first}: {have[first]}, not {want[first]}"
             )
 
-    for index, trace in enumerate(case.traces):
-        results = answer.results[answer.results[:, 2] == index]
-        units = trace.h.shape[2]
-        last = np.tile(np.arange(units) == units - 1, steps)
-        compare(f"layer {index} h", results[:, 0], trace.h[0].ravel())
-        compare(f"layer {index} c", results[:, 1], trace.c[0].ravel())
-        compare(f"layer {index} last", results[:, 3], last.astype(np.int64))
-        events = answer.events[answer.events[:, 1] == index]
-        compare(f"layer {index} columns", events[:, 2], trace.columns[0])
-        compare(f"layer {index} restart", events[:, 3], trace.restart.astype(np.int64))
-    compare("state read back", answer.reads, np.concatenate([case.h, case.c]))
+    try:
+        layers = read_layers(case.network, answer, len(case.job.x), case.before)
+    except SimulationError as error:
+        return [f"{case.label}: {error}"]
+    for index, (have, want) in enumerate(zip(layers, case.layers, strict=True)):
+        for name in vars(want):
+            compare(f"layer {index} {name}", getattr(have, name)[0], getattr(want, name)[0])
+    compare("state read back", answer.reads[: len(case.state)], case.state)
     if case.cycles is not None:
-        ends = answer.events[answer.events[:, 1] == len(case.traces) - 1][:, 0]
-        compare("cycles", np.diff(ends, prepend=answer.first_input - 1), case.cycles)
+        compare("cycles", read_cycles(case.network, answer), case.cycles)
+    return found
+
+
+def counter_differences(cases: list[Case], answers: list[Answer]) -> list[str]:
+    """Where the core's counters grew otherwise than golden says, from job to job on the same core."""
+    found: list[str] = []
+    before = np.zeros(len(COUNTERS), dtype=np.int64)
+    for case, answer in zip(cases, answers, strict=True):
+        have, activity = answer.reads[len(case.state) :], case.activity
+        want = [*activity.words.values(), activity.skipped_steps, activity.restarts]
+        if (have - before).tolist() != want:
+            names = [register.name for register in COUNTERS]
+            found.append(f"{case.label}: counters {names} grew by {(have - before).tolist()}, not {want}")
+        before = have
     return found

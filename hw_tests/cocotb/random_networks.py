@@ -1,4 +1,4 @@
-"""Random quantised networks, engines that fit them, inputs and policies, with the corners made likely."""
+"""Random quantised networks, engines that fit them, inputs and states, with the corners made likely."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig
+from lstmith.golden.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig
 from lstmith.golden.image import words_per_lane
-from lstmith.golden.policy import Mode, Policy
-from lstmith.golden.quantised import Grid, IntArray, QuantLayer, QuantNetwork
+from lstmith.golden.quantised import PREDICTOR_LIMIT, Grid, IntArray, QuantLayer, QuantNetwork
 
 #: Largest operand of 4-bit weights, and of any.
 SPAN_LIMIT = {4: 1023, 8: (1 << 17) - 1, 16: (1 << 17) - 1}
@@ -38,6 +37,8 @@ def random_layer(
     first: bool,
     peepholes: bool,
     requant_width: int,
+    images: tuple[int, ...] = (),
+    masks: int = 1,
 ) -> QuantLayer:
     """A layer whose gates mostly neither saturate nor idle, with some rows at the limits of their fields."""
     limit = (1 << (precision - 1)) - 1
@@ -48,8 +49,10 @@ def random_layer(
         weights *= rng.random(weights.shape) < 0.2
     elif kind == "extreme":
         weights = np.where(weights < 0, -limit, limit)
-    x_grid = random_grid(rng, precision, unsigned=first, exponent=True)
-    h_grid = random_grid(rng, precision)
+    # Only small operands may meet 4-bit images as the monitor likes.
+    operands = 4 if images[:1] == (4,) and rng.random() < 0.6 else precision
+    x_grid = random_grid(rng, operands, unsigned=first, exponent=True)
+    h_grid = random_grid(rng, operands)
 
     peaks = np.array([x_grid.high << x_grid.exponent] * inputs + [h_grid.high] * units, dtype=np.float64)
     spread = np.maximum(np.sqrt((weights**2) @ (peaks**2)) / 3, 1.0)
@@ -71,27 +74,67 @@ def random_layer(
         peep = rng.choice([-peep_limit, 0, peep_limit - 1, 7, -7], (3, units))
         peep = np.where(rng.random((3, units)) < 0.9, rng.integers(-3000, 3001, (3, units)), peep)
         peep_shift = int(rng.choice([0, 8, max(0, c_frac - 4), 31]))
-    return QuantLayer(precision, weights, mantissa, shift, bias, x_grid, h_grid, c_frac, 2.0**-12, peep, peep_shift)
+    counts = tuple(sorted((int(n) for n in rng.choice(np.arange(1, units), masks - 1, replace=False)), reverse=True))
+    top = 1 << H_FRAC
+    return QuantLayer(
+        precision=precision,
+        weights=weights,
+        mantissa=mantissa,
+        shift=shift,
+        bias=bias,
+        x_grid=x_grid,
+        h_grid=h_grid,
+        c_frac=c_frac,
+        x_lsb=2.0**-12,
+        peep=peep,
+        peep_shift=peep_shift,
+        images=images,
+        counts=counts,
+        reduced_bias=rng.integers(-20_000, 20_001, (len(counts), rows)) if counts else None,
+        idle_h=rng.integers(-top, top, units) if counts else None,
+    )
 
 
 def random_network(
-    rng: np.random.Generator, dims: list[int], precisions: tuple[int, ...], *, peepholes: bool, requant_width: int
+    rng: np.random.Generator,
+    dims: list[int],
+    precisions: tuple[int, ...],
+    *,
+    peepholes: bool,
+    requant_width: int,
+    mixed: bool = False,
+    masks: int = 1,
+    predictor: bool = False,
 ) -> QuantNetwork:
-    """A stack with ``dims`` = inputs, then units of each layer; every layer draws its precision."""
-    return QuantNetwork(
-        tuple(
-            random_layer(
-                rng,
-                inputs,
-                units,
-                int(rng.choice(precisions)),
-                first=index == 0,
-                peepholes=peepholes,
-                requant_width=requant_width,
-            )
-            for index, (inputs, units) in enumerate(pairwise(dims))
+    """A stack with ``dims`` = inputs, then units of each layer; every layer draws its precision.
+
+    Parameters
+    ----------
+    mixed : bool
+        Whether layers may have lower images.
+    masks : int
+        Most active counts; fewer where a layer has too few units.
+    predictor : bool
+        Whether to give it one.
+    """
+    masks = min(masks, *dims[1:])
+    layers = []
+    for index, (inputs, units) in enumerate(pairwise(dims)):
+        precision = int(rng.choice(precisions))
+        layer = random_layer(
+            rng,
+            inputs,
+            units,
+            precision,
+            first=index == 0,
+            peepholes=peepholes,
+            requant_width=requant_width,
+            images=tuple(bits for bits in precisions if bits < precision and mixed and rng.random() < 0.8),
+            masks=masks,
         )
-    )
+        layers.append(layer)
+    weights = rng.integers(-PREDICTOR_LIMIT, PREDICTOR_LIMIT + 1, dims[0] + dims[1])
+    return QuantNetwork(tuple(layers), weights if predictor else None)
 
 
 def random_dims(rng: np.random.Generator, most_layers: int, most: int) -> list[int]:
@@ -104,14 +147,26 @@ def random_dims(rng: np.random.Generator, most_layers: int, most: int) -> list[i
 def random_engine(
     rng: np.random.Generator, most: int = 40, networks: int = 2
 ) -> tuple[EngineConfig, list[QuantNetwork]]:
-    """An engine as narrow as its networks allow, and networks that fit it (all but one have room to spare)."""
-    precisions = [(4,), (8,), (16,), (4, 8), (8, 16), (4, 8, 16)][rng.integers(6)]
+    """An engine about as narrow as its networks allow, and networks that fit it (all but one have room to spare)."""
+    mixed, skip = bool(rng.random() < 0.7), bool(rng.random() < 0.5)
+    # Mixing needs several precisions.
+    precisions = [(4,), (8,), (16,), (4, 8), (8, 16), (4, 8, 16)][rng.integers(2 if mixed else 0, 6)]
     peepholes = bool(rng.random() < 0.5)
     requant_width = int(rng.choice([16, 18]))
     most_layers = int(rng.integers(1, 4))
+    masks = int(rng.choice([1, 2, 4, 8], p=[0.5, 0.2, 0.2, 0.1]))
     fitting = [
-        random_network(rng, dims, precisions, peepholes=peepholes, requant_width=requant_width)
-        for dims in (random_dims(rng, most_layers, most) for _ in range(networks))
+        random_network(
+            rng,
+            random_dims(rng, most_layers, most),
+            precisions,
+            peepholes=peepholes,
+            requant_width=requant_width,
+            mixed=mixed,
+            masks=masks,
+            predictor=skip and bool(rng.random() < 0.8),
+        )
+        for _ in range(networks)
     ]
     layers = [layer for network in fitting for layer in network.layers]
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
@@ -119,7 +174,10 @@ def random_engine(
         lanes=int(rng.integers(1, 17)),
         precisions=precisions,
         peepholes=peepholes,
-        acc_width=max(16, max(layer.sum_bound for layer in layers).bit_length() + 1),
+        # What lower images leave out needs room of its own; without it, policies that mix are refused.
+        acc_width=min(
+            48, max(16, max(layer.sum_bound for layer in layers).bit_length() + 1 + mixed * int(rng.integers(9)))
+        ),
         operand_width=max(10, span.bit_length() + 1),
         c_width=int(rng.integers(12, 25)),
         requant_width=requant_width,
@@ -127,17 +185,12 @@ def random_engine(
         units=max(sum(layer.units for layer in network.layers) for network in fitting),
         inputs=max(network.inputs for network in fitting),
         layers=max(len(network.layers) for network in fitting),
+        mixed=mixed,
+        monitor=mixed and bool(rng.random() < 0.7),
+        skip=skip,
+        masks=masks,
     )
     return replace(config, weight_depth=max(words_per_lane(network, config) for network in fitting)), fitting
-
-
-def random_policies(rng: np.random.Generator, layers: int) -> list[Policy]:
-    """One policy per layer, modes mixed, thresholds from none to more than any change."""
-
-    def theta() -> int:
-        return int(rng.choice([0, int(rng.integers(1, 6)), int(rng.integers(0, 1 << 16))], p=[0.4, 0.5, 0.1]))
-
-    return [Policy(Mode(int(rng.integers(3))), theta(), theta()) for _ in range(layers)]
 
 
 def random_input(rng: np.random.Generator, steps: int, inputs: int) -> npt.NDArray[np.int16]:
@@ -168,3 +221,20 @@ def random_state(
         )
         for layer in network.layers
     ]
+
+
+def random_hints(rng: np.random.Generator, steps: int) -> npt.NDArray[np.bool_]:
+    """Steps that may be skipped, bool [T]: single ones and runs."""
+    hints = rng.random(steps) < 0.2
+    begin = int(rng.integers(0, steps))
+    hints[begin : begin + int(rng.integers(0, 4))] = True
+    return hints
+
+
+def random_masks(rng: np.random.Generator, network: QuantNetwork, steps: int) -> npt.NDArray[np.int64]:
+    """Index of the active count per step, int64 [T]: kept for a while, then another."""
+    masks = rng.integers(0, network.masks, steps)
+    for t in range(1, steps):
+        if rng.random() < 0.6:
+            masks[t] = masks[t - 1]
+    return masks

@@ -102,7 +102,7 @@ def _requantiser_check(rng: np.random.Generator, config: EngineConfig, count: in
     mantissa = np.where(rng.random(count) < 0.8, rng.integers(1 << 14, 1 << MANTISSA_BITS, count), 0)
     bias = _signed(rng, BIAS_BITS, count)
     rows: Any = SimpleNamespace(shift=shift, mantissa=mantissa, bias=bias)
-    z13 = requantise(total, rows, config)
+    z13 = requantise(total, rows, config, bias)
     table = {"total": before, "added": wrap(total - before, config.acc_width)}
     table |= {"row.mantissa": mantissa, "row.shift": shift, "row.bias": bias}
     if config.peepholes:

@@ -195,7 +195,7 @@ def _gates_check(rng: np.random.Generator, config: EngineConfig) -> Check:
             own = row % ways == way
             sheet.put(f"sums.{way}", at[own] + READ, added[own])
         kept = added if clear else kept + added
-        z13 = requantise(kept, parameters, config)
+        z13 = requantise(kept, parameters, config, parameters.bias)
         if config.peepholes:
             peep, c, shift = rng.integers(-3000, 3000, count), rng.integers(-2000, 2000, units)[row // 4], step % 12
             peep[row % 4 > 1] = 0

@@ -8,14 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw_tests.cocotb.core_cases import Case, differences, golden_case, image_writes, policy_writes, state_writes
-from hw_tests.cocotb.random_networks import random_engine, random_input, random_policies, random_state
+from hw_tests.cocotb.core_cases import (
+    Case,
+    counter_differences,
+    differences,
+    golden_case,
+    image_writes,
+    policy_writes,
+    state_writes,
+)
+from hw_tests.cocotb.random_networks import random_engine, random_hints, random_input, random_masks, random_state
+from hw_tests.cocotb.random_policies import random_policies
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.image import build_image
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.policy import Mode, Policy
 from lstmith.golden.quantised import QuantNetwork
 from lstmith.host.jobs import Job
+from lstmith.host.problem import active_index
 from lstmith.host.simulate import Simulation
 from lstmith.rtl.top import to_verilog
 
@@ -49,24 +59,29 @@ def _runs(
     writes = image_writes(image, config) if load else policy_writes(image)
     cases.append(golden_case(f"{name} dense", model, dense, Job(x, writes))[0])
 
-    sparse = [Policy(Mode(int(mode))) for mode in rng.choice([Mode.SKIP, Mode.DELTA], layers)]
+    exact = [Mode.SKIP, Mode.DELTA, Mode.AUTO] if config.mixed else [Mode.SKIP, Mode.DELTA]
+    sparse = [Policy(Mode(int(mode))) for mode in rng.choice(exact, layers)]
     writes = policy_writes(build_image(network, config, sparse))
     cases.append(golden_case(f"{name} exact {sparse}", model, sparse, stalled(Job(x, writes)))[0])
 
     for loaded in (False, True):
-        policies = random_policies(rng, layers)
+        policies = random_policies(rng, network, config)
         writes = policy_writes(build_image(network, config, policies))
-        x = random_input(rng, steps, network.inputs)
+        x, hints = random_input(rng, steps, network.inputs), random_hints(rng, steps)
+        # Half of the runs stay at the policy's own active count.
+        masks = random_masks(rng, network, steps).tolist() if rng.random() < 0.5 else []
         if not loaded:
-            cases.append(golden_case(f"{name} {policies}", model, policies, Job(x, writes))[0])
+            job = Job(x, writes, masks=masks)
+            cases.append(golden_case(f"{name} {policies}", model, policies, job, hints=hints)[0])
             continue
         values = random_state(rng, network, config)
         state = model.loaded_state(policies, values)
         half = max(1, steps // 2)
-        job = Job(x[:half], [*writes, *state_writes(values)], start=False, restart=True)
-        case, state = golden_case(f"{name} loaded {policies}", model, policies, job, state)
-        job = stalled(Job(x[half:], start=False, restart=False))
-        cases += [case, golden_case(f"{name} continued {policies}", model, policies, job, state)[0]]
+        writes += state_writes(network, values, active_index(network, policies))
+        job = Job(x[:half], writes, start=False, restart=True, masks=masks[:half])
+        case, state = golden_case(f"{name} loaded {policies}", model, policies, job, state, hints[:half])
+        job = stalled(Job(x[half:], start=False, restart=False, masks=masks[half:]))
+        cases += [case, golden_case(f"{name} continued {policies}", model, policies, job, state, hints[half:])[0]]
     return cases
 
 
@@ -90,6 +105,7 @@ def test_core_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Pa
     answers = Simulation([source], simulator, tmp_path / "simulation").run([case.job for case in cases])
 
     found = [line for case, answer in zip(cases, answers, strict=True) for line in differences(case, answer)]
+    found += [] if found else counter_differences(cases, answers)
     assert not found, "\n".join([str(config), *found])
     for first in range(0, len(cases), 5):
         dense, exact = answers[first], answers[first + 1]

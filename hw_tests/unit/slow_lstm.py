@@ -39,11 +39,33 @@ def sigma(z: int) -> int:
     return (32768 + 1 + half) // 2
 
 
-def pre_activation(total: int, layer: QuantLayer, row: int, config: EngineConfig) -> int:
-    """z with 13 fraction bits, unsaturated."""
+def pre_activation(total: int, layer: QuantLayer, row: int, config: EngineConfig, mask: int = 0) -> int:
+    """z with 13 fraction bits, unsaturated; ``mask`` is the active count's index."""
+    bias = layer.bias if mask == 0 or layer.reduced_bias is None else layer.reduced_bias[mask - 1]
     floor = clip(total * 2**8 // 2 ** int(layer.shift[row]), config.requant_width - 1)
     scaled = (2 * floor + 1) * int(layer.mantissa[row]) // 2 ** (config.requant_width - 4)
-    return scaled + int(layer.bias[row])
+    return scaled + int(bias[row])
+
+
+def cell(z: list[int], c: int, peeps: tuple[int, int, int], layer: QuantLayer, config: EngineConfig) -> tuple[int, int]:
+    """h and c of a unit from its four pre-activations (13 fraction bits) and its old c."""
+    z_i, z_f, z_g, z_o = z
+    z_i += peeps[0] * c // 2**layer.peep_shift
+    z_f += peeps[1] * c // 2**layer.peep_shift
+    gate_i, gate_f = sigma(clip(z_i // 2, 17)), sigma(clip(z_f // 2, 17))
+    fresh = gate_i * tanh(clip(z_g // 2, 17)) // 2 ** (15 - layer.c_frac)
+    c = clip((gate_f * c + fresh + 2**14) // 2**15, config.c_width)
+    gate_o = sigma(clip((z_o + peeps[2] * c // 2**layer.peep_shift) // 2, 17))
+    squashed = tanh(clip(c * 2**8 // 2 ** (layer.c_frac - 4), 17))
+    return (gate_o * squashed + 2**14) // 2**15, c
+
+
+def peepholes(layer: QuantLayer, unit: int) -> tuple[int, int, int]:
+    """Peephole weights of a unit."""
+    if layer.peep is None:
+        return 0, 0, 0
+    i, f, o = (int(value) for value in layer.peep[:, unit])
+    return i, f, o
 
 
 def run_layer(layer: QuantLayer, config: EngineConfig, x: list[list[int]]) -> tuple[list[list[int]], list[list[int]]]:
@@ -57,16 +79,8 @@ def run_layer(layer: QuantLayer, config: EngineConfig, x: list[list[int]]) -> tu
         totals = [sum(w * v for w, v in zip(row, operands, strict=True)) for row in weights]
         z = [pre_activation(total, layer, row, config) for row, total in enumerate(totals)]
         for unit in range(units):
-            z_i, z_f, z_g, z_o = (z[gate * units + unit] for gate in range(4))
-            peeps = (0, 0, 0) if layer.peep is None else tuple(int(value) for value in layer.peep[:, unit])
-            z_i += peeps[0] * c[unit] // 2**layer.peep_shift
-            z_f += peeps[1] * c[unit] // 2**layer.peep_shift
-            gate_i, gate_f = sigma(clip(z_i // 2, 17)), sigma(clip(z_f // 2, 17))
-            fresh = gate_i * tanh(clip(z_g // 2, 17)) // 2 ** (15 - layer.c_frac)
-            c[unit] = clip((gate_f * c[unit] + fresh + 2**14) // 2**15, config.c_width)
-            gate_o = sigma(clip((z_o + peeps[2] * c[unit] // 2**layer.peep_shift) // 2, 17))
-            squashed = tanh(clip(c[unit] * 2**8 // 2 ** (layer.c_frac - 4), 17))
-            h[unit] = (gate_o * squashed + 2**14) // 2**15
+            gates = [z[gate * units + unit] for gate in range(4)]
+            h[unit], c[unit] = cell(gates, c[unit], peepholes(layer, unit), layer, config)
         hs.append(list(h))
         cs.append(list(c))
     return hs, cs

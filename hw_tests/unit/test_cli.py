@@ -31,6 +31,7 @@ FIGURES = (
     "engine steps cycles cycles_per_step cycles_p99 cycles_max predicted_cycles utilisation mismatches max_abs_error "
     "mean_abs_error seconds cycles_per_second"
 )
+COUNTERS = "words_4 words_8 words_16 weight_bits skipped_steps restarts macs_4 macs_8 macs_16"
 WAIVERS = Path(__file__).parents[2] / "constraints" / "verilator.vlt"
 
 
@@ -111,6 +112,52 @@ def test_policy_changes_what_is_listed_but_not_h(folder: Path) -> None:
     assert dense["restart"].all()
     assert dense["columns"].sum() > delta["columns"].sum()
     assert [policy["mode"] for policy in figures["policy"]] == ["dense"] * LAYERS
+
+
+def test_policy_mixes_precisions_and_follows_hints(folder: Path) -> None:
+    content = {
+        "mode": "auto",
+        "tau_h": 3,
+        "refresh": 4,
+        "monitor": {"rule": "count", "low": 65535, "warmup": 2},
+        "skip": {"hints": True},
+    }
+    (folder / "mix.json").write_text(json.dumps(content))
+    with np.load(folder / "one.npz") as one:
+        np.savez(folder / "hinted.npz", x=one["x"], hint=np.array([True, False, True, False, False]))
+    arrays, figures = run_engine(folder, "golden", "hinted.npz", "--policy", folder / "mix.json")
+    assert arrays["skipped"].all(axis=1).tolist() == [False, False, True, False, False], "never the first step"
+    np.testing.assert_array_equal(arrays["h_int"][2], arrays["h_int"][1])
+    assert not arrays["precision"][2].any()
+    assert not arrays["columns"][2].any()
+    assert (arrays["active"] == UNITS).all()
+    assert arrays["precision"][0].tolist() == [8, 8]
+    assert arrays["precision"][-1].tolist() == [4, 4], "quiet whatever the cell does"
+    np.testing.assert_array_equal(arrays["columns_by_precision"].sum(axis=-1), arrays["columns"])
+    assert figures["policy"][0]["monitor"]["warmup"] == 2
+    assert figures["skipped_steps"] == 1
+    assert figures["restarts"] == arrays["restart"].sum()
+    assert set(COUNTERS.split()) <= set(figures)
+    assert figures["words_4"] > 0
+    assert figures["weight_bits"] == 16 * 2 * (figures["words_4"] + figures["words_8"] + figures["words_16"])
+    energy = figures["energy"]
+    assert energy["total_pj"] == pytest.approx(energy["memory_pj"] + energy["mac_pj"] + energy["control_pj"])
+    _, other = run_engine(folder, "golden", "hinted.npz", "--policy", folder / "mix.json", "--energy", "dram-45nm")
+    assert other["energy"]["memory_pj"] == pytest.approx(130 * energy["memory_pj"])
+
+
+def test_images_can_be_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, data = folder / "model.npz", folder / "calibration.npz"
+    capsys.readouterr()
+    for images, told in (("none", "none"), ("auto", "l0 at 4 bit, l1 at 4 bit")):
+        run("compile", model, "--calibration", data, "--target", "generic", "--images", images, "-o", folder / images)
+        line = capsys.readouterr().out.split("lower weight images for policies: ")[1].splitlines()[0]
+        assert told in line
+    described = json.loads((folder / "none" / "design.json").read_text())
+    assert [layer["images"] for layer in described["layers"]] == [[], []]
+    assert json.loads((folder / "none" / "engine.json").read_text())["monitor"] is False
+    described = json.loads((folder / "auto" / "design.json").read_text())
+    assert [layer["images"] for layer in described["layers"]] == [[4], [4]]
 
 
 def test_verilog_is_the_same_every_time_and_described(folder: Path) -> None:

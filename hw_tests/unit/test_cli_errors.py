@@ -249,6 +249,15 @@ def test_unwritable_outputs(
         ('{"theta_x": -1}', "-1"),
         ('{"threshold": 1}', "threshold"),
         ('{"layers": []}', "0 entries"),
+        ('{"layers": [{}, {}]}', "2 entries"),
+        ('{"tau_x": 1}', "refresh is 0"),
+        ('{"tau_x": 200, "refresh": 1}', "tau_x is 200"),
+        ('{"theta_x": 65536}', "65536"),
+        ('{"active": 2}', "active is 2"),
+        ('{"skip": {"predictor": true}}', "predictor"),
+        ('{"skip": {"limit": 0}}', "field limit"),
+        ('{"skip": {"hints": 1}}', "true or false"),
+        ('{"monitor": {"rule": "ratio", "scop": "fold"}}', "scop"),
     ],
 )
 def test_bad_policy(
@@ -262,6 +271,33 @@ def test_bad_policy(
     )
     assert named in line
     assert str(policy) in line
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("hint", np.zeros(3, dtype=bool), "hint"),
+        ("hint", np.zeros(1, dtype=np.int64), "int64"),
+        ("active", np.array(1.5), "float64"),
+        ("active", np.array(99), "99"),
+    ],
+)
+def test_bad_hints_and_counts(
+    tmp_path: Path,
+    design: Path,
+    calibration: Path,
+    field: str,
+    value: np.ndarray,
+    named: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with np.load(calibration) as arrays:
+        x = arrays["x"].reshape(-1, arrays["x"].shape[-1])
+    data = tmp_path / "marked.npz"
+    np.savez(data, **{"x": x, field: value})
+    line = refused(tmp_path, capsys, "run", design, "--input", data, "--engine", "golden", "-o", tmp_path / "y.npz")
+    assert named in line
+    assert f"{data} field {field}" in line
 
 
 @pytest.mark.parametrize("engine", ["board", "fpga"])

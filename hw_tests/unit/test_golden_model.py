@@ -13,15 +13,18 @@ from hypothesis import strategies as st
 from hw_tests.cocotb.random_networks import (
     random_dims,
     random_engine,
+    random_hints,
     random_input,
+    random_masks,
     random_network,
-    random_policies,
     random_state,
 )
+from hw_tests.cocotb.random_policies import random_policies
 from hw_tests.unit import networks, slow_lstm
 from lstmith.compiler.quantise import quantise
+from lstmith.golden.activity import LayerTrace
 from lstmith.golden.config import EngineConfig
-from lstmith.golden.model import GoldenModel, LayerTrace
+from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import run_float
 from lstmith.golden.policy import Mode, Policy
 from lstmith.golden.quantised import Grid, QuantLayer, QuantNetwork
@@ -54,14 +57,16 @@ def random_dense(network: QuantNetwork) -> list[Policy]:
 
 @settings(max_examples=40)
 @given(rng=seeds)
-def test_skip_and_delta_without_threshold_are_exact(rng: np.random.Generator) -> None:
+def test_every_mode_without_threshold_is_exact(rng: np.random.Generator) -> None:
     config, (network, _) = random_engine(rng)
     model = GoldenModel(network, config)
     x = random_input(rng, 12, network.inputs)[None]
     dense = model.run(x, random_dense(network))
-    modes = [Policy(Mode(int(mode))) for mode in rng.integers(0, 3, len(network.layers))]
+    modes = [Policy(Mode(int(mode))) for mode in rng.integers(0, 4 if config.mixed else 3, len(network.layers))]
     assert _same(dense, model.run(x, modes))
     assert _same(dense, model.run(x, [Policy(Mode.DELTA)] * len(modes)))
+    if config.mixed:
+        assert _same(dense, model.run(x, [Policy(Mode.AUTO)] * len(modes)))
 
 
 @settings(max_examples=40)
@@ -69,22 +74,27 @@ def test_skip_and_delta_without_threshold_are_exact(rng: np.random.Generator) ->
 def test_batch_is_its_sequences_and_a_run_can_be_cut(rng: np.random.Generator) -> None:
     config, (network, _) = random_engine(rng)
     model = GoldenModel(network, config)
-    policies = random_policies(rng, len(network.layers))
+    policies = random_policies(rng, network, config)
     x = np.stack([random_input(rng, 9, network.inputs) for _ in range(3)])
+    hints = np.stack([random_hints(rng, 9) for _ in range(3)])
+    masks = np.stack([random_masks(rng, network, 9) for _ in range(3)])
     values = [random_state(rng, network, config) for _ in range(3)]
     together = [
         (np.concatenate([h for h, _ in layer]), np.concatenate([c for _, c in layer]))
         for layer in zip(*values, strict=True)
     ]
-    whole = model.run(x, policies, model.loaded_state(policies, together))
+    whole = model.run(x, policies, model.loaded_state(policies, together), hints=hints, masks=masks)
     for index in range(3):
         state = model.loaded_state(policies, values[index])
         cut = int(rng.integers(1, 9))
-        first = model.run(x[index : index + 1, :cut], policies, state)
-        second = model.run(x[index : index + 1, cut:], policies, state, restart=False)
-        for all_of_it, one, two in zip(whole, first, second, strict=True):
-            for name in ("h", "c", "x_listed", "h_listed", "columns"):
-                parts = np.concatenate([getattr(one, name), getattr(two, name)], axis=1)
+        one, before, after = slice(index, index + 1), slice(None, cut), slice(cut, None)
+        first = model.run(x[one, before], policies, state, hints=hints[one, before], masks=masks[one, before])
+        second = model.run(
+            x[one, after], policies, state, restart=False, hints=hints[one, after], masks=masks[one, after]
+        )
+        for all_of_it, begin, end in zip(whole, first, second, strict=True):
+            for name in ("h", "c", "x_class", "h_class", "levels", "restart", "skipped", "mask", "columns"):
+                parts = np.concatenate([getattr(begin, name), getattr(end, name)], axis=1)
                 assert (getattr(all_of_it, name)[index] == parts[0]).all(), name
 
 

@@ -117,7 +117,7 @@ def test_requantised_sum_is_the_real_pre_activation(requant_width: int) -> None:
     )
     total = np.rint(rng.uniform(-8, 8, (500, 40)) / scale).astype(np.int64)
     config = EngineConfig(lanes=1, precisions=(8,), requant_width=requant_width)
-    z = (requantise(total, layer, config) >> 1) / 4096.0
+    z = (requantise(total, layer, config, layer.bias) >> 1) / 4096.0
     # Half an LSB of z, two roundings to 13 fraction bits, half the shifter's LSB, the mantissa's rounding.
     bound = 0.5 / 4096 + 1.5 / 8192 + 2.0 ** (6 - requant_width) + 16 * 2.0**-15
     np.testing.assert_allclose(z, total * scale + bias, rtol=0, atol=bound)

@@ -1,0 +1,93 @@
+"""Random policies: everything that an engine's flags and a network's formats allow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.policy import Mode, Monitor, Policy, Rule, Scope, Skip
+from lstmith.golden.policy_check import check_policies
+from lstmith.golden.quantised import QuantNetwork
+
+#: Draws per layer before it gets a policy that needs nothing of the engine.
+DRAWS = 30
+
+
+def random_policies(rng: np.random.Generator, network: QuantNetwork, config: EngineConfig) -> list[Policy]:
+    """One policy per layer; modes mixed, thresholds from none to more than any change."""
+    mask = int(rng.integers(0, network.masks)) if rng.random() < 0.5 else 0
+    skip = random_skip(rng, network, config)
+    chosen = [
+        Policy(Mode(int(rng.integers(3))), theta(rng), theta(rng), skip=skip, active=layer.active(mask) if mask else 0)
+        for layer in network.layers
+    ]
+    for index in range(len(chosen)):
+        for _ in range(DRAWS):
+            trial = list(chosen)
+            trial[index] = _mixing(rng, chosen[index], config)
+            if accepted(network, config, trial):
+                chosen = trial
+                break
+    return chosen
+
+
+def accepted(network: QuantNetwork, config: EngineConfig, policies: list[Policy]) -> bool:
+    """Whether the engine can do what the policies ask."""
+    try:
+        check_policies(network, config, policies)
+    except ValueError:
+        return False
+    return True
+
+
+def theta(rng: np.random.Generator) -> int:
+    """A threshold."""
+    return int(rng.choice([0, int(rng.integers(1, 6)), int(rng.integers(0, 1 << 16))], p=[0.4, 0.5, 0.1]))
+
+
+def random_skip(rng: np.random.Generator, network: QuantNetwork, config: EngineConfig) -> Skip:
+    """Which steps to leave out; a change of about what inputs move by, a predictor that is undecided."""
+    grid = network.layers[0].x_grid
+    change = int(rng.choice([0, 1, network.inputs * grid.high // 8, network.inputs * grid.high]))
+    predictor = network.predictor is not None and bool(rng.random() < 0.5)
+    return Skip(
+        change=min(change, (1 << 24) - 1) if config.skip and rng.random() < 0.6 else 0,
+        hints=bool(rng.random() < 0.5),
+        predictor=predictor,
+        threshold=int(np.clip(rng.normal(0, 4 * grid.high), -(1 << 23), (1 << 23) - 1)) if predictor else 0,
+        limit=int(rng.choice([1, 2, 3, 255])),
+    )
+
+
+def _mixing(rng: np.random.Generator, policy: Policy, config: EngineConfig) -> Policy:
+    def tau() -> int:
+        return int(rng.choice([0, int(rng.integers(1, 4)), int(rng.integers(0, 64)), int(rng.integers(0, 256))]))
+
+    monitor = random_monitor(rng) if config.monitor and rng.random() < 0.6 else Monitor()
+    taus = (tau(), tau(), tau(), tau()) if rng.random() < 0.7 else (0, 0, 0, 0)
+    return replace(
+        policy,
+        mode=Mode(int(rng.choice(4, p=[0.1, 0.1, 0.3, 0.5]))),
+        tau_x=taus[0],
+        tau_h=taus[1],
+        restart_tau_x=taus[2],
+        restart_tau_h=taus[3],
+        refresh=int(rng.choice([0, 1, 2, 3, 4, 7, int(rng.integers(1, 40))])),
+        monitor=monitor,
+    )
+
+
+def random_monitor(rng: np.random.Generator) -> Monitor:
+    """Thresholds between never and always quiet, and sometimes restarts."""
+    return Monitor(
+        rule=Rule(int(rng.integers(1, 3))),
+        scope=Scope(int(rng.integers(2))),
+        low=int(rng.choice([0, int(rng.integers(1, 5)), int(rng.integers(0, 600)), 0xFFFF])),
+        middle=int(rng.choice([0, int(rng.integers(1, 9)), int(rng.integers(0, 900)), 0xFFFF])),
+        hysteresis=int(rng.choice([0, 1, int(rng.integers(0, 300))])),
+        theta=int(rng.integers(0, 8)),
+        warmup=int(rng.integers(0, 5)),
+        restart_above=int(rng.choice([0, 0, int(rng.integers(1, 600))])),
+    )
