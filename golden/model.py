@@ -109,7 +109,7 @@ class GoldenModel:
         traces: list[LayerTrace] = []
         values: npt.NDArray[np.int16] = x
         for index, layer in enumerate(self.network.layers):
-            run = _LayerRun(self, index, policies, state[index], values, wanted)
+            run = self.layer_run(index, policies, state[index], values, wanted)
             if index == 0:
                 run.skip(marked)
             else:
@@ -121,12 +121,23 @@ class GoldenModel:
             values = trace.h
         return traces
 
+    def layer_run(
+        self,
+        index: int,
+        policies: list[Policy],
+        state: LayerState,
+        x: npt.NDArray[np.int16],
+        masks: npt.NDArray[np.integer],
+    ) -> LayerRun:
+        """One layer's way through a run; experiments put another rule in its place."""
+        return LayerRun(self, index, policies, state, x, masks)
+
     def matrices(self, index: int) -> _Matrices:
         """Weights of a layer."""
         return self._matrices[index]
 
 
-class _LayerRun:
+class LayerRun:
     """One layer's way through a run."""
 
     def __init__(
@@ -239,9 +250,9 @@ class _LayerRun:
         values, taus = restart[:, None], (policy.restart_tau_x, policy.restart_tau_h, policy.tau_x, policy.tau_h)
         x_operand = np.where(values, x_reference, x_change)
         h_operand = np.where(values, h_reference, h_change)
-        x_class = self._classes(x_operand, np.where(values, taus[0], taus[2]), inputs)
+        x_class = self.classes(x_operand, np.where(values, taus[0], taus[2]), inputs)
         recurrent = ~state.fresh[:, None] & (True if active is None else active)
-        h_class = self._classes(h_operand, np.where(values, taus[1], taus[3]), recurrent)
+        h_class = self.classes(h_operand, np.where(values, taus[1], taus[3]), recurrent)
         levels = self._levels(steps)
 
         # The sums.
@@ -323,7 +334,7 @@ class _LayerRun:
         small = ((operand != 0) & (np.abs(operand) <= tau)).sum(axis=1)
         return (every - small) * main + small * low
 
-    def _classes(self, operand: IntArray, tau: IntArray, among: BoolArray | None) -> npt.NDArray[np.int8]:
+    def classes(self, operand: IntArray, tau: IntArray, among: BoolArray | None) -> npt.NDArray[np.int8]:
         found = listed(operand, self._policy.mode)
         if among is not None:
             found &= among
