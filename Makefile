@@ -7,7 +7,7 @@ PYTHON_BIN  := .venv/bin/python
 ENVIRONMENT := .venv/.ready
 DATA        := build/data/.ready
 TYPES       := build/types/lstmith
-PACKAGES    := golden compiler host boards rtl scripts tuning workloads
+PACKAGES    := golden compiler host boards rtl scripts training tuning workloads
 
 # The folder names (rtl, host, ...) must not become importable top-level modules.
 export PYTHONSAFEPATH := 1

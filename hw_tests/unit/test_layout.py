@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("golden", "rtl", "compiler", "host", "boards", "scripts", "workloads")
+FOLDERS = ("golden", "rtl", "compiler", "host", "boards", "scripts", "training", "tuning", "workloads")
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 TESTS = sorted((ROOT / "hw_tests").rglob("*.py"))
 MAX_LINES = 400

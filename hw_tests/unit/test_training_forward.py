@@ -1,0 +1,140 @@
+"""The forward pass of training is the golden model's, and its gradient that of the real cell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hw_tests.cocotb.random_networks import random_engine, random_input
+from hw_tests.cocotb.random_policies import random_policies
+from hw_tests.unit.networks import random_calibration
+from hw_tests.unit.networks import random_network as random_float
+from lstmith.compiler.quantise import quantise
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.model import GoldenModel
+from lstmith.golden.network import FloatNetwork, run_float
+from lstmith.golden.policy import Mode, Monitor, Policy, Rule, Scope
+from lstmith.golden.quantised import QuantNetwork
+from lstmith.scripts.adaptive_networks import Static, engine_for, quantised
+from lstmith.workloads.catalogue import load
+
+torch = pytest.importorskip("torch", reason="training needs the extra torch")
+from lstmith.training.real import real_network  # noqa: E402
+from lstmith.training.straight_through import StraightThrough  # noqa: E402
+
+seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
+STEPS = 9
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def without_counts(network: QuantNetwork) -> QuantNetwork:
+    layers = [replace(layer, counts=(), reduced_bias=None, idle_h=None) for layer in network.layers]
+    return replace(network, layers=tuple(layers))
+
+
+def assert_equal(network: QuantNetwork, config: EngineConfig, policies: list[Policy], x: np.ndarray) -> None:
+    traces = GoldenModel(network, config).run(x, policies)
+    outcome = StraightThrough(network, config)(x, policies)
+    for h, c, trace in zip(outcome.h, outcome.c, traces, strict=True):
+        np.testing.assert_array_equal(h.detach().numpy(), trace.h)
+        np.testing.assert_array_equal(c.detach().numpy(), trace.c)
+
+
+@settings(max_examples=60)
+@given(rng=seeds)
+def test_equals_golden_under_any_policy(rng: np.random.Generator) -> None:
+    config, (network, _) = random_engine(rng, most=9)
+    network = without_counts(network)
+    x = np.stack([random_input(rng, STEPS, network.inputs) for _ in range(2)])
+    assert_equal(network, config, random_policies(rng, network, config), x)
+
+
+def test_equals_golden_dense(rng: np.random.Generator) -> None:
+    for _ in range(10):
+        config, (network, _) = random_engine(rng, most=20)
+        network = without_counts(network)
+        x = np.stack([random_input(rng, STEPS, network.inputs) for _ in range(3)])
+        assert_equal(network, config, [Policy(Mode.DENSE)] * len(network.layers), x)
+
+
+@pytest.mark.parametrize("mode", [Mode.SKIP, Mode.AUTO], ids=["skip", "auto"])
+def test_equals_golden_on_a_real_network(mode: Mode) -> None:
+    workload = load("japanese_vowels")
+    source = workload.networks["seed1"]
+    network = quantised(source, workload.calibration["seed1"], Static(8, 8))
+    config = engine_for(network, lanes=8)
+    batch = np.stack([network.quantise_input(x[:14]) for x in workload.inputs("tune")["seed1"] if len(x) >= 14][:20])
+    policy = Policy(mode, refresh=4, monitor=Monitor(Rule.RATIO, Scope.FOLD, low=60))
+    levels = GoldenModel(network, config).run(batch, [policy])[0].levels
+    assert 0.2 < (levels == 4).mean() < 0.8
+    assert_equal(network, config, [policy], batch)
+
+
+@pytest.mark.parametrize("peepholes", [False, True], ids=["plain", "peepholes"])
+def test_gradient_is_that_of_the_float_network(peepholes: bool, rng: np.random.Generator) -> None:
+    """With fine grids rounding hardly matters, so the float network's own change must follow the gradient."""
+    source = random_float(rng, 6, 4, layers=2, peepholes=peepholes)
+    calibration = random_calibration(rng, source)
+    network = quantise(source, calibration, precision=[16]).network
+    config = EngineConfig(lanes=3, precisions=(16,), acc_width=48, operand_width=18, layers=2, peepholes=peepholes)
+    model = StraightThrough(network, config)
+    x = network.quantise_input(calibration.x)[:, :20]
+    aim = rng.normal(0, 1, (*x.shape[:2], 6))
+    h = model(x, [Policy(Mode.DENSE)] * 2).h[-1]
+    (h * torch.from_numpy(aim)).sum().backward()
+
+    def float_loss(changed: FloatNetwork) -> float:
+        return float((run_float(changed, x * network.x_lsb).h[-1] * aim).sum() * 2**15)
+
+    names = ["a", "b"]
+    for index, module in enumerate(model.layers):
+        move = rng.normal(0, 30, module.weights.shape)
+        moved = [
+            replace(layer, weights=np.clip(layer.weights + sign * np.rint(move), -32767, 32767).astype(np.int64))
+            for layer in [network.layers[index]]
+            for sign in (1, -1)
+        ]
+        inside = moved[0].weights + moved[1].weights == 2 * network.layers[index].weights
+        predicted = float((module.weights.grad.numpy() * np.rint(move) * inside).sum())
+        losses = []
+        for layer in moved:
+            kept = replace(layer, weights=np.where(inside, layer.weights, network.layers[index].weights))
+            stack = [*network.layers[:index], kept, *network.layers[index + 1 :]]
+            losses.append(float_loss(real_network(replace(network, layers=tuple(stack)), config, names)))
+        assert predicted == pytest.approx((losses[0] - losses[1]) / 2, rel=0.05, abs=20)
+
+
+def test_gradient_reaches_biases(rng: np.random.Generator) -> None:
+    source = random_float(rng, 5, 3)
+    network = quantise(source, random_calibration(rng, source), precision=[16]).network
+    config = EngineConfig(lanes=3, precisions=(16,), acc_width=48, operand_width=18)
+    model = StraightThrough(network, config)
+    x = random_input(rng, 12, 3)[None]
+    model(x, [Policy(Mode.DENSE)]).h[-1].sum().backward()
+    gradient = model.layers[0].bias.grad.numpy()
+    layer, policy = network.layers[0], [Policy(Mode.DENSE)]
+    row, step = int(np.abs(gradient).argmax()), 256
+    sums = []
+    for sign in (1, -1):
+        bias = layer.bias.copy()
+        bias[row] += sign * step
+        changed = replace(network, layers=(replace(layer, bias=bias),))
+        sums.append(GoldenModel(changed, config).run(x, policy)[0].h.sum(dtype=np.int64))
+    assert gradient[row] * step / 64 == pytest.approx((sums[0] - sums[1]) / 2, rel=0.1)
+
+
+def test_active_counts_are_refused(rng: np.random.Generator) -> None:
+    while True:
+        config, (network, _) = random_engine(rng, most=6)
+        if network.masks > 1:
+            break
+    with pytest.raises(ValueError, match="train first, then add the counts"):
+        StraightThrough(network, config)

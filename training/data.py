@@ -1,0 +1,62 @@
+"""Sequences to train on: int16 streams of one network, padded, with the steps that exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.golden.encoder import BoolArray
+from lstmith.golden.network import FloatArray, FloatNetwork, run_float
+from lstmith.golden.quantised import QuantNetwork
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Sequences that start from the zero state.
+
+    Parameters
+    ----------
+    x : int16 [N, T, I]
+        Input stream, zero after a sequence's end.
+    valid : bool [N, T]
+        Steps that exist.
+    """
+
+    x: npt.NDArray[np.int16]
+    valid: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def rows(self, members: npt.NDArray[np.integer]) -> Sequences:
+        """Some of the sequences, without steps that none of them has."""
+        valid = self.valid[members]
+        steps = int(valid.sum(axis=1).max())
+        return Sequences(self.x[members, :steps], valid[:, :steps])
+
+
+def padded(xs: list[npt.NDArray[np.float32]]) -> tuple[FloatArray, BoolArray]:
+    """float64 [N, T, I] and the steps that exist, bool [N, T], of sequences float32 [T, I]."""
+    lengths = np.array([len(x) for x in xs])
+    batch = np.zeros((len(xs), int(lengths.max()), xs[0].shape[1]))
+    for row, x in zip(batch, xs, strict=True):
+        row[: len(x)] = x
+    return batch, np.arange(batch.shape[1]) < lengths[:, None]
+
+
+def sequences(network: QuantNetwork, xs: list[npt.NDArray[np.float32]]) -> Sequences:
+    """Float sequences as the network's input stream."""
+    batch, valid = padded(xs)
+    return Sequences(network.quantise_input(batch) * valid[:, :, None], valid)
+
+
+def windows(xs: list[npt.NDArray[np.float32]], steps: int) -> list[npt.NDArray[np.float32]]:
+    """Long sequences cut into pieces of ``steps`` steps; what is left at an end is dropped."""
+    return [x[start : start + steps] for x in xs for start in range(0, len(x) - steps + 1, steps)]
+
+
+def teacher(network: FloatNetwork, xs: list[npt.NDArray[np.float32]]) -> FloatArray:
+    """h of the float network's last layer, float64 [N, T, H]: what a trained network is to follow."""
+    return run_float(network, padded(xs)[0]).h[-1]

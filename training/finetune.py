@@ -1,0 +1,192 @@
+"""Fine-tuning of a quantised network in its own integers, for the policy it will run under."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from lstmith.golden.config import H_FRAC, EngineConfig
+from lstmith.golden.model import GoldenModel
+from lstmith.golden.network import FloatArray
+from lstmith.golden.policy import Policy
+from lstmith.golden.policy_check import missed_bound
+from lstmith.golden.quantised import QuantNetwork
+
+from .data import Sequences
+from .rule import subset, with_share
+from .straight_through import StraightThrough
+
+#: Loss of h (real, float64 [N, T, H], of the last layer) for the sequences at some rows; a scalar.
+Loss = Callable[[Tensor, npt.NDArray[np.integer]], Tensor]
+#: Sequences on which thresholds are set.
+RULE_SEQUENCES = 64
+#: Gradients are longer than this only where a cell explodes.
+CLIP = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to train.
+
+    Parameters
+    ----------
+    epochs : int
+    batch : int
+        Sequences per step.
+    rate : float
+        Of Adam at the start, in LSBs of the integer weights; falls to zero as a cosine.
+    hold_every : int
+        Every so many sequences one is held back to judge epochs by.
+    patience : int
+        Epochs without a better loss on what is held back, after which training ends.
+    share : float or None
+        Part of the steps that the monitor is to put on the lowest image: thresholds are set anew before
+        each epoch. None leaves policies alone.
+    seed : int
+    quiet : bool
+        No progress bar.
+    """
+
+    epochs: int = 40
+    batch: int = 32
+    rate: float = 0.3
+    hold_every: int = 5
+    patience: int = 12
+    share: float | None = None
+    seed: int = 1
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """The best epoch.
+
+    Parameters
+    ----------
+    network : QuantNetwork
+    policies : list of Policy
+        Those given, or with the thresholds of that epoch.
+    history : list of float
+        Loss on what is held back: before training, then after each epoch.
+    """
+
+    network: QuantNetwork
+    policies: list[Policy]
+    history: list[float] = field(default_factory=list)
+
+
+def finetune(
+    network: QuantNetwork,
+    config: EngineConfig,
+    policies: list[Policy],
+    data: Sequences,
+    loss: Loss,
+    settings: Settings,
+) -> Finetuned:
+    """Train weights and biases; scales, grids and formats stay.
+
+    Parameters
+    ----------
+    network : QuantNetwork
+    config : EngineConfig
+        Weights are kept such that every row sum fits its accumulators.
+    policies : list of Policy, one per layer
+    data : Sequences
+    loss : Loss
+    settings : Settings
+
+    Returns
+    -------
+    Finetuned
+        The network itself if no epoch was better.
+    """
+    torch.manual_seed(settings.seed)
+    model = StraightThrough(network, config)
+    rows = np.arange(len(data))
+    held, train = rows[:: settings.hold_every], rows[rows % settings.hold_every != 0]
+    for_rule = subset(data.rows(train), RULE_SEQUENCES)
+
+    def judged(candidate: QuantNetwork, chosen: list[Policy]) -> float:
+        part = data.rows(held)
+        h = GoldenModel(candidate, config).run(part.x, chosen)[-1].h
+        with torch.no_grad():
+            return float(loss(torch.from_numpy(h * 2.0**-H_FRAC), held))
+
+    def adjusted(candidate: QuantNetwork) -> list[Policy]:
+        if settings.share is None:
+            return policies
+        return with_share(candidate, config, policies, for_rule, settings.share)
+
+    chosen = adjusted(network)
+    best, history = Finetuned(network, chosen), [judged(network, chosen)]
+    optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate, eps=1e-14)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs)
+    since = 0
+    for _ in track(range(settings.epochs), "fine-tuning", disable=settings.quiet, transient=True):
+        for members in torch.randperm(len(train)).split(settings.batch):
+            picked = train[members.numpy()]
+            outcome = model(data.rows(picked).x, chosen)
+            optimiser.zero_grad()
+            loss(outcome.h[-1] * 2.0**-H_FRAC, picked).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+            optimiser.step()
+            keep_sums(model, chosen)
+        schedule.step()
+        candidate = model.network()
+        chosen = adjusted(candidate)
+        history.append(judged(candidate, chosen))
+        if history[-1] < min(history[:-1]):
+            best, since = Finetuned(candidate, chosen), 0
+        else:
+            since += 1
+        if since >= settings.patience:
+            break
+    return Finetuned(best.network, best.policies, history)
+
+
+def keep_sums(model: StraightThrough, policies: list[Policy]) -> None:
+    """Shrink rows whose proven sums, with what lower images may leave out, do not fit the accumulators."""
+    for module, policy in zip(model.layers, policies, strict=True):
+        layer = module.quantised()
+        room = (1 << (model.config.acc_width - 1)) - 1
+        if policy.mixes:
+            room -= missed_bound(layer, policy)
+        if layer.sum_bound <= room:
+            continue
+        x_peak = max(-layer.x_grid.low, layer.x_grid.high) << layer.x_grid.exponent
+        h_peak = max(-layer.h_grid.low, layer.h_grid.high)
+        peaks = torch.tensor([float(x_peak)] * layer.inputs + [float(h_peak)] * layer.units, dtype=torch.float64)
+        with torch.no_grad():
+            # Rounding may add half an LSB to every weight.
+            rows = (module.weights.abs() + 0.5) @ peaks
+            module.weights *= (room / rows).clamp(max=1.0)[:, None]
+
+
+def follow_teacher(target: FloatArray, data: Sequences, head: FloatArray | None = None) -> Loss:
+    """Loss: mean squared distance from a teacher's h, or from what a linear head makes of it.
+
+    Parameters
+    ----------
+    target : float64 [N, T, H]
+    data : Sequences
+    head : float64 [K, H] or None
+        Weights of the head.
+    """
+    wanted, valid = torch.from_numpy(target), torch.from_numpy(data.valid)
+    weights = None if head is None else torch.from_numpy(head)
+
+    def loss(h: Tensor, rows: npt.NDArray[np.integer]) -> Tensor:
+        steps = h.shape[1]
+        error = h - wanted[rows, :steps]
+        if weights is not None:
+            error = error @ weights.T
+        result: Tensor = (error**2).sum(dim=2)[valid[rows, :steps]].mean()
+        return result
+
+    return loss

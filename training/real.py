@@ -1,0 +1,56 @@
+"""Back from integers to real weights: what a quantised network stands for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lstmith.golden.config import H_FRAC, REQUANT_PRESHIFT, EngineConfig
+from lstmith.golden.network import FloatArray, FloatLayer, FloatNetwork
+from lstmith.golden.quantised import QuantLayer, QuantNetwork
+
+from .cell import RESULT_FRAC, row_scale
+
+
+def real_network(network: QuantNetwork, config: EngineConfig, names: list[str]) -> FloatNetwork:
+    """The float network whose quantisation with the same scales is ``network``.
+
+    Parameters
+    ----------
+    network : QuantNetwork
+    config : EngineConfig
+        The requantiser's width counts.
+    names : list of str
+        Of the layers.
+
+    Notes
+    -----
+    The initial state is zero. Compiling the result anew chooses scales and formats afresh and rounds again.
+    """
+    layers = zip(network.layers, names, strict=True)
+    return FloatNetwork(tuple(real_layer(layer, config, name) for layer, name in layers))
+
+
+def real_layer(layer: QuantLayer, config: EngineConfig, name: str) -> FloatLayer:
+    """One layer of :func:`real_network`."""
+    steps = operand_steps(layer)
+    weights = layer.weights * row_scale(layer, config)[:, None] / steps
+    # The encoder of biases subtracts what the requantiser's rounding adds on average.
+    cut = np.maximum(layer.shift - REQUANT_PRESHIFT, 0)
+    excess = layer.mantissa * 2.0 ** (-cut - config.requant_shift + 1)
+    peep: FloatArray | None = None
+    if layer.peep is not None:
+        peep = layer.peep.astype(np.float64) * 2.0 ** float(layer.c_frac - layer.peep_shift - RESULT_FRAC)
+    return FloatLayer(
+        name=name,
+        w_ih=np.ascontiguousarray(weights[:, : layer.inputs]),
+        w_hh=np.ascontiguousarray(weights[:, layer.inputs :]),
+        bias=(layer.bias - 1 + excess) * 2.0**-RESULT_FRAC,
+        peep=peep,
+    )
+
+
+def operand_steps(layer: QuantLayer) -> FloatArray:
+    """Real value of one LSB of each column's operand, float64 [I + H]."""
+    x_step = layer.x_lsb * 2.0 ** (layer.x_grid.shift - layer.x_grid.exponent)
+    h_step = 2.0 ** (layer.h_grid.shift - H_FRAC)
+    return np.repeat([x_step, h_step], [layer.inputs, layer.units])

@@ -1,0 +1,68 @@
+"""Thresholds of the cell-state monitor from a wanted share of steps at the lowest precision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from lstmith.golden.activity import LayerTrace
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.encoder import BoolArray
+from lstmith.golden.model import GoldenModel
+from lstmith.golden.policy import Policy, Rule
+from lstmith.golden.quantised import QuantNetwork
+
+from .data import Sequences
+
+#: Largest ratio worth a threshold, in 1/256: the cell state changes by four times its size.
+LARGEST_RATIO = 1024
+
+
+def low_share(trace: LayerTrace, low: int, valid: BoolArray) -> float:
+    """Part of the steps (and folds) of a layer at ``low`` bits."""
+    return float((trace.levels == low)[valid].mean())
+
+
+def with_share(
+    network: QuantNetwork, config: EngineConfig, policies: list[Policy], data: Sequences, share: float
+) -> list[Policy]:
+    """The policies with the smallest threshold per layer that puts at least ``share`` of the steps on the lowest image.
+
+    Layers are set one after the other, as each hears the ones before it. If no threshold reaches the share, the
+    largest is taken.
+    """
+    model, chosen = GoldenModel(network, config), list(policies)
+    for index, layer in enumerate(network.layers):
+        if chosen[index].monitor.rule is Rule.OFF or not layer.images:
+            continue
+        most = layer.units + 1 if chosen[index].monitor.rule is Rule.COUNT else LARGEST_RATIO
+        low, high = 0, most
+        while low < high:
+            middle = (low + high) // 2
+            chosen[index] = _threshold(policies[index], middle)
+            trace = model.run(data.x, chosen)[index]
+            if low_share(trace, layer.images[0], data.valid) >= share:
+                high = middle
+            else:
+                low = middle + 1
+        chosen[index] = _threshold(policies[index], high)
+    return chosen
+
+
+def shares(network: QuantNetwork, config: EngineConfig, policies: list[Policy], data: Sequences) -> list[float]:
+    """Per layer: part of the steps on the lowest image."""
+    traces = GoldenModel(network, config).run(data.x, policies)
+    return [
+        low_share(trace, layer.images[0], data.valid) if layer.images else 0.0
+        for trace, layer in zip(traces, network.layers, strict=True)
+    ]
+
+
+def _threshold(policy: Policy, low: int) -> Policy:
+    return replace(policy, monitor=replace(policy.monitor, low=low, middle=max(low, policy.monitor.middle)))
+
+
+def subset(data: Sequences, most: int) -> Sequences:
+    """At most so many of the sequences, evenly spread."""
+    return data.rows(np.unique(np.linspace(0, len(data) - 1, most).astype(int)))
