@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def random_skip(rng: np.random.Generator, network: QuantNetwork, config: EngineC
         hints=bool(rng.random() < 0.5),
         predictor=predictor,
         threshold=int(np.clip(rng.normal(0, 4 * grid.high), -(1 << 23), (1 << 23) - 1)) if predictor else 0,
-        limit=int(rng.choice([1, 2, 3, 255])),
+        limit=int(rng.choice([1, 2, 3, highest(Skip)["limit"]])),
     )
 
 
@@ -81,13 +81,19 @@ def _mixing(rng: np.random.Generator, policy: Policy, config: EngineConfig) -> P
 
 def random_monitor(rng: np.random.Generator) -> Monitor:
     """Thresholds between never and always quiet, and sometimes restarts."""
+    most = highest(Monitor)
     return Monitor(
         rule=Rule(int(rng.integers(1, 3))),
         scope=Scope(int(rng.integers(2))),
-        low=int(rng.choice([0, int(rng.integers(1, 5)), int(rng.integers(0, 600)), 0xFFFF])),
-        middle=int(rng.choice([0, int(rng.integers(1, 9)), int(rng.integers(0, 900)), 0xFFFF])),
-        hysteresis=int(rng.choice([0, 1, int(rng.integers(0, 300))])),
-        theta=int(rng.integers(0, 8)),
+        low=int(rng.choice([0, int(rng.integers(1, 5)), int(rng.integers(0, 600)), most["low"]])),
+        middle=int(rng.choice([0, int(rng.integers(1, 9)), int(rng.integers(0, 900)), most["middle"]])),
+        hysteresis=int(rng.choice([0, 1, int(rng.integers(0, 300)), most["hysteresis"]])),
+        theta=int(rng.integers(0, most["theta"] + 1)),
         warmup=int(rng.integers(0, 5)),
-        restart_above=int(rng.choice([0, 0, int(rng.integers(1, 600))])),
+        restart_above=int(rng.choice([0, 0, int(rng.integers(1, 600)), most["restart_above"]])),
     )
+
+
+def highest(kind: type[Monitor] | type[Skip]) -> dict[str, int]:
+    """Largest value of each number of a policy."""
+    return {field.name: int(field.metadata["high"]) for field in fields(kind) if field.metadata}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from hw_tests.unit import slow_lstm
 from lstmith.golden.config import EngineConfig
+from lstmith.golden.monitor import DROP
 from lstmith.golden.policy import Mode, Policy, Rule, Scope
 from lstmith.golden.quantised import QuantLayer, QuantNetwork
 
@@ -26,6 +27,11 @@ class StepRecord:
     x_class: list[int] = field(default_factory=list)
     h_class: list[int] = field(default_factory=list)
     levels: list[int] = field(default_factory=list)
+
+
+def size_of(value: int) -> int:
+    """What the monitor sees of a cell state: one's complement size without the low bits."""
+    return (value if value >= 0 else -value - 1) // 2**DROP
 
 
 class SlowLayer:
@@ -72,15 +78,17 @@ class SlowLayer:
         self.mask = mask
         return True
 
-    def step(self, x: list[int], exact: bool) -> StepRecord:
-        """One computed step."""
+    def step(self, x: list[int], exact: bool, x_exact: bool) -> StepRecord:
+        """One computed step; ``exact`` recomputes the sums, ``x_exact`` ignores the threshold of x."""
         layer, policy = self.layer, self.policy
         if exact:
             self.steps = 0
         active = self.counts[self.mask]
         inputs = layer.inputs if self.feeder is None else [self.feeder.units, *self.feeder.counts][self.mask]
         x_next = [
-            self._follow(slow_lstm.on_grid(value, layer.x_grid), held, policy.theta_x, exact) if column < inputs else 0
+            self._follow(slow_lstm.on_grid(value, layer.x_grid), held, policy.theta_x, x_exact)
+            if column < inputs
+            else 0
             for column, (value, held) in enumerate(zip(x, self.x_held, strict=True))
         ]
         x_change = [new - old for new, old in zip(x_next, self.x_held, strict=True)]
@@ -114,6 +122,8 @@ class SlowLayer:
         self.age = 0 if restart else self.age + 1
         self.steps += 1
         self.fresh = False
+        # Folds of dropped units alone do not happen.
+        levels = [level if fold * self.config.lanes < active else 0 for fold, level in enumerate(levels)]
         return StepRecord(self.shown_h(), list(self.c), False, self.mask, restart, x_class, h_class, levels)
 
     def shown_h(self) -> list[int]:
@@ -203,9 +213,9 @@ class SlowLayer:
         before = self.verdicts[0][0] if self.verdicts and self.steps else [self.precision] * len(groups)
         levels, wish = [], False
         for group, previous in zip(groups, before, strict=True):
-            moved = sum(abs(self.c[unit] - old[unit]) for unit in group)
-            size = sum(abs(self.c[unit]) for unit in group)
-            changed = sum(abs(self.c[unit] - old[unit]) * 2**monitor.theta > abs(self.c[unit]) for unit in group)
+            sizes = [(size_of(self.c[unit] - old[unit]), size_of(self.c[unit])) for unit in group]
+            moved, size = sum(change for change, _ in sizes), sum(whole for _, whole in sizes)
+            changed = sum(change * 2**monitor.theta > whole for change, whole in sizes)
             chosen = self.precision
             for bits, threshold in zip(self.layer.images, (monitor.low, monitor.middle), strict=False):
                 limit = threshold + (monitor.hysteresis if previous <= bits else 0)
@@ -239,7 +249,8 @@ class SlowEngine:
             values = step
             for layer, found in zip(self.layers, records, strict=True):
                 exact = layer.begin(mask) or not self.begun
-                found.append(layer.step(values, exact))
+                # The first layer's x is encoded before the step's active count takes effect.
+                found.append(layer.step(values, exact, exact if layer.index else not self.begun))
                 values = layer.shown_h()
             self.begun = True
             first = self.layers[0]

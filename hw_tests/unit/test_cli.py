@@ -119,7 +119,7 @@ def test_policy_mixes_precisions_and_follows_hints(folder: Path) -> None:
         "mode": "auto",
         "tau_h": 3,
         "refresh": 4,
-        "monitor": {"rule": "count", "low": 65535, "warmup": 2},
+        "monitor": {"rule": "count", "low": 1000, "warmup": 2},
         "skip": {"hints": True},
     }
     (folder / "mix.json").write_text(json.dumps(content))

@@ -19,7 +19,7 @@ from hw_tests.cocotb.random_networks import (
     random_network,
     random_state,
 )
-from hw_tests.cocotb.random_policies import accepted, random_policies
+from hw_tests.cocotb.random_policies import accepted, highest, random_policies
 from hw_tests.unit.slow_engine import SlowEngine
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.cycles import CycleModel
@@ -155,7 +155,7 @@ def test_quiet_cells_lower_the_precision(rng: np.random.Generator) -> None:
     network = _single(rng, images=(4,))
     model = GoldenModel(network, _engine(network))
     x = np.tile(random_input(rng, 1, 6), (1, 12, 1))
-    always = Policy(Mode.DELTA, refresh=3, monitor=Monitor(Rule.COUNT, low=0xFFFF, warmup=5))
+    always = Policy(Mode.DELTA, refresh=3, monitor=Monitor(Rule.COUNT, low=highest(Monitor)["low"], warmup=5))
     assert model.run(x, [always])[0].levels[0].max(axis=1).tolist() == [8] * 5 + [4] * 7
     never = replace(always, monitor=Monitor(Rule.COUNT, low=0))
     assert (model.run(x, [never])[0].levels == 8).all()
