@@ -1,0 +1,83 @@
+"""Active counts and hints from the input file to every engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_tests.unit.networks import random_calibration, random_network
+from lstmith.compiler.data import Sequences
+from lstmith.compiler.design import Design
+from lstmith.compiler.quantise import quantise
+from lstmith.compiler.size import size_with_images
+from lstmith.golden.errors import UserError
+from lstmith.golden.policy import Mode, Policy, Skip
+from lstmith.golden.quantised import QuantNetwork
+from lstmith.host.problem import make_problem
+from lstmith.host.results import mismatches
+from lstmith.host.rtl_core import RtlCore
+from lstmith.host.run import run_golden
+
+UNITS, STEPS = 6, 7
+COUNTS = ((4, 2), (5, 1))
+LENGTHS = np.array([STEPS, 4])
+
+
+@pytest.fixture
+def design(rng: np.random.Generator) -> Design:
+    """Two layers that can run with fewer units."""
+    source = random_network(rng, UNITS, 3, layers=2)
+    network = quantise(source, random_calibration(rng, source), precision=[8]).network
+    layers = tuple(
+        replace(
+            layer,
+            counts=counts,
+            reduced_bias=np.stack([layer.bias // 2, layer.bias // 3]),
+            idle_h=rng.integers(-9999, 9999, UNITS),
+        )
+        for layer, counts in zip(network.layers, COUNTS, strict=True)
+    )
+    network, engine, _ = size_with_images(QuantNetwork(layers), None, lanes=2)
+    assert engine.masks == 3
+    return Design(engine, network, source)
+
+
+def _sequences(rng: np.random.Generator, active: np.ndarray | None, *, state: bool = False) -> Sequences:
+    x = rng.normal(0, 1, (2, STEPS, 3)).astype(np.float32)
+    hint = np.zeros((2, STEPS), dtype=bool)
+    hint[:, [0, 3]] = True
+    pairs = [(rng.uniform(-0.9, 0.9, (2, UNITS)), rng.normal(0, 1, (2, UNITS))) for _ in COUNTS]
+    valid = np.arange(STEPS) < LENGTHS[:, None]
+    given = None if active is None else active * valid
+    return Sequences(x, LENGTHS, False, pairs if state else None, "x.npz", hint & valid, given)
+
+
+def test_counts_of_the_input_go_before_the_policys(design: Design, rng: np.random.Generator) -> None:
+    policies = [Policy(active=2), Policy(active=1)]
+    assert (make_problem(design, _sequences(rng, None), policies).masks == 2).all()
+    active = np.array([[6, 4, 4, 2, 2, 6, 6], [4] * 7])
+    problem = make_problem(design, _sequences(rng, active), policies)
+    assert problem.masks[problem.valid].tolist() == [0, 1, 1, 2, 2, 0, 0, 1, 1, 1, 1]
+    arrays = run_golden(problem).arrays()
+    assert arrays["active"][0].tolist() == [[6, 6], [4, 5], [4, 5], [2, 1], [2, 1], [6, 6], [6, 6]]
+    assert not arrays["active"][1, 4:].any(), "nothing after the end"
+    active[1, 2] = 3
+    with pytest.raises(
+        UserError, match=r"^x\.npz field active: is 3 at \(1, 2\); use one of the compiled counts 6, 4, 2$"
+    ):
+        make_problem(design, _sequences(rng, active), policies)
+
+
+def test_core_equals_golden_at_changing_counts(design: Design, rng: np.random.Generator, tmp_path: Path) -> None:
+    active = np.array([[6, 4, 4, 2, 2, 6, 6], [4] * 7])
+    policies = [Policy(Mode.AUTO, active=count, skip=Skip(hints=True)) for count in (4, 5)]
+    problems = [make_problem(design, _sequences(rng, active, state=state), policies) for state in (False, True)]
+    core = RtlCore(problems[0], "icarus", tmp_path)
+    for problem in problems:
+        run, golden = core.run(problem), run_golden(problem)
+        assert golden.layers[0].skipped[:, 3].all()
+        assert mismatches(run, golden) == 0
+        np.testing.assert_array_equal(run.cycles, golden.cycles)
