@@ -114,18 +114,35 @@ def test_policy_changes_what_is_listed_but_not_h(folder: Path) -> None:
     assert [policy["mode"] for policy in figures["policy"]] == ["dense"] * LAYERS
 
 
-def test_policy_mixes_precisions_and_follows_hints(folder: Path) -> None:
+def hinted(folder: Path) -> tuple[str, str, Path]:
+    """A run that uses most of what policies offer: name of the inputs, and the policy as options."""
     content = {
         "mode": "auto",
         "tau_h": 3,
         "refresh": 4,
         "monitor": {"rule": "count", "low": 1000, "warmup": 2},
-        "skip": {"hints": True},
+        "skip": {"hints": True, "change": 1},
     }
     (folder / "mix.json").write_text(json.dumps(content))
     with np.load(folder / "one.npz") as one:
         np.savez(folder / "hinted.npz", x=one["x"], hint=np.array([True, False, True, False, False]))
-    arrays, figures = run_engine(folder, "golden", "hinted.npz", "--policy", folder / "mix.json")
+    return "hinted.npz", "--policy", folder / "mix.json"
+
+
+@pytest.mark.parametrize("engine", ["icarus", "verilator"])
+def test_simulated_core_follows_a_policy_as_golden_does(folder: Path, engine: str) -> None:
+    data, *policy = hinted(folder)
+    golden, _ = run_engine(folder, "golden", data, *policy)
+    simulated, figures = run_engine(folder, engine, data, *policy)
+    for name, array in golden.items():
+        np.testing.assert_array_equal(simulated[name], array, name)
+    assert figures["mismatches"] == figures["cycle_mismatches"] == 0
+    assert figures["skipped_steps"] > 0
+
+
+def test_policy_mixes_precisions_and_follows_hints(folder: Path) -> None:
+    data, *policy = hinted(folder)
+    arrays, figures = run_engine(folder, "golden", data, *policy)
     assert arrays["skipped"].all(axis=1).tolist() == [False, False, True, False, False], "never the first step"
     np.testing.assert_array_equal(arrays["h_int"][2], arrays["h_int"][1])
     assert not arrays["precision"][2].any()
@@ -142,7 +159,7 @@ def test_policy_mixes_precisions_and_follows_hints(folder: Path) -> None:
     assert figures["weight_bits"] == 16 * 2 * (figures["words_4"] + figures["words_8"] + figures["words_16"])
     energy = figures["energy"]
     assert energy["total_pj"] == pytest.approx(energy["memory_pj"] + energy["mac_pj"] + energy["control_pj"])
-    _, other = run_engine(folder, "golden", "hinted.npz", "--policy", folder / "mix.json", "--energy", "dram-45nm")
+    _, other = run_engine(folder, "golden", data, *policy, "--energy", "dram-45nm")
     assert other["energy"]["memory_pj"] == pytest.approx(130 * energy["memory_pj"])
 
 
