@@ -180,7 +180,7 @@ def test_unknown_board() -> None:
 
 def test_a_design_for_another_family_is_refused(tmp_path: Path) -> None:
     design = _design("ulx3s-85f", 5, 4, 1)
-    with pytest.raises(UserError, match=r"^design: was compiled for ulx3s-85f; compile it again with --target icebreaker$"):
+    with pytest.raises(UserError, match=r"^design: was compiled for .*; compile it again with --target icebreaker$"):
         build_bitstream(design, find_board("icebreaker"), 1, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
