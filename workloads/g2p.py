@@ -20,7 +20,7 @@ from .float_runner import FloatRunner
 from .g2p_data import BOUNDARY, Entry, entries
 from .g2p_score import word_errors
 from .g2p_skip import Costs, skipped
-from .workload import Bools, Float32, Float64, Metric, Runner, Scores, State, Workload, chosen
+from .workload import Bools, Float32, Metric, Runner, Scores, Session, Workload, chosen
 
 SIDES = ("encoder", "decoder")
 WEIGHTS = Path(__file__).parent / "weights"
@@ -29,35 +29,24 @@ LIMIT = 24  #: phonemes after which a word counts as not ending; the longest one
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One way through the network.
+class Plan:
+    """How much of the network a word gets; the host knows before the word begins.
 
     Parameters
     ----------
-    active : int
-        Active units, the same for encoder and decoder.
+    full_from : int
+        Words of at least so many letters, skipped ones left out, get all units; each letter less takes the next
+        lower count. 0 gives all units to every word.
     tolerance : float
         Letters that cost less than this are marked to be skipped; 0 marks none.
-    enough : float
-        Probability of the pronunciation, by the network's own account, from which on it is taken.
     """
 
-    active: int
+    full_from: int = 0
     tolerance: float = 0.0
-    enough: float = 0.0
 
-
-@dataclass(frozen=True)
-class Plan:
-    """How much of the network a word gets.
-
-    Parameters
-    ----------
-    stages : tuple of Stage
-        A word that a stage is not sure of is done again, from the start, by the next one; the last one's word is taken.
-    """
-
-    stages: tuple[Stage, ...]
+    def active(self, letters: int, counts: tuple[int, ...]) -> int:
+        """Units for a word of so many letters, one of ``counts``, which descend."""
+        return counts[min(max(self.full_from - letters, 0), len(counts) - 1)]
 
 
 @dataclass(frozen=True)
@@ -67,14 +56,11 @@ class Spoken:
     Parameters
     ----------
     phonemes : list of tuple of int
-    confidence : float64 [N]
-        Probability of the pronunciation by the network's own account.
     steps : dict of int64 [N]
         Per network of the workload: steps done for each word; skipped ones do not count.
     """
 
     phonemes: list[tuple[int, ...]]
-    confidence: Float64
     steps: dict[str, npt.NDArray[np.int64]]
 
 
@@ -125,70 +111,50 @@ class G2p(Workload):
         A decoder starts in the state in which its encoder ends, which inputs do not tell: see `starts`.
         """
         words = entries(chosen(split))
-        full = self.with_plan(Plan((Stage(self.counts[0]),)))
+        full = self.with_plan(Plan())
         return full._inputs(words, full.speak(words, FloatRunner(full)).phonemes)
 
     def speak(self, words: list[Entry], runner: Runner) -> Spoken:
-        """Pronounce words by the plan."""
+        """Pronounce words by the plan; those of one length and count run side by side, so that none waits."""
         phonemes: list[tuple[int, ...]] = [()] * len(words)
-        confidence = np.zeros(len(words))
         steps = {name: np.zeros(len(words), dtype=np.int64) for name in self.networks}
-        left = np.arange(len(words))
-        for stage in self.plan.stages:
-            done = self._speak(stage, [words[member] for member in left], runner)
-            for member, said in zip(left, done.phonemes, strict=True):
-                phonemes[member] = said
-            confidence[left] = done.confidence
-            for name, count in done.steps.items():
-                steps[name][left] += count
-            left = left[done.confidence < stage.enough]
-        return Spoken(phonemes, confidence, steps)
-
-    def hints(self, words: list[Entry], tolerance: float) -> list[Bools]:
-        """Per word: the steps the encoder may skip, in the order it reads, bool [L]."""
-        return [skipped(self.costs, entry.graphemes, tolerance)[::-1] for entry in words]
-
-    def _speak(self, stage: Stage, words: list[Entry], runner: Runner) -> Spoken:
-        """One stage; words of one length run side by side, so that none waits for its end."""
-        names = [self.network(side, stage.active) for side in SIDES]
-        phonemes: list[tuple[int, ...]] = [()] * len(words)
-        confidence = np.zeros(len(words))
-        steps = {name: np.zeros(len(words), dtype=np.int64) for name in names}
-        for members in _by_length([len(entry.word) for entry in words]).values():
-            group = [words[member] for member in members]
-            letters = np.stack([self._letters(entry) for entry in group])
-            marks = np.stack(self.hints(group, stage.tolerance))
-            encoder = runner.session(names[0], len(group))
-            for step in range(letters.shape[1]):
-                encoder.step(letters[:, step], marks[:, step])
-            said, sure = self._decode(names[1], stage.active, encoder.state(), runner)
+        marks = self.hints(words)
+        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for row, skips in enumerate(marks):
+            groups[len(skips), self.plan.active(int((~skips).sum()), self.counts)].append(row)
+        for (length, active), members in groups.items():
+            encoder, decoder = (self.network(side, active) for side in SIDES)
+            letters = np.stack([self._letters(words[member]) for member in members])
+            skips = np.stack([marks[member] for member in members])
+            session = runner.session(encoder, len(members))
+            for step in range(length):
+                session.step(letters[:, step], skips[:, step])
+            said = self._decode(runner.session(decoder, len(members), session.state()), active, len(members))
             for member, one in zip(members, said, strict=True):
                 phonemes[member] = one
-            confidence[members] = sure
-            steps[names[0]][members] = (~marks).sum(axis=1)
-            steps[names[1]][members] = [min(len(one) + 1, LIMIT) for one in said]
-        return Spoken(phonemes, confidence, steps)
+            steps[encoder][members] = (~skips).sum(axis=1)
+            steps[decoder][members] = [min(len(one) + 1, LIMIT) for one in said]
+        return Spoken(phonemes, steps)
 
-    def _decode(self, network: str, active: int, state: State, runner: Runner) -> tuple[list[tuple[int, ...]], Float64]:
+    def hints(self, words: list[Entry]) -> list[Bools]:
+        """Per word: the steps the encoder may skip by the plan, in the order it reads, bool [L]."""
+        return [skipped(self.costs, entry.graphemes, self.plan.tolerance)[::-1] for entry in words]
+
+    def _decode(self, session: Session, active: int, sequences: int) -> list[tuple[int, ...]]:
         """Say the most probable phoneme, which is the next input; steps past a word's end are marked to be skipped."""
-        sequences = len(state[0][0])
-        session = runner.session(network, sequences, state)
         previous = np.full(sequences, BOUNDARY)
         ended = np.zeros(sequences, dtype=bool)
         said: list[list[int]] = [[] for _ in range(sequences)]
-        log_sure = np.zeros(sequences)
         for _ in range(LIMIT):
             h = session.step(self.embeddings["decoder"][previous], ended)
             scores = h.astype(np.float64) @ self.head_weight[:, :active].T + self.head_bias[active]
-            best = scores.max(axis=1)
-            log_sure -= np.where(ended, 0.0, np.log(np.exp(scores - best[:, None]).sum(axis=1)))
             previous = scores.argmax(axis=1)
             ended |= previous == BOUNDARY
             for row in np.flatnonzero(~ended):
                 said[row].append(int(previous[row]))
             if ended.all():
                 break
-        return [tuple(one) for one in said], np.exp(log_sure)
+        return [tuple(one) for one in said]
 
     def _letters(self, entry: Entry) -> Float32:
         return self.embeddings["encoder"][list(entry.graphemes[::-1])]
@@ -233,7 +199,7 @@ def assemble(arrays: dict[str, npt.NDArray[Any]]) -> G2p:
         head_weight=arrays["head_weight"].astype(np.float32),
         head_bias={active: arrays["head_bias"][row].astype(np.float32) for row, active in enumerate(counts)},
         costs=arrays["costs"].astype(np.float32),
-        plan=Plan((Stage(counts[0]),)),
+        plan=Plan(),
     )
     words = entries("train")
     words = words[:: len(words) // CALIBRATION]
@@ -246,11 +212,3 @@ def _layer(arrays: dict[str, npt.NDArray[Any]], side: str, row: int, active: int
     units = w_hh.shape[1]
     kept = (np.arange(4)[:, None] * units + np.arange(active)).ravel()
     return FloatLayer(side, w_ih[kept], w_hh[kept, :active], bias[row, kept])
-
-
-def _by_length(lengths: list[int]) -> dict[int, list[int]]:
-    """Positions of the words of each length."""
-    groups = defaultdict(list)
-    for position, length in enumerate(lengths):
-        groups[length].append(position)
-    return groups

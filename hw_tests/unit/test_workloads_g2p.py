@@ -10,14 +10,17 @@ import pytest
 from lstmith.golden.errors import UserError
 from lstmith.workloads import catalogue, g2p, g2p_data
 from lstmith.workloads.float_runner import FloatRunner
-from lstmith.workloads.g2p import G2p
+from lstmith.workloads.g2p import G2p, Plan
 from lstmith.workloads.g2p_data import GRAPHEMES, PHONEMES, Entry, entries, split_of
+from lstmith.workloads.g2p_float import SkippingRunner
+from lstmith.workloads.g2p_plan import judge
 from lstmith.workloads.g2p_score import distance, phoneme_errors, word_errors
 from lstmith.workloads.g2p_skip import OUTSIDE, SHAPE, contexts, skipped
 
 WORDS = {"train": 116_321, "tune": 2_473, "heldout": 6_132}
 #: Of the words decoded here, measured by these tests.
 WER, PER = 0.2935, 0.0711
+PLANS = {Plan(): (0.2838, 1.0), Plan(9): (0.3053, 1.250), Plan(9, 0.7): (0.3170, 1.285)}
 EVERY = 12  #: of the held-out words: 511 are decoded here
 
 
@@ -32,6 +35,11 @@ def words() -> list[Entry]:
 @pytest.fixture(scope="module")
 def base(words: list[Entry]) -> G2p:
     return g2p.load()
+
+
+@pytest.fixture(scope="module")
+def adaptive(words: list[Entry]) -> G2p:
+    return g2p.load("adaptive")
 
 
 def letters(word: str) -> tuple[int, ...]:
@@ -126,8 +134,33 @@ def test_evaluation_and_recorded_inputs_are_of_whole_splits(base: G2p) -> None:
         base.inputs("train")
 
 
-def test_confidence_tells_right_from_wrong(base: G2p, words: list[Entry]) -> None:
-    spoken = base.speak(words, FloatRunner(base))
-    wrong = word_errors(words, spoken.phonemes).numerator
-    sure = spoken.confidence > np.median(spoken.confidence)
-    assert wrong[sure].mean() < 0.5 * wrong[~sure].mean()
+def test_short_words_get_fewer_units() -> None:
+    counts = (192, 160, 128)
+    assert [Plan(7).active(letters, counts) for letters in (9, 7, 6, 5, 1)] == [192, 192, 160, 128, 128]
+    assert Plan().active(1, counts) == 192
+
+
+def test_fewer_units_are_the_first_ones(adaptive: G2p) -> None:
+    assert adaptive.counts == (192, 176, 160, 144, 128, 112, 96, 80)
+    full, few = (adaptive.networks[name].layers[0] for name in ("encoder", "encoder@80"))
+    assert few.w_hh.shape == (320, 80)
+    for gate in range(4):
+        np.testing.assert_array_equal(few.w_hh[80 * gate :][:80], full.w_hh[192 * gate :][:80, :80])
+        np.testing.assert_array_equal(few.w_ih[80 * gate :][:80], full.w_ih[192 * gate :][:80])
+    assert not np.array_equal(few.bias[:80], full.bias[:80]), "each count has biases of its own"
+
+
+def test_plans_do_less_and_err_little(adaptive: G2p, words: list[Entry]) -> None:
+    for plan, (wrong, factor) in PLANS.items():
+        judged = judge(adaptive, words, plan)
+        assert judged.words.value == pytest.approx(wrong, abs=0.004)
+        assert judge(adaptive, words, Plan()).work / judged.work == pytest.approx(factor, abs=0.01)
+
+
+def test_skipped_letters_are_not_read(adaptive: G2p, words: list[Entry]) -> None:
+    planned = adaptive.with_plan(Plan(tolerance=0.7))
+    hints, spoken = planned.hints(words), planned.speak(words, SkippingRunner(planned))
+    assert spoken.steps["encoder"].tolist() == [int((~hint).sum()) for hint in hints]
+    assert not any(hint[0] for hint in hints)
+    changed = planned.speak(words, FloatRunner(planned)).phonemes
+    assert changed != spoken.phonemes, "an engine that ignores hints reads every letter"
