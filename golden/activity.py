@@ -121,7 +121,8 @@ class LayerTrace:
     h_class : int8 [N, T, H]
         The same of the recurrent columns.
     levels : int8 [N, T, F]
-        Precision that each fold may use at most; the layer's, unless the monitor lowers it.
+        Precision that each fold may use at most; the layer's, unless the monitor lowers it. 0 for
+        folds of dropped units.
     restart : bool [N, T]
         Steps that recompute the sums.
     skipped : bool [N, T]

@@ -165,7 +165,7 @@ def build_image(network: QuantNetwork, config: EngineConfig, policies: list[Poli
         Register.X_THETA: policy.theta_x,
         Register.X_TAU: policy.tau_x | policy.restart_tau_x << 8,
         Register.SKIP_CHANGE: skip.change,
-        Register.SKIP_RULE: skip.limit | skip.predictor << 8,
+        Register.SKIP_RULE: skip.limit | skip.predictor << 4,
         Register.SKIP_THRESHOLD: skip.threshold % (1 << 24),
     }
     return Image(

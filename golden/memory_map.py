@@ -43,7 +43,7 @@ class Register(enum.IntEnum):
     RESTARTS = 12  #: read: passes that recomputed their sums, modulo 2^32
     X_TAU = 13  #: write: first layer's tau_x (bits 0-7) and restart_tau_x (8-15)
     SKIP_CHANGE = 14  #: write: 24 bits; 0 is off
-    SKIP_RULE = 15  #: write: limit (bits 0-7), predictor (8)
+    SKIP_RULE = 15  #: write: limit (bits 0-3), predictor (4)
     SKIP_THRESHOLD = 16  #: write: 24 bits, signed
 
 

@@ -11,6 +11,13 @@ from .quantised import IntArray, QuantLayer
 
 #: Fraction bits of a ratio threshold.
 RATIO_FRAC = 8
+#: Low bits of the cell state that the monitor does not look at.
+DROP = 3
+
+
+def magnitude(value: IntArray) -> IntArray:
+    """Size of a cell state or of its change as the monitor sees it: one's complement, low bits dropped."""
+    return np.where(value < 0, ~value, value) >> DROP
 
 
 def lag(layers: int) -> int:
@@ -53,7 +60,7 @@ def judge(
     wish : bool [N]
         Whether a restart is wished.
     """
-    moved, size = np.abs(after - before), np.abs(after)
+    moved, size = magnitude(after - before), magnitude(after)
     if active is not None:
         moved, size = moved * active, size * active
     changed = ((moved << policy.theta) > size).astype(np.int64)
@@ -67,6 +74,6 @@ def judge(
         limit = threshold + policy.hysteresis * (previous <= precision)
         quiet = changed < limit if policy.rule is Rule.COUNT else (moved << RATIO_FRAC) < limit * size
         level[quiet] = precision
-    restless = (moved << RATIO_FRAC) > policy.restart_above * size
+    restless = (moved << RATIO_FRAC) >= policy.restart_above * size
     wish = np.logical_and(restless.any(axis=1), policy.restart_above > 0)
     return level, wish

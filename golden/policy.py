@@ -68,17 +68,17 @@ class Monitor(_Checked):
     warmup : int
         First steps of a sequence at full precision.
     restart_above : int
-        The sums are recomputed if the ratio exceeds this, in 1/256; 0 is never.
+        The sums are recomputed if the ratio reaches this, in 1/256; 0 is never.
     """
 
     rule: Rule = Rule.OFF
     scope: Scope = Scope.LAYER
-    low: int = bounded(0, 0, 0xFFFF)
-    middle: int = bounded(0, 0, 0xFFFF)
-    hysteresis: int = bounded(0, 0, 0xFFFF)
-    theta: int = bounded(2, 0, 7)
-    warmup: int = bounded(0, 0, 0xFFFF)
-    restart_above: int = bounded(0, 0, 0xFFFF)
+    low: int = bounded(0, 0, 1023)
+    middle: int = bounded(0, 0, 1023)
+    hysteresis: int = bounded(0, 0, 1023)
+    theta: int = bounded(2, 0, 3)
+    warmup: int = bounded(0, 0, 255)
+    restart_above: int = bounded(0, 0, 1023)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Skip(_Checked):
     hints: bool = False
     predictor: bool = False
     threshold: int = bounded(0, -(1 << 23), (1 << 23) - 1)
-    limit: int = bounded(1, 1, 255)
+    limit: int = bounded(1, 1, 15)
 
     @property
     def active(self) -> bool:

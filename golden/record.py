@@ -40,14 +40,14 @@ FIELDS: dict[str, int] = {
     "units": 16,  # active units - 1
     "refresh": 16,
     # cell-state monitor
-    "monitor_low": 16,
-    "monitor_middle": 16,
-    "hysteresis": 16,
-    "warmup": 16,
-    "restart_above": 16,
+    "monitor_low": 10,
+    "monitor_middle": 10,
+    "hysteresis": 10,
+    "restart_above": 10,
+    "warmup": 8,
     "rule": 2,
     "scope": 1,
-    "monitor_theta": 3,
+    "monitor_theta": 2,
     "level_low": 2,  # precision codes of the lower images; the layer's own if there is none
     "level_middle": 2,
 }

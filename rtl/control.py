@@ -190,7 +190,7 @@ class Control(wiring.Component):
         theta = Signal(16, init=initial.get(Register.X_THETA, 0))
         tau = Signal(16, init=initial.get(Register.X_TAU, 0))
         change = Signal(24, init=initial.get(Register.SKIP_CHANGE, 0))
-        rule = Signal(9, init=initial.get(Register.SKIP_RULE, 0))
+        rule = Signal(5, init=initial.get(Register.SKIP_RULE, 0))
         threshold = Signal(24, init=initial.get(Register.SKIP_THRESHOLD, 0))
         with m.If(write):
             with m.Switch(self.index):
@@ -226,7 +226,7 @@ class Control(wiring.Component):
             self.grid.tau.eq(tau[:8]),
             self.grid.restart_tau.eq(tau[8:]),
             self.skip.change.eq(change),
-            self.skip.limit.eq(rule[:8]),
-            self.skip.predictor.eq(rule[8]),
+            self.skip.limit.eq(rule[:4]),
+            self.skip.predictor.eq(rule[4]),
             self.threshold.eq(threshold.as_signed()),
         ]

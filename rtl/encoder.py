@@ -73,7 +73,7 @@ class Encoder(wiring.Component):
                 "bank": In(1),
                 "o_valid": Out(1),
                 "o_candidates": Out(data.ArrayLayout(candidate_layout(config), 2 if config.mixed else 1)),
-                "o_distance": Out(17),
+                "o_distance": Out(config.operand_width - 1),
                 "o_tag": Out(tag),
             }
         )

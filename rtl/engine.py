@@ -164,6 +164,7 @@ class Engine(wiring.Component):
             loader.begins_layer.eq(program.layer),
             loader.record.eq(program.record),
             loader.loaded.eq(program.loaded),
+            loader.loaded_layer.eq(program.layer),
             loader.hidden.eq(hidden.value),
             sequencer.hold.eq(loader.hold),
             sequencer.changed.eq(loader.changed),

@@ -16,6 +16,11 @@ from .types import pair_layout
 READ = 2
 
 
+def shift_bits(config: EngineConfig) -> int:
+    """Width of a fold's shift: from 4-bit to 8-bit scale, with 16-bit weights also by 8 and 12 bits."""
+    return (2 if 16 in config.precisions else 1) if config.monitor else 0
+
+
 def fold_layout(config: EngineConfig) -> data.StructLayout:
     """A fold whose sums are about to leave the array."""
     return data.StructLayout(
@@ -23,7 +28,7 @@ def fold_layout(config: EngineConfig) -> data.StructLayout:
             "first": 1,  # first fold of its layer
             "last": 1,  # last fold of its layer
             "lanes": unsigned(bits_for(config.lanes)),  # lanes in use, minus 1
-            "shift": 2 * config.monitor,  # of sums from a lower image, in units of 4 bits
+            "shift": shift_bits(config),  # of sums from a lower image, in units of 4 bits
         }
     )
 
@@ -109,7 +114,7 @@ class Feeder(wiring.Component):
         else:
             sums = [self._elaborate_queue(m, running & (gate == 0), gate)]
         if config.monitor:
-            held = Signal(2)
+            held = Signal(shift_bits(config))
             with m.If(begin):
                 m.d.sync += held.eq(fold.shift)
             shift = delayed(m, held, READ, "shift")

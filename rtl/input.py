@@ -162,12 +162,13 @@ class InputStage(wiring.Component):
         self, m: Module, encoder: Encoder, ends: object, step: Signal, awaited: Signal
     ) -> tuple[Signal, Signal, Signal]:
         """Two cycles more, in which the input's distance decides; references follow only if the step is computed."""
-        distance, settles, quiet = Signal(17 + bits_for(self._config.inputs)), Signal(), Signal()
-        # Cleared by the cycle that reads it.
-        with m.If(encoder.o_valid):
-            m.d.sync += distance.eq(Mux(settles, 0, distance) + encoder.o_distance)
-        with m.Elif(settles):
+        distance = Signal(self._config.operand_width - 1 + bits_for(self._config.inputs))
+        settles, quiet = Signal(), Signal()
+        # Cleared by the cycle that reads it; the next step's first value comes later.
+        with m.If(settles):
             m.d.sync += distance.eq(0)
+        with m.Elif(encoder.o_valid):
+            m.d.sync += distance.eq(distance + encoder.o_distance)
         decides, kept = Signal(), Signal.like(step)
         m.d.sync += [
             settles.eq(ends),
@@ -176,7 +177,7 @@ class InputStage(wiring.Component):
         ]
         with m.If(ends):
             m.d.sync += kept.eq(step)
-        run = Signal(8)
+        run = Signal(4)
         skipped = Signal()
         asked = quiet | (self.skip.predictor & self.predicted)
         m.d.comb += skipped.eq(asked & (run < self.skip.limit) & ~kept.start & ~kept.restart)

@@ -11,9 +11,9 @@ from lstmith.golden.config import PRECISIONS, EngineConfig, bits_for
 
 from .arith import delayed
 from .feeder import fold_layout
+from .fetch import QUEUE, fetch_layout
 from .pace import Pace
 from .predictor import row_layout
-from .sequencer import QUEUE, fetch_layout
 from .types import entry_layout, slot_layout
 
 #: Cycles that the list memories take.

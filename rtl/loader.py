@@ -27,7 +27,7 @@ class Loader(wiring.Component):
         The host's access to the state memories.
     pending, start, wanted, quiet, begins, begins_layer
         See :class:`Reload`.
-    record, loaded
+    record, loaded, loaded_layer
         Program store.
     hidden
         h that was read, two cycles after ``hidden_read``.
@@ -63,6 +63,7 @@ class Loader(wiring.Component):
                 "begins_layer": In(layer),
                 "record": In(record_layout()),
                 "loaded": In(1),
+                "loaded_layer": In(layer),
                 "hidden": In(signed(16)),
                 "hold": Out(1),
                 "changed": Out(1),
@@ -120,6 +121,8 @@ class Loader(wiring.Component):
             reload.begins_layer.eq(self.begins_layer),
             reload.host_mask.eq(self.host_mask),
             reload.host_loads.eq(self.host_begin),
+            reload.host_ends.eq(self.host_end),
+            reload.host_layer.eq(self.loaded_layer),
             reload.record.eq(self.record),
             reload.loaded.eq(self.loaded),
             self.hold.eq(reload.hold),

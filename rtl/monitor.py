@@ -7,8 +7,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import EngineConfig, bits_for
-from lstmith.golden.monitor import RATIO_FRAC
+from lstmith.golden.config import PRECISIONS, EngineConfig, bits_for
+from lstmith.golden.monitor import DROP, RATIO_FRAC
 from lstmith.golden.policy import Rule, Scope
 
 from .arith import delayed
@@ -18,7 +18,7 @@ from .feedback import pass_layout
 class Monitor(wiring.Component):
     """Sums how far the cell state moved, over a fold or a layer, and compares it with the policy's thresholds.
 
-    A verdict is stored seven cycles after the last cell state that it judges; two banks alternate by
+    A verdict is stored ``latency`` cycles after the last cell state that it judges; two banks alternate by
     step, so that the verdict before stays readable. See ``golden.monitor.judge``.
 
     Parameters
@@ -39,6 +39,9 @@ class Monitor(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
+        # A middle image takes three precisions; sums last until the next fold's.
+        self._limits = 3 if config.precisions == PRECISIONS else 2
+        self._at_once = min(config.unit_cycles * config.lanes, self._limits)
         super().__init__(
             {
                 "pass_": In(pass_layout(config)),
@@ -54,15 +57,21 @@ class Monitor(wiring.Component):
             }
         )
 
+    @property
+    def latency(self) -> int:
+        """Cycles from the last cell state that is judged to the stored verdict."""
+        return 3 + self._at_once + 2
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, fields = self._config, self.pass_.record
         by_fold = fields.scope == Scope.FOLD
 
         # Stages 1 and 2: how far one unit moved, and whether that counts as a change.
-        change = self.c_new - self.c_before
-        moved, size = Signal(config.c_width + 1), Signal(config.c_width)
-        m.d.sync += [moved.eq(Mux(change < 0, -change, change)), size.eq(Mux(self.c_new < 0, -self.c_new, self.c_new))]
+        change = Signal(signed(config.c_width + 1))
+        m.d.comb += change.eq(self.c_new - self.c_before)
+        moved, size = Signal(config.c_width - DROP), Signal(config.c_width - 1 - DROP)
+        m.d.sync += [moved.eq(_magnitude(change)), size.eq(_magnitude(self.c_new))]
         lane = Signal(bits_for(config.lanes))
         fold_ends = self.c_last | (lane == config.lanes - 1)
         with m.If(self.c_valid):
@@ -74,87 +83,115 @@ class Monitor(wiring.Component):
         last = delayed(m, self.c_valid & self.c_last, 2, "last")
         moved, size = delayed(m, moved, 1, "moved"), delayed(m, size, 1, "size")
 
-        # Stage 3: sums.
+        # Stage 3: sums, and those that are judged.
         sums = []
         for name, value in (("moved", moved), ("size", size), ("changed", changed)):
             total = Signal(len(value) + bits_for(config.units), name=f"sum_{name}")
-            kept = Signal.like(total, name=f"judged_{name}")
-            with m.If(valid):
-                m.d.sync += total.eq(Mux(ends, 0, total + value))
+            judged = Signal.like(total, name=f"judged_{name}")
             with m.If(ends):
-                m.d.sync += kept.eq(total + value)
-            sums.append(kept)
+                m.d.sync += [total.eq(0), judged.eq(total + value)]
+            with m.Elif(valid):
+                m.d.sync += total.eq(total + value)
+            sums.append(judged)
 
-        # Stages 4 to 6: thresholds times the size, beside what they are compared with.
-        fold = Signal(bits_for(config.folds(config.units)))
-        previous = Signal(2)
-        judges = delayed(m, ends, 1, "judges")
-        levels = (fields.level_low, fields.level_middle)
-        low, middle = (
-            self._quiet(m, name, threshold + Mux(previous <= level, fields.hysteresis, 0), sums)
-            for name, threshold, level in zip(
-                ("low", "middle"), (fields.monitor_low, fields.monitor_middle), levels, strict=True
-            )
-        )
-        restless = self._exceeds(m, "restless", fields.restart_above, sums)
-        stored, ends_layer = delayed(m, judges, 3, "stored"), delayed(m, last, 4, "ends_layer")
+        # From stage 4 on: one comparison per cycle.
+        fold, previous = Signal(bits_for(config.folds(config.units))), Signal(2)
+        judges, judges_last = delayed(m, ends, 1, "judges"), delayed(m, last, 1, "judges_last")
+        levels = {"low": fields.level_low, "middle": fields.level_middle}
+        limits = {
+            "low": fields.monitor_low + Mux(previous <= fields.level_low, fields.hysteresis, 0),
+            "restless": fields.restart_above,
+            "middle": fields.monitor_middle + Mux(previous <= fields.level_middle, fields.hysteresis, 0),
+        }
+        at_once = self._at_once
+        found: dict[str, Value] = {}
+        names = list(limits)[: self._limits]
+        for begin in range(0, len(names), at_once):
+            group = {name: limits[name] for name in names[begin : begin + at_once]}
+            found |= self._compare(m, f"group_{begin}", group, judges, sums)
+        turns = at_once + 2
+        stored = delayed(m, judges, turns, "stored")
         verdict = Signal(2)
-        m.d.comb += verdict.eq(Mux(low, levels[0], Mux(middle, levels[1], fields.precision)))
+        m.d.comb += verdict.eq(fields.precision)
+        if "middle" in found:
+            with m.If(found["middle"]):
+                m.d.comb += verdict.eq(levels["middle"])
+        with m.If(found["low"]):
+            m.d.comb += verdict.eq(levels["low"])
 
-        # The fold is that of the sums until the next ones are judged, at least two cycles later.
+        # The fold is that of the sums until the next ones are judged.
         with m.If(judges):
-            m.d.sync += fold.eq(fold + 1)
-        with m.If(judges & delayed(m, last, 1, "ends_judged")):
-            m.d.sync += fold.eq(0)
-        self._elaborate_levels(m, fold, previous, stored, verdict)
-        wished, wish = Signal(), Signal()
-        m.d.comb += wish.eq(wished | (stored & restless))
+            m.d.sync += fold.eq(Mux(judges_last, 0, fold + 1))
+        self._elaborate_levels(m, fold, previous, judges, turns, stored, verdict)
+        wished, wish, ends_layer = Signal(), Signal(), delayed(m, judges_last, turns, "ends_layer")
+        m.d.comb += wish.eq(wished | (stored & found["restless"]))
         m.d.sync += wished.eq(wish & ~ends_layer)
         banks = Array(self.wishes[layer] for layer in range(config.layers))
         with m.If(ends_layer):
             m.d.sync += banks[self.pass_.layer].bit_select(self.pass_.parity, 1).eq(wish)
         return m
 
-    def _elaborate_levels(self, m: Module, fold: Signal, previous: Signal, stored: Signal, verdict: Signal) -> None:
-        """Verdicts by fold, layer and bank; one of each step is read back for the hysteresis."""
+    def _compare(
+        self, m: Module, name: str, limits: dict[str, Value], judges: Signal, sums: list[Signal]
+    ) -> dict[str, Value]:
+        """Compare the sums with some limits in turn; all are known ``len(limits) + 2`` cycles after ``judges``.
+
+        Sums last as many cycles as there are limits here, at least.
+        """
+        # The next sums may come before the last comparison is through.
+        moved, size, changed = (
+            delayed(m, value, cycles, f"{name}_sum_{index}")
+            for index, (value, cycles) in enumerate(zip(sums, (2, 1, 1), strict=True))
+        )
+        count = len(limits)
+        turn = [judges, *(delayed(m, judges, cycle, f"{name}_turn_{cycle}") for cycle in range(1, count))]
+        limit = Signal(max(len(value) for value in limits.values()), name=f"{name}_limit")
+        few = Signal(name=f"{name}_few")
+        for strobe, value in zip(turn, limits.values(), strict=True):
+            with m.If(strobe):
+                m.d.sync += limit.eq(value)
+        product = Signal(len(limit) + len(size), name=f"{name}_product", reset_less=True)
+        m.d.sync += [product.eq(limit * size), few.eq(changed < limit)]
+        scaled = Signal(len(moved) + RATIO_FRAC, name=f"{name}_scaled")
+        below = Signal(name=f"{name}_below")
+        m.d.comb += [scaled.eq(moved << RATIO_FRAC), below.eq(scaled < product)]
+        rule = self.pass_.record.rule
+        results: dict[str, Value] = {}
+        for cycle, meant in enumerate(limits):
+            result = Signal(name=f"{name}_{meant}")
+            judged = ~below if meant == "restless" else Mux(rule == Rule.COUNT, few, below)
+            with m.If(delayed(m, turn[cycle], 2, f"{name}_{meant}_due")):
+                m.d.sync += result.eq(judged)
+            results[meant] = result
+        return results
+
+    def _elaborate_levels(
+        self, m: Module, fold: Signal, previous: Signal, judges: Signal, turns: int, stored: Signal, verdict: Signal
+    ) -> None:
+        """Verdicts by bank, layer and fold; one of each step is read back for the hysteresis."""
         config, fields = self._config, self.pass_.record
-        place = len(fold) + bits_for(config.layers) + 1
+        layer = self.pass_.layer[: config.layer_bits]
+        folds = config.folds(config.units)
+        fold_bits = bits_for(folds) if folds > 1 else 0
+        place = fold_bits + config.layer_bits + 1
         m.submodules.levels = memory = Memory(shape=2, depth=1 << place, init=[])
         write, ahead, back = memory.write_port(), memory.read_port(domain="comb"), memory.read_port(domain="comb")
-        layer = self.pass_.layer
-        judged = delayed(m, fold, 3, "judged_fold")
+        judged = Signal.like(fold)
+        with m.If(judges):
+            m.d.sync += judged.eq(fold)
         m.d.comb += [
-            write.addr.eq(Cat(judged, layer, self.pass_.parity)),
+            write.addr.eq(Cat(delayed(m, fold, turns, "stored_fold")[:fold_bits], layer, self.pass_.parity)),
             write.data.eq(verdict),
             write.en.eq(stored),
-            ahead.addr.eq(Cat(self.r_fold[: len(fold)], self.r_layer, self.r_bank)),
+            ahead.addr.eq(Cat(self.r_fold[:fold_bits], self.r_layer[: config.layer_bits], self.r_bank)),
             self.level.eq(ahead.data),
-            back.addr.eq(Cat(fold, layer, ~self.pass_.parity)),
+            # The limits are chosen one cycle after the other, so the fold must last.
+            back.addr.eq(Cat(Mux(judges, fold, judged)[:fold_bits], layer, ~self.pass_.parity)),
             # A sequence begins at the layer's own precision.
             previous.eq(Mux(self.pass_.exact, fields.precision, back.data)),
         ]
 
-    def _quiet(self, m: Module, name: str, limit: Value, sums: list[Signal]) -> Signal:
-        """Whether the figure of the rule is below a limit, three cycles after the sums."""
-        moved, size, changed = sums
-        held = Signal(len(limit), name=f"limit_{name}")
-        few, quiet = Signal(name=f"few_{name}"), Signal(name=f"quiet_{name}")
-        m.d.sync += held.eq(limit)
-        product = Signal(len(limit) + len(size), name=f"product_{name}", reset_less=True)
-        m.d.sync += [
-            product.eq(held * delayed(m, size, 1, f"size_{name}")),
-            few.eq(delayed(m, changed, 1, f"changed_{name}") < held),
-        ]
-        late = delayed(m, moved, 2, f"moved_{name}")
-        rule = self.pass_.record.rule
-        m.d.sync += quiet.eq(Mux(rule == Rule.COUNT, few, (late << RATIO_FRAC) < product))
-        return quiet
 
-    def _exceeds(self, m: Module, name: str, limit: Value, sums: list[Signal]) -> Signal:
-        """Whether the ratio is above a limit, three cycles after the sums."""
-        moved, size, _ = sums
-        product = Signal(len(limit) + len(size), name=f"product_{name}", reset_less=True)
-        m.d.sync += product.eq(limit * delayed(m, size, 1, f"size_{name}"))
-        above = Signal(name=name)
-        m.d.sync += above.eq((delayed(m, moved, 2, f"moved_{name}") << RATIO_FRAC) > product)
-        return above
+def _magnitude(value: Signal) -> Value:
+    """``golden.monitor.magnitude``."""
+    return (value ^ value[-1].replicate(len(value)))[DROP:-1]

@@ -83,7 +83,9 @@ class Predictor(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.weights = weights = Ram(signed(PREDICTOR_BITS), 1 << self._place_bits, self._init)
+        m.submodules.weights = weights = Ram(
+            signed(PREDICTOR_BITS), 1 << self._place_bits, self._init, attrs={"ram_style": "block"}
+        )
         m.d.comb += [
             weights.r_addr.eq(self.entry.column),
             weights.w_addr.eq(self.w_addr),

@@ -81,7 +81,7 @@ class ProgramStore(wiring.Component):
             begin = place * record.RECORD_STRIDE
             init[begin : begin + len(packed)] = packed
         m.submodules.memory = memory = Ram(32, len(init), init)
-        mask = Signal(self._config.mask_bits)
+        mask = Signal(max(1, self._config.mask_bits))
         index_bits = bits_for(record.RECORD_STRIDE)
         fetched, waiting, arrived = Signal(index_bits), Signal(index_bits), Signal(index_bits)
         fetching, waiting_valid, arrived_valid = Signal(init=1), Signal(), Signal()
@@ -89,7 +89,7 @@ class ProgramStore(wiring.Component):
             memory.w_addr.eq(self.w_addr),
             memory.w_data.eq(self.w_data),
             memory.w_en.eq(self.w_en),
-            memory.r_addr.eq(Cat(fetched, self.layer[: self._config.layer_bits], mask)),
+            memory.r_addr.eq(Cat(fetched, self.layer[: self._config.layer_bits], mask[: self._config.mask_bits])),
             self.loaded.eq(~(fetching | waiting_valid | arrived_valid)),
         ]
         m.d.sync += [

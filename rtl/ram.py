@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from amaranth.hdl import Module, ShapeLike, Signal
 from amaranth.lib import wiring
@@ -26,6 +26,8 @@ class Ram(wiring.Component):
         Number of words.
     init : iterable
         Initial contents, zero beyond its end.
+    attrs : dict
+        For synthesis, such as the kind of memory where the tool's own choice is poor.
 
     Members
     -------
@@ -35,10 +37,13 @@ class Ram(wiring.Component):
         Written at the end of the cycle.
     """
 
-    def __init__(self, shape: ShapeLike, depth: int, init: Iterable[object] = ()):
+    def __init__(
+        self, shape: ShapeLike, depth: int, init: Iterable[object] = (), attrs: Mapping[str, str] | None = None
+    ):
         if not isinstance(depth, int) or depth < 1:
             raise TypeError(f"Memory depth must be a positive integer, not {depth!r}")
         self._shape, self._depth, self._init = shape, depth, list(init)
+        self._attrs = dict(attrs or {})
         address = bits_for(depth)
         super().__init__(
             {
@@ -59,7 +64,7 @@ class Ram(wiring.Component):
         m = Module()
         # A power-of-two depth keeps every address valid, so that no tool has to define the others.
         depth = 1 << bits_for(self._depth)
-        m.submodules.memory = memory = Memory(shape=self._shape, depth=depth, init=self._init)
+        m.submodules.memory = memory = Memory(shape=self._shape, depth=depth, init=self._init, attrs=self._attrs)
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [
             read.addr.eq(self.r_addr),

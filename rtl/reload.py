@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Mux, Signal, unsigned
+from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -30,8 +30,8 @@ class Reload(wiring.Component):
         A step waits; it starts a sequence; index of its active count.
     quiet, begins, begins_layer
         Nothing is in flight; a pass begins.
-    host_mask, host_loads
-        The host loads a state at this active count.
+    host_mask, host_loads, host_ends, host_layer
+        The host begins to load a state at this active count; it ends to load a layer's, whose record is there.
     record, loaded
         Program store.
     hold, changed
@@ -56,6 +56,8 @@ class Reload(wiring.Component):
                 "begins_layer": In(bits_for(config.layers)),
                 "host_mask": In(bits_for(MASKS)),
                 "host_loads": In(1),
+                "host_ends": In(1),
+                "host_layer": In(bits_for(config.layers)),
                 "record": In(record_layout()),
                 "loaded": In(1),
                 "hold": Out(1),
@@ -77,10 +79,10 @@ class Reload(wiring.Component):
         m = Module()
         config, record = self._config, self.record
         # Units that each layer computed last.
-        counts = Array(Signal(unsigned(16), name=f"count_{layer}") for layer in range(config.layers))
+        counts = Array(Signal(config.unit_bits, name=f"count_{layer}") for layer in range(config.layers))
         with m.If(self.begins):
             m.d.sync += counts[self.begins_layer].eq(record.units)
-        needed, fresh, place = Signal(), Signal(), Signal(16)
+        needed, fresh, place = Signal(), Signal(), Signal(config.unit_bits)
         left = Signal(range(RELOAD_FLUSH + 1))
         m.d.comb += [
             needed.eq(self.pending & (self.start | (self.wanted != self.mask))),
@@ -91,6 +93,8 @@ class Reload(wiring.Component):
         ]
         with m.If(self.host_loads):
             m.d.sync += self.mask.eq(self.host_mask)
+        with m.If(self.host_ends):
+            m.d.sync += counts[self.host_layer].eq(record.units)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.hold.eq(needed)
@@ -112,7 +116,7 @@ class Reload(wiring.Component):
             with m.State("READ"):
                 m.d.comb += [self.hold.eq(1), self.read.eq(1)]
                 m.d.sync += [place.eq(place + 1), left.eq(RELOAD_FLUSH)]
-                with m.If(place == record.units):
+                with m.If(place == record.units[: config.unit_bits]):
                     m.next = "FLUSH"
             with m.State("FLUSH"):
                 m.d.comb += self.hold.eq(1)

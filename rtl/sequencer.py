@@ -12,39 +12,11 @@ from lstmith.golden.policy import Mode, Rule, Scope
 
 from .encoder import DELTA, RESTART
 from .feedback import pass_layout
+from .fetch import QUEUE, fetch_layout
 from .input import step_list_layout
 from .pace import Pace
 from .restart import Restart
 from .types import length_layout, lists, record_layout
-
-#: Entries that may be on their way from the lists to the array, with mixed images.
-QUEUE = 8
-
-
-def fetch_layout(config: EngineConfig) -> data.StructLayout:
-    """One list entry on its way to the array; list memories are read in the cycle that it is fetched."""
-    return data.StructLayout(
-        {
-            "from_x": 1,  # read from the input stage's list
-            "empty": 1,  # no entry: a fold without columns still has to drain
-            "last": 1,  # of its fold
-            "first_fold": 1,
-            "last_fold": 1,
-            "opens": 1,  # first entry of a pass of the first layer
-            "counts": 1,  # the predictor counts it: the first layer's first fold
-            "clears": 1,  # the kept sums count as zero
-            "emits": 1,  # the fold's units are sent
-            "frees": 1,  # the input stage's list has been read
-            "parity": 1,
-            "precision": 2,
-            "base": unsigned(config.address_bits),  # weight word of the segment's column 0
-            "low": 2,  # precision of the lower image, and its base
-            "low_base": unsigned(config.address_bits),
-            "lowered": 1,  # the whole fold is on a lower image
-            "shift": 2,  # by how many precisions, in units of 4 bits
-            "lanes": unsigned(bits_for(config.lanes)),  # in use in this fold, minus 1
-        }
-    )
 
 
 class Sequencer(wiring.Component):
@@ -339,9 +311,12 @@ class Sequencer(wiring.Component):
             with m.If(lowered):
                 m.d.comb += level.eq(self.level)
         bases = {PRECISIONS.index(bits): getattr(fields, f"base_{bits}") for bits in config.precisions}
-        for code, base in (
-            ((level, fetch.base), (fields.low, fetch.low_base)) if config.mixed else ((level, fetch.base),)
-        ):
+        codes = [(level, fetch.base)]
+        if config.mixed:
+            codes.append((fields.low, fetch.low_base))
+        else:
+            m.d.comb += fetch.low_base.eq(0)
+        for code, base in codes:
             with m.Switch(code):
                 for precision, begin in bases.items():
                     with m.Case(precision) if len(bases) > 1 else m.Default():
@@ -381,7 +356,7 @@ class Sequencer(wiring.Component):
     def _elaborate_restart(self, m: Module, restart: Restart, begins: Signal, exact: Signal, trusted: Signal) -> None:
         """Steps since the start, and what the monitor said of the last one that has surely drained."""
         config = self._config
-        steps, now = Signal(16), Signal(16)
+        steps, now = Signal(8), Signal(8)
         m.d.comb += [
             now.eq(Mux(exact, 0, steps)),
             restart.layer.eq(self.layer),

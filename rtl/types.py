@@ -69,7 +69,7 @@ class SkipFields(data.Struct):
     """When a step is skipped; see ``golden.policy.Skip``."""
 
     change: unsigned(24)
-    limit: unsigned(8)
+    limit: unsigned(4)
     predictor: 1
 
 
