@@ -13,7 +13,7 @@ from .config import BIAS_BITS, MANTISSA_BITS, PACKED_OPERAND, PEEP_BITS, PRECISI
 from .memory_map import WEIGHTS, Region, Register, address
 from .policy import Policy
 from .policy_check import check_policies
-from .quantised import PREDICTOR_BITS, QuantLayer, QuantNetwork
+from .quantised import PREDICTOR_BITS, PREDICTOR_SUM_BITS, QuantLayer, QuantNetwork
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,11 @@ def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
     for name, need in needs.items():
         if need > getattr(config, name):
             raise ValueError(f"Network needs {name} of {need}, the engine has {getattr(config, name)}")
+    if network.predictor is not None and config.skip:
+        first = network.layers[0]
+        spans = np.repeat([first.x_grid.span, first.h_grid.span], [first.inputs, first.units])
+        if (reach := int(np.abs(network.predictor) @ spans)) >= 1 << (PREDICTOR_SUM_BITS - 1):
+            raise ValueError(f"Predictor sums reach {reach}, beyond {PREDICTOR_SUM_BITS} bits")
     for index, layer in enumerate(network.layers):
         for precision in (layer.precision, *layer.images):
             if precision not in config.precisions:

@@ -15,6 +15,8 @@ IntArray = npt.NDArray[np.int64]
 #: Width of a predictor's weight, and its largest magnitude.
 PREDICTOR_BITS = 4
 PREDICTOR_LIMIT = 7
+#: Width of its sum and of the threshold.
+PREDICTOR_SUM_BITS = 24
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from lstmith.golden.config import (
 )
 from lstmith.golden.image import Image
 from lstmith.golden.memory_map import IDENTITY, REGION_SHIFT, Region, Register
+from lstmith.golden.quantised import PREDICTOR_SUM_BITS
 
 from .arith import delayed
 from .bus import BusSignature
 from .encoder import GridFields
-from .predictor import SUM_BITS
 from .requantise import RowParameters
 from .types import SkipFields
 
@@ -71,7 +71,7 @@ class Control(wiring.Component):
                 "inputs": Out(bits_for(config.inputs)),
                 "grid": Out(GridFields),
                 "skip": Out(SkipFields),
-                "threshold": Out(signed(SUM_BITS)),
+                "threshold": Out(signed(PREDICTOR_SUM_BITS)),
                 "index": Out(REGION_SHIFT),
                 "data": Out(32),
                 "weight_write": Out(1),

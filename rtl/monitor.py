@@ -39,9 +39,9 @@ class Monitor(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        # A middle image takes three precisions; sums last until the next fold's.
+        # A middle image takes three precisions. Sums last until the next ones: a last fold may have a single unit.
         self._limits = 3 if config.precisions == PRECISIONS else 2
-        self._at_once = min(config.unit_cycles * config.lanes, self._limits)
+        self._at_once = min(config.unit_cycles, self._limits)
         super().__init__(
             {
                 "pass_": In(pass_layout(config)),

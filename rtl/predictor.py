@@ -8,13 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.golden.config import EngineConfig, bits_for
 from lstmith.golden.image import Image
-from lstmith.golden.quantised import PREDICTOR_BITS
+from lstmith.golden.quantised import PREDICTOR_BITS, PREDICTOR_SUM_BITS
 
 from .arith import delayed
 from .ram import Ram
-
-#: Width of the row's sum and of its threshold.
-SUM_BITS = 24
 
 
 def place_bits(config: EngineConfig) -> int:
@@ -69,7 +66,7 @@ class Predictor(wiring.Component):
         self._place_bits = place_bits(config)
         super().__init__(
             {
-                "threshold": In(signed(SUM_BITS)),
+                "threshold": In(signed(PREDICTOR_SUM_BITS)),
                 "valid": In(1),
                 "entry": In(row_layout(config)),
                 "captured": In(1),
@@ -95,7 +92,7 @@ class Predictor(wiring.Component):
         late = Signal(signed(self._config.operand_width))
         m.d.comb += late.eq(delayed(m, self.entry.operand, weights.latency, "operand"))
         flags = delayed(m, Cat(self.valid, self.entry.clears), weights.latency + 1, "flags")
-        product, total = Signal(signed(self._config.operand_width + PREDICTOR_BITS)), Signal(signed(SUM_BITS))
+        product, total = Signal(signed(self._config.operand_width + PREDICTOR_BITS)), Signal(signed(PREDICTOR_SUM_BITS))
         m.d.sync += product.eq(late * weights.r_data)
         with m.If(flags[0]):
             m.d.sync += total.eq(Mux(flags[1], 0, total) + product)
