@@ -58,5 +58,5 @@ def windows(xs: list[npt.NDArray[np.float32]], steps: int) -> list[npt.NDArray[n
 
 
 def teacher(network: FloatNetwork, xs: list[npt.NDArray[np.float32]]) -> FloatArray:
-    """h of the float network's last layer, float64 [N, T, H]: what a trained network is to follow."""
-    return run_float(network, padded(xs)[0]).h[-1]
+    """h of the float network, float64 [N, T, sum of all H]: what a trained network is to follow."""
+    return np.concatenate(run_float(network, padded(xs)[0]).h, axis=2)

@@ -22,10 +22,12 @@ from .data import Sequences
 from .rule import subset, with_share
 from .straight_through import StraightThrough
 
-#: Loss of h (real, float64 [N, T, H], of the last layer) for the sequences at some rows; a scalar.
+#: Loss of h (real, float64 [N, T, sum of all H], layers side by side) for the sequences at some rows; a scalar.
 Loss = Callable[[Tensor, npt.NDArray[np.integer]], Tensor]
 #: Sequences on which thresholds are set.
 RULE_SEQUENCES = 64
+#: Part of the steps in which the rate rises: Adam's first steps move every weight by the whole rate.
+RISE = 0.15
 #: Gradients are longer than this only where a cell explodes.
 CLIP = 1.0
 
@@ -40,7 +42,7 @@ class Settings:
     batch : int
         Sequences per step.
     rate : float
-        Of Adam at the start, in LSBs of the integer weights; falls to zero as a cosine.
+        Largest of Adam, in LSBs of the integer weights; rises in the first steps, then falls to zero as a cosine.
     hold_every : int
         Every so many sequences one is held back to judge epochs by.
     patience : int
@@ -55,7 +57,7 @@ class Settings:
 
     epochs: int = 40
     batch: int = 32
-    rate: float = 0.3
+    rate: float = 0.1
     hold_every: int = 5
     patience: int = 12
     share: float | None = None
@@ -114,7 +116,7 @@ def finetune(
 
     def judged(candidate: QuantNetwork, chosen: list[Policy]) -> float:
         part = data.rows(held)
-        h = GoldenModel(candidate, config).run(part.x, chosen)[-1].h
+        h = np.concatenate([trace.h for trace in GoldenModel(candidate, config).run(part.x, chosen)], axis=2)
         with torch.no_grad():
             return float(loss(torch.from_numpy(h * 2.0**-H_FRAC), held))
 
@@ -126,18 +128,21 @@ def finetune(
     chosen = adjusted(network)
     best, history = Finetuned(network, chosen), [judged(network, chosen)]
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate, eps=1e-14)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs)
+    steps = settings.epochs * -(-len(train) // settings.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.rate, total_steps=steps, pct_start=RISE, cycle_momentum=False
+    )
     since = 0
     for _ in track(range(settings.epochs), "fine-tuning", disable=settings.quiet, transient=True):
         for members in torch.randperm(len(train)).split(settings.batch):
             picked = train[members.numpy()]
             outcome = model(data.rows(picked).x, chosen)
             optimiser.zero_grad()
-            loss(outcome.h[-1] * 2.0**-H_FRAC, picked).backward()
+            loss(torch.cat(outcome.h, dim=2) * 2.0**-H_FRAC, picked).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
             optimiser.step()
+            schedule.step()
             keep_sums(model, chosen)
-        schedule.step()
         candidate = model.network()
         chosen = adjusted(candidate)
         history.append(judged(candidate, chosen))
@@ -173,9 +178,9 @@ def follow_teacher(target: FloatArray, data: Sequences, head: FloatArray | None 
 
     Parameters
     ----------
-    target : float64 [N, T, H]
+    target : float64 [N, T, sum of all H]
     data : Sequences
-    head : float64 [K, H] or None
+    head : float64 [K, sum of all H] or None
         Weights of the head.
     """
     wanted, valid = torch.from_numpy(target), torch.from_numpy(data.valid)

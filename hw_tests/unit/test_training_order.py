@@ -1,0 +1,96 @@
+"""Reordered units compute the same, and active counts lose what importance says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw_tests.unit.networks import random_calibration, random_network
+from lstmith.compiler.quantise import quantise
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.model import GoldenModel
+from lstmith.golden.network import run_float
+from lstmith.golden.policy import Mode, Policy
+
+torch = pytest.importorskip("torch", reason="training needs the extra torch")
+from lstmith.training.data import Sequences, sequences  # noqa: E402
+from lstmith.training.order import importance, mean_h, ordered, with_counts  # noqa: E402
+
+CONFIG = EngineConfig(lanes=3, precisions=(8,), acc_width=40, operand_width=18, layers=2, masks=4)
+
+
+def all_valid(x: np.ndarray) -> np.ndarray:
+    return np.ones(x.shape[:2], dtype=bool)
+
+
+@pytest.mark.parametrize("peepholes", [False, True], ids=["plain", "peepholes"])
+def test_reordered_network_is_the_same(peepholes: bool, rng: np.random.Generator) -> None:
+    network = random_network(rng, 7, 4, layers=2, peepholes=peepholes)
+    x = random_calibration(rng, network).x
+    values = [rng.random(7), rng.random(7)]
+    changed, permutations = ordered(network, values)
+    for value, order in zip(values, permutations, strict=True):
+        assert (np.diff(value[order]) <= 0).all()
+    before, after = run_float(network, x), run_float(changed, x)
+    for layer, order in enumerate(permutations):
+        np.testing.assert_allclose(after.h[layer], before.h[layer][:, :, order], atol=1e-12)
+
+
+def test_idle_units_are_least_important(rng: np.random.Generator) -> None:
+    network = random_network(rng, 6, 3, layers=2)
+    idle, unread = 4, 2
+    network.layers[0].w_ih[idle::6] = 0
+    network.layers[0].w_hh[idle::6] = 0
+    network.layers[0].bias[idle::6] = 0
+    network.layers[1].w_hh[:, unread] = 0
+    head = np.ones((2, 6))
+    head[:, unread] = 0
+    x = random_calibration(rng, network).x
+    first, second = importance(network, x, all_valid(x), head)
+    assert (first.argmin(), second.argmin()) == (idle, unread)
+    assert first.min() == second.min() == 0.0
+    assert importance(network, x, all_valid(x))[1][unread] == 0.0
+
+
+def test_bias_of_a_count_stands_for_dropped_units(rng: np.random.Generator) -> None:
+    """Units that hold still are dropped without loss, if their mean is in the bias of both layers."""
+    network = random_network(rng, 6, 3, layers=2)
+    for layer in network.layers:
+        for unit in (4, 5):
+            layer.w_ih[unit::6] = 0
+            layer.w_hh[unit::6] = 0
+            # Open output and input, closed forget gate: h is about tanh(tanh(2)) in every step.
+            layer.bias[unit::6] = (8, -8, 2, 8)
+    calibration = random_calibration(rng, network)
+    quantised = quantise(network, calibration, precision=[8]).network
+    data = sequences(quantised, list(calibration.x.astype(np.float32)))
+    dense = [Policy(Mode.DENSE)] * 2
+    whole = GoldenModel(quantised, CONFIG).run(data.x, dense)[-1].h.astype(np.int64)
+    means = mean_h(quantised, CONFIG, data)
+    errors = []
+    for known in (means, [np.zeros(6), np.zeros(6)]):
+        model = GoldenModel(with_counts(quantised, CONFIG, [(4,), (4,)], known), CONFIG)
+        np.testing.assert_array_equal(model.run(data.x, dense)[-1].h, whole)
+        few = model.run(data.x, [Policy(Mode.DENSE, active=4)] * 2)[-1].h
+        # The first steps count dropped units as their mean, where they were zero.
+        errors.append(np.abs(few[:, 8:, :4] - whole[:, 8:, :4]).mean())
+    assert errors[0] < 150
+    assert errors[0] < errors[1] / 5
+
+
+def test_important_units_matter() -> None:
+    rng = np.random.default_rng(1)  # fixed: of two units that matter about the same, either may be the better one
+    network = random_network(rng, 12, 5)
+    calibration = random_calibration(rng, network, sequences=8)
+    x = calibration.x
+    head = rng.normal(0, 1, (3, 12)) * np.geomspace(1, 0.05, 12)
+    values = importance(network, x, all_valid(x), head)
+    errors = []
+    for sign in (1, -1):
+        changed, (order,) = ordered(network, [sign * values[0]])
+        quantised = quantise(changed, calibration, precision=[8]).network
+        data: Sequences = sequences(quantised, list(x.astype(np.float32)))
+        counted = with_counts(quantised, CONFIG, [(8,)], mean_h(quantised, CONFIG, data))
+        h = GoldenModel(counted, CONFIG).run(data.x, [Policy(Mode.DENSE, active=8)])[0].h * 2.0**-15
+        errors.append(np.abs((h - run_float(changed, x).h[0]) @ head[:, order].T).mean())
+    assert errors[0] < errors[1]
