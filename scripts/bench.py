@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from lstmith.golden.errors import UserError
+
 from .blocks import Table, markdown, replace_block
-from .console import out, say, table
+from .console import out, say, steps, table
 from .inputs import check_writable, save_json
 
 
@@ -18,6 +20,7 @@ class Name(enum.StrEnum):
 
     SILERO = "silero"
     BOARDS = "boards"
+    ADAPTIVE = "adaptive"
 
 
 def command(
@@ -25,20 +28,30 @@ def command(
     json: Annotated[Path | None, typer.Option(help="All figures; default build/bench-NAME.json.")] = None,
     document: Annotated[list[Path] | None, typer.Option(help="Documents whose block is renewed.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of placement (boards).")] = 1,
+    network: Annotated[
+        list[str] | None, typer.Option(help="Only this network (adaptive); documents then stay as they are.")
+    ] = None,
+    effort: Annotated[float, typer.Option(help="Factor on the policies tried (adaptive).", min=0.01)] = 1.0,
 ) -> None:
-    """Measure 'silero' (accuracy, exactness, cycles; minutes) or 'boards' (bitstreams; half an hour)."""
+    """Measure 'silero' (exactness, cycles; minutes), 'boards' (bitstreams; half an hour) or 'adaptive' (policies)."""
     path = json or Path("build") / f"bench-{name.value}.json"
     documents = document or [Path("README.md"), Path("docs/results.md")]
     if path.parent == Path("build"):
         path.parent.mkdir(exist_ok=True)
+    if network and document is None:
+        documents = []
     check_writable(path, *documents)
-    result, tables, text = _silero() if name is Name.SILERO else _boards(seed)
+    short = None
+    if name is Name.ADAPTIVE:
+        result, tables, text, short = _adaptive(network, effort)
+    else:
+        result, tables, text = _silero() if name is Name.SILERO else _boards(seed)
     save_json(path, result)
     for each in documents:
-        replace_block(each, f"bench:{name.value}", text)
+        replace_block(each, f"bench:{name.value}", short if short and each.name == "README.md" else text)
     for title, found in tables.items():
         out.print(table(title, *found))
-    say(f"figures in {path}, tables in {', '.join(map(str, documents))}")
+    say(f"figures in {path}" + (f", tables in {', '.join(map(str, documents))}" if documents else ""))
 
 
 def _silero() -> tuple[dict[str, Any], dict[str, Table], str]:
@@ -72,3 +85,16 @@ def _boards(seed: int) -> tuple[dict[str, Any], dict[str, Table], str]:
         f"{markdown(*rows)}"
     )
     return result, {"bitstreams": rows}, text
+
+
+def _adaptive(networks: list[str] | None, effort: float) -> tuple[dict[str, Any], dict[str, Table], str, str]:
+    from .adaptive_bench import TRIALS, run_adaptive
+    from .adaptive_tables import full_text, network_tables, short_text, summary_table
+
+    names = networks or list(TRIALS)
+    if unknown := sorted(set(names) - set(TRIALS)):
+        raise UserError("option --network", f"{unknown[0]!r} is unknown", f"use {', '.join(TRIALS)}")
+    with steps() as report:
+        result = run_adaptive(names, report, effort)
+    tables = {**network_tables(result), "all networks": summary_table(result)}
+    return result, tables, full_text(result), short_text(result)

@@ -35,7 +35,7 @@ def command(
     workers: Annotated[int | None, typer.Option(help="Processes.", show_default="one per core", min=1)] = None,
 ) -> None:
     """Search the policies of a design; one part of the data is tuned on, every figure is of the other."""
-    from lstmith.tuning.search import fastest, pareto, search
+    from lstmith.tuning.search import Workers, fastest, pareto, search
     from lstmith.tuning.task import Task, prepare
 
     if not 0 <= max_loss < float("inf"):
@@ -50,20 +50,18 @@ def command(
             f"is {max_loss:g}, but the design without any saving already loses {exact.loss:.4g}",
             "accept more, or compile with more bits",
         )
-    with progress("trying policies", trials) as report:
-        tried = search(
-            functools.partial(prepare, design, data, metric),
-            task.space,
-            trials=trials,
-            max_loss=max_loss,
-            seed=seed,
-            workers=min(workers or os.cpu_count() or 1, MOST_WORKERS),
-            report=report,
-        )
+    processes = min(workers or os.cpu_count() or 1, MOST_WORKERS)
+    with (
+        progress("trying policies", trials) as report,
+        Workers(functools.partial(prepare, design, data, metric), processes) as measure,
+    ):
+        tried = search(measure, task.space, trials=trials, max_loss=max_loss, seed=seed, report=report)
     best = fastest(tried, max_loss)
     if best is None:
         raise UserError("option --trials", f"is {trials}, too few to find a policy within the loss", "give more")
-    front = pareto([*tried])
+    front = pareto(tried)
+    if best not in front:
+        front = sorted([*front, best], key=lambda trial: trial.measured.cycles)
     points = []
     judge = task.evaluator(task.split.heldout, cuts=False)
     with progress("judging on held-out data", len(front)) as report:

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from lstmith.golden.activity import LayerTrace
 from lstmith.golden.config import EngineConfig
-from lstmith.golden.pass_words import entry_words
-from lstmith.golden.quantised import QuantLayer, QuantNetwork
+from lstmith.golden.quantised import QuantNetwork
+from lstmith.host.activity import Activity, count_activity
+from lstmith.host.energy import estimate_energy
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -23,28 +24,29 @@ class Costs:
     Parameters
     ----------
     cycles : int64 [S]
-    words : int64 [S]
-        16-bit weight words that each lane read.
     lowered : float64 [S]
         Part of the step's layers and folds that the monitor or a forced choice ran below the layer's precision.
     entries, low_entries : int64 [S]
         List entries of all layers, and those on a lower image, by their size or by the step's precision.
     skipped, restarts : bool [S]
         Steps that did nothing; steps in which the first layer recomputed its sums.
+    activities : tuple of Activity
+        What was counted, of one run each.
     """
 
     cycles: IntArray
-    words: IntArray
     lowered: FloatArray
     entries: IntArray
     low_entries: FloatArray
     skipped: npt.NDArray[np.bool_]
     restarts: npt.NDArray[np.bool_]
+    activities: tuple[Activity, ...]
 
     @classmethod
     def of(
         cls,
         network: QuantNetwork,
+        config: EngineConfig,
         traces: list[LayerTrace],
         cycles: IntArray,
         counted: npt.NDArray[np.bool_],
@@ -58,18 +60,32 @@ class Costs:
         low_entries = sum(each[..., 1] + each[..., 0] * part for each, part in zip(entries, low_parts, strict=True))
         return cls(
             cycles=cycles[counted],
-            words=np.sum([_words(layer, trace) for layer, trace in layers], axis=0)[counted],
             lowered=low_parts.mean(axis=0)[counted],
             entries=np.sum(entries, axis=(0, 3))[counted],
             low_entries=low_entries[counted],
             skipped=skipped[counted],
             restarts=(traces[0].restart & ~skipped)[counted],
+            activities=(count_activity(network, config, traces, counted),),
         )
 
     @classmethod
     def joined(cls, parts: list[Costs]) -> Costs:
         """Costs of several runs together."""
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+        arrays = [name for name in vars(parts[0]) if name != "activities"]
+        return cls(
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays},
+            activities=tuple(activity for part in parts for activity in part.activities),
+        )
+
+    def energy(self, config: EngineConfig) -> float:
+        """Estimated pJ per step, with the default constants of :mod:`lstmith.host.energy`."""
+        steps = len(self.cycles)
+        # The estimate is linear, so parts may be added; the cycles are all counted with the first.
+        totals = [
+            float(estimate_energy(activity, config, 0 if index else int(self.cycles.sum()), steps)["total_pj"])
+            for index, activity in enumerate(self.activities)
+        ]
+        return sum(totals)
 
     @property
     def cycles_per_step(self) -> float:
@@ -83,9 +99,3 @@ def dense_cycles(network: QuantNetwork, config: EngineConfig) -> int:
         config.folds(layer.units) * (layer.inputs + layer.units) * config.words_per_entry(layer.precision)
         for layer in network.layers
     )
-
-
-def _words(layer: QuantLayer, trace: LayerTrace) -> IntArray:
-    """Words that a lane reads, int64 [N, T]; all folds of a layer count, idle lanes of the last one too."""
-    words = entry_words(layer, trace.levels)
-    return np.where(trace.skipped, 0, np.einsum("ntfk,ntk->nt", words, trace.entries))

@@ -94,7 +94,7 @@ class GoldenEngine:
                 else self._forced(batch, policies, state, marks, forced)
             )
             cycles = self._timing.cycles(traces, policies, marks)
-            costs.append(Costs.of(self.network, traces, cycles, batch.counted))
+            costs.append(Costs.of(self.network, self.config, traces, cycles, batch.counted))
             used = traces if every_layer else traces[-1:]
             h = np.concatenate([trace.h for trace in used], axis=2) * np.float32(2.0**-H_FRAC)
             found += [
@@ -105,6 +105,12 @@ class GoldenEngine:
     def cycles(self, traces: list[LayerTrace], policies: list[Policy], hints: Bools | None) -> npt.NDArray[np.int64]:
         """See :meth:`lstmith.golden.cycles.CycleModel.cycles`."""
         return self._timing.cycles(traces, policies, hints)
+
+    def force(self, state: list[LayerState], low: Bools) -> None:
+        """Replace the monitor's verdicts for the next step; low is bool [N]."""
+        for each, layer in zip(state, self.network.layers, strict=True):
+            level = np.where(low, layer.images[0], layer.precision)
+            each.levels = [np.broadcast_to(level[:, None], each.levels[0].shape)] * 2
 
     def _state(self, policies: list[Policy], batch: Batch) -> list[LayerState]:
         if batch.state is None:
@@ -118,9 +124,7 @@ class GoldenEngine:
         steps = []
         for t in range(batch.x.shape[1]):
             now = slice(t, t + 1)
-            for each, layer in zip(state, self.network.layers, strict=True):
-                level = np.where(low[:, t], layer.images[0], layer.precision)
-                each.levels = [np.broadcast_to(level[:, None], each.levels[0].shape)] * 2
+            self.force(state, low[:, t])
             steps.append(
                 self.model.run(
                     batch.x[:, now], policies, state, restart=t == 0, hints=None if marks is None else marks[:, now]

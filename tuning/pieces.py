@@ -25,9 +25,9 @@ Values = npt.NDArray[Any]
 FloatStates = list[tuple[FloatArray, FloatArray]]  #: per layer (h, c), each float64 [N, H]
 IntStates = list[tuple[IntArray, IntArray]]  #: per layer (h, c), each int64 [N, H]
 
-ROWS = 64  #: pieces that run side by side; more gain little and cost memory
+ROWS = 48  #: pieces that run side by side; more gain little and cost memory
 SHORTEST = 96  #: steps that count of a piece, so that the lead stays a small part of the work
-LEAD = 32  #: steps of a piece before those that count
+LEAD = 48  #: steps of a piece before those that count: more than between two restarts of the sums
 PADDING = 1.25  #: longest over shortest in a batch: steps past a piece's end are wasted
 
 

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import optuna
 
@@ -19,7 +20,7 @@ from lstmith.golden.errors import UserError
 from lstmith.golden.policy import Policy
 from lstmith.golden.policy_file import describe_policy
 
-from .space import Params, Space
+from .space import Params
 
 #: Trials proposed together.
 ROUND = 8
@@ -27,6 +28,10 @@ ROUND = 8
 INTEREST = 3.0
 #: Trials before the sampler's model guides it, beside the known starts.
 RANDOM_TRIALS = 8
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -40,14 +45,18 @@ class Measured:
         How much worse than float, in the metric's unit; negative if better.
     cycles : float
         Per step, mean.
+    error : float
+        Mean absolute difference of h from float.
     """
 
     metric: float
     loss: float
     cycles: float
+    error: float
 
 
 Evaluate = Callable[[list[Policy]], Measured]
+Measure = Callable[[list[list[Policy]]], list[Measured]]
 
 
 @dataclass(frozen=True)
@@ -58,14 +67,27 @@ class Trial:
     measured: Measured
 
 
+class Choices(Protocol):
+    """What is searched; see :class:`.space.Space`."""
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Values of each parameter."""
+
+    def policies(self, params: Params) -> list[Policy]:
+        """What parameters stand for."""
+
+    def starts(self) -> list[Params]:
+        """What is tried first."""
+
+
 def search(
-    prepare: Callable[[], Evaluate],
-    space: Space,
+    measure: Measure,
+    space: Choices,
     *,
     trials: int,
     max_loss: float,
     seed: int = 1,
-    workers: int = 2,
     starts: list[Params] | None = None,
     report: Callable[[int], None] | None = None,
 ) -> list[Trial]:
@@ -73,15 +95,14 @@ def search(
 
     Parameters
     ----------
-    prepare : callable
-        Makes the function that measures a policy; called once in each worker, so it must be picklable.
-    space : Space
+    measure : callable
+        Measures several policies, such as :class:`Workers` do.
+    space : Choices
     trials : int
         Policies to propose; one that was proposed before is not measured again.
     max_loss : float
         What the user will accept: the search spends itself near it.
     seed : int
-    workers : int
     starts : list of Params or None
         Tried first; the space's own if None.
     report : callable or None
@@ -107,19 +128,18 @@ def search(
         for name, size in space.sizes.items()
     }
     known: dict[str, Trial] = {}
-    with _Workers(prepare, workers) as measure:
-        for first in range(0, trials, ROUND):
-            asked = [study.ask(choices) for _ in range(min(ROUND, trials - first))]
-            proposed = [space.policies({name: int(value) for name, value in one.params.items()}) for one in asked]
-            fresh = {_key(policies): policies for policies in proposed if _key(policies) not in known}
-            for key, found in zip(fresh, measure(list(fresh.values())), strict=True):
-                known[key] = Trial(fresh[key], found)
-            for one, policies in zip(asked, proposed, strict=True):
-                measured = known[_key(policies)].measured
-                one.set_constraint("loss", measured.loss - limit)
-                study.tell(one, [max(measured.loss, 0.0), measured.cycles])
-            if report is not None:
-                report(first + len(asked))
+    for first in range(0, trials, ROUND):
+        asked = [study.ask(choices) for _ in range(min(ROUND, trials - first))]
+        proposed = [space.policies({name: int(value) for name, value in one.params.items()}) for one in asked]
+        fresh = {_key(policies): policies for policies in proposed if _key(policies) not in known}
+        for key, found in zip(fresh, measure(list(fresh.values())), strict=True):
+            known[key] = Trial(fresh[key], found)
+        for one, policies in zip(asked, proposed, strict=True):
+            measured = known[_key(policies)].measured
+            one.set_constraint("loss", measured.loss - limit)
+            study.tell(one, [max(measured.loss, 0.0), measured.cycles])
+        if report is not None:
+            report(first + len(asked))
     return list(known.values())
 
 
@@ -133,29 +153,57 @@ def pareto(trials: list[Trial]) -> list[Trial]:
 
 
 def fastest(trials: list[Trial], max_loss: float) -> Trial | None:
-    """The policy with the fewest cycles among those that lose at most ``max_loss``."""
-    able = [trial for trial in trials if trial.measured.loss <= max_loss]
+    """The policy with the fewest cycles among those whose loss, and whose expected loss, is at most ``max_loss``.
+
+    Of many policies some lose little by luck, and a choice by the loss alone finds just those. So the loss that is
+    usual at a policy's error of h counts as well.
+    """
+    expected = expected_losses([trial.measured for trial in trials])
+    able = [trial for trial, usual in zip(trials, expected, strict=True) if max(usual, trial.measured.loss) <= max_loss]
     return min(able, key=lambda trial: (trial.measured.cycles, trial.measured.loss), default=None)
+
+
+def expected_losses(measured: list[Measured]) -> list[float]:
+    """Loss as a rising function of the error of h, fitted by least squares over all policies: one value for each."""
+    order = sorted(range(len(measured)), key=lambda index: (measured[index].error, measured[index].loss))
+    # Pool adjacent violators: blocks of (mean, members) with rising means.
+    blocks: list[tuple[float, list[int]]] = []
+    for index in order:
+        mean, members = measured[index].loss, [index]
+        while blocks and blocks[-1][0] >= mean:
+            before, others = blocks.pop()
+            mean = (before * len(others) + mean * len(members)) / (len(others) + len(members))
+            members = others + members
+        blocks.append((mean, members))
+    found = {index: mean for mean, members in blocks for index in members}
+    return [found[index] for index in range(len(measured))]
 
 
 def _key(policies: list[Policy]) -> str:
     return json.dumps([describe_policy(policy) for policy in policies])
 
 
-class _Workers:
-    """Measures lists of policies, in this process if there is one worker."""
+class Workers(Generic[Item, Result]):
+    """Processes that apply a function to items; this one if there is a single worker.
 
-    def __init__(self, prepare: Callable[[], Evaluate], workers: int):
+    Parameters
+    ----------
+    prepare : callable
+        Makes the function; called once in each worker, so it must be picklable.
+    workers : int
+    """
+
+    def __init__(self, prepare: Callable[[], Callable[[Item], Result]], workers: int):
         self._prepare, self._count = prepare, workers
         self._pool: ProcessPoolExecutor | None = None
 
-    def __enter__(self) -> Callable[[list[list[Policy]]], list[Measured]]:
+    def __enter__(self) -> Callable[[list[Item]], list[Result]]:
         if self._count == 1:
-            evaluate = self._prepare()
-            return lambda wanted: [evaluate(policies) for policies in wanted]
+            function = self._prepare()
+            return lambda items: [function(item) for item in items]
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(self._count, context, initializer=_begin, initargs=(self._prepare,))
-        return self._measure
+        return self._apply
 
     def __exit__(self, kind: object, *_: object) -> None:
         if self._pool is not None:
@@ -164,30 +212,30 @@ class _Workers:
                     process.terminate()
             self._pool.shutdown(wait=kind is None, cancel_futures=True)
 
-    def _measure(self, wanted: list[list[Policy]]) -> list[Measured]:
+    def _apply(self, items: list[Item]) -> list[Result]:
         assert self._pool is not None
-        found = []
-        for outcome in self._pool.map(_measure, wanted):
-            if isinstance(outcome, tuple):
+        found: list[Result] = []
+        for refused, outcome in self._pool.map(_apply, items):
+            if refused:
                 raise UserError(*outcome)
             found.append(outcome)
         return found
 
 
-_evaluate: Evaluate | None = None
+_function: Callable[[Any], Any] | None = None
 
 
-def _begin(prepare: Callable[[], Evaluate]) -> None:
+def _begin(prepare: Callable[[], Callable[[Any], Any]]) -> None:
     """Start a worker; an interrupt is the parent's to handle."""
-    global _evaluate  # noqa: PLW0603 - what a worker process is for
+    global _function  # noqa: PLW0603 - what a worker process is for
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _evaluate = prepare()
+    _function = prepare()
 
 
-def _measure(policies: list[Policy]) -> Measured | tuple[str, str, str]:
-    """One policy; a user error comes back as its parts, for exceptions of three arguments do not travel."""
-    assert _evaluate is not None
+def _apply(item: Any) -> tuple[bool, Any]:
+    """One item; a user error comes back as its parts, for exceptions of three arguments do not travel."""
+    assert _function is not None
     try:
-        return _evaluate(policies)
+        return False, _function(item)
     except UserError as error:
-        return error.where, error.problem, error.fix
+        return True, (error.where, error.problem, error.fix)

@@ -6,7 +6,7 @@ is an h as well. A threshold is an index into a ladder, since what matters of it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from .pieces import Float32
 Params = dict[str, int]
 
 TAUS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32, 48, 63, 96, 127, 192, 255)
-THETAS = (0, 1, 2, 3, 4, 6, 8)
-REFRESHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+#: For an 8-bit grid, and for a 16-bit one, whose steps are 2^7 or 2^8 finer.
+THETAS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
+FINE_THETAS = (0, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
+REFRESHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 RATIOS = (2, 4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128)
 UNIT_PARTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7)
 HYSTERESES = (0, 1, 2, 4, 8, 16)
@@ -44,10 +46,12 @@ class Space:
         Values of each parameter: it is an index below this.
     modes : tuple of Mode
     monitors : tuple of (Rule, Scope)
-    thetas_x : tuple of int
-        Ladder of the input's threshold.
+    thetas_x, thetas_h : tuple of int
+        Ladders of the thresholds of the input and of h.
     changes : tuple of int
         Ladder of the skip rule.
+    fixed : dict of str to int
+        Parameters that are not searched; what is neither fixed nor searched is lowest.
     """
 
     network: QuantNetwork
@@ -56,7 +60,9 @@ class Space:
     modes: tuple[Mode, ...]
     monitors: tuple[tuple[Rule, Scope], ...]
     thetas_x: tuple[int, ...]
+    thetas_h: tuple[int, ...]
     changes: tuple[int, ...]
+    fixed: Params = field(default_factory=dict)
 
     @classmethod
     def of(cls, network: QuantNetwork, config: EngineConfig, xs: list[Float32], skips: bool = True) -> Space:
@@ -71,15 +77,16 @@ class Space:
         images = config.mixed and all(layer.images for layer in network.layers)
         mode_choice = (Mode.SKIP, Mode.DELTA, *((Mode.AUTO,) if config.mixed else ()))
         monitors: tuple[tuple[Rule, Scope], ...] = ((Rule.OFF, Scope.LAYER),)
-        narrow = all(max(layer.x_grid.span, layer.h_grid.span) <= PACKED_OPERAND for layer in network.layers)
+        narrow = all(
+            max(layer.x_grid.span, layer.h_grid.span) <= PACKED_OPERAND or 4 not in layer.images
+            for layer in network.layers
+        )
         if config.monitor and images and narrow:
             scopes = (Scope.LAYER, Scope.FOLD) if config.folds(first.units) > 1 else (Scope.LAYER,)
             monitors += tuple((rule, scope) for rule in (Rule.RATIO, Rule.COUNT) for scope in scopes)
-        # A 16-bit input has steps 2^7 or 2^8 finer than an 8-bit one.
-        unit = max(1, (first.x_grid.high - first.x_grid.low + 1) // 256)
-        thetas_x = tuple(theta * unit for theta in THETAS)
+        thetas_x, thetas_h = (FINE_THETAS if grid.shift == 0 else THETAS for grid in (first.x_grid, first.h_grid))
         changes = (0, *_changes(network, xs)) if config.skip and skips else (0,)
-        sizes = {"mode": len(mode_choice), "theta_x": len(thetas_x), "theta_h": len(THETAS)}
+        sizes = {"mode": len(mode_choice), "theta_x": len(thetas_x), "theta_h": len(thetas_h)}
         if config.mixed:
             sizes["refresh"] = len(REFRESHES)
         if images:
@@ -94,21 +101,23 @@ class Space:
             sizes |= {"change": len(changes), "limit": len(LIMITS)}
         if network.masks > 1:
             sizes["active"] = network.masks
-        return cls(network, config, sizes, mode_choice, monitors, thetas_x, changes)
+        return cls(network, config, sizes, mode_choice, monitors, thetas_x, thetas_h, changes)
 
     def policies(self, params: Params) -> list[Policy]:
         """The policies that parameters stand for; a refresh whose sums could overflow is shortened."""
 
+        params = {**self.fixed, **params}
+
         def at(name: str, ladder: tuple[int, ...]) -> int:
             return ladder[params.get(name, 0)]
 
-        mode = self.modes[params["mode"]]
+        mode = self.modes[params.get("mode", 0)]
         keeps = mode in KEEPING
         rule, scope = self.monitors[params.get("monitor", 0)]
         first = Policy(
             mode,
             theta_x=at("theta_x", self.thetas_x) if keeps else 0,
-            theta_h=at("theta_h", THETAS) if keeps else 0,
+            theta_h=at("theta_h", self.thetas_h) if keeps else 0,
             tau_x=at("tau_x", TAUS) if keeps else 0,
             tau_h=at("tau_h", TAUS) if keeps else 0,
             restart_tau_x=at("restart_tau_x", TAUS),
@@ -116,7 +125,7 @@ class Space:
             monitor=self._monitor(rule, scope, params),
         )
         if keeps and first.mixes:
-            first = replace(first, refresh=REFRESHES[params["refresh"]])
+            first = replace(first, refresh=at("refresh", REFRESHES))
         if change := at("change", self.changes):
             first = replace(first, skip=Skip(change=change, limit=at("limit", LIMITS)))
         while True:
@@ -135,12 +144,13 @@ class Space:
         monitor = policy.monitor
         pairs: dict[str, tuple[tuple[int, ...], int]] = {
             "theta_x": (self.thetas_x, policy.theta_x),
-            "theta_h": (THETAS, policy.theta_h),
+            "theta_h": (self.thetas_h, policy.theta_h),
             "refresh": (REFRESHES, policy.refresh or REFRESHES[-1]),
             "tau_x": (TAUS, policy.tau_x),
             "tau_h": (TAUS, policy.tau_h),
             "restart_tau_x": (TAUS, policy.restart_tau_x),
             "restart_tau_h": (TAUS, policy.restart_tau_h),
+            "mode": (tuple(range(len(self.modes))), self.modes.index(policy.mode) if policy.mode in self.modes else 0),
             "ratio": (RATIOS, monitor.low),
             "hysteresis": (HYSTERESES, monitor.hysteresis),
             "warmup": (WARMUPS, monitor.warmup),
@@ -151,7 +161,6 @@ class Space:
         for name, (ladder, value) in pairs.items():
             if name in found:
                 found[name] = int(np.abs(np.array(ladder[: self.sizes[name]]) - value).argmin())
-        found["mode"] = self.modes.index(policy.mode) if policy.mode in self.modes else 0
         if "monitor" in found and (monitor.rule, monitor.scope) in self.monitors:
             found["monitor"] = self.monitors.index((monitor.rule, monitor.scope))
         return found
@@ -159,15 +168,38 @@ class Space:
     def starts(self) -> list[Params]:
         """Policies that are known to be sensible, exact ones first."""
         keeping = Mode.AUTO if Mode.AUTO in self.modes else Mode.DELTA
-        known = [Policy(keeping), Policy(Mode.SKIP), Policy(keeping, theta_h=1), Policy(keeping, theta_h=2)]
-        if "tau_x" in self.sizes:
+        known = [Policy(keeping), Policy(Mode.SKIP)]
+        known += [
+            Policy(keeping, theta_x=self.thetas_x[x], theta_h=self.thetas_h[h]) for x, h in ((0, 1), (0, 2), (1, 2))
+        ]
+        names = {*self.sizes, *self.fixed}
+        if "tau_x" in names:
             known += [Policy(keeping, tau_x=tau, tau_h=tau, refresh=age) for tau in (2, 4, 8) for age in (8, 16)]
             known += [Policy(keeping, tau_x=2, tau_h=4, restart_tau_x=2, restart_tau_h=4, refresh=8)]
-        if "monitor" in self.sizes:
+            known += [
+                Policy(
+                    keeping,
+                    theta_x=self.thetas_x[x],
+                    theta_h=self.thetas_h[1],
+                    tau_x=4,
+                    tau_h=5,
+                    refresh=age,
+                    restart_tau_x=1,
+                    restart_tau_h=2,
+                )
+                for x, age in ((0, 8), (1, 16))
+            ]
+            known += [Policy(Mode.SKIP, restart_tau_x=tau, restart_tau_h=tau) for tau in (4, 8)]
+        if "monitor" in names:
             watch = Monitor(Rule.RATIO, Scope.LAYER, low=10)
             known += [Policy(keeping, tau_x=tau, tau_h=tau, refresh=8, monitor=watch) for tau in (0, 4)]
         # Two may be the same on a design's ladders.
         return [dict(pairs) for pairs in dict.fromkeys(tuple(self.params(policy).items()) for policy in known)]
+
+    def only(self, fixed: Params, *free: str) -> Space:
+        """The same choices, but for few parameters, the others fixed or lowest."""
+        sizes = {name: size for name, size in self.sizes.items() if name in free}
+        return replace(self, sizes=sizes, fixed=fixed)
 
     def _monitor(self, rule: Rule, scope: Scope, params: Params) -> Monitor:
         if rule is Rule.OFF:
@@ -179,10 +211,10 @@ class Space:
         return Monitor(
             rule,
             scope,
-            low=RATIOS[params["ratio"]] if ratio else max(1, round(units * UNIT_PARTS[params["part"]])),
-            hysteresis=HYSTERESES[params["hysteresis"]],
+            low=RATIOS[params.get("ratio", 0)] if ratio else max(1, round(units * UNIT_PARTS[params.get("part", 0)])),
+            hysteresis=HYSTERESES[params.get("hysteresis", 0)],
             theta=2,
-            warmup=WARMUPS[params["warmup"]],
+            warmup=WARMUPS[params.get("warmup", 0)],
         )
 
     def _layer(self, first: Policy, index: int, mask: int) -> Policy:

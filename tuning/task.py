@@ -17,7 +17,7 @@ from lstmith.golden.policy import Mode, Policy
 
 from .activity import dense_cycles
 from .engine import GoldenEngine, Prepared
-from .metrics import Float32, Labels, Material, Quality, named
+from .metrics import Float32, Labels, Material, Quality, h_error, named
 from .pieces import Recorded, Segment
 from .search import Evaluate, Measured
 from .space import Space
@@ -92,7 +92,8 @@ class Task:
         material = Material(
             self.design, self.where, self._xs(segments), self._labels(segments), reference, self.sequences.source
         )
-        return Evaluator(engine, engine.prepared(self.recorded, segments, cuts=cuts), named(self.metric, material))
+        prepared = engine.prepared(self.recorded, segments, cuts=cuts)
+        return Evaluator(engine, prepared, named(self.metric, material), reference)
 
     def exact(self) -> list[Policy]:
         """The policy that changes nothing: every column at the layers' precision."""
@@ -112,13 +113,14 @@ class Task:
 class Evaluator:
     """Measures policies on one part of the data."""
 
-    def __init__(self, engine: GoldenEngine, prepared: Prepared, quality: Quality):
-        self._engine, self._prepared, self.quality = engine, prepared, quality
+    def __init__(self, engine: GoldenEngine, prepared: Prepared, quality: Quality, reference: list[Float32]):
+        self._engine, self._prepared, self.quality, self._reference = engine, prepared, quality, reference
 
     def __call__(self, policies: list[Policy]) -> Measured:
         """See :class:`.search.Measured`."""
         run = self._engine.run(self._prepared, policies)
-        return Measured(*self.quality.measure(run.h), run.costs.cycles_per_step)
+        metric, loss = self.quality.measure(run.h)
+        return Measured(metric, loss, run.costs.cycles_per_step, h_error(run.h, self._reference))
 
 
 def prepare(folder: Path, data: Path, metric: str) -> Evaluate:

@@ -17,7 +17,7 @@ from lstmith.golden.policy_check import check_policies
 from lstmith.golden.policy_file import load_policy
 from lstmith.tuning.engine import GoldenEngine
 from lstmith.tuning.pieces import Recorded, Segment, spans_of
-from lstmith.tuning.search import Measured, Trial, fastest, pareto, search
+from lstmith.tuning.search import Measured, Trial, Workers, expected_losses, fastest, pareto, search
 from lstmith.tuning.space import Space
 from lstmith.tuning.split import split
 from lstmith.tuning.task import Task, prepare
@@ -114,14 +114,8 @@ def test_search_does_not_depend_on_the_workers(design: Path, tmp_path: Path, rng
     task = Task.load(design, data, "h_error")
 
     def found(workers: int, seed: int) -> list[Trial]:
-        return search(
-            functools.partial(prepare, design, data, "h_error"),
-            task.space,
-            trials=32,
-            max_loss=0.02,
-            seed=seed,
-            workers=workers,
-        )
+        with Workers(functools.partial(prepare, design, data, "h_error"), workers) as measure:
+            return search(measure, task.space, trials=32, max_loss=0.02, seed=seed)
 
     first = found(1, 1)
     assert first == found(2, 1)
@@ -131,7 +125,7 @@ def test_search_does_not_depend_on_the_workers(design: Path, tmp_path: Path, rng
 def test_pareto_and_choice() -> None:
     """The Pareto set has no point that another beats, and the choice is its fastest within the loss."""
     trials = [
-        Trial([Policy(theta_h=index)], Measured(loss, loss, cycles))
+        Trial([Policy(theta_h=index)], Measured(loss, loss, cycles, loss))
         for index, (cycles, loss) in enumerate([(100, 0.0), (50, 0.2), (60, 0.3), (40, 0.5), (50, 0.1)])
     ]
     front = pareto(trials)
@@ -141,6 +135,27 @@ def test_pareto_and_choice() -> None:
     assert best is not None
     assert best.measured.cycles == 50
     assert fastest(trials, -1.0) is None
+
+
+def test_luck_is_not_chosen() -> None:
+    """A fast policy that lost little by chance is passed over if others with its error lose more."""
+    figures = [
+        (100.0, 0.0, 0.1),
+        (60.0, 0.0, 0.2),
+        (50.0, 0.3, 0.3),
+        (41.0, 0.5, 0.4),
+        (40.0, 0.0, 0.41),
+        (30.0, 0.6, 0.5),
+    ]
+    trials = [
+        Trial([Policy(theta_h=index)], Measured(loss, loss, cycles, error))
+        for index, (cycles, loss, error) in enumerate(figures)
+    ]
+    expected = expected_losses([trial.measured for trial in trials])
+    assert expected == pytest.approx([0.0, 0.0, 0.8 / 3, 0.8 / 3, 0.8 / 3, 0.6])
+    best = fastest(trials, 0.1)
+    assert best is not None
+    assert best.measured.cycles == 60
 
 
 def test_heldout_data_does_not_steer_the_search(

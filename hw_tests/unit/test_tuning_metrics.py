@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def test_an_own_metric(
 )
 def test_bad_input_is_one_line(
     options: list[str],
-    content: dict[str, np.ndarray],
+    content: dict[str, Any],
     told: str,
     design: Path,
     tmp_path: Path,
@@ -113,7 +114,8 @@ def test_bad_input_is_one_line(
 ) -> None:
     """Exit code 2, one line, nothing written."""
     given = [option.replace("{own}", own) for option in options]
-    assert tune(tmp_path, design, *given, **{"x": walk(rng, 200), **content}) == 2
+    arrays: dict[str, Any] = {"x": walk(rng, 200), **content}
+    assert tune(tmp_path, design, *given, **arrays) == 2
     message = capsys.readouterr().err
     assert message.count("\n") == 1
     assert told in message

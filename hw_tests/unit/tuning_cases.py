@@ -15,7 +15,8 @@ WIDTH, UNITS = 3, 6
 def compiled(folder: Path, rng: np.random.Generator) -> Path:
     """A network of random weights as a design."""
     shapes = {"W_ih": (4 * UNITS, WIDTH), "W_hh": (4 * UNITS, UNITS), "b_ih": (4 * UNITS,), "b_hh": (4 * UNITS,)}
-    np.savez(folder / "model.npz", **{name: rng.normal(0, 0.5, shape) for name, shape in shapes.items()})
+    arrays: dict[str, Any] = {name: rng.normal(0, 0.5, shape) for name, shape in shapes.items()}
+    np.savez(folder / "model.npz", **arrays)
     np.savez(folder / "calibration.npz", x=walk(rng, 60))
     model, calibration, design = (str(folder / name) for name in ("model.npz", "calibration.npz", "design"))
     assert execute(["compile", model, "--calibration", calibration, "--target", "generic", "-o", design]) == 0
