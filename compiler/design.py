@@ -35,12 +35,12 @@ FORMAT = 2
 
 _MARKER = "design.json"
 _GRAPH = "graph"
-_QUANT_ARRAYS = ("weights", "mantissa", "shift", "bias", "peep", "reduced_bias", "idle_h")
+_QUANT_ARRAYS = ("weights", "mantissa", "shift", "bias", "peep", "reduced_bias", "idle_h", "order")
 _QUANT_GRIDS = ("x_grid", "h_grid")
 _QUANT_LISTS = ("images", "counts")
 _QUANT_SCALARS: dict[str, type] = {"precision": int, "c_frac": int, "peep_shift": int, "x_lsb": float}
 _FLOAT_ARRAYS = ("w_ih", "w_hh", "bias", "peep", "h0", "c0")
-_OPTIONAL = ("_peep", "_reduced_bias", "_idle_h", "_h0", "_c0")
+_OPTIONAL = ("_peep", "_reduced_bias", "_idle_h", "_order", "_h0", "_c0")
 _PREDICTOR = "predictor"
 _REMEDY = "compile the model again"
 

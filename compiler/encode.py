@@ -7,7 +7,7 @@ import numpy as np
 from lstmith.golden.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, REQUANT_PRESHIFT, SHIFT_BITS, Z_FRAC
 from lstmith.golden.errors import UserError
 from lstmith.golden.network import FloatArray, FloatNetwork
-from lstmith.golden.quantised import IntArray, QuantNetwork
+from lstmith.golden.quantised import IntArray, QuantLayer, QuantNetwork
 
 #: Fraction bits of the requantiser's result, one more than z's.
 RESULT_FRAC = Z_FRAC + 1
@@ -49,6 +49,13 @@ def encode_scales(scale: FloatArray, requant_width: int, name: str) -> tuple[Int
             "scale the inputs and input weights so that weights are smaller, or use more weight bits",
         )
     return mantissa, shift
+
+
+def row_scale(layer: QuantLayer, requant_width: int) -> FloatArray:
+    """Real value that one LSB of each row's sum has in the pre-activation, float64 [4H]."""
+    power = float(REQUANT_PRESHIFT + 2 - (requant_width - 3) - RESULT_FRAC)
+    scale: FloatArray = layer.mantissa * np.exp2(power - layer.shift)
+    return scale
 
 
 def encode_bias(bias: FloatArray, mantissa: IntArray, shift: IntArray, requant_width: int, name: str) -> IntArray:

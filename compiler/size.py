@@ -251,10 +251,10 @@ def _config(
         units=sum(layer.units for layer in layers),
         inputs=network.inputs,
         layers=len(layers),
+        masks=network.masks,
         mixed=not small,
         monitor=not small and any(layer.images for layer in layers),
         skip=not small,
-        masks=network.masks,
     )
 
 

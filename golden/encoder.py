@@ -38,6 +38,12 @@ def follow(value: IntArray, reference: IntArray, mode: Mode, theta: int, exact: 
     return np.where(exact | (np.abs(value - reference) > theta), value, reference)
 
 
+def distance(value: IntArray, reference: IntArray) -> IntArray:
+    """Size of every change as the skip rule counts it: one's complement, so a fall counts one less."""
+    change = value - reference
+    return np.where(change < 0, ~change, change)
+
+
 def listed(operand: IntArray, mode: Mode) -> BoolArray:
     """Which columns a list holds, bool [N, C]."""
     return np.ones(operand.shape, dtype=bool) if mode is Mode.DENSE else operand != 0

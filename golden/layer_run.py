@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .activity import LOW, RELOAD, START, LayerState, LayerTrace
 from .cell import cell_step
-from .encoder import BoolArray, follow, listed
+from .encoder import BoolArray, distance, follow, listed
 from .monitor import judge, lag
 from .policy import Mode, Policy, Rule
 from .quantised import IntArray, QuantLayer
@@ -121,7 +121,7 @@ class LayerRun:
         if rule.predictor:
             skips |= state.predicted
         if rule.change:
-            skips |= np.abs(self._grid_x[:, t] - state.x_reference).sum(axis=1) < rule.change
+            skips |= distance(self._grid_x[:, t], state.x_reference).sum(axis=1) < rule.change
         return self._marked[:, t] | (skips & (state.skip_run < rule.limit))
 
     def _change_mask(self, t: int, computed: BoolArray | None) -> tuple[BoolArray, BoolArray]:

@@ -90,7 +90,8 @@ class Skip(_Checked):
     Parameters
     ----------
     change : int
-        Skips a step if sum |x - x of the last computed step|, in LSBs of the operand grid, is below this.
+        Skips a step if sum |x - x of the last computed step|, in LSBs of the operand grid, is below this
+        (see ``golden.encoder.distance``).
     hints : bool
         Skips the steps that the input marks.
     predictor : bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from .config import BIAS_BITS, H_FRAC, MANTISSA_BITS, MASKS, PEEP_BITS, PRECISIONS, SHIFT_BITS
 
 IntArray = npt.NDArray[np.int64]
+T = TypeVar("T", bound=np.generic)
 
 #: Width of a predictor's weight, and its largest magnitude.
 PREDICTOR_BITS = 4
@@ -88,6 +90,8 @@ class QuantLayer:
         Bias at each count, the mean of the dropped units folded in.
     idle_h : int64 [H] or None
         What h of a dropped unit counts as, Q1.15.
+    order : int64 [H] or None
+        Place of each unit in the source network; None if they are in its order.
     """
 
     precision: int
@@ -105,6 +109,7 @@ class QuantLayer:
     counts: tuple[int, ...] = ()
     reduced_bias: IntArray | None = None
     idle_h: IntArray | None = None
+    order: IntArray | None = None
 
     def __post_init__(self) -> None:
         rows, columns = self.weights.shape
@@ -141,7 +146,21 @@ class QuantLayer:
             or tuple(sorted(set(self.images))) != self.images
         ):
             raise ValueError(f"Images must be ascending widths below {self.precision}, not {self.images!r}")
+        if self.order is not None and not np.array_equal(np.sort(self.order), np.arange(self.units)):
+            raise ValueError(f"Order must be a permutation of {self.units} units")
         self._check_counts()
+
+    def to_source(self, values: npt.NDArray[T]) -> npt.NDArray[T]:
+        """Values by unit, [..., H], in the source network's order."""
+        if self.order is None:
+            return values
+        restored = np.empty_like(values)
+        restored[..., self.order] = values
+        return restored
+
+    def from_source(self, values: npt.NDArray[T]) -> npt.NDArray[T]:
+        """Inverse of :meth:`to_source`."""
+        return values if self.order is None else values[..., self.order]
 
     def _check_counts(self) -> None:
         counts = (self.units, *self.counts, 0)

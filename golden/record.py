@@ -42,7 +42,8 @@ FIELDS: dict[str, int] = {
     # cell-state monitor
     "monitor_low": 10,
     "monitor_middle": 10,
-    "hysteresis": 10,
+    "low_leave": 11,  # thresholds while the precision or a lower one is in use
+    "middle_leave": 11,
     "restart_above": 10,
     "warmup": 8,
     "rule": 2,

@@ -112,7 +112,10 @@ def _masks(network: QuantNetwork, sequences: Sequences) -> IntArray | None:
 def _quantise_state(design: Design, state: list[tuple[FloatArray, FloatArray]]) -> list[tuple[IntArray, IntArray]]:
     c_limit = 1 << (design.engine.c_width - 1)
     return [
-        (_rounded(h, H_FRAC, 1 << H_FRAC), _rounded(c, layer.c_frac, c_limit))
+        (
+            layer.from_source(_rounded(h, H_FRAC, 1 << H_FRAC)),
+            layer.from_source(_rounded(c, layer.c_frac, c_limit)),
+        )
         for layer, (h, c) in zip(design.network.layers, state, strict=True)
     ]
 

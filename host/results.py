@@ -132,8 +132,8 @@ class EngineRun:
         pairs = list(zip(self.layers, self.network.layers, strict=True))
         return {
             "h": self.h,
-            "h_int": last.h,
-            "c_int": last.c,
+            "h_int": self.network.layers[-1].to_source(last.h),
+            "c_int": self.network.layers[-1].to_source(last.c),
             "precision": np.stack([run.precision(layer) for run, layer in pairs], axis=-1),
             "skipped": np.stack([run.skipped for run in self.layers], axis=-1),
             "active": np.stack([run.active for run in self.layers], axis=-1),

@@ -145,4 +145,6 @@ def _collect(problem: Problem, answers: list[Answer], seconds: float) -> EngineR
             for name, values in vars(one).items():
                 getattr(layer, name)[row, :steps] = values[0]
         cycles[row, :steps] = read_cycles(network, answer)
-    return EngineRun(network, tuple(layers), cycles, real_h(layers[-1].h), problem.valid, seconds)
+    return EngineRun(
+        network, tuple(layers), cycles, real_h(network.layers[-1].to_source(layers[-1].h)), problem.valid, seconds
+    )

@@ -71,7 +71,9 @@ def run_golden(problem: Problem) -> EngineRun:
         LayerRun.of_trace(layer, config, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)
     )
     activity = count_activity(network, config, traces, valid)
-    return EngineRun(network, layers, cycles, real_h(layers[-1].h), valid, seconds, activity)
+    return EngineRun(
+        network, layers, cycles, real_h(network.layers[-1].to_source(layers[-1].h)), valid, seconds, activity
+    )
 
 
 def run_in_float(problem: Problem) -> EngineRun:
@@ -84,8 +86,9 @@ def run_in_float(problem: Problem) -> EngineRun:
     layers = []
     for h, c, layer in zip(trace.h, trace.c, design.network.layers, strict=True):
         run = LayerRun.empty(layer, problem.x.shape[:2])
-        run.h[valid] = np.clip(np.rint(h * (1 << H_FRAC)), -(1 << H_FRAC), (1 << H_FRAC) - 1)[valid]
-        run.c[valid] = np.clip(np.rint(c * (1 << layer.c_frac)), -c_limit, c_limit - 1)[valid]
+        h_int = np.clip(np.rint(h * (1 << H_FRAC)), -(1 << H_FRAC), (1 << H_FRAC) - 1)
+        c_int = np.clip(np.rint(c * (1 << layer.c_frac)), -c_limit, c_limit - 1)
+        run.h[valid], run.c[valid] = layer.from_source(h_int)[valid], layer.from_source(c_int)[valid]
         run.active[valid] = layer.units
         layers.append(run)
     nothing = np.zeros(valid.shape, dtype=np.int64)

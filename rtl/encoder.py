@@ -159,7 +159,7 @@ class Encoder(wiring.Component):
         m.d.sync += [
             self.o_valid.eq(valid),
             self.o_tag.eq(tag),
-            self.o_distance.eq(Mux(change < 0, -change, change)),
+            self.o_distance.eq(change ^ change[-1].replicate(len(change))),
             references.w_addr[:place].eq(index),
         ]
         delta = self.o_candidates[DELTA]

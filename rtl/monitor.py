@@ -99,9 +99,9 @@ class Monitor(wiring.Component):
         judges, judges_last = delayed(m, ends, 1, "judges"), delayed(m, last, 1, "judges_last")
         levels = {"low": fields.level_low, "middle": fields.level_middle}
         limits = {
-            "low": fields.monitor_low + Mux(previous <= fields.level_low, fields.hysteresis, 0),
+            "low": Mux(previous <= fields.level_low, fields.low_leave, fields.monitor_low),
             "restless": fields.restart_above,
-            "middle": fields.monitor_middle + Mux(previous <= fields.level_middle, fields.hysteresis, 0),
+            "middle": Mux(previous <= fields.level_middle, fields.middle_leave, fields.monitor_middle),
         }
         at_once = self._at_once
         found: dict[str, Value] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -91,11 +91,15 @@ class Predictor(wiring.Component):
         ]
         late = Signal(signed(self._config.operand_width))
         m.d.comb += late.eq(delayed(m, self.entry.operand, weights.latency, "operand"))
-        flags = delayed(m, Cat(self.valid, self.entry.clears), weights.latency + 1, "flags")
+        clears = delayed(m, self.valid & self.entry.clears, weights.latency, "clears")
+        adds = delayed(m, self.valid, weights.latency + 1, "adds")
         product, total = Signal(signed(self._config.operand_width + PREDICTOR_BITS)), Signal(signed(PREDICTOR_SUM_BITS))
         m.d.sync += product.eq(late * weights.r_data)
-        with m.If(flags[0]):
-            m.d.sync += total.eq(Mux(flags[1], 0, total) + product)
+        # Cleared in the cycle before the first addition; the last one of the pass before is over by then.
+        with m.If(clears):
+            m.d.sync += total.eq(0)
+        with m.Elif(adds):
+            m.d.sync += total.eq(total + product)
         judged = delayed(m, self.captured, 3, "judged")
         with m.If(judged):
             m.d.sync += self.predicted.eq(total >= self.threshold)

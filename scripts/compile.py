@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from lstmith.boards.catalogue import DEFAULT, find_target
 from lstmith.compiler.data import load_sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.importer import load_model
+from lstmith.compiler.order import mean_h, order_on, parse_counts, with_counts
 from lstmith.compiler.quantise import LayerReport, Quantised, quantise
 from lstmith.compiler.size import SizingReport, limits_for, size_engine, size_with_images
 from lstmith.compiler.split import split_model
@@ -71,6 +73,10 @@ def command(
     lanes: Annotated[int | None, typer.Option(help="Lanes of the array.", show_default="most that are of use")] = None,
     mac: Annotated[Mac, typer.Option(help="Kind of multiply-accumulate unit.")] = Mac.DSP,
     layer: Annotated[str | None, typer.Option(help="Which LSTM, if the file holds several.")] = None,
+    active: Annotated[
+        str | None,
+        typer.Option(help="Active counts: 96,64 also runs with the 96 or 64 most important units; / separates layers."),
+    ] = None,
     images: Annotated[
         Images, typer.Option(help="auto: also store weights at a lower precision where there is room, for policies.")
     ] = Images.AUTO,
@@ -86,6 +92,7 @@ def command(
         mac=mac.value,
         layer=layer,
         images=images.value,
+        active=active,
     )
     design.save(output)
     _print(design, quantised, sizing)
@@ -103,6 +110,7 @@ def compile_design(
     mac: str = "dsp",
     layer: str | None = None,
     images: str = "auto",
+    active: str | None = None,
 ) -> tuple[Design, Quantised, SizingReport]:
     """Everything ``lstmith compile`` does before it writes.
 
@@ -120,17 +128,23 @@ def compile_design(
         report("reading the model")
         network = load_model(model, layer)
         data = load_sequences(calibration, network).calibration()
+        counts = None if active is None else parse_counts(active, network)
+        arranged, permutations = (network, None) if counts is None else order_on(network, data)
         report("choosing number formats")
         allowed = PRECISIONS if board is None else board.precisions
         wanted: str | list[int] = "auto" if precision == "auto" else [int(precision)]
         quantised = quantise(
-            network,
+            arranged,
             data,
             precision=wanted,
             activation_bits=activation_bits,
             limits=limits_for(board),
             allowed=allowed,
         )
+        if counts is not None:
+            means = mean_h(arranged, data)
+            reduced = with_counts(quantised.network, limits_for(board).requant_width, counts, means, permutations)
+            quantised = replace(quantised, network=reduced)
         report("sizing the engine")
         integer, engine, sizing = _fitted(model, quantised, board, lanes, mac, images)
         graph = _graph(model, layer, network)
@@ -174,6 +188,9 @@ def _print(design: Design, quantised: Quantised, sizing: SizingReport) -> None:
     )
     lower = [f"{name} at {'+'.join(map(str, layer.images))} bit" for name, layer in _named(design) if layer.images]
     say(f"lower weight images for policies: {', '.join(lower) or 'none'}")
+    for name, layer in _named(design):
+        if layer.counts:
+            say(f"{name} also runs with its {', '.join(map(str, layer.counts))} most important units")
     if sizing.memory_bits:
         say(f"weights take {sizing.weight_bits} of {sizing.memory_bits} bits of weight memory")
         say(f"precision images in this memory: {', '.join(_images(design.target, sizing))}")

@@ -13,6 +13,7 @@ from amaranth.lib import data
 from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks, wrap
 from lstmith.golden import timing
 from lstmith.golden.config import EngineConfig
+from lstmith.golden.encoder import distance as encoder_distance
 from lstmith.golden.encoder import follow
 from lstmith.golden.policy import Mode
 from lstmith.golden.quantised import Grid
@@ -61,7 +62,7 @@ def _encoder_check(rng: np.random.Generator, *, mixed: bool) -> Check:
         kept[place] = follow(on_grid, before, mode, int(grid["theta"][at]), bool(grid["exact"][at]))
         change, held = int(on_grid[0] - before[0]), int(kept[place, 0])
         dense = mode is Mode.DENSE
-        distance[at] = abs(change)
+        distance[at] = max(change, ~change)
         for which, (own, counts, tau) in enumerate(
             ((change, held != before[0], grid["tau"][at]), (held, held != 0, grid["restart_tau"][at]))
         ):
@@ -152,7 +153,7 @@ def _input_check(rng: np.random.Generator, *, full: bool) -> Check:
             cycle += 1
         ready = cycle - 1 + ready_after
         exact = start or restart
-        distance = int(np.abs(grid.apply(x) - reference).sum())
+        distance = int(encoder_distance(grid.apply(x), reference).sum())
         skipped = full and not exact and distance < change and in_a_row < limit
         outcomes.append((ready, int(skipped)))
         cycle += ready_after + 2 * inputs + 3

@@ -266,7 +266,7 @@ class SlowEngine:
             return True
         first = self.layers[0]
         values = [slow_lstm.on_grid(value, first.layer.x_grid) for value in step]
-        distance = sum(abs(value - held) for value, held in zip(values, first.x_held, strict=True))
+        distance = sum(max(value - held, held - value - 1) for value, held in zip(values, first.x_held, strict=True))
         wanted = (self.rule.predictor and self.predicted) or distance < self.rule.change
         if wanted and self.in_a_row < self.rule.limit:
             self.in_a_row += 1
