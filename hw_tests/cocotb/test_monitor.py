@@ -1,0 +1,160 @@
+"""The cell-state monitor alone: its verdicts are those of ``golden.monitor.judge``, and come when it says."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks
+from lstmith.golden.config import PRECISIONS, EngineConfig
+from lstmith.golden.monitor import judge
+from lstmith.golden.policy import Monitor as MonitorPolicy
+from lstmith.golden.policy import Rule, Scope
+from lstmith.rtl.monitor import Monitor
+
+Ints = npt.NDArray[np.int64]
+#: What a policy may hold.
+LIMITS = {field.name: field.metadata["high"] for field in dataclasses.fields(MonitorPolicy) if field.metadata}
+
+
+def _policy(rng: np.random.Generator, units: int) -> MonitorPolicy:
+    """Thresholds near what the cell states reach, and now and then anything that a policy may hold."""
+    rule, scope = Rule(int(rng.integers(1, 3))), Scope(int(rng.integers(2)))
+    likely = units if rule is Rule.COUNT else 200
+    names = ("low", "middle", "hysteresis", "restart_above")
+    values = {name: min(int(rng.integers(likely + 1)), LIMITS[name]) for name in names}
+    if rng.random() < 0.1:
+        values = {name: int(rng.choice([0, 1, LIMITS[name]])) for name in names}
+    return MonitorPolicy(rule=rule, scope=scope, theta=int(rng.integers(LIMITS["theta"] + 1)), **values)
+
+
+def _cells(rng: np.random.Generator, units: int, width: int) -> tuple[Ints, Ints]:
+    """Cell states before and after a step, int64 [1, H]: any size, moved by little or by much."""
+    top = (1 << (width - 1)) - 1
+    # Few bits make equality with a threshold likely.
+    after = rng.integers(-top - 1, top + 1, (1, units)) >> rng.integers(0, width)
+    move = rng.integers(-top, top, (1, units)) >> rng.integers(0, width)
+    return np.clip(after - move, -top - 1, top), after
+
+
+def _record(policy: MonitorPolicy, layer: Any) -> dict[str, int]:
+    images = (*layer.images, layer.precision, layer.precision)[:2]
+    return {
+        "precision": PRECISIONS.index(layer.precision),
+        "rule": policy.rule,
+        "scope": policy.scope,
+        "monitor_low": policy.low,
+        "monitor_middle": policy.middle,
+        "low_leave": policy.low + policy.hysteresis,
+        "middle_leave": policy.middle + policy.hysteresis,
+        "restart_above": policy.restart_above,
+        "monitor_theta": policy.theta,
+        "level_low": PRECISIONS.index(images[0]),
+        "level_middle": PRECISIONS.index(images[1]),
+    }
+
+
+def _monitor_check(rng: np.random.Generator, config: EngineConfig, *layers: tuple[int, tuple[int, ...], int]) -> Check:
+    """Steps of layers given as (weight bits, lower images, units); each step under a policy of its own."""
+    unit, sheet = Monitor(config), Sheet(12000)
+    # Stored in one cycle, readable in the next.
+    readable = unit.latency + 1
+    shapes: list[Any] = [SimpleNamespace(precision=bits, images=images) for bits, images, _ in layers]
+    # Between units the cell unit shows whatever it computes.
+    top = 1 << (config.c_width - 1)
+    for name in ("c_new", "c_before"):
+        sheet.put(name, slice(None), rng.integers(-top, top, sheet.cycles))
+    sheet.put("c_last", slice(None), rng.integers(0, 2, sheet.cycles))
+    # Codes by layer, bank and fold, and wishes by layer and bank, as they become known.
+    stored: dict[tuple[int, int, int], int] = {}
+    wished = {(index, bank): 0 for index in range(len(layers)) for bank in range(2)}
+    levels: list[tuple[int, int]] = []
+    wishes: list[tuple[int, int, int, int]] = []
+
+    def look(place: tuple[int, int, int], cycle: int) -> None:
+        for name, index in zip(("r_layer", "r_bank", "r_fold"), place, strict=True):
+            sheet.put(name, cycle, index)
+        levels.append((cycle, stored.get(place, 0)))
+
+    cycle, parity = 4, 0
+    while cycle < sheet.cycles - 300:
+        for index, (shape, (_, _, units)) in enumerate(zip(shapes, layers, strict=True)):
+            policy = _policy(rng, units)
+            active = int(rng.choice([units, units, int(rng.integers(1, units + 1))]))
+            exact = bool(rng.random() < 0.2)
+            at = cycle + np.cumsum(rng.choice([0, 0, 0, 1, 9], active) + config.unit_cycles)
+            end = int(at[-1]) + readable
+            settings = {"layer": index, "parity": parity, "exact": int(exact)}
+            settings |= {f"record.{name}": int(value) for name, value in _record(policy, shape).items()}
+            for name, value in settings.items():
+                sheet.put(f"pass_.{name}", slice(cycle, end), value)
+            before, after = _cells(rng, units, config.c_width)
+            sheet.put("c_valid", at, 1)
+            sheet.put("c_before", at, before[0, :active])
+            sheet.put("c_new", at, after[0, :active])
+            sheet.put("c_last", at, np.arange(active) == active - 1)
+
+            by_fold = policy.scope is Scope.FOLD
+            folds = np.arange(config.folds(units)) if by_fold else np.zeros(config.folds(units), dtype=np.int64)
+            codes = [stored.get((index, 1 - parity, int(fold)), 0) for fold in folds]
+            previous = np.array([[shape.precision if exact else PRECISIONS[code] for code in codes]])
+            alive = np.arange(units)[None] < active
+            level, wish = judge(before, after, alive, previous, policy, shape, config)
+            for fold in range(config.folds(active) if by_fold else 1):
+                last = min((fold + 1) * config.lanes, active) - 1 if by_fold else active - 1
+                place, known = (index, parity, fold), int(at[last]) + readable
+                look(place, known - 1)
+                stored[place] = PRECISIONS.index(int(level[0, fold]))
+                look(place, known)
+            wishes += [(end - 1, *place, value) for place, value in wished.items()]
+            # With a threshold of zero nobody looks at the wish.
+            wished.pop((index, parity), None)
+            if policy.restart_above:
+                wished[index, parity] = int(wish[0])
+            wishes += [(end, *place, value) for place, value in wished.items()]
+            cycle = end + 1
+            for place in stored:
+                look(place, cycle)
+                cycle += 1
+        parity = 1 - parity
+
+    def verify(outputs: Table) -> None:
+        at, code = np.array(levels).T
+        # Every image is chosen somewhere.
+        assert set(code.tolist()) >= {PRECISIONS.index(bits) for own, images, _ in layers for bits in (own, *images)}
+        assert_equal("levels", outputs["level"][at], code)
+        for cycle, layer, bank, wanted in wishes:
+            have = outputs[f"wishes.{layer}"][cycle] >> bank & 1
+            assert have == wanted, f"wish of layer {layer}, bank {bank} in cycle {cycle} is {have}"
+        seen = {wanted for *_, wanted in wishes}
+        assert seen == {0, 1}
+
+    return Check(unit, sheet.table, verify)
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_monitor(simulator: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    def config(*precisions: int, **sizes: Any) -> EngineConfig:
+        return EngineConfig(precisions=precisions, mixed=True, monitor=True, **sizes)
+
+    checks = {
+        # Every unit is a fold: verdicts follow each other as closely as they can.
+        "one_lane": _monitor_check(rng, config(4, 8, 16, lanes=1, units=8, c_width=12), (16, (4, 8), 5)),
+        "one_lane_two_images": _monitor_check(rng, config(4, 8, lanes=1, units=8), (8, (4,), 5)),
+        "one_fold": _monitor_check(rng, config(4, 8, 16, lanes=8, units=8, ways=1), (16, (4, 8), 8)),
+        # Layers of different images; the last folds are not full.
+        "stack": _monitor_check(
+            rng,
+            config(4, 8, 16, lanes=3, units=32, layers=3, c_width=24),
+            (16, (4, 8), 11),
+            (8, (4,), 7),
+            (16, (8,), 2),
+        ),
+    }
+    run_checks(checks, simulator, tmp_path)
