@@ -1,0 +1,234 @@
+"""Another active count between two steps: loader, reload and program store together, as the engine wires them."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks
+from lstmith.golden import record, timing
+from lstmith.golden.config import MASKS, EngineConfig, bits_for
+from lstmith.rtl.arith import delayed
+from lstmith.rtl.loader import Loader
+from lstmith.rtl.program import ProgramStore
+
+
+def _hidden(unit: object) -> object:
+    """Stands for the h that the engine keeps of a unit."""
+    return 3 * unit + 1  # type: ignore[operator]
+
+
+class Renewal(wiring.Component):
+    """A loader with its program store; passes begin as in the sequencer, a step's layers one after the other.
+
+    Members
+    -------
+    pending, start, wanted, quiet
+        The step that waits, and whether the engine is empty.
+    host_*
+        The host's loads.
+    begins, layer, mask, changed
+        A pass begins: whose, at which count, and whether its sums must be recomputed.
+    units, record_layer
+        Of the record that is fetched.
+    """
+
+    def __init__(self, config: EngineConfig, records: dict[int, list[int]]):
+        self._config, self._records = config, records
+        layer, mask = bits_for(config.layers), bits_for(MASKS)
+        host = {name: In(1) for name in ("host_begin", "host_end", "host_hidden_write", "host_cell_write")}
+        super().__init__(
+            {
+                "pending": In(1),
+                "start": In(1),
+                "wanted": In(mask),
+                "quiet": In(1),
+                **host,
+                "host_layer": In(layer),
+                "host_mask": In(mask),
+                "host_unit": In(config.unit_bits),
+                "host_value": In(signed(32)),
+                "begins": Out(1),
+                "layer": Out(layer),
+                "mask": Out(mask),
+                "changed": Out(1),
+                "hold": Out(1),
+                "units": Out(16),
+                "load_begin": Out(1),
+                "load_end": Out(1),
+                "load_valid": Out(1),
+                "load_h": Out(signed(16)),
+                "unit": Out(config.unit_bits),
+                "cell_write": Out(1),
+                "cell_value": Out(signed(config.c_width)),
+                "hidden_write": Out(1),
+                "hidden_read": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.loader = loader = Loader(self._config)
+        m.submodules.program = program = ProgramStore(self._config, self._records)
+        in_step = Signal()
+        m.d.comb += [
+            self.begins.eq(program.loaded & Mux(program.layer == 0, self.pending & ~loader.hold, in_step)),
+            program.advance.eq(self.begins),
+            loader.begins.eq(self.begins),
+            loader.begins_layer.eq(program.layer),
+            loader.record.eq(program.record),
+            loader.loaded.eq(program.loaded),
+            loader.loaded_layer.eq(program.layer),
+            # The state memory answers two cycles later.
+            loader.hidden.eq(_hidden(delayed(m, loader.unit, 2, "unit"))),
+            program.select.eq(loader.select),
+            program.layer_select.eq(loader.layer_select),
+            program.mask_select.eq(loader.mask_select),
+            self.layer.eq(program.layer),
+            self.units.eq(program.record.units),
+        ]
+        for name in ("pending", "start", "wanted", "quiet"):
+            m.d.comb += getattr(loader, name).eq(getattr(self, name))
+        for name in ("begin", "end", "layer", "mask", "unit", "value", "hidden_write", "cell_write"):
+            m.d.comb += getattr(loader, f"host_{name}").eq(getattr(self, f"host_{name}"))
+        for name in ("mask", "changed", "hold", "load_begin", "load_end", "load_valid", "load_h", "unit"):
+            m.d.comb += getattr(self, name).eq(getattr(loader, name))
+        for name in ("cell_write", "cell_value", "hidden_write", "hidden_read"):
+            m.d.comb += getattr(self, name).eq(getattr(loader, name))
+        with m.If(self.begins):
+            m.d.sync += in_step.eq(~program.record.last_layer)
+        return m
+
+
+class _Course:
+    """What is put in and what must come out of it, cycle by cycle."""
+
+    def __init__(self, config: EngineConfig, counts: np.ndarray):
+        self.config, self.counts = config, counts
+        self.sheet = Sheet(12000)
+        self.base = np.cumsum([0, *counts[:-1, 0]])
+        # From selecting a record to its being loaded.
+        self.fetch = int(timing.renew(config, ())) - 2
+        self.begins: list[tuple[int, int, int, bool]] = []  # cycle, layer, mask, changed
+        self.reads: list[tuple[int, int]] = []  # cycle, unit
+        self.listed: list[tuple[int, int]] = []  # cycle, h
+        self.cleared: list[tuple[int, int]] = []  # cycle, unit
+        self.loads: list[int] = []
+        self.ends: list[int] = []
+        self.last = [1] * config.layers  # units that each layer computed, or the host loaded, last
+        self.mask = 0
+
+    def host_load(self, rng: np.random.Generator, cycle: int, mask: int) -> int:
+        """The host loads every layer's h at an active count; returns when it is done."""
+        for layer, base in enumerate(self.base.tolist()):
+            for name, value in (("begin", 1), ("layer", layer), ("mask", mask)):
+                self.sheet.put(f"host_{name}", cycle, value)
+            self.loads.append(cycle + self.fetch)
+            cycle += self.fetch + 2
+            for unit in range(base, base + int(self.counts[layer, mask])):
+                value = int(rng.integers(-32768, 32768))
+                for name, content in (("hidden_write", 1), ("unit", unit), ("value", value)):
+                    self.sheet.put(f"host_{name}", cycle, content)
+                self.listed.append((cycle, value))
+                cycle += int(rng.integers(1, 4))
+            self.sheet.put("host_end", cycle + 10, 1)
+            self.ends.append(cycle + 10)
+            # After the load layer 0's record is fetched at the same count.
+            cycle += 11 + self.fetch
+        self.mask, self.last = mask, self.counts[:, mask].tolist()
+        return cycle
+
+    def step(self, rng: np.random.Generator, cycle: int, mask: int, *, start: bool) -> int:
+        """A step waits from ``cycle`` on, the engine is empty a little later; returns when its passes have begun."""
+        quiet = cycle + int(rng.choice([0, 1, 30]))
+        layers, at, changed = self.config.layers, quiet, False
+        if start:
+            begins = quiet + int(timing.renew(self.config, ()))
+        elif mask == self.mask:
+            # Nothing to do, so nothing to wait for.
+            begins = cycle
+        else:
+            changed = True
+            active = self.counts[:, mask]
+            begins = quiet + int(timing.renew(self.config, active.tolist()))
+            for layer, units in enumerate(active.tolist()):
+                load = at + 1 + self.fetch
+                self.loads.append(load)
+                for place in range(units):
+                    unit, read = int(self.base[layer]) + place, load + 1 + place
+                    fresh = place >= self.last[layer]
+                    self.reads.append((read, unit))
+                    self.listed.append((read + 2, 0 if fresh else int(_hidden(unit))))  # type: ignore[call-overload]
+                    if fresh:
+                        self.cleared.append((read, unit))
+                at = load + units + 1 + timing.RELOAD_FLUSH
+                self.ends.append(at)
+        self.mask = mask
+        self.sheet.put("quiet", slice(quiet, begins), 1)
+        self.sheet.put("pending", slice(cycle, begins + 1), 1)
+        self.sheet.put("start", slice(cycle, begins + 1), int(start))
+        self.sheet.put("wanted", slice(cycle, begins + 1), mask)
+        for layer in range(layers):
+            self.begins.append((begins, layer, mask, changed and layer == 0))
+            begins += self.fetch if layers > 1 else 1
+        self.last = self.counts[:, mask].tolist()
+        return begins
+
+    def verify(self, outputs: Table) -> None:
+        at, layer, mask, changed = np.array(self.begins).T
+        assert_equal("cycles of passes", np.flatnonzero(outputs["begins"]), at)
+        assert_equal("layers", outputs["layer"][at], layer)
+        assert_equal("counts in force", outputs["mask"][at], mask)
+        assert_equal("records", outputs["units"][at], self.counts[layer, mask] - 1)
+        first = layer == 0
+        assert_equal("changes", outputs["changed"][at[first]], changed[first])
+        assert_equal("load_begin", np.flatnonzero(outputs["load_begin"]), self.loads)
+        assert_equal("load_end", np.flatnonzero(outputs["load_end"]), self.ends)
+        for strobe, port, events in (
+            ("load_valid", "load_h", self.listed),
+            ("hidden_read", "unit", self.reads),
+            ("cell_write", "unit", self.cleared),
+        ):
+            cycles, values = np.array(events).T
+            assert_equal(f"cycles of {strobe}", np.flatnonzero(outputs[strobe]), cycles)
+            assert_equal(f"{port} at {strobe}", outputs[port][cycles], values)
+        assert not outputs["cell_value"][outputs["cell_write"] == 1].any()
+
+
+def _renewal_check(rng: np.random.Generator, layers: int) -> Check:
+    """Starts, steps at the count in force, growing and shrinking counts, and loads by the host between them."""
+    masks = 4
+    config = EngineConfig(lanes=2, precisions=(8,), layers=layers, units=64, masks=masks)
+    # By layer and index, descending.
+    counts = np.sort(rng.choice(np.arange(1, 10), (layers, masks), replace=True), axis=1)[:, ::-1]
+    counts = counts + np.arange(masks)[::-1]
+    course = _Course(config, counts)
+    records = {}
+    for mask, layer in itertools.product(range(masks), range(layers)):
+        values = dict.fromkeys(record.FIELDS, 0) | {"unit_base": int(course.base[layer])}
+        values |= {"units": int(counts[layer, mask]) - 1, "last_layer": int(layer == layers - 1)}
+        records[mask << config.layer_bits | layer] = record.pack(values)
+    cycle = 40
+    for step in itertools.count():
+        if cycle > course.sheet.cycles - 700:
+            break
+        mask = int(rng.integers(masks))
+        if step and rng.random() < 0.15:
+            cycle = course.host_load(rng, cycle, int(rng.integers(masks)))
+        mask = course.mask if rng.random() < 0.3 else mask
+        cycle = course.step(rng, cycle, mask, start=step == 0 or rng.random() < 0.2) + int(rng.choice([20, 50]))
+    assert any(changed for *_, changed in course.begins)
+    assert course.cleared
+    return Check(Renewal(config, records), course.sheet.table, course.verify)
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_reload(simulator: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    checks = {f"layers_{layers}": _renewal_check(rng, layers) for layers in (1, 3)}
+    run_checks(checks, simulator, tmp_path)
