@@ -1,0 +1,116 @@
+"""The sequencer alone, with one image and with several: every fetch in its cycle, with all that belongs to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks
+from hw_tests.cocotb.walk_model import Fields, Walk
+from lstmith.golden.config import PRECISIONS, EngineConfig
+from lstmith.golden.policy import Mode, Rule, Scope
+from lstmith.rtl.sequencer import Sequencer
+
+#: Names of the outputs that are not part of the entry.
+PORTS = {"x": "x_addr", "h": "h_addr", "kind": "h_kind", "list": "list"}
+
+
+def _layers(rng: np.random.Generator, config: EngineConfig, shapes: tuple[tuple[int, int, int], ...]) -> list[Fields]:
+    """Records of layers given as (weight code, inputs, units)."""
+    records: list[Fields] = []
+    bases = np.cumsum([0, *(units for *_, units in shapes)]).tolist()
+    for index, (code, inputs, units) in enumerate(shapes):
+        folds = config.folds(units)
+        lower = [0, 1][:code] if config.mixed else []
+        images = (*lower, code, code)[:2]
+        values = {
+            "precision": code,
+            "low": max(code - 1, 0) if config.mixed else code,
+            "mode": int(rng.choice([Mode.SKIP, Mode.DELTA, Mode.DELTA, Mode.DELTA])),
+            "last_layer": index == len(shapes) - 1,
+            "folds": folds - 1,
+            "last_lanes": units - (folds - 1) * config.lanes - 1,
+            "inputs": inputs,
+            "columns": inputs + units,
+            "unit_base": bases[index],
+            "x_base": bases[max(index - 1, 0)],
+            "units": units - 1,
+            "warmup": int(rng.integers(4)),
+            "restart_above": int(rng.integers(2)),
+            "rule": int(rng.choice([Rule.OFF, Rule.RATIO, Rule.RATIO])),
+            "scope": int(rng.choice(list(Scope))),
+            "level_low": images[0],
+            "level_middle": images[1],
+        }
+        values |= {f"base_{bits}": int(rng.integers(0, 1000)) for bits in PRECISIONS}
+        records.append({name: int(value) for name, value in values.items()})
+    return records
+
+
+def _walk_check(rng: np.random.Generator, config: EngineConfig, *shapes: tuple[int, int, int]) -> Check:
+    """Steps with random lists, close together and apart; starts and restarts among them."""
+    sheet = Sheet(4000)
+    walk = Walk(config, _layers(rng, config, shapes), rng, sheet)
+    ready = 5
+    while ready < sheet.cycles - 1000:
+        start, restart, changed = (bool(rng.random() < chance) for chance in (0.1, 0.1, 0.1))
+        start |= not walk.steps
+        end = walk.step(ready, start=start, restart=restart and not start, changed=changed and not start)
+        # The next input is listed while this step is fetched, or long after it has drained.
+        first = next(cycle for cycle, _ in walk.begins[-len(shapes) :])
+        ready = int(rng.integers(first + 1, end + 2)) if rng.random() < 0.7 else end + 150
+
+    def verify(outputs: Table) -> None:
+        at = np.array([cycle for cycle, _ in walk.fetches])
+        assert_equal("cycles of fetches", np.flatnonzero(outputs["fetch_valid"]), at)
+        for name in sorted({name for _, seen in walk.fetches for name in seen}):
+            some = [(cycle, seen[name]) for cycle, seen in walk.fetches if name in seen]
+            cycles, values = np.array(some, dtype=np.int64).T
+            port = PORTS.get(name[1:], name[1:]) if name.startswith("@") else f"fetch.{name}"
+            assert_equal(port, outputs[port][cycles], values)
+        for strobe in ("begins", "advance"):
+            assert_equal(strobe, np.flatnonzero(outputs[strobe]), [cycle for cycle, _ in walk.begins])
+        begun, parity = np.array(walk.begins).T
+        assert_equal("parity", outputs["parity"][begun], parity)
+        assert_equal("begin_drain", np.flatnonzero(outputs["begin_drain"]), [cycle for cycle, _ in walk.drains])
+        for cycle, drain in walk.drains:
+            for name, value in drain.items():
+                assert outputs[f"drain.{name}"][cycle] == value, f"drain.{name} in cycle {cycle}"
+        quiet = np.ones(sheet.cycles, dtype=np.int64)
+        for first, done in walk.busy:
+            quiet[first : done + 1] = 0
+        assert_equal("quiet", outputs["quiet"][: sheet.cycles], quiet)
+        released = np.array(walk.releases, dtype=np.int64).reshape(-1, 2).T
+        assert_equal("cycles of releases", np.flatnonzero(outputs["release"]), released[0])
+        assert_equal("release", outputs["release"][released[0]], released[1])
+
+    return Check(Sequencer(config, 1 if len(shapes) == 1 else 2), sheet.table, verify)
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_walk(simulator: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    def config(layers: int, *, mixed: bool = False, monitor: bool = False, ways: int = 2) -> EngineConfig:
+        return EngineConfig(
+            lanes=3,
+            precisions=PRECISIONS,
+            ways=ways,
+            units=32,
+            inputs=8,
+            weight_depth=4096,
+            layers=layers,
+            mixed=mixed,
+            monitor=monitor,
+        )
+
+    two = (2, 6, 10), (1, 10, 7)
+    checks = {
+        "direct_stack": _walk_check(rng, config(2), *two),
+        "mixed": _walk_check(rng, config(1, mixed=True), (1, 7, 8)),
+        "monitor": _walk_check(rng, config(1, mixed=True, monitor=True), (2, 7, 11)),
+        "monitor_stack": _walk_check(rng, config(3, mixed=True, monitor=True), *two, (0, 7, 3)),
+    }
+    for code in range(3):
+        checks[f"direct_{PRECISIONS[code]}"] = _walk_check(rng, config(1, ways=1 + code % 2), (code, 7, 8))
+    run_checks(checks, simulator, tmp_path)

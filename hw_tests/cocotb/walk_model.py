@@ -1,0 +1,279 @@
+"""What the sequencer should fetch, and when, for steps with random lists: stimulus and expectation in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hw_tests.cocotb.vectors import Sheet
+from lstmith.golden import timing
+from lstmith.golden.config import PRECISIONS, EngineConfig
+from lstmith.golden.monitor import lag
+from lstmith.golden.policy import Mode, Rule, Scope
+from lstmith.rtl.fetch import QUEUE
+
+#: Cycles from fetching a fold's last entry to its first h, at least.
+TO_H = 20
+Fields = dict[str, int]
+
+
+@dataclass
+class Units:
+    """One list pair: per column whether the delta and the restart list hold it, and on which image."""
+
+    listed: np.ndarray  # bool [lists, C]
+    low: np.ndarray  # bool [lists, C]
+
+    def count(self, which: int) -> int:
+        """Entries of a list."""
+        return int(self.listed[which].sum())
+
+    def lows(self, which: int) -> int:
+        """Entries of a list that take the lower image."""
+        return int((self.listed & self.low)[which].sum())
+
+
+@dataclass
+class Drained:
+    """A pass on its way out: its units' lists, and when each entry of them can be seen."""
+
+    units: Units
+    visible: np.ndarray  # int64 [C]
+    done: int  # its last entry is written
+
+
+@dataclass
+class Walk:
+    """Fetches and passes of a run."""
+
+    config: EngineConfig
+    layers: list[Fields]
+    rng: np.random.Generator
+    sheet: Sheet
+    fetches: list[tuple[int, Fields]] = field(default_factory=list)
+    drains: list[tuple[int, Fields]] = field(default_factory=list)
+    begins: list[tuple[int, int]] = field(default_factory=list)
+    releases: list[tuple[int, int]] = field(default_factory=list)
+    fired: list[int] = field(default_factory=list)
+    busy: list[tuple[int, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.lists = 2 if self.config.mixed else 1
+        self.own: list[Units | None] = [None] * len(self.layers)
+        self.before: list[Drained] = []  # passes, oldest first
+        self.active_until = 0
+        self.steps = 0
+        self.fold_end: tuple[int, int, int] | None = None  # direct: cycle, words, lanes of the last fold's last entry
+        self.free = 0  # direct: first cycle for another entry
+        self.popped = 0
+
+    def columns(self, count: int) -> Units:
+        """Random candidates."""
+        chance = self.rng.choice([0.0, 0.3, 0.7, 1.0])
+        listed = self.rng.random((self.lists, count)) < chance
+        return Units(listed, self.rng.random((self.lists, count)) < (0.5 if self.config.mixed else 0.0))
+
+    def put_lengths(self, name: str, cycle: slice, units: Units) -> None:
+        """Lengths of both lists."""
+        for which in range(self.lists):
+            self.sheet.put(f"{name}.{which}.count", cycle, units.count(which))
+            self.sheet.put(f"{name}.{which}.low", cycle, units.lows(which))
+
+    def step(self, ready: int, *, start: bool, restart: bool, changed: bool) -> int:
+        """One step whose inputs are listed in cycle ``ready``; returns when its last pass has been fetched."""
+        sheet, parity = self.sheet, self.steps % 2
+        inputs = self.columns(self.layers[0]["inputs"])
+        begun = ready
+        exact = start or restart or changed
+        if exact:
+            self.age = 0
+        for index, fields in enumerate(self.layers):
+            single = len(self.layers) == 1
+            # At most one pass may still drain.
+            earliest = [begun, self.active_until + 1] + ([self.before[-2].done + 1] if len(self.before) > 1 else [])
+            begun = max(earliest)
+            if index == 0:
+                held = int(self.rng.choice([0, 0, 7]))
+                sheet.put("hold", slice(ready, begun + held), int(held > 0))
+                begun += held
+            own = None if start else self.own[index]
+            nothing = Units(np.zeros((self.lists, 1), dtype=bool), np.zeros((self.lists, 1), dtype=bool))
+            if index == 0:
+                first, second, growing = inputs, own or nothing, single and not start
+                sheet.put(f"step.{parity}.start", slice(ready, begun + 1), int(start))
+                sheet.put(f"step.{parity}.restart", slice(ready, begun + 1), int(restart))
+                self.put_lengths(f"step.{parity}.lengths", slice(ready, begun + 1), inputs)
+                sheet.put("full", slice(ready, begun + 1), 1 << parity)
+                sheet.put("changed", slice(ready, begun + 1), int(changed))
+            else:
+                first, second, growing = own or nothing, self.before[-1].units, True
+            wish = bool(self.rng.random() < 0.3)
+            bank = parity if single else 1 - parity
+            enough = self.age >= lag(len(self.layers))
+            if self.config.monitor:
+                sheet.put(f"wishes.{index}", begun, int(wish) << bank)
+            mask = int(self.rng.integers(8))
+            sheet.put("mask", begun, mask)
+            sheet.put("loaded", slice(self.active_until + 1, begun + 1), 1)
+            sheet.put("layer", slice(self.active_until + 1, begun + 1), index)
+            for name, value in fields.items():
+                sheet.put(f"record.{name}", slice(self.active_until + 1, begun + 1), value)
+            wishes = self.config.monitor and wish and enough and fields["rule"] and fields["restart_above"]
+            clears = bool(exact or fields["mode"] != Mode.DELTA or wishes)
+            trusted = enough and self.age >= fields["warmup"]
+            self.begins.append((begun, parity))
+            state: dict[str, Any] = {"index": index, "parity": parity, "clears": clears, "trusted": trusted}
+            end = self._pass(fields, state | {"bank": bank}, begun, first, second, growing)
+            self.drains[-1][1].update(start=start, exact=exact, clear=clears, layer=index, parity=parity, mask=mask)
+            self._drain(index, fields, end)
+            self.busy.append((begun + 1, self.before[-1].done))
+            self.active_until = end
+            begun = end + 1
+        self.age += 1
+        self.steps += 1
+        return self.active_until
+
+    def _pass(
+        self, fields: Fields, state: dict[str, Any], begun: int, first: Units, second: Units, growing: bool
+    ) -> int:
+        """Fetch the folds of a pass; returns the cycle of the last fetch."""
+        config, sheet, which = self.config, self.sheet, int(state["clears"]) if self.config.mixed else 0
+        index, parity = state["index"], state["parity"]
+        producer = self.before[-1] if growing else None
+        segments = [
+            [(segment, place, bool(units.low[which, column])) for place, column in enumerate(np.flatnonzero(listed))]
+            for segment, units in enumerate((first, second))
+            for listed in [units.listed[which]]
+        ]
+        visible = [] if producer is None else producer.visible[np.flatnonzero(second.listed[which])].tolist()
+        entries = [*segments[0], *segments[1]] or [(1, 0, False)]
+        empty = not segments[0] and not segments[1]
+        cycle = begun
+        folds = fields["folds"] + 1
+        for fold in range(folds):
+            lanes = fields["last_lanes"] if fold == folds - 1 else config.lanes - 1
+            level = self._level(fields, state, fold)
+            lowered = level != fields["precision"]
+            for number, (segment, place, low) in enumerate(entries):
+                last = number == len(entries) - 1
+                code = fields["low"] if low and not lowered and not empty else level
+                cycle += 1
+                # It must be known whether another entry follows.
+                if producer is not None and fold == 0:
+                    follower = number + 1 - len(segments[0])
+                    if 0 <= follower < len(visible):
+                        cycle = max(cycle, visible[follower])
+                    if last:
+                        cycle = max(cycle, producer.done + 1)
+                if last and fold == 0 and self.before:
+                    cycle = max(cycle, self.before[-1].done + 1)
+                cycle = self._paced(cycle, code, last, lanes, emits=bool(fields["last_layer"]))
+                x_list = index == 0 and segment == 0
+                from_inputs = (segment == 0) == (index == 0)
+                column = fold * fields["columns"] + (0 if from_inputs else fields["inputs"])
+                seen: Fields = {
+                    "from_x": x_list,
+                    "empty": empty,
+                    "last": last,
+                    "first_fold": fold == 0,
+                    "last_fold": fold == folds - 1,
+                    "opens": fold == 0 and number == 0,
+                    "counts": fold == 0 and index == 0,
+                    "clears": state["clears"],
+                    "emits": fields["last_layer"],
+                    "frees": last and fold == folds - 1 and index == 0,
+                    "parity": parity,
+                    "precision": level,
+                    "base": fields[f"base_{PRECISIONS[level]}"] + (column << level),
+                    "lanes": lanes,
+                }
+                if config.mixed:
+                    seen |= {
+                        "low": fields["low"],
+                        "low_base": fields[f"base_{PRECISIONS[fields['low']]}"] + (column << fields["low"]),
+                        "lowered": lowered,
+                        "@list": which,
+                        "shift": (PRECISIONS[fields["precision"]] - PRECISIONS[level]) // 4,
+                    }
+                address = {} if empty else {"x": parity << 3 | place} if x_list else {"h": place}
+                if "h" in address:
+                    base = fields["x_base"] if segment and index else fields["unit_base"]
+                    address["h"] += base + (parity << config.unit_bits)
+                    address["kind"] = int(bool(segment and index))
+                seen |= {f"@{name}": value for name, value in address.items()}
+                if config.monitor:
+                    sheet.put("level", cycle, level)
+                    fold_asked = fold if fields["scope"] == Scope.FOLD else 0
+                    seen |= {"@level_layer": index, "@level_bank": state["bank"], "@level_fold": fold_asked}
+                self.fetches.append((cycle, seen))
+            if fold == 0:
+                total = first.count(which) + second.count(which)
+                self.drains.append((cycle, {"columns": total, "low": first.lows(which) + second.lows(which)}))
+        if index == 0 and not config.mixed:
+            self.releases.append((cycle, 1 << parity))
+        return cycle
+
+    def _level(self, fields: Fields, state: dict[str, Any], fold: int) -> int:
+        """The fold's precision; the monitor's verdict if it is trusted."""
+        levels = [fields["precision"], fields["level_low"], fields["level_middle"]]
+        if not self.config.monitor:
+            return fields["precision"]
+        by_fold = fields["scope"] == Scope.FOLD
+        if fold == 0 or by_fold:
+            self._verdict = int(self.rng.choice(levels))
+        return self._verdict if state["trusted"] and fields["rule"] != Rule.OFF else fields["precision"]
+
+    def _paced(self, cycle: int, code: int, last: bool, lanes: int, *, emits: bool) -> int:
+        """When the entry may be fetched: as the queue has room, or as the array is free for it."""
+        if self.config.mixed:
+            number = len(self.fired)
+            if number >= QUEUE:
+                cycle = max(cycle, self.fired[number - QUEUE] + 1)
+            fired = cycle + timing.queue(self.config) + int(self.rng.choice([0, 1, 4, 15]))
+            self.fired.append(max(fired, self.fired[-1] + 1 if self.fired else 0))
+            self.sheet.put("fired", self.fired[-1], 1)
+            return cycle
+        words = 1 << code
+        cycle = max(cycle, self.free)
+        if self.fold_end:
+            end, end_words, end_lanes = self.fold_end
+            cycle = max(cycle, end + timing.fold_gap(end_words, words))
+            if last:
+                apart = self.config.unit_cycles * (end_lanes + 1) + timing.capture_delay(end_words) - 1
+                cycle = max(cycle, end + apart)
+        self.free = cycle + words
+        if last:
+            self.fold_end = cycle, words, lanes
+            # Results leave at once, so that the output queue never fills.
+            for _ in range(lanes + 1 if emits else 0):
+                self.popped = max(self.popped + 1, cycle + TO_H)
+                self.sheet.put("popped", self.popped, 1)
+        return cycle
+
+    def _drain(self, index: int, fields: Fields, end: int) -> None:
+        """The pass drains: its own list grows, in a stack the next layer's x list beside it."""
+        units = self.columns(fields["units"] + 1)
+        # The first fold drains while others are still fetched, the last one does not.
+        begin = max(self.drains[-1][0], self.before[-1].done if self.before else 0) + TO_H
+        visible = begin + np.cumsum(self.rng.integers(2, 9, fields["units"] + 1))
+        visible[-1] = max(visible[-1], end + TO_H)
+        done = int(visible[-1]) + int(self.rng.integers(0, 3)) - 1
+        single = len(self.layers) == 1
+        kinds = 1 if single else 2
+        for kind in range(kinds):
+            # The other kind is of other columns.
+            own = units if kind == kinds - 1 else self.columns(fields["units"] + 1)
+            for which in range(self.lists):
+                grown = np.array([0, 0])
+                for column, cycle in enumerate(visible.tolist()):
+                    grown = grown + own.listed[which, column] * np.array([1, own.low[which, column]])
+                    for name, value in zip(("count", "low"), grown.tolist(), strict=True):
+                        self.sheet.put(f"lengths.{kind}.{which}.{name}", slice(cycle, done + 1), value)
+            self.put_lengths(f"done.{kind}", slice(done + 1, None), own)
+            if kind == 0:
+                self.put_lengths(f"own_lengths.{index}", slice(done + 1, None), own)
+                self.own[index] = own
+        self.sheet.put("drained", done, 1)
+        self.before = [*self.before[-1:], Drained(units, visible, done)]
