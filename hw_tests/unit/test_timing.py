@@ -17,7 +17,11 @@ from lstmith.rtl.encoder import Encoder
 from lstmith.rtl.feedback import Feedback
 from lstmith.rtl.feeder import Feeder
 from lstmith.rtl.gates import GatePipeline
+from lstmith.rtl.input import InputStage
+from lstmith.rtl.issue import READ, Issue
 from lstmith.rtl.lane import Lane
+from lstmith.rtl.monitor import Monitor
+from lstmith.rtl.predictor import Predictor
 from lstmith.rtl.program import ProgramStore
 from lstmith.rtl.requantise import Requantiser
 
@@ -46,3 +50,43 @@ def test_latencies(ways: int, peepholes: bool, layers: int) -> None:
     assert _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}))).latency + 1 == timing.ENCODE
     assert _elaborated(ProgramStore(config)).fetch_latency == timing.fetch(config)
     assert _elaborated(Feedback(config)).kinds == timing.kinds(config)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("masks", [1, 4])
+def test_latencies_with_everything(masks: int, layers: int) -> None:
+    sizes: dict[str, Any] = {"lanes": 2, "precisions": (4, 8, 16), "layers": layers, "units": 8}
+    config = EngineConfig(**sizes, mixed=True, monitor=True, skip=True, masks=masks)
+    array = _elaborated(SystolicArray(config))
+    assert array.latency == timing.LANE + 2
+    assert _elaborated(Feeder(config, array.latency)).latency == timing.feeder(config)
+    assert _elaborated(GatePipeline(config)).latency == timing.requantise(config) + timing.ACTIVATION
+    assert _elaborated(CellUnit(config)).latency == timing.cell(config)
+    assert _elaborated(Feedback(config)).kinds == timing.kinds(config)
+    for banks in (False, True):
+        encoder = _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}), banks=banks))
+        assert encoder.latency + 1 == timing.ENCODE
+    # Into the queue, and out of it the first slot; with one image the slot follows reading at once.
+    assert (timing.queue(config), timing.fire_to_lane(config)) == (READ + 1, 2)
+    single = EngineConfig(**sizes, masks=masks)
+    assert (timing.queue(single), timing.fire_to_lane(single)) == (0, READ + 2)
+    program = _elaborated(ProgramStore(config))
+    # Fetched anew for another active count, even where there is one layer.
+    assert program.fetch_latency == (timing.renew(config, ()) - 2 if masks > 1 or layers > 1 else 0)
+    if masks == 1:
+        assert program.fetch_latency == timing.fetch(config)
+    # What reads a verdict comes later than the drain that ends the pass it judges.
+    monitor = _elaborated(Monitor(config))
+    assert monitor.latency < timing.cell(config) - 3 + timing.ENCODE
+    for unit in (InputStage(config), Issue(config), Predictor(config)):
+        _elaborated(unit)
+
+
+def test_skipped_steps_take_longer_to_list() -> None:
+    plain, skip = (EngineConfig(lanes=2, precisions=(8,), skip=skip) for skip in (False, True))
+    assert timing.input_ready(plain) == timing.ENCODE
+    # The distance settles, then it is compared.
+    assert timing.input_ready(skip) == timing.ENCODE + 2
+    # References are stored four cycles after their value; with banks it is known by then which ones hold.
+    assert timing.input_gap(plain) == timing.ENCODE - 2
+    assert timing.input_gap(skip) == timing.input_ready(skip) - 1
