@@ -75,5 +75,8 @@ def judge(
         quiet = changed < limit if policy.rule is Rule.COUNT else (moved << RATIO_FRAC) < limit * size
         level[quiet] = precision
     restless = (moved << RATIO_FRAC) >= policy.restart_above * size
+    if active is not None:
+        # A fold of dropped units alone does not happen.
+        restless &= active[:, :: config.lanes]
     wish = np.logical_and(restless.any(axis=1), policy.restart_above > 0)
     return level, wish

@@ -155,11 +155,16 @@ class Encoder(wiring.Component):
             change.eq(value - reference),
             moved.eq((reference < low) | (reference > high)),
         ]
+        # How far the value moved does not depend on whether its list is computed anew.
+        moves = change
+        if not self._config.mixed:
+            moves = Signal(signed(17))
+            m.d.comb += moves.eq(value - references.r_data)
         stored = Signal(signed(16))
         m.d.sync += [
             self.o_valid.eq(valid),
             self.o_tag.eq(tag),
-            self.o_distance.eq(change ^ change[-1].replicate(len(change))),
+            self.o_distance.eq(moves ^ moves[-1].replicate(len(moves))),
             references.w_addr[:place].eq(index),
         ]
         delta = self.o_candidates[DELTA]

@@ -315,7 +315,8 @@ class Sequencer(wiring.Component):
         if config.mixed:
             codes.append((fields.low, fetch.low_base))
         else:
-            m.d.comb += fetch.low_base.eq(0)
+            # Nobody looks; a constant would stay undefined in simulators that wait for an event.
+            m.d.comb += fetch.low_base.eq(place)
         for code, base in codes:
             with m.Switch(code):
                 for precision, begin in bases.items():
