@@ -1,0 +1,219 @@
+"""The pace and the queue before the array: every entry fires in the first cycle that the array is free for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks, wrap
+from lstmith.golden import timing
+from lstmith.golden.config import PRECISIONS, EngineConfig, bits_for
+from lstmith.rtl.fetch import QUEUE
+from lstmith.rtl.issue import READ, Issue
+from lstmith.rtl.pace import Pace
+
+
+@dataclass
+class Array:
+    """When the array takes an entry, in absolute cycles; results leave the output queue as they are popped."""
+
+    config: EngineConfig
+    free: int = 0  # the entry before has had its cycles
+    end: tuple[int, int, int] | None = None  # of the last fold: cycle and words of its last entry, lanes
+    #: Places taken in the output queue, by the cycle after which they count.
+    outstanding: int = 0
+    before: int = 0
+    full: int = field(default=0, init=False)  # cycles in which the queue alone held an entry up
+
+    def takes(self, cycle: int, words: int, last: bool, lanes: int, emits: bool) -> bool:
+        """Whether an entry may fire in this cycle."""
+        earliest = self.free
+        if self.end:
+            end, end_words, end_lanes = self.end
+            earliest = max(earliest, end + timing.fold_gap(end_words, words))
+            if last:
+                apart = self.config.unit_cycles * end_lanes + timing.capture_delay(end_words) - 1
+                earliest = max(earliest, end + apart)
+        if cycle < earliest:
+            return False
+        # The room is that of the cycle before.
+        room = self.before <= self.config.out_depth - self.config.lanes
+        if last and emits and not room:
+            self.full += 1
+            return False
+        return True
+
+    def fire(self, cycle: int, words: int, last: bool, lanes: int) -> None:
+        """The entry fires."""
+        self.free = cycle + words
+        if last:
+            self.end = cycle, words, lanes
+
+    def pass_on(self, reserved: int, popped: int) -> None:
+        """The cycle ends."""
+        self.before = self.outstanding
+        self.outstanding += reserved - popped
+
+
+def _pops(rng: np.random.Generator, cycle: int, array: Array) -> int:
+    """Now and then results are taken slowly."""
+    return int(array.outstanding > 0 and rng.random() < (0.02 if cycle // 1000 % 2 else 0.9))
+
+
+def _pace_check(rng: np.random.Generator, config: EngineConfig) -> Check:
+    """Entries of all precisions, most of them waiting already when the one before has fired."""
+    sheet, array = Sheet(4000), Array(config)
+    fires: list[int] = []
+    entry: dict[str, int] = {}
+    for cycle in range(sheet.cycles):
+        # The first cycle after a reset does not know of any room yet.
+        if cycle and not entry and rng.random() < 0.8:
+            last = rng.random() < 0.5
+            lanes = int(rng.choice([1, config.lanes, config.lanes]))
+            entry = {"precision": int(rng.integers(3)), "last": int(last), "lanes": lanes - 1}
+            entry["emits"] = int(rng.random() < 0.8)
+        popped, reserved = _pops(rng, cycle, array), 0
+        if entry:
+            sheet.put("valid", cycle, 1)
+            for name, value in entry.items():
+                sheet.put(name, cycle, value)
+            words, lanes, last = 1 << entry["precision"], entry["lanes"] + 1, bool(entry["last"])
+            if array.takes(cycle, words, last, lanes, bool(entry["emits"])):
+                array.fire(cycle, words, last, lanes)
+                fires.append(cycle)
+                reserved = lanes if last and entry["emits"] else 0
+                entry = {}
+        sheet.put("popped", cycle, popped)
+        array.pass_on(reserved, popped)
+
+    def verify(outputs: Table) -> None:
+        assert array.full, "the output queue was never full"
+        assert_equal("fires", np.flatnonzero(outputs["fires"]), fires)
+
+    return Check(Pace(config), sheet.table, verify)
+
+
+def _issue_check(rng: np.random.Generator, *, monitor: bool) -> Check:
+    """Entries on both images, fetched as far ahead as the queue takes them."""
+    config = EngineConfig(
+        lanes=3,
+        precisions=PRECISIONS,
+        operand_width=14,
+        weight_depth=1024,
+        units=16,
+        inputs=8,
+        mixed=True,
+        monitor=monitor,
+    )
+    sheet, array = Sheet(4000), Array(config)
+    waiting: list[tuple[int, dict[str, Any]]] = []  # with the cycle in which an entry reaches the queue
+    fires: list[int] = []
+    slots: list[tuple[int, int, int, int, int]] = []
+    captures: list[tuple[int, dict[str, int]]] = []
+    releases: list[tuple[int, int]] = []
+    rows: list[tuple[int, int, int, int]] = []
+    longest = 0
+    for cycle in range(sheet.cycles - 100):
+        if len(waiting) < QUEUE and rng.random() < (0.95 if cycle // 300 % 2 else 0.3):
+            waiting.append((cycle + timing.queue(config), _fetched(rng, config, sheet, cycle, rows)))
+        longest = max(longest, len(waiting))
+        popped, reserved = _pops(rng, cycle, array), 0
+        if waiting and waiting[0][0] <= cycle:
+            entry = waiting[0][1]
+            words, lanes = 1 << entry["precision"], entry["fold"]["lanes"] + 1
+            if array.takes(cycle, words, entry["last"], lanes, entry["emits"]):
+                array.fire(cycle, words, entry["last"], lanes)
+                waiting.pop(0)
+                fires.append(cycle)
+                for sub in range(words):
+                    place = (entry["address"] + sub) % config.weight_depth
+                    slots.append((cycle + 1 + sub, place, entry["operand"], entry["precision"], sub))
+                if entry["last"]:
+                    captures.append((cycle + 1 + timing.capture_delay(words), entry["fold"]))
+                    reserved = lanes if entry["emits"] else 0
+                if entry["frees"]:
+                    releases.append((cycle, 1 << entry["parity"]))
+        sheet.put("popped", cycle, popped)
+        array.pass_on(reserved, popped)
+
+    def verify(outputs: Table) -> None:
+        assert longest == QUEUE, "the queue was never full"
+        assert array.full, "the output queue was never full"
+        known = slice(0, sheet.cycles - 100)
+        assert_equal("fired", np.flatnonzero(outputs["fired"][known]), fires)
+        late = [slot for slot in slots if slot[0] < known.stop]
+        at, *columns = np.array(late).T
+        assert_equal("cycles of slots", np.flatnonzero(outputs["slot.valid"][known]), at)
+        for name, want in zip(("address", "operand", "precision", "sub"), columns, strict=True):
+            assert_equal(f"slot.{name}", outputs[f"slot.{name}"][at], want)
+        assert_equal("word_valid", outputs["word_valid"], outputs["slot.valid"])
+        assert_equal("word_precision", outputs["word_precision"][at], columns[2])
+        ended = [(cycle, fold) for cycle, fold in captures if cycle + 1 < known.stop]
+        at = np.array([cycle for cycle, _ in ended])
+        assert_equal("first captures", np.flatnonzero(outputs["slot.capture"][known] & 1), [0, *at])
+        assert_equal("second captures", np.flatnonzero(outputs["slot.capture"][known] & 2), [0, *(at + 1)])
+        assert_equal("cycles of folds", np.flatnonzero(outputs["fold_valid"][known]), at)
+        for name in ended[0][1]:
+            assert_equal(f"fold.{name}", outputs[f"fold.{name}"][at], [fold[name] for _, fold in ended])
+        cycles, freed = np.array(releases).T
+        assert_equal("cycles of releases", np.flatnonzero(outputs["release"][known]), cycles)
+        assert_equal("release", outputs["release"][cycles], freed)
+        cycles, column, operand, clears = np.array([row for row in rows if row[0] < known.stop]).T
+        assert_equal("cycles of rows", np.flatnonzero(outputs["row_valid"][known]), cycles)
+        for name, want in (("column", column), ("operand", operand), ("clears", clears)):
+            assert_equal(f"row_entry.{name}", outputs[f"row_entry.{name}"][cycles], want)
+
+    return Check(Issue(config), sheet.table, verify)
+
+
+def _fetched(
+    rng: np.random.Generator, config: EngineConfig, sheet: Sheet, cycle: int, rows: list[tuple[int, int, int, int]]
+) -> dict[str, Any]:
+    """Fetch an entry and answer it from the list memories; what it becomes once it has been read."""
+    precision, operand = int(rng.integers(3)), int(rng.integers(-8192, 8192)) >> int(rng.integers(0, 13))
+    flags = {name: bool(rng.random() < 0.5) for name in ("from_x", "last_fold", "first_fold", "counts", "opens")}
+    flags |= {name: bool(rng.random() < 0.5) for name in ("clears", "frees", "parity")}
+    flags |= {"last": bool(rng.random() < 0.3), "emits": bool(rng.random() < 0.9), "empty": bool(rng.random() < 0.05)}
+    flags["lowered"] = config.monitor and bool(rng.random() < 0.3)
+    column = int(rng.integers(config.inputs if flags["from_x"] else config.units))
+    low_precision, low = max(precision - 1, 0), precision > 0 and bool(rng.random() < 0.5)
+    fetch: dict[str, Any] = flags | {"precision": precision, "low": low_precision, "lanes": int(rng.integers(3))}
+    fetch |= {"base": int(rng.integers(900)), "low_base": int(rng.integers(900))}
+    fetch["shift"] = int(rng.integers(4)) if config.monitor else 0
+    for name, value in fetch.items():
+        sheet.put(f"fetch.{name}", cycle, int(value))
+    sheet.put("fetch_valid", cycle, 1)
+    own, other = ("x_entry", "h_entry") if flags["from_x"] else ("h_entry", "x_entry")
+    for name, value in (("column", column), ("operand", operand), ("low", int(low))):
+        sheet.put(f"{own}.{name}", cycle + READ, value)
+        sheet.put(f"{other}.{name}", cycle + READ, int(rng.integers(2)))
+    value = 0 if flags["empty"] else operand
+    if flags["counts"]:
+        # Recurrent columns of the predictor's row follow the inputs', both from a power of two on.
+        place = column if flags["from_x"] else column + (1 << bits_for(config.inputs))
+        rows.append((cycle + READ, place, value, int(flags["opens"] and flags["clears"])))
+    used, begin = precision, fetch["base"] + (column << precision)
+    if low and not flags["lowered"] and not flags["empty"]:
+        # Operands of the lower image carry what its weights lack.
+        shift = PRECISIONS[precision] - PRECISIONS[low_precision]
+        value = int(wrap(np.array([operand << shift]), config.operand_width)[0])
+        used, begin = low_precision, fetch["low_base"] + (column << low_precision)
+    fold = {"first": int(flags["first_fold"]), "last": int(flags["last_fold"]), "lanes": fetch["lanes"]}
+    if config.monitor:
+        fold["shift"] = fetch["shift"]
+    entry: dict[str, Any] = {name: flags[name] for name in ("last", "emits", "frees", "parity")}
+    return entry | {"address": begin % config.weight_depth, "operand": value, "precision": used, "fold": fold}
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_queue(simulator: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    checks = {f"issue_{int(monitor)}": _issue_check(rng, monitor=monitor) for monitor in (False, True)}
+    for lanes, ways in ((1, 2), (3, 1), (4, 2)):
+        checks[f"pace_{lanes}_{ways}"] = _pace_check(
+            rng, EngineConfig(lanes=lanes, precisions=PRECISIONS, ways=ways, units=16, inputs=8)
+        )
+    run_checks(checks, simulator, tmp_path)
