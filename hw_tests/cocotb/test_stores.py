@@ -127,8 +127,8 @@ def _pair_check(rng: np.random.Generator, *, mixed: bool) -> Check:
         for at, port, which, wanted in lengths:
             have = np.array([outputs[f"{port}.{which}.{name}"][at] for name in ("count", "low")])
             assert_equal(f"{port} of list {which} in cycle {at}", have, wanted)
-        for at, entries in reads:
-            _assert_entries(outputs, at, entries, mixed=mixed)
+        for come, entries in reads:
+            _assert_entries(outputs, come, entries, mixed=mixed)
 
     return Check(unit, sheet.table, verify)
 
@@ -224,8 +224,8 @@ def _stack_check(rng: np.random.Generator, *, mixed: bool) -> Check:
             for layer, entries in known.items():
                 for which, wanted in enumerate(entries):
                     assert outputs[f"own_lengths.{layer}.{which}.count"][at] == len(wanted)
-        for at, entries_read in reads:
-            _assert_entries(outputs, at, entries_read, mixed=mixed)
+        for come, entries_read in reads:
+            _assert_entries(outputs, come, entries_read, mixed=mixed)
 
     return Check(unit, sheet.table, verify)
 
