@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lstmith.compiler.files import whole_file
 from lstmith.golden.policy import Mode, Monitor, Policy, Rule, Scope
 from lstmith.golden.policy_file import describe_policy
 from lstmith.tuning.activity import dense_cycles
@@ -88,11 +91,37 @@ class Network:
         return self.static_cycles / row.cycles
 
 
-def run_adaptive(names: list[str], report: Report, scale: float = 1.0) -> dict[str, Any]:
-    """All figures as JSON values; ``scale`` multiplies the trials."""
+def run_adaptive(names: list[str], report: Report, scale: float, folder: Path) -> dict[str, Any]:
+    """Measure networks, and give the figures of all that were ever measured as JSON values.
+
+    Parameters
+    ----------
+    names : list of str
+    report : callable
+        Told what is going on.
+    scale : float
+        Multiplies the policies tried.
+    folder : Path
+        Keeps each network's figures, so that one may be measured again without the others.
+    """
     workers = os.cpu_count() or 1
-    found = [measure_network(name, max(8, round(TRIALS[name] * scale)), workers, report) for name in names]
-    return {"networks": [_plain(network) for network in found], "summary": _summary(found)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        found = measure_network(name, max(8, round(TRIALS[name] * scale)), workers, report)
+        with whole_file(folder / f"{name}.json") as draft:
+            draft.write_text(json.dumps(asdict(found)) + "\n")
+    kept = [_read(path) for name in TRIALS if (path := folder / f"{name}.json").is_file()]
+    return {
+        "complete": len(kept) == len(TRIALS),
+        "networks": [_plain(network) for network in kept],
+        "summary": _summary(kept),
+    }
+
+
+def _read(path: Path) -> Network:
+    values = json.loads(path.read_text())
+    rows = [Row(**row) for row in values.pop("rows")]
+    return Network(**{**values, "static_row": Row(**values["static_row"])}, rows=rows)
 
 
 def measure_network(name: str, trials: int, workers: int, report: Report) -> Network:

@@ -29,7 +29,7 @@ def command(
     document: Annotated[list[Path] | None, typer.Option(help="Documents whose block is renewed.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of placement (boards).")] = 1,
     network: Annotated[
-        list[str] | None, typer.Option(help="Only this network (adaptive); documents then stay as they are.")
+        list[str] | None, typer.Option(help="Measure only this network again (adaptive); may be repeated.")
     ] = None,
     effort: Annotated[float, typer.Option(help="Factor on the policies tried (adaptive).", min=0.01)] = 1.0,
 ) -> None:
@@ -38,12 +38,12 @@ def command(
     documents = document or [Path("README.md"), Path("docs/results.md")]
     if path.parent == Path("build"):
         path.parent.mkdir(exist_ok=True)
-    if network and document is None:
-        documents = []
     check_writable(path, *documents)
     short = None
     if name is Name.ADAPTIVE:
-        result, tables, text, short = _adaptive(network, effort)
+        result, tables, text, short = _adaptive(network, effort, path.with_suffix(""))
+        if not result["complete"]:
+            documents = []
     else:
         result, tables, text = _silero() if name is Name.SILERO else _boards(seed)
     save_json(path, result)
@@ -87,7 +87,9 @@ def _boards(seed: int) -> tuple[dict[str, Any], dict[str, Table], str]:
     return result, {"bitstreams": rows}, text
 
 
-def _adaptive(networks: list[str] | None, effort: float) -> tuple[dict[str, Any], dict[str, Table], str, str]:
+def _adaptive(
+    networks: list[str] | None, effort: float, folder: Path
+) -> tuple[dict[str, Any], dict[str, Table], str, str]:
     from .adaptive_bench import TRIALS, run_adaptive
     from .adaptive_tables import full_text, network_tables, short_text, summary_table
 
@@ -95,6 +97,6 @@ def _adaptive(networks: list[str] | None, effort: float) -> tuple[dict[str, Any]
     if unknown := sorted(set(names) - set(TRIALS)):
         raise UserError("option --network", f"{unknown[0]!r} is unknown", f"use {', '.join(TRIALS)}")
     with steps() as report:
-        result = run_adaptive(names, report, effort)
+        result = run_adaptive(names, report, effort, folder)
     tables = {**network_tables(result), "all networks": summary_table(result)}
     return result, tables, full_text(result), short_text(result)

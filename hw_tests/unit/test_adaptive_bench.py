@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -166,7 +167,7 @@ def network() -> Network:
     )
 
 
-def test_judgement(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_judgement(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The choice looks at the data tuned on; what held-out data says of it is told, good or bad."""
     assert [network.without_loss(one) for one in network.rows] == [True, True, False, True, False]
     assert best_row(network).name == "together"
@@ -174,7 +175,9 @@ def test_judgement(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     assert control is not None
     assert control.name == "control: zero skipping"
     monkeypatch.setattr(adaptive_bench, "measure_network", lambda *_: network)
-    result = adaptive_bench.run_adaptive(["silero"], lambda _: None)
+    result = adaptive_bench.run_adaptive(["silero"], lambda _: None, 1.0, tmp_path / "kept")
+    assert not result["complete"]
+    assert adaptive_bench.run_adaptive([], lambda _: None, 1.0, tmp_path / "kept") == result
     summary = json.loads(json.dumps(result))["summary"]
     assert summary["without_loss"] == 0
     assert summary["geometric_mean_vs_static"] == pytest.approx(2.5)

@@ -115,7 +115,7 @@ def test_search_does_not_depend_on_the_workers(design: Path, tmp_path: Path, rng
 
     def found(workers: int, seed: int) -> list[Trial]:
         with Workers(functools.partial(prepare, design, data, "h_error"), workers) as measure:
-            return search(measure, task.space, trials=32, max_loss=0.02, seed=seed)
+            return search(measure, task.space, trials=24, max_loss=0.02, seed=seed)
 
     first = found(1, 1)
     assert first == found(2, 1)
