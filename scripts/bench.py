@@ -21,6 +21,11 @@ class Name(enum.StrEnum):
     SILERO = "silero"
     BOARDS = "boards"
     ADAPTIVE = "adaptive"
+    AREA = "area"
+
+
+#: Benches with a table in README.
+IN_README = (Name.SILERO, Name.BOARDS, Name.ADAPTIVE)
 
 
 def command(
@@ -35,7 +40,8 @@ def command(
 ) -> None:
     """Measure 'silero' (exactness, cycles; minutes), 'boards' (bitstreams; half an hour) or 'adaptive' (policies)."""
     path = json or Path("build") / f"bench-{name.value}.json"
-    documents = document or [Path("README.md"), Path("docs/results.md")]
+    results = Path("docs/results.md")
+    documents = document or ([Path("README.md"), results] if name in IN_README else [results])
     if path.parent == Path("build"):
         path.parent.mkdir(exist_ok=True)
     check_writable(path, *documents)
@@ -44,6 +50,8 @@ def command(
         result, tables, text, short = _adaptive(network, effort, path.with_suffix(""))
         if not result["complete"]:
             documents = []
+    elif name is Name.AREA:
+        result, tables, text = _area()
     else:
         result, tables, text = _silero() if name is Name.SILERO else _boards(seed)
     save_json(path, result)
@@ -85,6 +93,14 @@ def _boards(seed: int) -> tuple[dict[str, Any], dict[str, Table], str]:
         f"{markdown(*rows)}"
     )
     return result, {"bitstreams": rows}, text
+
+
+def _area() -> tuple[dict[str, Any], dict[str, Table], str]:
+    from .area_bench import area_rows, area_text, run_area
+
+    result = run_area(every=True)
+    rows = area_rows(result)
+    return result, {"area": rows}, f"{area_text(result)}\n\n{markdown(*rows)}"
 
 
 def _adaptive(
