@@ -162,10 +162,11 @@ def every_step(layers: int) -> Choice:
 
 
 def middle_width(network: QuantNetwork) -> QuantNetwork:
-    """Weights of six bits, rounded from those of eight as the engine rounds its lower images, in layers of eight."""
+    """Weights of six bits, the nearest to those of eight, in layers of eight."""
     step, top = 1 << (8 - MIDDLE), (1 << (MIDDLE - 1)) - 1
+    # Ties go to even: a quarter of the weights are ties, and all of them upwards would be a bias.
     layers = tuple(
-        replace(layer, weights=np.clip((layer.weights + step // 2) // step, -top, top) * step)
+        replace(layer, weights=np.clip(np.rint(layer.weights / step), -top, top).astype(np.int64) * step)
         for layer in network.layers
     )
     return replace(network, layers=layers)

@@ -115,6 +115,8 @@ def judge(name: str, *, quiet: bool, share: float = SHARE, changes: dict[str, An
         before[network] = Engine(plain, config, policies)
         data = sequences(plain, subject.training[network])
         tuned = finetune(plain, config, policies, data, subject.loss(network, data), settings)
+        best, losses = min(tuned.history), tuned.history
+        print(f"{name} {network}: loss {losses[0]:.5f} before, {best:.5f} after epoch {losses.index(best)}")
         chosen = with_share(tuned.network, config, monitored, whole, share)
         after[network] = Engine(tuned.network, config, chosen)
     return list(_rows(subject, static, before, after))

@@ -77,7 +77,7 @@ def load_japanese_vowels() -> Subject:
         return judge
 
     names = list(workload.networks)
-    settings = Settings(epochs=30, batch=64, rate=0.2, share=None)
+    settings = Settings(epochs=20, batch=64, rate=0.1)
     return Subject(workload, dict.fromkeys(names, xs), dict.fromkeys(names, clean), loss, settings)
 
 
@@ -100,7 +100,7 @@ def load_icu_thai() -> Subject:
         target = teacher(workload.networks[network], training[network])
         return follow_teacher(target, data, heads[network])
 
-    return Subject(workload, training, whole, loss, Settings(epochs=40, batch=32, rate=0.25))
+    return Subject(workload, training, whole, loss, Settings(epochs=60, batch=32, rate=0.12))
 
 
 def load_textgenrnn() -> Subject:
@@ -114,7 +114,7 @@ def load_textgenrnn() -> Subject:
     def loss(network: str, data: Sequences) -> Loss:
         return follow_teacher(teacher(workload.networks[network], xs), data, head)
 
-    return Subject(workload, {name: xs}, {name: xs[::8]}, loss, Settings(epochs=10, batch=32, rate=0.15))
+    return Subject(workload, {name: xs}, {name: xs[::8]}, loss, Settings(epochs=8, batch=32, rate=0.06))
 
 
 def load_dtln() -> Subject:
@@ -142,7 +142,7 @@ def load_dtln() -> Subject:
         return judge
 
     whole = [x[:600] for x in recorded[:6]]
-    return Subject(workload, {name: xs}, {name: whole}, loss, Settings(epochs=8, batch=16, rate=0.1))
+    return Subject(workload, {name: xs}, {name: whole}, loss, Settings(epochs=8, batch=16, rate=0.05))
 
 
 def load_silero() -> Subject:
@@ -166,7 +166,7 @@ def load_silero() -> Subject:
 
         return judge
 
-    return Subject(workload, {name: xs}, {name: recorded}, loss, Settings(epochs=20, batch=16, rate=0.1))
+    return Subject(workload, {name: xs}, {name: recorded}, loss, Settings(epochs=16, batch=16, rate=0.08))
 
 
 SUBJECTS = {

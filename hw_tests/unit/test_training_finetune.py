@@ -1,0 +1,136 @@
+"""Fine-tuning lowers the loss under the rule, repeats exactly and stays within the engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_tests.unit.networks import random_calibration, random_network
+from lstmith.compiler.design import Design
+from lstmith.compiler.images import accumulator_bits, with_images
+from lstmith.compiler.limits import EngineLimits
+from lstmith.compiler.quantise import quantise
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.errors import UserError
+from lstmith.golden.model import GoldenModel
+from lstmith.golden.network import FloatNetwork
+from lstmith.golden.policy import Mode, Monitor, Policy, Rule
+from lstmith.golden.quantised import QuantNetwork
+
+torch = pytest.importorskip("torch", reason="training needs the extra torch")
+from lstmith.training.controls import (  # noqa: E402
+    Engine,
+    after_warmup,
+    every_step,
+    middle_width,
+    random_steps,
+    run_engine,
+)
+from lstmith.training.data import Sequences, sequences  # noqa: E402
+from lstmith.training.design import finetune_design  # noqa: E402
+from lstmith.training.finetune import Settings, keep_sums  # noqa: E402
+from lstmith.training.rule import shares, with_share  # noqa: E402
+from lstmith.training.straight_through import StraightThrough  # noqa: E402
+
+POLICY = Policy(Mode.SKIP, monitor=Monitor(Rule.RATIO))
+SETTINGS = Settings(epochs=5, batch=4, rate=0.3, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def case() -> tuple[Design, list[np.ndarray]]:
+    rng = np.random.default_rng(5)
+    source = random_network(rng, 6, 3)
+    calibration = random_calibration(rng, source, sequences=20, steps=12)
+    found = quantise(source, calibration, precision=[8], limits=EngineLimits(operand_width=11)).network
+    network = with_images(found)
+    config = EngineConfig(
+        lanes=4,
+        precisions=(4, 8),
+        acc_width=max(accumulator_bits(layer) for layer in network.layers),
+        mixed=True,
+        monitor=True,
+    )
+    return Design(config, network, FloatNetwork(source.layers)), list(calibration.x.astype(np.float32))
+
+
+def test_loss_falls_and_repeats(case: tuple[Design, list[np.ndarray]], tmp_path: Path) -> None:
+    design, xs = case
+    layer = design.network.layers[0]
+    noise = np.random.default_rng(6).integers(-12, 13, layer.weights.shape)
+    damaged = replace(layer, weights=np.clip(layer.weights + noise, -127, 127))
+    design = replace(design, network=replace(design.network, layers=(damaged,)))
+    policies = with_share(design.network, design.engine, [POLICY], sequences(design.network, xs), 0.5)
+    tuned, found = finetune_design(design, policies, xs, SETTINGS)
+    assert min(found.history) < 0.7 * found.history[0]
+    short = [finetune_design(design, policies, xs, replace(SETTINGS, epochs=2))[1] for _ in range(2)]
+    assert short[0].history == short[1].history
+    np.testing.assert_array_equal(*(each.network.layers[0].weights for each in short))
+    data = sequences(tuned.network, xs)
+    tuned.save(tmp_path / "design")
+    loaded = Design.load(tmp_path / "design")
+    h = [GoldenModel(each.network, each.engine).run(data.x, found.policies)[0].h for each in (tuned, loaded)]
+    np.testing.assert_array_equal(*h)
+
+
+def test_thresholds_follow_the_network(case: tuple[Design, list[np.ndarray]]) -> None:
+    design, xs = case
+    _, found = finetune_design(design, [POLICY], xs, replace(SETTINGS, epochs=1, share=0.6))
+    data = sequences(found.network, xs)
+    assert shares(found.network, design.engine, found.policies, data)[0] > 0.5
+    assert shares(found.network, design.engine, [POLICY], data)[0] == 0.0
+
+
+def test_unusable_data_is_refused(case: tuple[Design, list[np.ndarray]]) -> None:
+    design, xs = case
+    with pytest.raises(UserError, match="give 5 or more"):
+        finetune_design(design, [POLICY], xs[:4], SETTINGS)
+    with pytest.raises(UserError, match="training sequence 1"):
+        finetune_design(design, [POLICY], [xs[0], xs[1][:, :2], *xs], SETTINGS)
+
+
+def test_sums_stay_within_the_accumulators(case: tuple[Design, list[np.ndarray]]) -> None:
+    design, _ = case
+    model = StraightThrough(design.network, design.engine)
+    with torch.no_grad():
+        model.layers[0].weights[:] = 127.0
+    too_much = model.network()
+    narrow = replace(design.engine, acc_width=too_much.layers[0].sum_bound.bit_length())
+    model.config = narrow
+    with pytest.raises(ValueError, match="accumulators"):
+        GoldenModel(too_much, narrow)
+    keep_sums(model, [POLICY])
+    GoldenModel(model.network(), narrow).run(np.zeros((1, 2, 3), dtype=np.int16), [POLICY])
+
+
+def _data(network: QuantNetwork, xs: list[np.ndarray]) -> Sequences:
+    return sequences(network, [x[: 7 + index % 6] for index, x in enumerate(xs)])
+
+
+def test_controls_have_the_rules_share(case: tuple[Design, list[np.ndarray]]) -> None:
+    design, xs = case
+    network, config, data = design.network, design.engine, _data(design.network, xs)
+    policies = with_share(network, config, [POLICY], data, 0.5)
+    rule = Engine(network, config, policies)
+    _, low = run_engine(rule, data.x, data.valid)
+    share = low.sum(axis=(0, 1)) / data.valid.sum()
+    assert 0.5 <= share[0] < 0.7
+    for choice in (random_steps(share, 1, 3), after_warmup(share)):
+        _, forced = run_engine(replace(rule, choice=choice), data.x, data.valid)
+        assert forced.sum() / data.valid.sum() == pytest.approx(share[0], abs=0.12)
+    # Told to do what the rule did, forcing gives the same h.
+    h, _ = run_engine(rule, data.x, data.valid)
+    copied, _ = run_engine(replace(rule, choice=lambda valid: low), data.x, data.valid)
+    np.testing.assert_array_equal(copied[data.valid], h[data.valid])
+    _, everything = run_engine(replace(rule, choice=every_step(1)), data.x, data.valid)
+    assert everything[:, 2:].sum() == data.valid[:, 2:].sum()
+    assert not everything[:, :2].any(), "the engine has no verdict on the first two steps"
+
+
+def test_middle_width_has_six_bits(case: tuple[Design, list[np.ndarray]]) -> None:
+    weights = middle_width(case[0].network).layers[0].weights
+    assert len(np.unique(weights)) <= 63
+    assert not (weights % 4).any()
+    assert np.abs(weights - case[0].network.layers[0].weights).max() <= 3
