@@ -14,7 +14,7 @@ LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
         (4,): 290,
         (8,): 190,
         (16,): 240,
-        (4, 8): 290,
+        (4, 8): 315,
         (4, 16): 335,
         (8, 16): 240,
         (4, 8, 16): 335,
@@ -23,6 +23,10 @@ LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
 }
 #: The same of everything else: encoders, lists, pre memory, cell unit, controller, self-test.
 FIXED_LUTS = {"ecp5": 4000, "ice40": 4500}
+#: What options add to that: both lists with their queue, the monitor, skip rules, active counts. Measured on ECP5.
+OPTION_LUTS = {"mixed": 1000, "monitor": 450, "skip": 170, "masks": 200}
+#: DSP blocks that options add.
+OPTION_DSPS = {"monitor": 2, "skip": 1}
 #: Part of a device that still routes well.
 USABLE_LUTS = {"ecp5": 0.85, "ice40": 0.99}
 #: DSP blocks of one lane.
@@ -65,7 +69,9 @@ def estimate(config: EngineConfig, board: Board) -> Cost:
     """Estimated cost of an engine."""
     weights = config.lanes * -(-config.weight_depth // weight_granule(board))
     return Cost(
-        luts=FIXED_LUTS[board.family] + config.lanes * LANE_LUTS[board.family][config.precisions],
+        luts=FIXED_LUTS[board.family]
+        + _options(config, OPTION_LUTS)
+        + config.lanes * LANE_LUTS[board.family][config.precisions],
         dsps=(config.lanes * LANE_DSPS if config.mac == "dsp" else 0) + cell_dsps(config),
         weight_memories=weights,
         brams=state_brams(config, board) + (0 if board.sprams else weights),
@@ -73,8 +79,15 @@ def estimate(config: EngineConfig, board: Board) -> Cost:
 
 
 def cell_dsps(config: EngineConfig) -> int:
-    """DSP blocks of the cell unit."""
-    return CELL_DSPS[config.ways] + (PEEPHOLE_DSPS[config.ways] if config.peepholes else 0)
+    """DSP blocks of the cell unit and of what looks at it."""
+    peepholes = PEEPHOLE_DSPS[config.ways] if config.peepholes else 0
+    return CELL_DSPS[config.ways] + peepholes + _options(config, OPTION_DSPS)
+
+
+def _options(config: EngineConfig, costs: dict[str, int]) -> int:
+    """Cost of the options that an engine is built with."""
+    built = {"mixed": config.mixed, "monitor": config.monitor, "skip": config.skip, "masks": config.masks > 1}
+    return sum(cost for name, cost in costs.items() if built[name])
 
 
 def state_brams(config: EngineConfig, board: Board) -> int:
