@@ -95,8 +95,8 @@ class GoldenEngine:
             )
             cycles = self._timing.cycles(traces, policies, marks)
             costs.append(Costs.of(self.network, self.config, traces, cycles, batch.counted))
-            used = traces if every_layer else traces[-1:]
-            h = np.concatenate([trace.h for trace in used], axis=2) * np.float32(2.0**-H_FRAC)
+            outputs = [layer.to_source(trace.h) for layer, trace in zip(self.network.layers, traces, strict=True)]
+            h = np.concatenate(outputs if every_layer else outputs[-1:], axis=2) * np.float32(2.0**-H_FRAC)
             found += [
                 (span, row[span.begin - span.start : span.steps]) for span, row in zip(batch.spans, h, strict=True)
             ]

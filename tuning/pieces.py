@@ -180,7 +180,10 @@ def quantised_state(network: QuantNetwork, config: EngineConfig, state: FloatSta
     """A float state as the engine holds it."""
     limit = 1 << (config.c_width - 1)
     return [
-        (_rounded(h, H_FRAC, 1 << H_FRAC), _rounded(c, layer.c_frac, limit))
+        (
+            layer.from_source(_rounded(h, H_FRAC, 1 << H_FRAC)),
+            layer.from_source(_rounded(c, layer.c_frac, limit)),
+        )
         for layer, (h, c) in zip(network.layers, state, strict=True)
     ]
 
