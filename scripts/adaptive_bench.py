@@ -132,8 +132,7 @@ def measure_network(name: str, trials: int, workers: int, report: Report) -> Net
     float_held = workload.evaluate("heldout", FloatRunner(workload)).value
     allowed = RELATIVE * abs(float_held) if float_held else ABSOLUTE
     limit = RELATIVE * abs(float_tune) if float_tune else ABSOLUTE
-    fitting = [static for static in STATICS if _static_loss(name, static, workload, float_tune) <= limit]
-    static, base = fitting[0], next(one for one in fitting if one.weights >= 8)
+    static, base = _formats(name, workload, float_tune, limit)
     bed = Bed.build(name, base)
     tuned: dict[str, Trial] = {}
     with Workers(adaptive_search.prepare(name, base), workers) as measure:
@@ -170,6 +169,18 @@ def measure_network(name: str, trials: int, workers: int, report: Report) -> Net
         },
         losses={key: trial.measured.loss for key, trial in tuned.items()},
     )
+
+
+def _formats(name: str, workload: Workload, of_float: float, limit: float) -> tuple[Static, Static]:
+    """The cheapest format without loss, and the cheapest such one that has a lower image."""
+    found = None
+    for static in STATICS:
+        if static != STATICS[-1] and _static_loss(name, static, workload, of_float) > limit:
+            continue
+        found = found or static
+        if static.weights > NARROW.weights:
+            return found, static
+    raise AssertionError("the widest format is always taken")
 
 
 def _static_loss(name: str, static: Static, workload: Workload, of_float: float) -> float:
