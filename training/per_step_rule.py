@@ -2,7 +2,7 @@
 
     python -m lstmith.training.per_step_rule japanese_vowels icu_thai -o build/per_step_rule.json
 
-Needs the extra ``torch``. A network takes one to five minutes on one core.
+Needs the extra ``torch``. A workload takes one to six minutes of one core.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lstmith.golden.network import FloatNetwork
 from lstmith.golden.policy import Mode, Monitor, Policy, Rule
 from lstmith.golden.quantised import Grid, QuantNetwork
 from lstmith.workloads.float_runner import FloatRunner
-from lstmith.workloads.workload import INTERVAL, Float32, Runner, Scores
+from lstmith.workloads.workload import INTERVAL, Float32, Metric, Runner, Scores
 
 from .controls import Choice, Engine, EngineRunner, after_warmup, every_step, middle_width, random_steps
 from .data import padded, sequences
@@ -101,7 +101,9 @@ def finer_inputs(network: QuantNetwork) -> QuantNetwork:
     return replace(network, layers=tuple(layers))
 
 
-def judge(name: str, *, quiet: bool, share: float = SHARE, changes: dict[str, Any] | None = None) -> list[Row]:
+def judge(
+    name: str, *, quiet: bool, share: float = SHARE, changes: dict[str, Any] | None = None
+) -> tuple[Metric, list[Row]]:
     """Fine-tune the networks of a workload and run all rows of its table on the held-out data."""
     subject = SUBJECTS[name]()
     settings = replace(subject.settings, quiet=quiet, **(changes or {}))
@@ -119,7 +121,7 @@ def judge(name: str, *, quiet: bool, share: float = SHARE, changes: dict[str, An
         print(f"{name} {network}: loss {losses[0]:.5f} before, {best:.5f} after epoch {losses.index(best)}")
         chosen = with_share(tuned.network, config, monitored, whole, share)
         after[network] = Engine(tuned.network, config, chosen)
-    return list(_rows(subject, static, before, after))
+    return workload.metric, _rows(subject, static, before, after)
 
 
 def _rows(
@@ -166,15 +168,15 @@ def difference(one: Scores, two: Scores) -> tuple[float, float, float]:
     return one.value - two.value, float(low), float(high)
 
 
-def table(name: str, rows: list[Row], higher_is_better: bool, metric: str) -> tuple[Table, dict[str, Any]]:
+def table(name: str, rows: list[Row], metric: Metric) -> tuple[Table, dict[str, Any]]:
     """A table of rows, and the same as JSON values."""
     rule = next(row for row in rows if row.name == "rule")
-    shown = Table("run", "4-bit steps", metric, "95 % interval", "rule better by", title=name)
+    shown = Table("run", "4-bit steps", metric.name, "95 % interval", "rule better by", title=name)
     content = []
     for row in rows:
         low, high = row.scores.bootstrap(BOOTSTRAP_SEED)
         better = difference(rule.scores, row.scores)
-        if not higher_is_better:
+        if not metric.higher_is_better:
             better = -better[0], -better[2], -better[1]
         shown.add_row(
             row.name,
@@ -186,27 +188,28 @@ def table(name: str, rows: list[Row], higher_is_better: bool, metric: str) -> tu
         content.append(
             {"run": row.name, "share": row.share, "value": row.scores.value, "interval": [low, high], "better": better}
         )
-    return shown, {"metric": metric, "higher_is_better": higher_is_better, "rows": content}
+    return shown, {"metric": metric.name, "higher_is_better": metric.higher_is_better, "rows": content}
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("workloads", nargs="*", choices=[*SUBJECTS, []], default=list(SUBJECTS))
+    parser.add_argument("workloads", nargs="*", metavar="workload", help=f"of {', '.join(SUBJECTS)}; all if none")
     parser.add_argument("-o", "--output", type=Path, default=Path("build/per_step_rule.json"))
     parser.add_argument("--share", type=float, default=SHARE)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--rate", type=float)
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     given = parser.parse_args()
+    if unknown := [name for name in given.workloads if name not in SUBJECTS]:
+        parser.error(f"workload {unknown[0]!r} is unknown: choose from {', '.join(SUBJECTS)}")
     torch.set_num_threads(1)
     changes = {name: getattr(given, name) for name in ("epochs", "rate") if getattr(given, name) is not None}
     results = json.loads(given.output.read_text()) if given.output.is_file() else {}
-    for name in given.workloads:
+    for name in given.workloads or SUBJECTS:
         begun = time.monotonic()
-        rows = judge(name, quiet=given.quiet, share=given.share, changes=changes)
-        metric = SUBJECTS[name]().workload.metric
-        shown, content = table(name, rows, metric.higher_is_better, metric.name)
+        metric, rows = judge(name, quiet=given.quiet, share=given.share, changes=changes)
+        shown, content = table(name, rows, metric)
         Console(width=110).print(shown)
         print(f"{time.monotonic() - begun:.0f} s")
         results[name] = content
