@@ -25,6 +25,7 @@ from lstmith.compiler.images import accumulator_bits, with_images
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise import quantise
 from lstmith.golden.config import EngineConfig
+from lstmith.golden.monitor import RATIO_FRAC
 from lstmith.golden.network import FloatNetwork
 from lstmith.golden.policy import Mode, Monitor, Policy, Rule
 from lstmith.golden.quantised import Grid, QuantNetwork
@@ -34,7 +35,7 @@ from lstmith.workloads.workload import INTERVAL, Float32, Metric, Runner, Scores
 from .controls import Choice, Engine, EngineRunner, after_warmup, every_step, middle_width, random_steps
 from .data import padded, sequences
 from .finetune import finetune
-from .rule import subset, with_share
+from .rule import halves, subset, with_share
 from .subjects import SUBJECTS, Subject
 
 #: Part of the steps that thresholds are set for, so that what judges is above the 57 % that count.
@@ -121,6 +122,9 @@ def judge(
         print(f"{name} {network}: loss {losses[0]:.5f} before, {best:.5f} after epoch {losses.index(best)}")
         chosen = with_share(tuned.network, config, monitored, whole, share)
         after[network] = Engine(tuned.network, config, chosen)
+        for policy, (first, second) in zip(chosen, halves(tuned.network, config, chosen, whole), strict=True):
+            ratio = policy.monitor.low / (1 << RATIO_FRAC)
+            print(f"  threshold {ratio:.2f}, low steps in first and second halves {first:.2f}, {second:.2f}")
     return workload.metric, _rows(subject, static, before, after)
 
 

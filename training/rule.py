@@ -59,6 +59,18 @@ def shares(network: QuantNetwork, config: EngineConfig, policies: list[Policy], 
     ]
 
 
+def halves(
+    network: QuantNetwork, config: EngineConfig, policies: list[Policy], data: Sequences
+) -> list[tuple[float, float]]:
+    """Per layer: part of the steps on the lowest image in the first and in the second half of the sequences."""
+    traces = GoldenModel(network, config).run(data.x, policies)
+    late = np.arange(data.valid.shape[1]) * 2 >= data.valid.sum(axis=1)[:, None]
+    return [
+        (low_share(trace, layer.images[0], data.valid & ~late), low_share(trace, layer.images[0], data.valid & late))
+        for trace, layer in zip(traces, network.layers, strict=True)
+    ]
+
+
 def _threshold(policy: Policy, low: int) -> Policy:
     return replace(policy, monitor=replace(policy.monitor, low=low, middle=max(low, policy.monitor.middle)))
 

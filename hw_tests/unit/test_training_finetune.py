@@ -32,7 +32,7 @@ from lstmith.training.controls import (  # noqa: E402
 from lstmith.training.data import Sequences, sequences  # noqa: E402
 from lstmith.training.design import finetune_design  # noqa: E402
 from lstmith.training.finetune import Settings, keep_sums  # noqa: E402
-from lstmith.training.rule import shares, with_share  # noqa: E402
+from lstmith.training.rule import halves, shares, with_share  # noqa: E402
 from lstmith.training.straight_through import StraightThrough  # noqa: E402
 
 POLICY = Policy(Mode.SKIP, monitor=Monitor(Rule.RATIO))
@@ -81,6 +81,9 @@ def test_thresholds_follow_the_network(case: tuple[Design, list[np.ndarray]]) ->
     data = sequences(found.network, xs)
     assert shares(found.network, design.engine, found.policies, data)[0] > 0.5
     assert shares(found.network, design.engine, [POLICY], data)[0] == 0.0
+    first, second = halves(found.network, design.engine, found.policies, data)[0]
+    assert (first + second) / 2 == pytest.approx(shares(found.network, design.engine, found.policies, data)[0])
+    assert first < second, "the first two steps of a sequence cannot be low, and its cells still grow"
 
 
 def test_unusable_data_is_refused(case: tuple[Design, list[np.ndarray]]) -> None:
