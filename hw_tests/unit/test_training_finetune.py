@@ -67,12 +67,12 @@ def test_loss_falls_and_repeats(case: tuple[Design, list[np.ndarray]], tmp_path:
     assert min(found.history) < 0.7 * found.history[0]
     short = [finetune_design(design, policies, xs, replace(SETTINGS, epochs=2))[1] for _ in range(2)]
     assert short[0].history == short[1].history
-    np.testing.assert_array_equal(*(each.network.layers[0].weights for each in short))
+    np.testing.assert_array_equal(short[0].network.layers[0].weights, short[1].network.layers[0].weights)
     data = sequences(tuned.network, xs)
     tuned.save(tmp_path / "design")
     loaded = Design.load(tmp_path / "design")
     h = [GoldenModel(each.network, each.engine).run(data.x, found.policies)[0].h for each in (tuned, loaded)]
-    np.testing.assert_array_equal(*h)
+    np.testing.assert_array_equal(h[0], h[1])
 
 
 def test_thresholds_follow_the_network(case: tuple[Design, list[np.ndarray]]) -> None:

@@ -82,9 +82,9 @@ def test_equals_golden_on_a_real_network(mode: Mode) -> None:
 def test_gradient_is_that_of_the_float_network(peepholes: bool, rng: np.random.Generator) -> None:
     """With fine grids rounding hardly matters, so the float network's own change must follow the gradient."""
     source = random_float(rng, 6, 4, layers=2, peepholes=peepholes)
-    for layer in source.layers:
-        if layer.peep is not None:
-            layer.peep[:] *= 4  # so that a part that lacks shows
+    for float_layer in source.layers:
+        if float_layer.peep is not None:
+            float_layer.peep[:] *= 4  # so that a part that lacks shows
     calibration = random_calibration(rng, source)
     network = quantise(source, calibration, precision=[16]).network
     config = EngineConfig(lanes=3, precisions=(16,), acc_width=48, operand_width=18, layers=2, peepholes=peepholes)
@@ -95,7 +95,7 @@ def test_gradient_is_that_of_the_float_network(peepholes: bool, rng: np.random.G
     (h * torch.from_numpy(aim)).sum().backward()
 
     def float_loss(changed: FloatNetwork) -> float:
-        return float((run_float(changed, x * network.x_lsb).h[-1] * aim).sum() * 2**15)
+        return float((run_float(changed, x.astype(np.float64) * network.x_lsb).h[-1] * aim).sum() * 2**15)
 
     names = ["a", "b"]
     for index, module in enumerate(model.layers):

@@ -26,7 +26,7 @@ def all_valid(x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("peepholes", [False, True], ids=["plain", "peepholes"])
 def test_reordered_network_is_the_same(peepholes: bool, rng: np.random.Generator) -> None:
     network = random_network(rng, 7, 4, layers=2, peepholes=peepholes)
-    x = random_calibration(rng, network).x
+    x = random_calibration(rng, network).x.astype(np.float64)
     values = [rng.random(7), rng.random(7)]
     changed, permutations = ordered(network, values)
     for value, order in zip(values, permutations, strict=True):
@@ -45,9 +45,9 @@ def test_idle_units_are_least_important(rng: np.random.Generator) -> None:
     network.layers[1].w_hh[:, unread] = 0
     head = np.ones((2, 6))
     head[:, unread] = 0
-    x = random_calibration(rng, network).x
+    x = random_calibration(rng, network).x.astype(np.float64)
     first, second = importance(network, x, all_valid(x), head)
-    assert (first.argmin(), second.argmin()) == (idle, unread)
+    assert [int(first.argmin()), int(second.argmin())] == [idle, unread]
     assert first.min() == second.min() == 0.0
     assert importance(network, x, all_valid(x))[1][unread] == 0.0
 
@@ -82,7 +82,7 @@ def test_important_units_matter() -> None:
     rng = np.random.default_rng(1)  # fixed: of two units that matter about the same, either may be the better one
     network = random_network(rng, 12, 5)
     calibration = random_calibration(rng, network, sequences=8)
-    x = calibration.x
+    x = calibration.x.astype(np.float64)
     head = rng.normal(0, 1, (3, 12)) * np.geomspace(1, 0.05, 12)
     values = importance(network, x, all_valid(x), head)
     errors = []

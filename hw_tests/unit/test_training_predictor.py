@@ -46,7 +46,7 @@ def test_learns_a_rule_of_the_input() -> None:
     """While one input is high the others repeat, so that steps after such steps do nothing new."""
     rng = np.random.default_rng(1)  # fixed: how well it learns depends on the network
     network = random_network(rng, 6, 4)
-    sequences_, steps = 12, 60
+    sequences_, steps = 12, 40
     x = np.zeros((sequences_, steps, 4))
     for row in x:
         quiet, values = False, rng.normal(0, 1, 3)
@@ -62,15 +62,15 @@ def test_learns_a_rule_of_the_input() -> None:
     effect, _, known = skip_effect(quantised, CONFIG, data)
     tolerance = float(np.quantile(effect[known], 0.3))
     trained = train_predictor(quantised, CONFIG, data, tolerance=tolerance, precision=0.8)
-    row = trained.network.predictor
-    assert row is not None
-    assert 0 < np.abs(row).max() <= PREDICTOR_LIMIT
+    learnt = trained.network.predictor
+    assert learnt is not None
+    assert 0 < np.abs(learnt).max() <= PREDICTOR_LIMIT
     assert trained.train.precision >= 0.8
     assert trained.heldout.precision > 0.6
     assert trained.heldout.harmless < 0.4
     assert trained.heldout.recall > 0.3
     again = train_predictor(quantised, CONFIG, data, tolerance=tolerance, precision=0.8)
-    np.testing.assert_array_equal(again.network.predictor, row)
+    np.testing.assert_array_equal(again.network.predictor, learnt)
     policy = Policy(Mode.SKIP, skip=trained.skip)
     trace = GoldenModel(trained.network, CONFIG).run(data.x, [policy])[0]
     # The rule skips one step in a row, so less than what is predicted step by step.
