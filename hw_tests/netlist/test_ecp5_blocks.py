@@ -12,7 +12,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw_tests.netlist.netlists import cell_models, map_netlist
+from lstmith.boards.netlist import cell_models, map_netlist
 
 pytestmark = pytest.mark.netlist
 

@@ -9,7 +9,7 @@ import pytest
 
 from hw_tests.cocotb.core_cases import differences, golden_case
 from hw_tests.cocotb.random_networks import random_input, random_layer
-from hw_tests.netlist.netlists import cell_models, map_netlist
+from lstmith.boards.netlist import cell_models, map_netlist
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.image import build_image, words_per_lane
 from lstmith.golden.memory_map import WEIGHTS
