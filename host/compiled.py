@@ -7,6 +7,7 @@ without Python in the loop a 64-lane core runs an order of magnitude faster.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -38,6 +39,10 @@ class CompiledSimulation:
         What it was generated from.
     folder : Path
         For the build and the jobs.
+    models : sequence of Path
+        Further source files.
+    traced : bool
+        Whether runs can dump the nets of ``lstmith_core``; those whose names begin with ``_`` are left out.
 
     Raises
     ------
@@ -47,7 +52,15 @@ class CompiledSimulation:
         If the build fails.
     """
 
-    def __init__(self, verilog: Path, config: EngineConfig, folder: Path):
+    def __init__(
+        self,
+        verilog: Path,
+        config: EngineConfig,
+        folder: Path,
+        *,
+        models: Sequence[Path] = (),
+        traced: bool = False,
+    ):
         self._config, self._folder = config, folder
         self._environment = {**os.environ, **verilator_environment()}
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,9 +69,10 @@ class CompiledSimulation:
             *("verilator", "--cc", "--exe", "--build", "-j", "2", "-O3", "-Wno-lint", "-Wno-style"),
             *("--x-initial", "0", "--x-assign", "0"),
             # What runs every cycle is worth optimising; the rest only costs build time.
-            *("-MAKEFLAGS", "OPT_FAST=-O2 OPT_GLOBAL=-O2"),
+            *("-MAKEFLAGS", "OPT_FAST=-O0 OPT_GLOBAL=-O2" if traced else "OPT_FAST=-O2 OPT_GLOBAL=-O2"),
             *("--top-module", TOPLEVEL, "--Mdir", str(folder / "build"), "-o", "harness"),
-            *(str(verilog.resolve()), str(HARNESS)),
+            *(("--trace", "--trace-depth", "1") if traced else ()),
+            *(str(path.resolve()) for path in (verilog, *models, HARNESS)),
         ]
         try:
             with running(command, self._environment) as process:
@@ -68,8 +82,10 @@ class CompiledSimulation:
         if process.returncode:
             raise SimulationError("\n".join(["verilator failed", *output.splitlines()[-20:]]))
 
-    def run(self, jobs: Sequence[Job], progress: Callable[[int], None] | None = None) -> list[Answer]:
-        """Run jobs one after another on the same core; it forgets everything between calls.
+    def run(
+        self, jobs: Sequence[Job], progress: Callable[[int], None] | None = None, trace: Path | None = None
+    ) -> list[Answer]:
+        """Run jobs one after another on the same core; it forgets everything between calls, which may overlap.
 
         Parameters
         ----------
@@ -77,23 +93,27 @@ class CompiledSimulation:
             Without stalls, reads and resets, which only cocotb does.
         progress : callable or None
             Called with the number of finished jobs.
+        trace : Path or None
+            VCD file to write, of a core built to be traced: two times per cycle, from the first job's first
+            input on.
         """
         if any(job.x_stall or job.h_stall or job.reads or job.abandon for job in jobs):
             raise ValueError("Jobs with stalls, reads or resets need cocotb")
-        given, taken = self._folder / "jobs.bin", self._folder / "answers.bin"
-        _words(jobs, self._config.c_width).tofile(given)
-        command = [str(self._program), str(given), str(taken)]
-        complaints = []
-        with running(command) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if not line.strip().isdigit():
-                    complaints.append(line.strip())
-                elif progress is not None:
-                    progress(int(line))
-        if process.returncode:
-            raise SimulationError(f"simulated core failed with code {process.returncode}: {' '.join(complaints)}")
-        return _answers(np.fromfile(taken, dtype=np.int64), len(jobs))
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            given, taken = Path(name) / "jobs.bin", Path(name) / "answers.bin"
+            _words(jobs, self._config.c_width).tofile(given)
+            command = [str(self._program), str(given), str(taken), *([] if trace is None else [str(trace)])]
+            complaints = []
+            with running(command) as process:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    if not line.strip().isdigit():
+                        complaints.append(line.strip())
+                    elif progress is not None:
+                        progress(int(line))
+            if process.returncode:
+                raise SimulationError(f"simulated core failed with code {process.returncode}: {' '.join(complaints)}")
+            return _answers(np.fromfile(taken, dtype=np.int64), len(jobs))
 
 
 def _words(jobs: Sequence[Job], c_width: int) -> npt.NDArray[np.int64]:

@@ -1,8 +1,9 @@
 // Runs jobs on the core at the speed of compiled code: the counterpart of core_bench.py without Python.
 //
-// usage: harness JOBS ANSWERS
+// usage: harness JOBS ANSWERS [VCD]
 // Both files are int64 words; host/compiled.py writes the one and reads the other. Handshake outputs are
-// sampled before the rising edge, with this cycle's inputs already applied.
+// sampled before the rising edge, with this cycle's inputs already applied. If built to trace, all jobs' steps
+// are dumped as VCD, from the first job's first input to the last job's end, without the writes before.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +11,9 @@
 
 #include "Vlstmith_core.h"
 #include "verilated.h"
+#if VM_TRACE
+#include "verilated_vcd_c.h"
+#endif
 
 namespace {
 
@@ -27,7 +31,13 @@ int64_t sign_extend(uint64_t value, int64_t bits) {
 
 class Bench {
 public:
-    Bench(int64_t cell_bits) : cell_bits_(cell_bits) {
+    Bench(int64_t cell_bits, const char* trace) : cell_bits_(cell_bits) {
+#if VM_TRACE
+        if (trace) {
+            core_.trace(&dump_, 1);
+            dump_.open(trace);
+        }
+#endif
         core_.h_ready = 1;
         core_.rst = 1;
         for (int64_t i = 0; i < kResetCycles; ++i) tick();
@@ -64,6 +74,7 @@ public:
             core_.x_mask = element >> 19 & 7;
             core_.clk = 0;
             core_.eval();
+            dump(2 * cycle_);
             const bool taken = core_.x_valid && core_.x_ready;
             if (taken && sent++ == 0) first_input = cycle_;
             if (core_.h_valid) {
@@ -82,6 +93,7 @@ public:
             }
             core_.clk = 1;
             core_.eval();
+            dump(2 * cycle_ + 1);
             ++cycle_;
         }
         core_.x_valid = 0;
@@ -99,7 +111,17 @@ private:
         ++cycle_;
     }
 
+    // Times are half cycles.
+    void dump(int64_t time) {
+#if VM_TRACE
+        if (dump_.isOpen()) dump_.dump(static_cast<uint64_t>(time));
+#endif
+    }
+
     Vlstmith_core core_;
+#if VM_TRACE
+    VerilatedVcdC dump_;
+#endif
     int64_t cell_bits_, cycle_ = 0;
 };
 
@@ -122,13 +144,14 @@ void put(std::FILE* file, const std::vector<int64_t>& words) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 3) return 1;
+    Verilated::traceEverOn(VM_TRACE);
+    if (argc != 3 && argc != 4) return 1;
     const std::vector<int64_t> words = read_words(argv[1]);
     const int64_t* next = words.data();
     std::FILE* out = std::fopen(argv[2], "wb");
     if (!out) return 1;
     const int64_t jobs = *next++;
-    Bench bench(*next++);
+    Bench bench(*next++, argc == 4 ? argv[3] : nullptr);
     for (int64_t job = 0; job < jobs; ++job) {
         const int64_t writes = *next++, elements = *next++, steps = *next++;
         for (int64_t i = 0; i < writes; ++i, next += 3) bench.write(next[0], next[1], next[2]);
