@@ -154,6 +154,8 @@ def _rows(
         )
     add("warm-up only", forced({name: after_warmup(part) for name, part in shares.items()}))
     add("static W6A8", unmonitored(middle_width))
+    plain = {name: replace(engine, network=middle_width(engine.network)) for name, engine in static.items()}
+    add("static W6A8, not fine-tuned", plain)
     add("fine-tuned, all W8", unmonitored(lambda network: network))
     add("fine-tuned, all W4", forced({name: every_step(len(part)) for name, part in shares.items()}))
     return found
