@@ -8,20 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lstmith.compiler.encode import RESULT_FRAC, row_scale
 from lstmith.golden.cell import cell_step, requantise
-from lstmith.golden.config import H_FRAC, REQUANT_PRESHIFT, Z_FRAC, EngineConfig
-from lstmith.golden.network import FloatArray
+from lstmith.golden.config import H_FRAC, EngineConfig
 from lstmith.golden.quantised import QuantLayer
-
-#: Fraction bits of the requantiser's result and of biases.
-RESULT_FRAC = Z_FRAC + 1
-
-
-def row_scale(layer: QuantLayer, config: EngineConfig) -> FloatArray:
-    """Real value that one LSB of each row's sum has in the pre-activation, float64 [4H]."""
-    power = float(REQUANT_PRESHIFT + 2 - config.requant_shift - RESULT_FRAC)
-    scale: FloatArray = layer.mantissa * np.exp2(power - layer.shift)
-    return scale
 
 
 def cell(total: Tensor, c_old: Tensor, bias: Tensor, layer: QuantLayer, config: EngineConfig) -> tuple[Tensor, Tensor]:
@@ -84,5 +74,5 @@ class _Cell(torch.autograd.Function):
         if peep is not None:
             to_old = to_old + to_i * peep[0] + to_f * peep[1]
         to_z = torch.cat([to_i, to_f, to_g, to_o], dim=1)
-        scale = torch.from_numpy(row_scale(layer, config))
+        scale = torch.from_numpy(row_scale(layer, config.requant_width))
         return to_z * scale, to_old, to_z.sum(dim=0) * 2.0**-RESULT_FRAC, None, None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from lstmith.compiler.encode import RESULT_FRAC, row_scale
 from lstmith.golden.config import H_FRAC, REQUANT_PRESHIFT, EngineConfig
 from lstmith.golden.network import FloatArray, FloatLayer, FloatNetwork
 from lstmith.golden.quantised import QuantLayer, QuantNetwork
-
-from .cell import RESULT_FRAC, row_scale
 
 
 def real_network(network: QuantNetwork, config: EngineConfig, names: list[str]) -> FloatNetwork:
@@ -33,7 +32,7 @@ def real_network(network: QuantNetwork, config: EngineConfig, names: list[str]) 
 def real_layer(layer: QuantLayer, config: EngineConfig, name: str) -> FloatLayer:
     """One layer of :func:`real_network`."""
     steps = operand_steps(layer)
-    weights = layer.weights * row_scale(layer, config)[:, None] / steps
+    weights = layer.weights * row_scale(layer, config.requant_width)[:, None] / steps
     # The encoder of biases subtracts what the requantiser's rounding adds on average.
     cut = np.maximum(layer.shift - REQUANT_PRESHIFT, 0)
     excess = layer.mantissa * 2.0 ** (-cut - config.requant_shift + 1)
