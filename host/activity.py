@@ -34,6 +34,8 @@ class Activity:
     computed_steps, skipped_steps : int
     restarts : int
         Passes that recomputed their sums.
+    units : int
+        Units computed, over all layers and steps.
     """
 
     words: dict[int, int]
@@ -43,6 +45,7 @@ class Activity:
     computed_steps: int
     skipped_steps: int
     restarts: int
+    units: int
 
     def summary(self) -> dict[str, int]:
         """The counters of R.json."""
@@ -69,7 +72,7 @@ def count_activity(
         Steps that exist.
     """
     words, macs = dict.fromkeys(PRECISIONS, 0), dict.fromkeys(PRECISIONS, 0)
-    lane_words = restarts = 0
+    lane_words = restarts = units = 0
     computed = valid & ~traces[0].skipped
     for layer, trace in zip(network.layers, traces, strict=True):
         entries = fold_entries(layer, trace)
@@ -82,6 +85,7 @@ def count_activity(
             words[bits] += per_entry * int((count + (empty & (trace.levels == bits))).sum())
             macs[bits] += GATES * int((count * lanes).sum())
             lane_words += per_entry * int((count * lanes).sum())
+        units += int((lanes * computed[..., None]).sum())
         restarts += int((trace.restart & computed).sum())
     return Activity(
         words=words,
@@ -91,6 +95,7 @@ def count_activity(
         computed_steps=int(computed.sum()),
         skipped_steps=int((valid & traces[0].skipped).sum()),
         restarts=restarts,
+        units=units,
     )
 
 

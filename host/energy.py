@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lstmith.golden.config import EngineConfig
+from lstmith.golden.activation import SEGMENT_BITS, SLOPE_BITS
+from lstmith.golden.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, SHIFT_BITS, Z_BITS, EngineConfig
 from lstmith.golden.errors import UserError
 
 from .activity import Activity
@@ -29,6 +30,8 @@ class Constants:
         Adding, per bit of the sum.
     control_cycle : float
         Fetching a list entry and counting, per cycle.
+    small_bit : float
+        Reading or writing one bit of row parameters, tables and states, which are on the chip anyway.
     """
 
     source: str
@@ -36,19 +39,31 @@ class Constants:
     multiply_bit: float
     add_bit: float
     control_cycle: float
+    small_bit: float
 
 
 _HOROWITZ = "Horowitz, Computing's energy problem, ISSCC 2014, 45 nm, 0.9 V"
+_SRAM_BIT = 10 / 64
 #: A control cycle reads 32 bits from a small memory and adds once.
-_CONTROL = 10 / 2 + ADD_32
+_CONTROL = 32 * _SRAM_BIT + ADD_32
 
 #: Sets of constants by name.
 CONSTANTS = {
     "sram-45nm": Constants(
-        f"{_HOROWITZ}; weights in SRAM of 8 KB, 10 pJ for 64 bit", 10 / 64, MULTIPLY_8 / 64, ADD_32 / 32, _CONTROL
+        f"{_HOROWITZ}; weights in SRAM of 8 KB, 10 pJ for 64 bit",
+        _SRAM_BIT,
+        MULTIPLY_8 / 64,
+        ADD_32 / 32,
+        _CONTROL,
+        _SRAM_BIT,
     ),
     "dram-45nm": Constants(
-        f"{_HOROWITZ}; weights in DRAM, 1300 pJ for 64 bit", 1300 / 64, MULTIPLY_8 / 64, ADD_32 / 32, _CONTROL
+        f"{_HOROWITZ}; weights in DRAM, 1300 pJ for 64 bit",
+        1300 / 64,
+        MULTIPLY_8 / 64,
+        ADD_32 / 32,
+        _CONTROL,
+        _SRAM_BIT,
     ),
 }
 DEFAULT = "sram-45nm"
@@ -86,7 +101,7 @@ def estimate_energy(
     Returns
     -------
     dict
-        ``constants`` (the name), ``memory_pj``, ``mac_pj``, ``control_pj`` and their sum ``total_pj``.
+        ``constants`` (the name), ``memory_pj``, ``mac_pj``, ``cell_pj``, ``control_pj`` and their sum ``total_pj``.
     """
     constants = find_constants(name)
     memory = activity.weight_bits * constants.memory_bit
@@ -97,6 +112,28 @@ def estimate_energy(
     parts = {
         "memory_pj": memory / steps,
         "mac_pj": mac / steps,
+        "cell_pj": activity.units * unit_energy(config, constants) / steps,
         "control_pj": cycles * constants.control_cycle / steps,
     }
     return {"constants": name, **parts, "total_pj": sum(parts.values())}
+
+
+def unit_energy(config: EngineConfig, constants: Constants) -> float:
+    """What the cell unit spends on one unit of one step, in pJ; the same whatever was listed.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    constants : Constants
+    """
+    h_bits = H_FRAC + 1
+    # Four rows scaled; five activations interpolated; input by candidate, forget by state, output by tanh.
+    products = (
+        4 * config.requant_width * MANTISSA_BITS
+        + 5 * SEGMENT_BITS * SLOPE_BITS
+        + h_bits * (h_bits + config.c_width + h_bits)
+    )
+    sums = 4 * Z_BITS + 5 * h_bits + config.c_width
+    # Row parameters; points of the activation's table; the state read and written, h written.
+    moved = 4 * (MANTISSA_BITS + SHIFT_BITS + BIAS_BITS) + 5 * (H_FRAC + SLOPE_BITS) + 2 * config.c_width + h_bits
+    return products * constants.multiply_bit + sums * constants.add_bit + moved * constants.small_bit

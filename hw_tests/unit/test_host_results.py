@@ -141,12 +141,16 @@ def test_stream_of_a_job(tmp_path: Path) -> None:
 
 def test_energy_is_the_sum_of_its_parts() -> None:
     config = EngineConfig(lanes=2, precisions=(4, 8), operand_width=13, acc_width=32)
-    activity = Activity({4: 1, 8: 3, 16: 0}, {4: 2, 8: 6, 16: 0}, 128, 8, 2, 0, 1)
+    activity = Activity({4: 1, 8: 3, 16: 0}, {4: 2, 8: 6, 16: 0}, 128, 8, 2, 0, 1, 6)
     energy = estimate_energy(activity, config, cycles=10, steps=2)
     assert energy["memory_pj"] == pytest.approx(128 * 10 / 64 / 2)
     assert energy["mac_pj"] == pytest.approx((2 * 4 * 13 * 0.2 / 64 + 6 * 8 * 13 * 0.2 / 64 + 8 * 0.1) / 2)
     assert energy["control_pj"] == pytest.approx(10 * 5.1 / 2)
-    parts = [energy[name] for name in ("memory_pj", "mac_pj", "control_pj")]
+    # Of each of 6 units: rows of 18 x 15 bit, activations of 8 x 11, state of 18, gates and h of 16.
+    products, sums = 4 * 18 * 15 + 5 * 8 * 11 + 16 * (16 + 18 + 16), 4 * 17 + 5 * 16 + 18
+    moved = 4 * (15 + 6 + 20) + 5 * (15 + 11) + 2 * 18 + 16
+    assert energy["cell_pj"] == pytest.approx(6 * (products * 0.2 / 64 + sums * 0.1 / 32 + moved * 10 / 64) / 2)
+    parts = [energy[name] for name in ("memory_pj", "mac_pj", "cell_pj", "control_pj")]
     assert energy["total_pj"] == pytest.approx(sum(float(part) for part in parts))
     for name in CONSTANTS:
         assert estimate_energy(activity, config, 10, 2, name)["constants"] == name
