@@ -34,9 +34,9 @@ Bit = tuple[str, int]
 
 @dataclass
 class _Vector:
-    """A variable of several bits: which of them are known, and their values."""
+    """A variable of several bits, by all its names: which of them are known, and their values."""
 
-    name: str
+    names: set[str]
     lowest: int
     width: int
     known: int = 0
@@ -50,7 +50,11 @@ class _Vector:
         known = int(digits.translate(_KNOWN), 2)
         changed = known & (value ^ self.value | ~self.known)
         self.value, self.known = value, known
-        return [(self.name, self.lowest + index) for index in range(self.width) if changed >> index & 1]
+        return [bit for bit in self.bits() if changed >> (bit[1] - self.lowest) & 1]
+
+    def bits(self) -> list[Bit]:
+        """All bits under every name."""
+        return [(name, self.lowest + index) for name in self.names for index in range(self.width)]
 
 
 _ONES, _KNOWN = bytes.maketrans(b"xz", b"00"), bytes.maketrans(b"01xz", b"1100")
@@ -67,9 +71,9 @@ def count_toggles(file: BinaryIO) -> Counter[Bit]:
     Returns
     -------
     Counter
-        By name, without the backslash of an escaped one, and bit. Values of the dump's first time are no
-        changes; a change to ``x`` or ``z`` is none, one from it is. What a net does between two times of
-        the simulation is not in such a file.
+        Every bit of the file, by name, without the backslash of an escaped one, and index; under each of
+        its names if it has several. Values of the dump's first time are no changes; a change to ``x`` or
+        ``z`` is none, one from it is. What a net does between two times is not in such a file.
     """
     scalars, vectors = _read_variables(file)
     _skip_first_time(file, vectors)
@@ -81,8 +85,11 @@ def count_toggles(file: BinaryIO) -> Counter[Bit]:
         for line, number in Counter(lines).items():
             if line[:1] in (b"0", b"1"):
                 counts[line[1:]] += number
-    for code, bit in scalars.items():
-        toggles[bit] = counts[code]
+    for code, bits in scalars.items():
+        toggles.update(dict.fromkeys(bits, counts[code]))
+    for vector in vectors.values():
+        for bit in vector.bits():
+            toggles.setdefault(bit, 0)
     return toggles
 
 
@@ -97,16 +104,17 @@ def _skip_first_time(file: BinaryIO, vectors: dict[bytes, _Vector]) -> None:
             vectors[code].change(digits)
 
 
-def _read_variables(file: BinaryIO) -> tuple[dict[bytes, Bit], dict[bytes, _Vector]]:
-    """Variables of one bit and of several, by their code in the file."""
-    scalars, vectors = {}, {}
+def _read_variables(file: BinaryIO) -> tuple[dict[bytes, set[Bit]], dict[bytes, _Vector]]:
+    """Variables of one bit and of several, by their code in the file, which equal ones share."""
+    scalars: dict[bytes, set[Bit]] = {}
+    vectors: dict[bytes, _Vector] = {}
     for line in file:
         if found := _VARIABLE.match(line.strip()):
             width, code, name, lowest = int(found[1]), found[2], found[3].decode(), int(found[4] or 0)
             if width == 1:
-                scalars[code] = (name, lowest)
+                scalars.setdefault(code, set()).add((name, lowest))
             else:
-                vectors[code] = _Vector(name, lowest, width)
+                vectors.setdefault(code, _Vector(set(), lowest, width)).names.add(name)
         elif line.startswith(b"$enddefinitions"):
             break
     return scalars, vectors
