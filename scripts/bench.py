@@ -22,6 +22,7 @@ class Name(enum.StrEnum):
     BOARDS = "boards"
     ADAPTIVE = "adaptive"
     AREA = "area"
+    ENERGY = "energy"
 
 
 #: Benches with a table in README.
@@ -38,7 +39,7 @@ def command(
     ] = None,
     effort: Annotated[float, typer.Option(help="Factor on the policies tried (adaptive).", min=0.01)] = 1.0,
 ) -> None:
-    """Measure 'silero' (exactness, cycles; minutes), 'boards' (bitstreams; half an hour) or 'adaptive' (policies)."""
+    """Measure silero (minutes), boards (bitstreams; half an hour), adaptive (policies), area or energy (minutes)."""
     path = json or Path("build") / f"bench-{name.value}.json"
     results = Path("docs/results.md")
     documents = document or ([Path("README.md"), results] if name in IN_README else [results])
@@ -52,6 +53,8 @@ def command(
             documents = []
     elif name is Name.AREA:
         result, tables, text = _area()
+    elif name is Name.ENERGY:
+        result, tables, text = _energy()
     else:
         result, tables, text = _silero() if name is Name.SILERO else _boards(seed)
     save_json(path, result)
@@ -101,6 +104,15 @@ def _area() -> tuple[dict[str, Any], dict[str, Table], str]:
     result = run_area(every=True)
     rows = area_rows(result)
     return result, {"area": rows}, f"{area_text(result)}\n\n{markdown(*rows)}"
+
+
+def _energy() -> tuple[dict[str, Any], dict[str, Table], str]:
+    from .toggle_bench import energy_text, part_rows, run_energy, total_rows
+
+    result = run_energy()
+    totals, parts = total_rows(result), part_rows(result)
+    text = f"{energy_text(result)}\n\n{markdown(*totals)}\nThe same by part:\n\n{markdown(*parts)}"
+    return result, {"energy estimate and value changes": totals, "by part": parts}, text
 
 
 def _adaptive(
