@@ -12,10 +12,11 @@ from .jobs import Answer
 from .results import LayerRun
 from .simulate import SimulationError
 
+#: What a skipped step repeats of a layer: h, c and the number of active units.
+Held = tuple[IntArray, IntArray, int]
 
-def read_layers(
-    network: QuantNetwork, answer: Answer, steps: int, before: list[tuple[IntArray, IntArray]] | None = None
-) -> list[LayerRun]:
+
+def read_layers(network: QuantNetwork, answer: Answer, steps: int, before: list[Held] | None = None) -> list[LayerRun]:
     """Every layer's results of one sequence, [1, T, ...].
 
     Parameters
@@ -23,8 +24,8 @@ def read_layers(
     network : QuantNetwork
     answer : Answer
     steps : int
-    before : list of (h, c) or None
-        Per layer, int64 [H] each: what a skipped first step repeats; only a continued sequence has one.
+    before : list of (h, c, active units) or None
+        Per layer, h and c int64 [H]: what a skipped first step repeats; only a continued sequence has one.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def _layer(
     index: int,
     answer: Answer,
     skipped: npt.NDArray[np.bool_],
-    before: tuple[IntArray, IntArray] | None,
+    before: Held | None,
 ) -> LayerRun:
     steps, computed = len(skipped), np.flatnonzero(~skipped)
     results = answer.results[answer.results[:, 2] == index]
@@ -74,8 +75,8 @@ def _layer(
     run.columns[0, computed], run.low[0, computed] = columns, low
     run.level[0, computed], run.restart[0, computed] = np.array(PRECISIONS)[level], restart != 0
     idle = np.zeros(layer.units, dtype=np.int64) if layer.idle_h is None else layer.idle_h
-    held_h, held_c = (idle, np.zeros_like(idle)) if before is None else before
-    held_units, place = layer.units, 0
+    held_h, held_c, held_units = (idle, np.zeros_like(idle), layer.units) if before is None else before
+    place = 0
     for t in range(steps):
         if not skipped[t]:
             held_units = int(units[place])

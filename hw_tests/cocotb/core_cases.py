@@ -16,7 +16,7 @@ from lstmith.golden.model import GoldenModel
 from lstmith.golden.policy import Policy
 from lstmith.golden.quantised import IntArray, QuantNetwork
 from lstmith.host.activity import Activity, count_activity
-from lstmith.host.answers import read_cycles, read_layers
+from lstmith.host.answers import Held, read_cycles, read_layers
 from lstmith.host.jobs import Answer, Job, Write
 from lstmith.host.problem import active_index
 from lstmith.host.results import LayerRun
@@ -40,7 +40,7 @@ class Case:
     network : QuantNetwork
     layers : list of LayerRun
         One sequence.
-    before : list of (h, c)
+    before : list of (h, c, active units)
         Per layer, int64 [H]: what a skipped first step repeats.
     state : int64 [units in use, h then c]
         Of all units after the run.
@@ -54,7 +54,7 @@ class Case:
     job: Job
     network: QuantNetwork
     layers: list[LayerRun]
-    before: list[tuple[IntArray, IntArray]]
+    before: list[Held]
     state: IntArray
     cycles: npt.NDArray[np.int64] | None
     activity: Activity
@@ -110,7 +110,10 @@ def golden_case(
     begins = job.start or job.restart
     hints = np.zeros(steps, dtype=bool) if hints is None else hints
     masks = job.masks or [active_index(network, policies)] * steps
-    before = [(_shown(network, state, index), layer.c[0]) for index, layer in enumerate(state)]
+    before = [
+        (_shown(network, state, index), layer.c[0], network.layers[index].active(int(layer.mask[0])))
+        for index, layer in enumerate(state)
+    ]
     traces = model.run(
         job.x[None], policies, state, restart=begins, hints=hints[None], masks=np.array(masks, dtype=np.int64)[None]
     )
