@@ -240,9 +240,10 @@ def _tau_limits(network: QuantNetwork, config: EngineConfig) -> tuple[int, int]:
 
 
 def _tau_limit(network: QuantNetwork, config: EngineConfig, index: int, side: str) -> int:
-    """Largest operand that a lower image can take, as :func:`check_policies` has it."""
+    """Largest operand that a lower image can take, as :func:`check_policies` has it; 0 without one."""
     layer = network.layers[index]
-    assert layer.entry_image is not None
+    if layer.entry_image is None:
+        return 0
     limit = PACKED_OPERAND if layer.entry_image == 4 else (1 << (config.operand_width - 1)) - 1
     exponent = layer.x_grid.exponent if side == "x" else 0
     return min(TAUS[-1], limit >> (exponent + layer.precision - layer.entry_image))

@@ -154,7 +154,7 @@ def random_engine(
     peepholes = bool(rng.random() < 0.5)
     requant_width = int(rng.choice([16, 18]))
     most_layers = int(rng.integers(1, 4))
-    masks = int(rng.choice([1, 2, 4, 8], p=[0.5, 0.2, 0.2, 0.1]))
+    masks = int(rng.choice([1, 2, 4, 8], p=[0.5, 0.2, 0.2, 0.1])) if mixed else 1
     fitting = [
         random_network(
             rng,

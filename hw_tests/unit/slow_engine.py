@@ -224,7 +224,8 @@ class SlowLayer:
                     chosen = bits
                     break
             levels.append(chosen)
-            wish |= bool(monitor.restart_above) and 256 * moved > monitor.restart_above * size
+            # A fold of dropped units alone does not happen.
+            wish |= bool(group) and bool(monitor.restart_above) and 256 * moved >= monitor.restart_above * size
         return levels, wish
 
 
