@@ -76,7 +76,8 @@ def _silero() -> tuple[dict[str, Any], dict[str, Table], str]:
         f"{markdown(*accuracy)}\n"
         f"The W8A8 core with {result['lanes']} lanes, simulated by Verilator on all {result['frames']} frames: "
         "every h, c and list compared with the golden model, every step's cycles with the predicted ones. "
-        f"h is {'the same, bit for bit,' if result['same_h'] else 'NOT the same'} in all three modes.\n\n"
+        f"h is {'the same, bit for bit,' if result['same_h'] else 'NOT the same'} in all modes; the last policy "
+        "computes small changes in 4 bit.\n\n"
         f"{markdown(*modes)}"
     )
     tables = {
