@@ -113,6 +113,7 @@ def run_adaptive(names: list[str], report: Report, scale: float, folder: Path) -
     kept = [_read(path) for name in TRIALS if (path := folder / f"{name}.json").is_file()]
     return {
         "complete": len(kept) == len(TRIALS),
+        "missing": [name for name in TRIALS if name not in {network.name for network in kept}],
         "networks": [_plain(network) for network in kept],
         "summary": _summary(kept),
     }

@@ -77,8 +77,14 @@ def _means(result: dict[str, Any]) -> str:
         f"Geometric mean of the speed-ups over the best static precision: {summary['geometric_mean_vs_static']:.2f}x; "
         f"over eight bits, or what more a network needs: {summary['geometric_mean_vs_base']:.2f}x. "
         f"Without loss on held-out data: {kept} of {all_of}; "
-        f"with the fastest row that is, {summary['geometric_mean_without_loss']:.2f}x.\n"
+        f"with the fastest row that is, {summary['geometric_mean_without_loss']:.2f}x.\n{_missing(result)}"
     )
+
+
+def _missing(result: dict[str, Any]) -> str:
+    """Networks that the tables do not hold yet."""
+    missing = result["missing"]
+    return f"\nNot measured yet by this command: {', '.join(missing)}.\n" if missing else ""
 
 
 def _title(network: dict[str, Any]) -> str:

@@ -49,8 +49,6 @@ def command(
     short = None
     if name is Name.ADAPTIVE:
         result, tables, text, short = _adaptive(network, effort, path.with_suffix(""))
-        if not result["complete"]:
-            documents = []
     elif name is Name.AREA:
         result, tables, text = _area()
     elif name is Name.ENERGY:
