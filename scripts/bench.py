@@ -100,7 +100,7 @@ def _boards(seed: int) -> tuple[dict[str, Any], dict[str, Table], str]:
 def _area() -> tuple[dict[str, Any], dict[str, Table], str]:
     from .area_bench import area_rows, area_text, run_area
 
-    result = run_area(every=True)
+    result = run_area()
     rows = area_rows(result)
     return result, {"area": rows}, f"{area_text(result)}\n\n{markdown(*rows)}"
 
