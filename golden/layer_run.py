@@ -255,9 +255,8 @@ class LayerRun:
             found &= among
         classes = found.astype(np.int8)
         if self._low is not None:
-            classes[found & (np.abs(operand) <= tau)] = LOW
-            # A column of weight zero is worth nothing in any precision, but a threshold of zero means none.
-            classes[found & (tau == 0)] = 1
+            # A threshold of zero means none, also for the zeros that a dense step lists.
+            classes[found & (np.abs(operand) <= tau) & (tau != 0)] = LOW
         return classes
 
     def _levels(self, steps: IntArray) -> IntArray:

@@ -25,6 +25,8 @@ def pareto_figure(result: dict[str, Any], tried: list[tuple[float, float]]) -> F
     axes.plot(*zip(*tried, strict=True), ls="", marker=".", ms=4, color=FLOAT, label="tried, on data tuned on")
     for part, color, label in ((None, RTL, "Pareto set, held out"), ("tune", GOLDEN, "the same, on data tuned on")):
         found = [point if part is None else point[part] for point in points]
+        # Held out, the order along the front may be another than where it was found.
+        found.sort(key=lambda point: point["cycles_per_step"])
         axes.plot(
             [point["cycles_per_step"] for point in found],
             [point["loss"] for point in found],
@@ -37,7 +39,8 @@ def pareto_figure(result: dict[str, Any], tried: list[tuple[float, float]]) -> F
     axes.plot(chosen["cycles_per_step"], chosen["loss"], ls="", marker="o", ms=11, mfc="none", mec=RTL, label="chosen")
     axes.axhline(limit, color=INK, lw=0.8, ls=":")
     # Policies far beyond the limit would press all others against the axis.
-    most = max(4 * limit, 1.5 * chosen["loss"], *(1.5 * loss for cycles, loss in tried[:1]), 1e-9)
+    shown = [point["loss"] for point in points] + [point["tune"]["loss"] for point in points]
+    most = max(1.2 * limit, 1.2 * max(shown), 1e-9)
     axes.set_ylim(min(0.0, *(loss for _, loss in tried)) - 0.04 * most, most)
     axes.set_xlabel("cycles per step")
     axes.set_ylabel(f"loss of {result['metric']['name']} against float")

@@ -23,10 +23,11 @@ from hw_tests.cocotb.random_policies import accepted, highest, random_policies
 from hw_tests.unit.slow_engine import SlowEngine
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.cycles import CycleModel
+from lstmith.golden.image import check_fit, words_per_lane
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.policy import Mode, Monitor, Policy, Rule, Skip
 from lstmith.golden.policy_check import check_policies, missed_bound
-from lstmith.golden.quantised import QuantNetwork
+from lstmith.golden.quantised import Grid, QuantNetwork
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 STEPS = 8
@@ -240,6 +241,29 @@ def test_layers_must_agree_on_skipping_and_counts(rng: np.random.Generator) -> N
     check_policies(network, config, [one, two])
     with pytest.raises(ValueError, match="every layer must use the same place in its counts"):
         check_policies(network, config, [one, plain])
+
+
+def test_active_counts_take_both_lists(rng: np.random.Generator) -> None:
+    network = _single(rng, masks=3)
+    config = _engine(network)
+    config = replace(config, weight_depth=words_per_lane(network, config))
+    check_fit(network, config)
+    with pytest.raises(ValueError, match="active counts, which take an engine with both lists"):
+        check_fit(network, replace(config, mixed=False, monitor=False))
+
+
+def test_predictor_sums_are_bounded(rng: np.random.Generator) -> None:
+    network = _single(rng)
+    layer = network.layers[0]
+    network = replace(network, predictor=np.full(layer.weights.shape[1], 7))
+    config = replace(_engine(network), units=layer.units, inputs=layer.inputs)
+    config = replace(config, weight_depth=words_per_lane(network, config))
+    check_fit(network, config)
+    x_grid, h_grid = Grid(0, -32768, 32767, 1), Grid(0, -32768, 32767)
+    wider = replace(network, layers=(replace(layer, x_grid=x_grid, h_grid=h_grid, images=()),))
+    reach = 7 * (layer.inputs * x_grid.span + layer.units * h_grid.span)
+    with pytest.raises(ValueError, match=f"Predictor sums reach {reach}, beyond 24 bits"):
+        check_fit(wider, replace(config, operand_width=18, acc_width=48))
 
 
 def test_random_dims_reach_every_feature() -> None:
