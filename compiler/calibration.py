@@ -13,8 +13,8 @@ from lstmith.golden.network import FloatArray, FloatNetwork, FloatTrace, initial
 #: Steps of one window: long enough for errors of the cell state to build up, short enough that
 #: many windows run side by side.
 WINDOW = 512
-#: Largest number of windows that formats are fitted on, and that are held back to judge them.
-FIT_WINDOWS, HELD_WINDOWS = 24, 8
+#: About how many steps formats are fitted on, and how many are held back to judge them, however short the windows are.
+FIT_STEPS, HELD_STEPS = 24 * WINDOW, 8 * WINDOW
 #: Every so many windows one is held back.
 HOLD_EVERY = 4
 
@@ -31,11 +31,14 @@ class Calibration:
         Valid steps of each sequence; T if None.
     source : str
         File name for messages.
+    state : list of (h0, c0) or None
+        Per layer, float64 [N, H] each: what the sequences start in; the network's own initial state if None.
     """
 
     x: npt.NDArray[np.floating]
     lengths: npt.NDArray[np.int64] | None = None
     source: str = "calibration data"
+    state: list[tuple[FloatArray, FloatArray]] | None = None
 
     def checked(self, network: FloatNetwork) -> tuple[FloatArray, npt.NDArray[np.int64]]:
         """The sequences (float64 [N, T, I], padding zero) and lengths (int64 [N]).
@@ -110,7 +113,8 @@ class Profile:
 def profile(network: FloatNetwork, calibration: Calibration) -> Profile:
     """Run the float network over the calibration data and cut it into windows."""
     x, lengths = calibration.checked(network)
-    trace = run_float(network, x)
+    state = calibration.state or [initial_state(layer, len(x)) for layer in network.layers]
+    trace = run_float(network, x, state)
     valid = np.arange(x.shape[1]) < lengths[:, None]
     inputs = (x, *trace.h[:-1])
     starts = _starts(lengths)
@@ -119,9 +123,12 @@ def profile(network: FloatNetwork, calibration: Calibration) -> Profile:
     return Profile(
         tuple(float(values[valid].min()) for values in inputs),
         tuple(float(values[valid].max()) for values in inputs),
-        tuple(float(np.abs(values[valid]).max()) for values in trace.c),
-        _cut(network, inputs, trace, valid, _spread(fit, FIT_WINDOWS)),
-        _cut(network, inputs, trace, valid, _spread(held, HELD_WINDOWS)),
+        tuple(
+            float(max(np.abs(values[valid]).max(), np.abs(c0[lengths > 0]).max()))
+            for values, (_, c0) in zip(trace.c, state, strict=True)
+        ),
+        _cut(inputs, trace, state, _spread(fit, FIT_STEPS)),
+        _cut(inputs, trace, state, _spread(held, HELD_STEPS)),
     )
 
 
@@ -140,15 +147,17 @@ def _starts(lengths: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:
     ]
 
 
-def _spread(starts: list[tuple[int, int, int]], most: int) -> list[tuple[int, int, int]]:
+def _spread(starts: list[tuple[int, int, int]], steps: int) -> list[tuple[int, int, int]]:
+    """Windows from all over the data, about so many steps together."""
+    mean = sum(steps for _, _, steps in starts) / len(starts)
+    most = max(1, round(steps / mean))
     return [starts[index] for index in np.unique(np.linspace(0, len(starts) - 1, most).astype(int))]
 
 
 def _cut(
-    network: FloatNetwork,
     inputs: tuple[FloatArray, ...],
     trace: FloatTrace,
-    valid: npt.NDArray[np.bool_],
+    state: list[tuple[FloatArray, FloatArray]],
     starts: list[tuple[int, int, int]],
 ) -> Windows:
     size = max(steps for _, _, steps in starts)
@@ -164,8 +173,7 @@ def _cut(
         return result
 
     h, c = [], []
-    for layer, h_trace, c_trace in zip(network.layers, trace.h, trace.c, strict=True):
-        h0, c0 = initial_state(layer, len(valid))
+    for (h0, c0), h_trace, c_trace in zip(state, trace.h, trace.c, strict=True):
         h.append(cut(np.concatenate([h0[:, None], h_trace], axis=1), 1))
         c.append(cut(np.concatenate([c0[:, None], c_trace], axis=1), 1))
     return Windows(inside, tuple(cut(values, 0) for values in inputs), tuple(h), tuple(c))

@@ -69,7 +69,7 @@ class Sequences:
 
     def calibration(self) -> Calibration:
         """The same sequences as calibration data."""
-        return Calibration(self.x, self.lengths, self.source)
+        return Calibration(self.x, self.lengths, self.source, self.state)
 
 
 def load_sequences(path: Path, network: FloatNetwork) -> Sequences:

@@ -25,7 +25,7 @@ HEADROOM = 1.25
 #: Smallest cell range worth trying: where c reaches only tanh, saturation at 16 was never seen to matter.
 SMALLEST_CELL = 16.0
 #: Errors this close are a tie, which the earlier candidate wins: smaller sums, wider input range, finer cell.
-TIE = 1.02
+TIE = 1.005
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from lstmith.compiler.quantise import quantise
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.network import FloatNetwork
 from lstmith.golden.quantised import QuantNetwork
-from lstmith.workloads.workload import Float32
+from lstmith.workloads.workload import Float32, State
 
 #: Lanes of a network whose smallest layer has twice as many units or more.
 LANES = 64
@@ -49,17 +49,22 @@ def lanes_for(network: FloatNetwork) -> int:
     return LANES if units >= 2 * LANES else max(1, units // SMALL_RATIO)
 
 
-def quantised(network: FloatNetwork, calibration: list[Float32], static: Static) -> QuantNetwork:
+def quantised(
+    network: FloatNetwork, calibration: list[Float32], static: Static, starts: State | None = None
+) -> QuantNetwork:
     """A network in a static format, with a lower image of its weights.
 
     Parameters
     ----------
     calibration : list of float32 [T, I]
+    static : Static
+    starts : list of (h, c) or None
+        Per layer, float64 [N, H] each: what they start in.
     """
     batch = np.zeros((len(calibration), max(len(x) for x in calibration), network.inputs))
     for row, x in zip(batch, calibration, strict=True):
         row[: len(x)] = x
-    data = Calibration(batch, np.array([len(x) for x in calibration]))
+    data = Calibration(batch, np.array([len(x) for x in calibration]), state=starts)
     found = quantise(network, data, precision=[static.weights], activation_bits=static.operands, limits=EngineLimits())
     return with_images(found.network)
 

@@ -21,9 +21,9 @@ from .adaptive_networks import Static, engine_for, lanes_for, quantised
 from .adaptive_runner import GoldenRunner
 
 ERRORS = 1.0  #: standard errors that are added to a loss
-TAUS = ("tau_x", "tau_h", "restart_tau_x", "restart_tau_h", "refresh")
-MONITOR = ("ratio", "part", "hysteresis", "warmup", "refresh")
-THETAS = ("theta_x", "theta_h")
+TAUS = ("tau_x", "tau_h", "restart_tau_x", "restart_tau_h", "tau", "refresh")
+MONITOR = ("ratio", "part", "hysteresis", "warmup", "restart_above", "refresh")
+THETAS = ("theta_x", "theta_h", "theta")
 SKIPPING = ("change", "limit")
 
 
@@ -89,9 +89,9 @@ class Bed:
     def build(cls, name: str, static: Static) -> Bed:
         """Quantise every network of a workload on its calibration data."""
         workload = load(name)
-        engines = {}
+        engines, starts = {}, workload.starts()
         for network, source in workload.networks.items():
-            made = quantised(source, workload.calibration[network], static)
+            made = quantised(source, workload.calibration[network], static, starts.get(network))
             engines[network] = GoldenEngine(made, source, engine_for(made, lanes_for(source)))
         return cls(workload, engines)
 
@@ -162,7 +162,7 @@ def mechanisms(joint: Joint) -> dict[str, Joint]:
         found["skipping"] = joint.only(auto, *SKIPPING)
     if "tau_x" in sizes:
         found["control: rule on values"] = joint.only(
-            {"mode": space.modes.index(Mode.SKIP)}, "restart_tau_x", "restart_tau_h"
+            {"mode": space.modes.index(Mode.SKIP)}, "restart_tau_x", "restart_tau_h", "tau"
         )
     found["together"] = joint
     return found

@@ -1,7 +1,8 @@
 """What may be chosen in a policy of a design, as numbers for an optimiser.
 
-One set of thresholds serves all layers, except that the first layer's input has its own: the input of a later layer
-is an h as well. A threshold is an index into a ladder, since what matters of it is its ratio, and zero is on it.
+Thresholds are those of the first layer, whose input has its own, and how many rungs higher or lower each later layer
+stands on the ladder of h: its input is an h as well. A threshold is an index into a ladder, since what matters of it is
+its ratio, and zero is on it.
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ RATIOS = (2, 4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128)
 UNIT_PARTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7)
 HYSTERESES = (0, 1, 2, 4, 8, 16)
 WARMUPS = (0, 4, 16)
+#: Change of the cell state, in parts of 256, above which the monitor wishes a restart; 0 for never.
+RESTARTS = (0, 256, 192, 128, 96, 64, 48, 32)
 LIMITS = (1, 2, 3, 4, 8)
 #: Parts of the steps whose input moved less: the thresholds of the skip rule.
 SKIP_PARTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 KEEPING = (Mode.DELTA, Mode.AUTO)
+#: Rungs that a later layer may stand above or below the first, and how such parameters are named: ``theta_of_layer_1``.
+APART, OF_LAYER = 3, "_of_layer_"
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Space:
     changes : tuple of int
         Ladder of the skip rule.
     fixed : dict of str to int
-        Parameters that are not searched; what is neither fixed nor searched is lowest.
+        Parameters that are not searched; the others are lowest, and later layers as the first.
     """
 
     network: QuantNetwork
@@ -97,10 +102,13 @@ class Space:
         if len(monitors) > 1:
             sizes |= {"monitor": len(monitors), "ratio": len(RATIOS), "part": len(UNIT_PARTS)}
             sizes |= {"hysteresis": len(HYSTERESES), "warmup": len(WARMUPS)}
+            sizes["restart_above"] = len(RESTARTS)
         if len(changes) > 1:
             sizes |= {"change": len(changes), "limit": len(LIMITS)}
         if network.masks > 1:
             sizes["active"] = network.masks
+        for index in range(1, len(network.layers)):
+            sizes |= {f"{name}{OF_LAYER}{index}": 2 * APART + 1 for name in ("theta", "tau") if f"{name}_h" in sizes}
         return cls(network, config, sizes, mode_choice, monitors, thetas_x, thetas_h, changes)
 
     def policies(self, params: Params) -> list[Policy]:
@@ -129,7 +137,7 @@ class Space:
         if change := at("change", self.changes):
             first = replace(first, skip=Skip(change=change, limit=at("limit", LIMITS)))
         while True:
-            policies = [self._layer(first, index, params.get("active", 0)) for index in range(len(self.network.layers))]
+            policies = [self._layer(first, index, params) for index in range(len(self.network.layers))]
             try:
                 check_policies(self.network, self.config, policies)
             except ValueError:
@@ -154,10 +162,11 @@ class Space:
             "ratio": (RATIOS, monitor.low),
             "hysteresis": (HYSTERESES, monitor.hysteresis),
             "warmup": (WARMUPS, monitor.warmup),
+            "restart_above": (RESTARTS, monitor.restart_above),
             "change": (self.changes, policy.skip.change),
             "limit": (LIMITS, policy.skip.limit),
         }
-        found = dict.fromkeys(self.sizes, 0)
+        found = {name: APART if OF_LAYER in name else 0 for name in self.sizes}
         for name, (ladder, value) in pairs.items():
             if name in found:
                 found[name] = int(np.abs(np.array(ladder[: self.sizes[name]]) - value).argmin())
@@ -197,8 +206,11 @@ class Space:
         return [dict(pairs) for pairs in dict.fromkeys(tuple(self.params(policy).items()) for policy in known)]
 
     def only(self, fixed: Params, *free: str) -> Space:
-        """The same choices, but for few parameters, the others fixed or lowest."""
-        sizes = {name: size for name, size in self.sizes.items() if name in free}
+        """The same choices, but for few parameters, the others fixed or lowest.
+
+        ``theta`` and ``tau`` name those of all later layers.
+        """
+        sizes = {name: size for name, size in self.sizes.items() if name.partition(OF_LAYER)[0] in free}
         return replace(self, sizes=sizes, fixed=fixed)
 
     def _monitor(self, rule: Rule, scope: Scope, params: Params) -> Monitor:
@@ -215,21 +227,37 @@ class Space:
             hysteresis=HYSTERESES[params.get("hysteresis", 0)],
             theta=2,
             warmup=WARMUPS[params.get("warmup", 0)],
+            restart_above=RESTARTS[params.get("restart_above", 0)],
         )
 
-    def _layer(self, first: Policy, index: int, mask: int) -> Policy:
+    def _layer(self, first: Policy, index: int, params: Params) -> Policy:
         layer = self.network.layers[index]
+        mask = params.get("active", 0)
         active = layer.active(mask) if mask else 0
         if index == 0:
             return replace(first, active=active)
-        most = _tau_limit(self.network, self.config, index, "x")
+        most = [_tau_limit(self.network, self.config, index, side) for side in ("x", "h")]
+        apart = {name: params.get(f"{name}{OF_LAYER}{index}", APART) - APART for name in ("theta", "tau")}
+        theta = _moved(self.thetas_h, first.theta_h, apart["theta"]) if first.mode in KEEPING else 0
+        # Without a refresh nothing may be mixed: what is off stays off.
+        tau, restart_tau = (
+            _moved(TAUS, value, apart["tau"]) if value else 0 for value in (first.tau_h, first.restart_tau_h)
+        )
         return replace(
             first,
             active=active,
-            theta_x=first.theta_h,
-            tau_x=min(first.tau_h, most),
-            restart_tau_x=min(first.restart_tau_h, most),
+            theta_x=theta,
+            theta_h=theta,
+            tau_x=min(tau, most[0]),
+            tau_h=min(tau, most[1]),
+            restart_tau_x=min(restart_tau, most[0]),
+            restart_tau_h=min(restart_tau, most[1]),
         )
+
+
+def _moved(ladder: tuple[int, ...], value: int, rungs: int) -> int:
+    """A threshold some rungs higher or lower."""
+    return ladder[min(max(ladder.index(value) + rungs, 0), len(ladder) - 1)]
 
 
 def _tau_limits(network: QuantNetwork, config: EngineConfig) -> tuple[int, int]:

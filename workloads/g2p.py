@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.network import FloatLayer, FloatNetwork
+from lstmith.golden.network import FloatLayer, FloatNetwork, run_float
 
 from .float_runner import FloatRunner
 from .g2p_data import BOUNDARY, Entry, entries
 from .g2p_score import word_errors
 from .g2p_skip import Costs, skipped
-from .workload import Bools, Float32, Metric, Runner, Scores, Session, Workload, chosen
+from .workload import Bools, Float32, Metric, Runner, Scores, Session, State, Workload, chosen
 
 SIDES = ("encoder", "decoder")
 WEIGHTS = Path(__file__).parent / "weights"
@@ -113,6 +113,21 @@ class G2p(Workload):
         words = entries(chosen(split))
         full = self.with_plan(Plan())
         return full._inputs(words, full.speak(words, FloatRunner(full)).phonemes)
+
+    def starts(self) -> dict[str, State]:
+        """A decoder starts where the encoder of as many units ends."""
+        found = {}
+        for active in self.counts:
+            encoder, decoder = (self.network(side, active) for side in SIDES)
+            words = self.calibration[encoder]
+            last = np.array([len(word) - 1 for word in words])
+            batch = np.zeros((len(words), last.max() + 1, words[0].shape[1]))
+            for row, word in zip(batch, words, strict=True):
+                row[: len(word)] = word
+            trace = run_float(self.networks[encoder], batch)
+            rows = np.arange(len(words))
+            found[decoder] = [(h[rows, last], c[rows, last]) for h, c in zip(trace.h, trace.c, strict=True)]
+        return found
 
     def speak(self, words: list[Entry], runner: Runner) -> Spoken:
         """Pronounce words by the plan; those of one length and count run side by side, so that none waits."""

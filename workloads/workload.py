@@ -152,6 +152,10 @@ class Workload(ABC):
     def inputs(self, split: str) -> dict[str, list[Float32]]:
         """Recorded inputs per network, each float32 [T, I]; of a closed loop, those that float produces."""
 
+    def starts(self) -> dict[str, State]:
+        """What calibration sequences start in, for networks that do not begin in their own initial state."""
+        return {}
+
 
 def chosen(split: str) -> str:
     """``split``, if there is such a split."""

@@ -279,3 +279,23 @@ def test_padding_is_ignored() -> None:
     other = quantise(network, Calibration(padded, lengths), precision=[8]).network.layers[0]
     np.testing.assert_array_equal(plain.weights, other.weights)
     assert plain.x_lsb == other.x_lsb
+
+
+def test_initial_states_count_for_the_formats(rng: np.random.Generator) -> None:
+    """Sequences that start in a large cell state get a cell format that holds it, and are judged from there."""
+    network = random_network(rng, 6, 3)
+    x = 0.1 * rng.normal(size=(4, 30, 3))
+    h0, c0 = np.zeros((4, 6)), np.full((4, 6), 12.0)
+    kinds = {state is None: Calibration(x, state=state) for state in (None, [(h0, c0)])}
+    fracs = {kind: quantise(network, data, precision=[8]).network.layers[0].c_frac for kind, data in kinds.items()}
+    assert fracs[False] < fracs[True]
+    assert profile(network, kinds[False]).c_peak[0] >= 12.0
+    assert (profile(network, kinds[False]).fit.c[0][0, 0] == 12.0).all()
+
+
+def test_short_sequences_give_many_windows(rng: np.random.Generator) -> None:
+    """What is fitted on is counted in steps, not in sequences."""
+    network = random_network(rng, 4, 2)
+    found = profile(network, Calibration(rng.normal(size=(200, 8, 2))))
+    assert found.fit.valid.sum() == 150 * 8
+    assert found.held.valid.sum() == 50 * 8

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw_tests.unit.tuning_cases import compiled, tune, walk
+from hw_tests.unit.networks import random_network
+from hw_tests.unit.tuning_cases import UNITS, WIDTH, compiled, tune, walk
 from lstmith.compiler.design import Design
 from lstmith.golden.errors import UserError
 from lstmith.golden.policy import Mode, Monitor, Policy, Rule
 from lstmith.golden.policy_check import check_policies
 from lstmith.golden.policy_file import load_policy
+from lstmith.scripts.adaptive_networks import Static, engine_for, quantised
 from lstmith.tuning.engine import GoldenEngine
 from lstmith.tuning.pieces import Recorded, Segment, spans_of
 from lstmith.tuning.search import Measured, Trial, Workers, expected_losses, fastest, pareto, search
@@ -105,6 +107,22 @@ def test_every_point_of_the_space_is_a_valid_policy(design: Path, rng: np.random
     starts = [space.policies(params)[0] for params in space.starts()]
     assert starts[0] == Policy(Mode.AUTO)
     assert Policy(Mode.AUTO, tau_x=4, tau_h=4, refresh=8) in starts
+
+
+def test_later_layers_may_stand_apart(rng: np.random.Generator) -> None:
+    """Every point of a stack's space is a valid policy, and a later layer's thresholds move on the ladder."""
+    source = random_network(rng, UNITS, WIDTH, layers=2)
+    made = quantised(source, list(walk(rng, 2, 60)), Static(8, 8))
+    space = Space.of(made, engine_for(made, 2), [walk(rng, 200)])
+    for _ in range(300):
+        params = {name: int(rng.integers(size)) for name, size in space.sizes.items()}
+        check_policies(made, space.config, space.policies(params))
+    start = space.params(Policy(Mode.AUTO, theta_h=2, tau_x=4, tau_h=4, refresh=8))
+    alike = space.policies(start)
+    assert alike[1].theta_h == alike[0].theta_h
+    moved = space.policies({**start, "theta_of_layer_1": 6, "tau_of_layer_1": 0})
+    assert moved[0] == alike[0]
+    assert (moved[1].theta_h, moved[1].tau_h) == (5, 1)
 
 
 def test_search_does_not_depend_on_the_workers(design: Path, tmp_path: Path, rng: np.random.Generator) -> None:
