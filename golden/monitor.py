@@ -20,6 +20,11 @@ def magnitude(value: IntArray) -> IntArray:
     return np.where(value < 0, ~value, value) >> DROP
 
 
+def spare_bits(lanes: int) -> int:
+    """Low bits of a sum that no verdict depends on: as many as a full fold's sum has more than one unit."""
+    return lanes.bit_length() - 1
+
+
 def lag(layers: int) -> int:
     """Steps from the one that is judged to the one that uses the verdict.
 
@@ -67,7 +72,8 @@ def judge(
     sums = [by_fold(values, config.lanes) for values in (moved, size, changed)]
     if policy.scope is Scope.LAYER:
         sums = [np.broadcast_to(total.sum(axis=1, keepdims=True), total.shape) for total in sums]
-    moved, size, changed = sums
+    moved, size = (total >> spare_bits(config.lanes) for total in sums[:2])
+    changed = sums[2]
     level = np.full(previous.shape, layer.precision, dtype=np.int64)
     thresholds = zip(layer.images, (policy.low, policy.middle), strict=False)
     for precision, threshold in reversed(list(thresholds)):

@@ -17,7 +17,7 @@ from lstmith.golden.config import (
     bits_for,
 )
 from lstmith.golden.image import Image
-from lstmith.golden.memory_map import IDENTITY, REGION_SHIFT, Region, Register
+from lstmith.golden.memory_map import IDENTITY, REGION_SHIFT, REGISTER_BITS, Region, Register
 from lstmith.golden.quantised import PREDICTOR_SUM_BITS
 
 from .arith import delayed
@@ -159,7 +159,7 @@ class Control(wiring.Component):
             Register.RESTARTS: self.restarts,
         }
         register_value = Signal(32)
-        with m.Switch(self.index):
+        with m.Switch(self.index[:REGISTER_BITS]):
             with m.Case(Register.IDENTITY):
                 m.d.sync += register_value.eq(IDENTITY)
             with m.Case(Register.STATUS):
@@ -193,7 +193,7 @@ class Control(wiring.Component):
         rule = Signal(5, init=initial.get(Register.SKIP_RULE, 0))
         threshold = Signal(24, init=initial.get(Register.SKIP_THRESHOLD, 0))
         with m.If(write):
-            with m.Switch(self.index):
+            with m.Switch(self.index[:REGISTER_BITS]):
                 with m.Case(Register.OUTPUT_ALL):
                     m.d.sync += emit_all.eq(value)
                 with m.Case(Register.X_INPUTS):

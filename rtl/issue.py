@@ -123,7 +123,8 @@ class Issue(wiring.Component):
             self.row_entry.column.eq(
                 Mux(fetch.from_x, self.x_entry.column, self.h_entry.column + (1 << bits_for(config.inputs)))
             ),
-            self.row_entry.operand.eq(Mux(fetch.empty, 0, operand)),
+            self.row_entry.operand.eq(operand),
+            self.row_entry.empty.eq(fetch.empty),
             self.row_entry.clears.eq(fetch.opens & fetch.clears),
         ]
         work = read

@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from lstmith.golden.config import PRECISIONS, EngineConfig, bits_for
-from lstmith.golden.monitor import DROP, RATIO_FRAC
+from lstmith.golden.monitor import DROP, RATIO_FRAC, spare_bits
 from lstmith.golden.policy import Rule, Scope
 
 from .arith import delayed
@@ -85,11 +85,12 @@ class Monitor(wiring.Component):
 
         # Stage 3: sums, and those that are judged.
         sums = []
-        for name, value in (("moved", moved), ("size", size), ("changed", changed)):
+        spare = spare_bits(config.lanes)
+        for name, value, dropped in (("moved", moved, spare), ("size", size, spare), ("changed", changed, 0)):
             total = Signal(len(value) + bits_for(config.units), name=f"sum_{name}")
-            judged = Signal.like(total, name=f"judged_{name}")
+            judged = Signal(len(total) - dropped, name=f"judged_{name}")
             with m.If(ends):
-                m.d.sync += [total.eq(0), judged.eq(total + value)]
+                m.d.sync += [total.eq(0), judged.eq((total + value)[dropped:])]
             with m.Elif(valid):
                 m.d.sync += total.eq(total + value)
             sums.append(judged)

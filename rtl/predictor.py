@@ -20,8 +20,13 @@ def place_bits(config: EngineConfig) -> int:
 
 
 def row_layout(config: EngineConfig) -> data.StructLayout:
-    """A column for the row: the place of its weight, its operand, and whether the sum begins with it."""
-    return data.StructLayout({"column": place_bits(config), "operand": signed(config.operand_width), "clears": 1})
+    """A column for the row: the place of its weight, its operand, and whether the sum begins with it.
+
+    Of an empty list one entry comes all the same, which adds nothing.
+    """
+    return data.StructLayout(
+        {"column": place_bits(config), "operand": signed(config.operand_width), "empty": 1, "clears": 1}
+    )
 
 
 def predictor_weights(config: EngineConfig, image: Image | None) -> list[int]:
@@ -92,7 +97,7 @@ class Predictor(wiring.Component):
         late = Signal(signed(self._config.operand_width))
         m.d.comb += late.eq(delayed(m, self.entry.operand, weights.latency, "operand"))
         clears = delayed(m, self.valid & self.entry.clears, weights.latency, "clears")
-        adds = delayed(m, self.valid, weights.latency + 1, "adds")
+        adds = delayed(m, self.valid & ~self.entry.empty, weights.latency + 1, "adds")
         product, total = Signal(signed(self._config.operand_width + PREDICTOR_BITS)), Signal(signed(PREDICTOR_SUM_BITS))
         m.d.sync += product.eq(late * weights.r_data)
         # Cleared in the cycle before the first addition; the last one of the pass before is over by then.

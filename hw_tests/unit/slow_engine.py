@@ -6,6 +6,7 @@ computes what lower images leave out.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from hw_tests.unit import slow_lstm
@@ -214,7 +215,9 @@ class SlowLayer:
         levels, wish = [], False
         for group, previous in zip(groups, before, strict=True):
             sizes = [(size_of(self.c[unit] - old[unit]), size_of(self.c[unit])) for unit in group]
-            moved, size = sum(change for change, _ in sizes), sum(whole for _, whole in sizes)
+            # Of sums over 2^n lanes the lowest n bits do not count.
+            spare = 2 ** int(math.log2(lanes))
+            moved, size = sum(change for change, _ in sizes) // spare, sum(whole for _, whole in sizes) // spare
             changed = sum(change * 2**monitor.theta > whole for change, whole in sizes)
             chosen = self.precision
             for bits, threshold in zip(self.layer.images, (monitor.low, monitor.middle), strict=False):
