@@ -20,7 +20,7 @@ from lstmith.workloads.workload import Scores, Workload
 from .adaptive_networks import Static, engine_for, lanes_for, quantised
 from .adaptive_runner import GoldenRunner
 
-ERRORS = 1.0  #: standard errors that are added to a loss
+ERRORS = 1.645  #: standard errors that are added to a loss: a bound that holds with 95 %
 TAUS = ("tau_x", "tau_h", "restart_tau_x", "restart_tau_h", "tau", "refresh")
 MONITOR = ("ratio", "part", "hysteresis", "warmup", "restart_above", "refresh")
 THETAS = ("theta_x", "theta_h", "theta")
@@ -113,7 +113,7 @@ def loss_of(workload: Workload, value: float, wanted: float) -> float:
 
 
 def sure_loss(workload: Workload, have: Scores, want: Scores) -> float:
-    """The loss, plus a standard error of it from unit to unit.
+    """The loss, plus some standard errors of it from unit to unit.
 
     Units that a policy betters and units that it spoils may cancel out where it is tuned and not elsewhere; in the
     error they add up. So a policy that changes little is preferred to one that was lucky.

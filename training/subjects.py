@@ -83,7 +83,7 @@ def load_japanese_vowels() -> Subject:
 
 def load_icu_thai() -> Subject:
     """Both directions; lines of the story and mixtures of two, the float net's part of the classes' scores."""
-    workload, model = icu_thai.load(), icu_thai._model()
+    workload, model = icu_thai.load(), icu_thai.shipped_model()
     units = workload.networks[icu_thai.FORWARD].layers[0].units
     heads = {icu_thai.FORWARD: model.head[:units].T, icu_thai.BACKWARD: model.head[units:].T}
     training, whole = {}, {}

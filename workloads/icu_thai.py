@@ -18,6 +18,7 @@ FORWARD, BACKWARD = "forward", "backward"
 BEGIN, SINGLE = 0, 3  #: classes of the head that start a word; 1 and 2 are inside and end
 SHORTEST = 5  #: ICU leaves alone what has not more than two words' least length of two characters each
 CALIBRATION_LINES = 40
+JOINED = (1, 2, 3)  #: lines of the story that make one to tune on: every start and several lengths, for they are few
 MODEL = "Thai_graphclust_model4_heavy.txt"
 EXPECTED = "Thai_graphclust_model4_heavy_Test.txt"
 STORY = "space.txt"
@@ -69,7 +70,7 @@ class IcuThaiWorkload(Workload):
 
     def breaks(self, split: str, runner: Runner) -> list[Breaks]:
         """Breaks of each line."""
-        texts, model = lines(chosen(split)), _model()
+        texts, model = lines(chosen(split)), shipped_model()
         given = [model.embedded(text) for text in texts]
         forward = runner.sequences(FORWARD, [x for x, _ in given])
         backward = runner.sequences(BACKWARD, [x[::-1] for x, _ in given])
@@ -88,7 +89,7 @@ class IcuThaiWorkload(Workload):
 
 def load() -> IcuThaiWorkload:
     """The model of ICU 72 with ICU's own expected breaks (held out) and a Thai story from ICU's tests (the rest)."""
-    model = _model()
+    model = shipped_model()
     return IcuThaiWorkload(
         name="icu_thai",
         networks={FORWARD: model.forward, BACKWARD: model.backward},
@@ -110,16 +111,20 @@ def _wanted(split: str) -> list[Breaks]:
 
 def lines(split: str) -> list[str]:
     """Lines of a split."""
-    return [line for line, _ in _expected()] if split == "heldout" else _story()[CALIBRATION_LINES:]
+    if split == "heldout":
+        return [line for line, _ in _expected()]
+    story = _story()[CALIBRATION_LINES:]
+    return ["".join(story[at : at + count]) for count in JOINED for at in range(len(story) - count + 1)]
 
 
 def _inputs(texts: list[str]) -> dict[str, list[Float32]]:
-    xs = [_model().embedded(text)[0] for text in texts]
+    xs = [shipped_model().embedded(text)[0] for text in texts]
     return {FORWARD: xs, BACKWARD: [np.ascontiguousarray(x[::-1]) for x in xs]}
 
 
 @functools.cache
-def _model() -> Model:
+def shipped_model() -> Model:
+    """The network and what the host does before and after it."""
     text = fetch_files("icu")[MODEL].read_text(encoding="utf-8-sig")
     strings = _block(text, "dict")
     clusters = {

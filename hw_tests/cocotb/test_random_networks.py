@@ -32,6 +32,8 @@ from lstmith.rtl.top import to_verilog
 #: Four (engine, network, policy) triples for each of two networks per engine.
 ENGINES = 32
 ON_VERILATOR = range(0, ENGINES, 4)
+#: With these, 200 more pairs of a random policy and a network, on both simulators: `pytest -m slow`.
+MORE_ENGINES = range(ENGINES, ENGINES + 50)
 #: Weight words that one dense run may issue, so that a run on Icarus takes about a second.
 WORDS_PER_RUN = 3000
 
@@ -87,7 +89,15 @@ def _runs(
 
 @pytest.mark.parametrize(
     ("engine", "simulator"),
-    [*((engine, "verilator") for engine in ON_VERILATOR), *((engine, "icarus") for engine in range(ENGINES))],
+    [
+        *((engine, "verilator") for engine in ON_VERILATOR),
+        *((engine, "icarus") for engine in range(ENGINES)),
+        *(
+            pytest.param(engine, simulator, marks=pytest.mark.slow)
+            for engine in MORE_ENGINES
+            for simulator in ("verilator", "icarus")
+        ),
+    ],
 )
 def test_core_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng([seed, engine])
