@@ -1,6 +1,7 @@
-"""How few units and letters the words can do with, in float: ``python -m lstmith.workloads.g2p_plan``.
+"""How few units and letters the words can do with: ``python -m lstmith.workloads.g2p_plan``.
 
-Plans are chosen on the tuning words and judged on the held-out ones. Takes a minute.
+Plans are chosen on the tuning words in float and judged on the held-out ones, those chosen also in the integers of an
+engine with W8A8, where cycles are counted. Takes some minutes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lstmith.golden.policy import Mode, Policy, Skip
+from lstmith.scripts.adaptive_networks import Static, engine_for, quantised
+from lstmith.scripts.adaptive_runner import GoldenRunner
 from lstmith.scripts.console import out, progress, table
+from lstmith.tuning.engine import GoldenEngine
 
 from .g2p import G2p, Plan, Spoken, load
 from .g2p_data import Entry, entries
@@ -63,6 +68,27 @@ def judge(workload: G2p, words: list[Entry], plan: Plan) -> Judged:
     return Judged(*errors, work(planned, spoken), letters)
 
 
+class Engines:
+    """The networks of a workload on engines of ``LANES`` lanes with 8-bit weights and operands."""
+
+    def __init__(self, workload: G2p):
+        self._workload, starts = workload, workload.starts()
+        engines = {}
+        for name, source in workload.networks.items():
+            made = quantised(source, workload.calibration[name], Static(8, 8), starts.get(name))
+            engines[name] = GoldenEngine(made, source, engine_for(made, LANES))
+        self._runner = GoldenRunner(engines, cuts=False)
+
+    def judge(self, words: list[Entry], plan: Plan) -> tuple[Scores, int]:
+        """Word errors, and the cycles of all steps; marked letters are skipped, all else is dense."""
+        policy = Policy(Mode.DENSE, skip=Skip(hints=True))
+        planned = self._workload.with_plan(plan)
+        # After its end a word is not the decoder's business.
+        self._runner.begin({name: [policy if "encoder" in name else Policy(Mode.DENSE)] for name in planned.networks})
+        scores = word_errors(words, planned.speak(words, self._runner).phonemes)
+        return scores, sum(int(costs.cycles.sum()) for costs in self._runner.costs().values())
+
+
 def least_work(tried: dict[Plan, Judged], rate: float) -> Plan:
     """The plan of least work among those with at most that word error rate."""
     return min((plan for plan in tried if tried[plan].words.value <= rate), key=lambda plan: tried[plan].work)
@@ -90,7 +116,17 @@ def main() -> None:
     rows = [_row("base", reference, reference)]
     rows += [_row(name, judge(adaptive, heldout, plan), reference) for name, plan in shown.items()]
     columns = ["units, tolerance", "WER %", "against base %", "PER %", "letters skipped %", "less work"]
-    out.print(table("Held-out words; plans for a margin are chosen on tuning words", columns, rows))
+    out.print(table("Held-out words in float; plans for a margin are chosen on tuning words", columns, rows))
+    wrong, dense = Engines(base).judge(heldout, Plan())
+    engines = Engines(adaptive)
+    rows = [["base", f"{100 * wrong.value:.2f}", "", "1.00 x"]]
+    for name, plan in chosen.items():
+        scores, cycles = engines.judge(heldout, plan)
+        rows.append(
+            [f"{name}: {_name(plan)}", f"{100 * scores.value:.2f}", _change(scores, wrong), f"{dense / cycles:.2f} x"]
+        )
+    columns = ["units, tolerance", "WER %", "against base %", "fewer cycles"]
+    out.print(table(f"Held-out words on engines of {LANES} lanes, W8A8, all else dense", columns, rows))
 
 
 def _name(plan: Plan) -> str:
@@ -99,18 +135,22 @@ def _name(plan: Plan) -> str:
 
 
 def _row(name: str, judged: Judged, reference: Judged) -> list[object]:
-    # Both judge the same words, so that their difference is surer than either.
-    paired = Scores(judged.words.numerator - reference.words.numerator, np.full(len(judged.words.numerator), 1.0))
-    change = paired.value / reference.words.value
-    below, above = (bound / reference.words.value for bound in paired.bootstrap(SEED))
     return [
         name,
         f"{100 * judged.words.value:.2f}",
-        f"{100 * change:+.1f} ({100 * below:+.1f} - {100 * above:+.1f})",
+        _change(judged.words, reference.words),
         f"{100 * judged.phonemes.value:.2f}",
         f"{100 * (1 - judged.letters / reference.letters):.1f}",
         f"{reference.work / judged.work:.2f} x",
     ]
+
+
+def _change(words: Scores, reference: Scores) -> str:
+    """Relative change of the error rate with its 95 % interval."""
+    # Both judge the same words, so that their difference is surer than either.
+    paired = Scores(words.numerator - reference.numerator, np.full(len(words.numerator), 1.0))
+    below, above = (bound / reference.value for bound in paired.bootstrap(SEED))
+    return f"{100 * paired.value / reference.value:+.1f} ({100 * below:+.1f} - {100 * above:+.1f})"
 
 
 if __name__ == "__main__":
