@@ -38,9 +38,9 @@ def _elaborated(unit: Any) -> Any:
 def test_latencies(ways: int, peepholes: bool, layers: int) -> None:
     config = EngineConfig(lanes=2, precisions=(4, 8, 16), ways=ways, peepholes=peepholes, layers=layers, units=4)
     lane, array = _elaborated(Lane(config, 0)), _elaborated(SystolicArray(config))
-    assert lane.latency == timing.LANE
-    # A lane's slot register before, the drain register after.
-    assert array.latency == lane.latency + 2
+    assert (lane.latency, lane.drain_latency) == (timing.lane(config), timing.drain(config))
+    # A lane's slot register comes before.
+    assert array.latency == 1 + lane.latency + lane.drain_latency
     assert _elaborated(Activation()).latency == timing.ACTIVATION
     assert _elaborated(Requantiser(config)).latency == timing.requantise(config)
     assert _elaborated(GatePipeline(config)).latency == timing.requantise(config) + timing.ACTIVATION
@@ -58,7 +58,7 @@ def test_latencies_with_everything(masks: int, layers: int) -> None:
     sizes: dict[str, Any] = {"lanes": 2, "precisions": (4, 8, 16), "layers": layers, "units": 8}
     config = EngineConfig(**sizes, mixed=True, monitor=True, skip=True, masks=masks)
     array = _elaborated(SystolicArray(config))
-    assert array.latency == timing.LANE + 2
+    assert array.latency == 1 + timing.lane(config) + timing.drain(config)
     assert _elaborated(Feeder(config, array.latency)).latency == timing.feeder(config)
     assert _elaborated(GatePipeline(config)).latency == timing.requantise(config) + timing.ACTIVATION
     assert _elaborated(CellUnit(config)).latency == timing.cell(config)
