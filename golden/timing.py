@@ -12,6 +12,10 @@ from .record import RECORD_WORDS
 
 #: From a pre-activation to its gate value.
 ACTIVATION = 6
+#: From beginning a pass to its first fetch, at the earliest.
+OPEN = 3
+#: From an entry being countable, or a pass being drained, to the fetch that waits for it.
+LOOK = 2
 #: From a value to its entry being visible to the sequencer.
 ENCODE = 5
 #: From the mark of a skipped step to its outcome.
@@ -24,12 +28,17 @@ PREDICT = 4
 
 def queue(config: EngineConfig) -> int:
     """From fetching a list entry to firing it: with mixed images an entry's words are only known when it is read."""
-    return 3 if config.mixed else 0
+    return 4 if config.mixed else 0
+
+
+def settle(config: EngineConfig) -> int:
+    """For how many cycles a pass could have begun before it does: the decision to restart looks at its lists."""
+    return 5 if config.mixed else 0
 
 
 def fire_to_lane(config: EngineConfig) -> int:
     """From the cycle in which a list entry is fired to that entry's slot in lane 0."""
-    return 2 if config.mixed else 4
+    return 2 if config.mixed else 5
 
 
 def lane(config: EngineConfig) -> int:

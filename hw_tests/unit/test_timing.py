@@ -24,6 +24,7 @@ from lstmith.rtl.monitor import Monitor
 from lstmith.rtl.predictor import Predictor
 from lstmith.rtl.program import ProgramStore
 from lstmith.rtl.requantise import Requantiser
+from lstmith.rtl.restart import Restart
 
 
 def _elaborated(unit: Any) -> Any:
@@ -66,10 +67,12 @@ def test_latencies_with_everything(masks: int, layers: int) -> None:
     for banks in (False, True):
         encoder = _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}), banks=banks))
         assert encoder.latency + 1 == timing.ENCODE
-    # Into the queue, and out of it the first slot; with one image the slot follows reading at once.
-    assert (timing.queue(config), timing.fire_to_lane(config)) == (READ + 1, 2)
+    # From the fetch into the queue, and out of it the first slot; with one image the slot follows reading at once.
+    assert (timing.queue(config), timing.fire_to_lane(config)) == (READ + 2, 2)
     single = EngineConfig(**sizes, masks=masks)
-    assert (timing.queue(single), timing.fire_to_lane(single)) == (0, READ + 2)
+    assert (timing.queue(single), timing.fire_to_lane(single)) == (0, READ + 3)
+    # What was known late of the pass before is stored first.
+    assert timing.settle(config) == _elaborated(Restart(config)).latency + 1
     program = _elaborated(ProgramStore(config))
     # Fetched anew for another active count, even where there is one layer.
     assert program.fetch_latency == (timing.renew(config, ()) - 2 if masks > 1 or layers > 1 else 0)
