@@ -130,6 +130,11 @@ class EngineConfig:
         return 4 // self.ways
 
     @property
+    def pipelined(self) -> bool:
+        """Whether parts have the registers that only a fast clock needs; a one-way cell unit is for small devices."""
+        return self.ways == 2
+
+    @property
     def requant_shift(self) -> int:
         """Right shift after the mantissa product, s."""
         return self.requant_width - 3

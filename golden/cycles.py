@@ -27,7 +27,7 @@ class _Pass:
     """When one pass happened, for N sequences."""
 
     begun: IntArray  # the sequencer took it up
-    first_end: IntArray  # its first fold's last entry fired
+    fetched: IntArray  # its last entry was fetched, or earlier than that if fetching ran far ahead
     captures: IntArray  # [N, F]: when each fold's first sums were captured, less the pipeline
     last_end: IntArray  # its last fold's last entry fired
     last_words: IntArray  # of that entry
@@ -157,22 +157,25 @@ class _Run:
         config, words = self._config, self._words[index]
         queue = timing.queue(config)
         begun = np.maximum.reduce(
-            [before.last_end + 1, before.begun + timing.fetch(config), before_that.drained, ready]
-        )
-        # While entries are queued the next pass begins before the last entry has fired.
-        begun = (
-            begun if not queue else np.maximum.reduce([before.begun + timing.fetch(config), before_that.drained, ready])
-        )
+            [before.fetched + 1, before.begun + timing.fetch(config), before_that.drained, ready]
+        ) + timing.settle(config)
         gap = fold_gap(before.last_words, words.first[:, t, 0])
-        earliest = np.maximum(begun + 1 + queue, before.last_end + gap)
-        first_end = np.maximum(earliest + words.body[:, t, 0], before.drained + queue)
+        earliest = np.maximum(begun + timing.OPEN + queue, before.last_end + gap)
+        drained = before.drained + timing.LOOK
+        first_end = np.maximum(earliest + words.body[:, t, 0], drained + queue)
+        first_fetched = np.maximum(begun + timing.OPEN + words.entries[:, t] - 1, drained)
         if words.late is not None:
-            late = before.captures[:, : words.late.shape[2]] + words.late[:, t]
             kind = 0 if len(self._network.layers) == 1 else 1
-            held = (late.max(axis=1) + self._visible + kind + queue) if late.shape[1] else first_end
+            seen = before.captures[:, : words.late.shape[2]] + self._visible + kind + timing.LOOK
             # The very first list is empty and complete.
-            held = held if started is None else np.where(started, held, NEVER)
-            first_end = np.maximum(first_end, held)
+            held, held_fetch = (
+                (seen + late[:, t]).max(axis=1, initial=NEVER)
+                if started is None
+                else np.where(started, (seen + late[:, t]).max(axis=1, initial=NEVER), NEVER)
+                for late in (words.late, words.late_entries)
+            )
+            first_end = np.maximum(first_end, held + queue)
+            first_fetched = np.maximum(first_fetched, held_fetch)
         capture = capture_delay(words.last[:, t])
         pace = config.unit_cycles * config.lanes - 1 + capture[:, :-1]
         apart = np.maximum(fold_gap(words.last[:, t, :-1], words.first[:, t, 1:]) + words.body[:, t, 1:], pace)
@@ -188,7 +191,9 @@ class _Run:
         last_end = ends[rows, last]
         last_lane = active - last * config.lanes - 1
         drained = last_end + capture[rows, last] + self._visible + config.unit_cycles * last_lane + self._kinds - 1
-        return _Pass(begun, first_end, ends + capture, last_end, words.last[rows, t, last], drained)
+        # Entries are fetched one per cycle; where the queue is full, that is never what the next pass waits for.
+        fetched = first_fetched + last * words.entries[:, t] if queue else last_end
+        return _Pass(begun, fetched, ends + capture, last_end, words.last[rows, t, last], drained)
 
 
 def capture_delay(words: IntArray) -> IntArray:

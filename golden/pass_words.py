@@ -30,6 +30,10 @@ class PassWords:
     late : int64 [N, T, F'] or None
         For a list that grows while it is read: how late each fold of its producer may hold up the first
         fold's last entry, after the fold's capture and the way to the list.
+    late_entries : int64 [N, T, F'] or None
+        The same for fetching it, one entry per cycle.
+    entries : int64 [N, T]
+        Entries of each fold, at least one.
     active : int64 [N, T]
         Units computed.
     """
@@ -38,6 +42,8 @@ class PassWords:
     last: Words
     body: Words
     late: Words | None
+    late_entries: Words | None
+    entries: Words
     active: IntArray
 
 
@@ -62,12 +68,14 @@ def pass_words(network: QuantNetwork, config: EngineConfig, traces: list[LayerTr
         first = np.where(some[..., None], np.where(first_class == LOW, costs[..., 1], costs[..., 0]), levels)
         last = np.where(some[..., None], np.where(last_class == LOW, costs[..., 1], costs[..., 0]), levels)
         body = np.where(some[..., None], total - last, 0)
-        late = None
+        late = late_entries = None
         if single or index:
             live = segments[1].shape[2]
             late = _late(classes, costs[:, :, 0], last[..., 0], live, config)
+            late_entries = _late(classes, np.ones_like(costs[:, :, 0]), np.ones_like(last[..., 0]), live, config)
+        entries = np.maximum(listed.sum(axis=2), 1)
         active = np.array([layer.units, *layer.counts])[trace.mask]
-        found.append(PassWords(first, last, body, late, active))
+        found.append(PassWords(first, last, body, late, late_entries, entries, active))
     return found
 
 

@@ -10,10 +10,12 @@ from .config import EngineConfig
 from .quantised import IntArray
 from .record import RECORD_WORDS
 
-#: From a slot in a lane to its accumulation (weight memory in two cycles, operand, product).
-LANE = 4
 #: From a pre-activation to its gate value.
 ACTIVATION = 6
+#: From beginning a pass to its first fetch, at the earliest.
+OPEN = 3
+#: From an entry being countable, or a pass being drained, to the fetch that waits for it.
+LOOK = 2
 #: From a value to its entry being visible to the sequencer.
 ENCODE = 5
 #: From the mark of a skipped step to its outcome.
@@ -26,12 +28,27 @@ PREDICT = 4
 
 def queue(config: EngineConfig) -> int:
     """From fetching a list entry to firing it: with mixed images an entry's words are only known when it is read."""
-    return 3 if config.mixed else 0
+    return 4 if config.mixed else 0
+
+
+def settle(config: EngineConfig) -> int:
+    """For how many cycles a pass could have begun before it does: the decision to restart looks at its lists."""
+    return 5 if config.mixed else 0
 
 
 def fire_to_lane(config: EngineConfig) -> int:
     """From the cycle in which a list entry is fired to that entry's slot in lane 0."""
-    return 2 if config.mixed else 4
+    return 2 if config.mixed else 5
+
+
+def lane(config: EngineConfig) -> int:
+    """From a slot in a lane to its accumulation: weight memory in two cycles, then the multiplier's registers."""
+    return 5 if config.pipelined else 4
+
+
+def drain(config: EngineConfig) -> int:
+    """From a capture to the pair in the drain chain."""
+    return 2 if config.pipelined else 1
 
 
 def input_ready(config: EngineConfig) -> int:
@@ -106,6 +123,6 @@ def cell(config: EngineConfig) -> int:
 
 def capture_to_visible(config: EngineConfig) -> int:
     """From a fold's capture time to lane 0's unit being visible in the own h list."""
-    leave_lane = fire_to_lane(config) + LANE + 1
+    leave_lane = fire_to_lane(config) + lane(config) + drain(config)
     gates = config.unit_cycles - 1
     return leave_lane + feeder(config) + requantise(config) + ACTIVATION + gates + cell(config) + ENCODE

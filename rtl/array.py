@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import EngineConfig
+from lstmith.golden.config import PRECISIONS, EngineConfig
 
+from .arith import delayed
 from .lane import Lane
-from .types import pair_layout, slot_layout
+from .types import lane_layout, pair_layout, slot_layout
 
 
 class SystolicArray(wiring.Component):
     """Lanes in a chain: slots enter lane 0 and move away from it, sums drain towards it.
+
+    A slot is decoded and its fields are put in the order in which a lane's stages need them once for all lanes.
 
     Parameters
     ----------
@@ -33,24 +36,50 @@ class SystolicArray(wiring.Component):
     """
 
     def __init__(self, config: EngineConfig, weights: Sequence[Sequence[int]] = ()):
-        self._config, self._weights = config, weights
+        self._config = config
+        self._lanes = [Lane(config, index, weights[index] if len(weights) else ()) for index in range(config.lanes)]
         super().__init__({"i": In(slot_layout(config)), "drain": Out(pair_layout(config))})
 
     @property
     def latency(self) -> int:
         """Cycles from a capturing slot at ``i`` to lane 0's pair at ``drain``."""
-        return 6
+        return 1 + self._lanes[0].latency + self._lanes[0].drain_latency
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        lanes: list[Lane] = []
-        for index in range(self._config.lanes):
-            init = self._weights[index] if len(self._weights) else ()
-            lane = Lane(self._config, index, init)
+        lanes = self._lanes
+        for index, lane in enumerate(lanes):
             m.submodules[f"lane_{index}"] = lane
-            m.d.comb += lane.i.eq(self.i if index == 0 else lanes[-1].o)
-            if lanes:
-                m.d.comb += lanes[-1].drain_i.eq(lane.drain_o)
-            lanes.append(lane)
-        m.d.comb += self.drain.eq(lanes[0].drain_o)
+            if index:
+                m.d.comb += [lane.i.eq(lanes[index - 1].o), lanes[index - 1].drain_i.eq(lane.drain_o)]
+        m.d.comb += [lanes[0].i.eq(self._first_slot(m)), self.drain.eq(lanes[0].drain_o)]
         return m
+
+    def _first_slot(self, m: Module) -> Signal:
+        """The slot as lanes take it."""
+        first = self._lanes[0]
+        is_4bit, is_8bit, is_16bit = (self.i.precision == index for index in range(len(PRECISIONS)))
+        enables, rows = Signal(4), Signal(4)
+        with m.If(is_4bit):
+            m.d.comb += rows.eq(0b1111)
+        with m.Elif(is_8bit):
+            m.d.comb += rows.eq(Mux(self.i.sub[0], 0b1100, 0b0011))
+        with m.Elif(is_16bit):
+            m.d.comb += rows.eq(1 << self.i.sub)
+        m.d.comb += enables.eq(Mux(self.i.valid, rows, 0))
+
+        operand = delayed(m, self.i.operand, first.word_latency, "operand")
+        slot = Signal(lane_layout(self._config))
+        m.d.comb += [
+            slot.address.eq(self.i.address),
+            slot.load.eq(self.i.load),
+            slot.lane.eq(self.i.lane),
+            # A load comes alone, and whole.
+            slot.operand.eq(Mux(self.i.load, self.i.operand, operand)),
+            slot.packed.eq(delayed(m, is_4bit, first.word_latency, "packed")),
+            slot.wide.eq(delayed(m, is_16bit, first.word_latency, "wide")),
+            slot.enables.eq(delayed(m, enables, first.latency, "enables")),
+            slot.split.eq(delayed(m, is_4bit, first.latency, "split")),
+            slot.capture.eq(delayed(m, self.i.capture, first.latency, "capture")),
+        ]
+        return slot

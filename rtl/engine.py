@@ -349,7 +349,7 @@ def _check_latencies(
 ) -> None:
     """The cycle model's constants are the parts' own."""
     pairs = {
-        "array": (1 + timing.LANE + 1, array.latency),
+        "array": (1 + timing.lane(config) + timing.drain(config), array.latency),
         "feeder": (timing.feeder(config), feeder.latency),
         "gates": (timing.requantise(config) + timing.ACTIVATION, gates.latency),
         "cell": (timing.cell(config), cell.latency),

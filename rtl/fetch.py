@@ -8,11 +8,11 @@ from amaranth.lib import data
 from lstmith.golden.config import EngineConfig, bits_for
 
 #: Entries that may be on their way from the lists to the array, with mixed images.
-QUEUE = 8
+QUEUE = 16
 
 
 def fetch_layout(config: EngineConfig) -> data.StructLayout:
-    """One list entry on its way to the array; list memories are read in the cycle that it is fetched."""
+    """One list entry on its way to the array; list memories are read beside it."""
     return data.StructLayout(
         {
             "from_x": 1,  # read from the input stage's list

@@ -21,7 +21,7 @@ def columns_of(config: EngineConfig) -> int:
 class Restart(wiring.Component):
     """Decides when a pass begins, from lists that are complete by then.
 
-    A list that still grows counts as its predecessor did, so the decision costs no cycle; the golden
+    A list that still grows counts as its predecessor did, so the decision waits for nothing; the golden
     model decides likewise (``golden.model``).
 
     Parameters
@@ -37,7 +37,8 @@ class Restart(wiring.Component):
     begins
         It begins.
     restart
-        In the same cycle: the sums are recomputed.
+        In the same cycle: the sums are recomputed. It takes ``latency`` cycles from the last change of any
+        input but ``begins``.
     late_layer, late, late_valid
         The lengths that a list finally had which was growing when its pass began.
     """
@@ -62,6 +63,11 @@ class Restart(wiring.Component):
             }
         )
 
+    @property
+    def latency(self) -> int:
+        """Cycles from the last of what it looks at to ``restart``."""
+        return 4
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
@@ -72,30 +78,36 @@ class Restart(wiring.Component):
             with m.If(self.late_valid & (self.late_layer == layer)):
                 m.d.sync += kept.eq(self.late)
 
+        # Stages 1 to 3: what each list costs, in weight words.
         second = Signal(pair)
         m.d.comb += second.eq(Mux(self.second_live, Array(late)[self.layer], self.second))
         costs = []
         for index in (DELTA, RESTART):
-            count = self.first[index].count + second[index].count
-            low = self.first[index].low + second[index].low
+            count, low, low_before, main = (
+                Signal(bits_for(2 * columns_of(config) + 1), name=f"{name}_{index}")
+                for name in ("count", "low", "low_before", "main")
+            )
             cost = Signal(unsigned(bits_for(columns_of(config) + 1) + 4), name=f"cost_{index}")
-            m.d.comb += cost.eq(((count - low)[: len(count)] << self.record.precision) + (low << self.record.low))
+            m.d.sync += [
+                count.eq(self.first[index].count + second[index].count),
+                low.eq(self.first[index].low + second[index].low),
+                main.eq(count - low),
+                low_before.eq(low),
+                cost.eq((main << self.record.precision) + (low_before << self.record.low)),
+            ]
             costs.append(cost)
-        age = Signal(16)
-        keeps, due = Signal(), Signal()
-        m.d.comb += [
-            age.eq(Array(ages)[self.layer]),
-            keeps.eq((self.record.mode == Mode.DELTA) | (self.record.mode == Mode.AUTO)),
+
+        # Stage 4: the decision.
+        age, older = Signal(16), Signal(16)
+        always, auto, due = Signal(), Signal(), Signal()
+        m.d.comb += [age.eq(Array(ages)[self.layer]), older.eq(Mux(age.all(), age, age + 1))]
+        m.d.sync += [
+            always.eq((self.record.mode == Mode.DENSE) | (self.record.mode == Mode.SKIP) | self.exact | self.wish),
+            auto.eq(self.record.mode == Mode.AUTO),
             due.eq((self.record.refresh != 0) & (age + 1 >= self.record.refresh)),
-            self.restart.eq(
-                ~keeps
-                | self.exact
-                | due
-                | self.wish
-                | ((self.record.mode == Mode.AUTO) & (costs[RESTART] <= costs[DELTA]))
-            ),
+            self.restart.eq(always | due | (auto & (costs[RESTART] <= costs[DELTA]))),
         ]
         for layer, kept in enumerate(ages):
             with m.If(self.begins & (self.layer == layer)):
-                m.d.sync += kept.eq(Mux(self.restart, 0, Mux(age.all(), age, age + 1)))
+                m.d.sync += kept.eq(Mux(self.restart, 0, older))
         return m

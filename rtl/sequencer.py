@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.golden.config import MASKS, PRECISIONS, EngineConfig, bits_for
 from lstmith.golden.monitor import lag
 from lstmith.golden.policy import Mode, Rule, Scope
+from lstmith.golden.timing import LOOK, settle
 
+from .arith import delayed
+from .cursor import Cursor
 from .encoder import DELTA, RESTART
 from .feedback import pass_layout
 from .fetch import QUEUE, fetch_layout
@@ -26,9 +29,10 @@ class Sequencer(wiring.Component):
     first layer takes x first, since its h list may still be growing; later layers take their own h
     first, since their x is the h that now drains. Rules:
 
-    - an entry is fetched when it is known whether another follows;
+    - an entry is fetched when it is known whether another follows (:class:`Cursor`);
     - in a pass's first fold the last entry also waits for the pass before to be drained;
-    - a pass begins when its first segment is complete and at most one pass is still to drain;
+    - a pass begins when its first segment is complete, at most one pass is still to drain, and :class:`Restart` has
+      had its ``settle`` cycles since;
     - :class:`Pace` lets entries enter the array. With one image per layer their words are known
       beforehand, so the pace is kept here; with mixed images it is kept by :class:`Issue`, and here
       entries are fetched ahead into a short queue.
@@ -60,11 +64,11 @@ class Sequencer(wiring.Component):
     wishes
         With a monitor: per layer and bank, whether it had better restart.
     x_addr, h_addr, h_kind, list
-        List read addresses, valid when an entry is fetched.
+        List read addresses, beside ``fetch``.
     fetch, fetch_valid
-        The entry.
+        The entry, one cycle after it is fetched.
     begin_drain, drain
-        From now on the drain side serves this pass.
+        From now on the drain side serves this pass; beside ``fetch``.
     hold, changed, mask
         No pass may begin; another active count took effect, so sums must be recomputed; its index.
     begins, coming
@@ -131,12 +135,12 @@ class Sequencer(wiring.Component):
         a_length, b_stored = Signal(length), Signal(pair)
         b_live, b_kind, chosen = Signal(), Signal(), Signal()
         undrained = Signal(range(3))
-        fold = Signal(12)
+        fold, folds_left = Signal(12), Signal(12)
+        first_fold, last_fold = Signal(), Signal()
         x_place, h_place = Signal(config.address_bits), Signal(config.address_bits)
-        in_b, ptr = Signal(), Signal(len(a_length.count))
 
         # How much of the second segment is known.
-        b_length, b_complete = Signal(length), Signal()
+        b_length = Signal(length)
         b_lists = Signal(pair)
         alone = undrained == 1
         for index in range(lists(config)):
@@ -144,75 +148,67 @@ class Sequencer(wiring.Component):
             for name in ("count", "low"):
                 live = Mux(alone, getattr(whole[b_kind], name), getattr(grown[b_kind], name))
                 m.d.comb += b_lists[index][name].eq(Mux(b_live, live, b_stored[index][name]))
-        m.d.comb += [
-            b_length.eq(Mux(chosen, b_lists[-1], b_lists[0])),
-            b_complete.eq(~b_live | alone),
-        ]
-        a_count, b_count = a_length.count, b_length.count
+        m.d.comb += b_length.eq(Mux(chosen, b_lists[-1], b_lists[0]))
 
-        # Whether the entry at ptr may be fetched, and whether it is its fold's last.
-        after = Signal(unsigned(len(ptr) + 1))
-        a_ends, a_ready, b_ready = Signal(), Signal(), Signal()
-        empty = in_b & b_complete & (b_count == 0) & (a_count == 0)
-        known, ends = Signal(), Signal()
+        begins, wanted, fetches = Signal(), Signal(), Signal()
+        m.submodules.cursor = cursor = Cursor(config)
+        in_b, ends = cursor.in_b, cursor.last
         m.d.comb += [
-            after.eq(ptr + 1),
-            a_ends.eq(after == a_count),
-            a_ready.eq(~a_ends | (b_count != 0) | b_complete),
-            b_ready.eq((after < b_count) | (b_complete & (after == b_count)) | empty),
-            known.eq(Mux(in_b, b_ready, a_ready)),
-            ends.eq(b_complete & Mux(in_b, (after == b_count) | empty, a_ends & (b_count == 0))),
+            cursor.begins.eq(begins),
+            cursor.a_count.eq(a_length.count),
+            cursor.b_count.eq(b_length.count),
+            cursor.b_whole.eq(~b_live | alone),
+            cursor.fetches.eq(fetches),
+            # What the cursor knows is as old as this.
+            wanted.eq(active & cursor.ready & (~ends | ~first_fold | delayed(m, alone, LOOK, "alone"))),
         ]
-        first_fold, last_fold = fold == 0, fold == fields.folds
-        wanted, fetches = Signal(), Signal()
-        m.d.comb += wanted.eq(active & known & (~ends | ~first_fold | alone))
 
+        # The entry leaves through registers.
         lanes = Signal(bits_for(config.lanes))
         m.d.comb += lanes.eq(Mux(last_fold, fields.last_lanes, config.lanes - 1))
         from_inputs = Mux(first_layer, ~in_b, in_b)  # a segment of input columns
-        place = Mux(from_inputs, x_place, h_place)
         unit_base = Mux(in_b & ~first_layer, fields.x_base, fields.unit_base)
-        m.d.comb += [
-            self.x_addr.eq(Cat(ptr[: bits_for(config.inputs)], present.parity)),
-            self.h_addr.eq(Cat((unit_base + ptr)[: config.unit_bits], present.parity)),
+        place = Signal(config.address_bits)
+        begin_drain = fetches & ends & first_fold
+        m.d.sync += [
+            place.eq(Mux(from_inputs, x_place, h_place)),
+            self.x_addr.eq(Cat(cursor.place[: bits_for(config.inputs)], present.parity)),
+            self.h_addr.eq(Cat((unit_base + cursor.place)[: config.unit_bits], present.parity)),
             self.h_kind.eq(in_b & ~first_layer),
             self.list.eq(chosen),
             self.fetch_valid.eq(fetches),
             self.fetch.from_x.eq(first_layer & ~in_b),
-            self.fetch.empty.eq(empty),
+            self.fetch.empty.eq(cursor.empty),
             self.fetch.last.eq(ends),
             self.fetch.first_fold.eq(first_fold),
             self.fetch.last_fold.eq(last_fold),
-            self.fetch.opens.eq(first_fold & (ptr == 0) & (~in_b | (a_count == 0))),
+            self.fetch.opens.eq(first_fold & cursor.opens),
             self.fetch.counts.eq(first_fold & first_layer),
             self.fetch.clears.eq(present.clear),
             self.fetch.emits.eq(fields.last_layer | self.emit_all),
             self.fetch.frees.eq(ends & last_fold & first_layer),
             self.fetch.parity.eq(present.parity),
             self.fetch.lanes.eq(lanes),
-            self.begin_drain.eq(fetches & ends & first_fold),
-            self.drain.eq(present),
-            self.drain.columns.eq(a_count + b_count),
-            self.drain.low.eq(a_length.low + b_length.low),
+            self.begin_drain.eq(begin_drain),
         ]
+        columns, low = Signal.like(present.columns), Signal.like(present.low)
+        m.d.sync += [columns.eq(a_length.count + b_length.count), low.eq(a_length.low + b_length.low)]
+        m.d.comb += [self.drain.eq(present), self.drain.columns.eq(columns), self.drain.low.eq(low)]
         self._elaborate_images(m, present, first_layer, place, fold, trusted)
-        self._elaborate_pace(m, wanted, fetches)
+        self._elaborate_pace(m, wanted, fetches, ends, last_fold & first_layer, lanes, present)
 
-        # What follows a fetched entry.
-        with m.If(fetches):
-            m.d.sync += ptr.eq(after)
-            with m.If(~in_b & a_ends):
-                m.d.sync += [ptr.eq(0), in_b.eq(1)]
-            with m.If(ends):
-                m.d.sync += [
-                    ptr.eq(0),
-                    in_b.eq(a_count == 0),
-                    fold.eq(fold + 1),
-                    x_place.eq(x_place + fields.columns),
-                    h_place.eq(h_place + fields.columns),
-                ]
-                with m.If(last_fold):
-                    m.d.sync += active.eq(0)
+        # What follows a fold.
+        with m.If(fetches & ends):
+            m.d.sync += [
+                fold.eq(fold + 1),
+                folds_left.eq(folds_left - 1),
+                first_fold.eq(0),
+                last_fold.eq(folds_left == 1),
+                x_place.eq(x_place + fields.columns),
+                h_place.eq(h_place + fields.columns),
+            ]
+            with m.If(last_fold):
+                m.d.sync += active.eq(0)
 
         # The next pass.
         at_first = self.layer == 0
@@ -220,15 +216,16 @@ class Sequencer(wiring.Component):
         # A step begins with layer 0: another record is only there because the host looks at its state.
         in_step = Signal()
         step = Signal(step_list_layout(config))
-        begins, exact = Signal(), Signal()
+        may_begin, exact = Signal(), Signal()
         m.d.comb += [
             step.eq(self.step[self.parity]),
-            begins.eq(
+            may_begin.eq(
                 ~active
                 & self.loaded
                 & (undrained <= 1)
                 & Mux(at_first, self.full.bit_select(self.parity, 1) & ~self.hold, in_step)
             ),
+            begins.eq(_lasting(m, may_begin, settle(config))),
             self.advance.eq(begins),
             self.begins.eq(begins),
             self.coming.eq(step),
@@ -256,6 +253,7 @@ class Sequencer(wiring.Component):
                 # After a change of state, what changed means nothing.
                 restart.late.eq(Mux(present.exact, 0, b_lists)),
                 restart.late_valid.eq(self.begin_drain & (b_live | present.exact)),
+                restart.begins.eq(begins),
                 restarts.eq(restart.restart),
             ]
             self._elaborate_restart(m, restart, begins, exact, trusted)
@@ -283,10 +281,11 @@ class Sequencer(wiring.Component):
                 b_kind.eq(~at_first if kinds == 2 else 0),
                 chosen.eq(restarts),
                 fold.eq(0),
-                ptr.eq(0),
+                folds_left.eq(self.record.folds),
+                first_fold.eq(1),
+                last_fold.eq(self.record.folds == 0),
                 x_place.eq(0),
                 h_place.eq(self.record.inputs),
-                in_b.eq(a_new.count == 0),
             ]
             with m.If(self.record.last_layer):
                 m.d.sync += self.parity.eq(~self.parity)
@@ -297,19 +296,21 @@ class Sequencer(wiring.Component):
     def _elaborate_images(
         self, m: Module, present: Signal, first_layer: Signal, place: Value, fold: Signal, trusted: Signal
     ) -> None:
-        """Where an entry's weights begin, in the image of this fold and in the lower one."""
+        """Where an entry's weights begin, in the image of this fold and in the lower one: beside ``fetch``."""
         config, fields, fetch = self._config, present.record, self.fetch
         level, lowered = Signal(2), Signal()
         m.d.comb += level.eq(fields.precision)
         if config.monitor:
+            judged = Signal(2)
+            m.d.sync += judged.eq(self.level)
             m.d.comb += [
                 self.level_layer.eq(present.layer),
                 self.level_bank.eq(_trusted_bank(present.parity, first_layer & fields.last_layer)),
                 self.level_fold.eq(Mux(fields.scope == Scope.FOLD, fold, 0)),
-                lowered.eq((fields.rule != Rule.OFF) & trusted & (self.level != fields.precision)),
+                lowered.eq((fields.rule != Rule.OFF) & trusted & (judged != fields.precision)),
             ]
             with m.If(lowered):
-                m.d.comb += level.eq(self.level)
+                m.d.comb += level.eq(judged)
         bases = {PRECISIONS.index(bits): getattr(fields, f"base_{bits}") for bits in config.precisions}
         codes = [(level, fetch.base)]
         if config.mixed:
@@ -333,26 +334,29 @@ class Sequencer(wiring.Component):
             with m.If(~lowered):
                 m.d.comb += fetch.shift.eq(0)
 
-    def _elaborate_pace(self, m: Module, wanted: Signal, fetches: Signal) -> None:
+    def _elaborate_pace(
+        self, m: Module, wanted: Signal, fetches: Signal, last: Value, frees: Value, lanes: Signal, present: Signal
+    ) -> None:
         """Fetch at the array's own pace, or ahead into the queue."""
-        config = self._config
+        config, fields = self._config, present.record
         if config.mixed:
-            queued = Signal(range(QUEUE + 1))
-            m.d.sync += queued.eq(queued + fetches - self.fired)
-            m.d.comb += fetches.eq(wanted & (queued != QUEUE))
+            queued, room = Signal(range(QUEUE + 1)), Signal(init=1)
+            coming = Signal.like(queued)
+            m.d.comb += [coming.eq(queued + fetches - self.fired), fetches.eq(wanted & room)]
+            m.d.sync += [queued.eq(coming), room.eq(coming != QUEUE)]
             return
         m.submodules.pace = pace = Pace(config)
         m.d.comb += [
             pace.valid.eq(wanted),
-            pace.precision.eq(self.fetch.precision),
-            pace.last.eq(self.fetch.last),
-            pace.lanes.eq(self.fetch.lanes),
-            pace.emits.eq(self.fetch.emits),
+            pace.precision.eq(fields.precision),
+            pace.last.eq(last),
+            pace.lanes.eq(lanes),
+            pace.emits.eq(fields.last_layer | self.emit_all),
             pace.popped.eq(self.popped),
             fetches.eq(pace.fires),
         ]
-        with m.If(fetches & self.fetch.frees):
-            m.d.comb += self.release.eq(1 << self.fetch.parity)
+        with m.If(fetches & last & frees):
+            m.d.comb += self.release.eq(1 << present.parity)
 
     def _elaborate_restart(self, m: Module, restart: Restart, begins: Signal, exact: Signal, trusted: Signal) -> None:
         """Steps since the start, and what the monitor said of the last one that has surely drained."""
@@ -363,7 +367,6 @@ class Sequencer(wiring.Component):
             restart.layer.eq(self.layer),
             restart.record.eq(self.record),
             restart.exact.eq(exact),
-            restart.begins.eq(begins),
         ]
         with m.If(begins & self.record.last_layer):
             m.d.sync += steps.eq(Mux(now.all(), now, now + 1))
@@ -379,6 +382,16 @@ class Sequencer(wiring.Component):
             )
             with m.If(begins):
                 m.d.sync += trusted.eq(enough & (now >= self.record.warmup))
+
+
+def _lasting(m: Module, value: Signal, cycles: int) -> Value:
+    """Whether it has been so for some cycles before this one."""
+    held: Value = value
+    for stage in range(cycles):
+        before = Signal(name=f"held_{stage}")
+        m.d.sync += before.eq(held)
+        held = value & before
+    return held
 
 
 def _trusted_bank(parity: Signal, single: Value) -> Value:

@@ -8,7 +8,7 @@ from lstmith.golden.config import MASKS, PRECISIONS, EngineConfig, bits_for
 
 
 def slot_layout(config: EngineConfig) -> data.StructLayout:
-    """What enters lane 0 in one cycle and moves one lane per cycle.
+    """What enters the array in one cycle.
 
     ``precision`` belongs to the slot, not to the layer: neighbouring slots may differ. ``capture``
     bit 0 moves the sums of gates i and f into the drain chain and clears them, bit 1 those of g and o.
@@ -24,6 +24,29 @@ def slot_layout(config: EngineConfig) -> data.StructLayout:
             "capture": 2,
             "load": 1,
             "lane": unsigned(bits_for(config.lanes)),
+        }
+    )
+
+
+def lane_layout(config: EngineConfig) -> data.StructLayout:
+    """A slot between lanes, each field in the cycle in which its stage needs it.
+
+    ``address``, ``load`` and ``lane`` come first; ``operand`` with the weight word, as ``packed`` (four 4-bit rows) and
+    ``wide`` (one 16-bit row); ``enables`` of the rows, ``split`` and ``capture`` with the word's products. A
+    load has address and operand at once.
+    """
+    packs, widens = int(4 in config.precisions), int(16 in config.precisions)
+    return data.StructLayout(
+        {
+            "address": config.address_bits,
+            "load": 1,
+            "lane": unsigned(bits_for(config.lanes)),
+            "operand": signed(max(16, config.operand_width)),
+            "packed": packs,
+            "wide": widens,
+            "enables": 4,
+            "split": packs,
+            "capture": 2,
         }
     )
 

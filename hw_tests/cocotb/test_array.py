@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,6 @@ from lstmith.golden.config import Z_BITS, EngineConfig
 from lstmith.rtl.array import SystolicArray
 from lstmith.rtl.feeder import READ, Feeder
 from lstmith.rtl.gates import GatePipeline
-from lstmith.rtl.lane import Lane
 from lstmith.rtl.ram import Ram
 from lstmith.rtl.weights import WeightBank
 
@@ -61,9 +61,8 @@ def _rows(word: Ints, precision: int, sub: int) -> Ints:
     return rows
 
 
-def _slots(rng: np.random.Generator, config: EngineConfig, unit: Lane | SystolicArray) -> Check:
+def _slots(rng: np.random.Generator, config: EngineConfig, unit: SystolicArray) -> Check:
     """Weight loads, then folds of mixed precision, as close to each other as the drain chain allows."""
-    out = "drain_o" if isinstance(unit, Lane) else "drain"
     sheet = Sheet(6000)
     weights = _weights(rng, config)
     cycle = 0
@@ -101,14 +100,12 @@ def _slots(rng: np.random.Generator, config: EngineConfig, unit: Lane | Systolic
     for bit in range(2):
         sheet.put("i.capture", np.array(captures) + bit, 1 << bit)
 
-    latency = unit.latency + 2 if isinstance(unit, Lane) else unit.latency
-
     def verify(outputs: Table) -> None:
         for capture, rows in zip(captures, sums, strict=True):
             for lane in range(config.lanes):
                 for pair in range(2):
-                    at = capture + latency + 2 * lane + pair
-                    have = [outputs[f"{out}.{name}"][at] for name in ("first", "second")]
+                    at = capture + unit.latency + 2 * lane + pair
+                    have = [outputs[f"drain.{name}"][at] for name in ("first", "second")]
                     want = wrap(rows[2 * pair : 2 * pair + 2, lane], config.acc_width)
                     assert_equal(f"sums {pair} of lane {lane}, captured in {capture}", np.array(have), want)
 
@@ -228,10 +225,12 @@ def test_memories_array_feeder_and_gates(simulator: str, rng: np.random.Generato
     checks = {
         "ram": _memory_check(rng, Ram(16, 16, init), 16, init),
         "bank": _memory_check(rng, WeightBank(small, init), 16, init),
-        "lane": _slots(rng, single, Lane(single, 0)),
-        "array": _slots(rng, small, SystolicArray(small)),
+        "lane": _slots(rng, single, SystolicArray(single)),
     }
     for ways in (1, 2):
+        # A one-way cell unit has the lanes of small devices.
+        sized = replace(small, ways=ways)
+        checks[f"array_{ways}"] = _slots(rng, sized, SystolicArray(sized))
         config = EngineConfig(lanes=5, precisions=(8,), acc_width=20, ways=ways, units=64)
         checks[f"feeder_{ways}"] = _feeder_check(rng, config)
         for peepholes in (False, True):

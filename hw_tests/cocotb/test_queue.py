@@ -119,7 +119,8 @@ def _issue_check(rng: np.random.Generator, *, monitor: bool) -> Check:
     longest = 0
     for cycle in range(sheet.cycles - 100):
         if len(waiting) < QUEUE and rng.random() < (0.95 if cycle // 300 % 2 else 0.3):
-            waiting.append((cycle + timing.queue(config), _fetched(rng, config, sheet, cycle, rows)))
+            # It left the sequencer a cycle after it was fetched.
+            waiting.append((cycle + timing.queue(config) - 1, _fetched(rng, config, sheet, cycle, rows)))
         longest = max(longest, len(waiting))
         popped, reserved = _pops(rng, cycle, array), 0
         if waiting and waiting[0][0] <= cycle:

@@ -70,6 +70,9 @@ def _walk_check(rng: np.random.Generator, config: EngineConfig, *shapes: tuple[i
             cycles, values = np.array(some, dtype=np.int64).T
             port = PORTS.get(name[1:], name[1:]) if name.startswith("@") else f"fetch.{name}"
             assert_equal(port, outputs[port][cycles], values)
+        for cycle, asked in walk.questions:
+            for name, value in asked.items():
+                assert outputs[name][cycle] == value, f"{name} in cycle {cycle}"
         for strobe in ("begins", "advance"):
             assert_equal(strobe, np.flatnonzero(outputs[strobe]), [cycle for cycle, _ in walk.begins])
         begun, parity = np.array(walk.begins).T

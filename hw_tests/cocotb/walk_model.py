@@ -53,6 +53,7 @@ class Walk:
     rng: np.random.Generator
     sheet: Sheet
     fetches: list[tuple[int, Fields]] = field(default_factory=list)
+    questions: list[tuple[int, Fields]] = field(default_factory=list)
     drains: list[tuple[int, Fields]] = field(default_factory=list)
     begins: list[tuple[int, int]] = field(default_factory=list)
     releases: list[tuple[int, int]] = field(default_factory=list)
@@ -98,6 +99,7 @@ class Walk:
                 held = int(self.rng.choice([0, 0, 7]))
                 sheet.put("hold", slice(ready, begun + held), int(held > 0))
                 begun += held
+            begun += timing.settle(self.config)
             own = None if start else self.own[index]
             nothing = Units(np.zeros((self.lists, 1), dtype=bool), np.zeros((self.lists, 1), dtype=bool))
             if index == 0:
@@ -113,7 +115,7 @@ class Walk:
             bank = parity if single else 1 - parity
             enough = self.age >= lag(len(self.layers))
             if self.config.monitor:
-                sheet.put(f"wishes.{index}", begun, int(wish) << bank)
+                sheet.put(f"wishes.{index}", slice(self.active_until + 1, begun + 1), int(wish) << bank)
             mask = int(self.rng.integers(8))
             sheet.put("mask", begun, mask)
             sheet.put("loaded", slice(self.active_until + 1, begun + 1), 1)
@@ -150,7 +152,7 @@ class Walk:
         visible = [] if producer is None else producer.visible[np.flatnonzero(second.listed[which])].tolist()
         entries = [*segments[0], *segments[1]] or [(1, 0, False)]
         empty = not segments[0] and not segments[1]
-        cycle = begun
+        cycle = begun + timing.OPEN - 1
         folds = fields["folds"] + 1
         for fold in range(folds):
             lanes = fields["last_lanes"] if fold == folds - 1 else config.lanes - 1
@@ -164,11 +166,11 @@ class Walk:
                 if producer is not None and fold == 0:
                     follower = number + 1 - len(segments[0])
                     if 0 <= follower < len(visible):
-                        cycle = max(cycle, visible[follower])
+                        cycle = max(cycle, visible[follower] + timing.LOOK)
                     if last:
-                        cycle = max(cycle, producer.done + 1)
+                        cycle = max(cycle, producer.done + 1 + timing.LOOK)
                 if last and fold == 0 and self.before:
-                    cycle = max(cycle, self.before[-1].done + 1)
+                    cycle = max(cycle, self.before[-1].done + 1 + timing.LOOK)
                 cycle = self._paced(cycle, code, last, lanes, emits=bool(fields["last_layer"]))
                 x_list = index == 0 and segment == 0
                 from_inputs = (segment == 0) == (index == 0)
@@ -206,11 +208,13 @@ class Walk:
                 if config.monitor:
                     sheet.put("level", cycle, level)
                     fold_asked = fold if fields["scope"] == Scope.FOLD else 0
-                    seen |= {"@level_layer": index, "@level_bank": state["bank"], "@level_fold": fold_asked}
-                self.fetches.append((cycle, seen))
+                    asked = {"level_layer": index, "level_bank": state["bank"], "level_fold": fold_asked}
+                    self.questions.append((cycle, asked))
+                # It leaves one cycle later.
+                self.fetches.append((cycle + 1, seen))
             if fold == 0:
                 total = first.count(which) + second.count(which)
-                self.drains.append((cycle, {"columns": total, "low": first.lows(which) + second.lows(which)}))
+                self.drains.append((cycle + 1, {"columns": total, "low": first.lows(which) + second.lows(which)}))
         if index == 0 and not config.mixed:
             self.releases.append((cycle, 1 << parity))
         return cycle

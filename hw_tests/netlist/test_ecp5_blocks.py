@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Const, Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from lstmith.boards.netlist import cell_models, map_netlist
+from lstmith.rtl.mac.ecp5 import chosen_sum, multiplier
 
 pytestmark = pytest.mark.netlist
 
@@ -82,6 +83,61 @@ endmodule
 """
 
 
+_REGISTERED_BENCH = """
+module bench;
+    parameter WA = 18, WB = 18;
+    reg clk = 0;
+    reg signed [WA-1:0] a = 0;
+    reg signed [WB-1:0] b = 0;
+    wire signed [35:0] p;
+    reg signed [35:0] expected [0:3];
+    integer step, seed = 3, bad = 0;
+    block dut (.clk(clk), .rst(1'b0), .a(a), .b(b), .p(p));
+    initial begin
+        // New factors in every cycle; often a power of two or a limit.
+        for (step = 0; step < 60000; step = step + 1) begin
+            a = step % 5 ? $random(seed) : 1 << (step % WA);
+            b = step % 7 ? $random(seed) : 1 << (step % WB);
+            expected[3] = expected[2];
+            expected[2] = expected[1];
+            expected[1] = expected[0];
+            expected[0] = a * b;
+            if (step > 3 && p !== expected[3]) bad = bad + 1;
+            #1 clk = 1;
+            #1 clk = 0;
+            #1;
+        end
+        $display("bad %0d of %0d", bad, step);
+        $finish;
+    end
+endmodule
+"""
+
+_SUM_BENCH = """
+module bench;
+    parameter W = 24, CARRY = 0;
+    reg [W-1:0] total = 0, plain = 0, other = 0, wanted;
+    reg choice = 0, carry = 0;
+    wire [W-1:0] s;
+    integer step, seed = 11, bad = 0;
+    block dut (.total(total), .plain(plain), .other(other), .choice(choice), .carry(carry), .s(s));
+    initial begin
+        for (step = 0; step < 60000; step = step + 1) begin
+            total = step % 3 ? {$random(seed), $random(seed)} : {W{1'b1}};
+            plain = step % 5 ? {$random(seed), $random(seed)} : 1;
+            other = step % 7 ? {$random(seed), $random(seed)} : {W{1'b1}};
+            choice = $random(seed);
+            carry = $random(seed);
+            wanted = total + (choice ? other + (CARRY ? carry : 0) : plain);
+            #1 if (s !== wanted) bad = bad + 1;
+        end
+        $display("bad %0d of %0d", bad, step);
+        $finish;
+    end
+endmodule
+"""
+
+
 class _Block(wiring.Component):
     """A memory with one write and one read port."""
 
@@ -127,6 +183,33 @@ class _Product(wiring.Component):
         return m
 
 
+class _Registered(wiring.Component):
+    """A lane's multiplier."""
+
+    def __init__(self, width_a: int, width_b: int):
+        super().__init__({"a": In(signed(width_a)), "b": In(signed(width_b)), "p": Out(signed(36))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.p.eq(multiplier(m, "multiplier", self.a, self.b))
+        return m
+
+
+class _Sum(wiring.Component):
+    """A row's adder."""
+
+    def __init__(self, width: int, *, has_carry: bool):
+        self._has_carry = has_carry
+        members = dict.fromkeys(("total", "plain", "other"), In(signed(width)))
+        super().__init__({**members, "choice": In(1), "carry": In(1), "s": Out(signed(width))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        carry = self.carry if self._has_carry else Const(0, 0)
+        m.d.comb += self.s.eq(chosen_sum(m, "sum", self.total, self.plain, self.other, self.choice, carry))
+        return m
+
+
 def _run(bench: str, parameters: dict[str, int], netlist: Path, folder: Path) -> str:
     """Compile a bench with its parameters, run it, and return what it prints."""
     source = folder / "bench.v"
@@ -157,3 +240,18 @@ def test_multiplier(width_a: int, width_b: int, is_signed: bool, tmp_path: Path)
     assert cells["MULT18X18D"] == 1
     parameters = {"WA": width_a, "WB": width_b, "SIGNED": int(is_signed)}
     assert _run(_MULTIPLIER_BENCH, parameters, netlist, tmp_path) == "bad 0 of 20000\n"
+
+
+@pytest.mark.parametrize(("width_a", "width_b"), [(18, 13), (18, 18), (8, 13)])
+def test_registered_multiplier(width_a: int, width_b: int, tmp_path: Path) -> None:
+    netlist, cells = map_netlist(_Registered(width_a, width_b), "ecp5", "block", tmp_path)
+    assert (cells["MULT18X18D"], cells.get("TRELLIS_FF", 0)) == (1, 0)
+    assert _run(_REGISTERED_BENCH, {"WA": width_a, "WB": width_b}, netlist, tmp_path) == "bad 0 of 60000\n"
+
+
+@pytest.mark.parametrize("has_carry", [False, True])
+@pytest.mark.parametrize("width", [16, 23, 40])
+def test_chosen_sum(width: int, has_carry: bool, tmp_path: Path) -> None:
+    netlist, cells = map_netlist(_Sum(width, has_carry=has_carry), "ecp5", "block", tmp_path)
+    assert cells == {"CCU2C": (width + has_carry + 1) // 2}
+    assert _run(_SUM_BENCH, {"W": width, "CARRY": int(has_carry)}, netlist, tmp_path) == "bad 0 of 60000\n"

@@ -24,6 +24,7 @@ from lstmith.rtl.monitor import Monitor
 from lstmith.rtl.predictor import Predictor
 from lstmith.rtl.program import ProgramStore
 from lstmith.rtl.requantise import Requantiser
+from lstmith.rtl.restart import Restart
 
 
 def _elaborated(unit: Any) -> Any:
@@ -38,9 +39,9 @@ def _elaborated(unit: Any) -> Any:
 def test_latencies(ways: int, peepholes: bool, layers: int) -> None:
     config = EngineConfig(lanes=2, precisions=(4, 8, 16), ways=ways, peepholes=peepholes, layers=layers, units=4)
     lane, array = _elaborated(Lane(config, 0)), _elaborated(SystolicArray(config))
-    assert lane.latency == timing.LANE
-    # A lane's slot register before, the drain register after.
-    assert array.latency == lane.latency + 2
+    assert (lane.latency, lane.drain_latency) == (timing.lane(config), timing.drain(config))
+    # A lane's slot register comes before.
+    assert array.latency == 1 + lane.latency + lane.drain_latency
     assert _elaborated(Activation()).latency == timing.ACTIVATION
     assert _elaborated(Requantiser(config)).latency == timing.requantise(config)
     assert _elaborated(GatePipeline(config)).latency == timing.requantise(config) + timing.ACTIVATION
@@ -58,7 +59,7 @@ def test_latencies_with_everything(masks: int, layers: int) -> None:
     sizes: dict[str, Any] = {"lanes": 2, "precisions": (4, 8, 16), "layers": layers, "units": 8}
     config = EngineConfig(**sizes, mixed=True, monitor=True, skip=True, masks=masks)
     array = _elaborated(SystolicArray(config))
-    assert array.latency == timing.LANE + 2
+    assert array.latency == 1 + timing.lane(config) + timing.drain(config)
     assert _elaborated(Feeder(config, array.latency)).latency == timing.feeder(config)
     assert _elaborated(GatePipeline(config)).latency == timing.requantise(config) + timing.ACTIVATION
     assert _elaborated(CellUnit(config)).latency == timing.cell(config)
@@ -66,10 +67,12 @@ def test_latencies_with_everything(masks: int, layers: int) -> None:
     for banks in (False, True):
         encoder = _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}), banks=banks))
         assert encoder.latency + 1 == timing.ENCODE
-    # Into the queue, and out of it the first slot; with one image the slot follows reading at once.
-    assert (timing.queue(config), timing.fire_to_lane(config)) == (READ + 1, 2)
+    # From the fetch into the queue, and out of it the first slot; with one image the slot follows reading at once.
+    assert (timing.queue(config), timing.fire_to_lane(config)) == (READ + 2, 2)
     single = EngineConfig(**sizes, masks=masks)
-    assert (timing.queue(single), timing.fire_to_lane(single)) == (0, READ + 2)
+    assert (timing.queue(single), timing.fire_to_lane(single)) == (0, READ + 3)
+    # What was known late of the pass before is stored first.
+    assert timing.settle(config) == _elaborated(Restart(config)).latency + 1
     program = _elaborated(ProgramStore(config))
     # Fetched anew for another active count, even where there is one layer.
     assert program.fetch_latency == (timing.renew(config, ()) - 2 if masks > 1 or layers > 1 else 0)

@@ -2,9 +2,9 @@
 
 from lstmith.golden.config import EngineConfig
 
-from .dsp import DspMac, mac_signature, product_width
+from .dsp import DspMac, mac_signature
 
-__all__ = ["DspMac", "mac_signature", "make_mac", "product_width"]
+__all__ = ["DspMac", "mac_signature", "make_mac"]
 
 
 def make_mac(config: EngineConfig) -> DspMac:

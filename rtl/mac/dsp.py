@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.golden.config import PRECISIONS, EngineConfig
+
+from .ecp5 import chosen_sum, multiplier
 
 #: Distance of the two weights that share a multiplier, in bits: exact for |operand| <= 1023.
 PACK_SHIFT = 14
@@ -15,31 +17,28 @@ PACK_SHIFT = 14
 def mac_signature(config: EngineConfig) -> dict[str, wiring.Member]:
     """Ports that every MAC kind has.
 
-    ``word``, ``operand``, ``precision``, ``sub`` and ``valid`` enter together; for each of the four
-    gate rows ``products[r] + carries[r]``, to be added if ``enables[r]``, leaves ``latency`` cycles later.
+    ``word``, ``operand``, ``packed`` (four 4-bit rows) and ``wide`` (one 16-bit row; else two 8-bit rows)
+    enter together; ``latency`` cycles later ``enables`` name the gate rows whose products are added,
+    and ``split`` repeats ``packed``. ``clear`` bit 0 clears the sums of gates i and f in that cycle, bit 1 those
+    of g and o; a sum is never cleared and added to at once.
     """
-    width = product_width(config)
     return {
-        "valid": In(1),
         "word": In(16),
         "operand": In(signed(config.operand_width)),
-        "precision": In(2),
-        "sub": In(2),
-        "products": Out(data.ArrayLayout(signed(width), 4)),
-        "carries": Out(4),
-        "enables": Out(4),
+        "packed": In(1),
+        "wide": In(1),
+        "enables": In(4),
+        "split": In(1),
+        "clear": In(2),
+        "sums": Out(data.ArrayLayout(signed(config.acc_width), 4)),
     }
-
-
-def product_width(config: EngineConfig) -> int:
-    """Signed width of a row's product; never wider than the accumulator, whose sums are modular."""
-    return min(max(config.precisions) + config.operand_width, config.acc_width)
 
 
 class DspMac(wiring.Component):
     """Two multipliers: two 8-bit rows, one 16-bit row, or four 4-bit rows packed in pairs.
 
-    Latency 2 cycles, throughput one weight word per cycle.
+    Throughput one weight word per cycle. On ``ecp5`` the multipliers hold the registers, and the carry chains choose
+    between the two kinds of products.
 
     Parameters
     ----------
@@ -57,78 +56,65 @@ class DspMac(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from a word to its products."""
-        return 2
+        """Cycles from a word to its products, which are added in that cycle."""
+        return 3 if self._config.pipelined else 2
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        is_4bit, is_8bit, is_16bit = (self.precision == index for index in range(len(PRECISIONS)))
-        width = product_width(config)
-        has = {bits: bits in config.precisions for bits in PRECISIONS}
+        results = [self._multiplied(m, half) for half in range(2)]
+        packs = PRECISIONS[0] in config.precisions
+        sums = Array(Signal(signed(config.acc_width), name=f"sum_{row}", reset_less=True) for row in range(4))
+        for row, total in enumerate(sums):
+            plain = results[row % 2]
+            added: Value = total + plain
+            if packs:
+                pair = results[row // 2]
+                other = (pair[PACK_SHIFT:] if row % 2 else pair[:PACK_SHIFT]).as_signed()
+                # The low product's sign was taken from the high one: give it back.
+                carry = pair[PACK_SHIFT - 1] if row % 2 else Const(0, 0)
+                if config.family == "ecp5":
+                    added = chosen_sum(m, f"added_{row}", total, plain, other, self.split, carry)
+                else:
+                    # The carry enters below the lowest bit: one adder, not two.
+                    term = Mux(self.split, Cat(carry, other).as_signed(), plain << len(carry))
+                    added = (Cat(Const(1, len(carry)), total).as_signed() + term) >> len(carry)
+            # A captured row is never added to in the same cycle; the clear is a free synchronous reset.
+            with m.If(self.clear[row // 2]):
+                m.d.sync += total.eq(0)
+            with m.Elif(self.enables[row]):
+                m.d.sync += total.eq(added)
+            m.d.comb += self.sums[row].eq(total)
+        return m
 
-        factors, results = [], []
-        for half in range(2):
-            factor_width = 18 if has[4] else max(config.precisions) if half == 0 else 8
-            factor = Signal(signed(factor_width), name=f"factor_{half}", reset_less=True)
-            result = Signal(
-                signed(factor_width + config.operand_width),
-                name=f"result_{half}",
-                reset_less=True,
-            )
-            factors.append(factor)
-            results.append(result)
-        operand = Signal(signed(config.operand_width), reset_less=True)
-        m.d.sync += operand.eq(self.operand)
-        for half, factor in enumerate(factors):
-            with m.If(Mux(has[4], is_4bit, 0)):
-                low = self.word[8 * half :][:4].as_signed()
-                high = self.word[8 * half + 4 :][:4].as_signed()
+    def _multiplied(self, m: Module, half: int) -> Signal:
+        """The half's product, ``latency`` cycles after the word."""
+        config = self._config
+        packs, widens = 4 in config.precisions, 16 in config.precisions
+        width = 18 if packs else max(config.precisions)
+        factor = Signal(signed(width), name=f"factor_{half}")
+        byte = self.word[8 * half :][:8].as_signed()
+        m.d.comb += factor.eq(byte)
+        if widens:
+            with m.If(self.wide):
+                m.d.comb += factor.eq(self.word.as_signed())
+        if packs:
+            with m.If(self.packed):
+                low, high = byte[:4].as_signed(), byte[4:].as_signed()
                 # The low product's sign borrows from the high field; take the borrow in advance.
                 packed_high = Signal(signed(4), name=f"packed_high_{half}")
-                m.d.comb += packed_high.eq(high - low[-1])
-                m.d.sync += factor.eq(Cat(low, low[-1].replicate(PACK_SHIFT - 4), packed_high).as_signed())
-            with m.Elif(Mux(has[16] and half == 0, is_16bit, 0)):
-                m.d.sync += factor.eq(self.word.as_signed())
-            with m.Else():
-                m.d.sync += factor.eq(self.word[8 * half :][:8].as_signed())
-            m.d.sync += results[half].eq(factor * operand)
-
-        # Which rows the word holds, two cycles later beside its products.
-        enables = Signal(4)
-        with m.If(is_4bit):
-            m.d.comb += enables.eq(0b1111)
-        with m.Elif(is_8bit):
-            m.d.comb += enables.eq(Mux(self.sub[0], 0b1100, 0b0011))
-        with m.Elif(is_16bit):
-            m.d.comb += enables.eq(1 << self.sub)
-        gated, gated_next = Signal(4, reset_less=True), Signal(4, reset_less=True)
-        packed, packed_next = Signal(reset_less=True), Signal(reset_less=True)
-        wide, wide_next = Signal(reset_less=True), Signal(reset_less=True)
-        m.d.sync += [
-            gated_next.eq(Mux(self.valid, enables, 0)),
-            packed_next.eq(is_4bit),
-            wide_next.eq(is_16bit),
-            gated.eq(gated_next),
-            packed.eq(packed_next),
-            wide.eq(wide_next),
-        ]
-        m.d.comb += self.enables.eq(gated)
-        for row in range(4):
-            plain = Signal(signed(width), name=f"plain_{row}")
-            # At 8 bit rows 0 and 2 come from the first multiplier, 1 and 3 from the second; at 16 all from the first.
-            m.d.comb += plain.eq(Mux(Mux(has[16] and row % 2, wide, 0), results[0], results[row % 2]))
-            if has[4]:
-                source = results[row // 2]
-                split = Signal(signed(18), name=f"split_{row}")
-                if row % 2:
-                    m.d.comb += [
-                        split.eq(source[PACK_SHIFT:].as_signed()),
-                        self.carries[row].eq(packed & source[PACK_SHIFT - 1]),
-                    ]
-                else:
-                    m.d.comb += split.eq(source[:PACK_SHIFT].as_signed())
-                m.d.comb += self.products[row].eq(Mux(packed, split, plain))
-            else:
-                m.d.comb += self.products[row].eq(plain)
-        return m
+                m.d.comb += [
+                    packed_high.eq(high - low[-1]),
+                    factor.eq(Cat(low, low[-1].replicate(PACK_SHIFT - 4), packed_high).as_signed()),
+                ]
+        if config.family == "ecp5" and config.pipelined:
+            return multiplier(m, f"multiplier_{half}", factor, self.operand)
+        held = Signal.like(factor, name=f"held_{half}", reset_less=True)
+        operand = Signal.like(self.operand, name=f"operand_{half}", reset_less=True)
+        m.d.sync += [held.eq(factor), operand.eq(self.operand)]
+        product: Value = held * operand
+        for stage in range(self.latency - 1):
+            result = Signal(signed(width + config.operand_width), name=f"result_{half}_{stage}", reset_less=True)
+            m.d.sync += result.eq(product)
+            product = result
+        return result
