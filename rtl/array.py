@@ -33,12 +33,14 @@ class SystolicArray(wiring.Component):
     drain
         Pairs of sums from lane 0: for a capture in the slot of cycle n, unit l's first pair is here
         in cycle ``n + latency + 2l``, its second one cycle later.
+    run
+        See :func:`.mac.mac_signature`.
     """
 
     def __init__(self, config: EngineConfig, weights: Sequence[Sequence[int]] = ()):
         self._config = config
         self._lanes = [Lane(config, index, weights[index] if len(weights) else ()) for index in range(config.lanes)]
-        super().__init__({"i": In(slot_layout(config)), "drain": Out(pair_layout(config))})
+        super().__init__({"i": In(slot_layout(config)), "drain": Out(pair_layout(config)), "run": In(1, init=1)})
 
     @property
     def latency(self) -> int:
@@ -50,6 +52,7 @@ class SystolicArray(wiring.Component):
         lanes = self._lanes
         for index, lane in enumerate(lanes):
             m.submodules[f"lane_{index}"] = lane
+            m.d.comb += lane.run.eq(self.run)
             if index:
                 m.d.comb += [lane.i.eq(lanes[index - 1].o), lanes[index - 1].drain_i.eq(lane.drain_o)]
         m.d.comb += [lanes[0].i.eq(self._first_slot(m)), self.drain.eq(lanes[0].drain_o)]

@@ -55,6 +55,8 @@ class Engine(wiring.Component):
         For one cycle per step, in order: whether it is computed or skipped.
     busy
         Something is in flight.
+    run
+        Clock enable, for an engine inside an ``EnableInserter``: of cells that this does not reach.
     """
 
     def __init__(self, config: EngineConfig, image: Image | None = None):
@@ -69,6 +71,7 @@ class Engine(wiring.Component):
                 "outcome_valid": Out(1),
                 "outcome_skipped": Out(1),
                 "busy": Out(1),
+                "run": In(1, init=1),
             }
         )
 
@@ -132,6 +135,7 @@ class Engine(wiring.Component):
             issue.load_data.eq(control.data),
             issue.load_valid.eq(control.weight_write),
             array.i.eq(issue.slot),
+            array.run.eq(self.run),
             feeder.fold.eq(issue.fold),
             feeder.fold_valid.eq(issue.fold_valid),
             feeder.drain.eq(array.drain),

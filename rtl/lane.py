@@ -41,6 +41,8 @@ class Lane(wiring.Component):
         Slot in, and the same slot one cycle later for the next lane.
     drain_i, drain_o
         Drain chain from the next lane, and towards the previous one.
+    run
+        See :func:`.mac.mac_signature`.
     """
 
     def __init__(self, config: EngineConfig, index: int, init: Iterable[int] = ()):
@@ -49,7 +51,9 @@ class Lane(wiring.Component):
         self._config, self._index = config, index
         self._bank, self._mac = WeightBank(config, init), make_mac(config)
         slot, pair = lane_layout(config), pair_layout(config)
-        super().__init__({"i": In(slot), "o": Out(slot), "drain_i": In(pair), "drain_o": Out(pair)})
+        super().__init__(
+            {"i": In(slot), "o": Out(slot), "drain_i": In(pair), "drain_o": Out(pair), "run": In(1, init=1)}
+        )
 
     @property
     def word_latency(self) -> int:
@@ -76,6 +80,7 @@ class Lane(wiring.Component):
             bank.address.eq(slot.address),
             bank.w_data.eq(slot.operand),
             bank.w_en.eq(slot.load & (slot.lane == self._index)),
+            mac.run.eq(self.run),
             mac.word.eq(bank.word),
             mac.operand.eq(slot.operand),
             mac.packed.eq(slot.packed),

@@ -115,7 +115,7 @@ def _issue_check(rng: np.random.Generator, *, monitor: bool) -> Check:
     slots: list[tuple[int, int, int, int, int]] = []
     captures: list[tuple[int, dict[str, int]]] = []
     releases: list[tuple[int, int]] = []
-    rows: list[tuple[int, int, int, int]] = []
+    rows: list[tuple[int, ...]] = []
     longest = 0
     for cycle in range(sheet.cycles - 100):
         if len(waiting) < QUEUE and rng.random() < (0.95 if cycle // 300 % 2 else 0.3):
@@ -163,16 +163,16 @@ def _issue_check(rng: np.random.Generator, *, monitor: bool) -> Check:
         cycles, freed = np.array(releases).T
         assert_equal("cycles of releases", np.flatnonzero(outputs["release"][known]), cycles)
         assert_equal("release", outputs["release"][cycles], freed)
-        cycles, column, operand, clears = np.array([row for row in rows if row[0] < known.stop]).T
+        cycles, *columns = np.array([row for row in rows if row[0] < known.stop]).T
         assert_equal("cycles of rows", np.flatnonzero(outputs["row_valid"][known]), cycles)
-        for name, want in (("column", column), ("operand", operand), ("clears", clears)):
+        for name, want in zip(("column", "operand", "empty", "clears"), columns, strict=True):
             assert_equal(f"row_entry.{name}", outputs[f"row_entry.{name}"][cycles], want)
 
     return Check(Issue(config), sheet.table, verify)
 
 
 def _fetched(
-    rng: np.random.Generator, config: EngineConfig, sheet: Sheet, cycle: int, rows: list[tuple[int, int, int, int]]
+    rng: np.random.Generator, config: EngineConfig, sheet: Sheet, cycle: int, rows: list[tuple[int, ...]]
 ) -> dict[str, Any]:
     """Fetch an entry and answer it from the list memories; what it becomes once it has been read."""
     precision, operand = int(rng.integers(3)), int(rng.integers(-8192, 8192)) >> int(rng.integers(0, 13))
@@ -192,11 +192,11 @@ def _fetched(
     for name, value in (("column", column), ("operand", operand), ("low", int(low))):
         sheet.put(f"{own}.{name}", cycle + READ, value)
         sheet.put(f"{other}.{name}", cycle + READ, int(rng.integers(2)))
-    value = 0 if flags["empty"] else operand
     if flags["counts"]:
         # Recurrent columns of the predictor's row follow the inputs', both from a power of two on.
         place = column if flags["from_x"] else column + (1 << bits_for(config.inputs))
-        rows.append((cycle + READ, place, value, int(flags["opens"] and flags["clears"])))
+        rows.append((cycle + READ, place, operand, flags["empty"], flags["opens"] and flags["clears"]))
+    value = 0 if flags["empty"] else operand
     used, begin = precision, fetch["base"] + (column << precision)
     if low and not flags["lowered"] and not flags["empty"]:
         # Operands of the lower image carry what its weights lack.

@@ -191,7 +191,7 @@ class _Registered(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.d.comb += self.p.eq(multiplier(m, "multiplier", self.a, self.b))
+        m.d.comb += self.p.eq(multiplier(m, "multiplier", self.a, self.b, Const(1)))
         return m
 
 

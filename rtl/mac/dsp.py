@@ -20,9 +20,11 @@ def mac_signature(config: EngineConfig) -> dict[str, wiring.Member]:
     ``word``, ``operand``, ``packed`` (four 4-bit rows) and ``wide`` (one 16-bit row; else two 8-bit rows)
     enter together; ``latency`` cycles later ``enables`` name the gate rows whose products are added,
     and ``split`` repeats ``packed``. ``clear`` bit 0 clears the sums of gates i and f in that cycle, bit 1 those
-    of g and o; a sum is never cleared and added to at once.
+    of g and o; a sum is never cleared and added to at once. ``run`` enables the clock of cells that have registers of
+    their own, which an ``EnableInserter`` around the engine does not reach.
     """
     return {
+        "run": In(1, init=1),
         "word": In(16),
         "operand": In(signed(config.operand_width)),
         "packed": In(1),
@@ -108,7 +110,7 @@ class DspMac(wiring.Component):
                     factor.eq(Cat(low, low[-1].replicate(PACK_SHIFT - 4), packed_high).as_signed()),
                 ]
         if config.family == "ecp5" and config.pipelined:
-            return multiplier(m, f"multiplier_{half}", factor, self.operand)
+            return multiplier(m, f"multiplier_{half}", factor, self.operand, self.run)
         held = Signal.like(factor, name=f"held_{half}", reset_less=True)
         operand = Signal.like(self.operand, name=f"operand_{half}", reset_less=True)
         m.d.sync += [held.eq(factor), operand.eq(self.operand)]

@@ -13,8 +13,8 @@ _CHOSEN_SUM = 0x665A
 _CHOSEN_CARRY = 0x00AA
 
 
-def multiplier(m: Module, name: str, a: Value, b: Value) -> Signal:
-    """``a * b`` three cycles later, signed(36), in a MULT18X18D with all its registers."""
+def multiplier(m: Module, name: str, a: Value, b: Value, run: Value) -> Signal:
+    """``a * b`` three cycles later, signed(36), in a MULT18X18D with all its registers, whose clock enable is ``run``."""
     product = Signal(signed(PRODUCT_BITS), name=f"{name}_product")
     factors = {"A": _bits(a), "B": _bits(b)}
     registers = {
@@ -26,7 +26,7 @@ def multiplier(m: Module, name: str, a: Value, b: Value) -> Signal:
         "MULT18X18D",
         **registers,
         i_CLK0=ClockSignal(),
-        i_CE0=1,
+        i_CE0=run,
         i_RST0=0,
         i_SIGNEDA=1,
         i_SIGNEDB=1,
