@@ -14,7 +14,7 @@ _CHOSEN_CARRY = 0x00AA
 
 
 def multiplier(m: Module, name: str, a: Value, b: Value, run: Value) -> Signal:
-    """``a * b`` three cycles later, signed(36), in a MULT18X18D with all its registers, whose clock enable is ``run``."""
+    """``a * b`` three cycles later, signed(36), in a MULT18X18D with all its registers and clock enable ``run``."""
     product = Signal(signed(PRODUCT_BITS), name=f"{name}_product")
     factors = {"A": _bits(a), "B": _bits(b)}
     registers = {
