@@ -60,7 +60,7 @@ class Network:
     policies : dict of list
         Tuned policies, as in policy files, per mechanism and network.
     losses : dict of float
-        Loss of each on the data it was tuned on.
+        Loss of each on the data it was tuned on, with its doubt.
     """
 
     name: str
@@ -168,7 +168,7 @@ def measure_network(name: str, trials: int, workers: int, report: Report) -> Net
             mechanism: {key: [describe_policy(one) for one in each] for key, each in found.items()}
             for mechanism, found in policies.items()
         },
-        losses={key: trial.measured.loss for key, trial in tuned.items()},
+        losses={key: trial.measured.bound for key, trial in tuned.items()},
     )
 
 
@@ -207,7 +207,7 @@ def _tuned(
 ) -> Trial:
     """The fastest policy within the limit; if there is none the one of least loss, whose row is wanted all the same."""
     tried = [*search(measure, choices, trials=trials, max_loss=limit), *_shared(choices, earlier)]
-    return fastest(tried, limit) or min(tried, key=lambda trial: (trial.measured.loss, trial.measured.cycles))
+    return fastest(tried, limit) or min(tried, key=lambda trial: (trial.measured.bound, trial.measured.cycles))
 
 
 def _shared(choices: Joint, earlier: dict[str, Trial]) -> list[Trial]:

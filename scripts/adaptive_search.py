@@ -20,7 +20,7 @@ from lstmith.workloads.workload import Scores, Workload
 from .adaptive_networks import Static, engine_for, lanes_for, quantised
 from .adaptive_runner import GoldenRunner
 
-ERRORS = 1.645  #: standard errors that are added to a loss: a bound that holds with 95 %
+ERRORS = 1.645  #: standard errors of a loss that make a bound: it holds with 95 %
 TAUS = ("tau_x", "tau_h", "restart_tau_x", "restart_tau_h", "tau", "refresh")
 MONITOR = ("ratio", "part", "hysteresis", "warmup", "restart_above", "refresh")
 THETAS = ("theta_x", "theta_h", "theta")
@@ -112,8 +112,8 @@ def loss_of(workload: Workload, value: float, wanted: float) -> float:
     return wanted - value if workload.metric.higher_is_better else value - wanted
 
 
-def sure_loss(workload: Workload, have: Scores, want: Scores) -> float:
-    """The loss, plus some standard errors of it from unit to unit.
+def doubt(workload: Workload, have: Scores, want: Scores) -> float:
+    """Standard errors of the loss, from unit to unit.
 
     Units that a policy betters and units that it spoils may cancel out where it is tuned and not elsewhere; in the
     error they add up. So a policy that changes little is preferred to one that was lucky.
@@ -122,7 +122,7 @@ def sure_loss(workload: Workload, have: Scores, want: Scores) -> float:
     total = want.denominator.sum()
     mean = differences.sum() / total
     error = np.sqrt(np.sum((differences - mean * want.denominator) ** 2)) / total
-    return float(mean + ERRORS * error)
+    return float(ERRORS * error)
 
 
 def evaluator(name: str, static: Static) -> Evaluate:
@@ -136,8 +136,9 @@ def evaluator(name: str, static: Static) -> Evaluate:
         scores = bed.workload.evaluate("tune", runner)
         # As in the tables: every network counts the same, whatever its number of steps.
         cycles = [costs.cycles_per_step for costs in runner.costs().values()]
-        loss = sure_loss(bed.workload, scores, of_float)
-        return Measured(scores.value, loss, float(np.mean(cycles)), runner.error())
+        loss = loss_of(bed.workload, scores.value, of_float.value)
+        unsure = doubt(bed.workload, scores, of_float)
+        return Measured(scores.value, loss, float(np.mean(cycles)), runner.error(), unsure)
 
     return evaluate
 

@@ -50,12 +50,20 @@ class Measured:
         Per step, mean.
     error : float
         Mean absolute difference of h from float.
+    doubt : float
+        What the loss may well be larger by on other data of the kind.
     """
 
     metric: float
     loss: float
     cycles: float
     error: float
+    doubt: float = 0.0
+
+    @property
+    def bound(self) -> float:
+        """Loss with its doubt."""
+        return self.loss + self.doubt
 
 
 Evaluate = Callable[[list[Policy]], Measured]
@@ -139,8 +147,8 @@ def search(
             known[key] = Trial(fresh[key], found)
         for one, policies in zip(asked, proposed, strict=True):
             measured = known[_key(policies)].measured
-            one.set_constraint("loss", measured.loss - limit)
-            study.tell(one, [max(measured.loss, 0.0), measured.cycles])
+            one.set_constraint("loss", measured.bound - limit)
+            study.tell(one, [max(measured.bound, 0.0), measured.cycles])
         if report is not None:
             report(first + len(asked))
     return list(known.values())
@@ -156,14 +164,16 @@ def pareto(trials: list[Trial]) -> list[Trial]:
 
 
 def fastest(trials: list[Trial], max_loss: float) -> Trial | None:
-    """The policy with the fewest cycles among those whose loss, and whose expected loss, is at most ``max_loss``.
+    """The policy with the fewest cycles among those whose loss with its doubt, and expected loss, are at most ``max_loss``.
 
     Of many policies some lose little by luck, and a choice by the loss alone finds just those. So the loss that is
     usual at a policy's error of h counts as well, even if that error were larger by ``MARGIN``: other data is not
     exactly like the data that was tuned on.
     """
     expected = expected_losses([trial.measured for trial in trials])
-    able = [trial for trial, usual in zip(trials, expected, strict=True) if max(usual, trial.measured.loss) <= max_loss]
+    able = [
+        trial for trial, usual in zip(trials, expected, strict=True) if max(usual, trial.measured.bound) <= max_loss
+    ]
     return min(able, key=lambda trial: (trial.measured.cycles, trial.measured.loss), default=None)
 
 

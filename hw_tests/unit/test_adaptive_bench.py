@@ -17,7 +17,7 @@ from lstmith.scripts.adaptive_controls import AfterWarmup, RandomSteps, six_bits
 from lstmith.scripts.adaptive_networks import Static, engine_for, quantised
 from lstmith.scripts.adaptive_rows import Row
 from lstmith.scripts.adaptive_runner import GoldenRunner
-from lstmith.scripts.adaptive_search import ERRORS, Joint, mechanisms, sure_loss
+from lstmith.scripts.adaptive_search import ERRORS, Joint, doubt, mechanisms
 from lstmith.tuning.engine import GoldenEngine
 from lstmith.tuning.pieces import Recorded
 from lstmith.tuning.space import Space
@@ -121,7 +121,7 @@ def test_mechanisms_use_only_their_own_parameters(engine: GoldenEngine, xs: list
                 assert (first.tau_x, first.tau_h, first.restart_tau_x, first.restart_tau_h) == (0, 0, 0, 0)
 
 
-def test_a_lucky_policy_has_a_larger_sure_loss() -> None:
+def test_a_lucky_policy_is_doubted() -> None:
     """Two units better and two worse are no gain to rely on."""
     metric = Metric("accuracy", "", higher_is_better=True)
     workload = type("Stub", (Workload,), {"evaluate": None, "inputs": None, "__abstractmethods__": frozenset()})(
@@ -131,8 +131,8 @@ def test_a_lucky_policy_has_a_larger_sure_loss() -> None:
     want = Scores(np.repeat([1.0, 0.0], 50), ones)
     changed = want.numerator.copy()
     changed[[0, 1]], changed[[98, 99]] = 0.0, 1.0
-    assert sure_loss(workload, want, want) == 0.0
-    assert sure_loss(workload, Scores(changed, ones), want) == pytest.approx(0.02 * ERRORS)
+    assert doubt(workload, want, want) == 0.0
+    assert doubt(workload, Scores(changed, ones), want) == pytest.approx(0.02 * ERRORS)
 
 
 def row(name: str, quality: float, cycles: float) -> Row:
