@@ -164,7 +164,7 @@ def pareto(trials: list[Trial]) -> list[Trial]:
 
 
 def fastest(trials: list[Trial], max_loss: float) -> Trial | None:
-    """The policy with the fewest cycles among those whose loss with its doubt, and expected loss, are at most ``max_loss``.
+    """The policy with the fewest cycles among those whose loss with its doubt and expected loss are in ``max_loss``.
 
     Of many policies some lose little by luck, and a choice by the loss alone finds just those. So the loss that is
     usual at a policy's error of h counts as well, even if that error were larger by ``MARGIN``: other data is not
