@@ -61,7 +61,7 @@ class StreamFlag(enum.IntFlag):
 MASK_SHIFT = 5
 
 #: ``struct`` formats of what follows a request's head.
-READ_HEAD = "<HBB"  #: address bits 0-15, address bits 16-23, count
+READ_HEAD = "<BHB"  #: count, address bits 0-15, address bits 16-23
 WRITE_HEAD = "<HB"  #: address bits 0-15, address bits 16-23
 STREAM_HEAD = "<BHH"  #: flags, release, from
 FETCH_HEAD = "<HH"  #: release, from
