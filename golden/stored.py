@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import numpy.typing as npt
 
@@ -79,17 +77,19 @@ class Memories:
         ValueError
             If the memories hold no network.
         """
-        layers: list[QuantLayer] = []
-        for index in itertools.count():
-            if index == self._config.layers:
+        program: list[dict[str, int]] = []
+        while not program or not program[-1]["last_layer"]:
+            if len(program) == self._config.layers:
                 raise ValueError("The program has no last layer")
-            fields = self._fields(0, index)
-            if not fields["inputs"]:
+            program.append(self._fields(0, len(program)))
+            if not program[-1]["inputs"]:
                 raise ValueError("The program is empty")
-            before = self._fields(0, index - 1) if index else None
-            layers.append(self._layer(index, fields, before))
-            if fields["last_layer"]:
-                break
+        # Behind the counts of the program there may be an earlier one's, of some layers.
+        masks = min(len(self._counts(index)) for index in range(len(program)))
+        layers = [
+            self._layer(fields, program[index - 1] if index else None, self._counts(index)[1:masks])
+            for index, fields in enumerate(program)
+        ]
         predictor = None
         if self._config.skip:
             first = layers[0]
@@ -133,12 +133,11 @@ class Memories:
     def _fields(self, mask: int, layer: int) -> dict[str, int]:
         return record.unpack(self._program[mask << self._config.layer_bits | layer].tolist())
 
-    def _layer(self, index: int, fields: dict[str, int], before: dict[str, int] | None) -> QuantLayer:
+    def _layer(self, fields: dict[str, int], before: dict[str, int] | None, counts: tuple[int, ...]) -> QuantLayer:
         config, base = self._config, fields["unit_base"]
         units, inputs = fields["units"] + 1, fields["inputs"]
         precision = PRECISIONS[fields["precision"]]
         images = {PRECISIONS[fields[name]] for name in ("low", "level_low", "level_middle")} - {precision}
-        counts = self._counts(index, units)
         rows = self._rows.reshape(config.masks, -1, 4, 2)[: 1 + len(counts), base : base + units]
         scale, bias = rows[0, ..., 0], rows[..., 1].transpose(0, 2, 1).reshape(len(rows), -1)
         grid = self.registers.get(Register.X_GRID, 0)
@@ -162,16 +161,16 @@ class Memories:
             idle_h=np.zeros(units, dtype=np.int64) if counts else None,
         )
 
-    def _counts(self, layer: int, units: int) -> tuple[int, ...]:
-        """Active counts; an earlier program's may follow them, which nobody asks for."""
-        found = [units]
-        for mask in range(1, self._config.masks):
-            words = self._program[mask << self._config.layer_bits | layer]
-            active = self._fields(mask, layer)["units"] + 1
-            if not words.any() or active >= found[-1]:
+    def _counts(self, layer: int) -> tuple[int, ...]:
+        """Active counts, all units first, as far as they descend."""
+        found: list[int] = []
+        for mask in range(self._config.masks):
+            fields = self._fields(mask, layer)
+            active = fields["units"] + 1
+            if not fields["inputs"] or (found and active >= found[-1]):
                 break
             found.append(active)
-        return tuple(found[1:])
+        return tuple(found)
 
     def _weights_of(self, base: int, precision: int, units: int, columns: int) -> IntArray:
         """Weights of an image, int64 [4H, columns]; see :func:`~lstmith.golden.image.lay_out_weights`."""

@@ -67,7 +67,7 @@ class LinkBackend:
     def __init__(self, transport: Transport, patience: float = 1.0):
         self.name = transport.name
         try:
-            self.device = Device(Session(transport, patience), patience)
+            self.device = Device(Session(transport, patience))
             self._check()
         except BaseException:
             transport.close()

@@ -45,8 +45,6 @@ class Device:
     ----------
     session : Session
         Is greeted.
-    patience : float
-        Factor on the wait for results.
 
     Attributes
     ----------
@@ -54,15 +52,15 @@ class Device:
         What it says of itself.
     """
 
-    def __init__(self, session: Session, patience: float = 1.0):
-        self._session, self._patience = session, patience
+    def __init__(self, session: Session):
+        self._session = session
         self.identity: Identity = session.greet()
         self._begin()
 
     def _begin(self) -> None:
         self._ring = Ring()
         self._asked: deque[int] = deque()
-        self._quiet = Patience(RESULT_SECONDS * self._patience)
+        self._quiet = Patience(RESULT_SECONDS)
 
     @property
     def name(self) -> str:
@@ -130,43 +128,37 @@ class Device:
         self.write([(link_address(LinkRegister.MODE), mode)])
 
     def send_step(
-        self,
-        values: npt.NDArray[np.int16] | None,
-        flags: StreamFlag = StreamFlag(0),  # noqa: B008 -- an enum's member, which nobody can change
-        mask: int = 0,
-        *,
-        due: int = 0,
+        self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, mask: int = 0, *, due: int = 0
     ) -> None:
-        """Send one step's input.
+        """Send one step's input, in as many requests as it takes.
 
         Parameters
         ----------
         values : int16 [I] or None
             None sends a mark: the step is skipped.
         flags : StreamFlag
-            START, RESTART, STAMP apply to the first value; MORE to the whole step.
+            START, RESTART, STAMP apply to the first value; MORE says that another step follows.
         mask : int
             Index of the active count.
         due : int
             Most result words that are still to come, for asking ahead.
         """
         if values is None:
-            self._stream(flags | StreamFlag.MARK, mask, b"", due)
+            self.send(None, flags, mask, due=due)
             return
-        stream = np.asarray(values, dtype="<i2").tobytes()
-        size = 2 * STREAM_VALUES
-        # Only MORE holds for every part of a step; within the step, more follows in any case.
-        for begin in range(0, len(stream), size):
-            last = begin + size >= len(stream)
-            inner = StreamFlag(0) if last or not self.records else StreamFlag.MORE
-            kept = flags if begin == 0 else flags & StreamFlag.MORE
-            self._stream(kept | inner, mask, stream[begin : begin + size], due)
+        for begin in range(0, len(values), STREAM_VALUES):
+            part = values[begin : begin + STREAM_VALUES]
+            more = StreamFlag.MORE if begin + len(part) < len(values) else flags & StreamFlag.MORE
+            self.send(part, more | (flags if begin == 0 else more), mask, due=due)
 
-    def _stream(self, flags: StreamFlag, mask: int, values: bytes, due: int) -> None:
+    def send(self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, mask: int = 0, *, due: int = 0) -> None:
+        """One request with up to ``STREAM_VALUES`` values, of any steps, or with a mark; see :meth:`send_step`."""
         self._session.make_room()
         place = self._ask(due)
-        head = struct.pack(STREAM_HEAD, flags | mask << MASK_SHIFT, Ring.wire(self._ring.taken), Ring.wire(place))
-        self._session.submit(Command.STREAM, head + values, lambda body: self._accept(place, body))
+        first = flags | (StreamFlag.MARK if values is None else StreamFlag(0))
+        head = struct.pack(STREAM_HEAD, first | mask << MASK_SHIFT, Ring.wire(self._ring.taken), Ring.wire(place))
+        stream = b"" if values is None else np.asarray(values, dtype="<i2").tobytes()
+        self._session.submit(Command.STREAM, head + stream, lambda body: self._accept(place, body))
 
     def fetch(self, due: int) -> None:
         """Ask for results; they are in :attr:`ring` when the answer has come."""
@@ -191,11 +183,11 @@ class Device:
         while self._asked and self._asked.popleft() != place:
             pass
         if self._ring.accept(place, np.frombuffer(body, dtype="<u2").tolist()):
-            self._quiet = Patience(RESULT_SECONDS * self._patience)
+            self._quiet = Patience(RESULT_SECONDS)
 
     def expect_results(self) -> None:
         """Results are due from now on; see :meth:`still_expecting`."""
-        self._quiet = Patience(RESULT_SECONDS * self._patience)
+        self._quiet = Patience(RESULT_SECONDS)
 
     def still_expecting(self) -> None:
         """Give up if no result has come for too long.

@@ -80,6 +80,8 @@ class DeviceModel:
             refused = Status.NO_SESSION
         elif frame.seq != self._expected:
             refused = Status.REJECTED
+        elif frame.command == Command.HELLO:
+            refused = Status.BAD_LENGTH  # one with a body
         elif frame.command not in actions:
             refused = Status.BAD_COMMAND
         if refused is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.link_map import Mode, StreamFlag
+from lstmith.golden.link_map import STREAM_VALUES, Mode, StreamFlag
 from lstmith.golden.quantised import IntArray, QuantNetwork
 from lstmith.host.jobs import Answer, Job
 
@@ -81,11 +81,13 @@ class HiddenStream:
     """
 
     def __init__(self, device: Device, network: QuantNetwork, idle: IntArray, ahead: int = 1):
-        self._device, self._layer = device, network.layers[-1]
+        self._device, self._network, self._layer = device, network, network.layers[-1]
         device.set_mode(Mode.COMPACT)
         self._most = 1 + self._layer.units
         self._ahead = min(ahead, 1 + device.identity.ring_words // self._most)
-        self._counts: deque[int] = deque()
+        self._counts: deque[int] = deque()  # of steps whose results have not come: units that are due
+        self._values = np.empty(0, dtype=np.int16)  # of the last steps, that have not been sent
+        self._flags, self._mask = StreamFlag(0), 0
         self._held = idle
         self._found: deque[IntArray] = deque()
 
@@ -103,9 +105,9 @@ class HiddenStream:
         mask : int
             Index of the active count.
         """
+        self._flags, self._mask = flags, mask
         for values in steps:
-            self._send(values, flags, mask)
-            flags = StreamFlag(0)
+            self._send(values)
             while len(self._counts) >= self._ahead:
                 self._wait()
             yield from self._take()
@@ -114,17 +116,38 @@ class HiddenStream:
             yield from self._take()
         self._device.settle()
 
-    def _send(self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, mask: int) -> None:
+    def _send(self, values: npt.NDArray[np.int16] | None) -> None:
+        """A step alone is sent at once; of several, values share requests."""
         if not self._counts:
             self._device.expect_results()
-        due = len(self._counts) * self._most
-        self._counts.append(self._layer.active(mask))
-        self._device.send_step(values, flags, mask, due=due)
+        if values is None:
+            self._flush(0)
+        self._counts.append(self._layer.active(self._mask))
+        if values is None:
+            self._device.send(None, self._flags, self._mask, due=self._due)
+            self._flags = StreamFlag(0)
+        else:
+            self._values = np.concatenate([self._values, values])
+            self._flush(0 if self._ahead == 1 else STREAM_VALUES)
         self._read()
 
+    def _flush(self, rest: int) -> None:
+        """Send what has gathered, but for less than ``rest`` values."""
+        while len(self._values) >= max(1, rest):
+            self._device.send(self._values[:STREAM_VALUES], self._flags, self._mask, due=self._due)
+            self._values, self._flags = self._values[STREAM_VALUES:], StreamFlag(0)
+
+    @property
+    def _due(self) -> int:
+        """Most words that are still to come."""
+        return len(self._counts) * self._most - len(self._device.ring)
+
     def _wait(self) -> None:
+        if len(self._values) > (len(self._counts) - 1) * self._network.inputs:
+            # The device has nothing more to compute.
+            self._flush(0)
         self._device.still_expecting()
-        self._device.fetch(len(self._counts) * self._most - len(self._device.ring))
+        self._device.fetch(self._due)
         self._read()
 
     def _read(self) -> None:

@@ -46,7 +46,7 @@ class Session:
     transport : Transport
         Is closed with the session.
     patience : float
-        Factor on all waits.
+        Factor on all waits for answers.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class Session:
         self._receiver.clear()
         # Any number serves; one of an earlier session might still be answered.
         seq = secrets.randbelow(_SEQUENCE)
-        heard = echo = 0
+        heard = 0
         for attempt in range(tries):
             # The zero ends whatever a killed program had begun.
             self._transport.write(END + Frame(seq, Command.HELLO).encode())
@@ -108,11 +108,10 @@ class Session:
                         identity = self._identity(frame.body)
                         self._window = identity.window
                         return identity
-                    echo += frame.command == Command.HELLO
+                    if frame.command == Command.HELLO:
+                        raise WrongDeviceError(self.name, "sends back what it is sent", "give the port of the board")
                 if not received and patience.over:
                     break
-        if echo:
-            raise WrongDeviceError(self.name, "sends back what it is sent", "give the port of the board")
         if heard:
             raise WrongDeviceError(
                 self.name, "what answers does not speak this link's protocol", "see 'lstmith devices' for the port"

@@ -104,7 +104,8 @@ def _refused(port: str, baud: int, error: Exception) -> PortError:
         return PortError(port, "is in use by another program", "end that program")
     if code == errno.EIO:
         return PortError(port, "has nobody at its other end", "start 'lstmith board-sim' again")
-    if code in (errno.ENOTTY, errno.EISDIR, errno.EINVAL) or isinstance(error, ValueError):
+    no_terminal = "configure port" in str(error)  # pyserial gives no number with it
+    if no_terminal or code in (errno.EISDIR, errno.EINVAL) or isinstance(error, ValueError):
         return PortError(port, "is no serial port", "see 'lstmith devices'")
     reason = " ".join(str(error).split())
     return PortError(port, f"cannot be opened at {baud} baud ({reason})", "see 'lstmith devices'")

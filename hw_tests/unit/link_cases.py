@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
+import select
+import threading
+import tty
+from collections.abc import Callable
+
 import numpy as np
 
 from hw_tests.cocotb.random_networks import random_engine
@@ -9,8 +17,9 @@ from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import FORMAT, Design
 from lstmith.compiler.quantise import quantise
-from lstmith.compiler.size import size_engine
+from lstmith.compiler.size import size_with_images
 from lstmith.golden.config import EngineConfig
+from lstmith.golden.image import check_fit
 from lstmith.golden.link_identity import Identity
 from lstmith.golden.link_map import Feature
 from lstmith.golden.network import FloatLayer, FloatNetwork
@@ -26,14 +35,24 @@ def small_design(rng: np.random.Generator, units: int = 6, inputs: int = 5, lane
     """A network and an engine through the compiler."""
     source = random_network(rng, units, inputs)
     network = quantise(source, random_calibration(rng, source), precision=[8]).network
-    engine, _ = size_engine(network, None, lanes=lanes)
+    network, engine, _ = size_with_images(network, None, lanes=lanes)
     return Design(engine, network, source)
 
 
 def random_designs(rng: np.random.Generator) -> list[Design]:
     """Networks for one engine, with everything that engines can do."""
-    config, networks = random_engine(rng, most=14)
+    config, networks = fitting_engine(rng, most=14)
     return [Design(config, network, _source(network)) for network in networks]
+
+
+def fitting_engine(rng: np.random.Generator, most: int = 40) -> tuple[EngineConfig, list[QuantNetwork]]:
+    """A random engine whose networks really fit it."""
+    while True:
+        config, networks = random_engine(rng, most)
+        with contextlib.suppress(ValueError):
+            for network in networks:
+                check_fit(network, config)
+            return config, networks
 
 
 def _source(network: QuantNetwork) -> FloatNetwork:
@@ -73,6 +92,42 @@ def sequences(rng: np.random.Generator, inputs: int, *, count: int = 2, steps: i
     valid = np.arange(steps) < lengths[:, None]
     x = rng.normal(0, 1, (count, steps, inputs)).astype(np.float32) * valid[..., None]
     return Sequences(x, lengths, False, None, "x.npz", (rng.random((count, steps)) < 0.3) & valid)
+
+
+class PtyDevice:
+    """Something that answers at a real serial device: a pseudo-terminal.
+
+    Parameters
+    ----------
+    answer : callable
+        Bytes that arrive to bytes to send.
+    """
+
+    def __init__(self, answer: Callable[[bytes], bytes]):
+        self._answer = answer
+        self._far, self._near = pty.openpty()
+        # Nobody may read any more: then bytes are lost, as on a wire.
+        os.set_blocking(self._far, False)
+        tty.setraw(self._near)
+        self.port = os.ttyname(self._near)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> PtyDevice:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        os.close(self._far)
+        os.close(self._near)
+
+    def _serve(self) -> None:
+        while not self._ended.is_set():
+            if select.select([self._far], [], [], 0.01)[0]:
+                with contextlib.suppress(BlockingIOError):
+                    os.write(self._far, self._answer(os.read(self._far, 4096)))
 
 
 class FaultyLine(ModelTransport):

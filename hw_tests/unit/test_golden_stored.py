@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_tests.cocotb.random_networks import random_engine, random_hints, random_input, random_masks
+from hw_tests.cocotb.random_networks import random_hints, random_input, random_masks
 from hw_tests.cocotb.random_policies import random_policies
+from hw_tests.unit.link_cases import fitting_engine
 from lstmith.golden.image import build_image
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.stored import Memories
@@ -16,7 +17,7 @@ ENGINES = 24
 
 @pytest.mark.parametrize("engine", range(ENGINES))
 def test_memories_compute_what_was_written(engine: int, rng: np.random.Generator) -> None:
-    config, networks = random_engine(rng)
+    config, networks = fitting_engine(rng)
     # The memories keep what an earlier network left.
     memories = Memories(config)
     for network in networks:
@@ -40,4 +41,4 @@ def test_memories_compute_what_was_written(engine: int, rng: np.random.Generator
 
 def test_empty_memories_hold_no_network(rng: np.random.Generator) -> None:
     with pytest.raises(ValueError, match="The program is empty"):
-        Memories(random_engine(rng)[0]).network()
+        Memories(fitting_engine(rng)[0]).network()
