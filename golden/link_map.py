@@ -109,6 +109,7 @@ class Feature(enum.IntFlag):
     """Byte ``features`` of the identity."""
 
     RECORDS = 1  #: Mode.FULL, STAMP and MORE
+    STATES = 2  #: the whole bus; without it writes reach weights, rows and registers, and reads IDENTITY only
 
 
 class Kind(enum.IntEnum):
