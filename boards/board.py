@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 
+from lstmith.golden.link_map import Feature
+
 FAMILIES = ("ecp5", "ice40")
 
 
@@ -40,10 +42,16 @@ class Board:
         Import path of the amaranth-boards platform, ``module:class``.
     extra_resources : str
         Attribute of the platform that lists more resources, or empty.
-    button : (str, int)
-        Resource that repeats the self-test.
+    uart : (str, int)
+        Resource of the serial port that the host link uses.
+    baud : int
+        Of the host link.
+    ring_words : int
+        16-bit words of the host link's result ring.
+    features : Feature
+        What the host link can do; see :class:`lstmith.golden.link_map.Feature`. Both take many lookup tables.
     lights : tuple of (str, int)
-        Resources that show: alive, busy, passed, failed.
+        Resources that show: alive, busy, session, fault; the first of them where a board has fewer.
     flash_offset : int
         Byte address of the weights in the serial flash, where the bitstream cannot carry them.
     """
@@ -66,7 +74,10 @@ class Board:
     weights_initialised: bool = True
     platform: str
     extra_resources: str = ""
-    button: tuple[str, int]
+    uart: tuple[str, int] = ("uart", 0)
+    baud: int = 3_000_000
+    ring_words: int = 2048
+    features: Feature = Feature.RECORDS | Feature.STATES
     lights: tuple[tuple[str, int], ...]
     flash_offset: int = 0
 
@@ -76,7 +87,7 @@ class Board:
         for field in ("luts", "dsps", "brams", "bram_bits"):
             if operator.index(getattr(self, field)) < 1:
                 raise ValueError(f"Board {field} must be positive, not {getattr(self, field)!r}")
-        if len(self.lights) != 4:
-            raise ValueError(f"Board must have 4 lights, not {self.lights!r}")
+        if len(self.lights) > 4:
+            raise ValueError(f"Board must have up to 4 lights, not {self.lights!r}")
         if ":" not in self.platform:
             raise ValueError(f"Board platform must be 'module:class', not {self.platform!r}")

@@ -22,12 +22,14 @@ from lstmith.compiler.size import size_engine
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.errors import UserError
 from lstmith.golden.image import build_image
+from lstmith.golden.link_tag import image_tag
 from lstmith.golden.policy import Policy
+from lstmith.rtl.flash import flash_content
 from lstmith.rtl.top import NAME, Top
 
 from .board import Board
 from .catalogue import DEFAULT, find_board
-from .recording import record
+from .identity import build_identity
 from .toolchain import (
     RESOURCES,
     ToolError,
@@ -40,10 +42,13 @@ from .toolchain import (
 )
 from .top import BoardTop, find_platform
 
+#: Frees yosys from defining what memories with one write port read of a word that is being written.
+COLLISIONS_UNDEFINED = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i"
 #: Yosys commands per family.
 SYNTHESIS = {
     "ecp5": "synth_ecp5",
-    "ice40": "synth_ice40 -dsp",
+    # What a memory answers for a word that is being written is undefined (rtl/ram.py); yosys would add logic for it.
+    "ice40": f"{COLLISIONS_UNDEFINED}; synth_ice40 -dsp",
     "gowin": "synth_gowin -family gw1n",
     "nexus": "synth_nexus",
 }
@@ -135,7 +140,7 @@ def estimate_seconds(config: EngineConfig) -> float:
 def build_bitstream(
     design: Design, board: Board, seed: int, out: Path, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Bitstream with the core and its self-test.
+    """Bitstream with the core and its link.
 
     Parameters
     ----------
@@ -153,8 +158,8 @@ def build_bitstream(
     Returns
     -------
     dict
-        As :func:`synthesise`, with ``fmax_mhz``, ``target_mhz``, ``seed``; ``critical_path``; and for such
-        boards ``weights`` and ``weights_offset``.
+        As :func:`synthesise`, with ``fmax_mhz``, ``target_mhz``, ``seed``; ``critical_path``; ``commit`` and ``tag``,
+        which the device tells over its link; and for such boards ``weights`` and ``weights_offset``.
 
     Raises
     ------
@@ -169,12 +174,12 @@ def build_bitstream(
     begun = time.monotonic()
     policies = _policies(design)
     image = build_image(design.network, config, policies)
-    recording = record(design.network, config, policies)
+    identity = build_identity(board, config)
     nextpnr, pack = (f"nextpnr-{board.family}", "ecppack" if board.family == "ecp5" else "icepack")
     # The directory's draft comes first: a place that cannot be written is refused before the work.
     with whole_directory(out, _MARKER) as draft, _workspace() as folder:
         _tell(progress, "synthesis")
-        top = BoardTop(board, config, image, recording)
+        top = BoardTop(board, identity, image, image_tag(image, config))
         find_platform(board).build(top, name="top", do_build=False, emit_src=False).extract(str(folder))
         _run_yosys(folder, "top.il", board.family, "top")
         _tell(progress, "placement and routing")
@@ -192,8 +197,9 @@ def build_bitstream(
         shutil.copyfile(folder / BITSTREAM, draft / BITSTREAM)
         shutil.copyfile(log, draft / "nextpnr.log")
         if not board.weights_initialised:
-            (draft / WEIGHTS).write_bytes(image.weights.astype("<u2").tobytes())
+            (draft / WEIGHTS).write_bytes(flash_content(image))
             result |= {"weights": str(out / WEIGHTS), "weights_offset": board.flash_offset}
+        result |= {"commit": identity.commit.hex(), "tag": image_tag(image, config)}
         result |= {"bitstream": str(out / BITSTREAM), "seconds": round(time.monotonic() - begun, 1)}
         (draft / _MARKER).write_text(json.dumps(result, indent=2) + "\n")
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lstmith.golden.errors import UserError
+from lstmith.golden.link_map import Feature
 
 from .board import Board
 
@@ -26,7 +27,6 @@ _ULX3S_85F = Board(
     brams=208,
     bram_bits=1024 * 16,
     platform="amaranth_boards.ulx3s:ULX3S_85F_Platform",
-    button=("button_fire", 0),
     lights=(("led", 0), ("led", 1), ("led", 2), ("led", 3)),
 )
 
@@ -72,7 +72,9 @@ BOARDS = (
         weights_initialised=False,
         platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
         extra_resources="break_off_pmod",
-        button=("button", 0),
+        # What the engine leaves of block memory and lookup tables.
+        ring_words=256,
+        features=Feature(0),
         lights=(("led", 2), ("led", 3), ("led_g", 0), ("led_r", 0)),
         # Beyond the bitstream of 104 kB; a whole erase block.
         flash_offset=1 << 20,

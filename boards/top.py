@@ -1,24 +1,133 @@
-"""A board's design: clock, self-test, button and lights."""
+"""A board's design: clock, linked core, flash loader and lights; and the same between plain ports."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal, Value, ValueLike
-from amaranth.lib import io
-from amaranth.lib.cdc import FFSynchronizer
+from amaranth.back import verilog
+from amaranth.hdl import Cat, ClockDomain, Elaboratable, Module, Mux, Signal, Value, ValueLike
+from amaranth.lib import io, wiring
+from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import EngineConfig
 from lstmith.golden.image import Image
-from lstmith.rtl.flash import FlashLoader
-from lstmith.rtl.selftest import Recording, SelfTest
+from lstmith.golden.link_identity import Identity
+from lstmith.golden.link_map import FlashStatus
+from lstmith.rtl.flash import FlashLoader, checksum, flash_content
+from lstmith.rtl.link.core import LinkedCore
 
 from .board import Board
 from .clock import Clock
 
 #: Bits of the counter behind the light that shows a running clock: about seven changes per second at 60 MHz.
 ALIVE_BITS = 24
+#: Module name of a board between plain ports.
+SIMULATED = "lstmith_board"
+LIGHTS = ("alive", "busy", "session", "fault")
+
+
+def watchdog_bits(weight_depth: int) -> int:
+    """Width of the watchdog's counter: an interval is longer than any engine takes for the steps it has begun.
+
+    A step issues every weight word once, and the words of another image of the same weights at most once more.
+    """
+    return min(ALIVE_BITS, max(16, (8 * weight_depth).bit_length()))
+
+
+@dataclass(frozen=True)
+class Flash:
+    """Weights in a serial flash: byte address, and their :func:`lstmith.rtl.flash.checksum`."""
+
+    offset: int
+    checksum: int
+
+
+class LinkedBoard(wiring.Component):
+    """Everything of a board but its pins and its clock.
+
+    Parameters
+    ----------
+    identity : Identity
+    image : Image
+    tag : int
+        Initial value of ``LinkRegister.TAG``.
+    flash : Flash or None
+        Where the weights lie in a flash, if the bitstream cannot carry them.
+
+    Members
+    -------
+    rx, tx
+        Serial port.
+    lights
+        ``LIGHTS``, from bit 0 on.
+    busy
+        While it is low, nothing but ``alive`` happens before ``rx`` changes.
+    flash_*
+        The serial flash, if there is one.
+    """
+
+    def __init__(self, identity: Identity, image: Image, tag: int = 0, flash: Flash | None = None):
+        self._identity, self._image, self._tag, self._flash = identity, image, tag, flash
+        pins = {
+            "flash_select": Out(1),
+            "flash_clock": Out(1),
+            "flash_copi": Out(1),
+            "flash_cipo": In(1),
+        }
+        super().__init__(
+            {
+                "rx": In(1, init=1),
+                "tx": Out(1, init=1),
+                "lights": Out(len(LIGHTS)),
+                "busy": Out(1),
+                **(pins if flash else {}),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self._identity.config
+        m.submodules.core = core = LinkedCore(self._identity, self._image, self._tag)
+        loaded = Signal(init=1)
+        if self._flash is not None:
+            m.submodules.loader = loader = FlashLoader(config, self._flash.offset, self._flash.checksum)
+            m.d.comb += [
+                self.flash_select.eq(loader.select),
+                self.flash_clock.eq(loader.clock),
+                self.flash_copi.eq(loader.copi),
+                loader.cipo.eq(self.flash_cipo),
+                core.preload.addr.eq(loader.address),
+                core.preload.w_data.eq(loader.data),
+                core.preload.w_en.eq(loader.write),
+                core.flash.eq(FlashStatus.COPIED | Mux(loader.valid, FlashStatus.VALID, 0)),
+                loaded.eq(loader.done),
+            ]
+        alive = Signal(ALIVE_BITS)
+        m.d.sync += alive.eq(alive + 1)
+        m.d.comb += [
+            core.rx.eq(self.rx),
+            self.tx.eq(core.tx),
+            core.ready.eq(loaded),
+            core.tick.eq(alive[: watchdog_bits(config.weight_depth)].all()),
+            self.busy.eq(core.busy),
+            self.lights.eq(Cat(alive[-1], core.busy, core.session, core.fault)),
+        ]
+        return m
+
+
+def simulation_verilog(identity: Identity, image: Image, tag: int = 0) -> str:
+    """A board as Verilog: module ``lstmith_board`` with ports clk, rst, rx, tx, lights and busy.
+
+    Parameters
+    ----------
+    identity : Identity
+        ``clock_hz / baud`` are the cycles per bit, 2 or more; its family should be ``generic``.
+    image : Image
+    tag : int
+    """
+    board = LinkedBoard(identity, image, tag)
+    return str(verilog.convert(board, name=SIMULATED, emit_src=False, strip_internal_attrs=True))
 
 
 def find_platform(board: Board) -> Any:
@@ -31,55 +140,47 @@ def find_platform(board: Board) -> Any:
 
 
 class BoardTop(Elaboratable):
-    """Runs the self-test after reset, and again while the button is held.
+    """:class:`LinkedBoard` on a board's clock and pins.
 
     Parameters
     ----------
     board : Board
-    config : EngineConfig
+    identity : Identity
     image : Image
-    recording : Recording
+    tag : int
     """
 
-    def __init__(self, board: Board, config: EngineConfig, image: Image, recording: Recording):
-        self._board, self._config = board, config
-        self._image, self._recording = image, recording
+    def __init__(self, board: Board, identity: Identity, image: Image, tag: int = 0):
+        self._board = board
+        flash = None if board.weights_initialised else Flash(board.flash_offset, checksum(flash_content(image)))
+        self._linked = LinkedBoard(identity, image, tag, flash)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        board = self._board
+        board, linked = self._board, self._linked
         m.domains.sync = ClockDomain()
         m.submodules.clock = Clock(board)
-        m.submodules.test = test = SelfTest(self._config, self._image, self._recording)
-
-        loaded = Signal(init=board.weights_initialised)
+        m.submodules.linked = linked
+        # Some boards' ports have handshake lines too; all of them come as they are.
+        lines = [line.name for line in platform.lookup(*board.uart).ios]
+        uart = platform.request(*board.uart, dir=dict.fromkeys(lines, "-"))
+        m.d.comb += linked.rx.eq(_input(m, uart.rx, "rx"))
+        _output(m, uart.tx, linked.tx, "tx")
         if not board.weights_initialised:
-            m.submodules.loader = loader = FlashLoader(self._config, board.flash_offset)
             pins = dict.fromkeys(("cs", "clk", "copi", "cipo", "wp", "hold"), "-")
             flash = platform.request("spi_flash_1x", dir=pins)
-            outputs = {"cs": loader.select, "clk": loader.clock, "copi": loader.copi, "wp": 0, "hold": 0}
+            m.d.comb += linked.flash_cipo.eq(_input(m, flash.cipo, "cipo"))
+            outputs = {
+                "cs": linked.flash_select,
+                "clk": linked.flash_clock,
+                "copi": linked.flash_copi,
+                "wp": 0,
+                "hold": 0,
+            }
             for name, value in outputs.items():
                 _output(m, getattr(flash, name), value, name)
-            m.d.comb += [
-                loader.cipo.eq(_input(m, flash.cipo, "cipo")),
-                test.bus.addr.eq(loader.address),
-                test.bus.w_data.eq(loader.data),
-                test.bus.w_en.eq(loader.write),
-                loaded.eq(loader.done),
-            ]
-
-        button, ran = Signal(), Signal()
-        pressed = _input(m, platform.request(*board.button, dir="-"), "button_pin")
-        m.submodules.button = FFSynchronizer(pressed, button)
-        m.d.comb += test.start.eq(loaded & (button | ~ran))
-        with m.If(test.start):
-            m.d.sync += ran.eq(1)
-
-        alive = Signal(ALIVE_BITS)
-        m.d.sync += alive.eq(alive + 1)
-        lights = {"alive": alive[-1], "busy": test.busy, "passed": test.passed, "failed": test.failed}
-        for resource, (name, value) in zip(board.lights, lights.items(), strict=True):
-            _output(m, platform.request(*resource, dir="-"), value, name)
+        for index, resource in enumerate(board.lights):
+            _output(m, platform.request(*resource, dir="-"), linked.lights[index], LIGHTS[index])
         return m
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 WORD_BITS = 32
 
@@ -88,3 +88,8 @@ def pack(values: Mapping[str, int]) -> list[int]:
             raise ValueError(f"Record field {name} must fit {width} bits, not {value!r}")
         words[word] |= value << bit
     return words
+
+
+def unpack(words: Sequence[int]) -> dict[str, int]:
+    """The fields of a packed record; inverse of :func:`pack`."""
+    return {name: words[word] >> bit & ((1 << width) - 1) for name, (word, bit, width) in LAYOUT.items()}

@@ -28,6 +28,48 @@ TOPLEVEL = "lstmith_core"
 _TABLES = (len(RESULT_FIELDS), len(EVENT_FIELDS), len(OUTCOME_FIELDS))
 
 
+def compile_program(
+    sources: Sequence[Path], toplevel: str, folder: Path, options: Sequence[str] = (), *, fast: str = "-O2"
+) -> Path:
+    """Verilator's model of a module and a C++ main around it, as a program.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Verilog and C++.
+    toplevel : str
+        The module.
+    folder : Path
+        For the build; made if missing.
+    options : sequence of str
+        More of Verilator's.
+    fast : str
+        How the compiler treats what runs every cycle; the rest only costs build time.
+
+    Raises
+    ------
+    UserError
+        If there is no C++ compiler or make.
+    SimulationError
+        If the build fails.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [
+        *("verilator", "--cc", "--exe", "--build", "-j", "2", "-O3", "-Wno-lint", "-Wno-style"),
+        *("--x-initial", "0", "--x-assign", "0", "-MAKEFLAGS", f"OPT_FAST={fast} OPT_GLOBAL=-O2"),
+        *("--top-module", toplevel, "--Mdir", str(folder / "build"), "-o", "harness", *options),
+        *(str(path.resolve()) for path in sources),
+    ]
+    try:
+        with running(command, {**os.environ, **verilator_environment()}) as process:
+            output, _ = process.communicate()
+    except FileNotFoundError as error:
+        raise UserError(str(error.filename), "cannot be started", "apt-get install g++ make perl") from None
+    if process.returncode:
+        raise SimulationError("\n".join(["verilator failed", *output.splitlines()[-20:]]))
+    return folder / "build" / "harness"
+
+
 class CompiledSimulation:
     """A core built by Verilator around ``harness.cpp``.
 
@@ -62,25 +104,9 @@ class CompiledSimulation:
         traced: bool = False,
     ):
         self._config, self._folder = config, folder
-        self._environment = {**os.environ, **verilator_environment()}
-        folder.mkdir(parents=True, exist_ok=True)
-        self._program = folder / "build" / "harness"
-        command = [
-            *("verilator", "--cc", "--exe", "--build", "-j", "2", "-O3", "-Wno-lint", "-Wno-style"),
-            *("--x-initial", "0", "--x-assign", "0"),
-            # What runs every cycle is worth optimising; the rest only costs build time.
-            *("-MAKEFLAGS", "OPT_FAST=-O0 OPT_GLOBAL=-O2" if traced else "OPT_FAST=-O2 OPT_GLOBAL=-O2"),
-            *("--top-module", TOPLEVEL, "--Mdir", str(folder / "build"), "-o", "harness"),
-            *(("--trace", "--trace-depth", "1") if traced else ()),
-            *(str(path.resolve()) for path in (verilog, *models, HARNESS)),
-        ]
-        try:
-            with running(command, self._environment) as process:
-                output, _ = process.communicate()
-        except FileNotFoundError as error:
-            raise UserError(str(error.filename), "cannot be started", "apt-get install g++ make perl") from None
-        if process.returncode:
-            raise SimulationError("\n".join(["verilator failed", *output.splitlines()[-20:]]))
+        options = ("--trace", "--trace-depth", "1") if traced else ()
+        sources = (verilog, *models, HARNESS)
+        self._program = compile_program(sources, TOPLEVEL, folder, options, fast="-O0" if traced else "-O2")
 
     def run(
         self, jobs: Sequence[Job], progress: Callable[[int], None] | None = None, trace: Path | None = None

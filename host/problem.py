@@ -86,6 +86,36 @@ def make_problem(design: Design, sequences: Sequences, policies: list[Policy]) -
     return Problem(design, policies, sequences, x, state, masks)
 
 
+def integer_problem(
+    design: Design,
+    policies: list[Policy],
+    x: npt.NDArray[np.int16],
+    *,
+    lengths: IntArray | None = None,
+    state: list[tuple[IntArray, IntArray]] | None = None,
+    hint: npt.NDArray[np.bool_] | None = None,
+) -> Problem:
+    """A run whose inputs are integers already.
+
+    Parameters
+    ----------
+    design : Design
+    policies : list of Policy
+    x : int16 [N, T, I]
+    lengths : int64 [N] or None
+        Steps of each sequence; all of them if None.
+    state : list of (h, c) or None
+        Per layer, int64 [H] each, the same for all sequences; None starts from zero.
+    hint : bool [N, T] or None
+        Steps that are marked as skipped.
+    """
+    count = len(x)
+    steps = np.full(count, x.shape[1]) if lengths is None else lengths
+    states = None if state is None else [(np.tile(h, (count, 1)), np.tile(c, (count, 1))) for h, c in state]
+    real = (x * design.network.x_lsb).astype(np.float32)
+    return Problem(design, policies, Sequences(real, steps, False, None, "steps", hint), x, states)
+
+
 def active_index(network: QuantNetwork, policies: list[Policy]) -> int:
     """Index of the active count that policies ask for."""
     first = network.layers[0]

@@ -7,26 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from lstmith.golden.image import build_image
-from lstmith.golden.memory_map import Region, Register, address
-from lstmith.golden.policy import Policy
-from lstmith.golden.quantised import IntArray, QuantNetwork
 from lstmith.rtl.top import to_verilog
 
-from .answers import read_cycles, read_layers
 from .compiled import CompiledSimulation
-from .jobs import Answer, Job, Write
-from .problem import Problem, active_index
-from .results import EngineRun, LayerRun, real_h
-from .simulate import Simulation, SimulationError
-
-#: Idle cycles the core needs to fetch a layer's record, and to encode one loaded h.
-SELECT_IDLE, HIDDEN_IDLE = 20, 4
-#: Where the register LOAD takes the active count's index.
-LOAD_MASK_SHIFT = 8
+from .problem import Problem
+from .results import EngineRun
+from .sequences import collect, make_job
+from .simulate import Simulation
 
 Progress = Callable[[int], None]
 
@@ -69,82 +57,10 @@ class RtlCore:
             Called with the number of finished sequences, where the simulator tells.
         """
         begun = time.perf_counter()
-        jobs = [_job(problem, index) for index in range(len(problem.x))]
+        jobs = [make_job(problem, index) for index in range(len(problem.x))]
         if isinstance(self._simulation, CompiledSimulation):
             answers = self._simulation.run(jobs, progress)
         else:
             answers = self._simulation.run(jobs)
         seconds = time.perf_counter() - begun
-        return _collect(problem, answers, seconds)
-
-
-def _job(problem: Problem, index: int) -> Job:
-    network, engine = problem.design.network, problem.design.engine
-    steps = int(problem.lengths[index])
-    image = build_image(network, engine, problem.policies)
-    writes: list[Write] = [(where, value, 0) for where, value in image.policy_writes()] if index == 0 else []
-    writes.append((address(Region.CONTROL, Register.OUTPUT_ALL), 1, 0))
-    if problem.state is not None:
-        states = [(h[index], c[index]) for h, c in problem.state]
-        writes += state_writes(network, states, active_index(network, problem.policies))
-    return Job(
-        problem.x[index, :steps],
-        writes,
-        start=problem.state is None,
-        restart=problem.state is not None,
-        marks=sent_marks(problem.policies, problem.hints[index, :steps]),
-        masks=problem.masks[index, :steps].tolist(),
-    )
-
-
-def sent_marks(policies: list[Policy], hints: npt.NDArray[np.bool_]) -> list[bool]:
-    """Steps of a sequence to send as marks, from its hints, bool [T]: never the first."""
-    follows = policies[0].skip.hints
-    return [bool(follows and hint and t) for t, hint in enumerate(hints.tolist())]
-
-
-def state_writes(network: QuantNetwork, states: list[tuple[IntArray, IntArray]], mask: int = 0) -> list[Write]:
-    """Bus writes that load every layer's h, which the core encodes on the way, and c.
-
-    Parameters
-    ----------
-    network : QuantNetwork
-    states : list of (h, c)
-        Per layer, int64 [H] each; of dropped units nothing is written but a zero cell.
-    mask : int
-        Index of the active count.
-    """
-    load = address(Region.CONTROL, Register.LOAD)
-    writes: list[Write] = []
-    base = 0
-    for index, (layer, (h, c)) in enumerate(zip(network.layers, states, strict=True)):
-        active = layer.active(mask)
-        writes.append((load, 1 + index + (mask << LOAD_MASK_SHIFT), SELECT_IDLE))
-        for unit, value in enumerate(h[:active].tolist()):
-            writes.append((address(Region.HIDDEN, base + unit), value % (1 << 32), HIDDEN_IDLE))
-        writes.append((load, 0, SELECT_IDLE))
-        for unit, value in enumerate(c.tolist()):
-            writes.append((address(Region.CELL, base + unit), value * (unit < active) % (1 << 32), 0))
-        base += layer.units
-    return writes
-
-
-def _collect(problem: Problem, answers: list[Answer], seconds: float) -> EngineRun:
-    network = problem.design.network
-    sequences, longest = problem.x.shape[:2]
-    shape = (sequences, longest)
-    cycles = np.zeros(shape, dtype=np.int64)
-    layers = [LayerRun.empty(layer, shape) for layer in network.layers]
-    for row, answer in enumerate(answers):
-        steps = int(problem.lengths[row])
-        try:
-            found = read_layers(network, answer, steps)
-        except SimulationError as error:
-            raise SimulationError(f"sequence {row}, {error}") from None
-        for layer, one in zip(layers, found, strict=True):
-            for name, values in vars(one).items():
-                getattr(layer, name)[row, :steps] = values[0]
-        cycles[row, :steps] = read_cycles(network, answer)
-    return EngineRun(
-        network, tuple(layers), cycles, real_h(network.layers[-1].to_source(layers[-1].h)), problem.valid, seconds
-    )
+        return collect(problem, answers, seconds)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from amaranth.hdl import C, Cat, Module, Signal
-from amaranth.lib import wiring
+from amaranth.lib import crc, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.golden.config import EngineConfig, bits_for
+from lstmith.golden.image import Image
 from lstmith.golden.memory_map import ADDRESS_BITS, DATA_BITS, WEIGHTS
 
 WAKE, READ = 0xAB, 0x03
@@ -14,6 +15,20 @@ WAKE, READ = 0xAB, 0x03
 WAKE_CYCLES = 1 << 10
 #: Address bits of the read command.
 FLASH_ADDRESS_BITS = 24
+
+
+#: Bits come highest first, so the CRC is one that is not reflected.
+_CRC = crc.catalog.CRC32_BZIP2
+
+
+def flash_content(image: Image) -> bytes:
+    """The weights as they lie in the flash."""
+    return bytes(image.weights.astype("<u2").tobytes())
+
+
+def checksum(content: bytes) -> int:
+    """Of the bytes in the flash."""
+    return int(_CRC(data_width=8).compute(content))
 
 
 class FlashLoader(wiring.Component):
@@ -27,6 +42,8 @@ class FlashLoader(wiring.Component):
     config : EngineConfig
     offset : int
         Byte address of the first word.
+    checksum : int
+        CRC-32/BZIP2 of all bytes, as :func:`checksum` computes it.
 
     Members
     -------
@@ -36,12 +53,14 @@ class FlashLoader(wiring.Component):
         For the core's bus.
     done
         All words were written.
+    valid
+        They had the checksum; it settles before ``done``.
     """
 
-    def __init__(self, config: EngineConfig, offset: int):
+    def __init__(self, config: EngineConfig, offset: int, checksum: int):
         if not 0 <= offset < 1 << FLASH_ADDRESS_BITS:
             raise ValueError(f"Flash offset must fit {FLASH_ADDRESS_BITS} bits, not {offset!r}")
-        self._config, self._offset = config, offset
+        self._config, self._offset, self._checksum = config, offset, checksum
         super().__init__(
             {
                 "select": Out(1),
@@ -52,6 +71,7 @@ class FlashLoader(wiring.Component):
                 "data": Out(DATA_BITS),
                 "write": Out(1),
                 "done": Out(1),
+                "valid": Out(1),
             }
         )
 
@@ -64,6 +84,7 @@ class FlashLoader(wiring.Component):
         bits = Signal(range(len(shift) + 1))
         pause = Signal(range(WAKE_CYCLES))
         index, lane = Signal(config.address_bits), Signal(bits_for(config.lanes))
+        m.submodules.check = check = _CRC(data_width=1).create()
         last_word = index == config.weight_depth - 1
 
         m.d.comb += [
@@ -107,10 +128,11 @@ class FlashLoader(wiring.Component):
                     m.d.sync += bits.eq(16)
                     m.next = "Words"
             with m.State("Words"):
+                m.d.comb += [check.valid.eq(falls), check.data.eq(sampled)]
                 with m.If(falls & (bits == 0)):
                     m.d.sync += [self.write.eq(1), bits.eq(16)]
                 with m.If(self.write & last_word & (lane == config.lanes - 1)):
-                    m.d.sync += self.select.eq(0)
+                    m.d.sync += [self.select.eq(0), self.valid.eq(check.crc == self._checksum)]
                     m.next = "Done"
             with m.State("Done"):
                 m.d.comb += self.done.eq(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from lstmith.compiler.data import save_results
 from lstmith.compiler.design import Design
 from lstmith.golden.errors import UserError
 from lstmith.host.energy import CONSTANTS, DEFAULT, find_constants
+from lstmith.host.overlay import BAUD, Overlay
 from lstmith.host.run import ENGINES, run_engine, summarise
 
 from .console import out, progress, table
@@ -24,17 +26,27 @@ def command(
     output: Annotated[Path, typer.Option("-o", "--output", help="Results: .npz.")],
     json: Annotated[Path | None, typer.Option(help="Figures of the run.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file.", show_default="delta, no thresholds")] = None,
-    port: Annotated[str | None, typer.Option(help="Serial port of the board.")] = None,
+    port: Annotated[str | None, typer.Option(help="Serial port of the board, see 'devices'.")] = None,
+    baud: Annotated[int, typer.Option(help="Bits per second of the port.")] = BAUD,
     energy: Annotated[str, typer.Option(help=f"Constants of the energy estimate: {' or '.join(CONSTANTS)}.")] = DEFAULT,
 ) -> None:
     """Run a design on sequences, and compare it with the golden model and with float."""
     if port is not None and engine != "board":
         raise UserError("option --port", f"is for a board, not for {engine}", "leave it out")
+    if port is None and engine == "board":
+        raise UserError("option --port", "is missing", "give the board's serial port, see 'lstmith devices'")
     find_constants(energy)
     check_writable(output, json)
     problem = load_problem(Design.load(design), data, policy)
-    with progress(f"running on {engine}", len(problem.x) if engine == "verilator" else None) as report:
-        run = run_engine(problem, engine, report)
+    with progress(f"running on {engine}", len(problem.x) if engine in ("verilator", "board") else None) as report:
+        if port is None:
+            run = run_engine(problem, engine, report)
+        else:
+            with Overlay(port, baud=baud) as overlay:
+                overlay.load(problem.design, problem.policies)
+                # The board's engine may have other lanes than the one the design was compiled for.
+                problem = replace(problem, design=overlay.design)
+                run = overlay.run(problem, report)
         figures = summarise(problem, engine, run, energy)
     save_results(output, run.arrays(), single=problem.sequences.single)
     if json is not None:

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Boards: clocks, self-test, flash loader, synthesis and real bitstreams of tiny networks."""
+"""Boards: clocks, flash loader, synthesis and real bitstreams of tiny networks."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ from lstmith.boards import build
 from lstmith.boards.build import TimingError, build_bitstream, estimate_seconds, synthesise
 from lstmith.boards.catalogue import BOARDS, find_board
 from lstmith.boards.clock import ecp5_dividers, ice40_dividers
-from lstmith.boards.recording import record
 from lstmith.boards.toolchain import RESOURCES, ToolError, count_cells
 from lstmith.compiler.design import Design
 from lstmith.compiler.quantise import quantise
 from lstmith.compiler.size import limits_for, size_engine
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.errors import UserError
-from lstmith.golden.image import Image, build_image
+from lstmith.golden.image import build_image
 from lstmith.golden.memory_map import WEIGHTS
 from lstmith.golden.policy import Policy
-from lstmith.rtl.flash import READ, WAKE, FlashLoader
-from lstmith.rtl.selftest import SelfTest, digest
+from lstmith.rtl.flash import READ, WAKE, FlashLoader, checksum, flash_content
 
 
 def _design(board: str, units: int, inputs: int, lanes: int) -> Design:
@@ -60,53 +58,18 @@ def test_clock_without_a_setting() -> None:
         ice40_dividers(12.0, 17.1)
 
 
-def _self_test(config: EngineConfig, image: Image, recording) -> list[tuple[int, int]]:
-    """(passed, failed) of two runs."""
-    dut = SelfTest(config, image, recording)
-    verdicts = []
-
-    async def bench(ctx) -> None:
-        for _ in range(2):
-            ctx.set(dut.start, 1)
-            await ctx.tick()
-            ctx.set(dut.start, 0)
-            for _ in range(5000):
-                await ctx.tick()
-                if not ctx.get(dut.busy):
-                    break
-            verdicts.append((ctx.get(dut.passed), ctx.get(dut.failed)))
-
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
-    return verdicts
-
-
-def test_self_test_passes_and_fails() -> None:
-    design = _design("ulx3s-85f", 5, 4, 2)
-    image = build_image(design.network, design.engine, [Policy()])
-    recording = record(design.network, design.engine, [Policy()])
-    assert _self_test(design.engine, image, recording) == [(1, 0), (1, 0)]
-    image.weights[0, 3] ^= 0x40
-    assert _self_test(design.engine, image, recording) == [(0, 1), (0, 1)]
-
-
-def test_digest_covers_every_bit() -> None:
-    h, c = np.array([[1, -2]], dtype=np.int16), np.array([[3, -4]], dtype=np.int32)
-    reference = digest(h, c)
-    assert digest(h ^ np.int16(1 << 14), c) != reference
-    assert digest(h, c ^ np.int32(1 << 30)) != reference
-    assert digest(h[:, ::-1], c[:, ::-1]) != reference
-
-
-def test_flash_loader() -> None:
+@pytest.mark.parametrize("damaged", [False, True])
+def test_flash_loader(damaged: bool) -> None:
     """Against a flash that answers 0xAB and 0x03 only."""
     config = EngineConfig(lanes=3, precisions=(8,), weight_depth=8, units=5, inputs=4)
     offset = 0x1234
     words = np.random.default_rng(1).integers(0, 1 << 16, (3, 8), dtype=np.uint16)
     content = bytes(offset) + words.astype("<u2").tobytes()
-    dut = FlashLoader(config, offset)
+    dut = FlashLoader(config, offset, checksum(content[offset:]))
+    if damaged:
+        content = content[:-1] + bytes([content[-1] ^ 1])
+        words[-1, -1] ^= 1 << 8
+    valid = []
     commands: list[int] = []
     writes: list[tuple[int, int]] = []
 
@@ -132,6 +95,7 @@ def test_flash_loader() -> None:
             await ctx.tick()
             if ctx.get(dut.write):
                 writes.append((ctx.get(dut.address), ctx.get(dut.data)))
+        valid.append(ctx.get(dut.valid))
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
@@ -141,12 +105,13 @@ def test_flash_loader() -> None:
     assert commands == [WAKE, READ]
     expected = [(WEIGHTS | lane << 3 | index, int(words[lane, index])) for lane in range(3) for index in range(8)]
     assert writes == expected
+    assert valid == [not damaged]
 
 
 def test_flash_offset_is_checked() -> None:
     config = EngineConfig(lanes=1, precisions=(8,))
     with pytest.raises(ValueError, match=r"^Flash offset must fit 24 bits, not 16777216$"):
-        FlashLoader(config, 1 << 24)
+        FlashLoader(config, 1 << 24, 0)
 
 
 def test_cells_are_counted_once() -> None:
@@ -213,7 +178,7 @@ def test_bitstream(board: str, size: int, tmp_path: Path) -> None:
     result = build_bitstream(design, found, 1, out, stages.append)
     assert stages == ["synthesis", "placement and routing", "bitstream"]
     assert result["fmax_mhz"] >= result["target_mhz"] == found.clock_mhz
-    assert result["dsps"] == 2 + (5 if found.family == "ecp5" else 4)
+    assert result["dsps"] == 2 + (6 if found.family == "ecp5" else 4)
     assert result["seed"] == 1
     assert {*RESOURCES, "tool_versions", "seconds"} <= set(result)
     assert all(step["delay"] > 0 for step in result["critical_path"])
@@ -221,7 +186,7 @@ def test_bitstream(board: str, size: int, tmp_path: Path) -> None:
     assert json.loads((out / "build.json").read_text()) == result
     if not found.weights_initialised:
         image = build_image(design.network, design.engine, [Policy()])
-        assert (out / "weights.bin").read_bytes() == image.weights.astype("<u2").tobytes()
+        assert (out / "weights.bin").read_bytes() == flash_content(image)
         assert result["weights_offset"] == found.flash_offset
 
 

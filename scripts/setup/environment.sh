@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 venv=.venv
-extras=build,sim,demo,dev
+extras=build,sim,board,demo,dev
 
 python_is_usable() {
     "$1" - >/dev/null 2>&1 <<'PYTHON'

@@ -1,0 +1,40 @@
+"""What a build says of itself over the link."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from lstmith.compiler.design import FORMAT
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.link_identity import Identity
+from lstmith.rtl.link.link import WINDOW
+
+from .board import Board
+
+_COMMIT_BYTES = 8
+
+
+def source_commit() -> bytes:
+    """First 8 bytes of the commit that this source is at; zeros if it is no checkout or git is missing."""
+    command = ["git", "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout
+        return bytes.fromhex(found.strip())[:_COMMIT_BYTES]
+    except (OSError, subprocess.CalledProcessError):
+        return bytes(_COMMIT_BYTES)
+
+
+def build_identity(board: Board, config: EngineConfig) -> Identity:
+    """The identity of a build for a board."""
+    return Identity(
+        window=WINDOW,
+        ring_words=board.ring_words,
+        features=board.features,
+        clock_hz=round(board.clock_mhz * 1e6),
+        baud=board.baud,
+        commit=source_commit(),
+        board=board.name,
+        design_format=FORMAT,
+        config=config,
+    )

@@ -1,0 +1,191 @@
+"""What an overlay may run on: golden and the simulators here, a device in :mod:`lstmith.host.link.backend`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.compiler.design import Design
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.model import GoldenModel
+from lstmith.golden.policy import Policy
+from lstmith.golden.quantised import IntArray
+
+from .problem import Problem, active_index, integer_problem
+from .results import EngineRun
+from .rtl_core import Progress, RtlCore
+from .run import run_golden
+
+#: One step's input, or None for a step that is marked as skipped.
+Step = npt.NDArray[np.int16] | None
+#: Per layer (h, c), int64 [H] each, in the order of the network's units.
+State = list[tuple[IntArray, IntArray]]
+
+
+class Backend(Protocol):
+    """An engine that a design is loaded into."""
+
+    @property
+    def name(self) -> str:
+        """Engine or port."""
+
+    @property
+    def config(self) -> EngineConfig | None:
+        """Of the engine that is there; None where every design brings its own."""
+
+    def load(self, design: Design, policies: list[Policy]) -> None:
+        """Take up a design for this engine, and policies."""
+
+    def set_policies(self, policies: list[Policy]) -> None:
+        """Other policies for the same design."""
+
+    def run(self, problem: Problem, progress: Progress | None) -> EngineRun:
+        """Whole sequences with everything that is to be known of them."""
+
+    def stream(self, steps: Iterable[Step], state: State | None, ahead: int) -> Iterator[IntArray]:
+        """h of the last layer, int64 [H], step by step; None as state starts from zero."""
+
+    def final_state(self) -> State:
+        """After the last step."""
+
+    def counters(self) -> dict[str, int]:
+        """What happened since the design was loaded."""
+
+    def close(self) -> None:
+        """Give back what was taken."""
+
+
+class GoldenBackend:
+    """The exact model."""
+
+    name = "golden"
+    config: EngineConfig | None = None
+
+    def load(self, design: Design, policies: list[Policy]) -> None:
+        """Take up a design and policies."""
+        self._design, self._policies = design, policies
+        self._model = GoldenModel(design.network, design.engine)
+        self._state = zero_state(design)
+        self._counts = dict.fromkeys(("steps", "skipped", "restarts"), 0)
+
+    def set_policies(self, policies: list[Policy]) -> None:
+        """Other policies."""
+        self._policies = policies
+
+    def run(self, problem: Problem, progress: Progress | None) -> EngineRun:
+        """All sequences at once."""
+        run = run_golden(problem)
+        _count(self._counts, run)
+        self._state = final_state(run)
+        return run
+
+    def stream(self, steps: Iterable[Step], state: State | None, ahead: int) -> Iterator[IntArray]:
+        """Step by step."""
+        layers, restart = self._design.network.layers, True
+        states = self._model.zero_state(1)
+        if state is not None:
+            states = self._model.loaded_state(self._policies, [(h[None], c[None]) for h, c in state])
+        masks = np.full((1, 1), active_index(self._design.network, self._policies))
+        for values in steps:
+            x = np.zeros((1, 1, layers[0].inputs), dtype=np.int16) if values is None else values[None, None]
+            traces = self._model.run(
+                x, self._policies, states, restart=restart, hints=np.full((1, 1), values is None), masks=masks
+            )
+            restart = False
+            self._counts["steps"] += 1
+            self._counts["skipped"] += int(traces[0].skipped.sum())
+            self._counts["restarts"] += sum(int(trace.restart.sum()) for trace in traces)
+            self._state = [(state.h[0], state.c[0]) for state in states]
+            yield traces[-1].h[0, 0].astype(np.int64)
+
+    def final_state(self) -> State:
+        """After the last step."""
+        return self._state
+
+    def counters(self) -> dict[str, int]:
+        """Steps, skipped steps, and passes that recomputed their sums."""
+        return dict(self._counts)
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class SimulatorBackend:
+    """The generated core in Icarus or Verilator; it takes sequences as a whole.
+
+    Parameters
+    ----------
+    name : str
+        ``icarus`` or ``verilator``.
+    """
+
+    config: EngineConfig | None = None
+
+    def __init__(self, name: str):
+        self.name = name
+        self._folder = tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True)
+        self._core: RtlCore | None = None
+
+    def load(self, design: Design, policies: list[Policy]) -> None:
+        """Take up a design and policies; it is built at the first run."""
+        self._design, self._policies, self._core = design, policies, None
+        self._state = zero_state(design)
+        self._counts = dict.fromkeys(("steps", "skipped", "restarts"), 0)
+
+    def set_policies(self, policies: list[Policy]) -> None:
+        """Other policies."""
+        self._policies = policies
+
+    def run(self, problem: Problem, progress: Progress | None) -> EngineRun:
+        """All sequences, one after another."""
+        if self._core is None:
+            self._core = RtlCore(problem, self.name, Path(self._folder.name))
+        run = self._core.run(problem, progress)
+        _count(self._counts, run)
+        self._state = final_state(run)
+        return run
+
+    def stream(self, steps: Iterable[Step], state: State | None, ahead: int) -> Iterator[IntArray]:
+        """All steps are taken before the first result comes."""
+        given = list(steps)
+        if not given:
+            return
+        width = self._design.network.inputs
+        x = np.array([np.zeros(width, np.int16) if values is None else values for values in given])
+        hint = np.array([values is None for values in given])
+        problem = integer_problem(self._design, self._policies, x[None], state=state, hint=hint[None])
+        yield from self.run(problem, None).layers[-1].h[0]
+
+    def final_state(self) -> State:
+        """After the last step."""
+        return self._state
+
+    def counters(self) -> dict[str, int]:
+        """Steps, skipped steps, and passes that recomputed their sums."""
+        return dict(self._counts)
+
+    def close(self) -> None:
+        """Remove the build."""
+        self._folder.cleanup()
+
+
+def zero_state(design: Design) -> State:
+    """State at a sequence's start."""
+    return [(np.zeros(layer.units, np.int64), np.zeros(layer.units, np.int64)) for layer in design.network.layers]
+
+
+def final_state(run: EngineRun) -> State:
+    """State after the last sequence's last step."""
+    last = int(run.valid[-1].sum()) - 1
+    return [(layer.h[-1, last], layer.c[-1, last]) for layer in run.layers]
+
+
+def _count(counts: dict[str, int], run: EngineRun) -> None:
+    counts["steps"] += int(run.valid.sum())
+    counts["skipped"] += int(run.layers[0].skipped.sum())
+    counts["restarts"] += sum(int(layer.restart.sum()) for layer in run.layers)

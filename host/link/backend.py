@@ -1,0 +1,221 @@
+"""A device as an overlay's engine: loads weights, program and policies, runs sequences, reads and writes states."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from lstmith.compiler.design import FORMAT, Design
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.image import Image, build_image, check_fit
+from lstmith.golden.link_map import LinkRegister, StreamFlag, link_address
+from lstmith.golden.link_tag import image_tag
+from lstmith.golden.memory_map import IDENTITY, Region, Register, address
+from lstmith.golden.policy import Policy
+from lstmith.golden.policy_check import check_policies
+from lstmith.golden.quantised import IntArray
+from lstmith.host.backends import State, Step, final_state, zero_state
+from lstmith.host.problem import Problem, active_index
+from lstmith.host.results import EngineRun
+from lstmith.host.rtl_core import Progress
+from lstmith.host.sequences import collect, make_job, state_writes
+from lstmith.host.simulate import SimulationError
+
+from .device import Device
+from .errors import LostError, RefusedError, WrongDeviceError
+from .runs import HiddenStream, run_job
+from .session import Session
+from .transport import Transport
+
+#: Registers that count, by the name that users see.
+COUNTERS = {
+    "busy_cycles": Register.CYCLES,
+    "words_4": Register.WORDS_4,
+    "words_8": Register.WORDS_8,
+    "words_16": Register.WORDS_16,
+    "skipped": Register.SKIPPED,
+    "restarts": Register.RESTARTS,
+}
+_TAG = link_address(LinkRegister.TAG)
+
+
+class LinkBackend:
+    """A device that a transport leads to.
+
+    Parameters
+    ----------
+    transport : Transport
+        Is closed with the backend, also if there is no device.
+    patience : float
+        Factor on all waits.
+
+    Attributes
+    ----------
+    device : Device
+    uploaded : bool
+        Whether the last design's weights had to be sent.
+
+    Raises
+    ------
+    LinkError
+        If no device, or another one, answers.
+    """
+
+    def __init__(self, transport: Transport, patience: float = 1.0):
+        self.name = transport.name
+        try:
+            self.device = Device(Session(transport, patience))
+            self._check()
+        except BaseException:
+            transport.close()
+            raise
+        self.config: EngineConfig = self.device.identity.config
+        self.uploaded = False
+        # Whether the engine is in the middle of something that was given up.
+        self._broken = False
+
+    def _check(self) -> None:
+        form = self.device.identity.design_format
+        if form != FORMAT:
+            raise WrongDeviceError(
+                self.name,
+                f"the device was built for designs of format {form}, this program writes {FORMAT}",
+                "build and program the board again with this version",
+            )
+        have = self.device.read(address(Region.CONTROL, Register.IDENTITY))[0]
+        if have != IDENTITY:
+            raise WrongDeviceError(self.name, f"its engine answers {have:#x}", "program the board again")
+
+    def load(self, design: Design, policies: list[Policy]) -> None:
+        """Send what the device does not hold yet.
+
+        Raises
+        ------
+        RefusedError
+            If the design does not fit the device's engine; nothing is sent then.
+        """
+        image = self._image(design, policies)
+        self._design, self._policies = design, policies
+        tag = image_tag(image, self.config)
+        self.device.reset()
+        self.uploaded = self.tag() != tag
+        if self.uploaded:
+            # While it is incomplete, no tag vouches for it.
+            self.device.write([(_TAG, 0)])
+            policy = len(list(image.policy_writes()))
+            self.device.write(list(image.bus_writes(self.config))[policy:])
+            self.device.write([(_TAG, tag)])
+            if self.tag() != tag:
+                raise LostError(self.name, "the weights did not arrive", "repeat the command")
+        self.device.write(image.policy_writes())
+        self._state: State | None = zero_state(design)
+        self._broken = False
+
+    def _image(self, design: Design, policies: Sequence[Policy]) -> Image:
+        wanted, have = design.engine, self.config
+        try:
+            # The scales of the rows are made for one width.
+            if wanted.requant_width != have.requant_width:
+                raise ValueError(
+                    f"Network is scaled for requant_width {wanted.requant_width}, the engine has {have.requant_width}"
+                )
+            if wanted.c_width > have.c_width:
+                raise ValueError(f"Network needs c_width of {wanted.c_width}, the engine has {have.c_width}")
+            check_fit(design.network, have)
+            check_policies(design.network, have, list(policies))
+            return build_image(design.network, have, list(policies))
+        except ValueError as error:
+            board = self.device.identity.board or "the board"
+            raise RefusedError(
+                self.name,
+                f"the design does not fit the engine on {board} ({error})",
+                "compile it for this board, or build and program the board with it",
+            ) from None
+
+    def set_policies(self, policies: list[Policy]) -> None:
+        """Write program and registers."""
+        image = self._image(self._design, policies)
+        self._policies = policies
+        self._mend()
+        self.device.write(image.policy_writes())
+
+    def _mend(self) -> None:
+        """Begin anew if the last work was given up in the middle."""
+        if self._broken:
+            self.device.reset()
+            self.device.write(self._image(self._design, self._policies).policy_writes())
+            self._state, self._broken = zero_state(self._design), False
+
+    def run(self, problem: Problem, progress: Progress | None) -> EngineRun:
+        """All sequences, one after another; ``progress`` gets the number of finished ones."""
+        if not self.device.records:
+            raise RefusedError(
+                self.name, "this build tells only h, not what each step did", "use 'infer' or a larger board"
+            )
+        fitted = replace(problem, design=replace(problem.design, engine=self.config))
+        begun = time.perf_counter()
+        self._mend()
+        self._broken = True
+        answers = []
+        for index in range(len(problem.x)):
+            answers.append(run_job(self.device, problem.design.network, make_job(fitted, index)))
+            if progress is not None:
+                progress(index + 1)
+        try:
+            run = collect(fitted, answers, time.perf_counter() - begun)
+        except SimulationError as error:
+            raise LostError(self.name, f"results are missing ({error})", "repeat the command") from None
+        self._state, self._broken = final_state(run), False
+        return run
+
+    def stream(self, steps: Iterable[Step], state: State | None, ahead: int) -> Iterator[IntArray]:
+        """h step by step."""
+        network = self._design.network
+        mask = active_index(network, self._policies)
+        self._mend()
+        self._broken = True
+        self.device.write([(address(Region.CONTROL, Register.OUTPUT_ALL), 0)])
+        flags = StreamFlag.START
+        if state is not None:
+            self.device.write_slowly(state_writes(network, state, mask))
+            flags = StreamFlag.RESTART
+        idle = zero_state(self._design)[-1][0]
+        yield from HiddenStream(self.device, network, idle, ahead).run(steps, flags, mask)
+        self._state, self._broken = None, False
+
+    def final_state(self) -> State:
+        """Read from the device, unless nothing has run."""
+        self._mend()
+        if self._state is None:
+            units = sum(layer.units for layer in self._design.network.layers)
+            h = self._signed(Region.HIDDEN, units, 16)
+            c = self._signed(Region.CELL, units, 32)
+            self._state, base = [], 0
+            mask = active_index(self._design.network, self._policies)
+            for layer in self._design.network.layers:
+                # What dropped units hold is an earlier step's.
+                active = np.arange(layer.units) < layer.active(mask)
+                self._state.append((h[base : base + layer.units] * active, c[base : base + layer.units] * active))
+                base += layer.units
+        return self._state
+
+    def _signed(self, region: Region, count: int, bits: int) -> IntArray:
+        words = np.array(self.device.read(address(region, 0), count), dtype=np.int64) & ((1 << bits) - 1)
+        return words - (words >> (bits - 1) << bits)
+
+    def tag(self) -> int:
+        """CRC-32 of the weights the device holds, 0 if it holds none."""
+        return self.device.read(_TAG)[0]
+
+    def counters(self) -> dict[str, int]:
+        """The device's counters, since the design was loaded, modulo 2^32."""
+        first = min(COUNTERS.values())
+        words = self.device.read(address(Region.CONTROL, first), max(COUNTERS.values()) - first + 1)
+        return {name: words[register - first] for name, register in COUNTERS.items()}
+
+    def close(self) -> None:
+        """End the session; the device is left idle."""
+        self.device.close()

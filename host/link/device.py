@@ -1,0 +1,205 @@
+"""What a device can do: read and write its bus, take input, give results."""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.golden.link_identity import Identity
+from lstmith.golden.link_map import (
+    ANSWER_WORDS,
+    FETCH_HEAD,
+    MASK_SHIFT,
+    READ_HEAD,
+    READ_WORDS,
+    STREAM_HEAD,
+    STREAM_VALUES,
+    WRITE_HEAD,
+    WRITE_WORDS,
+    Command,
+    Feature,
+    LinkRegister,
+    Mode,
+    StreamFlag,
+    link_address,
+)
+from lstmith.host.jobs import Write
+
+from .errors import LostError
+from .results import Ring
+from .session import Session
+from .transport import Patience
+
+#: Seconds without a result, while some are due, after which they are given up: the device's own watchdog is shorter.
+RESULT_SECONDS = 20.0
+
+
+class Device:
+    """A device in a session.
+
+    Parameters
+    ----------
+    session : Session
+        Is greeted.
+
+    Attributes
+    ----------
+    identity : Identity
+        What it says of itself.
+    """
+
+    def __init__(self, session: Session):
+        self._session = session
+        self.identity: Identity = session.greet()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._ring = Ring()
+        self._asked: deque[int] = deque()
+        self._quiet = Patience(RESULT_SECONDS)
+
+    @property
+    def name(self) -> str:
+        """The port."""
+        return self._session.name
+
+    @property
+    def records(self) -> bool:
+        """Whether results can come as records, with cycles and events."""
+        return bool(self.identity.features & Feature.RECORDS)
+
+    @property
+    def ring(self) -> Ring:
+        """Results that have come."""
+        return self._ring
+
+    def close(self) -> None:
+        """End the session."""
+        self._session.close()
+
+    def reset(self) -> None:
+        """Begin the session anew: registers are as after power-on, memories hold what they held."""
+        self.identity = self._session.greet()
+        self._begin()
+
+    def read(self, address: int, count: int = 1) -> list[int]:
+        """Words of consecutive bus addresses, unsigned."""
+        words: list[int] = []
+        for begin in range(address, address + count, READ_WORDS):
+            here = min(READ_WORDS, address + count - begin)
+            body = self._session.call(Command.READ, struct.pack(READ_HEAD, here, begin & 0xFFFF, begin >> 16))
+            words += struct.unpack(f"<{here}I", body)
+        return words
+
+    def write(self, writes: Iterable[tuple[int, int]]) -> None:
+        """Bus writes in order; neighbours share a request. Returns when all are done."""
+        begin, words = 0, list[int]()
+        for address, value in writes:
+            if words and (address != begin + len(words) or len(words) == WRITE_WORDS):
+                self._write(begin, words)
+                words = []
+            if not words:
+                begin = address
+            words.append(value % (1 << 32))
+        if words:
+            self._write(begin, words)
+        self._session.settle()
+
+    def write_slowly(self, writes: Iterable[Write]) -> None:
+        """Bus writes of which some need idle cycles behind them: those end a request."""
+        words: list[tuple[int, int]] = []
+        for address, value, idle in writes:
+            words.append((address, value))
+            if idle:
+                self.write(words)
+                words = []
+        self.write(words)
+
+    def _write(self, begin: int, words: Sequence[int]) -> None:
+        head = struct.pack(WRITE_HEAD, begin & 0xFFFF, begin >> 16)
+        self._session.submit(Command.WRITE, head + struct.pack(f"<{len(words)}I", *words))
+
+    def set_mode(self, mode: Mode) -> None:
+        """What the result ring holds from now on; between sequences only."""
+        self.write([(link_address(LinkRegister.MODE), mode)])
+
+    def send_step(
+        self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, mask: int = 0, *, due: int = 0
+    ) -> None:
+        """Send one step's input, in as many requests as it takes.
+
+        Parameters
+        ----------
+        values : int16 [I] or None
+            None sends a mark: the step is skipped.
+        flags : StreamFlag
+            START, RESTART, STAMP apply to the first value; MORE says that another step follows.
+        mask : int
+            Index of the active count.
+        due : int
+            Most result words that are still to come, for asking ahead.
+        """
+        if values is None:
+            self.send(None, flags, mask, due=due)
+            return
+        for begin in range(0, len(values), STREAM_VALUES):
+            part = values[begin : begin + STREAM_VALUES]
+            more = StreamFlag.MORE if begin + len(part) < len(values) else flags & StreamFlag.MORE
+            self.send(part, more | (flags if begin == 0 else more), mask, due=due)
+
+    def send(self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, mask: int = 0, *, due: int = 0) -> None:
+        """One request with up to ``STREAM_VALUES`` values, of any steps, or with a mark; see :meth:`send_step`."""
+        self._session.make_room()
+        place = self._ask(due)
+        first = flags | (StreamFlag.MARK if values is None else StreamFlag(0))
+        head = struct.pack(STREAM_HEAD, first | mask << MASK_SHIFT, Ring.wire(self._ring.taken), Ring.wire(place))
+        stream = b"" if values is None else np.asarray(values, dtype="<i2").tobytes()
+        self._session.submit(Command.STREAM, head + stream, lambda body: self._accept(place, body))
+
+    def fetch(self, due: int) -> None:
+        """Ask for results; they are in :attr:`ring` when the answer has come."""
+        self._session.make_room()
+        place = self._ask(due)
+        head = struct.pack(FETCH_HEAD, Ring.wire(self._ring.taken), Ring.wire(place))
+        self._session.submit(Command.FETCH, head, lambda body: self._accept(place, body))
+
+    def _ask(self, due: int) -> int:
+        """From which place on: behind what the requests on their way will bring, if so much is due."""
+        place = self._ring.taken
+        for asked in self._asked:
+            if asked <= place < asked + ANSWER_WORDS:
+                place = asked + ANSWER_WORDS
+        if place >= self._ring.taken + due:
+            place = self._ring.taken
+        self._asked.append(place)
+        return place
+
+    def _accept(self, place: int, body: bytes) -> None:
+        # Answers come in order, so what was asked before this one is answered or lost.
+        while self._asked and self._asked.popleft() != place:
+            pass
+        if self._ring.accept(place, np.frombuffer(body, dtype="<u2").tolist()):
+            self._quiet = Patience(RESULT_SECONDS)
+
+    def expect_results(self) -> None:
+        """Results are due from now on; see :meth:`still_expecting`."""
+        self._quiet = Patience(RESULT_SECONDS)
+
+    def still_expecting(self) -> None:
+        """Give up if no result has come for too long.
+
+        Raises
+        ------
+        LostError
+            Then.
+        """
+        if self._quiet.over:
+            raise LostError(self.name, "results stay out", "repeat the command")
+
+    def settle(self) -> None:
+        """Wait until every request is answered."""
+        self._session.settle()

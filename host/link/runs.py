@@ -1,0 +1,163 @@
+"""Whole sequences, and steps one by one, through a device."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.golden.link_map import STREAM_VALUES, Mode, StreamFlag
+from lstmith.golden.quantised import IntArray, QuantNetwork
+from lstmith.host.jobs import Answer, Job
+
+from .device import Device
+from .results import HiddenReader, RecordReader
+
+
+def run_job(device: Device, network: QuantNetwork, job: Job, progress: Callable[[int], None] | None = None) -> Answer:
+    """One sequence with records of everything.
+
+    Parameters
+    ----------
+    device : Device
+        With records and the network's weights.
+    network : QuantNetwork
+    job : Job
+        Without stalls and resets.
+    progress : callable or None
+        Called with the number of steps whose results have come.
+
+    Raises
+    ------
+    LinkError
+        If the device is lost on the way: then the whole sequence is.
+    """
+    device.write_slowly(job.writes)
+    device.set_mode(Mode.FULL)
+    reader, words = RecordReader(network), RecordReader.step_words(network)
+    # Results of all steps on their way but one must fit the ring: the engine takes one more step's input.
+    room = 1 + device.identity.ring_words // words
+    device.expect_results()
+
+    def wait_for(done: int, sent: int) -> None:
+        while reader.complete < done:
+            device.still_expecting()
+            device.fetch((sent - reader.complete) * words - len(device.ring))
+            reader.read(device.ring)
+
+    for t, values in enumerate(job.x):
+        wait_for(t + 1 - room, t)
+        flags = StreamFlag(0)
+        if t == 0:
+            flags = StreamFlag.STAMP | (StreamFlag.START if job.start else StreamFlag(0))
+            flags |= StreamFlag.RESTART if job.restart else StreamFlag(0)
+        if t + 1 < len(job.x):
+            flags |= StreamFlag.MORE
+        marked = bool(job.marks and job.marks[t])
+        mask = job.masks[t] if job.masks else 0
+        device.send_step(None if marked else values, flags, mask, due=(t - reader.complete) * words)
+        reader.read(device.ring)
+        if progress is not None:
+            progress(reader.complete)
+    wait_for(len(job.x), len(job.x))
+    device.settle()
+    return reader.answer()
+
+
+class HiddenStream:
+    """Steps in, h of the last layer out, as fast as the link carries them.
+
+    Parameters
+    ----------
+    device : Device
+        Idle; its registers are set.
+    network : QuantNetwork
+    idle : int64 [H]
+        What a skipped first step repeats.
+    ahead : int
+        Most steps to send before results are waited for; 1 waits for each.
+    """
+
+    def __init__(self, device: Device, network: QuantNetwork, idle: IntArray, ahead: int = 1):
+        self._device, self._network, self._layer = device, network, network.layers[-1]
+        device.set_mode(Mode.COMPACT)
+        self._most = 1 + self._layer.units
+        self._ahead = min(ahead, 1 + device.identity.ring_words // self._most)
+        self._counts: deque[int] = deque()  # of steps whose results have not come: units that are due
+        self._values = np.empty(0, dtype=np.int16)  # of the last steps, that have not been sent
+        self._flags, self._mask = StreamFlag(0), 0
+        self._held = idle
+        self._found: deque[IntArray] = deque()
+
+    def run(
+        self, steps: Iterable[npt.NDArray[np.int16] | None], flags: StreamFlag, mask: int = 0
+    ) -> Iterator[IntArray]:
+        """h of every step, int64 [H], in order.
+
+        Parameters
+        ----------
+        steps : iterable of int16 [I] or None
+            None is a marked step. It is asked for a step only when there is room for it.
+        flags : StreamFlag
+            Of the first step: START, RESTART, or none to go on.
+        mask : int
+            Index of the active count.
+        """
+        self._flags, self._mask = flags, mask
+        for values in steps:
+            self._send(values)
+            while len(self._counts) >= self._ahead:
+                self._wait()
+            yield from self._take()
+        while self._counts:
+            self._wait()
+            yield from self._take()
+        self._device.settle()
+
+    def _send(self, values: npt.NDArray[np.int16] | None) -> None:
+        """A step alone is sent at once; of several, values share requests."""
+        if not self._counts:
+            self._device.expect_results()
+        if values is None:
+            self._flush(0)
+        self._counts.append(self._layer.active(self._mask))
+        if values is None:
+            self._device.send(None, self._flags, self._mask, due=self._due)
+            self._flags = StreamFlag(0)
+        else:
+            self._values = np.concatenate([self._values, values])
+            self._flush(0 if self._ahead == 1 else STREAM_VALUES)
+        self._read()
+
+    def _flush(self, rest: int) -> None:
+        """Send what has gathered, but for less than ``rest`` values."""
+        while len(self._values) >= max(1, rest):
+            self._device.send(self._values[:STREAM_VALUES], self._flags, self._mask, due=self._due)
+            self._values, self._flags = self._values[STREAM_VALUES:], StreamFlag(0)
+
+    @property
+    def _due(self) -> int:
+        """Most words that are still to come."""
+        return len(self._counts) * self._most - len(self._device.ring)
+
+    def _wait(self) -> None:
+        if len(self._values) > (len(self._counts) - 1) * self._network.inputs:
+            # The device has nothing more to compute.
+            self._flush(0)
+        self._device.still_expecting()
+        self._device.fetch(self._due)
+        self._read()
+
+    def _read(self) -> None:
+        while self._counts and (h := HiddenReader.read(self._device.ring, self._counts[0])) is not None:
+            count = self._counts.popleft()
+            if len(h):
+                idle = np.zeros(self._layer.units, dtype=np.int64) if self._layer.idle_h is None else self._layer.idle_h
+                self._held = np.concatenate([h, idle[count:]])
+            self._found.append(self._held)
+
+    def _take(self) -> Iterator[IntArray]:
+        while self._found:
+            yield self._found.popleft()

@@ -1,0 +1,187 @@
+"""Designs, devices and lines with faults for the tests of the host's side of the link."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import threading
+import tty
+from collections.abc import Callable
+
+import numpy as np
+
+from hw_tests.cocotb.random_networks import random_engine
+from hw_tests.unit.networks import random_calibration, random_network
+from lstmith.compiler.data import Sequences
+from lstmith.compiler.design import FORMAT, Design
+from lstmith.compiler.quantise import quantise
+from lstmith.compiler.size import size_with_images
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.image import check_fit
+from lstmith.golden.link_identity import Identity
+from lstmith.golden.link_map import Feature
+from lstmith.golden.network import FloatLayer, FloatNetwork
+from lstmith.golden.quantised import QuantNetwork
+from lstmith.host.link.errors import LostError
+from lstmith.host.link.model import DeviceModel, ModelTransport
+
+#: Waits of the driver in tests: a device in memory answers at once.
+PATIENCE = 1e-3
+
+
+def small_design(rng: np.random.Generator, units: int = 6, inputs: int = 5, lanes: int = 3) -> Design:
+    """A network and an engine through the compiler."""
+    source = random_network(rng, units, inputs)
+    network = quantise(source, random_calibration(rng, source), precision=[8]).network
+    network, engine, _ = size_with_images(network, None, lanes=lanes)
+    return Design(engine, network, source)
+
+
+def random_designs(rng: np.random.Generator) -> list[Design]:
+    """Networks for one engine, with everything that engines can do."""
+    config, networks = fitting_engine(rng, most=14)
+    return [Design(config, network, _source(network)) for network in networks]
+
+
+def fitting_engine(rng: np.random.Generator, most: int = 40) -> tuple[EngineConfig, list[QuantNetwork]]:
+    """A random engine whose networks really fit it."""
+    while True:
+        config, networks = random_engine(rng, most)
+        with contextlib.suppress(ValueError):
+            for network in networks:
+                check_fit(network, config)
+            return config, networks
+
+
+def _source(network: QuantNetwork) -> FloatNetwork:
+    """Float layers of the same shapes; their values do not matter here."""
+    return FloatNetwork(
+        tuple(
+            FloatLayer(
+                str(index),
+                np.zeros((4 * layer.units, layer.inputs)),
+                np.zeros((4 * layer.units, layer.units)),
+                np.zeros(4 * layer.units),
+            )
+            for index, layer in enumerate(network.layers)
+        )
+    )
+
+
+def identity(config: EngineConfig, *, ring_words: int = 256, records: bool = True, **changes: object) -> Identity:
+    """What a device with such an engine says of itself."""
+    given = {
+        "window": 2,
+        "ring_words": ring_words,
+        "features": Feature.RECORDS if records else 0,
+        "clock_hz": 60_000_000,
+        "baud": 3_000_000,
+        "commit": bytes(range(8)),
+        "board": "ulx3s-85f",
+        "design_format": FORMAT,
+        "config": config,
+    }
+    return Identity(**{**given, **changes})  # type: ignore[arg-type]
+
+
+def sequences(rng: np.random.Generator, inputs: int, *, count: int = 2, steps: int = 6) -> Sequences:
+    """Float sequences of different lengths, with hints."""
+    lengths = rng.integers(1, steps + 1, count)
+    valid = np.arange(steps) < lengths[:, None]
+    x = rng.normal(0, 1, (count, steps, inputs)).astype(np.float32) * valid[..., None]
+    return Sequences(x, lengths, False, None, "x.npz", (rng.random((count, steps)) < 0.3) & valid)
+
+
+class PtyDevice:
+    """Something that answers at a real serial device: a pseudo-terminal.
+
+    Parameters
+    ----------
+    answer : callable
+        Bytes that arrive to bytes to send.
+    """
+
+    def __init__(self, answer: Callable[[bytes], bytes]):
+        self._answer = answer
+        self._far, self._near = pty.openpty()
+        # Nobody may read any more: then bytes are lost, as on a wire.
+        os.set_blocking(self._far, False)
+        tty.setraw(self._near)
+        self.port = os.ttyname(self._near)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> PtyDevice:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        os.close(self._far)
+        os.close(self._near)
+
+    def _serve(self) -> None:
+        while not self._ended.is_set():
+            if select.select([self._far], [], [], 0.01)[0]:
+                with contextlib.suppress(BlockingIOError):
+                    os.write(self._far, self._answer(os.read(self._far, 4096)))
+
+
+class FaultyLine(ModelTransport):
+    """A wire that loses, flips and repeats bytes in both directions.
+
+    Parameters
+    ----------
+    device : DeviceModel
+    rng : Generator
+    chance : float
+        Of a fault per write of the host, and per burst of answers.
+    reset_after, cut_after : int
+        Writes of the host after which the device is reset, or the port is gone; 0 for never.
+    """
+
+    def __init__(
+        self,
+        device: DeviceModel,
+        rng: np.random.Generator,
+        *,
+        chance: float = 0.0,
+        reset_after: int = 0,
+        cut_after: int = 0,
+    ):
+        super().__init__(device)
+        self._rng, self._chance = rng, chance
+        self._reset_after, self._cut_after = reset_after, cut_after
+        self.writes = 0
+
+    def write(self, content: bytes) -> None:
+        self.writes += 1
+        if self.writes == self._reset_after:
+            self.device.reset()
+            self._received.clear()
+        if self._cut_after and self.writes >= self._cut_after:
+            raise LostError(self.name, "the port is gone (test)", "plug the board in again")
+        super().write(self._harmed(content))
+
+    def read(self, timeout: float) -> bytes:
+        return self._harmed(super().read(timeout))
+
+    def _harmed(self, content: bytes) -> bytes:
+        if not content or self._rng.random() >= self._chance:
+            return content
+        begin, end = np.sort(self._rng.integers(0, len(content) + 1, 2))
+        kind = self._rng.integers(5)
+        if kind == 0:
+            return content[:begin] + content[end:]
+        if kind == 1:
+            return content[:begin]
+        if kind == 2:
+            return content + content
+        if kind == 3:
+            return content[:begin] + self._rng.bytes(int(self._rng.integers(1, 300))) + content[begin:]
+        damaged = bytearray(content)
+        damaged[begin % len(content)] ^= 1 << int(self._rng.integers(8))
+        return bytes(damaged)

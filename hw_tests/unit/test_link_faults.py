@@ -1,0 +1,77 @@
+"""The driver on a bad line: results are right or reported as lost, and the next session works."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from hw_tests.unit.link_cases import PATIENCE, FaultyLine, identity, sequences, small_design
+from lstmith.compiler.design import Design
+from lstmith.golden.policy import Mode, Policy
+from lstmith.host.link.errors import LinkError, LostError
+from lstmith.host.link.model import DeviceModel, ModelTransport
+from lstmith.host.overlay import Overlay
+from lstmith.host.problem import make_problem
+from lstmith.host.results import mismatches
+from lstmith.host.run import run_golden
+
+LINES, MOMENTS = 20, 50
+
+
+class Work:
+    """What a session does here: load, infer, run; results are compared where they are returned."""
+
+    def __init__(self, design: Design, rng: np.random.Generator):
+        self.design, self.policies = design, [Policy(Mode.DELTA)]
+        self.given = sequences(rng, design.network.inputs, steps=5)
+        with Overlay("golden") as golden:
+            golden.load(design, self.policies)
+            self.h = golden.infer(self.given.x, self.given.lengths)
+        self.problem = make_problem(design, self.given, self.policies)
+        self.run = run_golden(self.problem)
+
+    def do(self, line: ModelTransport) -> None:
+        """Whatever is returned is right; what is lost raises."""
+        with Overlay(line, patience=PATIENCE) as overlay:
+            overlay.load(self.design, self.policies)
+            assert np.array_equal(overlay.infer(self.given.x, self.given.lengths), self.h)
+            assert mismatches(overlay.run(self.problem), self.run) == 0
+
+
+@pytest.fixture(scope="module")
+def work() -> Work:
+    rng = np.random.default_rng(1)
+    return Work(small_design(rng), rng)
+
+
+def test_nothing_is_lost_on_a_bad_line(work: Work, rng: np.random.Generator) -> None:
+    device = DeviceModel(identity(work.design.engine))
+    for _ in range(LINES):
+        work.do(FaultyLine(device, rng, chance=0.05))
+
+
+def test_a_very_bad_line_is_told(work: Work, rng: np.random.Generator) -> None:
+    device = DeviceModel(identity(work.design.engine))
+    for _ in range(LINES):
+        with contextlib.suppress(LinkError):
+            work.do(FaultyLine(device, rng, chance=0.6))
+        work.do(ModelTransport(device))
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "cut_after"])
+def test_faults_at_any_moment(fault: str, work: Work, rng: np.random.Generator) -> None:
+    device = DeviceModel(identity(work.design.engine))
+    clean = FaultyLine(DeviceModel(identity(work.design.engine)), rng)
+    work.do(clean)
+    lost = 0
+    for _ in range(MOMENTS):
+        # Every other time the weights are there already, and less is sent.
+        moment = int(rng.integers(1, clean.writes))
+        try:
+            work.do(FaultyLine(device, rng, **{fault: moment}))
+        except LostError:
+            lost += 1
+        work.do(ModelTransport(device))
+    assert lost > MOMENTS // 4

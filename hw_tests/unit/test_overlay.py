@@ -1,0 +1,135 @@
+"""One interface over golden, the device model and a simulator: the same numbers from each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from hw_tests.cocotb.random_policies import random_policies
+from hw_tests.unit.link_cases import PATIENCE, identity, random_designs, sequences, small_design
+from lstmith.compiler.design import Design
+from lstmith.golden.policy import Mode, Policy, Skip
+from lstmith.golden.quantised import IntArray
+from lstmith.host.link.model import DeviceModel, ModelTransport
+from lstmith.host.overlay import Overlay
+from lstmith.host.problem import make_problem
+from lstmith.host.results import mismatches
+from lstmith.host.run import run_golden
+
+ENGINES = 12
+
+
+def model_overlay(design: Design, **changes) -> Overlay:
+    return Overlay(ModelTransport(DeviceModel(identity(design.engine, **changes))), patience=PATIENCE)
+
+
+@pytest.mark.parametrize("engine", range(ENGINES))
+def test_device_equals_golden(engine: int, rng: np.random.Generator) -> None:
+    designs = random_designs(rng)
+    with model_overlay(designs[0], ring_words=1 << int(rng.integers(6, 12))) as device, Overlay("golden") as golden:
+        for design in designs:
+            policies = random_policies(rng, design.network, design.engine)
+            given = sequences(rng, design.network.inputs)
+            for overlay in (device, golden):
+                overlay.load(design, policies)
+            problem = make_problem(design, given, policies)
+            run = device.run(problem)
+            assert mismatches(run, run_golden(problem)) == 0
+            assert np.array_equal(device.infer(given.x, given.lengths), golden.infer(given.x, given.lengths))
+            last = given.x[-1, : given.lengths[-1]]
+            for one, two in zip(device.state, golden.state, strict=True):
+                assert np.array_equal(one, two)
+            state = device.state
+            device.state, golden.state = state, state
+            assert np.array_equal(device.infer(last), golden.infer(last))
+
+
+def test_live_steps_come_one_by_one(rng: np.random.Generator) -> None:
+    design = small_design(rng)
+    asked: list[int] = []
+
+    def steps() -> Iterator[np.ndarray]:
+        for t, values in enumerate(x):
+            asked.append(t)
+            yield values
+
+    x = rng.normal(0, 1, (9, design.network.inputs))
+    with model_overlay(design) as overlay:
+        overlay.load(design)
+        found = []
+        for h in overlay.infer(steps()):
+            found.append(h)
+            assert len(asked) == len(found), "a step's h comes before the next step is asked for"
+        assert np.array_equal(np.array(found), overlay.infer(x))
+
+
+def test_hints_skip_steps(rng: np.random.Generator) -> None:
+    design = small_design(rng)
+    x = rng.normal(0, 1, (5, design.network.inputs))
+    results: list[IntArray] = []
+    for overlay in (model_overlay(design), Overlay("golden"), Overlay("icarus")):
+        with overlay:
+            overlay.load(design, Policy(Mode.DELTA, skip=Skip(hints=True)))
+            found = np.array(list(overlay.infer(iter([x[0], None, x[2], None, x[4]]))))
+            assert np.array_equal(found[0], found[1])
+            assert overlay.counters()["skipped"] == 2
+            results.append(found)
+    assert np.array_equal(results[0], results[1])
+    assert np.array_equal(results[0], results[2])
+
+
+def test_weights_are_sent_once(rng: np.random.Generator) -> None:
+    design, other = small_design(rng), small_design(rng)
+    device = DeviceModel(identity(design.engine))
+    uploaded = []
+    for loaded in (design, design, other, design):
+        with Overlay(ModelTransport(device), patience=PATIENCE) as overlay:
+            overlay.load(loaded)
+            uploaded.append(overlay.backend.uploaded)  # type: ignore[attr-defined]
+            assert overlay.verify().mismatches == 0
+    assert uploaded == [True, False, True, True]
+
+
+def test_policies_change_without_a_new_load(rng: np.random.Generator) -> None:
+    design = small_design(rng)
+    x = rng.normal(0, 1, (8, design.network.inputs))
+    with model_overlay(design) as device, Overlay("golden") as golden:
+        for overlay in (device, golden):
+            overlay.load(design)
+        for policy in (Policy(Mode.DENSE), Policy(Mode.DELTA, theta_x=40, theta_h=300)):
+            device.policy = golden.policy = policy
+            assert device.policy == [policy]
+            assert np.array_equal(device.infer(x), golden.infer(x))
+
+
+def test_a_device_without_records_gives_h(rng: np.random.Generator) -> None:
+    design = small_design(rng)
+    x = rng.normal(0, 1, (8, design.network.inputs))
+    with model_overlay(design, records=False, ring_words=64) as device, Overlay("golden") as golden:
+        for overlay in (device, golden):
+            overlay.load(design)
+        assert np.array_equal(device.infer(x), golden.infer(x))
+        found = device.verify()
+        assert (found.mismatches, found.board) == (0, "ulx3s-85f")
+
+
+def test_verify_finds_a_wrong_weight(rng: np.random.Generator) -> None:
+    design = small_design(rng)
+    with model_overlay(design) as overlay:
+        overlay.load(design)
+        device = overlay.backend.device  # type: ignore[attr-defined]
+        device.write([(1 << 23 | lane << design.engine.address_bits | 1, 0x7F7F) for lane in range(3)])
+        assert overlay.verify().mismatches > 0
+        assert "WRONG" in str(overlay.verify())
+
+
+def test_throughput_is_told(rng: np.random.Generator) -> None:
+    design = small_design(rng)
+    with model_overlay(design) as overlay:
+        overlay.load(design)
+        found = overlay.throughput_test(20)
+    assert found.steps_per_second > 0
+    assert found.step_seconds > 0
+    assert found.payload_bytes == 2 * (1 + design.network.layers[-1].units)

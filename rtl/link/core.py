@@ -1,0 +1,84 @@
+"""The engine behind a serial port."""
+
+from __future__ import annotations
+
+from amaranth.hdl import EnableInserter, Module, Mux, ResetInserter
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from lstmith.golden.image import Image
+from lstmith.golden.link_identity import Identity
+from lstmith.golden.link_map import Feature, FlashStatus
+from lstmith.rtl.bus import BusSignature
+from lstmith.rtl.engine import Engine
+
+from .link import Link
+
+
+class LinkedCore(wiring.Component):
+    """An engine that a host talks to as golden/link_map.py describes.
+
+    Parameters
+    ----------
+    identity : Identity
+        See :class:`~lstmith.rtl.link.link.Link`; its configuration is the engine's.
+    image : Image or None
+        Initial memory contents.
+    tag : int
+        Initial value of ``LinkRegister.TAG``.
+
+    Members
+    -------
+    rx, tx, flash, tick, busy, session, fault
+        See :class:`~lstmith.rtl.link.link.Link`.
+    ready
+        The link may begin; until then ``preload`` writes the engine's memories.
+    preload
+        Bus of a loader.
+    """
+
+    def __init__(self, identity: Identity, image: Image | None = None, tag: int = 0):
+        self._identity, self._image, self._tag = identity, image, tag
+        super().__init__(
+            {
+                "rx": In(1, init=1),
+                "tx": Out(1, init=1),
+                "ready": In(1),
+                "preload": In(BusSignature()),
+                "flash": In(len(FlashStatus)),
+                "tick": In(1),
+                "busy": Out(1),
+                "session": Out(1),
+                "fault": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.link = link = Link(self._identity, self._tag)
+        engine = Engine(self._identity.config, self._image)
+        gated = EnableInserter(link.run)(engine) if self._identity.features & Feature.RECORDS else engine
+        m.submodules.engine = ResetInserter(link.engine_reset)(gated)
+        connect(m, link.x, engine.x)
+        connect(m, engine.h, link.h)
+        m.d.comb += [
+            link.rx.eq(self.rx),
+            self.tx.eq(link.tx),
+            link.ready.eq(self.ready),
+            link.flash.eq(self.flash),
+            link.tick.eq(self.tick),
+            self.busy.eq(link.busy),
+            self.session.eq(link.session),
+            self.fault.eq(link.fault),
+            engine.bus.addr.eq(Mux(self.ready, link.bus.addr, self.preload.addr)),
+            engine.bus.w_data.eq(Mux(self.ready, link.bus.w_data, self.preload.w_data)),
+            engine.bus.w_en.eq(Mux(self.ready, link.bus.w_en, self.preload.w_en)),
+            engine.bus.r_en.eq(link.bus.r_en),
+            link.bus.r_data.eq(engine.bus.r_data),
+            link.event.eq(engine.event),
+            link.event_valid.eq(engine.event_valid),
+            link.outcome_valid.eq(engine.outcome_valid),
+            link.outcome_skipped.eq(engine.outcome_skipped),
+            link.engine_busy.eq(engine.busy),
+        ]
+        return m

@@ -1,0 +1,240 @@
+"""The link: a serial port on one side, the engine's bus and streams on the other."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, ResetInserter, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from lstmith.golden.link_identity import Identity
+from lstmith.golden.link_map import LINK_REGION, Feature, FlashStatus, LinkRegister, Mode
+from lstmith.golden.memory_map import DATA_BITS, IDENTITY, REGION_SHIFT, WEIGHTS, Region, Register, address
+from lstmith.rtl.bus import BusSignature
+from lstmith.rtl.types import InputWord, event_layout, output_layout
+
+from .answer import Answer
+from .collect import CompactCollector, RecordCollector
+from .executor import Executor
+from .receiver import BUFFERS, FrameReceiver
+from .ring import ResultRing
+from .uart import UartReceiver, UartTransmitter
+
+#: Regions that can be written without ``Feature.STATES``: the upper one's bits include the lower one's.
+_NARROW = (Region.CONTROL, Region.ROWS)
+#: Frames that may be on their way: one is executed, one waits.
+WINDOW = BUFFERS
+
+
+class Link(wiring.Component):
+    """Executes the commands of golden/link_map.py.
+
+    With ``Feature.RECORDS`` the engine has a clock enable, so that its time stands still while a record is
+    written, and while it waits for input of which more was announced: its cycles are those it would take if
+    input and output were never late. Without ``Feature.STATES`` a large part of the engine is constant.
+
+    Parameters
+    ----------
+    identity : Identity
+        Of the build: it decides clock, baud, ring and features, and what the engine's streams look like.
+    tag : int
+        Initial value of ``LinkRegister.TAG``.
+
+    Members
+    -------
+    rx, tx
+        Serial port; ``rx`` is asynchronous.
+    ready
+        The link may begin.
+    flash
+        :class:`~lstmith.golden.link_map.FlashStatus`.
+    tick
+        Strobe of the watchdog: a frame that waits for the engine over two of them is given up.
+    bus, x, h, event, event_valid, outcome_valid, outcome_skipped, engine_busy
+        Of the engine.
+    run, engine_reset
+        Clock enable and reset of the engine.
+    busy
+        Something is being done; while it is low, nothing happens before ``rx`` or ``ready`` changes.
+    session
+        There was a HELLO.
+    fault
+        A frame was given up since the last HELLO.
+    """
+
+    def __init__(self, identity: Identity, tag: int = 0):
+        self._identity, self._tag = identity, tag
+        config = identity.config
+        super().__init__(
+            {
+                "rx": In(1, init=1),
+                "tx": Out(1, init=1),
+                "ready": In(1),
+                "flash": In(len(FlashStatus)),
+                "tick": In(1),
+                "bus": Out(BusSignature()),
+                "x": Out(stream.Signature(InputWord)),
+                "h": In(stream.Signature(output_layout(config))),
+                "event": In(event_layout(config)),
+                "event_valid": In(1),
+                "outcome_valid": In(1),
+                "outcome_skipped": In(1),
+                "engine_busy": In(1),
+                "run": Out(1),
+                "engine_reset": Out(1),
+                "busy": Out(1),
+                "session": Out(1),
+                "fault": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        identity = self._identity
+        clock, baud = identity.clock_hz, identity.baud
+        m.submodules.receiver = receiver = FrameReceiver(identity.pack())
+        m.submodules.uart_receiver = uart_receiver = UartReceiver(clock, baud)
+        m.submodules.uart_transmitter = uart_transmitter = UartTransmitter(clock, baud)
+        m.submodules.answer = answer = Answer()
+        executor, ring = Executor(), ResultRing(identity.ring_words)
+
+        # HELLO resets whatever goes on, and is then answered like any frame.
+        hello, greet = Signal(), Signal()
+        m.submodules.executor = ResetInserter(hello)(executor)
+        m.submodules.ring = ResetInserter(hello)(ring)
+        m.d.comb += self.engine_reset.eq(hello | executor.stalled)
+        m.d.sync += hello.eq(receiver.hello)
+        with m.If(hello):
+            m.d.sync += [greet.eq(1), self.session.eq(1), self.fault.eq(0)]
+        with m.Elif(executor.greeted):
+            m.d.sync += greet.eq(0)
+        with m.Elif(executor.stalled):
+            m.d.sync += [self.session.eq(0), self.fault.eq(1)]
+
+        m.d.comb += [
+            uart_receiver.pin.eq(self.rx),
+            self.tx.eq(uart_transmitter.pin),
+            receiver.data.eq(uart_receiver.data),
+            receiver.valid.eq(uart_receiver.valid & self.ready),
+            receiver.error.eq(uart_receiver.error),
+            receiver.release.eq(executor.release),
+            receiver.r_addr.eq(executor.r_addr),
+            executor.r_data.eq(receiver.r_data),
+            executor.full.eq(receiver.full),
+            executor.greet.eq(greet),
+            executor.sequence.eq(receiver.sequence),
+            executor.session.eq(self.session),
+            executor.tick.eq(self.tick),
+            executor.occupied.eq(self.engine_busy | ~self.run),
+            answer.abort.eq(hello),
+            answer.finish.eq(executor.finish),
+            executor.finished.eq(answer.finished),
+            executor.body_full.eq(answer.body_full),
+            ring.release.eq(executor.ring_release),
+            ring.release_place.eq(executor.release_place),
+            ring.seek.eq(executor.ring_seek),
+            ring.seek_place.eq(executor.seek_place),
+            ring.next.eq(executor.ring_next),
+            executor.ring_valid.eq(ring.valid),
+            executor.ring_ready.eq(ring.ready),
+            executor.ring_data.eq(ring.data),
+        ]
+        connect(m, executor.answer, answer.i)
+        connect(m, answer.o, uart_transmitter.i)
+        full = self._elaborate_registers(m, executor, hello)
+        works = self._elaborate_results(m, full, executor, ring, hello)
+        m.d.comb += self.busy.eq(
+            greet
+            | hello
+            | receiver.full.any()
+            | executor.active
+            | answer.sending
+            | uart_transmitter.busy
+            | (works & ~ring.full)
+        )
+        return m
+
+    @property
+    def _records(self) -> bool:
+        return bool(self._identity.features & Feature.RECORDS)
+
+    def _elaborate_registers(self, m: Module, executor: Executor, hello: Signal) -> Signal:
+        """The link's registers beside the engine's; returns whether records are wanted."""
+        bus = executor.bus
+        ours = bus.addr[REGION_SHIFT:] == LINK_REGION
+        full, tag = Signal(), Signal(DATA_BITS, init=self._tag)
+        with m.If(ours & bus.w_en):
+            with m.Switch(bus.addr[:REGION_SHIFT]):
+                with m.Case(LinkRegister.MODE):
+                    m.d.sync += full.eq(bus.w_data == Mode.FULL)
+                with m.Case(LinkRegister.TAG):
+                    m.d.sync += tag.eq(bus.w_data)
+        with m.If(hello):
+            m.d.sync += full.eq(0)
+        # Nothing is known of weights that came wrong out of the flash.
+        with m.If(~self.ready):
+            m.d.sync += tag.eq(Mux(self.flash & FlashStatus.VALID, self._tag, 0))
+        m.d.comb += self.bus.w_data.eq(bus.w_data)
+        if self._identity.features & Feature.STATES:
+            m.d.comb += [
+                self.bus.addr.eq(bus.addr),
+                self.bus.w_en.eq(bus.w_en & ~ours),
+                self.bus.r_en.eq(bus.r_en & ~ours),
+                bus.r_data.eq(self.bus.r_data),
+            ]
+        else:
+            # What the engine can see to be constant, synthesis leaves out.
+            reach = WEIGHTS | max(_NARROW) << REGION_SHIFT | ((1 << REGION_SHIFT) - 1)
+            within = (bus.addr >= WEIGHTS) | (bus.addr[REGION_SHIFT:].matches(*_NARROW))
+            m.d.comb += [
+                self.bus.addr.eq(bus.addr & reach),
+                self.bus.w_en.eq(bus.w_en & within),
+                bus.r_data.eq(Mux(bus.addr == address(Region.CONTROL, Register.IDENTITY), IDENTITY, 0)),
+            ]
+        with m.If(ours):
+            m.d.comb += bus.r_data.eq(Mux(bus.addr[0] == LinkRegister.TAG % 2, tag, self.flash))
+        return full if self._records else Signal()
+
+    def _elaborate_results(
+        self, m: Module, full: Signal, executor: Executor, ring: ResultRing, hello: Signal
+    ) -> Signal:
+        """From the engine to the ring; returns whether something may still come."""
+        x, compact = executor.x, CompactCollector(self._identity.config)
+        m.submodules.compact = ResetInserter(hello)(compact)
+        m.d.comb += [
+            self.x.payload.eq(x.payload),
+            compact.outcome_valid.eq(self.outcome_valid & ~full),
+            compact.outcome_skipped.eq(self.outcome_skipped),
+            compact.h.payload.eq(self.h.payload),
+            compact.h.valid.eq(self.h.valid & ~full),
+        ]
+        if not self._records:
+            m.d.comb += [
+                self.run.eq(1),
+                self.x.valid.eq(x.valid & compact.room),
+                x.ready.eq(self.x.ready & compact.room),
+                self.h.ready.eq(compact.h.ready),
+            ]
+            connect(m, compact.o, ring.i)
+            return self.engine_busy | self.h.valid
+        records, starves = RecordCollector(self._identity.config), Signal()
+        m.submodules.records = ResetInserter(hello)(records)
+        m.d.comb += [
+            starves.eq(full & self.x.ready & ~x.valid & executor.awaiting),
+            self.run.eq(~full | (records.done & ~starves)),
+            self.x.valid.eq(x.valid & (full | compact.room)),
+            x.ready.eq(self.x.ready & Mux(full, self.run, compact.room)),
+            self.h.ready.eq(Mux(full, records.h.ready, compact.h.ready)),
+            records.step.eq(full & self.run),
+            records.stamp.eq(full & executor.stamp & x.valid & self.x.ready),
+            records.outcome_valid.eq(full & self.outcome_valid),
+            records.outcome_skipped.eq(self.outcome_skipped),
+            records.event_valid.eq(full & self.event_valid),
+            records.event.eq(self.event),
+            records.h.payload.eq(self.h.payload),
+            records.h.valid.eq(full & self.h.valid),
+            ring.i.payload.eq(Mux(full, records.o.payload, compact.o.payload)),
+            ring.i.valid.eq(Mux(full, records.o.valid, compact.o.valid)),
+            records.o.ready.eq(ring.i.ready),
+            compact.o.ready.eq(ring.i.ready & ~full),
+        ]
+        return ((self.engine_busy | self.h.valid) & ~starves) | ~records.done

@@ -1,0 +1,134 @@
+"""Receiver: bytes of the serial port to frames in a buffer, as golden/link_map.py describes them."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import crc, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from lstmith.golden.link_identity import IDENTITY_BYTES
+from lstmith.golden.link_map import CRC_BYTES, FRAME_BYTES, FRAME_BYTES_MIN, Command
+
+#: Buffers, each of which holds a frame: one is received while the other is executed.
+BUFFERS = 2
+BUFFER_BYTES = 256
+#: A buffer's first byte is the address behind its frame's body; then come sequence, command and body.
+FRAME_START = 1
+#: Where half of the identity lies in each buffer; frames do not reach it.
+TAIL = BUFFER_BYTES - IDENTITY_BYTES // BUFFERS
+
+
+class FrameReceiver(wiring.Component):
+    """Decodes COBS, checks the CRC and keeps what is right; everything else leaves no trace.
+
+    A frame whose CRC is right is in the buffer when its zero byte has come, or, if it is a HELLO, strobes
+    ``hello``, whether there is a free buffer or not. A frame that comes when there is none is lost.
+
+    Parameters
+    ----------
+    identity : bytes
+        ``IDENTITY_BYTES`` bytes behind the frames: half of them at ``TAIL`` of each buffer.
+
+    Members
+    -------
+    data, valid, error
+        From the serial port; bytes are at least 12 cycles apart.
+    hello
+        For one cycle; both buffers are free afterwards.
+    sequence
+        Of the HELLO.
+    full
+        Per buffer: holds a frame.
+    release
+        Frees a buffer.
+    r_addr, r_data
+        Read port: buffer as the upper bit; the byte one cycle later.
+    """
+
+    def __init__(self, identity: bytes):
+        if len(identity) != IDENTITY_BYTES or TAIL < FRAME_BYTES:
+            raise ValueError(f"Identity must have {IDENTITY_BYTES} bytes, not {len(identity)}")
+        self._identity = identity
+        super().__init__(
+            {
+                "data": In(8),
+                "valid": In(1),
+                "error": In(1),
+                "hello": Out(1),
+                "sequence": Out(8),
+                "full": Out(BUFFERS),
+                "release": In(BUFFERS),
+                "r_addr": In(9),
+                "r_data": Out(8),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        half = IDENTITY_BYTES // BUFFERS
+        content = b"".join(
+            bytes(TAIL) + self._identity[start : start + half] for start in range(0, IDENTITY_BYTES, half)
+        )
+        m.submodules.memory = memory = Memory(shape=8, depth=BUFFERS * BUFFER_BYTES, init=content)
+        write, read = memory.write_port(), memory.read_port()
+        m.submodules.check = check = crc.catalog.CRC32_ISO_HDLC(data_width=1).create()
+        m.d.comb += [read.addr.eq(self.r_addr), read.en.eq(1), self.r_data.eq(read.data)]
+
+        # COBS: a code byte says how many bytes lie before the next zero, which it stands for.
+        left, begun, bad = Signal(8), Signal(), Signal()
+        place, buffer, kept = Signal(8, init=FRAME_START), Signal(), Signal()
+        is_code, ends = left == 0, Signal()
+        decoded, pushes = Signal(8), Signal()
+        m.d.comb += [
+            ends.eq(self.valid & (self.data == 0)),
+            pushes.eq(self.valid & ~ends & (begun | ~is_code)),
+            decoded.eq(Mux(is_code, 0, self.data)),
+        ]
+        free = ~self.full.bit_select(buffer, 1)
+        with m.If(self.valid & ~ends):
+            m.d.sync += [begun.eq(1), left.eq(Mux(is_code, self.data, left) - 1)]
+            with m.If(~begun):
+                m.d.sync += kept.eq(free)
+
+        # The CRC of a byte takes eight of the cycles until the next one.
+        coded, bits = Signal(8), Signal(range(9))
+        with m.If(pushes):
+            m.d.sync += [coded.eq(decoded), bits.eq(8)]
+        with m.Elif(bits != 0):
+            m.d.sync += [coded.eq(coded[1:]), bits.eq(bits - 1)]
+        m.d.comb += [check.data.eq(coded[0]), check.valid.eq(bits != 0), check.start.eq(ends)]
+
+        # The last byte of the longest frame, of its CRC, would already lie in the tail.
+        in_tail = place[5:].all()
+        is_hello = Signal()
+        with m.If(pushes):
+            m.d.sync += place.eq(place + 1)
+            with m.If(in_tail & (place[:5] != 0)):
+                m.d.sync += bad.eq(1)
+            with m.If(place == FRAME_START):
+                m.d.sync += self.sequence.eq(decoded)
+            with m.If(place == FRAME_START + 1):
+                m.d.sync += is_hello.eq(decoded == Command.HELLO)
+        with m.If(self.error):
+            m.d.sync += bad.eq(1)
+
+        least = FRAME_START + FRAME_BYTES_MIN
+        good, taken = Signal(), Signal()
+        m.d.comb += [
+            good.eq(ends & begun & is_code & ~bad & check.match_detected & (place >= least)),
+            self.hello.eq(good & is_hello & (place == least)),
+            taken.eq(good & kept & ~self.hello),
+            # The body's end; pushes and ends never coincide.
+            write.addr.eq(Cat(Mux(ends, 0, place), buffer)),
+            write.data.eq(Mux(ends, place - CRC_BYTES, decoded)),
+            write.en.eq(Mux(ends, taken, pushes & kept & ~in_tail)),
+        ]
+        with m.If(ends):
+            m.d.sync += [left.eq(0), begun.eq(0), bad.eq(0), place.eq(FRAME_START)]
+        m.d.sync += self.full.eq(self.full & ~self.release)
+        with m.If(taken):
+            m.d.sync += [self.full.bit_select(buffer, 1).eq(1), buffer.eq(~buffer)]
+        with m.If(self.hello):
+            m.d.sync += [self.full.eq(0), buffer.eq(0)]
+        return m

@@ -1,0 +1,88 @@
+"""The result ring: 16-bit words in a block memory, until the host releases them."""
+
+from __future__ import annotations
+
+from amaranth.hdl import C, Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from lstmith.golden.link_map import PLACES
+
+
+class ResultRing(wiring.Component):
+    """Words come in, in two cycles each, and are read byte by byte from any place that was not released.
+
+    Parameters
+    ----------
+    words : int
+        A power of two, 2 to half of ``PLACES``.
+
+    Members
+    -------
+    i
+        Words.
+    release, release_place
+        Frees everything before a place; places count words since reset.
+    seek, seek_place
+        Reads on from a place.
+    valid, ready, data
+        There is a word at the reading place; and this is its present byte.
+    next
+        Goes on to the following byte.
+    full
+        No more words can come in.
+    """
+
+    def __init__(self, words: int):
+        if not isinstance(words, int) or not 2 <= words <= PLACES // 2 or words & (words - 1):
+            raise TypeError(f"Ring size must be a power of two up to {PLACES // 2}, not {words!r}")
+        self._bits = words.bit_length() - 1
+        super().__init__(
+            {
+                "i": In(stream.Signature(16)),
+                "release_place": In(16),
+                "release": In(1),
+                "seek_place": In(16),
+                "seek": In(1),
+                "data": Out(8),
+                "valid": Out(1),
+                "ready": Out(1),
+                "next": In(1),
+                "full": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bits = self._bits
+        # Places have one bit more than addresses, which tells a full ring from an empty one; bytes have another.
+        m.submodules.memory = memory = Memory(shape=8, depth=2 << bits, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        written, released, reading = Signal(bits + 1), Signal(bits + 1), Signal(bits + 2)
+        upper, ahead = Signal(), Signal(bits + 1)
+        m.d.comb += [
+            self.full.eq((written[:-1] == released[:-1]) & (written[-1] != released[-1])),
+            write.addr.eq(Cat(upper, written[:-1])),
+            write.data.eq(self.i.payload.word_select(upper, 8)),
+            write.en.eq(self.i.valid & ~self.full),
+            self.i.ready.eq(upper & ~self.full),
+            read.addr.eq(reading),
+            read.en.eq(1),
+            self.data.eq(read.data),
+            # A place beyond the last word looks as if more than the whole ring lay ahead.
+            ahead.eq(written - reading[1:]),
+            self.valid.eq(reading[0] | ((ahead != 0) & ~(ahead[-1] & ahead[:-1].any()))),
+        ]
+        with m.If(write.en):
+            m.d.sync += upper.eq(~upper)
+            with m.If(upper):
+                m.d.sync += written.eq(written + 1)
+        with m.If(self.release):
+            m.d.sync += released.eq(self.release_place)
+        m.d.sync += self.ready.eq(~(self.seek | self.next))
+        with m.If(self.seek):
+            m.d.sync += reading.eq(Cat(C(0, 1), self.seek_place))
+        with m.Elif(self.next):
+            m.d.sync += reading.eq(reading + 1)
+        return m
