@@ -62,6 +62,7 @@ class LinkedCore(wiring.Component):
         connect(m, link.x, engine.x)
         connect(m, engine.h, link.h)
         m.d.comb += [
+            engine.run.eq(link.run),
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
             link.ready.eq(self.ready),
