@@ -11,8 +11,6 @@ READ_LATENCY = 4
 #: Addresses at or above this hold weights: lane in the upper bits, word in the lower.
 WEIGHTS = 1 << 23
 REGION_SHIFT = 20
-#: Address bits that tell control registers apart; the others are not looked at.
-REGISTER_BITS = 5
 
 
 class Region(enum.IntEnum):

@@ -16,19 +16,22 @@ ACTIVATION = 6
 OPEN = 3
 #: From an entry being countable, or a pass being drained, to the fetch that waits for it.
 LOOK = 2
-#: From a value to its entry being visible to the sequencer.
-ENCODE = 5
 #: From the mark of a skipped step to its outcome.
 MARK = 2
 #: From reading the last h to its new list being complete.
-RELOAD_FLUSH = 8
+RELOAD_FLUSH = 9
 #: From the capture of the first layer's first fold to the predictor's verdict.
 PREDICT = 4
 
 
+def encode(config: EngineConfig) -> int:
+    """From a value to its entry being visible to the sequencer."""
+    return 6 if config.pipelined else 5
+
+
 def queue(config: EngineConfig) -> int:
     """From fetching a list entry to firing it: with mixed images an entry's words are only known when it is read."""
-    return 4 if config.mixed else 0
+    return 6 if config.mixed else 0
 
 
 def settle(config: EngineConfig) -> int:
@@ -53,7 +56,7 @@ def drain(config: EngineConfig) -> int:
 
 def input_ready(config: EngineConfig) -> int:
     """From a step's last input to its list being ready, or to the verdict that it is skipped."""
-    return ENCODE + (2 if config.skip else 0)
+    return encode(config) + (2 if config.skip else 0)
 
 
 def input_gap(config: EngineConfig) -> int:
@@ -61,7 +64,7 @@ def input_gap(config: EngineConfig) -> int:
 
     A reference is stored before it is read again; where steps may be skipped, it is known which references hold.
     """
-    return input_ready(config) - 1 if config.skip else 3
+    return input_ready(config) - 1 if config.skip else encode(config) - 2
 
 
 def fetch(config: EngineConfig) -> int:
@@ -113,16 +116,16 @@ def feeder(config: EngineConfig) -> int:
 
 def requantise(config: EngineConfig) -> int:
     """From a row sum to its pre-activation."""
-    return 7 if config.peepholes else 6
+    return 6 + config.pipelined + config.peepholes
 
 
 def cell(config: EngineConfig) -> int:
     """From the last gates of a unit to its h."""
-    return 15 if config.peepholes else 12
+    return 15 if config.peepholes else 12 + config.pipelined
 
 
 def capture_to_visible(config: EngineConfig) -> int:
     """From a fold's capture time to lane 0's unit being visible in the own h list."""
     leave_lane = fire_to_lane(config) + lane(config) + drain(config)
     gates = config.unit_cycles - 1
-    return leave_lane + feeder(config) + requantise(config) + ACTIVATION + gates + cell(config) + ENCODE
+    return leave_lane + feeder(config) + requantise(config) + ACTIVATION + gates + cell(config) + encode(config)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Signal, signed
+from amaranth.hdl import Array, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from lstmith.golden import timing
 from lstmith.golden.config import H_FRAC, PEEP_BITS, Z_BITS, EngineConfig
 
 from .activation import Activation
@@ -16,8 +17,7 @@ from .feeder import rows_layout
 class CellUnit(wiring.Component):
     """``c = f * c + i * g``, ``h = o * tanh(c)``; see ``golden.cell``.
 
-    Latency 12 cycles from a unit's last gates to its h, 15 with peepholes; one unit every
-    ``unit_cycles`` cycles.
+    One unit every ``unit_cycles`` cycles.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class CellUnit(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a unit's last gates to ``h``."""
-        return 15 if self._config.peepholes else 12
+        return timing.cell(self._config)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -110,12 +110,15 @@ class CellUnit(wiring.Component):
         if config.monitor:
             m.d.comb += self.c_before.eq(delayed(m, self.c_old, 3, "c_before"))
 
-        # Stages 4 to 10: tanh(c), with 12 fraction bits in.
+        # From stage 4 on: tanh(c), with 12 fraction bits in.
         m.submodules.squash = squash = Activation()
         argument = Signal(signed(Z_BITS))
-        m.d.sync += argument.eq(saturated(m, (c_new << 8) >> (self.c_frac - 4)[:4], Z_BITS, "argument_limited"))
+        scaled: Value = (c_new << 8) >> (self.c_frac - 4)[:4]
+        if config.pipelined:
+            scaled = delayed(m, scaled, 1, "scaled").as_signed()
+        m.d.sync += argument.eq(saturated(m, scaled, Z_BITS, "argument_limited"))
         m.d.comb += [squash.z.eq(argument), squash.is_tanh.eq(1)]
-        to_squashed = 1 + squash.latency
+        to_squashed = 1 + config.pipelined + squash.latency
         squashed, gate_o_late = (
             squash.y,
             delayed_long(m, gate_o, 3 + to_squashed, "gate_o", config.family),
@@ -123,8 +126,8 @@ class CellUnit(wiring.Component):
         late = to_squashed
         if config.peepholes:
             gate_o_late = self._elaborate_output_peephole(m, c_new, unit)
-            late = to_squashed + 3
-            squashed = delayed(m, squashed, 3, "squashed").as_signed()
+            late = 4 + squash.latency
+            squashed = delayed(m, squashed, late - to_squashed, "squashed").as_signed()
 
         # The last two stages: h.
         product = Signal(signed(32), reset_less=True)

@@ -17,7 +17,7 @@ from lstmith.golden.config import (
     bits_for,
 )
 from lstmith.golden.image import Image
-from lstmith.golden.memory_map import IDENTITY, REGION_SHIFT, REGISTER_BITS, Region, Register
+from lstmith.golden.memory_map import IDENTITY, REGION_SHIFT, Region, Register
 from lstmith.golden.quantised import PREDICTOR_SUM_BITS
 
 from .arith import delayed
@@ -104,20 +104,20 @@ class Control(wiring.Component):
         m = Module()
         config = self._config
         address, value = Signal.like(self.bus.addr), Signal(32)
-        write, read = Signal(), Signal()
-        m.d.sync += [
-            address.eq(self.bus.addr),
-            value.eq(self.bus.w_data),
-            write.eq(self.bus.w_en),
-            read.eq(self.bus.r_en),
-        ]
-        weights = address[-1]
-        region = address[REGION_SHIFT:-1]
+        m.d.sync += [address.eq(self.bus.addr), value.eq(self.bus.w_data)]
         m.d.comb += [self.index.eq(address[:REGION_SHIFT]), self.data.eq(value)]
 
-        def accesses(which: Region, strobe: Signal) -> object:
-            return strobe & ~weights & (region == which)
+        def accesses(which: Region, strobe: Signal) -> Signal:
+            """Decoded before the register, beside the address."""
+            direction = "write" if strobe is self.bus.w_en else "read"
+            found = Signal(name=f"{direction}_{which.name.lower()}")
+            region = self.bus.addr[REGION_SHIFT:]
+            m.d.sync += found.eq(strobe & (region == which))
+            return found
 
+        write, read = self.bus.w_en, self.bus.r_en
+        weight_write = Signal()
+        m.d.sync += weight_write.eq(write & self.bus.addr[-1])
         row_upper = self.index[0]
         half_row = Signal(data.StructLayout({"mantissa": MANTISSA_BITS, "shift": SHIFT_BITS}))
         row_access = accesses(Region.ROWS, write)
@@ -125,7 +125,7 @@ class Control(wiring.Component):
             m.d.sync += half_row.eq(value)
         peep_access = accesses(Region.PEEPHOLES, write)
         m.d.comb += [
-            self.weight_write.eq(write & weights),
+            self.weight_write.eq(weight_write),
             self.weight_address.eq(address),
             self.weight_lane.eq(address[config.address_bits : -1]),
             self.program_write.eq(accesses(Region.PROGRAM, write)),
@@ -145,7 +145,7 @@ class Control(wiring.Component):
             self.hidden_read.eq(accesses(Region.HIDDEN, read)),
             self.hidden_write.eq(accesses(Region.HIDDEN, write)),
         ]
-        self._elaborate_registers(m, accesses(Region.CONTROL, write), value)
+        self._elaborate_registers(m, value)
 
         # Reads: memories take two cycles; registers wait for them.
         counts = {
@@ -159,7 +159,9 @@ class Control(wiring.Component):
             Register.RESTARTS: self.restarts,
         }
         register_value = Signal(32)
-        with m.Switch(self.index[:REGISTER_BITS]):
+        number, beyond = self.index[: bits_for(max(Register) + 1)], Signal()
+        m.d.sync += beyond.eq(self.bus.addr[len(number) : REGION_SHIFT].any())
+        with m.Switch(number):
             with m.Case(Register.IDENTITY):
                 m.d.sync += register_value.eq(IDENTITY)
             with m.Case(Register.STATUS):
@@ -171,8 +173,10 @@ class Control(wiring.Component):
                     m.d.sync += register_value.eq(counter)
             with m.Default():
                 m.d.sync += register_value.eq(0)
+        with m.If(beyond):
+            m.d.sync += register_value.eq(0)
         register_value = delayed(m, register_value, 1, "register_value")
-        region_before = delayed(m, region, 2, "region")
+        region_before = delayed(m, address[REGION_SHIFT:], 2, "region")
         with m.If(region_before == Region.CELL):
             m.d.sync += self.bus.r_data.eq(self.cell_value.as_signed())
         with m.Elif(region_before == Region.HIDDEN):
@@ -181,7 +185,7 @@ class Control(wiring.Component):
             m.d.sync += self.bus.r_data.eq(register_value)
         return m
 
-    def _elaborate_registers(self, m: Module, write: object, value: Signal) -> None:
+    def _elaborate_registers(self, m: Module, value: Signal) -> None:
         initial = self._image.registers if self._image else {}
         packed_layout = data.StructLayout({"shift": 4, "exponent": 3, "unsigned": 1, "mode": unsigned(2)})
         emit_all = Signal()
@@ -192,26 +196,22 @@ class Control(wiring.Component):
         change = Signal(24, init=initial.get(Register.SKIP_CHANGE, 0))
         rule = Signal(5, init=initial.get(Register.SKIP_RULE, 0))
         threshold = Signal(24, init=initial.get(Register.SKIP_THRESHOLD, 0))
-        with m.If(write):
-            with m.Switch(self.index[:REGISTER_BITS]):
-                with m.Case(Register.OUTPUT_ALL):
-                    m.d.sync += emit_all.eq(value)
-                with m.Case(Register.X_INPUTS):
-                    m.d.sync += inputs.eq(value)
-                with m.Case(Register.X_GRID):
-                    m.d.sync += packed.eq(value)
-                with m.Case(Register.X_THETA):
-                    m.d.sync += theta.eq(value)
-                with m.Case(Register.LOAD):
-                    m.d.comb += [self.load_begin.eq(value != 0), self.load_end.eq(value == 0)]
-                with m.Case(Register.X_TAU):
-                    m.d.sync += tau.eq(value)
-                with m.Case(Register.SKIP_CHANGE):
-                    m.d.sync += change.eq(value)
-                with m.Case(Register.SKIP_RULE):
-                    m.d.sync += rule.eq(value)
-                with m.Case(Register.SKIP_THRESHOLD):
-                    m.d.sync += threshold.eq(value)
+        targets = {
+            Register.OUTPUT_ALL: emit_all,
+            Register.X_INPUTS: inputs,
+            Register.X_GRID: packed,
+            Register.X_THETA: theta,
+            Register.X_TAU: tau,
+            Register.SKIP_CHANGE: change,
+            Register.SKIP_RULE: rule,
+            Register.SKIP_THRESHOLD: threshold,
+        }
+        for register, target in targets.items():
+            with m.If(self._writes(m, register)):
+                m.d.sync += target.eq(value)
+        loads, begins = self._writes(m, Register.LOAD), Signal()
+        m.d.sync += begins.eq(self.bus.w_data.any())
+        m.d.comb += [self.load_begin.eq(loads & begins), self.load_end.eq(loads & ~begins)]
         fields = data.View(packed_layout, packed)
         m.d.comb += [
             self.load_layer.eq(value[:8] - 1),
@@ -230,3 +230,9 @@ class Control(wiring.Component):
             self.skip.predictor.eq(rule[4]),
             self.threshold.eq(threshold.as_signed()),
         ]
+
+    def _writes(self, m: Module, register: Register) -> Signal:
+        """A control register is written; decoded before the address is."""
+        found = Signal(name=f"writes_{register.name.lower()}")
+        m.d.sync += found.eq(self.bus.w_en & (self.bus.addr == register))
+        return found

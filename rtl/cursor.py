@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, unsigned
-from amaranth.lib import wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.golden.config import EngineConfig, bits_for
@@ -66,33 +66,37 @@ class Cursor(wiring.Component):
         a_count = self.a_count
         b_count, whole = Signal.like(self.b_count), Signal()
         m.d.sync += [b_count.eq(self.b_count), whole.eq(self.b_whole)]
-
-        # Of the entry here; all of b are of the same age.
-        a_none, a_last = Signal(), Signal()
-        b_some, b_more, b_last, b_whole = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += self.empty.eq(a_none & b_whole & ~b_some)
-        known_b = b_more | (b_whole & (b_last | self.empty))
-        known_a = ~a_last | b_some | b_whole
-        wait = Signal(range(OPEN))
-        m.d.comb += [
-            self.ready.eq((wait == 0) & ((self.in_b & known_b) | (~self.in_b & known_a))),
-            self.last.eq(b_whole & ((self.in_b & (b_last | self.empty)) | (~self.in_b & a_last & ~b_some))),
-        ]
-
+        a_none, wait = Signal(), Signal(range(OPEN))
         after, after_that = Signal(len(a_count) + 1, init=1), Signal(len(a_count) + 1, init=2)
-        ends_segment = self.last | (~self.in_b & a_last)
+
+        # What is known of the entry here, of the next one in its segment, and of the first one of the segment after it.
+        known, turns = Signal(), Signal()
+        ends_segment = self.last | turns
+        b_follows = ~self.last | a_none
+        here, following, first = (
+            self._look(m, name, in_b, place, b_count, whole, a_none)
+            for name, in_b, place in (
+                ("here", Mux(wait != 0, a_none, self.in_b), after),
+                ("following", self.in_b, after_that),
+                ("first", b_follows, Const(1, len(after))),
+            )
+        )
         at_start = self.fetches & ends_segment
-        m.d.sync += [a_none.eq(a_count == 0), b_some.eq(b_count != 0), b_whole.eq(whole)]
+        state = Signal(data.StructLayout({"known": 1, "last": 1, "turns": 1, "empty": 1}))
         with m.If(at_start):
-            m.d.sync += [a_last.eq(a_count == 1), b_more.eq(b_count > 1), b_last.eq(b_count == 1)]
+            m.d.sync += state.eq(first)
         with m.Elif(self.fetches):
-            m.d.sync += [
-                a_last.eq(a_count == after_that),
-                b_more.eq(b_count > after_that),
-                b_last.eq(b_count == after_that),
-            ]
+            m.d.sync += state.eq(following)
         with m.Else():
-            m.d.sync += [a_last.eq(a_count == after), b_more.eq(b_count > after), b_last.eq(b_count == after)]
+            m.d.sync += state.eq(here)
+        m.d.sync += a_none.eq(a_count == 0)
+        m.d.comb += [
+            known.eq(state.known),
+            turns.eq(state.turns),
+            self.last.eq(state.last),
+            self.empty.eq(state.empty),
+            self.ready.eq(known & (wait == 0)),
+        ]
 
         with m.If(self.fetches):
             m.d.sync += [self.place.eq(after), after.eq(after_that), after_that.eq(after_that + 1)]
@@ -100,9 +104,27 @@ class Cursor(wiring.Component):
         with m.If(self.begins | at_start):
             m.d.sync += [self.place.eq(0), after.eq(1), after_that.eq(2)]
         with m.If(at_start):
-            m.d.sync += self.in_b.eq(~self.last | a_none)
+            m.d.sync += self.in_b.eq(b_follows)
         with m.If(wait != 0):
             m.d.sync += [wait.eq(wait - 1), self.in_b.eq(a_none), self.opens.eq(1)]
         with m.If(self.begins):
             m.d.sync += wait.eq(OPEN - 1)
         return m
+
+    def _look(
+        self, m: Module, name: str, in_b: Value, after: Value, b_count: Signal, whole: Signal, a_none: Signal
+    ) -> Value:
+        """Of an entry of a segment and the place after it: known, last of the fold, turns from a to b, empty."""
+        some, more, b_last, a_last, empty = (
+            Signal(name=f"{name}_{part}") for part in ("some", "more", "b_last", "a_last", "empty")
+        )
+        m.d.comb += [
+            some.eq(b_count != 0),
+            more.eq(b_count > after),
+            b_last.eq(b_count == after),
+            a_last.eq(self.a_count == after),
+            empty.eq(a_none & whole & ~some),
+        ]
+        known = Mux(in_b, more | (whole & (b_last | empty)), ~a_last | some | whole)
+        last = whole & Mux(in_b, b_last | empty, a_last & ~some)
+        return Cat(known, last, ~in_b & a_last, empty)

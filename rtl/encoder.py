@@ -1,11 +1,12 @@
 """Encoder: a stream of 16-bit values to the list entries that count."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.golden.config import EngineConfig, bits_for
 from lstmith.golden.policy import Mode
+from lstmith.golden.timing import encode
 
 from .arith import delayed
 from .ram import Ram
@@ -37,8 +38,8 @@ DELTA, RESTART = 0, 1
 class Encoder(wiring.Component):
     """Rounds a value to its grid, compares it with its reference and offers it to the lists.
 
-    Latency 4 cycles, throughput one value per cycle. The same reference must not return within
-    four cycles. With mixed images a value is a candidate for two lists, the delta list (what changed)
+    Throughput one value per cycle. The same reference must not return within ``latency``
+    cycles. With mixed images a value is a candidate for two lists, the delta list (what changed)
     and the restart list (what is not zero); else for one, which the mode chooses.
 
     Parameters
@@ -81,7 +82,7 @@ class Encoder(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a value to its candidates."""
-        return 4
+        return encode(self._config) - 1
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -147,9 +148,8 @@ class Encoder(wiring.Component):
         value = delayed(m, value, 1, "value_2").as_signed()
         tag = delayed(m, tag, 1, "tag_2")
 
-        # Stage 4: the change, and whether it counts. What the sums hold follows what was listed.
+        # Stage 4: the change, and whether it counts.
         reference, change, moved = Signal(signed(16)), Signal(signed(17)), Signal()
-        follows = Signal(signed(16))
         m.d.comb += [
             reference.eq(Mux(forget, 0, references.r_data)),
             change.eq(value - reference),
@@ -160,7 +160,32 @@ class Encoder(wiring.Component):
         if not self._config.mixed:
             moves = Signal(signed(17))
             m.d.comb += moves.eq(value - references.r_data)
-        stored = Signal(signed(16))
+        if self._config.pipelined:
+            reference, change, moves, value = (
+                delayed(m, signal, 1, name).as_signed()
+                for signal, name in (
+                    (reference, "reference"),
+                    (change, "change"),
+                    (moves, "moves"),
+                    (value, "value_3"),
+                )
+            )
+            moved, dense, valid, index, exponent, tau, restart_tau, tag = (
+                delayed(m, signal, 1, name)
+                for signal, name in (
+                    (moved, "moved"),
+                    (dense, "dense"),
+                    (valid, "valid_3"),
+                    (index, "index_3"),
+                    (exponent, "exponent_3"),
+                    (tau, "tau_3"),
+                    (restart_tau, "restart_tau_3"),
+                    (tag, "tag_3"),
+                )
+            )
+
+        # The last stage: what each list holds of it. What the sums hold follows what was listed.
+        stored, follows = Signal(signed(16)), Signal(signed(16))
         m.d.sync += [
             self.o_valid.eq(valid),
             self.o_tag.eq(tag),
@@ -190,6 +215,6 @@ class Encoder(wiring.Component):
         return m
 
 
-def _within(operand: Signal, tau: Signal) -> object:
+def _within(operand: Value, tau: Value) -> object:
     """Whether an operand is small enough for the lower image; a threshold of zero means none is."""
     return (tau != 0) & (operand <= tau) & (operand >= -tau)

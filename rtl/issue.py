@@ -94,21 +94,49 @@ class Issue(wiring.Component):
             }
         )
 
+    @property
+    def queue_latency(self) -> int:
+        """Cycles from ``fetch`` to firing an entry that finds the queue empty; with mixed images."""
+        # Read, placed, written to the queue, and out of it.
+        return READ + 3
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
 
-        # Stages 1 and 2: the entry is read; place its first word.
+        # Stages 1 and 2: the entry is read.
         fetch = Signal(fetch_layout(config))
         m.d.comb += fetch.eq(delayed(m, self.fetch.as_value(), READ, "fetch"))
         valid = delayed(m, self.fetch_valid, READ, "fetch_valid")
-        column = Mux(fetch.from_x, self.x_entry.column, self.h_entry.column)
-        operand = Signal(signed(config.operand_width))
-        m.d.comb += operand.eq(Mux(fetch.from_x, self.x_entry.operand, self.h_entry.operand))
+        columns = bits_for(max(config.inputs, config.units))
+        entry = Signal(data.StructLayout({"column": columns, "low": 1, "operand": signed(config.operand_width)}))
+        m.d.comb += entry.operand.eq(Mux(fetch.from_x, self.x_entry.operand, self.h_entry.operand))
+        m.d.comb += entry.column.eq(Mux(fetch.from_x, self.x_entry.column, self.h_entry.column))
+        if config.mixed:
+            m.d.comb += entry.low.eq(Mux(fetch.from_x, self.x_entry.low, self.h_entry.low))
+        m.d.comb += [
+            self.row_valid.eq(valid & fetch.counts),
+            self.row_entry.column.eq(
+                Mux(fetch.from_x, self.x_entry.column, self.h_entry.column + (1 << bits_for(config.inputs)))
+            ),
+            self.row_entry.operand.eq(entry.operand),
+            self.row_entry.empty.eq(fetch.empty),
+            self.row_entry.clears.eq(fetch.opens & fetch.clears),
+        ]
+        if config.mixed:
+            # Towards the queue there is time.
+            held_fetch, held_entry = Signal.like(fetch), Signal.like(entry)
+            m.d.comb += [
+                held_fetch.eq(delayed(m, fetch.as_value(), 1, "fetch_held")),
+                held_entry.eq(delayed(m, entry.as_value(), 1, "entry_held")),
+            ]
+            fetch, entry, valid = held_fetch, held_entry, delayed(m, valid, 1, "valid_held")
+
+        # Place its first word.
         read = Signal(work_layout(config))
         m.d.comb += [
-            read.address.eq(fetch.base + (column << fetch.precision)),
-            read.operand.eq(Mux(fetch.empty, 0, operand)),
+            read.address.eq(fetch.base + (entry.column << fetch.precision)),
+            read.operand.eq(Mux(fetch.empty, 0, entry.operand)),
             read.precision.eq(fetch.precision),
             read.last.eq(fetch.last),
             read.fold.first.eq(fetch.first_fold),
@@ -118,24 +146,15 @@ class Issue(wiring.Component):
             read.frees.eq(fetch.frees),
             read.parity.eq(fetch.parity),
         ]
-        m.d.comb += [
-            self.row_valid.eq(valid & fetch.counts),
-            self.row_entry.column.eq(
-                Mux(fetch.from_x, self.x_entry.column, self.h_entry.column + (1 << bits_for(config.inputs)))
-            ),
-            self.row_entry.operand.eq(operand),
-            self.row_entry.empty.eq(fetch.empty),
-            self.row_entry.clears.eq(fetch.opens & fetch.clears),
-        ]
         work = read
         if config.monitor:
             m.d.comb += read.fold.shift.eq(fetch.shift)
         if config.mixed:
-            low = Mux(fetch.from_x, self.x_entry.low, self.h_entry.low) & ~fetch.lowered & ~fetch.empty
-            with m.If(low):
+            operand = entry.operand
+            with m.If(entry.low & ~fetch.lowered & ~fetch.empty):
                 # The lower image's weights count k times as much: its operands are small, so they carry the factor.
                 m.d.comb += [
-                    read.address.eq(fetch.low_base + (column << fetch.low)),
+                    read.address.eq(fetch.low_base + (entry.column << fetch.low)),
                     read.operand.eq(Mux(fetch.precision == PRECISIONS.index(16), operand << 8, operand << 4)),
                     read.precision.eq(fetch.low),
                 ]
@@ -192,20 +211,21 @@ class Issue(wiring.Component):
         layout = work_layout(config)
         m.submodules.queue = queue = SyncFIFO(width=layout.size, depth=QUEUE)
         m.submodules.pace = pace = Pace(config)
-        head = Signal(layout)
+        head, waits = Signal(layout, reset_less=True), Signal()
         m.d.comb += [
             queue.w_data.eq(read),
             queue.w_en.eq(valid),
-            head.eq(queue.r_data),
-            pace.valid.eq(queue.r_rdy),
+            pace.valid.eq(waits),
             pace.precision.eq(head.precision),
             pace.last.eq(head.last),
             pace.lanes.eq(head.fold.lanes),
             pace.emits.eq(head.emits),
             pace.popped.eq(self.popped),
-            queue.r_en.eq(pace.fires),
+            queue.r_en.eq(pace.fires | ~waits),
             self.fired.eq(pace.fires),
         ]
+        with m.If(queue.r_en):
+            m.d.sync += [head.eq(queue.r_data), waits.eq(queue.r_rdy)]
         with m.If(pace.fires & head.frees):
             m.d.comb += self.release.eq(1 << head.parity)
         return head, pace.fires

@@ -49,18 +49,15 @@ class Pace(wiring.Component):
         gap, capturing = Signal(2), Signal(3)
         spacing = Signal(range(config.unit_cycles * config.lanes + 4))
         outstanding = Signal(range(config.out_depth + 1))
-        room, is_4bit = Signal(), Signal()
+        room, spaced, is_4bit = Signal(), Signal(init=1), Signal()
         m.d.comb += [
             is_4bit.eq(self.precision == 0),
             self.fires.eq(
-                self.valid
-                & (gap == 0)
-                & ~(is_4bit & (capturing != 0))
-                & (~self.last | ((spacing == 0) & (room | ~self.emits)))
+                self.valid & (gap == 0) & ~(is_4bit & (capturing != 0)) & (~self.last | (spaced & (room | ~self.emits)))
             ),
         ]
-        # One-cycle-old is recent enough: a fold reserves its places long before the next one ends.
-        m.d.sync += room.eq(outstanding <= config.out_depth - config.lanes)
+        # Two cycles old is recent enough: only the folds of a single lane may end so soon after each other.
+        m.d.sync += [room.eq(outstanding <= config.out_depth - max(config.lanes, 2)), spaced.eq(spacing <= 1)]
 
         for counter in (gap, capturing, spacing):
             with m.If(counter != 0):
@@ -75,7 +72,11 @@ class Pace(wiring.Component):
                     capturing.eq(Mux(is_4bit, fold_gap(1, 1), words + 1) - 1),
                     # Capture is words - 1 (at least 1) cycles from now; the next may follow when the lanes have left.
                     spacing.eq(config.unit_cycles * (self.lanes + 1) + Mux(self.precision == 2, 3, 1) - 2),
+                    spaced.eq(0),
                 ]
-        reserved = Mux(self.fires & self.last & self.emits, self.lanes + 1, 0)
-        m.d.sync += outstanding.eq(outstanding + reserved - self.popped)
+        reserved = Signal(range(config.lanes + 1))
+        m.d.sync += [
+            reserved.eq(Mux(self.fires & self.last & self.emits, self.lanes + 1, 0)),
+            outstanding.eq(outstanding + reserved - self.popped),
+        ]
         return m

@@ -13,6 +13,7 @@ from lstmith.golden.config import (
     Z_BITS,
     EngineConfig,
 )
+from lstmith.golden.timing import requantise
 
 from .arith import delayed, saturated
 
@@ -28,7 +29,7 @@ class RowParameters(data.Struct):
 class Requantiser(wiring.Component):
     """``z = sat17(((((2 * sat(P << 8 >> shift) + 1) * mantissa >> s - 1) + bias + peephole) >> 1)``.
 
-    Latency 6 cycles, 7 with peepholes; throughput one row per cycle.
+    Throughput one row per cycle.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ class Requantiser(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a sum to ``z``."""
-        return 7 if self._config.peepholes else 6
+        return requantise(self._config)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -90,29 +91,33 @@ class Requantiser(wiring.Component):
             coarse.eq(widened >> Cat(Const(0, 3), row.shift[3:])),
             fine_shift.eq(row.shift[:3]),
         ]
-        m.d.comb += fine.eq(coarse >> fine_shift)
+        late = 4 if config.pipelined else 3  # cycles to the product
+        if config.pipelined:
+            m.d.sync += fine.eq(coarse >> fine_shift)
+        else:
+            m.d.comb += fine.eq(coarse >> fine_shift)
         floor = saturated(m, fine, config.requant_width - 1, "floor")
         operand = Signal(signed(config.requant_width), reset_less=True)
         m.d.sync += operand.eq(Cat(Const(1, 1), floor))
 
-        mantissa = delayed(m, row.mantissa, 2, "mantissa")
+        mantissa = delayed(m, row.mantissa, late - 1, "mantissa")
         factor = Signal(signed(MANTISSA_BITS + 1))
         m.d.comb += factor.eq(mantissa)
         product = Signal(signed(config.requant_width + MANTISSA_BITS), reset_less=True)
         m.d.sync += product.eq(operand * factor)
 
         bias = Signal(signed(BIAS_BITS))
-        m.d.comb += bias.eq(delayed(m, row.bias, 3, "bias").as_signed())
+        m.d.comb += bias.eq(delayed(m, row.bias, late, "bias").as_signed())
         total = Signal(signed(24))
         m.d.sync += total.eq((product >> (config.requant_shift - 1)) + bias)
         if config.peepholes:
             # Beside the scale: peep * c, shifted.
-            weight, c = delayed(m, self.peep, 3, "peep"), delayed(m, self.c, 3, "c")
+            weight, c = delayed(m, self.peep, late, "peep"), delayed(m, self.c, late, "c")
             peep_product = Signal(signed(PEEP_BITS + config.c_width))
             shifted = Signal(signed(PEEP_BITS + config.c_width))
             m.d.sync += [
                 peep_product.eq(weight.as_signed() * c.as_signed()),
-                shifted.eq(peep_product >> delayed(m, self.peep_shift, 4, "peep_shift")),
+                shifted.eq(peep_product >> delayed(m, self.peep_shift, late + 1, "peep_shift")),
             ]
             summed = Signal(signed(PEEP_BITS + config.c_width + 1))
             m.d.sync += summed.eq(total + shifted)

@@ -229,7 +229,7 @@ def _feedback_check(rng: np.random.Generator, *, mixed: bool) -> Check:
         before = np.zeros_like(reference) if start else reference
         reference = follow(_grid(shift, 0, unsigned=False).apply(h), before, Mode.DELTA, theta, exact=False)
         entries = _entries(before, reference, 0, taus, values=False, mixed=mixed)
-        visible = [int(at[column]) + timing.ENCODE for column, _, _ in entries[0]]
+        visible = [int(at[column]) + timing.encode(config) for column, _, _ in entries[0]]
         read_at = [int(at[-1]) + 10 + which * units + np.arange(units) for which in range(len(entries))]
         for which, read in enumerate(read_at):
             sheet.put("r_addr", read, np.arange(units) + ((step % 2 ^ 1) << config.unit_bits))
@@ -238,7 +238,7 @@ def _feedback_check(rng: np.random.Generator, *, mixed: bool) -> Check:
         cycle = end
 
     def verify(outputs: Table) -> None:
-        drained = [last + timing.ENCODE - 1 for last, *_ in expected]
+        drained = [last + timing.encode(config) - 1 for last, *_ in expected]
         assert_equal("drained", np.flatnonzero(outputs["drained"]), drained)
         for (last, visible, entries, read_at), end in zip(expected, drained, strict=True):
             grown = outputs["lengths.0.0.count"]

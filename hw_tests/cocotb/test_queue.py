@@ -27,6 +27,7 @@ class Array:
     #: Places taken in the output queue, by the cycle after which they count.
     outstanding: int = 0
     before: int = 0
+    reserved: int = 0
     full: int = field(default=0, init=False)  # cycles in which the queue alone held an entry up
 
     def takes(self, cycle: int, words: int, last: bool, lanes: int, emits: bool) -> bool:
@@ -40,8 +41,8 @@ class Array:
                 earliest = max(earliest, end + apart)
         if cycle < earliest:
             return False
-        # The room is that of the cycle before.
-        room = self.before <= self.config.out_depth - self.config.lanes
+        # The room is that of the cycle before, and places count a cycle after they are reserved.
+        room = self.before <= self.config.out_depth - max(self.config.lanes, 2)
         if last and emits and not room:
             self.full += 1
             return False
@@ -56,7 +57,8 @@ class Array:
     def pass_on(self, reserved: int, popped: int) -> None:
         """The cycle ends."""
         self.before = self.outstanding
-        self.outstanding += reserved - popped
+        self.outstanding += self.reserved - popped
+        self.reserved = reserved
 
 
 def _pops(rng: np.random.Generator, cycle: int, array: Array) -> int:
@@ -109,7 +111,7 @@ def _issue_check(rng: np.random.Generator, *, monitor: bool) -> Check:
         mixed=True,
         monitor=monitor,
     )
-    sheet, array = Sheet(4000), Array(config)
+    unit, sheet, array = Issue(config), Sheet(4000), Array(config)
     waiting: list[tuple[int, dict[str, Any]]] = []  # with the cycle in which an entry reaches the queue
     fires: list[int] = []
     slots: list[tuple[int, int, int, int, int]] = []
@@ -119,8 +121,7 @@ def _issue_check(rng: np.random.Generator, *, monitor: bool) -> Check:
     longest = 0
     for cycle in range(sheet.cycles - 100):
         if len(waiting) < QUEUE and rng.random() < (0.95 if cycle // 300 % 2 else 0.3):
-            # It left the sequencer a cycle after it was fetched.
-            waiting.append((cycle + timing.queue(config) - 1, _fetched(rng, config, sheet, cycle, rows)))
+            waiting.append((cycle + unit.queue_latency, _fetched(rng, config, sheet, cycle, rows)))
         longest = max(longest, len(waiting))
         popped, reserved = _pops(rng, cycle, array), 0
         if waiting and waiting[0][0] <= cycle:
@@ -168,7 +169,7 @@ def _issue_check(rng: np.random.Generator, *, monitor: bool) -> Check:
         for name, want in zip(("column", "operand", "empty", "clears"), columns, strict=True):
             assert_equal(f"row_entry.{name}", outputs[f"row_entry.{name}"][cycles], want)
 
-    return Check(Issue(config), sheet.table, verify)
+    return Check(unit, sheet.table, verify)
 
 
 def _fetched(

@@ -65,7 +65,7 @@ def _issue_check(rng: np.random.Generator, *, mixed: bool) -> Check:
     unit, sheet = Issue(config), Sheet(3000)
     cycle, slots, folds = 4, [], []
     # With mixed images entries pass a queue, which is empty here.
-    late = READ + 1 + (1 if mixed else 0)
+    late = 1 + (unit.queue_latency if mixed else READ)
     while cycle < sheet.cycles - 100:
         precision, last, from_x = int(rng.integers(3)), bool(rng.random() < 0.2), bool(rng.random() < 0.5)
         empty = bool(rng.random() < 0.05)

@@ -197,7 +197,7 @@ def _stack_check(rng: np.random.Generator, *, mixed: bool) -> Check:
                 sheet.put("h_unit", at, fields["unit_base"] + np.arange(size))
                 sheet.put("h_last", at[-1], 1)
                 # The second turn of the last h ends the pass.
-                done = int(at[-1]) + timing.ENCODE
+                done = int(at[-1]) + timing.encode(config)
                 drained.append(done)
                 found = [lists_of(layer, kind, h, start=start, exact=exact and kind == 1) for kind in range(2)]
                 half = 1 - parity

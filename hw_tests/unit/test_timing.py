@@ -48,7 +48,7 @@ def test_latencies(ways: int, peepholes: bool, layers: int) -> None:
     assert _elaborated(CellUnit(config)).latency == timing.cell(config)
     assert _elaborated(Feeder(config, array.latency)).latency == timing.feeder(config)
     # An entry is stored in the cycle after it is known.
-    assert _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}))).latency + 1 == timing.ENCODE
+    assert _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}))).latency + 1 == timing.encode(config)
     assert _elaborated(ProgramStore(config)).fetch_latency == timing.fetch(config)
     assert _elaborated(Feedback(config)).kinds == timing.kinds(config)
 
@@ -66,9 +66,10 @@ def test_latencies_with_everything(masks: int, layers: int) -> None:
     assert _elaborated(Feedback(config)).kinds == timing.kinds(config)
     for banks in (False, True):
         encoder = _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}), banks=banks))
-        assert encoder.latency + 1 == timing.ENCODE
+        assert encoder.latency + 1 == timing.encode(config)
+    issue = _elaborated(Issue(config))
     # From the fetch into the queue, and out of it the first slot; with one image the slot follows reading at once.
-    assert (timing.queue(config), timing.fire_to_lane(config)) == (READ + 2, 2)
+    assert (timing.queue(config), timing.fire_to_lane(config)) == (1 + issue.queue_latency, 2)
     single = EngineConfig(**sizes, masks=masks)
     assert (timing.queue(single), timing.fire_to_lane(single)) == (0, READ + 3)
     # What was known late of the pass before is stored first.
@@ -80,16 +81,16 @@ def test_latencies_with_everything(masks: int, layers: int) -> None:
         assert program.fetch_latency == timing.fetch(config)
     # What reads a verdict comes later than the drain that ends the pass it judges.
     monitor = _elaborated(Monitor(config))
-    assert monitor.latency < timing.cell(config) - 3 + timing.ENCODE
-    for unit in (InputStage(config), Issue(config), Predictor(config)):
+    assert monitor.latency < timing.cell(config) - 3 + timing.encode(config)
+    for unit in (InputStage(config), Predictor(config)):
         _elaborated(unit)
 
 
 def test_skipped_steps_take_longer_to_list() -> None:
     plain, skip = (EngineConfig(lanes=2, precisions=(8,), skip=skip) for skip in (False, True))
-    assert timing.input_ready(plain) == timing.ENCODE
+    assert timing.input_ready(plain) == timing.encode(plain)
     # The distance settles, then it is compared.
-    assert timing.input_ready(skip) == timing.ENCODE + 2
+    assert timing.input_ready(skip) == timing.encode(skip) + 2
     # References are stored four cycles after their value; with banks it is known by then which ones hold.
-    assert timing.input_gap(plain) == timing.ENCODE - 2
+    assert timing.input_gap(plain) == timing.encode(plain) - 2
     assert timing.input_gap(skip) == timing.input_ready(skip) - 1
