@@ -73,6 +73,11 @@ class Device:
         return bool(self.identity.features & Feature.RECORDS)
 
     @property
+    def states(self) -> bool:
+        """Whether program, states and counters can be reached."""
+        return bool(self.identity.features & Feature.STATES)
+
+    @property
     def ring(self) -> Ring:
         """Results that have come."""
         return self._ring

@@ -13,6 +13,7 @@ import pytest
 from hw_tests.unit.link_cases import PtyDevice, identity, small_design
 from lstmith.compiler.design import Design
 from lstmith.golden.link_identity import Identity
+from lstmith.golden.link_map import Feature
 from lstmith.golden.memory_map import Register
 from lstmith.host.link import session
 from lstmith.host.link.codec import Frame, Receiver
@@ -165,7 +166,7 @@ def test_designs_that_do_not_fit(
 
 
 def test_a_device_without_records_says_so(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
-    with PtyDevice(DeviceModel(identity(case.design.engine, records=False)).receive) as device:
+    with PtyDevice(DeviceModel(identity(case.design.engine, features=Feature.STATES)).receive) as device:
         _refused(case, device.port, capsys, "this build tells only h")
 
 
