@@ -15,8 +15,6 @@ from lstmith.golden.memory_map import REGION_SHIFT, WEIGHTS, Region, Register, a
 from .codec import Frame, Receiver
 from .model_engine import ModelEngine
 
-#: Requests that wait while one is executed, that one included.
-_BUFFERS = 2
 #: What needs ``Feature.STATES``; of the registers, reading them.
 _STATES = (Region.PROGRAM, Region.CELL, Region.HIDDEN, Region.PREDICTOR)
 _IDENTITY = address(Region.CONTROL, Register.IDENTITY)
@@ -60,7 +58,7 @@ class DeviceModel:
                 self._begin()
                 self._session, self._expected = True, (frame.seq + 1) % 256
                 self._answer(frame, Status.OK, self.identity.pack())
-            elif len(self._frames) < _BUFFERS:
+            elif len(self._frames) < self.identity.window:
                 self._frames.append(frame)
             while self._frames and self._execute(self._frames[0]):
                 self._frames.popleft()

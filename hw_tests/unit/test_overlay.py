@@ -32,7 +32,8 @@ def model_overlay(design: Design, **changes) -> Overlay:
 @pytest.mark.parametrize("engine", range(ENGINES))
 def test_device_equals_golden(engine: int, rng: np.random.Generator) -> None:
     designs = random_designs(rng)
-    with model_overlay(designs[0], ring_words=1 << int(rng.integers(6, 12))) as device, Overlay("golden") as golden:
+    sizes = {"ring_words": 1 << int(rng.integers(6, 12)), "window": int(rng.choice([1, 2, 8]))}
+    with model_overlay(designs[0], **sizes) as device, Overlay("golden") as golden:
         for design in designs:
             policies = random_policies(rng, design.network, design.engine)
             given = sequences(rng, design.network.inputs)
