@@ -43,7 +43,7 @@ from .toolchain import (
 from .top import BoardTop, find_platform
 
 #: Frees yosys from defining what memories with one write port read of a word that is being written.
-COLLISIONS_UNDEFINED = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i"
+COLLISIONS_UNDEFINED = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i r:CLK_ENABLE=1 %i"
 #: Yosys commands per family.
 SYNTHESIS = {
     "ecp5": "synth_ecp5",

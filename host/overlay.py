@@ -36,8 +36,8 @@ Float32 = npt.NDArray[np.float32]
 
 #: What the USB bridges of all supported boards take.
 BAUD = 3_000_000
-#: Steps on their way at most, so that the link never waits for the engine.
-AHEAD = 4
+#: Steps on their way at most: values that wait for a request to be full, two requests, two answers, two steps computed.
+AHEAD = 12
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from .compiled import compile_program
 from .simulate import SimulationError
@@ -62,7 +63,7 @@ class SerialBench:
         )
         self._received = bytearray()
 
-    def __enter__(self) -> SerialBench:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

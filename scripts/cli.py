@@ -16,7 +16,7 @@ import typer
 
 from lstmith.golden.errors import UserError
 
-from . import bench, boards, compile, generate, hardware, report, run, tune
+from . import bench, board_sim, boards, compile, generate, hardware, program, report, run, tune
 
 app = typer.Typer(
     name="lstmith",
@@ -32,6 +32,9 @@ app.command("build")(hardware.build_command)
 app.command("tune")(tune.command)
 app.command("report")(report.command)
 app.command("boards")(boards.command)
+app.command("program")(program.program_command)
+app.command("devices")(program.devices_command)
+app.command("board-sim")(board_sim.command)
 app.command("bench")(bench.command)
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2

@@ -126,7 +126,12 @@ class LinkBackend:
                 raise ValueError(f"Network needs c_width of {wanted.c_width}, the engine has {have.c_width}")
             check_fit(design.network, have)
             check_policies(design.network, have, list(policies))
-            return build_image(design.network, have, list(policies))
+            image = build_image(design.network, have, list(policies))
+            # Where the program is the bitstream's, it is that of the policy that builds have.
+            built = build_image(design.network, have, [Policy()] * len(policies))
+            if not self.device.states and image.records != built.records:
+                raise ValueError("Its program cannot be changed, so no policy but the default one is possible")
+            return image
         except ValueError as error:
             board = self.device.identity.board or "the board"
             raise RefusedError(
@@ -175,6 +180,8 @@ class LinkBackend:
         """h step by step."""
         network = self._design.network
         mask = active_index(network, self._policies)
+        if state is not None:
+            self._need_states("load an initial state")
         self._mend()
         self._broken = True
         self.device.write([(address(Region.CONTROL, Register.OUTPUT_ALL), 0)])
@@ -186,8 +193,13 @@ class LinkBackend:
         yield from HiddenStream(self.device, network, idle, ahead).run(steps, flags, mask)
         self._state, self._broken = None, False
 
+    def _need_states(self, what: str) -> None:
+        if not self.device.states:
+            raise RefusedError(self.name, f"this build has no way to {what}", "use a larger board")
+
     def final_state(self) -> State:
         """Read from the device, unless nothing has run."""
+        self._need_states("read states")
         self._mend()
         if self._state is None:
             units = sum(layer.units for layer in self._design.network.layers)
@@ -212,6 +224,7 @@ class LinkBackend:
 
     def counters(self) -> dict[str, int]:
         """The device's counters, since the design was loaded, modulo 2^32."""
+        self._need_states("read counters")
         first = min(COUNTERS.values())
         words = self.device.read(address(Region.CONTROL, first), max(COUNTERS.values()) - first + 1)
         return {name: words[register - first] for name, register in COUNTERS.items()}

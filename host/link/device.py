@@ -59,7 +59,7 @@ class Device:
 
     def _begin(self) -> None:
         self._ring = Ring()
-        self._asked: deque[int] = deque()
+        self._asked: deque[tuple[int, int]] = deque()  # from and to, of requests on their way
         self._quiet = Patience(RESULT_SECONDS)
 
     @property
@@ -71,6 +71,11 @@ class Device:
     def records(self) -> bool:
         """Whether results can come as records, with cycles and events."""
         return bool(self.identity.features & Feature.RECORDS)
+
+    @property
+    def states(self) -> bool:
+        """Whether program, states and counters can be reached."""
+        return bool(self.identity.features & Feature.STATES)
 
     @property
     def ring(self) -> Ring:
@@ -128,7 +133,7 @@ class Device:
         self.write([(link_address(LinkRegister.MODE), mode)])
 
     def send_step(
-        self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, mask: int = 0, *, due: int = 0
+        self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, mask: int = 0, *, sure: int = 0
     ) -> None:
         """Send one step's input, in as many requests as it takes.
 
@@ -140,47 +145,45 @@ class Device:
             START, RESTART, STAMP apply to the first value; MORE says that another step follows.
         mask : int
             Index of the active count.
-        due : int
-            Most result words that are still to come, for asking ahead.
+        sure : int
+            Words of the session that the ring will surely have got when this is executed, for asking ahead.
         """
         if values is None:
-            self.send(None, flags, mask, due=due)
+            self.send(None, flags, mask, sure=sure)
             return
         for begin in range(0, len(values), STREAM_VALUES):
             part = values[begin : begin + STREAM_VALUES]
             more = StreamFlag.MORE if begin + len(part) < len(values) else flags & StreamFlag.MORE
-            self.send(part, more | (flags if begin == 0 else more), mask, due=due)
+            self.send(part, more | (flags if begin == 0 else more), mask, sure=sure)
 
-    def send(self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, mask: int = 0, *, due: int = 0) -> None:
+    def send(self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, mask: int = 0, *, sure: int = 0) -> None:
         """One request with up to ``STREAM_VALUES`` values, of any steps, or with a mark; see :meth:`send_step`."""
         self._session.make_room()
-        place = self._ask(due)
+        place = self._ask(sure)
         first = flags | (StreamFlag.MARK if values is None else StreamFlag(0))
         head = struct.pack(STREAM_HEAD, first | mask << MASK_SHIFT, Ring.wire(self._ring.taken), Ring.wire(place))
         stream = b"" if values is None else np.asarray(values, dtype="<i2").tobytes()
         self._session.submit(Command.STREAM, head + stream, lambda body: self._accept(place, body))
 
-    def fetch(self, due: int) -> None:
+    def fetch(self, sure: int) -> None:
         """Ask for results; they are in :attr:`ring` when the answer has come."""
         self._session.make_room()
-        place = self._ask(due)
+        place = self._ask(sure)
         head = struct.pack(FETCH_HEAD, Ring.wire(self._ring.taken), Ring.wire(place))
         self._session.submit(Command.FETCH, head, lambda body: self._accept(place, body))
 
-    def _ask(self, due: int) -> int:
-        """From which place on: behind what the requests on their way will bring, if so much is due."""
+    def _ask(self, sure: int) -> int:
+        """From which place on: behind what the requests on their way will surely bring."""
         place = self._ring.taken
-        for asked in self._asked:
-            if asked <= place < asked + ANSWER_WORDS:
-                place = asked + ANSWER_WORDS
-        if place >= self._ring.taken + due:
-            place = self._ring.taken
-        self._asked.append(place)
+        for begin, end in self._asked:
+            if begin <= place < end:
+                place = end
+        self._asked.append((place, min(place + ANSWER_WORDS, max(place, sure))))
         return place
 
     def _accept(self, place: int, body: bytes) -> None:
         # Answers come in order, so what was asked before this one is answered or lost.
-        while self._asked and self._asked.popleft() != place:
+        while self._asked and self._asked.popleft()[0] != place:
             pass
         if self._ring.accept(place, np.frombuffer(body, dtype="<u2").tolist()):
             self._quiet = Patience(RESULT_SECONDS)

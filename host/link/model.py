@@ -9,13 +9,15 @@ from collections.abc import Callable
 from lstmith.golden import link_map
 from lstmith.golden.image import Image
 from lstmith.golden.link_identity import Identity
-from lstmith.golden.link_map import Command, LinkRegister, Mode, Status, StreamFlag, link_address
+from lstmith.golden.link_map import Command, Feature, LinkRegister, Mode, Status, StreamFlag, link_address
+from lstmith.golden.memory_map import REGION_SHIFT, WEIGHTS, Region, Register, address
 
 from .codec import Frame, Receiver
 from .model_engine import ModelEngine
 
-#: Requests that wait while one is executed, that one included.
-_BUFFERS = 2
+#: What needs ``Feature.STATES``; of the registers, reading them.
+_STATES = (Region.PROGRAM, Region.CELL, Region.HIDDEN, Region.PREDICTOR)
+_IDENTITY = address(Region.CONTROL, Register.IDENTITY)
 
 
 class DeviceModel:
@@ -56,7 +58,7 @@ class DeviceModel:
                 self._begin()
                 self._session, self._expected = True, (frame.seq + 1) % 256
                 self._answer(frame, Status.OK, self.identity.pack())
-            elif len(self._frames) < _BUFFERS:
+            elif len(self._frames) < self.identity.window:
                 self._frames.append(frame)
             while self._frames and self._execute(self._frames[0]):
                 self._frames.popleft()
@@ -100,23 +102,29 @@ class DeviceModel:
     def _read(self, body: bytes) -> bytes:
         count, low, high = struct.unpack(link_map.READ_HEAD, body)
         begin, count = low | high << 16, min(count, link_map.READ_WORDS)
-        return struct.pack(f"<{count}I", *(self._word(address) for address in range(begin, begin + count)))
+        return struct.pack(f"<{count}I", *(self._word(where) for where in range(begin, begin + count)))
 
-    def _word(self, address: int) -> int:
-        return self._registers[address] if address in self._registers else self._engine.read(address)
+    def _word(self, where: int) -> int:
+        if where in self._registers:
+            return self._registers[where]
+        return self._engine.read(where) if self._states or where == _IDENTITY else 0
 
     def _write(self, body: bytes) -> bytes:
         size = struct.calcsize(link_map.WRITE_HEAD)
         low, high = struct.unpack(link_map.WRITE_HEAD, body[:size])
         words = struct.unpack(f"<{max(1, (len(body) - size) // 4)}I", body[size:])
-        for address, value in enumerate(words, low | high << 16):
-            if address == link_address(LinkRegister.MODE):
+        for where, value in enumerate(words, low | high << 16):
+            if where == link_address(LinkRegister.MODE):
                 self._engine.mode = Mode(value & 1)
-            elif address in self._registers:
-                self._registers[address] = value
-            else:
-                self._engine.write(address, value)
+            elif where in self._registers:
+                self._registers[where] = value
+            elif self._states or where >= WEIGHTS or where >> REGION_SHIFT not in _STATES:
+                self._engine.write(where, value)
         return b""
+
+    @property
+    def _states(self) -> bool:
+        return bool(self.identity.features & Feature.STATES)
 
     def _stream(self, body: bytes) -> bytes | None:
         size = struct.calcsize(link_map.STREAM_HEAD)

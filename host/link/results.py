@@ -81,9 +81,9 @@ class RecordReader:
 
     @staticmethod
     def step_words(network: QuantNetwork) -> int:
-        """Most words that a step brings."""
+        """Words of a computed step with all units; the first step has an INPUT record besides."""
         units, layers = sum(layer.units for layer in network.layers), len(network.layers)
-        counts = {Kind.RESULT: units, Kind.EVENT: layers, Kind.OUTCOME: 1, Kind.INPUT: 1}
+        counts = {Kind.RESULT: units, Kind.EVENT: layers, Kind.OUTCOME: 1}
         return sum(count * RECORDS[kind].words for kind, count in counts.items())
 
     def read(self, ring: Ring) -> None:

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.link_map import STREAM_VALUES, Mode, StreamFlag
+from lstmith.golden.link_map import RECORDS, STREAM_VALUES, Kind, Mode, StreamFlag
 from lstmith.golden.quantised import IntArray, QuantNetwork
 from lstmith.host.jobs import Answer, Job
 
 from .device import Device
 from .results import HiddenReader, RecordReader
+
+#: Steps whose input the engine has taken before the first of them is surely computed.
+IN_ENGINE = 2
 
 
 def run_job(device: Device, network: QuantNetwork, job: Job, progress: Callable[[int], None] | None = None) -> Answer:
@@ -37,14 +40,15 @@ def run_job(device: Device, network: QuantNetwork, job: Job, progress: Callable[
     device.write_slowly(job.writes)
     device.set_mode(Mode.FULL)
     reader, words = RecordReader(network), RecordReader.step_words(network)
+    begun = device.ring.taken
     # Results of all steps on their way but one must fit the ring: the engine takes one more step's input.
-    room = 1 + device.identity.ring_words // words
+    room = 1 + (device.identity.ring_words - RECORDS[Kind.INPUT].words) // words
     device.expect_results()
 
     def wait_for(done: int, sent: int) -> None:
         while reader.complete < done:
             device.still_expecting()
-            device.fetch((sent - reader.complete) * words - len(device.ring))
+            device.fetch(begun + max(0, sent - IN_ENGINE) * words)
             reader.read(device.ring)
 
     for t, values in enumerate(job.x):
@@ -57,7 +61,8 @@ def run_job(device: Device, network: QuantNetwork, job: Job, progress: Callable[
             flags |= StreamFlag.MORE
         marked = bool(job.marks and job.marks[t])
         mask = job.masks[t] if job.masks else 0
-        device.send_step(None if marked else values, flags, mask, due=(t - reader.complete) * words)
+        sure = begun + max(0, t - IN_ENGINE) * words
+        device.send_step(None if marked else values, flags, mask, sure=sure)
         reader.read(device.ring)
         if progress is not None:
             progress(reader.complete)
@@ -88,6 +93,7 @@ class HiddenStream:
         self._counts: deque[int] = deque()  # of steps whose results have not come: units that are due
         self._values = np.empty(0, dtype=np.int16)  # of the last steps, that have not been sent
         self._flags, self._mask = StreamFlag(0), 0
+        self._begun, self._sent = device.ring.taken, 0
         self._held = idle
         self._found: deque[IntArray] = deque()
 
@@ -124,7 +130,7 @@ class HiddenStream:
             self._flush(0)
         self._counts.append(self._layer.active(self._mask))
         if values is None:
-            self._device.send(None, self._flags, self._mask, due=self._due)
+            self._device.send(None, self._flags, self._mask, sure=self._sure)
             self._flags = StreamFlag(0)
         else:
             self._values = np.concatenate([self._values, values])
@@ -134,20 +140,21 @@ class HiddenStream:
     def _flush(self, rest: int) -> None:
         """Send what has gathered, but for less than ``rest`` values."""
         while len(self._values) >= max(1, rest):
-            self._device.send(self._values[:STREAM_VALUES], self._flags, self._mask, due=self._due)
+            self._device.send(self._values[:STREAM_VALUES], self._flags, self._mask, sure=self._sure)
+            self._sent += len(self._values[:STREAM_VALUES])
             self._values, self._flags = self._values[STREAM_VALUES:], StreamFlag(0)
 
     @property
-    def _due(self) -> int:
-        """Most words that are still to come."""
-        return len(self._counts) * self._most - len(self._device.ring)
+    def _sure(self) -> int:
+        """Words that the ring will have got when what was sent is executed, unless steps are skipped."""
+        return self._begun + max(0, self._sent // self._network.inputs - IN_ENGINE) * self._most
 
     def _wait(self) -> None:
         if len(self._values) > (len(self._counts) - 1) * self._network.inputs:
             # The device has nothing more to compute.
             self._flush(0)
         self._device.still_expecting()
-        self._device.fetch(self._due)
+        self._device.fetch(self._sure)
         self._read()
 
     def _read(self) -> None:

@@ -23,8 +23,8 @@ from .transport import Patience, Transport
 
 #: Seconds to wait for the first HELLO's answer; each further try waits twice as long.
 HELLO_SECONDS, HELLO_TRIES = 0.5, 4
-#: Seconds without an answer before requests are sent again, likewise doubled; and how often in a row.
-ANSWER_SECONDS, TRIES = 0.5, 5
+#: Seconds without an answer before requests are sent again, likewise doubled up to a longest; how often in a row.
+ANSWER_SECONDS, LONGEST_SECONDS, TRIES = 0.5, 2.0, 8
 _SEQUENCE = 256
 
 Then = Callable[[bytes], None]
@@ -186,7 +186,8 @@ class Session:
     def _advance(self) -> None:
         """Wait until something is answered, repeating what is not."""
         for attempt in range(TRIES):
-            patience = Patience(ANSWER_SECONDS * self._patience * 2**attempt)
+            seconds = min(ANSWER_SECONDS * 2**attempt, LONGEST_SECONDS)
+            patience = Patience(seconds * self._patience)
             while True:
                 received = self._transport.read(patience.left)
                 before = self._answered
@@ -244,6 +245,8 @@ class Session:
 
     def _repeat(self) -> None:
         seq = self._base
+        # What the line made of the last request may still be open.
+        self._transport.write(END)
         for place, request in enumerate(self._sent):
             self._transport.write(Frame((seq + place) % _SEQUENCE, request.command, request.body).encode())
         self.repeats += len(self._sent)

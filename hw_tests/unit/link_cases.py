@@ -29,6 +29,7 @@ from lstmith.host.link.model import DeviceModel, ModelTransport
 
 #: Waits of the driver in tests: a device in memory answers at once.
 PATIENCE = 1e-3
+ALL = Feature.RECORDS | Feature.STATES
 
 
 def small_design(rng: np.random.Generator, units: int = 6, inputs: int = 5, lanes: int = 3) -> Design:
@@ -70,12 +71,12 @@ def _source(network: QuantNetwork) -> FloatNetwork:
     )
 
 
-def identity(config: EngineConfig, *, ring_words: int = 256, records: bool = True, **changes: object) -> Identity:
+def identity(config: EngineConfig, *, ring_words: int = 256, features: Feature = ALL, **changes: object) -> Identity:
     """What a device with such an engine says of itself."""
     given = {
         "window": 2,
         "ring_words": ring_words,
-        "features": Feature.RECORDS if records else 0,
+        "features": features,
         "clock_hz": 60_000_000,
         "baud": 3_000_000,
         "commit": bytes(range(8)),

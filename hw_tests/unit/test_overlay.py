@@ -10,8 +10,12 @@ import pytest
 from hw_tests.cocotb.random_policies import random_policies
 from hw_tests.unit.link_cases import PATIENCE, identity, random_designs, sequences, small_design
 from lstmith.compiler.design import Design
+from lstmith.golden.image import build_image
+from lstmith.golden.link_map import Feature
+from lstmith.golden.link_tag import image_tag
 from lstmith.golden.policy import Mode, Policy, Skip
 from lstmith.golden.quantised import IntArray
+from lstmith.host.link.errors import RefusedError
 from lstmith.host.link.model import DeviceModel, ModelTransport
 from lstmith.host.overlay import Overlay
 from lstmith.host.problem import make_problem
@@ -28,7 +32,8 @@ def model_overlay(design: Design, **changes) -> Overlay:
 @pytest.mark.parametrize("engine", range(ENGINES))
 def test_device_equals_golden(engine: int, rng: np.random.Generator) -> None:
     designs = random_designs(rng)
-    with model_overlay(designs[0], ring_words=1 << int(rng.integers(6, 12))) as device, Overlay("golden") as golden:
+    sizes = {"ring_words": 1 << int(rng.integers(6, 12)), "window": int(rng.choice([1, 2, 8]))}
+    with model_overlay(designs[0], **sizes) as device, Overlay("golden") as golden:
         for design in designs:
             policies = random_policies(rng, design.network, design.engine)
             given = sequences(rng, design.network.inputs)
@@ -104,15 +109,32 @@ def test_policies_change_without_a_new_load(rng: np.random.Generator) -> None:
             assert np.array_equal(device.infer(x), golden.infer(x))
 
 
-def test_a_device_without_records_gives_h(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("features", [Feature(0), Feature.STATES])
+def test_devices_that_can_do_less(features: Feature, rng: np.random.Generator) -> None:
     design = small_design(rng)
     x = rng.normal(0, 1, (8, design.network.inputs))
-    with model_overlay(design, records=False, ring_words=64) as device, Overlay("golden") as golden:
-        for overlay in (device, golden):
-            overlay.load(design)
-        assert np.array_equal(device.infer(x), golden.infer(x))
-        found = device.verify()
+    image = build_image(design.network, design.engine, [Policy()])
+    device = DeviceModel(
+        identity(design.engine, features=features, ring_words=64), image, image_tag(image, design.engine)
+    )
+    with Overlay(ModelTransport(device), patience=PATIENCE) as overlay, Overlay("golden") as golden:
+        for each in (overlay, golden):
+            each.load(design)
+        assert np.array_equal(overlay.infer(x), golden.infer(x))
+        found = overlay.verify()
         assert (found.mismatches, found.board) == (0, "ulx3s-85f")
+        if features:
+            assert overlay.state[0][0].any()
+            return
+        with pytest.raises(RefusedError, match="no way to read states"):
+            overlay.state  # noqa: B018 -- reading it is what is refused
+        with pytest.raises(RefusedError, match="no way to read counters"):
+            overlay.counters()
+        with pytest.raises(RefusedError, match="Its program cannot be changed"):
+            overlay.policy = Policy(Mode.DENSE)
+        # Its program has other shapes.
+        with pytest.raises(RefusedError, match=r"computes .* wrong values"):
+            overlay.load(small_design(rng, units=5))
 
 
 def test_verify_finds_a_wrong_weight(rng: np.random.Generator) -> None:

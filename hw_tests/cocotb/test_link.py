@@ -1,0 +1,236 @@
+"""The link in hardware: noise and damaged frames against the device model, whole runs against golden."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cocotb_tools.runner import get_runner
+
+from hw_tests.unit.link_cases import PATIENCE, identity, sequences, small_design
+from lstmith.boards.top import SIMULATED, simulation_verilog
+from lstmith.compiler.design import Design
+from lstmith.golden.image import build_image
+from lstmith.golden.link_identity import Identity
+from lstmith.golden.link_map import (
+    READ_HEAD,
+    STREAM_HEAD,
+    WRITE_HEAD,
+    Command,
+    Feature,
+    Status,
+)
+from lstmith.golden.link_tag import image_tag
+from lstmith.golden.policy import Mode, Policy
+from lstmith.host.link.codec import Frame, Receiver
+from lstmith.host.link_fuzz import CYCLES_PER_BIT, IDENTITY, build_probe, fuzz
+from lstmith.host.overlay import Overlay
+from lstmith.host.problem import make_problem
+from lstmith.host.results import mismatches
+from lstmith.host.run import run_golden
+from lstmith.host.serial_bench import Reaction, SerialBench
+
+FUZZED = 10_000
+#: More cycles than a stuck engine is waited for.
+WATCHDOG = 20_000
+HELLO = Frame(7, Command.HELLO).encode()
+WRITE = struct.pack(WRITE_HEAD, 2, 0) + struct.pack("<I", 9)
+READ = struct.pack(READ_HEAD, 1, 2, 0)
+STREAM = struct.pack(STREAM_HEAD, 1, 0, 0) + struct.pack("<2h", -5, 6)
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SerialBench]:
+    """The link alone."""
+    with build_probe(tmp_path_factory.mktemp("probe")) as bench:
+        yield bench
+
+
+def _statuses(reaction: Reaction) -> list[tuple[int, int]]:
+    """Command and status of every answer."""
+    assert reaction.rests
+    return [(frame.command & 0x7F, frame.body[0]) for frame in Receiver().feed(reaction.sent)]
+
+
+def test_fuzz(probe: SerialBench, rng: np.random.Generator) -> None:
+    tally = fuzz(probe, rng, FUZZED)
+    assert (tally.hangs, tally.wrong_answers, tally.unintended, tally.silent) == (0, 0, 0, 0)
+    assert min(tally.by_kind.values()) > FUZZED / 30
+
+
+def test_hello_tells_the_identity(probe: SerialBench) -> None:
+    (answer,) = Receiver().feed(probe.exchange(HELLO).sent)
+    assert (answer.seq, answer.command, answer.body[:2]) == (7, 0x81, bytes((Status.OK, 8)))
+    assert Identity.unpack(answer.body[2:]) == IDENTITY
+
+
+@pytest.mark.parametrize("percent", [-2, -1, 1, 2])
+def test_baud_may_be_off(probe: SerialBench, percent: int) -> None:
+    probe.set_bit(CYCLES_PER_BIT * (1 + percent / 100))
+    try:
+        assert _statuses(probe.exchange(HELLO)) == [(Command.HELLO, Status.OK)]
+        for sequence in range(8, 60):
+            body = struct.pack(WRITE_HEAD, 0, 0) + bytes(range(sequence, sequence + 180))
+            reaction = probe.exchange(Frame(sequence, Command.WRITE, body).encode())
+            assert _statuses(reaction) == [(Command.WRITE, Status.OK)]
+    finally:
+        probe.set_bit(CYCLES_PER_BIT)
+
+
+def test_baud_far_off_is_silence(probe: SerialBench) -> None:
+    probe.set_bit(CYCLES_PER_BIT * 1.2)
+    try:
+        assert _statuses(probe.exchange(HELLO)) == []
+    finally:
+        probe.set_bit(CYCLES_PER_BIT)
+    assert _statuses(probe.exchange(b"\0" + HELLO)) == [(Command.HELLO, Status.OK)]
+
+
+def test_a_low_stop_bit_damages_the_frame(probe: SerialBench) -> None:
+    probe.exchange(HELLO)
+    frame = Frame(8, Command.WRITE, WRITE).encode()
+    assert probe.exchange(frame[:5], broken=True).rests
+    reaction = probe.exchange(frame[5:])
+    assert (reaction.sent, reaction.told) == (b"", ())
+    assert _statuses(probe.exchange(frame)) == [(Command.WRITE, Status.OK)]
+
+
+@pytest.mark.parametrize(("command", "body"), [(Command.WRITE, WRITE), (Command.READ, READ), (Command.STREAM, STREAM)])
+def test_a_stuck_engine_ends_the_session(probe: SerialBench, command: Command, body: bytes) -> None:
+    probe.exchange(HELLO)
+    probe.block(True)
+    try:
+        reaction = probe.send(Frame(8, command, body).encode(), WATCHDOG)
+        assert _statuses(reaction) == [(command, Status.STALLED)]
+        assert reaction.told == ((2, 0, 0),), "the engine is reset, and told nothing else"
+        reaction = probe.send(Frame(9, command, body).encode(), WATCHDOG)
+        assert _statuses(reaction) == [(command, Status.NO_SESSION)]
+    finally:
+        probe.block(False)
+    assert _statuses(probe.exchange(HELLO)) == [(Command.HELLO, Status.OK)]
+    assert _statuses(probe.exchange(Frame(8, command, body).encode())) == [(command, Status.OK)]
+
+
+def test_hello_ends_what_is_stuck(probe: SerialBench) -> None:
+    probe.exchange(HELLO)
+    probe.block(True)
+    # Both buffers are full, and a third frame is lost.
+    probe.send(b"".join(Frame(sequence, Command.STREAM, STREAM).encode() for sequence in (8, 9, 10)))
+    reaction = probe.send(HELLO, WATCHDOG)
+    probe.block(False)
+    assert _statuses(reaction) == [(Command.HELLO, Status.OK)]
+    assert reaction.told == ((2, 0, 0),)
+    assert _statuses(probe.exchange(Frame(8, Command.STREAM, STREAM).encode())) == [(Command.STREAM, Status.OK)]
+
+
+def test_reset_at_any_moment(probe: SerialBench, rng: np.random.Generator) -> None:
+    work = HELLO + b"".join(Frame(8 + i, Command.READ, READ).encode() for i in range(4))
+    for _ in range(100):
+        probe.send(work[: int(rng.integers(len(work)))], int(rng.integers(600)))
+        probe.reset()
+        assert probe.exchange().rests
+        reaction = probe.exchange(Frame(8, Command.WRITE, WRITE).encode())
+        assert _statuses(reaction) == [(Command.WRITE, Status.NO_SESSION)]
+        assert _statuses(probe.exchange(HELLO)) == [(Command.HELLO, Status.OK)]
+
+
+class Recorder(SerialBench):
+    """Keeps what was sent and what came back."""
+
+    log: list[tuple[bytes, bytes]]
+
+    def exchange(self, content: bytes = b"", *, cycles: int = 2_000_000, broken: bool = False) -> Reaction:
+        """As of every bench."""
+        reaction = super().exchange(content, cycles=cycles, broken=broken)
+        self.log.append((content, reaction.sent))
+        return reaction
+
+
+@pytest.fixture(scope="module", params=[Feature.RECORDS | Feature.STATES, Feature(0)], ids=["full", "narrow"])
+def core(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Recorder, Design, str]]:
+    """A small network's core behind its link."""
+    design = small_design(np.random.default_rng(5))
+    image = build_image(design.network, design.engine, [Policy()])
+    told = identity(design.engine, features=request.param, clock_hz=CYCLES_PER_BIT * 3_000_000, ring_words=128)
+    verilog = simulation_verilog(told, image, image_tag(image, design.engine))
+    with Recorder(verilog, SIMULATED, tmp_path_factory.mktemp("core"), CYCLES_PER_BIT) as bench:
+        bench.log = []
+        yield bench, design, verilog
+
+
+def test_equals_golden(core: tuple[Recorder, Design, str], rng: np.random.Generator) -> None:
+    """Every number and every cycle, by the driver that users have; on the second simulator, every byte."""
+    bench, design, _ = core
+    overlay = Overlay(bench, patience=PATIENCE)
+    overlay.load(design)
+    full = bool(overlay.backend.device.identity.features & Feature.RECORDS)  # type: ignore[attr-defined]
+    given = sequences(rng, design.network.inputs, count=3, steps=9)
+    for policy in (Policy(), Policy(Mode.DELTA, theta_x=3), Policy(Mode.SKIP)) if full else (Policy(),):
+        problem = make_problem(design, given, [policy])
+        golden = run_golden(problem)
+        if full:
+            run = overlay.run(problem)
+            assert mismatches(run, golden) == 0
+            np.testing.assert_array_equal(run.cycles, golden.cycles)
+            overlay.policy = [policy]
+        for index, length in enumerate(given.lengths):
+            h = np.stack(list(overlay.infer(iter(given.x[index, :length]))))
+            np.testing.assert_array_equal(h, golden.h[index, :length])
+
+
+def test_hello_at_any_moment(core: tuple[Recorder, Design, str], rng: np.random.Generator) -> None:
+    """Whatever a session was doing, the next one is right."""
+    bench, design, _ = core
+    overlay = Overlay(bench, patience=PATIENCE)
+    overlay.load(design)
+    x = sequences(rng, design.network.inputs, count=1, steps=5).x[0]
+    expected = overlay.infer(x)
+    packets = b"".join(sent for sent, _ in bench.log[-12:])
+    for _ in range(30):
+        bench.send(packets[: int(rng.integers(len(packets)))], int(rng.integers(2000)))
+        bench.exchange(b"\0" + Frame(int(rng.integers(256)), Command.HELLO).encode())
+        again = Overlay(bench, patience=PATIENCE)
+        again.load(design)
+        np.testing.assert_array_equal(again.infer(x), expected)
+
+
+def test_icarus_sends_the_same_bytes(
+    core: tuple[Recorder, Design, str], rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, design, verilog = core
+    bench.reset()
+    bench.log.clear()
+    overlay = Overlay(bench, patience=PATIENCE)
+    overlay.load(design)
+    overlay.infer(sequences(rng, design.network.inputs, count=1, steps=3).x[0])
+    packets = [(sent, answer) for sent, answer in bench.log if sent]
+    (tmp_path / "core.v").write_text(verilog)
+    (tmp_path / "packets.json").write_text(
+        json.dumps({"cycles_per_bit": CYCLES_PER_BIT, "packets": [sent.hex() for sent, _ in packets]})
+    )
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    runner = get_runner("icarus")
+    runner.build(
+        sources=[tmp_path / "core.v"],
+        hdl_toplevel=SIMULATED,
+        build_args=["-g2005"],
+        build_dir=tmp_path / "build",
+        timescale=("1ns", "1ps"),
+        log_file=tmp_path / "build.log",
+    )
+    runner.test(
+        test_module="serial_replay_bench",
+        hdl_toplevel=SIMULATED,
+        build_dir=tmp_path / "build",
+        test_dir=tmp_path,
+        extra_env={"LSTMITH_REPLAY": str(tmp_path), "COCOTB_LOG_LEVEL": "WARNING"},
+        log_file=tmp_path / "test.log",
+    )
+    answers = json.loads((tmp_path / "answers.json").read_text())
+    assert answers == [answer.hex() for _, answer in packets]
