@@ -22,7 +22,8 @@ from lstmith.workloads.workload import Workload
 
 from . import adaptive_rows, adaptive_search
 from .adaptive_networks import Static
-from .adaptive_rows import Row, Wanted
+from .adaptive_rows import BOOTSTRAP_SEED, Row, Wanted
+from .adaptive_runner import GoldenRunner
 from .adaptive_search import Bed, Joint, loss_of, mechanisms
 
 #: Static formats from the cheapest on; the first without loss is what the engine is compared with.
@@ -135,6 +136,8 @@ def measure_network(name: str, trials: int, workers: int, report: Report) -> Net
     limit = RELATIVE * abs(float_tune) if float_tune else ABSOLUTE
     static, base = _formats(name, workload, float_tune, limit)
     bed = Bed.build(name, base)
+    static_bed = bed if static == base else Bed.build(name, static)
+    limit = min(limit, _edge(static_bed, float_tune))
     tuned: dict[str, Trial] = {}
     with Workers(adaptive_search.prepare(name, base), workers) as measure:
         joint = bed.joint()
@@ -148,7 +151,6 @@ def measure_network(name: str, trials: int, workers: int, report: Report) -> Net
         narrow = _narrow_rows(name, workers, report, limit, max(8, trials // 4), tuned, policies)
         rows += narrow
         static_row = narrow[0] if static == NARROW else static_row
-    static_bed = bed if static == base else Bed.build(name, static)
     return Network(
         name=name,
         metric=workload.metric.name,
@@ -188,6 +190,14 @@ def _static_loss(name: str, static: Static, workload: Workload, of_float: float)
     """Of the dense format; without the errors that count in a search, for nothing is chosen here by luck."""
     measured = adaptive_search.evaluator(name, static)([Policy(Mode.DENSE)] * _layers(workload))
     return loss_of(workload, measured.metric, of_float)
+
+
+def _edge(bed: Bed, of_float: float) -> float:
+    """Loss at the worse end of the interval of a dense format, on the data to tune on."""
+    runner = GoldenRunner(bed.engines, cuts=True)
+    runner.begin(bed.uniform(Policy(Mode.DENSE)))
+    ends = bed.workload.evaluate("tune", runner).bootstrap(BOOTSTRAP_SEED)
+    return max(loss_of(bed.workload, end, of_float) for end in ends)
 
 
 def _layers(workload: Workload) -> int:
