@@ -164,16 +164,14 @@ class _Run:
         drained = before.drained + timing.LOOK
         first_end = np.maximum(earliest + words.body[:, t, 0], drained + queue)
         first_fetched = np.maximum(begun + timing.OPEN + words.entries[:, t] - 1, drained)
-        if words.late is not None:
+        if words.late is not None and words.late_entries is not None:
             kind = 0 if len(self._network.layers) == 1 else 1
             seen = before.captures[:, : words.late.shape[2]] + self._visible + kind + timing.LOOK
-            # The very first list is empty and complete.
-            held, held_fetch = (
-                (seen + late[:, t]).max(axis=1, initial=NEVER)
-                if started is None
-                else np.where(started, (seen + late[:, t]).max(axis=1, initial=NEVER), NEVER)
-                for late in (words.late, words.late_entries)
-            )
+            held = (seen + words.late[:, t]).max(axis=1, initial=NEVER)
+            held_fetch = (seen + words.late_entries[:, t]).max(axis=1, initial=NEVER)
+            if started is not None:
+                # The very first list is empty and complete.
+                held, held_fetch = np.where(started, held, NEVER), np.where(started, held_fetch, NEVER)
             first_end = np.maximum(first_end, held + queue)
             first_fetched = np.maximum(first_fetched, held_fetch)
         capture = capture_delay(words.last[:, t])
