@@ -23,6 +23,7 @@ class Name(enum.StrEnum):
     ADAPTIVE = "adaptive"
     AREA = "area"
     ENERGY = "energy"
+    PERF = "perf"
 
 
 #: Benches with a table in README.
@@ -38,11 +39,17 @@ def command(
         list[str] | None, typer.Option(help="Measure only this network again (adaptive); may be repeated.")
     ] = None,
     effort: Annotated[float, typer.Option(help="Factor on the policies tried (adaptive).", min=0.01)] = 1.0,
+    quick: Annotated[bool, typer.Option("--quick", help="Without placement and routing (perf).")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with the last recorded run instead of recording (perf).")
+    ] = False,
 ) -> None:
-    """Measure silero (minutes), boards (bitstreams; half an hour), adaptive (policies), area or energy (minutes)."""
+    """Measure silero (minutes), boards (half an hour), adaptive (policies), area, energy or perf (an hour)."""
     path = json or Path("build") / f"bench-{name.value}.json"
     results = Path("docs/results.md")
     documents = document or ([Path("README.md"), results] if name in IN_README else [results])
+    if check and name is not Name.PERF:
+        raise UserError("option --check", f"is not for {name.value}", "use it with perf")
     if path.parent == Path("build"):
         path.parent.mkdir(exist_ok=True)
     check_writable(path, *documents)
@@ -53,9 +60,20 @@ def command(
         result, tables, text = _area()
     elif name is Name.ENERGY:
         result, tables, text = _energy()
+    elif name is Name.PERF:
+        result, tables, text = _perf(quick=quick)
     else:
         result, tables, text = _silero() if name is Name.SILERO else _boards(seed)
     save_json(path, result)
+    if check:
+        for title, found in tables.items():
+            out.print(table(title, *found))
+        _check(result)
+        return
+    if name is Name.PERF:
+        from .perf_tables import record
+
+        record(result)
     for each in documents:
         replace_block(each, f"bench:{name.value}", short if short and each.name == "README.md" else text)
     for title, found in tables.items():
@@ -103,6 +121,29 @@ def _area() -> tuple[dict[str, Any], dict[str, Table], str]:
     result = run_area()
     rows = area_rows(result)
     return result, {"area": rows}, f"{area_text(result)}\n\n{markdown(*rows)}"
+
+
+def _perf(*, quick: bool) -> tuple[dict[str, Any], dict[str, Table], str]:
+    from .perf_bench import run_perf
+    from .perf_tables import perf_tables, perf_text
+
+    result = run_perf(quick=quick)
+    return result, perf_tables(result), perf_text(result)
+
+
+def _check(result: dict[str, Any]) -> None:
+    """Leave with 1 if something is worse than recorded."""
+    from .perf_tables import HISTORY, history, regressions
+
+    runs = history()
+    if not runs:
+        raise UserError(str(HISTORY), "holds no run to compare with", "run the bench without --check first")
+    found = list(regressions(result, runs[-1]))
+    for line in found:
+        say(line)
+    if found:
+        raise typer.Exit(1)
+    say(f"as good as the run of {runs[-1]['date']}")
 
 
 def _energy() -> tuple[dict[str, Any], dict[str, Table], str]:

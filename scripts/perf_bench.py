@@ -1,0 +1,195 @@
+"""Speed and size of the engine beside what it is compared with, measured in one run."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper
+
+from lstmith.compiler.data import Sequences
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.image import build_image
+from lstmith.golden.policy import Mode, Policy
+from lstmith.host.problem import make_problem
+from lstmith.host.results import utilisation
+from lstmith.host.rtl_core import RtlCore
+from lstmith.host.run import run_golden
+from lstmith.rtl.array import SystolicArray
+from lstmith.rtl.top import to_verilog
+from lstmith.workloads.catalogue import NAMES, load
+
+from .area_bench import synthesised
+from .compile import compile_design
+from .console import progress
+from .perf_clock import run_clock
+from .silero_bench import POLICIES, heldout_problem, save_features, silero_design
+from .speech import heldout_audio
+
+STEPS, SETTLED = 12, 4
+#: Steps of a timed run of onnxruntime.
+TIMED_STEPS = 2000
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A dense W8A8 network, and how many of the multiplications of a step one cycle does."""
+
+    units: int
+    inputs: int
+    lanes: int
+
+    @property
+    def title(self) -> str:
+        """As in the tables."""
+        return f"H={self.units} I={self.inputs}, {2 * self.lanes} MACs"
+
+    @property
+    def ideal(self) -> int:
+        """Cycles of a step in which every multiplier has work."""
+        return -(-self.units // self.lanes) * (self.units + self.inputs) * 2
+
+
+SHAPES = (Shape(20, 1, 2), Shape(128, 128, 2), Shape(128, 128, 8), *(Shape(size, size, 64) for size in (128, 256, 512)))
+LANES = {
+    "{8}": EngineConfig(lanes=4, precisions=(8,), family="ecp5"),
+    "{4,8}": EngineConfig(lanes=4, precisions=(4, 8), family="ecp5"),
+    "{4,8,16}, 40-bit sums": EngineConfig(
+        lanes=4, precisions=(4, 8, 16), family="ecp5", acc_width=40, operand_width=17
+    ),
+}
+
+
+def run_perf(*, quick: bool) -> dict[str, Any]:
+    """All figures as JSON values; ``quick`` leaves out placement and routing."""
+    result: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        with progress("cycles of dense networks", len(SHAPES)) as report:
+            result["cycles"] = {}
+            for done, shape in enumerate(SHAPES):
+                result["cycles"][shape.title] = _dense_cycles(shape, folder)
+                report(done + 1)
+        result["silero"] = _silero(folder)
+        with progress("area of lanes"):
+            result["lanes"] = {title: _lane_area(config, folder) for title, config in LANES.items()}
+        with progress("onnxruntime, one step at a time", len(NAMES)) as report:
+            result["onnxruntime_us"] = {}
+            for done, workload in enumerate(NAMES):
+                result["onnxruntime_us"][workload] = _float_times(workload)
+                report(done + 1)
+        if not quick:
+            result["clock"] = run_clock(folder)
+    result["ghdl"] = shutil.which("ghdl")
+    return result
+
+
+def _dense_cycles(shape: Shape, folder: Path) -> dict[str, Any]:
+    """Cycles per step of the model that the RTL equals, once inputs wait."""
+    rng = np.random.default_rng(shape.units)
+    scale = 1 / np.sqrt(shape.units + shape.inputs)
+    gates = 4 * shape.units
+    model, data = folder / "dense.npz", folder / "x.npz"
+    np.savez(
+        model,
+        W_ih=rng.normal(0, scale, (gates, shape.inputs)),
+        W_hh=rng.normal(0, scale, (gates, shape.units)),
+        b_ih=np.zeros(gates),
+        b_hh=np.zeros(gates),
+    )
+    x = rng.normal(0, 1, (STEPS, shape.inputs)).astype(np.float32)
+    np.savez(data, x=x)
+    design, _, _ = compile_design(model, data, lanes=shape.lanes, target="generic")
+    sequences = Sequences(x[None], np.array([STEPS]), False, None, str(data))
+    cycles = run_golden(make_problem(design, sequences, [Policy(Mode.DENSE)])).cycles[0, SETTLED:]
+    mean = float(cycles.mean())
+    return {"cycles_per_step": mean, "ideal": shape.ideal, "utilisation": shape.ideal / mean}
+
+
+def _silero(folder: Path) -> dict[str, Any]:
+    """Compilation, simulation and utilisation of Silero VAD on 64 lanes."""
+    with progress("compiling and generating Silero VAD"):
+        begun = time.perf_counter()
+        design = silero_design(folder)
+        compiled = time.perf_counter()
+        policies = [Policy()] * len(design.network.layers)
+        to_verilog(design.engine, build_image(design.network, design.engine, policies))
+        seconds = time.perf_counter() - begun
+    save_features(folder / "heldout.npz", heldout_audio())
+    problem = heldout_problem(design, folder / "heldout.npz")
+    with progress("predicting Silero VAD"):
+        modes = {}
+        for title in ("delta", "auto, 4 bit"):
+            run = run_golden(problem.with_policies([POLICIES[title]]))
+            assert run.activity is not None
+            modes[title] = {
+                "cycles_per_step": float(run.cycles[run.valid].mean()),
+                "utilisation": utilisation(run.activity, int(run.cycles.sum()), design.engine),
+            }
+    with progress("simulating Silero VAD"):
+        simulated = RtlCore(problem, "verilator", folder / "core").run(problem)
+    return {
+        "compile_seconds": compiled - begun,
+        "compile_and_generate_seconds": seconds,
+        "modes": modes,
+        "simulated_cycles_per_second": float(simulated.cycles.sum()) / simulated.seconds,
+    }
+
+
+def _lane_area(config: EngineConfig, folder: Path) -> dict[str, float]:
+    """Cells of twice the lanes less those of the lanes, per lane."""
+    small, large = (
+        synthesised(SystolicArray(replace(config, lanes=count)), folder) for count in (config.lanes, 2 * config.lanes)
+    )
+    return {
+        name: (getattr(large, name) - getattr(small, name)) / config.lanes
+        for name in ("logic", "luts", "carries", "lut_rams", "ffs", "dsps")
+    }
+
+
+def _float_times(workload: str) -> dict[str, float]:
+    """Microseconds per step of each of a workload's networks in onnxruntime on one thread."""
+    return {
+        name: sum(_step_time(layer.inputs, layer.units) for layer in network.layers)
+        for name, network in load(workload).networks.items()
+    }
+
+
+def _step_time(inputs: int, units: int) -> float:
+    """One LSTM layer, state handed over from step to step; what it computes does not change how long it takes."""
+    rng = np.random.default_rng(1)
+    weights = {
+        "W": rng.normal(0, 0.1, (1, 4 * units, inputs)).astype(np.float32),
+        "R": rng.normal(0, 0.1, (1, 4 * units, units)).astype(np.float32),
+        "B": np.zeros((1, 8 * units), dtype=np.float32),
+    }
+    state = [1, 1, units]
+    node = helper.make_node("LSTM", ["x", "W", "R", "B", "", "h", "c"], ["", "h_next", "c_next"], hidden_size=units)
+    graph = helper.make_graph(
+        [node],
+        "step",
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in (("x", [1, 1, inputs]), ("h", state), ("c", state))
+        ],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, state) for name in ("h_next", "c_next")],
+        [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    h = c = np.zeros(state, dtype=np.float32)
+    x = rng.normal(0, 1, (1, 1, inputs)).astype(np.float32)
+    for step in range(TIMED_STEPS + 100):
+        if step == 100:
+            begun = time.perf_counter()
+        h, c = session.run(None, {"x": x, "h": h, "c": c})
+    return (time.perf_counter() - begun) / TIMED_STEPS * 1e6
