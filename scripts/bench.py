@@ -23,6 +23,7 @@ class Name(enum.StrEnum):
     ADAPTIVE = "adaptive"
     AREA = "area"
     ENERGY = "energy"
+    LINK = "link"
 
 
 #: Benches with a table in README.
@@ -39,7 +40,7 @@ def command(
     ] = None,
     effort: Annotated[float, typer.Option(help="Factor on the policies tried (adaptive).", min=0.01)] = 1.0,
 ) -> None:
-    """Measure silero (minutes), boards (bitstreams; half an hour), adaptive (policies), area or energy (minutes)."""
+    """Measure silero, link, area or energy (minutes), boards (bitstreams; half an hour) or adaptive (policies)."""
     path = json or Path("build") / f"bench-{name.value}.json"
     results = Path("docs/results.md")
     documents = document or ([Path("README.md"), results] if name in IN_README else [results])
@@ -53,6 +54,8 @@ def command(
         result, tables, text = _area()
     elif name is Name.ENERGY:
         result, tables, text = _energy()
+    elif name is Name.LINK:
+        result, tables, text = _link()
     else:
         result, tables, text = _silero() if name is Name.SILERO else _boards(seed)
     save_json(path, result)
@@ -112,6 +115,15 @@ def _energy() -> tuple[dict[str, Any], dict[str, Table], str]:
     totals, parts = total_rows(result), part_rows(result)
     text = f"{energy_text(result)}\n\n{markdown(*totals)}\nThe same by part:\n\n{markdown(*parts)}"
     return result, {"energy estimate and value changes": totals, "by part": parts}, text
+
+
+def _link() -> tuple[dict[str, Any], dict[str, Table], str]:
+    from .link_bench import link_rows, link_text, run_link
+
+    with steps() as report:
+        result = run_link(report)
+    rows = link_rows(result)
+    return result, {"through the virtual board": rows}, f"{link_text(result)}\n\n{markdown(*rows)}"
 
 
 def _adaptive(
