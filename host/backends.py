@@ -53,6 +53,9 @@ class Backend(Protocol):
     def final_state(self) -> State:
         """After the last step."""
 
+    def forget(self) -> None:
+        """As if no step had been run."""
+
     def counters(self) -> dict[str, int]:
         """What happened since the design was loaded."""
 
@@ -106,6 +109,10 @@ class GoldenBackend:
     def final_state(self) -> State:
         """After the last step."""
         return self._state
+
+    def forget(self) -> None:
+        """As if no step had been run."""
+        self._state = zero_state(self._design)
 
     def counters(self) -> dict[str, int]:
         """Steps, skipped steps, and passes that recomputed their sums."""
@@ -164,6 +171,10 @@ class SimulatorBackend:
     def final_state(self) -> State:
         """After the last step."""
         return self._state
+
+    def forget(self) -> None:
+        """As if no step had been run."""
+        self._state = zero_state(self._design)
 
     def counters(self) -> dict[str, int]:
         """Steps, skipped steps, and passes that recomputed their sums."""

@@ -58,6 +58,11 @@ class Overlay:
     patience : float
         Factor on all waits for a device.
 
+    Attributes
+    ----------
+    verified : Verification or None
+        Of the last load, of a device.
+
     Raises
     ------
     LinkError
@@ -75,6 +80,7 @@ class Overlay:
             self._backend = LinkBackend(transport, patience)
         self._loaded: _Loaded | None = None
         self._begin: State | None = None
+        self.verified: Verification | None = None
 
     def __enter__(self) -> Overlay:
         return self
@@ -118,7 +124,7 @@ class Overlay:
         policies : list of Policy, Policy or None
             One for each layer, or one for all; delta without thresholds if None.
         check : bool
-            Whether a device that was sent new weights must compute golden vectors right.
+            Whether a device must first compute golden vectors right; see :attr:`verified`.
 
         Raises
         ------
@@ -134,11 +140,14 @@ class Overlay:
         if self._backend.config is not None:
             design = replace(design, engine=self._backend.config)
         self._loaded, self._begin = _Loaded(design, chosen), None
-        if check and isinstance(self._backend, LinkBackend) and self._backend.uploaded:
-            found = self.verify()
+        self.verified = None
+        if check and isinstance(self._backend, LinkBackend):
+            self.verified = found = self.verify()
             if found.mismatches:
                 raise RefusedError(
-                    self._backend.name, f"the loaded network computes {found.mismatches} wrong values", "load it again"
+                    self._backend.name,
+                    f"the loaded network computes {found.mismatches} of {found.values} values wrong",
+                    "load it again; if that does not help, build and program the board again",
                 )
 
     @property
@@ -224,8 +233,10 @@ class Overlay:
         return self._backend.counters()
 
     def verify(self) -> Verification:
-        """Run golden vectors through the engine and compare every number."""
-        return verify(self._backend, self._given.design, self._given.policies)
+        """Run golden vectors through the engine and compare every number; the state is zero afterwards."""
+        found = verify(self._backend, self._given.design, self._given.policies)
+        self._backend.forget()
+        return found
 
     def throughput_test(self, steps: int = 200) -> Throughput:
         """Steps per second as they stream, and the time of a step alone."""

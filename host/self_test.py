@@ -98,7 +98,7 @@ def verify(backend: Backend, design: Design, policies: list[Policy]) -> Verifica
     board, commit, tag, clock = "", "", 0, 0.0
     if isinstance(backend, LinkBackend):
         identity = backend.device.identity
-        board, commit = identity.board, identity.commit.hex()[:12].strip("0") or "of an unknown commit"
+        board, commit = identity.board, identity.commit.hex()[:12] if any(identity.commit) else "of an unknown commit"
         tag, clock = backend.tag(), identity.clock_hz / 1e6
     return Verification(backend.name, board, commit, tag, clock, steps, values, wrong)
 

@@ -24,6 +24,7 @@ class Name(enum.StrEnum):
     AREA = "area"
     ENERGY = "energy"
     PERF = "perf"
+    LINK = "link"
 
 
 #: Benches with a table in README.
@@ -44,7 +45,7 @@ def command(
         bool, typer.Option("--check", help="Compare with the last recorded run instead of recording (perf).")
     ] = False,
 ) -> None:
-    """Measure silero (minutes), boards (half an hour), adaptive (policies), area, energy or perf (an hour)."""
+    """Measure silero, link, area or energy (minutes), boards (half an hour), adaptive (policies) or perf (an hour)."""
     path = json or Path("build") / f"bench-{name.value}.json"
     results = Path("docs/results.md")
     documents = document or ([Path("README.md"), results] if name in IN_README else [results])
@@ -62,6 +63,8 @@ def command(
         result, tables, text = _energy()
     elif name is Name.PERF:
         result, tables, text = _perf(quick=quick)
+    elif name is Name.LINK:
+        result, tables, text = _link()
     else:
         result, tables, text = _silero() if name is Name.SILERO else _boards(seed)
     save_json(path, result)
@@ -153,6 +156,15 @@ def _energy() -> tuple[dict[str, Any], dict[str, Table], str]:
     totals, parts = total_rows(result), part_rows(result)
     text = f"{energy_text(result)}\n\n{markdown(*totals)}\nThe same by part:\n\n{markdown(*parts)}"
     return result, {"energy estimate and value changes": totals, "by part": parts}, text
+
+
+def _link() -> tuple[dict[str, Any], dict[str, Table], str]:
+    from .link_bench import link_rows, link_text, run_link
+
+    with steps() as report:
+        result = run_link(report)
+    rows = link_rows(result)
+    return result, {"through the virtual board": rows}, f"{link_text(result)}\n\n{markdown(*rows)}"
 
 
 def _adaptive(

@@ -15,7 +15,7 @@ from lstmith.host.energy import CONSTANTS, DEFAULT, find_constants
 from lstmith.host.overlay import BAUD, Overlay
 from lstmith.host.run import ENGINES, run_engine, summarise
 
-from .console import out, progress, table
+from .console import out, progress, remark, table
 from .inputs import check_writable, load_problem, save_json
 
 
@@ -47,6 +47,7 @@ def command(
                 # The board's engine may have other lanes than the one the design was compiled for.
                 problem = replace(problem, design=overlay.design)
                 run = overlay.run(problem, report)
+            remark(str(overlay.verified))
         figures = summarise(problem, engine, run, energy)
     save_results(output, run.arrays(), single=problem.sequences.single)
     if json is not None:

@@ -214,6 +214,10 @@ class LinkBackend:
                 base += layer.units
         return self._state
 
+    def forget(self) -> None:
+        """As if no step had been run."""
+        self._state = zero_state(self._design)
+
     def _signed(self, region: Region, count: int, bits: int) -> IntArray:
         words = np.array(self.device.read(address(region, 0), count), dtype=np.int64) & ((1 << bits) - 1)
         return words - (words >> (bits - 1) << bits)

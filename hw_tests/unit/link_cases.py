@@ -24,8 +24,6 @@ from lstmith.golden.link_identity import Identity
 from lstmith.golden.link_map import Feature
 from lstmith.golden.network import FloatLayer, FloatNetwork
 from lstmith.golden.quantised import QuantNetwork
-from lstmith.host.link.errors import LostError
-from lstmith.host.link.model import DeviceModel, ModelTransport
 
 #: Waits of the driver in tests: a device in memory answers at once.
 PATIENCE = 1e-3
@@ -129,60 +127,3 @@ class PtyDevice:
             if select.select([self._far], [], [], 0.01)[0]:
                 with contextlib.suppress(BlockingIOError):
                     os.write(self._far, self._answer(os.read(self._far, 4096)))
-
-
-class FaultyLine(ModelTransport):
-    """A wire that loses, flips and repeats bytes in both directions.
-
-    Parameters
-    ----------
-    device : DeviceModel
-    rng : Generator
-    chance : float
-        Of a fault per write of the host, and per burst of answers.
-    reset_after, cut_after : int
-        Writes of the host after which the device is reset, or the port is gone; 0 for never.
-    """
-
-    def __init__(
-        self,
-        device: DeviceModel,
-        rng: np.random.Generator,
-        *,
-        chance: float = 0.0,
-        reset_after: int = 0,
-        cut_after: int = 0,
-    ):
-        super().__init__(device)
-        self._rng, self._chance = rng, chance
-        self._reset_after, self._cut_after = reset_after, cut_after
-        self.writes = 0
-
-    def write(self, content: bytes) -> None:
-        self.writes += 1
-        if self.writes == self._reset_after:
-            self.device.reset()
-            self._received.clear()
-        if self._cut_after and self.writes >= self._cut_after:
-            raise LostError(self.name, "the port is gone (test)", "plug the board in again")
-        super().write(self._harmed(content))
-
-    def read(self, timeout: float) -> bytes:
-        return self._harmed(super().read(timeout))
-
-    def _harmed(self, content: bytes) -> bytes:
-        if not content or self._rng.random() >= self._chance:
-            return content
-        begin, end = np.sort(self._rng.integers(0, len(content) + 1, 2))
-        kind = self._rng.integers(5)
-        if kind == 0:
-            return content[:begin] + content[end:]
-        if kind == 1:
-            return content[:begin]
-        if kind == 2:
-            return content + content
-        if kind == 3:
-            return content[:begin] + self._rng.bytes(int(self._rng.integers(1, 300))) + content[begin:]
-        damaged = bytearray(content)
-        damaged[begin % len(content)] ^= 1 << int(self._rng.integers(8))
-        return bytes(damaged)

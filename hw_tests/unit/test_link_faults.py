@@ -7,10 +7,11 @@ import contextlib
 import numpy as np
 import pytest
 
-from hw_tests.unit.link_cases import PATIENCE, FaultyLine, identity, sequences, small_design
+from hw_tests.unit.link_cases import PATIENCE, identity, sequences, small_design
 from lstmith.compiler.design import Design
 from lstmith.golden.policy import Mode, Policy
 from lstmith.host.link.errors import LinkError, LostError
+from lstmith.host.link.faulty import FaultyLine
 from lstmith.host.link.model import DeviceModel, ModelTransport
 from lstmith.host.overlay import Overlay
 from lstmith.host.problem import make_problem

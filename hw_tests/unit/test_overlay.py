@@ -121,10 +121,11 @@ def test_devices_that_can_do_less(features: Feature, rng: np.random.Generator) -
         for each in (overlay, golden):
             each.load(design)
         assert np.array_equal(overlay.infer(x), golden.infer(x))
+        if features:
+            assert overlay.state[0][0].any()
         found = overlay.verify()
         assert (found.mismatches, found.board) == (0, "ulx3s-85f")
         if features:
-            assert overlay.state[0][0].any()
             return
         with pytest.raises(RefusedError, match="no way to read states"):
             overlay.state  # noqa: B018 -- reading it is what is refused
@@ -133,7 +134,7 @@ def test_devices_that_can_do_less(features: Feature, rng: np.random.Generator) -
         with pytest.raises(RefusedError, match="Its program cannot be changed"):
             overlay.policy = Policy(Mode.DENSE)
         # Its program has other shapes.
-        with pytest.raises(RefusedError, match=r"computes .* wrong values"):
+        with pytest.raises(RefusedError, match=r"computes \d+ of \d+ values wrong"):
             overlay.load(small_design(rng, units=5))
 
 

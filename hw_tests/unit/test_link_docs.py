@@ -1,0 +1,18 @@
+"""docs/link.md says what golden/link_map.py says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lstmith.scripts.link_docs import DOCUMENT, tables
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", sorted(tables()))
+def test_tables_are_up_to_date(name: str) -> None:
+    text = (ROOT / DOCUMENT).read_text()
+    found = text.partition(f"<!-- {name} begin -->\n")[2].partition(f"<!-- {name} end -->")[0]
+    assert found == tables()[name], "run python -m lstmith.scripts.link_docs"
