@@ -16,6 +16,7 @@ from lstmith.golden.model import GoldenModel
 from lstmith.golden.policy import Policy
 from lstmith.golden.quantised import IntArray
 
+from .activity import Activity, count_activity
 from .problem import Problem, active_index, integer_problem
 from .results import EngineRun
 from .rtl_core import Progress, RtlCore
@@ -74,7 +75,7 @@ class GoldenBackend:
         self._design, self._policies = design, policies
         self._model = GoldenModel(design.network, design.engine)
         self._state = zero_state(design)
-        self._counts = dict.fromkeys(("steps", "skipped", "restarts"), 0)
+        self._counts = dict.fromkeys(("steps", "words_4", "words_8", "words_16", "skipped", "restarts"), 0)
 
     def set_policies(self, policies: list[Policy]) -> None:
         """Other policies."""
@@ -83,7 +84,8 @@ class GoldenBackend:
     def run(self, problem: Problem, progress: Progress | None) -> EngineRun:
         """All sequences at once."""
         run = run_golden(problem)
-        _count(self._counts, run)
+        assert run.activity is not None
+        self._count(run.activity)
         self._state = final_state(run)
         return run
 
@@ -100,9 +102,8 @@ class GoldenBackend:
                 x, self._policies, states, restart=restart, hints=np.full((1, 1), values is None), masks=masks
             )
             restart = False
-            self._counts["steps"] += 1
-            self._counts["skipped"] += int(traces[0].skipped.sum())
-            self._counts["restarts"] += sum(int(trace.restart.sum()) for trace in traces)
+            valid = np.ones((1, 1), dtype=bool)
+            self._count(count_activity(self._design.network, self._design.engine, traces, valid))
             self._state = [(state.h[0], state.c[0]) for state in states]
             yield traces[-1].h[0, 0].astype(np.int64)
 
@@ -114,8 +115,18 @@ class GoldenBackend:
         """As if no step had been run."""
         self._state = zero_state(self._design)
 
+    def _count(self, activity: Activity) -> None:
+        found = {
+            "steps": activity.computed_steps + activity.skipped_steps,
+            **{f"words_{bits}": count for bits, count in activity.words.items()},
+            "skipped": activity.skipped_steps,
+            "restarts": activity.restarts,
+        }
+        for name, count in found.items():
+            self._counts[name] += count
+
     def counters(self) -> dict[str, int]:
-        """Steps, skipped steps, and passes that recomputed their sums."""
+        """Steps, weight words by their bits, skipped steps, and passes that recomputed their sums."""
         return dict(self._counts)
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ import typer
 
 from lstmith.golden.errors import UserError
 
-from . import bench, board_sim, boards, compile, generate, hardware, program, report, run, tune
+from . import bench, board_sim, boards, compile, generate, hardware, program, report, run, tune, vad
 
 app = typer.Typer(
     name="lstmith",
@@ -35,6 +35,7 @@ app.command("boards")(boards.command)
 app.command("program")(program.program_command)
 app.command("devices")(program.devices_command)
 app.command("board-sim")(board_sim.command)
+app.command("vad")(vad.command)
 app.command("bench")(bench.command)
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2

@@ -35,7 +35,7 @@ from .generate import generate
 from .html import Section, embedded, save_report
 from .inputs import save_json
 from .report import design_sections, run_sections
-from .silero import HOP, RATE, THRESHOLD, features, feeds, probabilities
+from .silero import RATE, STEP_SECONDS, THRESHOLD, features, feeds, probabilities, segments
 from .silero_bench import silero_design
 from .speech import Recording, demo_audio
 
@@ -45,7 +45,6 @@ BUILD_SECONDS = 8 * 60
 #: Lane counts that divide the network's 128 units with little waste, largest first.
 BUILD_LANES = (64, 43, 32, 16, 8)
 SEED = 1
-STEP_SECONDS = HOP / RATE
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def detect(design: Design, recording: Recording) -> Detection:
             icarus = mismatches(RtlCore(few, "icarus", Path(name) / "few").run(few), run_golden(few))
     speech["golden"] = _speech(run_golden(problem), recording, graph)
     speech["RTL"] = _speech(run, recording, graph)
-    return Detection(speech, cycles, _segments(speech["RTL"]), figures, icarus)
+    return Detection(speech, cycles, segments(speech["RTL"]), figures, icarus)
 
 
 def build() -> dict[str, Any]:
@@ -163,18 +162,6 @@ def _speech(run: EngineRun, recording: Recording, graph: HostGraph) -> npt.NDArr
     """p(speech) per step from the last layer's h."""
     _, carried = graph.before(feeds(recording.samples))
     return np.ravel(graph.after(run.h.astype(np.float32), carried)["output"]).astype(np.float32)
-
-
-def _segments(speech: npt.NDArray[np.float32]) -> list[tuple[float, float]]:
-    """Stretches of speech in seconds; pauses shorter than a quarter of a second belong to them."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], speech > THRESHOLD, [0]]).astype(int)))
-    segments: list[tuple[float, float]] = []
-    for first, end in edges.reshape(-1, 2) * STEP_SECONDS:
-        if segments and first - segments[-1][1] < 0.25:
-            segments[-1] = (segments[-1][0], float(end))
-        else:
-            segments.append((float(first), float(end)))
-    return segments
 
 
 def _generate(design: Design) -> None:

@@ -20,6 +20,7 @@ def detection_figure(
     segments: Sequence[tuple[float, float]],
     cycles: Mapping[str, npt.NDArray[np.integer]],
     threshold: float,
+    cost_label: str = "cycles per step",
 ) -> Figure:
     """A recording, where speech is in it, and what each step cost.
 
@@ -39,6 +40,8 @@ def detection_figure(
         Cycles per step.
     threshold : float
         p(speech) above which a step is speech.
+    cost_label : str
+        What ``cycles`` counts, if it is something else.
     """
     figure = Figure(figsize=(11, 6.6), layout="constrained")
     wave, chance, cost = figure.subplots(3, 1, sharex=True, height_ratios=(1.0, 1.2, 1.2))
@@ -58,7 +61,7 @@ def detection_figure(
     }
     for name, values in probabilities.items():
         times = (np.arange(len(values)) + 0.5) * step_seconds
-        chance.plot(times, values, label=name, **styles[name])
+        chance.plot(times, values, label=name, **styles.get(name, styles["golden"]))
     chance.axhline(threshold, color=INK, lw=0.6, ls=":")
     chance.set_ylabel("p(speech)")
     chance.set_ylim(-0.03, 1.03)
@@ -67,11 +70,12 @@ def detection_figure(
     for (name, spent), color in zip(cycles.items(), (FLOAT, RTL, GOLDEN), strict=False):
         edges = np.arange(len(spent) + 1) * step_seconds
         cost.stairs(spent, edges, label=f"{name}, mean {np.mean(spent):.0f}", color=color, lw=1.1, baseline=None)
-    cost.set_ylabel("cycles per step")
+    cost.set_ylabel(cost_label)
     cost.set_xlabel("seconds")
     cost.set_ylim(bottom=0)
     cost.set_xlim(0, end)
-    _legend(cost, len(cycles))
+    if cycles:
+        _legend(cost, len(cycles))
     return figure
 
 

@@ -211,5 +211,6 @@ def link_text(result: dict[str, Any]) -> str:
         f"{moments['wrong']} returned a wrong number, {moments['lost']} were reported as lost, "
         f"{moments['stuck']} of the sessions behind them failed. {fuzzed['frames']} frames of noise, flipped, cut, "
         f"repeated and ill-formed ones to the link in Verilator: {fuzzed['hangs']} hangs, "
-        f"{fuzzed['unintended']} unintended accesses of the engine, {fuzzed['silent']} right frames behind them without an answer."
+        f"{fuzzed['unintended']} unintended accesses of the engine, {fuzzed['silent']} right frames behind them "
+        "without an answer."
     )

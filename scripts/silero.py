@@ -19,6 +19,9 @@ CONTEXT = 64  #: samples of the previous step that a frame starts with
 UNITS = 128  #: width of the LSTM's input and of its state
 THRESHOLD = 0.5  #: a frame is speech if its probability is above this
 RATE = 16_000
+STEP_SECONDS = HOP / RATE
+#: Pauses in speech that are shorter belong to it.
+PAUSE_SECONDS = 0.25
 
 
 def model_path() -> Path:
@@ -95,3 +98,15 @@ def probabilities(samples: Samples) -> npt.NDArray[np.float32]:
         probability, state = whole.run(None, {"input": frame[None], "state": state, "sr": rate})
         speech[t] = probability[0, 0]
     return speech
+
+
+def segments(speech: npt.NDArray[np.floating]) -> list[tuple[float, float]]:
+    """Stretches of speech as (begin, end) in seconds, from p(speech) per step, float [T]."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], speech > THRESHOLD, [0]]).astype(int)))
+    found: list[tuple[float, float]] = []
+    for first, end in edges.reshape(-1, 2) * STEP_SECONDS:
+        if found and first - found[-1][1] < PAUSE_SECONDS:
+            found[-1] = (found[-1][0], float(end))
+        else:
+            found.append((float(first), float(end)))
+    return found

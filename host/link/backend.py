@@ -183,15 +183,21 @@ class LinkBackend:
         if state is not None:
             self._need_states("load an initial state")
         self._mend()
-        self._broken = True
+        # Between two steps the engine is idle: its state can be read while steps are to come.
+        finished = False
         self.device.write([(address(Region.CONTROL, Register.OUTPUT_ALL), 0)])
         flags = StreamFlag.START
         if state is not None:
             self.device.write_slowly(state_writes(network, state, mask))
             flags = StreamFlag.RESTART
         idle = zero_state(self._design)[-1][0]
-        yield from HiddenStream(self.device, network, idle, ahead).run(steps, flags, mask)
-        self._state, self._broken = None, False
+        try:
+            for h in HiddenStream(self.device, network, idle, ahead).run(steps, flags, mask):
+                self._state = None
+                yield h
+            finished = True
+        finally:
+            self._broken = not finished
 
     def _need_states(self, what: str) -> None:
         if not self.device.states:

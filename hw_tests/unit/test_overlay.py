@@ -70,6 +70,22 @@ def test_live_steps_come_one_by_one(rng: np.random.Generator) -> None:
         assert np.array_equal(np.array(found), overlay.infer(x))
 
 
+def test_states_can_be_read_between_live_steps(rng: np.random.Generator) -> None:
+    design = small_design(rng)
+    x = rng.normal(0, 1, (6, design.network.inputs))
+    with model_overlay(design) as device, Overlay("golden") as golden:
+        for overlay in (device, golden):
+            overlay.load(design)
+        for one, two in zip(device.infer(iter(x)), golden.infer(iter(x)), strict=True):
+            assert np.array_equal(one, two)
+            assert np.array_equal(device.state, golden.state)
+        # Half a sequence that was given up leaves nothing behind.
+        given_up = device.infer(iter(x))
+        next(given_up)
+        del given_up
+        assert np.array_equal(device.infer(x), golden.infer(x))
+
+
 def test_hints_skip_steps(rng: np.random.Generator) -> None:
     design = small_design(rng)
     x = rng.normal(0, 1, (5, design.network.inputs))

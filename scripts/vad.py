@@ -1,0 +1,165 @@
+"""``lstmith vad``: where speech is, by Silero VAD's LSTM on any engine, as it happens."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.live import Live
+
+from lstmith.compiler.design import Design
+from lstmith.compiler.files import whole_file
+from lstmith.compiler.host_graph import Carried, HostGraph
+from lstmith.golden.errors import UserError
+from lstmith.golden.policy_file import load_policy
+from lstmith.host.overlay import BAUD, Overlay
+
+from .console import err, out, remark, say, table
+from .inputs import check_writable, save_json
+from .silero import CONTEXT, HOP, RATE, STEP_SECONDS, THRESHOLD, Samples, segments
+from .vad_view import Moment, View
+
+#: Where the network is kept that is compiled if none is given.
+DESIGN = Path("build/vad/design")
+ENGINES = ("golden", "icarus", "verilator")
+
+
+def command(
+    speech: Annotated[Path | None, typer.Argument(help="Recording: .wav of any rate.")] = None,
+    port: Annotated[str | None, typer.Option(help="Serial port of a board or a virtual one.")] = None,
+    engine: Annotated[str, typer.Option(help=f"Without a port: one of {', '.join(ENGINES)}.")] = "golden",
+    microphone: Annotated[float | None, typer.Option(help="Listen so many seconds instead.", min=0.1)] = None,
+    design: Annotated[Path | None, typer.Option(help="Silero VAD as 'compile' wrote it.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy file.")] = None,
+    baud: Annotated[int, typer.Option(help="Bits per second of the port.")] = BAUD,
+    figure: Annotated[Path, typer.Option(help="Picture of waveform, probability and activity.")] = Path("vad.png"),
+    json: Annotated[Path | None, typer.Option(help="Probabilities and activity per frame.")] = None,
+) -> None:
+    """Find speech: the encoder runs here, the LSTM on the engine, frame by frame."""
+    from . import audio
+
+    if (speech is None) == (microphone is None):
+        raise UserError("arguments", "name no sound, or two", "give a .wav file or --microphone SECONDS")
+    if engine not in ENGINES:
+        raise UserError("option --engine", f"{engine!r} is unknown", f"use one of {', '.join(ENGINES)}, or --port")
+    check_writable(figure, json)
+    if speech is not None:
+        samples, rate = audio.read_wav(speech, RATE)
+        if rate != RATE:
+            remark(f"{speech}: resampled from {rate} to {RATE} samples per second")
+        heard = audio.hops(samples, HOP)
+    else:
+        assert microphone is not None
+        heard = audio.microphone(RATE, HOP, microphone)
+    loaded = _design(design)
+    if loaded.graph is None or not set(loaded.graph.inputs) <= {"input", "sr"}:
+        raise UserError(str(design), "is not Silero VAD", "compile Silero's ONNX file, or leave --design out")
+    with Overlay(port or engine, baud=baud) as overlay:
+        overlay.load(loaded, load_policy(policy, len(loaded.network.layers)) if policy else None)
+        moments = _watch(detect(overlay, HostGraph(loaded.graph), heard), f"Silero VAD on {overlay.backend.name}")
+        verified = overlay.verified
+    if verified is not None:
+        remark(str(verified))
+    if not moments:
+        raise UserError("the microphone", "gave no sound", "listen longer")
+    _finish(moments, figure, json)
+
+
+def detect(overlay: Overlay, graph: HostGraph, heard: Iterable[Samples]) -> Iterator[Moment]:
+    """Frame by frame: encoder, LSTM on the engine, head.
+
+    Parameters
+    ----------
+    overlay : Overlay
+        With Silero's design.
+    graph : HostGraph
+        What is around its LSTM.
+    heard : iterable of float32 [512]
+        A piece is asked for when the one before has been judged, except by simulators.
+    """
+    waiting: deque[tuple[Samples, Carried]] = deque()
+
+    def steps() -> Iterator[Samples]:
+        context = np.zeros(CONTEXT, dtype=np.float32)
+        for piece in heard:
+            frame = np.concatenate([context, piece])
+            context = frame[-CONTEXT:]
+            x, carried = graph.before({"input": frame[None], "sr": np.array(RATE, dtype=np.int64)})
+            waiting.append((piece, carried))
+            yield x[0, 0]
+
+    before = _counts(overlay)
+    for h in overlay.infer(steps()):
+        piece, carried = waiting.popleft()
+        probability = float(np.ravel(graph.after(h[None, None], carried)["output"])[0])
+        now = _counts(overlay)
+        yield Moment(piece, probability, {name: now[name] - before[name] for name in now})
+        before = now
+
+
+def _counts(overlay: Overlay) -> dict[str, int]:
+    """The engine's counters that are worth showing; none if it does not tell."""
+    try:
+        found = overlay.counters()
+    except UserError:
+        return {}
+    return {name: count for name, count in found.items() if name.startswith("words") or name == "skipped"}
+
+
+def _design(path: Path | None) -> Design:
+    if path is not None:
+        return Design.load(path)
+    if DESIGN.exists():
+        return Design.load(DESIGN)
+    from .silero_bench import silero_design
+
+    remark(f"compiling Silero VAD into {DESIGN}")
+    with tempfile.TemporaryDirectory(prefix="lstmith-") as folder:
+        compiled = silero_design(Path(folder))
+    DESIGN.parent.mkdir(parents=True, exist_ok=True)
+    compiled.save(DESIGN)
+    return compiled
+
+
+def _watch(found: Iterator[Moment], title: str) -> list[Moment]:
+    """Show the frames as they come, on a terminal."""
+    if not err.is_terminal:
+        return list(found)
+    view, moments = View(title), []
+    with Live(console=err, transient=True, refresh_per_second=20) as live:
+        for moment in found:
+            live.update(view.add(moment))
+            moments.append(moment)
+    return moments
+
+
+def _finish(moments: list[Moment], figure: Path, json: Path | None) -> None:
+    from .figures import detection_figure
+
+    samples = np.concatenate([moment.samples for moment in moments])
+    speech = np.array([moment.probability for moment in moments])
+    names = [name for name in moments[0].counts if any(moment.counts[name] for moment in moments)]
+    counts = {name: np.array([moment.counts[name] for moment in moments]) for name in names}
+    found = segments(speech)
+    words = {f"{name.removeprefix('words_')} bit": values for name, values in counts.items() if name != "skipped"}
+    drawn = detection_figure(
+        samples, RATE, STEP_SECONDS, {"p": speech}, found, words, THRESHOLD, cost_label="weight words per step"
+    )
+    with whole_file(figure) as draft:
+        drawn.savefig(draft, format="png", dpi=120)
+    if json is not None:
+        values = {"probabilities": speech.tolist(), "segments": found}
+        save_json(json, values | {name: series.tolist() for name, series in counts.items()})
+    rows: list[list[object]] = [
+        ["frames", len(moments)],
+        ["frames with speech", int((speech > THRESHOLD).sum())],
+    ]
+    rows += [[f"{name} per frame", f"{values.mean():.1f}"] for name, values in counts.items()]
+    out.print(table("Speech", ["figure", "value"], rows))
+    say("speech: " + (", ".join(f"{begin:.2f}-{end:.2f} s" for begin, end in found) or "none"))
+    say(f"picture in {figure}")
