@@ -46,6 +46,8 @@ class Board:
         Resource of the serial port that the host link uses.
     baud : int
         Of the host link.
+    window : int
+        Frames of the host link that may be on their way, a power of two from 2 on; 8 fill a block memory of 2 kB.
     ring_words : int
         16-bit words of the host link's result ring.
     features : Feature
@@ -76,6 +78,7 @@ class Board:
     extra_resources: str = ""
     uart: tuple[str, int] = ("uart", 0)
     baud: int = 3_000_000
+    window: int = 8
     ring_words: int = 2048
     features: Feature = Feature.RECORDS | Feature.STATES
     lights: tuple[tuple[str, int], ...]

@@ -73,6 +73,7 @@ BOARDS = (
         platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
         extra_resources="break_off_pmod",
         # What the engine leaves of block memory and lookup tables.
+        window=2,
         ring_words=256,
         features=Feature(0),
         lights=(("led", 2), ("led", 3), ("led_g", 0), ("led_r", 0)),

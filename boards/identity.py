@@ -8,7 +8,6 @@ from pathlib import Path
 from lstmith.compiler.design import FORMAT
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.link_identity import Identity
-from lstmith.rtl.link.link import WINDOW
 
 from .board import Board
 
@@ -28,7 +27,7 @@ def source_commit() -> bytes:
 def build_identity(board: Board, config: EngineConfig) -> Identity:
     """The identity of a build for a board."""
     return Identity(
-        window=WINDOW,
+        window=board.window,
         ring_words=board.ring_words,
         features=board.features,
         clock_hz=round(board.clock_mhz * 1e6),

@@ -41,7 +41,7 @@ _ANSWERED = (Status.OK, Status.REJECTED)
 _WRITE, _INPUT, _RESET = range(3)
 
 IDENTITY = Identity(
-    window=2,
+    window=4,
     ring_words=64,
     features=Feature.STATES,
     clock_hz=CYCLES_PER_BIT * 3_000_000,
@@ -144,6 +144,7 @@ class Fuzzer:
             "repeated": lambda expected: self._last,
             "other sequence": lambda expected: self._right(int(rng.integers(256))),
             "pair": lambda expected: self._right(expected) + self._right(expected + 1),
+            "burst": lambda expected: b"".join(self._right(expected + i) for i in range(IDENTITY.window)),
             "reordered": lambda expected: self._right(expected + 1) + self._right(expected),
             "flipped bits": lambda expected: self._flipped(self._right(expected)),
             "truncated": lambda expected: self._right(expected)[: int(rng.integers(0, 12))],

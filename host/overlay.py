@@ -7,7 +7,8 @@ with Overlay("/dev/ttyUSB0") as board:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.boards.catalogue import BOARDS
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.golden.errors import UserError
@@ -25,7 +27,7 @@ from lstmith.golden.quantised import IntArray
 
 from .backends import Backend, GoldenBackend, SimulatorBackend, State, Step
 from .link.backend import LinkBackend
-from .link.errors import RefusedError
+from .link.errors import NoAnswerError, RefusedError
 from .link.transport import SerialTransport, Transport
 from .problem import Problem, make_problem
 from .results import EngineRun, real_h
@@ -34,8 +36,8 @@ from .self_test import Throughput, Verification, measure, verify
 
 Float32 = npt.NDArray[np.float32]
 
-#: What the USB bridges of all supported boards take.
-BAUD = 3_000_000
+#: What boards are built with; a port is asked at each until something answers.
+BAUDS = tuple(sorted({board.baud for board in BOARDS}, reverse=True))
 #: Steps on their way at most: values that wait for a request to be full, two requests, two answers, two steps computed.
 AHEAD = 12
 
@@ -53,8 +55,8 @@ class Overlay:
     ----------
     where : str, Path or Transport
         ``golden``, ``icarus``, ``verilator``, or a serial port such as ``/dev/ttyUSB0``.
-    baud : int
-        Of a serial port: what the board was built with.
+    baud : int or None
+        Of a serial port; None finds it.
     patience : float
         Factor on all waits for a device.
 
@@ -69,15 +71,16 @@ class Overlay:
         If there is no such port, or no device that can be used.
     """
 
-    def __init__(self, where: str | Path | Transport = "golden", *, baud: int = BAUD, patience: float = 1.0):
+    def __init__(self, where: str | Path | Transport = "golden", *, baud: int | None = None, patience: float = 1.0):
         self._backend: Backend
         if where == "golden":
             self._backend = GoldenBackend()
         elif where in ("icarus", "verilator"):
             self._backend = SimulatorBackend(str(where))
+        elif isinstance(where, str | Path):
+            self._backend = _device(str(where), (baud,) if baud else BAUDS, patience)
         else:
-            transport = SerialTransport(str(where), baud) if isinstance(where, str | Path) else where
-            self._backend = LinkBackend(transport, patience)
+            self._backend = LinkBackend(where, patience)
         self._loaded: _Loaded | None = None
         self._begin: State | None = None
         self.verified: Verification | None = None
@@ -298,3 +301,12 @@ class Overlay:
 
     def _real(self, h: IntArray) -> Float32:
         return real_h(self._given.design.network.layers[-1].to_source(h)).astype(np.float32)
+
+
+def _device(port: str, bauds: Sequence[int], patience: float) -> LinkBackend:
+    """The device at a port, at the first baud at which it answers."""
+    *others, last = bauds
+    for baud in others:
+        with contextlib.suppress(NoAnswerError):
+            return LinkBackend(SerialTransport(port, baud), patience)
+    return LinkBackend(SerialTransport(port, last), patience)

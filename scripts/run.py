@@ -12,7 +12,7 @@ from lstmith.compiler.data import save_results
 from lstmith.compiler.design import Design
 from lstmith.golden.errors import UserError
 from lstmith.host.energy import CONSTANTS, DEFAULT, find_constants
-from lstmith.host.overlay import BAUD, Overlay
+from lstmith.host.overlay import Overlay
 from lstmith.host.run import ENGINES, run_engine, summarise
 
 from .console import out, progress, remark, table
@@ -27,7 +27,7 @@ def command(
     json: Annotated[Path | None, typer.Option(help="Figures of the run.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file.", show_default="delta, no thresholds")] = None,
     port: Annotated[str | None, typer.Option(help="Serial port of the board, see 'devices'.")] = None,
-    baud: Annotated[int, typer.Option(help="Bits per second of the port.")] = BAUD,
+    baud: Annotated[int | None, typer.Option(help="Bits per second of the port.", show_default="found")] = None,
     energy: Annotated[str, typer.Option(help=f"Constants of the energy estimate: {' or '.join(CONSTANTS)}.")] = DEFAULT,
 ) -> None:
     """Run a design on sequences, and compare it with the golden model and with float."""

@@ -17,7 +17,7 @@ from lstmith.compiler.files import whole_file
 from lstmith.compiler.host_graph import Carried, HostGraph
 from lstmith.golden.errors import UserError
 from lstmith.golden.policy_file import load_policy
-from lstmith.host.overlay import BAUD, Overlay
+from lstmith.host.overlay import Overlay
 
 from .console import err, out, remark, say, table
 from .inputs import check_writable, save_json
@@ -36,7 +36,7 @@ def command(
     microphone: Annotated[float | None, typer.Option(help="Listen so many seconds instead.", min=0.1)] = None,
     design: Annotated[Path | None, typer.Option(help="Silero VAD as 'compile' wrote it.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file.")] = None,
-    baud: Annotated[int, typer.Option(help="Bits per second of the port.")] = BAUD,
+    baud: Annotated[int | None, typer.Option(help="Bits per second of the port.", show_default="found")] = None,
     figure: Annotated[Path, typer.Option(help="Picture of waveform, probability and activity.")] = Path("vad.png"),
     json: Annotated[Path | None, typer.Option(help="Probabilities and activity per frame.")] = None,
 ) -> None:

@@ -118,8 +118,9 @@ def test_a_stuck_engine_ends_the_session(probe: SerialBench, command: Command, b
 def test_hello_ends_what_is_stuck(probe: SerialBench) -> None:
     probe.exchange(HELLO)
     probe.block(True)
-    # Both buffers are full, and a third frame is lost.
-    probe.send(b"".join(Frame(sequence, Command.STREAM, STREAM).encode() for sequence in (8, 9, 10)))
+    # All buffers are full, and another frame is lost.
+    frames = [Frame(8 + index, Command.STREAM, STREAM).encode() for index in range(IDENTITY.window + 1)]
+    probe.send(b"".join(frames))
     reaction = probe.send(HELLO, WATCHDOG)
     probe.block(False)
     assert _statuses(reaction) == [(Command.HELLO, Status.OK)]
@@ -150,14 +151,16 @@ class Recorder(SerialBench):
         return reaction
 
 
-@pytest.fixture(scope="module", params=[Feature.RECORDS | Feature.STATES, Feature(0)], ids=["full", "narrow"])
+@pytest.fixture(scope="module", params=[(Feature.RECORDS | Feature.STATES, 8), (Feature(0), 2)], ids=["full", "narrow"])
 def core(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Recorder, Design, str]]:
     """A small network's core behind its link."""
     design = small_design(np.random.default_rng(5))
     image = build_image(design.network, design.engine, [Policy()])
-    told = identity(design.engine, features=request.param, clock_hz=CYCLES_PER_BIT * 3_000_000, ring_words=128)
+    features, window = request.param
+    clock = CYCLES_PER_BIT * 3_000_000
+    told = identity(design.engine, features=features, window=window, clock_hz=clock, ring_words=128)
     verilog = simulation_verilog(told, image, image_tag(image, design.engine))
     with Recorder(verilog, SIMULATED, tmp_path_factory.mktemp("core"), CYCLES_PER_BIT) as bench:
         bench.log = []
@@ -200,19 +203,59 @@ def test_hello_at_any_moment(core: tuple[Recorder, Design, str], rng: np.random.
         np.testing.assert_array_equal(again.infer(x), expected)
 
 
-def test_icarus_sends_the_same_bytes(
+class Replay:
+    """A transport that answers as an earlier device did to the same bytes."""
+
+    name = "replay"
+
+    def __init__(self, packets: list[bytes], answers: list[bytes]):
+        self._left = list(zip(packets, answers, strict=True))
+        self._received = b""
+
+    def write(self, content: bytes) -> None:
+        """The next packet, and no other."""
+        packet, answer = self._left.pop(0)
+        assert content == packet
+        self._received += answer
+
+    def read(self, timeout: float) -> bytes:
+        """What it was answered."""
+        received, self._received = self._received, b""
+        return received
+
+    def close(self) -> None:
+        """Everything was asked for."""
+        assert not self._left
+
+
+def test_icarus_equals_golden(
     core: tuple[Recorder, Design, str], rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The same packets on the second simulator, whose answers the driver then takes for a device's."""
     bench, design, verilog = core
+    given = sequences(rng, design.network.inputs, count=1, steps=3)
+    problem = make_problem(design, given, [Policy()])
+
+    def work(overlay: Overlay) -> list[np.ndarray]:
+        overlay.load(design)
+        live = np.stack(list(overlay.infer(iter(given.x[0, : given.lengths[0]]))))
+        if not overlay.backend.device.records:  # type: ignore[attr-defined]
+            return [live]
+        run = overlay.run(problem)
+        assert mismatches(run, golden) == 0
+        return [live, run.cycles]
+
+    golden = run_golden(problem)
+    # Sessions begin at a random sequence number.
+    monkeypatch.setattr("lstmith.host.link.session.secrets.randbelow", lambda below: 250)
     bench.reset()
     bench.log.clear()
     overlay = Overlay(bench, patience=PATIENCE)
-    overlay.load(design)
-    overlay.infer(sequences(rng, design.network.inputs, count=1, steps=3).x[0])
-    packets = [(sent, answer) for sent, answer in bench.log if sent]
+    work(overlay)
+    packets = [sent for sent, _ in bench.log if sent]
     (tmp_path / "core.v").write_text(verilog)
     (tmp_path / "packets.json").write_text(
-        json.dumps({"cycles_per_bit": CYCLES_PER_BIT, "packets": [sent.hex() for sent, _ in packets]})
+        json.dumps({"cycles_per_bit": CYCLES_PER_BIT, "packets": [packet.hex() for packet in packets]})
     )
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     runner = get_runner("icarus")
@@ -232,5 +275,7 @@ def test_icarus_sends_the_same_bytes(
         extra_env={"LSTMITH_REPLAY": str(tmp_path), "COCOTB_LOG_LEVEL": "WARNING"},
         log_file=tmp_path / "test.log",
     )
-    answers = json.loads((tmp_path / "answers.json").read_text())
-    assert answers == [answer.hex() for _, answer in packets]
+    answers = [bytes.fromhex(answer) for answer in json.loads((tmp_path / "answers.json").read_text())]
+    results = work(Overlay(Replay(packets, answers), patience=PATIENCE))
+    for found, expected in zip(results, [golden.h[0, : given.lengths[0]], golden.cycles], strict=False):
+        np.testing.assert_array_equal(found, expected)

@@ -19,7 +19,7 @@ from lstmith.golden.link_map import Command
 from lstmith.golden.policy import Mode, Policy, Skip
 from lstmith.host.link.codec import Frame
 from lstmith.host.link.transport import SerialTransport
-from lstmith.host.overlay import BAUD, Overlay
+from lstmith.host.overlay import BAUDS, Overlay
 from lstmith.host.problem import make_problem
 from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
@@ -125,7 +125,7 @@ def _abandoned_sessions_do_no_harm(port: str, design: Design, rng: np.random.Gen
         overlay.load(design)
         assert overlay.verify().mismatches == 0
     # Another program's bytes.
-    line = SerialTransport(port, BAUD)
+    line = SerialTransport(port, BAUDS[0])
     line.write(rng.bytes(3000))
     line.close()
     with Overlay(port) as overlay:

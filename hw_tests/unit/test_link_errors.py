@@ -15,9 +15,11 @@ from lstmith.compiler.design import Design
 from lstmith.golden.link_identity import Identity
 from lstmith.golden.link_map import Feature
 from lstmith.golden.memory_map import Register
+from lstmith.host import overlay
 from lstmith.host.link import session
 from lstmith.host.link.codec import Frame, Receiver
-from lstmith.host.link.model import DeviceModel
+from lstmith.host.link.model import DeviceModel, ModelTransport
+from lstmith.host.overlay import Overlay
 from lstmith.scripts.cli import execute
 
 
@@ -189,3 +191,24 @@ def _devices(port: str, capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     assert execute(["devices", port]) == 0
     return capsys.readouterr().out
+
+
+def test_another_baud_is_found(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, bauds = DeviceModel(identity(case.design.engine)), []
+
+    class Line(ModelTransport):
+        """Answers at 1 Mbaud alone."""
+
+        def __init__(self, port: str, baud: int):
+            super().__init__(model, port)
+            bauds.append(baud)
+
+        def write(self, content: bytes) -> None:
+            if bauds[-1] == 1_000_000:
+                super().write(content)
+
+    monkeypatch.setattr(overlay, "SerialTransport", Line)
+    monkeypatch.setattr(overlay, "BAUDS", (3_000_000, 1_000_000))
+    with Overlay("port") as found:
+        found.load(case.design)
+    assert bauds == [3_000_000, 1_000_000]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +11,7 @@ from lstmith.golden.memory_map import READ_LATENCY
 from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.types import InputWord
 
-from .receiver import BUFFER_BYTES, BUFFERS, FRAME_START, TAIL
+from .receiver import BUFFER_BYTES, FRAME_START, TAIL, TAILS
 
 #: Where a frame's body begins, behind sequence and command.
 _BODY = FRAME_START + 2
@@ -21,7 +21,12 @@ class Executor(wiring.Component):
     """One frame after another: 2 cycles per byte that it takes, and 8 or more from one bus write to the next.
 
     A frame that waits for the engine for more than one whole interval between ``tick`` strobes is given up.
-    ``hello`` resets everything but ``expected``.
+    Reset in mid-frame keeps nothing but the expected sequence number.
+
+    Parameters
+    ----------
+    buffers : int
+        Of the receiver.
 
     Members
     -------
@@ -41,6 +46,8 @@ class Executor(wiring.Component):
         Of the engine and the link's registers.
     occupied
         The engine takes no bus access now.
+    uses_bus
+        From a few cycles before a frame's first bus access to its end.
     x, stamp
         Input stream of the engine; its present transfer wants to be stamped.
     awaiting
@@ -55,12 +62,13 @@ class Executor(wiring.Component):
         A frame is being executed or answered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, buffers: int = TAILS):
+        self._buffers = buffers
         super().__init__(
             {
-                "full": In(BUFFERS),
-                "release": Out(BUFFERS),
-                "r_addr": Out(9),
+                "full": In(buffers),
+                "release": Out(buffers),
+                "r_addr": Out(range(buffers * BUFFER_BYTES)),
                 "r_data": In(8),
                 "greet": In(1),
                 "sequence": In(8),
@@ -72,6 +80,7 @@ class Executor(wiring.Component):
                 "body_full": In(1),
                 "bus": Out(BusSignature()),
                 "occupied": In(1),
+                "uses_bus": Out(1),
                 "x": Out(stream.Signature(InputWord)),
                 "stamp": Out(1),
                 "awaiting": Out(1),
@@ -92,7 +101,7 @@ class Executor(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # The byte at `place` is there one cycle after `place` has changed.
-        place, buffer, settled = Signal(8), Signal(), Signal()
+        place, buffer, settled = Signal(8), Signal(range(self._buffers)), Signal()
         advance, end, byte = Signal(), Signal(8), self.r_data
         m.d.comb += self.r_addr.eq(Cat(place, buffer))
         m.d.sync += settled.eq(~advance)
@@ -205,6 +214,7 @@ class Executor(wiring.Component):
                         m.d.comb += waits.eq(self.occupied)
                         m.d.sync += address.eq(Cat(newest[2], newest[1], newest[0]))
                         with m.If(~self.occupied):
+                            m.d.sync += self.uses_bus.eq(1)
                             m.next = "Word"
                             with m.If(command == Command.READ):
                                 m.d.sync += [end.eq(newest[3]), place.eq(0)]
@@ -295,19 +305,20 @@ class Executor(wiring.Component):
             with m.State("Identity"):
                 with m.If(put(byte, settled)):
                     m.d.comb += advance.eq(1)
-                    # Behind the tail lies the other buffer, and its tail.
+                    # Behind the tail lies the next buffer, and its tail.
                     with m.If(place == BUFFER_BYTES - 1):
-                        m.d.sync += [place.eq(TAIL), buffer.eq(~buffer)]
-                        with m.If(buffer):
+                        m.d.sync += [place.eq(TAIL), buffer.eq(buffer + 1)]
+                        with m.If(buffer == TAILS - 1):
+                            m.d.sync += buffer.eq(0)
                             m.next = "Finish"
             with m.State("Finish"):
                 m.d.comb += self.finish.eq(1)
                 with m.If(self.finished):
-                    m.d.sync += place.eq(0)
+                    m.d.sync += [place.eq(0), self.uses_bus.eq(0)]
                     m.d.comb += self.greeted.eq(self.greet)
                     with m.If(~self.greet):
-                        m.d.comb += self.release.eq(Mux(buffer, 0b10, 0b01))
-                        m.d.sync += buffer.eq(~buffer)
+                        m.d.comb += self.release.bit_select(buffer, 1).eq(1)
+                        m.d.sync += buffer.eq(buffer + 1)
                     m.next = "Wait"
         with m.If(self.stalled):
             m.d.sync += [status.eq(Status.STALLED), self.awaiting.eq(0)]

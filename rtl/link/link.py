@@ -15,14 +15,12 @@ from lstmith.rtl.types import InputWord, event_layout, output_layout
 from .answer import Answer
 from .collect import CompactCollector, RecordCollector
 from .executor import Executor
-from .receiver import BUFFERS, FrameReceiver
+from .receiver import FrameReceiver
 from .ring import ResultRing
 from .uart import UartReceiver, UartTransmitter
 
 #: Regions that can be written without ``Feature.STATES``: the upper one's bits include the lower one's.
 _NARROW = (Region.CONTROL, Region.ROWS)
-#: Frames that may be on their way: one is executed, one waits.
-WINDOW = BUFFERS
 
 
 class Link(wiring.Component):
@@ -35,7 +33,7 @@ class Link(wiring.Component):
     Parameters
     ----------
     identity : Identity
-        Of the build: it decides clock, baud, ring and features, and what the engine's streams look like.
+        Of the build: it decides clock, baud, window, ring and features, and what the engine's streams look like.
     tag : int
         Initial value of ``LinkRegister.TAG``.
 
@@ -91,11 +89,11 @@ class Link(wiring.Component):
         m = Module()
         identity = self._identity
         clock, baud = identity.clock_hz, identity.baud
-        m.submodules.receiver = receiver = FrameReceiver(identity.pack())
+        m.submodules.receiver = receiver = FrameReceiver(identity.pack(), identity.window)
         m.submodules.uart_receiver = uart_receiver = UartReceiver(clock, baud)
         m.submodules.uart_transmitter = uart_transmitter = UartTransmitter(clock, baud)
         m.submodules.answer = answer = Answer()
-        executor, ring = Executor(), ResultRing(identity.ring_words)
+        executor, ring = Executor(identity.window), ResultRing(identity.ring_words)
 
         # HELLO resets whatever goes on, and is then answered like any frame.
         hello, greet = Signal(), Signal()
@@ -124,7 +122,7 @@ class Link(wiring.Component):
             executor.sequence.eq(receiver.sequence),
             executor.session.eq(self.session),
             executor.tick.eq(self.tick),
-            executor.occupied.eq(self.engine_busy | ~self.run),
+            executor.occupied.eq(self.engine_busy | executor.awaiting),
             answer.abort.eq(hello),
             answer.finish.eq(executor.finish),
             executor.finished.eq(answer.finished),
@@ -218,13 +216,20 @@ class Link(wiring.Component):
             return self.engine_busy | self.h.valid
         records, starves = RecordCollector(self._identity.config), Signal()
         m.submodules.records = ResetInserter(hello)(records)
+        # A clock enable reaches far, so it is a flip-flop: with records, every cycle of the engine is looked at
+        # for one of ours, or more, and then made. An input that appears too late for the look waits for the next.
+        run, offered = Signal(init=1), Signal()
+        m.d.sync += [
+            run.eq(~full | executor.uses_bus | (~run & records.done & ~starves)),
+            offered.eq(x.valid & ~run),
+        ]
         m.d.comb += [
             starves.eq(full & self.x.ready & ~x.valid & executor.awaiting),
-            self.run.eq(~full | (records.done & ~starves)),
-            self.x.valid.eq(x.valid & (full | compact.room)),
-            x.ready.eq(self.x.ready & Mux(full, self.run, compact.room)),
+            self.run.eq(run),
+            self.x.valid.eq(x.valid & Mux(full, offered, compact.room)),
+            x.ready.eq(self.x.ready & Mux(full, offered & run, compact.room)),
             self.h.ready.eq(Mux(full, records.h.ready, compact.h.ready)),
-            records.step.eq(full & self.run),
+            records.step.eq(full & run),
             records.stamp.eq(full & executor.stamp & x.valid & self.x.ready),
             records.outcome_valid.eq(full & self.outcome_valid),
             records.outcome_skipped.eq(self.outcome_skipped),

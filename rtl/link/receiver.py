@@ -10,13 +10,13 @@ from amaranth.lib.wiring import In, Out
 from lstmith.golden.link_identity import IDENTITY_BYTES
 from lstmith.golden.link_map import CRC_BYTES, FRAME_BYTES, FRAME_BYTES_MIN, Command
 
-#: Buffers, each of which holds a frame: one is received while the other is executed.
-BUFFERS = 2
+#: A buffer holds one frame.
 BUFFER_BYTES = 256
 #: A buffer's first byte is the address behind its frame's body; then come sequence, command and body.
 FRAME_START = 1
-#: Where half of the identity lies in each buffer; frames do not reach it.
-TAIL = BUFFER_BYTES - IDENTITY_BYTES // BUFFERS
+#: Buffers that share the identity, and where it begins in each; frames do not reach it.
+TAILS = 2
+TAIL = BUFFER_BYTES - IDENTITY_BYTES // TAILS
 
 
 class FrameReceiver(wiring.Component):
@@ -28,14 +28,16 @@ class FrameReceiver(wiring.Component):
     Parameters
     ----------
     identity : bytes
-        ``IDENTITY_BYTES`` bytes behind the frames: half of them at ``TAIL`` of each buffer.
+        ``IDENTITY_BYTES`` bytes behind the frames: half of them at ``TAIL`` of each of the first two buffers.
+    buffers : int
+        Frames that it holds, a power of two from 2 on.
 
     Members
     -------
     data, valid, error
         From the serial port; bytes are at least 12 cycles apart.
     hello
-        For one cycle; both buffers are free afterwards.
+        For one cycle; all buffers are free afterwards.
     sequence
         Of the HELLO.
     full
@@ -46,10 +48,12 @@ class FrameReceiver(wiring.Component):
         Read port: buffer as the upper bit; the byte one cycle later.
     """
 
-    def __init__(self, identity: bytes):
+    def __init__(self, identity: bytes, buffers: int = TAILS):
+        if not isinstance(buffers, int) or buffers < TAILS or buffers & (buffers - 1):
+            raise TypeError(f"Number of buffers must be a power of two from {TAILS} on, not {buffers!r}")
         if len(identity) != IDENTITY_BYTES or TAIL < FRAME_BYTES:
             raise ValueError(f"Identity must have {IDENTITY_BYTES} bytes, not {len(identity)}")
-        self._identity = identity
+        self._identity, self._buffers = identity, buffers
         super().__init__(
             {
                 "data": In(8),
@@ -57,27 +61,27 @@ class FrameReceiver(wiring.Component):
                 "error": In(1),
                 "hello": Out(1),
                 "sequence": Out(8),
-                "full": Out(BUFFERS),
-                "release": In(BUFFERS),
-                "r_addr": In(9),
+                "full": Out(buffers),
+                "release": In(buffers),
+                "r_addr": In(range(buffers * BUFFER_BYTES)),
                 "r_data": Out(8),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        half = IDENTITY_BYTES // BUFFERS
+        half = IDENTITY_BYTES // TAILS
         content = b"".join(
             bytes(TAIL) + self._identity[start : start + half] for start in range(0, IDENTITY_BYTES, half)
         )
-        m.submodules.memory = memory = Memory(shape=8, depth=BUFFERS * BUFFER_BYTES, init=content)
+        m.submodules.memory = memory = Memory(shape=8, depth=self._buffers * BUFFER_BYTES, init=content)
         write, read = memory.write_port(), memory.read_port()
         m.submodules.check = check = crc.catalog.CRC32_ISO_HDLC(data_width=1).create()
         m.d.comb += [read.addr.eq(self.r_addr), read.en.eq(1), self.r_data.eq(read.data)]
 
         # COBS: a code byte says how many bytes lie before the next zero, which it stands for.
         left, begun, bad = Signal(8), Signal(), Signal()
-        place, buffer, kept = Signal(8, init=FRAME_START), Signal(), Signal()
+        place, buffer, kept = Signal(8, init=FRAME_START), Signal(range(self._buffers)), Signal()
         is_code, ends = left == 0, Signal()
         decoded, pushes = Signal(8), Signal()
         m.d.comb += [
@@ -128,7 +132,7 @@ class FrameReceiver(wiring.Component):
             m.d.sync += [left.eq(0), begun.eq(0), bad.eq(0), place.eq(FRAME_START)]
         m.d.sync += self.full.eq(self.full & ~self.release)
         with m.If(taken):
-            m.d.sync += [self.full.bit_select(buffer, 1).eq(1), buffer.eq(~buffer)]
+            m.d.sync += [self.full.bit_select(buffer, 1).eq(1), buffer.eq(buffer + 1)]
         with m.If(self.hello):
             m.d.sync += [self.full.eq(0), buffer.eq(0)]
         return m
