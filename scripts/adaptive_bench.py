@@ -137,7 +137,8 @@ def measure_network(name: str, trials: int, workers: int, report: Report) -> Net
     static, base = _formats(name, workload, float_tune, limit)
     bed = Bed.build(name, base)
     static_bed = bed if static == base else Bed.build(name, static)
-    limit = min(limit, _edge(static_bed, float_tune))
+    # What the base itself loses for all one can tell, no exact policy can avoid.
+    limit = max(min(limit, _edge(static_bed, float_tune)), _dense(name, base, workload).bound)
     tuned: dict[str, Trial] = {}
     with Workers(adaptive_search.prepare(name, base), workers) as measure:
         joint = bed.joint()
@@ -178,7 +179,9 @@ def _formats(name: str, workload: Workload, of_float: float, limit: float) -> tu
     """The cheapest format without loss, and the cheapest such one that has a lower image."""
     found = None
     for static in STATICS:
-        if static != STATICS[-1] and _static_loss(name, static, workload, of_float) > limit:
+        # Without the doubt that counts in a search, for nothing is chosen here by luck.
+        loss = loss_of(workload, _dense(name, static, workload).metric, of_float)
+        if static != STATICS[-1] and loss > limit:
             continue
         found = found or static
         if static.weights > NARROW.weights:
@@ -186,10 +189,9 @@ def _formats(name: str, workload: Workload, of_float: float, limit: float) -> tu
     raise AssertionError("the widest format is always taken")
 
 
-def _static_loss(name: str, static: Static, workload: Workload, of_float: float) -> float:
-    """Of the dense format; without the errors that count in a search, for nothing is chosen here by luck."""
-    measured = adaptive_search.evaluator(name, static)([Policy(Mode.DENSE)] * _layers(workload))
-    return loss_of(workload, measured.metric, of_float)
+def _dense(name: str, static: Static, workload: Workload) -> Measured:
+    """A static format on the data to tune on."""
+    return adaptive_search.evaluator(name, static)([Policy(Mode.DENSE)] * _layers(workload))
 
 
 def _edge(bed: Bed, of_float: float) -> float:
