@@ -228,6 +228,7 @@ class Replay:
         assert not self._left
 
 
+@pytest.mark.slow
 def test_icarus_equals_golden(
     core: tuple[Recorder, Design, str], rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
