@@ -21,7 +21,8 @@ _ULX3S_85F = Board(
     package="BG381",
     speed="6",
     oscillator_mhz=25.0,
-    clock_mhz=60.0,
+    # The engine's clock enable, one net to every flip-flop, is the limit (docs/decisions/0013-the-host-link.md).
+    clock_mhz=50.0,
     luts=83_640,
     dsps=156,
     brams=208,

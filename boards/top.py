@@ -20,7 +20,7 @@ from lstmith.rtl.link.core import LinkedCore
 from .board import Board
 from .clock import Clock
 
-#: Bits of the counter behind the light that shows a running clock: about seven changes per second at 60 MHz.
+#: Bits of the counter behind the light that shows a running clock: about six changes per second at 50 MHz.
 ALIVE_BITS = 24
 #: Module name of a board between plain ports.
 SIMULATED = "lstmith_board"

@@ -112,7 +112,7 @@ def _boards(seed: int) -> tuple[dict[str, Any], dict[str, Table], str]:
     result = run_boards(seed)
     rows = board_rows(result)
     text = (
-        f"Silero VAD's W8A8 core with its self-test, placed and routed with seed {seed} (`lstmith bench boards`):\n\n"
+        f"Silero VAD's W8A8 core with the host link, placed and routed with seed {seed} (`lstmith bench boards`):\n\n"
         f"{markdown(*rows)}"
     )
     return result, {"bitstreams": rows}, text
