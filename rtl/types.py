@@ -33,19 +33,19 @@ def lane_layout(config: EngineConfig) -> data.StructLayout:
 
     ``address``, ``load`` and ``lane`` come first; ``operand`` with the weight word, as ``packed`` (four 4-bit rows) and
     ``wide`` (one 16-bit row); ``enables`` of the rows, ``split`` and ``capture`` with the word's products. A
-    load has address and operand at once.
+    load has address and operand at once. Fields that no precision needs are there all the same, for Verilog has no
+    empty wires; synthesis drops them.
     """
-    packs, widens = int(4 in config.precisions), int(16 in config.precisions)
     return data.StructLayout(
         {
             "address": config.address_bits,
             "load": 1,
             "lane": unsigned(bits_for(config.lanes)),
             "operand": signed(max(16, config.operand_width)),
-            "packed": packs,
-            "wide": widens,
+            "packed": 1,
+            "wide": 1,
             "enables": 4,
-            "split": packs,
+            "split": 1,
             "capture": 2,
         }
     )
