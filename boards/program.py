@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from lstmith.compiler.files import read_json
 from lstmith.golden.errors import UserError
 from lstmith.host.tools import find_tool
 
@@ -90,7 +89,7 @@ def plan(out: Path, board: Board, *, flash: bool = False) -> list[Write]:
     UserError
         If the directory is no build, or one for another board.
     """
-    build = _read(out / BUILD)
+    build = read_json(out / BUILD, "give a directory that 'build' wrote")
     if build.get("board") != board.name:
         raise UserError(
             f"{out / BUILD} field board",
@@ -141,13 +140,3 @@ def refusal(said: str, board: Board, write: Write) -> UserError:
         return UserError(board.name, "is not there", "plug it in, and check the cable: some carry power only")
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return UserError(board.name, f"did not take the {write.what} ({(lines or ['no message'])[-1]})", "try again")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(str(path), f"cannot be read ({error})", "give a directory that 'build' wrote") from None
-    if not isinstance(content, dict):
-        raise UserError(str(path), f"holds a {type(content).__name__}", "build again")
-    return content

@@ -1,13 +1,15 @@
-"""Outputs that appear whole or not at all."""
+"""Outputs that appear whole or not at all, and JSON objects read back."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from lstmith.golden.errors import UserError
 
@@ -86,3 +88,26 @@ def whole_directory(path: Path, marker: str) -> Iterator[Path]:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def read_json(path: Path, fix: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Parameters
+    ----------
+    path : Path
+    fix : str
+        What the user should give instead of a wrong file.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(str(path), f"cannot be read as JSON ({error})", fix) from None
+    if not isinstance(content, dict):
+        raise UserError(str(path), f"holds a {type(content).__name__}", fix)
+    return content

@@ -5,6 +5,7 @@ Gate order is i, f, g, o everywhere; row ``gate * units + unit``. Both biases ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,6 +87,15 @@ class FloatTrace:
 def sigmoid(z: FloatArray) -> FloatArray:
     """Logistic function without overflow."""
     return 0.5 * (1.0 + np.tanh(0.5 * z))
+
+
+def padded(sequences: Sequence[npt.NDArray[np.floating]]) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """Sequences [T_n, I] side by side, float64 [N, T, I] with zeros behind their ends, and their lengths, int64 [N]."""
+    lengths = np.array([len(x) for x in sequences], dtype=np.int64)
+    batch = np.zeros((len(sequences), int(lengths.max()), sequences[0].shape[1]))
+    for row, x in zip(batch, sequences, strict=True):
+        row[: len(x)] = x
+    return batch, lengths
 
 
 def run_float(

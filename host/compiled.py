@@ -88,10 +88,8 @@ class CompiledSimulation:
 
     Raises
     ------
-    UserError
-        If there is no C++ compiler or make.
-    SimulationError
-        If the build fails.
+    UserError, SimulationError
+        See :func:`compile_program`.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from lstmith.compiler.quantise import quantise
 from lstmith.compiler.split import split_model
 from lstmith.golden.config import H_FRAC
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.network import FloatNetwork, run_float
+from lstmith.golden.network import FloatNetwork, padded, run_float
 from lstmith.golden.policy import Mode, Policy
 from lstmith.golden.quantised import QuantNetwork
 
@@ -53,13 +53,9 @@ class Accuracy:
         return 100.0 * self.changed / self.frames
 
 
-def padded(sequences: list[Float32]) -> Calibration:
-    """Sequences [T_n, I] of different lengths as one padded batch."""
-    lengths = np.array([len(x) for x in sequences], dtype=np.int64)
-    batch = np.zeros((len(sequences), int(lengths.max()), sequences[0].shape[1]))
-    for row, x in zip(batch, sequences, strict=True):
-        row[: len(x)] = x
-    return Calibration(batch, lengths, "recordings")
+def recorded(sequences: list[Float32]) -> Calibration:
+    """Sequences [T_n, I] of different lengths as calibration data."""
+    return Calibration(*padded(sequences), "recordings")
 
 
 def compare(
@@ -71,7 +67,7 @@ def compare(
 ) -> Accuracy:
     """Run float and golden on recordings and count the decisions that differ."""
     x = [features(recording.samples, graph) for recording in recordings]
-    data = padded(x)
+    data = recorded(x)
     policies = [Policy(Mode.DENSE)] * len(quantised.layers)
     golden = GoldenModel(quantised, limits.model_config()).run(quantised.quantise_input(data.x), policies)[-1].h
     exact = run_float(network, np.asarray(data.x, dtype=np.float64)).h[-1]
@@ -98,7 +94,7 @@ def measure(precisions: tuple[int, ...], calibration: list[Recording], heldout: 
     """Quantise Silero VAD on ``calibration`` at each precision and judge it on ``heldout``."""
     network = load_model(model_path())
     graph = HostGraph(split_model(model_path()))
-    data = padded([features(recording.samples, graph) for recording in calibration])
+    data = recorded([features(recording.samples, graph) for recording in calibration])
     limits = EngineLimits()
     results = {}
     for precision in precisions:

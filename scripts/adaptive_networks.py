@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from lstmith.compiler.calibration import Calibration
 from lstmith.compiler.images import accumulator_bits, with_images
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise import quantise
 from lstmith.golden.config import EngineConfig
-from lstmith.golden.network import FloatNetwork
+from lstmith.golden.network import FloatNetwork, padded
 from lstmith.golden.quantised import QuantNetwork
 from lstmith.workloads.workload import Float32, State
 
@@ -61,10 +59,7 @@ def quantised(
     starts : list of (h, c) or None
         Per layer, float64 [N, H] each: what they start in.
     """
-    batch = np.zeros((len(calibration), max(len(x) for x in calibration), network.inputs))
-    for row, x in zip(batch, calibration, strict=True):
-        row[: len(x)] = x
-    data = Calibration(batch, np.array([len(x) for x in calibration]), state=starts)
+    data = Calibration(*padded(calibration), state=starts)
     found = quantise(network, data, precision=[static.weights], activation_bits=static.operands, limits=EngineLimits())
     return with_images(found.network)
 

@@ -61,20 +61,3 @@ def save_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a JSON file; it appears whole."""
     with whole_file(path) as draft:
         draft.write_text(json.dumps(values, indent=2) + "\n")
-
-
-def load_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read or holds something else.
-    """
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(str(path), f"cannot be read as JSON ({error})", "give a file a command wrote") from None
-    if not isinstance(content, dict):
-        raise UserError(str(path), f"holds a {type(content).__name__}", "give a file a command wrote")
-    return content

@@ -72,7 +72,7 @@ def silero_table(result: dict[str, Any]) -> Table:
 
 
 def lane_table(result: dict[str, Any]) -> Table:
-    """Area of a lane, and the clock where it was measured."""
+    """Area of a lane."""
     columns = ["ECP5 lane", "logic", "LUT4", "CCU2C", "LUT RAM", "flip-flops", "multipliers"]
     rows: list[list[object]] = [
         [title, *(f"{value:g}" for value in found.values())] for title, found in result["lanes"].items()

@@ -10,6 +10,7 @@ import typer
 
 from lstmith.boards.catalogue import find_target
 from lstmith.compiler.design import Design
+from lstmith.compiler.files import read_json
 from lstmith.compiler.quantise import LayerReport
 from lstmith.compiler.size import weight_words
 from lstmith.golden.errors import UserError
@@ -18,9 +19,12 @@ from .compile import LAYER_COLUMNS, layer_row
 from .console import say
 from .figures import cycles_figure, memory_figure
 from .html import Section, embedded, save_report
-from .inputs import check_writable, load_json
+from .inputs import check_writable
 
 RUN_COLUMNS = ["run", "engine", "steps", "cycles per step", "99 %", "worst", "utilisation", "mismatches", "max error"]
+
+#: What to give instead of a wrong file.
+COMMAND = "give a file a command wrote"
 
 
 def command(
@@ -32,7 +36,7 @@ def command(
     check_writable(output)
     sections = design_sections(Design.load(source)) if (source / "design.json").is_file() else build_sections(source)
     if runs:
-        sections += run_sections({path.stem: load_json(path) for path in runs})
+        sections += run_sections({path.stem: read_json(path, COMMAND) for path in runs})
     save_report(output, f"lstmith: {source.name}", f"What is in {source}.", sections)
     say(f"report written to {output}")
 
@@ -93,7 +97,7 @@ def build_sections(folder: Path) -> list[Section]:
     UserError
         If the folder is neither a design nor a build.
     """
-    described = [load_json(path) for path in sorted(folder.glob("*.json"))] if folder.is_dir() else []
+    described = [read_json(path, COMMAND) for path in sorted(folder.glob("*.json"))] if folder.is_dir() else []
     figures = next((values for values in described if "fmax_mhz" in values), None)
     if figures is None:
         raise UserError(str(folder), "is neither a design nor a build", "give what 'compile' or 'build' wrote")

@@ -19,7 +19,7 @@ from lstmith.host.results import EngineRun, cycle_figures, mismatches, utilisati
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden
 
-from .accuracy import measure, padded
+from .accuracy import measure, recorded
 from .compile import compile_design
 from .console import progress
 from .silero import features, model_path
@@ -57,7 +57,7 @@ def silero_design(
 def save_features(path: Path, recordings: list[Recording]) -> None:
     """The LSTM's input for some recordings as X.npz."""
     graph = HostGraph(split_model(model_path()))
-    batch = padded([features(recording.samples, graph) for recording in recordings])
+    batch = recorded([features(recording.samples, graph) for recording in recordings])
     np.savez(path, x=batch.x.astype(np.float32), lengths=np.asarray(batch.lengths))
 
 

@@ -16,7 +16,7 @@ from lstmith.golden.policy import Policy
 from lstmith.golden.quantised import QuantNetwork
 from lstmith.workloads.workload import Bools, Float32, Session, State
 
-from .data import padded
+from .data import masked
 
 #: Sequences that run side by side.
 BATCH = 64
@@ -105,7 +105,7 @@ class EngineRunner:
         units = engine.network.layers[-1].units
         for start in range(0, len(order), BATCH):
             members = order[start : start + BATCH]
-            batch, valid = padded([xs[index] for index in members])
+            batch, valid = masked([xs[index] for index in members])
             h, low = run_engine(engine, engine.network.quantise_input(batch), valid)
             self.low[network] += low.sum(axis=(0, 1))
             self.steps[network] += int(valid.sum())

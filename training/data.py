@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.golden.encoder import BoolArray
-from lstmith.golden.network import FloatArray, FloatNetwork, run_float
+from lstmith.golden.network import FloatArray, FloatNetwork, padded, run_float
 from lstmith.golden.quantised import QuantNetwork
 
 
@@ -37,18 +37,15 @@ class Sequences:
         return Sequences(self.x[members, :steps], valid[:, :steps])
 
 
-def padded(xs: list[npt.NDArray[np.float32]]) -> tuple[FloatArray, BoolArray]:
+def masked(xs: list[npt.NDArray[np.float32]]) -> tuple[FloatArray, BoolArray]:
     """float64 [N, T, I] and the steps that exist, bool [N, T], of sequences float32 [T, I]."""
-    lengths = np.array([len(x) for x in xs])
-    batch = np.zeros((len(xs), int(lengths.max()), xs[0].shape[1]))
-    for row, x in zip(batch, xs, strict=True):
-        row[: len(x)] = x
+    batch, lengths = padded(xs)
     return batch, np.arange(batch.shape[1]) < lengths[:, None]
 
 
 def sequences(network: QuantNetwork, xs: list[npt.NDArray[np.float32]]) -> Sequences:
     """Float sequences as the network's input stream."""
-    batch, valid = padded(xs)
+    batch, valid = masked(xs)
     return Sequences(network.quantise_input(batch) * valid[:, :, None], valid)
 
 

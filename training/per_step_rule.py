@@ -33,7 +33,7 @@ from lstmith.workloads.float_runner import FloatRunner
 from lstmith.workloads.workload import INTERVAL, Float32, Metric, Runner, Scores
 
 from .controls import Choice, Engine, EngineRunner, after_warmup, every_step, middle_width, random_steps
-from .data import padded, sequences
+from .data import masked, sequences
 from .finetune import finetune
 from .rule import halves, subset, with_share
 from .subjects import SUBJECTS, Subject
@@ -70,7 +70,7 @@ class Row:
 
 def compiled(network: FloatNetwork, calibration: list[Float32]) -> tuple[QuantNetwork, EngineConfig]:
     """W8A8 with a 4-bit image, and an engine with the monitor."""
-    batch, valid = padded(calibration)
+    batch, valid = masked(calibration)
     found = quantise(
         network, Calibration(batch, valid.sum(axis=1)), precision=[8], activation_bits=8, limits=LIMITS
     ).network

@@ -14,10 +14,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lstmith.golden.network import padded
 from lstmith.workloads import dtln, icu_thai, japanese_vowels, silero, textgenrnn
 from lstmith.workloads.workload import Float32, Workload
 
-from .data import Sequences, padded, teacher, windows
+from .data import Sequences, teacher, windows
 from .finetune import Loss, Settings, follow_teacher
 from .heads import dtln_mask, silero_speech
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.golden.config import H_FRAC, EngineConfig
-from lstmith.golden.network import FloatArray, FloatNetwork, FloatTrace, initial_state, run_float
+from lstmith.golden.network import FloatArray, FloatNetwork, FloatTrace, initial_state, padded, run_float
 from lstmith.golden.quantised import IntArray, QuantNetwork
 
 Float32 = npt.NDArray[np.float32]
@@ -119,10 +119,7 @@ class Recorded:
 
     def float_trace(self, source: FloatNetwork) -> FloatTrace:
         """The float network's h and c, [N, T, H] per layer."""
-        batch = np.zeros((len(self.xs), max(len(x) for x in self.xs), source.inputs))
-        for row, x in zip(batch, self.xs, strict=True):
-            row[: len(x)] = x
-        return run_float(source, batch, self.state)
+        return run_float(source, padded(self.xs)[0], self.state)
 
 
 def spans_of(segments: list[Segment], *, cuts: bool, rows: int = ROWS, lead: int = LEAD) -> list[Span]:

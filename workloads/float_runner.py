@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lstmith.golden.network import FloatNetwork, initial_state, run_float
+from lstmith.golden.network import FloatNetwork, initial_state, padded, run_float
 
 from .workload import Bools, Float32, State, Workload
 
@@ -27,10 +27,7 @@ class FloatRunner:
         model = self._networks[network]
         results: list[Float32 | None] = [None] * len(xs)
         for members in _batches([len(x) for x in xs]):
-            batch = np.zeros((len(members), max(len(xs[member]) for member in members), model.inputs))
-            for row, member in enumerate(members):
-                batch[row, : len(xs[member])] = xs[member]
-            trace = run_float(model, batch).h
+            trace = run_float(model, padded([xs[member] for member in members])[0]).h
             h = np.concatenate(trace, axis=2) if every_layer else trace[-1]
             for row, member in enumerate(members):
                 results[member] = h[row, : len(xs[member])].astype(np.float32)

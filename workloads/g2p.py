@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.network import FloatLayer, FloatNetwork, run_float
+from lstmith.golden.network import FloatLayer, FloatNetwork, padded, run_float
 
 from .float_runner import FloatRunner
 from .g2p_data import BOUNDARY, Entry, entries
@@ -119,14 +119,10 @@ class G2p(Workload):
         found = {}
         for active in self.counts:
             encoder, decoder = (self.network(side, active) for side in SIDES)
-            words = self.calibration[encoder]
-            last = np.array([len(word) - 1 for word in words])
-            batch = np.zeros((len(words), last.max() + 1, words[0].shape[1]))
-            for row, word in zip(batch, words, strict=True):
-                row[: len(word)] = word
+            batch, lengths = padded(self.calibration[encoder])
             trace = run_float(self.networks[encoder], batch)
-            rows = np.arange(len(words))
-            found[decoder] = [(h[rows, last], c[rows, last]) for h, c in zip(trace.h, trace.c, strict=True)]
+            last = np.arange(len(batch)), lengths - 1
+            found[decoder] = [(h[last], c[last]) for h, c in zip(trace.h, trace.c, strict=True)]
         return found
 
     def speak(self, words: list[Entry], runner: Runner) -> Spoken:
