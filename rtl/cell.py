@@ -12,6 +12,7 @@ from lstmith.golden.config import H_FRAC, PEEP_BITS, Z_BITS, EngineConfig
 from .activation import Activation
 from .arith import delayed, delayed_long, saturated
 from .feeder import rows_layout
+from .product import registered_product
 
 
 class CellUnit(wiring.Component):
@@ -27,6 +28,8 @@ class CellUnit(wiring.Component):
     -------
     rows, rows_valid, gates
         From the gate pipeline.
+    run
+        Clock enable of multipliers that have registers.
     c_frac, peep_shift
         Of the present layer.
     c_old
@@ -46,6 +49,7 @@ class CellUnit(wiring.Component):
         members = {
             "rows": In(rows_layout(config)),
             "rows_valid": In(1),
+            "run": In(1, init=1),
             "gates": In(data.ArrayLayout(signed(16), config.ways)),
             "c_frac": In(4),
             "c_old": In(signed(config.c_width)),
@@ -92,15 +96,12 @@ class CellUnit(wiring.Component):
         m.d.comb += valid.eq(self.rows_valid & last_gates)
 
         # Stages 1 to 3: products, common scale, sum.
-        kept = Signal(signed(16 + config.c_width), reset_less=True)
-        fresh, fresh_scaled = Signal(signed(32), reset_less=True), Signal(signed(32))
+        kept = registered_product(m, "kept", gate_f, self.c_old, config, self.run)
+        fresh = registered_product(m, "fresh", gate_i, gate_g, config, self.run)
+        fresh_scaled = Signal(signed(32))
         total = Signal(signed(max(16 + config.c_width, 32) + 2))
-        m.d.sync += [
-            kept.eq(gate_f * self.c_old),
-            fresh.eq(gate_i * gate_g),
-            fresh_scaled.eq(fresh >> (H_FRAC - self.c_frac)[:4]),
-        ]
-        m.d.comb += total.eq(delayed(m, kept, 1, "kept").as_signed() + fresh_scaled + (1 << (H_FRAC - 1)))
+        m.d.sync += fresh_scaled.eq(fresh >> (H_FRAC - self.c_frac)[:4])
+        m.d.comb += total.eq(delayed(m, kept, 1, "kept_late").as_signed() + fresh_scaled + (1 << (H_FRAC - 1)))
         c_new = Signal(signed(config.c_width))
         m.d.sync += c_new.eq(saturated(m, total >> H_FRAC, config.c_width, "c_limited"))
         unit = delayed(m, self.rows.unit, 3, "unit_c")
@@ -130,11 +131,8 @@ class CellUnit(wiring.Component):
             squashed = delayed(m, squashed, late - to_squashed, "squashed").as_signed()
 
         # The last two stages: h.
-        product = Signal(signed(32), reset_less=True)
-        m.d.sync += [
-            product.eq(gate_o_late.as_signed() * squashed),
-            self.h.eq((product + (1 << (H_FRAC - 1))) >> H_FRAC),
-        ]
+        product = registered_product(m, "product", gate_o_late, squashed, config, self.run)
+        m.d.sync += self.h.eq((product + (1 << (H_FRAC - 1))) >> H_FRAC)
         m.d.comb += [
             self.h_c.eq(delayed_long(m, c_new, late + 2, "h_c", config.family)),
             self.h_unit.eq(delayed_long(m, unit, late + 2, "unit_h", config.family)),
@@ -148,12 +146,11 @@ class CellUnit(wiring.Component):
         config = self._config
         # Fetched for the cycle of c_new, three after the last gates.
         m.d.comb += self.peep_unit.eq(delayed(m, self.rows.unit, 1, "unit_peep"))
-        product = Signal(signed(PEEP_BITS + config.c_width), reset_less=True)
+        product = registered_product(m, "peep_product", self.peep_o, c_new, config, self.run)
         shifted = Signal.like(product)
         summed = Signal(signed(PEEP_BITS + config.c_width + 1))
         z = Signal(signed(Z_BITS))
         m.d.sync += [
-            product.eq(self.peep_o * c_new),
             shifted.eq(product >> self.peep_shift),
             summed.eq(shifted + delayed(m, self.z13, 12, "z13").as_signed()),
             z.eq(saturated(m, summed >> 1, Z_BITS, "z_limited")),

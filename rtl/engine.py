@@ -135,7 +135,7 @@ class Engine(wiring.Component):
             issue.load_data.eq(control.data),
             issue.load_valid.eq(control.weight_write),
             array.i.eq(issue.slot),
-            array.run.eq(self.run),
+            *(part.run.eq(self.run) for part in (array, gates, cell)),
             feeder.fold.eq(issue.fold),
             feeder.fold_valid.eq(issue.fold_valid),
             feeder.drain.eq(array.drain),
@@ -231,6 +231,7 @@ class Engine(wiring.Component):
         if config.skip:
             m.submodules.predictor = predictor = Predictor(config, predictor_weights(config, image))
             m.d.comb += [
+                predictor.run.eq(self.run),
                 predictor.threshold.eq(control.threshold),
                 predictor.entry.eq(issue.row_entry),
                 predictor.valid.eq(issue.row_valid),

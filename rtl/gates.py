@@ -34,6 +34,8 @@ class GatePipeline(wiring.Component):
         From the feeder; ``sums`` two cycles after ``rows``.
     clear
         The kept sums count as zero.
+    run
+        Clock enable of multipliers that have registers.
     peep, c, peep_shift
         With peepholes: weights per way and the cell state, beside ``sums``.
     mask
@@ -56,6 +58,7 @@ class GatePipeline(wiring.Component):
             "rows_valid": In(1),
             "sums": In(data.ArrayLayout(signed(config.acc_width), config.ways)),
             "clear": In(1),
+            "run": In(1, init=1),
             "mask": In(bits_for(MASKS)),
             "row_mask": In(bits_for(MASKS)),
             "row_unit": In(config.unit_bits),
@@ -116,6 +119,7 @@ class GatePipeline(wiring.Component):
                 parameters.r_addr.eq(Cat(place, self.mask[:mask_bits])),
                 requantiser.total.eq(Mux(self.clear, 0, kept.r_data)),
                 requantiser.added.eq(self.sums[way]),
+                requantiser.run.eq(self.run),
                 requantiser.row.eq(parameters.r_data),
                 kept.w_addr.eq(place_updated),
                 kept.w_data.eq(requantiser.updated),

@@ -11,6 +11,7 @@ from lstmith.golden.image import Image
 from lstmith.golden.quantised import PREDICTOR_BITS, PREDICTOR_SUM_BITS
 
 from .arith import delayed
+from .product import registered_product
 from .ram import Ram
 
 
@@ -60,6 +61,8 @@ class Predictor(wiring.Component):
         A column of the first layer's first fold.
     captured
         The first layer's first fold is captured.
+    run
+        Clock enable of multipliers that have registers.
     predicted, verdict
         The verdict, and for one cycle that it has come.
     w_addr, w_data, w_en
@@ -75,6 +78,7 @@ class Predictor(wiring.Component):
                 "valid": In(1),
                 "entry": In(row_layout(config)),
                 "captured": In(1),
+                "run": In(1, init=1),
                 "predicted": Out(1),
                 "verdict": Out(1),
                 "w_addr": In(self._place_bits),
@@ -98,8 +102,8 @@ class Predictor(wiring.Component):
         m.d.comb += late.eq(delayed(m, self.entry.operand, weights.latency, "operand"))
         clears = delayed(m, self.valid & self.entry.clears, weights.latency, "clears")
         adds = delayed(m, self.valid & ~self.entry.empty, weights.latency + 1, "adds")
-        product, total = Signal(signed(self._config.operand_width + PREDICTOR_BITS)), Signal(signed(PREDICTOR_SUM_BITS))
-        m.d.sync += product.eq(late * weights.r_data)
+        product = registered_product(m, "product", late, weights.r_data, self._config, self.run)
+        total = Signal(signed(PREDICTOR_SUM_BITS))
         # Cleared in the cycle before the first addition; the last one of the pass before is over by then.
         with m.If(clears):
             m.d.sync += total.eq(0)

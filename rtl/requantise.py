@@ -16,6 +16,7 @@ from lstmith.golden.config import (
 from lstmith.golden.timing import requantise
 
 from .arith import delayed, saturated
+from .product import registered_product
 
 
 class RowParameters(data.Struct):
@@ -44,6 +45,8 @@ class Requantiser(wiring.Component):
     row : RowParameters
     peep, c, peep_shift
         Peephole weight, cell state and shift (with peepholes only); ``peep`` is 0 where none applies.
+    run
+        Clock enable of multipliers that have registers.
     updated : signed(acc_width)
         P, one cycle later.
     z13 : signed(24)
@@ -57,6 +60,7 @@ class Requantiser(wiring.Component):
             "total": In(signed(config.acc_width)),
             "added": In(signed(config.acc_width)),
             "row": In(RowParameters),
+            "run": In(1, init=1),
             "updated": Out(signed(config.acc_width)),
             "z13": Out(signed(24)),
             "z": Out(signed(Z_BITS)),
@@ -103,8 +107,7 @@ class Requantiser(wiring.Component):
         mantissa = delayed(m, row.mantissa, late - 1, "mantissa")
         factor = Signal(signed(MANTISSA_BITS + 1))
         m.d.comb += factor.eq(mantissa)
-        product = Signal(signed(config.requant_width + MANTISSA_BITS), reset_less=True)
-        m.d.sync += product.eq(operand * factor)
+        product = registered_product(m, "product", operand, factor, config, self.run)
 
         bias = Signal(signed(BIAS_BITS))
         m.d.comb += bias.eq(delayed(m, row.bias, late, "bias").as_signed())
@@ -113,12 +116,9 @@ class Requantiser(wiring.Component):
         if config.peepholes:
             # Beside the scale: peep * c, shifted.
             weight, c = delayed(m, self.peep, late, "peep"), delayed(m, self.c, late, "c")
-            peep_product = Signal(signed(PEEP_BITS + config.c_width))
+            peep_product = registered_product(m, "peep_product", weight, c, config, self.run)
             shifted = Signal(signed(PEEP_BITS + config.c_width))
-            m.d.sync += [
-                peep_product.eq(weight.as_signed() * c.as_signed()),
-                shifted.eq(peep_product >> delayed(m, self.peep_shift, late + 1, "peep_shift")),
-            ]
+            m.d.sync += shifted.eq(peep_product >> delayed(m, self.peep_shift, late + 1, "peep_shift"))
             summed = Signal(signed(PEEP_BITS + config.c_width + 1))
             m.d.sync += summed.eq(total + shifted)
             m.d.comb += self.z13.eq(saturated(m, summed, 24, "z13_limited"))

@@ -13,7 +13,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from lstmith.boards.netlist import cell_models, map_netlist
-from lstmith.rtl.mac.ecp5 import chosen_sum, multiplier
+from lstmith.rtl.mac.ecp5 import REGISTERS, chosen_sum, multiplier
 
 pytestmark = pytest.mark.netlist
 
@@ -85,7 +85,7 @@ endmodule
 
 _REGISTERED_BENCH = """
 module bench;
-    parameter WA = 18, WB = 18;
+    parameter WA = 18, WB = 18, LATENCY = 3;
     reg clk = 0;
     reg signed [WA-1:0] a = 0;
     reg signed [WB-1:0] b = 0;
@@ -106,7 +106,7 @@ module bench;
             end
             run = step < 8 | step % 3 != 0;
             expected[0] = a * b;
-            if (step > 3 && p !== expected[3]) bad = bad + 1;
+            if (step > 3 && p !== expected[LATENCY]) bad = bad + 1;
             #1 clk = 1;
             #1 clk = 0;
             #1;
@@ -188,14 +188,15 @@ class _Product(wiring.Component):
 
 
 class _Registered(wiring.Component):
-    """A lane's multiplier."""
+    """A multiplier with registers of its own."""
 
-    def __init__(self, width_a: int, width_b: int):
+    def __init__(self, width_a: int, width_b: int, registers: tuple[str, ...]):
+        self._registers = registers
         super().__init__({"a": In(signed(width_a)), "b": In(signed(width_b)), "run": In(1), "p": Out(signed(36))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.d.comb += self.p.eq(multiplier(m, "multiplier", self.a, self.b, self.run))
+        m.d.comb += self.p.eq(multiplier(m, "multiplier", self.a, self.b, self.run, registers=self._registers))
         return m
 
 
@@ -246,11 +247,15 @@ def test_multiplier(width_a: int, width_b: int, is_signed: bool, tmp_path: Path)
     assert _run(_MULTIPLIER_BENCH, parameters, netlist, tmp_path) == "bad 0 of 20000\n"
 
 
+@pytest.mark.parametrize(("registers", "latency"), [(REGISTERS, 3), (("OUTPUT",), 1)])
 @pytest.mark.parametrize(("width_a", "width_b"), [(18, 13), (18, 18), (8, 13)])
-def test_registered_multiplier(width_a: int, width_b: int, tmp_path: Path) -> None:
-    netlist, cells = map_netlist(_Registered(width_a, width_b), "ecp5", "block", tmp_path)
+def test_registered_multiplier(
+    width_a: int, width_b: int, registers: tuple[str, ...], latency: int, tmp_path: Path
+) -> None:
+    netlist, cells = map_netlist(_Registered(width_a, width_b, registers), "ecp5", "block", tmp_path)
     assert (cells["MULT18X18D"], cells.get("TRELLIS_FF", 0)) == (1, 0)
-    assert _run(_REGISTERED_BENCH, {"WA": width_a, "WB": width_b}, netlist, tmp_path) == "bad 0 of 60000\n"
+    parameters = {"WA": width_a, "WB": width_b, "LATENCY": latency}
+    assert _run(_REGISTERED_BENCH, parameters, netlist, tmp_path) == "bad 0 of 60000\n"
 
 
 @pytest.mark.parametrize("has_carry", [False, True])

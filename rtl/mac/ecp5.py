@@ -6,6 +6,8 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Valu
 
 #: Factor and product widths of MULT18X18D.
 FACTOR_BITS, PRODUCT_BITS = 18, 36
+#: Its registers.
+REGISTERS = ("INPUTA", "INPUTB", "PIPELINE", "OUTPUT")
 #: LUT4 of a carry cell for ``A + (B if D else C)``. The carry logic looks at A and B alone, with C and D at 0,
 #: where the sum must be A.
 _CHOSEN_SUM = 0x665A
@@ -13,18 +15,21 @@ _CHOSEN_SUM = 0x665A
 _CHOSEN_CARRY = 0x00AA
 
 
-def multiplier(m: Module, name: str, a: Value, b: Value, run: Value) -> Signal:
-    """``a * b`` three cycles later, signed(36), in a MULT18X18D with all its registers and clock enable ``run``."""
+def multiplier(
+    m: Module, name: str, a: Value, b: Value, run: Value, *, registers: tuple[str, ...] = REGISTERS
+) -> Signal:
+    """``a * b``, signed(36), in a MULT18X18D with some of its registers, whose clock enable is ``run``.
+
+    Three cycles later with all of them, one cycle later with ``OUTPUT`` alone.
+    """
     product = Signal(signed(PRODUCT_BITS), name=f"{name}_product")
     factors = {"A": _bits(a), "B": _bits(b)}
-    registers = {
-        f"p_REG_{register}_{control}": f"{control}0"
-        for register in ("INPUTA", "INPUTB", "PIPELINE", "OUTPUT")
-        for control in ("CLK", "CE", "RST")
+    parameters = {
+        f"p_REG_{register}_{control}": f"{control}0" for register in registers for control in ("CLK", "CE", "RST")
     }
     m.submodules[name] = Instance(
         "MULT18X18D",
-        **registers,
+        **parameters,
         i_CLK0=ClockSignal(),
         i_CE0=run,
         i_RST0=0,
