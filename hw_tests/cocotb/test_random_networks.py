@@ -32,16 +32,18 @@ from lstmith.rtl.top import to_verilog
 #: Four (engine, network, policy) triples for each of two networks per engine.
 ENGINES = 32
 ON_VERILATOR = range(0, ENGINES, 4)
-#: With these, 200 more pairs of a random policy and a network, on both simulators: `pytest -m slow`.
-MORE_ENGINES = range(ENGINES, ENGINES + 50)
+#: With these, 200 more pairs of a random policy and a network, on both simulators: `pytest -m slow`. A simulator's
+#: program takes longer to build than to run, so each engine gets many.
+MORE_ENGINES = range(ENGINES, ENGINES + 10)
+MORE_ROUNDS = 5
 #: Weight words that one dense run may issue, so that a run on Icarus takes about a second.
 WORDS_PER_RUN = 3000
 
 
 def _runs(
-    rng: np.random.Generator, network: QuantNetwork, config: EngineConfig, name: str, *, load: bool
+    rng: np.random.Generator, network: QuantNetwork, config: EngineConfig, name: str, *, load: bool, rounds: int
 ) -> list[Case]:
-    """The first two runs share an input; the last continues the one before it."""
+    """The first two runs share an input; of each round's three, the last continues the one before it."""
     layers = len(network.layers)
     model = GoldenModel(network, config)
     words = sum(
@@ -66,7 +68,7 @@ def _runs(
     writes = policy_writes(build_image(network, config, sparse))
     cases.append(golden_case(f"{name} exact {sparse}", model, sparse, stalled(Job(x, writes)))[0])
 
-    for loaded in (False, True):
+    for loaded in (False, True) * rounds:
         policies = random_policies(rng, network, config)
         writes = policy_writes(build_image(network, config, policies))
         x, hints = random_input(rng, steps, network.inputs), random_hints(rng, steps)
@@ -105,11 +107,12 @@ def test_core_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Pa
     print(config)
     # Every fourth engine has its first network as initial memory contents.
     initial = build_image(networks[0], config, [Policy()] * len(networks[0].layers)) if engine % 4 == 1 else None
+    rounds = MORE_ROUNDS if engine in MORE_ENGINES else 1
     cases = []
     for index, network in enumerate(networks):
         dims = [network.inputs, *(layer.units for layer in network.layers)]
         name = f"network {index} {dims} at {[layer.precision for layer in network.layers]} bits,"
-        cases += _runs(rng, network, config, name, load=index > 0 or initial is None)
+        cases += _runs(rng, network, config, name, load=index > 0 or initial is None, rounds=rounds)
     source = tmp_path / "core.v"
     source.write_text(to_verilog(config, initial))
     answers = Simulation([source], simulator, tmp_path / "simulation").run([case.job for case in cases])
@@ -117,7 +120,7 @@ def test_core_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Pa
     found = [line for case, answer in zip(cases, answers, strict=True) for line in differences(case, answer)]
     found += [] if found else counter_differences(cases, answers)
     assert not found, "\n".join([str(config), *found])
-    for first in range(0, len(cases), 5):
+    for first in range(0, len(cases), 2 + 3 * rounds):
         dense, exact = answers[first], answers[first + 1]
         by_layer = [np.argsort(answer.results[:, 2], kind="stable") for answer in (dense, exact)]
         assert (dense.results[by_layer[0]] == exact.results[by_layer[1]]).all()
