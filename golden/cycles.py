@@ -84,6 +84,7 @@ class _Run:
         self._network, self._config, self._traces = network, config, traces
         self._visible, self._kinds = timing.capture_to_visible(config), timing.kinds(config)
         self._words = pass_words(network, config, traces)
+        self._folds = config.folds(max(layer.units for layer in network.layers))
         self._skipped = traces[0].skipped
         rule = policies[0].skip if policies else None
         self._predicts = bool(rule and rule.predictor)
@@ -92,9 +93,8 @@ class _Run:
     def cycles(self) -> npt.NDArray[np.int64]:
         sequences, steps = self._skipped.shape
         layers, inputs = len(self._network.layers), self._network.inputs
-        folds = self._config.folds(max(layer.units for layer in self._network.layers))
         never = np.full(sequences, NEVER)
-        nothing = _Pass(never, never, np.full((sequences, folds), NEVER), never, np.full(sequences, 2), never)
+        nothing = _Pass(never, never, np.full((sequences, self._folds), NEVER), never, np.full(sequences, 2), never)
         before = before_that = nothing
         # The input may go on: by itself, and as far as the predictor's verdict is awaited.
         free = np.zeros(sequences, dtype=np.int64)
@@ -192,7 +192,10 @@ class _Run:
         drained = last_end + capture[rows, last] + self._visible + config.unit_cycles * last_lane + self._kinds - 1
         # Entries are fetched one per cycle; where the queue is full, that is never what the next pass waits for.
         fetched = first_fetched + last * words.entries[:, t] if queue else last_end
-        return _Pass(begun, fetched, ends + capture, last_end, words.last[rows, t, last], drained)
+        # Passes of all layers have the same shape, for a skipped step leaves whichever was the last.
+        captures = np.full((len(last), self._folds), NEVER)
+        captures[:, : ends.shape[1]] = ends + capture
+        return _Pass(begun, fetched, captures, last_end, words.last[rows, t, last], drained)
 
 
 def capture_delay(words: IntArray) -> IntArray:

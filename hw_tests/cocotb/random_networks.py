@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lstmith.golden.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig
 from lstmith.golden.image import words_per_lane
-from lstmith.golden.quantised import PREDICTOR_LIMIT, Grid, IntArray, QuantLayer, QuantNetwork
+from lstmith.golden.quantised import PREDICTOR_LIMIT, PREDICTOR_SUM_BITS, Grid, IntArray, QuantLayer, QuantNetwork
 
 #: Largest operand of 4-bit weights, and of any.
 SPAN_LIMIT = {4: 1023, 8: (1 << 17) - 1, 16: (1 << 17) - 1}
@@ -133,8 +133,16 @@ def random_network(
             masks=masks,
         )
         layers.append(layer)
-    weights = rng.integers(-PREDICTOR_LIMIT, PREDICTOR_LIMIT + 1, dims[0] + dims[1])
-    return QuantNetwork(tuple(layers), weights if predictor else None)
+    return QuantNetwork(tuple(layers), _random_predictor(rng, layers[0]) if predictor else None)
+
+
+def _random_predictor(rng: np.random.Generator, layer: QuantLayer) -> IntArray:
+    """Weights of the predictor's row; where its sums could overflow, every other one is zero, and so on."""
+    spans = np.repeat([layer.x_grid.span, layer.h_grid.span], [layer.inputs, layer.units])
+    weights = rng.integers(-PREDICTOR_LIMIT, PREDICTOR_LIMIT + 1, len(spans))
+    while np.abs(weights) @ spans >= 1 << (PREDICTOR_SUM_BITS - 1):
+        weights *= rng.random(len(weights)) < 0.5
+    return weights
 
 
 def random_dims(rng: np.random.Generator, most_layers: int, most: int) -> list[int]:

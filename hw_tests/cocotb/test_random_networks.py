@@ -17,12 +17,19 @@ from hw_tests.cocotb.core_cases import (
     policy_writes,
     state_writes,
 )
-from hw_tests.cocotb.random_networks import random_engine, random_hints, random_input, random_masks, random_state
+from hw_tests.cocotb.random_networks import (
+    random_engine,
+    random_hints,
+    random_input,
+    random_masks,
+    random_network,
+    random_state,
+)
 from hw_tests.cocotb.random_policies import random_policies
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.image import build_image
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.policy import Mode, Policy
+from lstmith.golden.policy import Mode, Policy, Skip
 from lstmith.golden.quantised import QuantNetwork
 from lstmith.host.jobs import Job
 from lstmith.host.problem import active_index
@@ -147,3 +154,19 @@ def test_reset_in_mid_run(rng: np.random.Generator, tmp_path: Path) -> None:
     answers = Simulation([source], "icarus", tmp_path / "simulation").run(jobs)
     found = [line for case, answer in zip(cases, answers[1::2], strict=True) for line in differences(case, answer)]
     assert not found, "\n".join([str(config), *found])
+
+
+def test_skipped_first_step_of_a_continued_stack(rng: np.random.Generator, tmp_path: Path) -> None:
+    """Layers of five and of two folds; nothing was computed before the step that is skipped."""
+    network = random_network(rng, [3, 5, 2], (8,), peepholes=False, requant_width=18)
+    config = EngineConfig(lanes=1, precisions=(8,), layers=2, skip=True, units=7, inputs=3, operand_width=18)
+    policies = [Policy(Mode.DELTA, skip=Skip(hints=True)), Policy(Mode.DELTA)]
+    model, hints = GoldenModel(network, config), np.array([True, True, False, True, False])
+    values = random_state(rng, network, config)
+    writes = image_writes(build_image(network, config, policies), config) + state_writes(network, values, 0)
+    job = Job(random_input(rng, len(hints), 3), writes, start=False, restart=True)
+    case = golden_case("continued", model, policies, job, model.loaded_state(policies, values), hints)[0]
+    source = tmp_path / "core.v"
+    source.write_text(to_verilog(config))
+    answer = Simulation([source], "icarus", tmp_path / "simulation").run([case.job])[0]
+    assert differences(case, answer) == []
