@@ -157,16 +157,18 @@ def test_reset_in_mid_run(rng: np.random.Generator, tmp_path: Path) -> None:
 
 
 def test_skipped_first_step_of_a_continued_stack(rng: np.random.Generator, tmp_path: Path) -> None:
-    """Layers of five and of two folds; nothing was computed before the step that is skipped."""
+    """Layers of five and of two folds; the run that goes on begins with a skipped step."""
     network = random_network(rng, [3, 5, 2], (8,), peepholes=False, requant_width=18)
-    config = EngineConfig(lanes=1, precisions=(8,), layers=2, skip=True, units=7, inputs=3, operand_width=18)
+    config = EngineConfig(
+        lanes=1, precisions=(8,), acc_width=32, operand_width=18, layers=2, skip=True, units=7, inputs=3
+    )
     policies = [Policy(Mode.DELTA, skip=Skip(hints=True)), Policy(Mode.DELTA)]
-    model, hints = GoldenModel(network, config), np.array([True, True, False, True, False])
-    values = random_state(rng, network, config)
-    writes = image_writes(build_image(network, config, policies), config) + state_writes(network, values, 0)
-    job = Job(random_input(rng, len(hints), 3), writes, start=False, restart=True)
-    case = golden_case("continued", model, policies, job, model.loaded_state(policies, values), hints)[0]
+    model, x = GoldenModel(network, config), random_input(rng, 5, 3)
+    writes = image_writes(build_image(network, config, policies), config)
+    begun, state = golden_case("begun", model, policies, Job(x[:2], writes))
+    job, hints = Job(x[2:], start=False, restart=False), np.array([True, False, True])
+    cases = [begun, golden_case("continued", model, policies, job, state, hints)[0]]
     source = tmp_path / "core.v"
     source.write_text(to_verilog(config))
-    answer = Simulation([source], "icarus", tmp_path / "simulation").run([case.job])[0]
-    assert differences(case, answer) == []
+    answers = Simulation([source], "icarus", tmp_path / "simulation").run([case.job for case in cases])
+    assert [line for case, answer in zip(cases, answers, strict=True) for line in differences(case, answer)] == []
