@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -26,6 +26,8 @@ from .encoder import GridFields
 from .requantise import RowParameters
 from .types import SkipFields
 
+#: Bits of an address that tell registers apart.
+NUMBER_BITS = bits_for(max(Register) + 1)
 #: Counters of weight words by precision.
 WORD_COUNTS = {4: Register.WORDS_4, 8: Register.WORDS_8, 16: Register.WORDS_16}
 
@@ -159,8 +161,8 @@ class Control(wiring.Component):
             Register.RESTARTS: self.restarts,
         }
         register_value = Signal(32)
-        number, beyond = self.index[: bits_for(max(Register) + 1)], Signal()
-        m.d.sync += beyond.eq(self.bus.addr[len(number) : REGION_SHIFT].any())
+        number, beyond = self.index[:NUMBER_BITS], Signal()
+        m.d.sync += beyond.eq(self.bus.addr[NUMBER_BITS:REGION_SHIFT].any())
         with m.Switch(number):
             with m.Case(Register.IDENTITY):
                 m.d.sync += register_value.eq(IDENTITY)
@@ -206,10 +208,19 @@ class Control(wiring.Component):
             Register.SKIP_RULE: rule,
             Register.SKIP_THRESHOLD: threshold,
         }
+        # Decoded in two halves before the address is registered, and put together behind it.
+        number, addressed = self.bus.addr[:NUMBER_BITS], Signal()
+        m.d.sync += addressed.eq(self.bus.w_en & ~self.bus.addr[NUMBER_BITS:].any())
+
+        def written(register: Register) -> Value:
+            found = Signal(name=f"writes_{register.name.lower()}")
+            m.d.sync += found.eq(number == register)
+            return found & addressed
+
         for register, target in targets.items():
-            with m.If(self._writes(m, register)):
+            with m.If(written(register)):
                 m.d.sync += target.eq(value)
-        loads, begins = self._writes(m, Register.LOAD), Signal()
+        loads, begins = written(Register.LOAD), Signal()
         m.d.sync += begins.eq(self.bus.w_data.any())
         m.d.comb += [self.load_begin.eq(loads & begins), self.load_end.eq(loads & ~begins)]
         fields = data.View(packed_layout, packed)
@@ -230,9 +241,3 @@ class Control(wiring.Component):
             self.skip.predictor.eq(rule[4]),
             self.threshold.eq(threshold.as_signed()),
         ]
-
-    def _writes(self, m: Module, register: Register) -> Signal:
-        """A control register is written; decoded before the address is."""
-        found = Signal(name=f"writes_{register.name.lower()}")
-        m.d.sync += found.eq(self.bus.w_en & (self.bus.addr == register))
-        return found
