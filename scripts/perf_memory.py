@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lstmith.boards.catalogue import DEFAULT, find_board
@@ -18,21 +19,24 @@ BOARDS = (DEFAULT, "icebreaker")
 def run_memory() -> dict[str, Any]:
     """Figures of every workload's networks at 8 bit, with the lanes the compiler chooses, as JSON values by title.
 
-    Boards that a network does not fit are left out.
+    Networks of the same shape count once, and boards that a network does not fit are left out.
     """
     found: dict[str, Any] = {}
     for workload in NAMES:
-        for name, network in load(workload).networks.items():
-            shapes = [(layer.units, layer.inputs) for layer in network.layers]
+        shapes = {
+            tuple((layer.units, layer.inputs) for layer in network.layers): name
+            for name, network in reversed(load(workload).networks.items())
+        }
+        for shape, name in reversed(shapes.items()):
+            title = workload if len(shapes) == 1 else f"{workload}, {name}"
             for board in BOARDS:
-                title = workload if name == workload else f"{workload}, {name}"
-                figures = memory_figures(shapes, board)
+                figures = memory_figures(shape, board)
                 if figures is not None:
                     found[f"{title}, {find_board(board).title}"] = figures
     return found
 
 
-def memory_figures(shapes: list[tuple[int, int]], board: str) -> dict[str, Any] | None:
+def memory_figures(shapes: Sequence[tuple[int, int]], board: str) -> dict[str, Any] | None:
     """Weight memory of a stack of layers, each (units, inputs), on a board; None if it does not fit."""
     network = blank_network(shapes, PRECISION)
     try:

@@ -240,7 +240,8 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "memory",
         "weight memory",
         memory_table,
-        "Weight memory; words are 16 bits, and wasted where the last fold has more lanes than units:",
+        "Weight memory of the workloads, networks of one shape once; words are 16 bits, and wasted where the last fold "
+        "has more lanes than units:",
     ),
     ("clock", "clock", clock_table, "Engines with all options on ULX3S 85F, every port used, nextpnr:"),
     (
