@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +37,7 @@ from .toolchain import (
     read_statistics,
     run_tool,
     tool_versions,
+    workspace,
 )
 from .top import BoardTop, find_platform
 
@@ -110,7 +109,7 @@ def synthesise(design: Design, family: str, progress: Progress | None = None) ->
         raise UserError("family", f"is {family!r}", f"use one of {', '.join(SYNTHESIS)}")
     begun = time.monotonic()
     config = replace(design.engine, family=family if family in ("ecp5", "ice40") else "generic")
-    with _workspace() as folder:
+    with workspace() as folder:
         _tell(progress, "synthesis")
         image = build_image(design.network, config, _policies(design))
         (folder / "core.il").write_text(rtlil.convert(Top(config, image), name=NAME, emit_src=False))
@@ -177,7 +176,7 @@ def build_bitstream(
     identity = build_identity(board, config)
     nextpnr, pack = (f"nextpnr-{board.family}", "ecppack" if board.family == "ecp5" else "icepack")
     # The directory's draft comes first: a place that cannot be written is refused before the work.
-    with whole_directory(out, _MARKER) as draft, _workspace() as folder:
+    with whole_directory(out, _MARKER) as draft, workspace() as folder:
         _tell(progress, "synthesis")
         top = BoardTop(board, identity, image, image_tag(image, config))
         find_platform(board).build(top, name="top", do_build=False, emit_src=False).extract(str(folder))
@@ -277,17 +276,3 @@ def _failure(result: dict[str, Any], log: Path) -> ToolError:
 def _tell(progress: Progress | None, stage: str) -> None:
     if progress is not None:
         progress(stage)
-
-
-@contextmanager
-def _workspace() -> Iterator[Path]:
-    """A folder that stays if a tool fails, since the message names the log in it."""
-    folder = Path(tempfile.mkdtemp(prefix="lstmith-build-"))
-    try:
-        yield folder
-    except ToolError:
-        raise
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -52,8 +55,25 @@ def run_tool(name: str, arguments: Sequence[str], folder: Path, *, allowed: Sequ
         command = [str(find_tool(f"yowasp-{name}")), *arguments]
         code = subprocess.run(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
     if code not in allowed:
-        raise ToolError(f"{name} failed ({first_error(log)}), see {log}")
+        # Under -q, yosys tells some errors only to the log it was asked to write.
+        own = folder / f"{name}.log"
+        told = own if own.exists() and not log.read_text(errors="replace").strip() else log
+        raise ToolError(f"{name} failed ({first_error(told)}), see {told}")
     return code
+
+
+@contextmanager
+def workspace(prefix: str = "lstmith-build-") -> Iterator[Path]:
+    """A temporary folder that stays if a tool fails, since the message names the log in it."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        yield folder
+    except ToolError:
+        raise
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def first_error(log: Path) -> str:

@@ -90,6 +90,14 @@ def weight_words(network: QuantNetwork, lanes: int, precisions: Sequence[int] | 
     return total
 
 
+def held_bits(network: QuantNetwork) -> int:
+    """Bits of the network's weights in all its images; what :func:`weight_words` takes beyond them is wasted."""
+    return sum(
+        4 * layer.units * (layer.inputs + layer.units) * sum((layer.precision, *layer.images))
+        for layer in network.layers
+    )
+
+
 def size_engine(
     network: QuantNetwork,
     board: Board | None,

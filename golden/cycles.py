@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import timing
+from .account import Account, Ledger, Spent
 from .activity import RELOAD, START, LayerTrace
 from .config import EngineConfig
 from .encoder import BoolArray
@@ -69,6 +70,13 @@ class CycleModel:
         """
         return _Run(self._network, self._config, traces, policies, hints).cycles()
 
+    def account(
+        self, traces: list[LayerTrace], policies: list[Policy] | None = None, hints: BoolArray | None = None
+    ) -> Account:
+        """Those cycles and what they are spent on; parameters as for :meth:`cycles`."""
+        ledger = Ledger(*traces[0].skipped.shape)
+        return ledger.account(_Run(self._network, self._config, traces, policies, hints, ledger).cycles())
+
 
 class _Run:
     """The chain of passes of one run."""
@@ -80,11 +88,13 @@ class _Run:
         traces: list[LayerTrace],
         policies: list[Policy] | None,
         hints: BoolArray | None,
+        ledger: Ledger | None = None,
     ):
-        self._network, self._config, self._traces = network, config, traces
+        self._network, self._config, self._traces, self._ledger = network, config, traces, ledger
         self._visible, self._kinds = timing.capture_to_visible(config), timing.kinds(config)
         self._words = pass_words(network, config, traces)
         self._folds = config.folds(max(layer.units for layer in network.layers))
+        self._empty = [trace.columns == 0 for trace in traces] if ledger is not None else []
         self._skipped = traces[0].skipped
         rule = policies[0].skip if policies else None
         self._predicts = bool(rule and rule.predictor)
@@ -114,8 +124,8 @@ class _Run:
             chain, was = (before, before_that), (before, before_that)
             first_pass = None
             for index in range(layers):
-                ready = self._renewed(t, outcome, before.drained) if index == 0 else never
-                present = self._pass(index, t, ready, started if index == 0 else None, *chain)
+                heard, ready = (outcome, self._renewed(t, outcome, before.drained)) if index == 0 else (never, never)
+                present = self._pass(index, t, heard, ready, started if index == 0 else None, *chain)
                 first_pass = present if index == 0 else first_pass
                 chain = (present, chain[0])
             assert first_pass is not None
@@ -124,6 +134,8 @@ class _Run:
             before, before_that = chain
             ended = np.maximum(ended, np.where(skipped, outcome, before.drained - 1))
             ends[:, t] = ended
+            if self._ledger is not None:
+                self._ledger.close(t, skipped, _free(before), np.maximum(before.drained, 0), ended + 1)
             if self._predicts:
                 capture = first_pass.captures[:, 0]
                 verdict = np.where(skipped, verdict, capture + timing.fire_to_lane(self._config) + timing.PREDICT)
@@ -148,12 +160,13 @@ class _Run:
         self,
         index: int,
         t: int,
+        outcome: IntArray,
         ready: IntArray,
         started: BoolArray | None,
         before: _Pass,
         before_that: _Pass,
     ) -> _Pass:
-        """One pass, from the two before it."""
+        """One pass, from the two before it; its input is there at ``outcome``, and its record too at ``ready``."""
         config, words = self._config, self._words[index]
         queue = timing.queue(config)
         begun = np.maximum.reduce(
@@ -164,6 +177,7 @@ class _Run:
         drained = before.drained + timing.LOOK
         first_end = np.maximum(earliest + words.body[:, t, 0], drained + queue)
         first_fetched = np.maximum(begun + timing.OPEN + words.entries[:, t] - 1, drained)
+        held = None
         if words.late is not None and words.late_entries is not None:
             kind = 0 if len(self._network.layers) == 1 else 1
             seen = before.captures[:, : words.late.shape[2]] + self._visible + kind + timing.LOOK
@@ -192,10 +206,46 @@ class _Run:
         drained = last_end + capture[rows, last] + self._visible + config.unit_cycles * last_lane + self._kinds - 1
         # Entries are fetched one per cycle; where the queue is full, that is never what the next pass waits for.
         fetched = first_fetched + last * words.entries[:, t] if queue else last_end
+        if self._ledger is not None:
+            lead = timing.settle(config) + timing.OPEN + queue
+            self._ledger.wait(
+                t,
+                _free(before),
+                [
+                    (Spent.CAPTURE, before.last_end + gap),
+                    (Spent.OPEN, before.fetched + 1 + lead),
+                    (Spent.RECORD, before.begun + timing.fetch(config) + lead),
+                    (Spent.INPUT, outcome + lead),
+                    (Spent.RENEWAL, ready + lead),
+                ],
+            )
+            since = earliest + words.body[:, t, 0]
+            ends_with = [] if held is None else [(Spent.FEEDBACK, held + queue)]
+            self._ledger.wait(t, since, [(Spent.DRAIN, before.drained + timing.LOOK + queue), *ends_with])
+            self._book_folds(index, t, last, apart)
         # Passes of all layers have the same shape, for a skipped step leaves whichever was the last.
         captures = np.full((len(last), self._folds), NEVER)
         captures[:, : ends.shape[1]] = ends + capture
         return _Pass(begun, fetched, captures, last_end, words.last[rows, t, last], drained)
+
+    def _book_folds(self, index: int, t: int, last: IntArray, apart: IntArray) -> None:
+        """Book what the folds of a pass take, ``apart`` [N, F - 1] from one's last entry to the next one's."""
+        assert self._ledger is not None
+        words = self._words[index]
+        fold = np.arange(words.last.shape[2])
+        happens, follows = fold <= last[:, None], fold[1:] <= last[:, None]
+        gap = fold_gap(words.last[:, t, :-1], words.first[:, t, 1:])
+        taken = ((words.body[:, t] + words.last[:, t]) * happens).sum(axis=1)
+        empty = self._empty[index][:, t]
+        self._ledger.spend(t, Spent.EMPTY, taken * empty)
+        self._ledger.spend(t, Spent.BUSY, taken * ~empty)
+        self._ledger.spend(t, Spent.CAPTURE, ((gap - words.last[:, t, :-1]) * follows).sum(axis=1))
+        self._ledger.spend(t, Spent.PACE, ((apart - gap - words.body[:, t, 1:]) * follows).sum(axis=1))
+
+
+def _free(before: _Pass) -> IntArray:
+    """When the array has had the last entry of a pass; time begins at 0."""
+    return np.maximum(before.last_end + before.last_words, 0)
 
 
 def capture_delay(words: IntArray) -> IntArray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.golden.account import Account
 from lstmith.golden.activity import LOW, LayerTrace
 from lstmith.golden.config import H_FRAC, PRECISIONS, EngineConfig
 from lstmith.golden.quantised import QuantLayer, QuantNetwork
@@ -116,6 +117,8 @@ class EngineRun:
         Wall time of the run, without building.
     activity : Activity or None
         Of the golden model.
+    account : Account or None
+        What the cycles were spent on; of the golden model.
     """
 
     network: QuantNetwork
@@ -125,6 +128,7 @@ class EngineRun:
     valid: BoolArray
     seconds: float
     activity: Activity | None = None
+    account: Account | None = None
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays of Y.npz, each [N, T, ...]."""

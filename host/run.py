@@ -60,14 +60,13 @@ def run_golden(problem: Problem) -> EngineRun:
     hints, valid = problem.hints, problem.valid
     traces = model.run(problem.x, problem.policies, state, hints=hints, masks=problem.masks)
     seconds = time.perf_counter() - begun
-    cycles = CycleModel(network, config).cycles(traces, problem.policies, hints) * valid
+    account = CycleModel(network, config).account(traces, problem.policies, hints)
     layers = tuple(
         LayerRun.of_trace(layer, config, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)
     )
     activity = count_activity(network, config, traces, valid)
-    return EngineRun(
-        network, layers, cycles, real_h(network.layers[-1].to_source(layers[-1].h)), valid, seconds, activity
-    )
+    h = real_h(network.layers[-1].to_source(layers[-1].h))
+    return EngineRun(network, layers, account.cycles * valid, h, valid, seconds, activity, account)
 
 
 def run_in_float(problem: Problem) -> EngineRun:
@@ -113,15 +112,17 @@ def summarise(problem: Problem, engine: str, run: EngineRun, energy: str = DEFAU
         "seconds": run.seconds,
     }
     if engine == "float":
-        names = ("cycles", "cycles_per_step", "cycles_p99", "cycles_max", "predicted_cycles", "utilisation")
+        names = ("cycles", "cycles_per_step", "cycles_p99", "cycles_max", "predicted_cycles", "utilisation", "spent")
         return {**figures, **dict.fromkeys((*names, "mismatches", "cycle_mismatches", "cycles_per_second", "energy"))}
     golden = run if engine == "golden" else run_golden(problem)
     config, cycles, activity = problem.design.engine, int(golden.cycles.sum()), golden.activity
     assert activity is not None
+    assert golden.account is not None
     return {
         **figures,
         **cycle_figures(run.cycles[valid]),
         "predicted_cycles": cycles,
+        "spent": {kind.name.lower(): count for kind, count in golden.account.total(valid).items()},
         "utilisation": utilisation(activity, cycles, config),
         **activity.summary(),
         "energy": estimate_energy(activity, config, cycles, int(valid.sum()), energy),

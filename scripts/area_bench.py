@@ -63,7 +63,11 @@ def synthesised(component: wiring.Component, folder: Path) -> Area:
     (folder / "top.il").write_text(rtlil.convert(component, name="top", emit_src=False))
     script = f"read_rtlil top.il; {SYNTHESIS['ecp5']} -top top; tee -q -o stat.json stat -json"
     run_tool("yosys", ["-q", "-l", "yosys.log", "-p", script], folder)
-    cells = read_statistics(folder / "stat.json")
+    return area_of(read_statistics(folder / "stat.json"))
+
+
+def area_of(cells: dict[str, int]) -> Area:
+    """What benches tell of a synthesis, given its cells by type."""
     names = ("LUT4", "CCU2C", "TRELLIS_DPR16X4", "TRELLIS_FF", "DP16KD", "MULT18X18D")
     return Area(*(cells.get(name, 0) for name in names))
 

@@ -28,7 +28,7 @@ class Name(enum.StrEnum):
 
 
 #: Benches with a table in README.
-IN_README = (Name.SILERO, Name.BOARDS, Name.ADAPTIVE)
+IN_README = (Name.SILERO, Name.BOARDS, Name.ADAPTIVE, Name.PERF)
 
 
 def command(
@@ -40,20 +40,27 @@ def command(
         list[str] | None, typer.Option(help="Measure only this network again (adaptive); may be repeated.")
     ] = None,
     effort: Annotated[float, typer.Option(help="Factor on the policies tried (adaptive).", min=0.01)] = 1.0,
-    quick: Annotated[bool, typer.Option("--quick", help="Without placement and routing (perf).")] = False,
+    part: Annotated[
+        list[str] | None, typer.Option(help="Measure only this part again (perf); may be repeated.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Without the clock of large engines (perf).")] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Compare with the last recorded run instead of recording (perf).")
     ] = False,
 ) -> None:
-    """Measure silero, link, area or energy (minutes), boards (half an hour), adaptive (policies) or perf (an hour)."""
+    """Measure silero, link, area or energy (minutes), boards (half an hour), adaptive (policies) or perf (hours)."""
     path = json or Path("build") / f"bench-{name.value}.json"
     results = Path("docs/results.md")
     documents = document or ([Path("README.md"), results] if name in IN_README else [results])
-    if check and name is not Name.PERF:
-        raise UserError("option --check", f"is not for {name.value}", "use it with perf")
+    given = {"--check": check, "--quick": quick, "--part": bool(part)}
+    if name is not Name.PERF and (wrong := [option for option, value in given.items() if value]):
+        raise UserError(f"option {wrong[0]}", f"is not for {name.value}", "use it with perf")
     if path.parent == Path("build"):
         path.parent.mkdir(exist_ok=True)
     check_writable(path, *documents)
+    if check:
+        _check(part, path, quick=quick)
+        return
     short = None
     if name is Name.ADAPTIVE:
         result, tables, text, short = _adaptive(network, effort, path.with_suffix(""))
@@ -62,21 +69,12 @@ def command(
     elif name is Name.ENERGY:
         result, tables, text = _energy()
     elif name is Name.PERF:
-        result, tables, text = _perf(quick=quick)
+        result, tables, text, short = _perf(part, quick=quick)
     elif name is Name.LINK:
         result, tables, text = _link()
     else:
         result, tables, text = _silero() if name is Name.SILERO else _boards(seed)
     save_json(path, result)
-    if check:
-        for title, found in tables.items():
-            out.print(table(title, *found))
-        _check(result)
-        return
-    if name is Name.PERF:
-        from .perf_tables import record
-
-        record(result)
     for each in documents:
         replace_block(each, f"bench:{name.value}", short if short and each.name == "README.md" else text)
     for title, found in tables.items():
@@ -126,27 +124,28 @@ def _area() -> tuple[dict[str, Any], dict[str, Table], str]:
     return result, {"area": rows}, f"{area_text(result)}\n\n{markdown(*rows)}"
 
 
-def _perf(*, quick: bool) -> tuple[dict[str, Any], dict[str, Table], str]:
-    from .perf_bench import run_perf
-    from .perf_tables import perf_tables, perf_text
+def _perf(parts: list[str] | None, *, quick: bool) -> tuple[dict[str, Any], dict[str, Table], str, str]:
+    from .perf_run import chosen_parts, measure
+    from .perf_tables import perf_tables, perf_text, short_text
 
-    result = run_perf(quick=quick)
-    return result, perf_tables(result), perf_text(result)
+    result = measure(chosen_parts(parts, quick=quick))
+    return result, perf_tables(result), perf_text(result), short_text(result)
 
 
-def _check(result: dict[str, Any]) -> None:
+def _check(parts: list[str] | None, path: Path, *, quick: bool) -> None:
     """Leave with 1 if something is worse than recorded."""
-    from .perf_tables import HISTORY, history, regressions
+    from .perf_run import check, chosen_parts
+    from .perf_tables import perf_tables
 
-    runs = history()
-    if not runs:
-        raise UserError(str(HISTORY), "holds no run to compare with", "run the bench without --check first")
-    found = list(regressions(result, runs[-1]))
-    for line in found:
+    result, worse, since = check(chosen_parts(parts, quick=quick))
+    save_json(path, result)
+    for title, found in perf_tables(result).items():
+        out.print(table(title, *found))
+    for line in worse:
         say(line)
-    if found:
+    if worse:
         raise typer.Exit(1)
-    say(f"as good as the run of {runs[-1]['date']}")
+    say(f"as good as the run of {since}")
 
 
 def _energy() -> tuple[dict[str, Any], dict[str, Table], str]:

@@ -1,22 +1,16 @@
-"""Clock of an engine alone: placed and routed for the large board, median of some seeds."""
+"""Clock of the large engines alone, placed and routed for the large board."""
 
 from __future__ import annotations
 
-import statistics
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import rtlil
-
-from lstmith.boards.build import DEVICES, PACKAGES, SYNTHESIS
 from lstmith.boards.catalogue import DEFAULT, find_board
-from lstmith.boards.pin_ring import PinRing
-from lstmith.boards.toolchain import ToolError, read_report, run_tool
 from lstmith.golden.config import EngineConfig
 
 from .console import steps
+from .placement import place, ring_source
 
-SEEDS = (1, 2, 3)
 #: What nextpnr is asked for: more than can be had, so that it goes on trying.
 WANTED_MHZ = 130
 _COMMON: dict[str, Any] = {
@@ -33,28 +27,16 @@ ENGINES = {
 }
 
 
-def run_clock(folder: Path) -> dict[str, Any]:
-    """MHz of every engine and seed; half an hour to several, as the machine goes."""
-    board, found = find_board(DEFAULT), {}
-    for title, config in ENGINES.items():
-        ring, clocks = PinRing(config), {}
-        ports = [ring.serial_in, ring.load, ring.serial_out]
-        (folder / "top.il").write_text(rtlil.convert(ring, ports=ports, name="top", emit_src=False))
-        with steps() as report:
-            report(f"synthesising {title}")
-            script = f"read_rtlil top.il; {SYNTHESIS['ecp5']} -top top -json top.json"
-            run_tool("yosys", ["-q", "-l", "yosys.log", "-p", script], folder)
-            for done, seed in enumerate(SEEDS):
-                report(f"placing and routing {title}, seed {seed}", done / len(SEEDS))
-                device = [DEVICES[board.device], "--package", PACKAGES[board.package], "--speed", board.speed]
-                wanted = ["--lpf-allow-unconstrained", "--seed", str(seed), "--freq", str(WANTED_MHZ)]
-                files = ["--json", "top.json", "--report", "report.json"]
-                (folder / "report.json").unlink(missing_ok=True)
-                run_tool("nextpnr-ecp5", [*device, *wanted, *files], folder, allowed=(0, 1))
-                if not (folder / "report.json").exists():
-                    raise ToolError(f"nextpnr-ecp5 failed, see {folder}/nextpnr-ecp5.out")
-                clocks[str(seed)] = min(
-                    entry["achieved"] for entry in read_report(folder / "report.json")["fmax"].values()
-                )
-        found[title] = {"mhz": clocks, "median_mhz": statistics.median(clocks.values())}
-    return found
+def run_clock(cache: Path) -> dict[str, Any]:
+    """MHz of every engine and seed; half an hour to several, as the machine goes.
+
+    Parameters
+    ----------
+    cache : Path
+        See :func:`lstmith.scripts.placement.place`.
+    """
+    with steps() as report:
+        return {
+            title: place(title, ring_source(config), find_board(DEFAULT), WANTED_MHZ, cache, report)
+            for title, config in ENGINES.items()
+        }

@@ -12,7 +12,7 @@ from lstmith.boards.catalogue import find_target
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import read_json
 from lstmith.compiler.quantise import LayerReport
-from lstmith.compiler.size import weight_words
+from lstmith.compiler.size import held_bits, weight_words
 from lstmith.golden.errors import UserError
 
 from .compile import LAYER_COLUMNS, layer_row
@@ -71,9 +71,12 @@ def design_sections(design: Design) -> list[Section]:
             [f"{name} bit", bits, f"{bits / sizing['memory_bits']:.0%}", "yes" if sizing["images"][name] else "no"]
             for name, bits in images.items()
         ]
+        held, words, memory = held_bits(design.network), sizing["weight_bits"], sizing["memory_bits"]
         sections.append(
             Section(
                 "Memory",
+                f"{held} bits of weights take {words} of {memory} bits of weight memory ({words / memory:.1%}); "
+                f"{1 - held / words:.1%} of these words is wasted. "
                 "Weights at each set of precisions; blue fits, the dotted line is what the board has for weights.",
                 ["image", "bits", "of the board", "fits"],
                 rows,

@@ -90,7 +90,7 @@ def test_golden_is_near_float_also_from_given_states(folder: Path) -> None:
     assert 0 < error.max() < 0.1
     assert figures["max_abs_error"] == pytest.approx(error.max(), rel=1e-5)
     assert figures["steps"] == 10
-    assert figures["cycles"] == golden["cycles"].sum() == figures["predicted_cycles"]
+    assert figures["cycles"] == golden["cycles"].sum() == figures["predicted_cycles"] == sum(figures["spent"].values())
     assert not golden["h_int"][1, 4:].any(), "steps after the end are zero"
 
 

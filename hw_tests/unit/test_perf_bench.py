@@ -1,4 +1,4 @@
-"""The speed bench: what it measures without tools, and that its check can fail."""
+"""The speed bench: what it measures without tools, what it keeps, and that its check can fail."""
 
 from __future__ import annotations
 
@@ -6,56 +6,181 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from lstmith.compiler.data import Sequences
 from lstmith.golden.errors import UserError
-from lstmith.scripts import perf_tables
+from lstmith.golden.policy import Mode, Policy
+from lstmith.host.problem import make_problem
+from lstmith.host.run import run_golden
+from lstmith.scripts import peer_creator, perf_history, perf_run
+from lstmith.scripts.blank import blank_network, dense_account
+from lstmith.scripts.cli import execute
+from lstmith.scripts.compile import compile_design
 from lstmith.scripts.perf_bench import SHAPES, _dense_cycles, _step_time
-from lstmith.scripts.perf_tables import history, perf_text, record, regressions
-from lstmith.scripts.perf_tables import perf_tables as tables_of
+from lstmith.scripts.perf_history import load_history, merged, record, regressions
+from lstmith.scripts.perf_memory import memory_figures
+from lstmith.scripts.perf_tables import perf_tables, perf_text, short_text, silero_microseconds
 
+OURS = {
+    "cycles_per_step": 430,
+    "ideal": 420,
+    "luts": 2000,
+    "carries": 400,
+    "lut_rams": 10,
+    "ffs": 2500,
+    "brams": 20,
+    "dsps": 9,
+    "logic": 2840,
+    "mhz": {"1": 120.0},
+    "median_mhz": 120.0,
+    "us_per_step": 430 / 120,
+}
 RESULT: dict[str, Any] = {
-    "cycles": {"H=20 I=1, 4 MACs": {"cycles_per_step": 433.0, "ideal": 420, "utilisation": 0.97}},
+    "cycles": {
+        "H=20 I=1, 4 MACs": {
+            "cycles_per_step": 433.0,
+            "ideal": 420,
+            "utilisation": 0.97,
+            "spent": {"list entries": 420.0, "waiting for h": 13.0},
+        }
+    },
     "silero": {
-        "modes": {"delta": {"cycles_per_step": 539.25, "utilisation": 0.9995}},
+        "modes": {"delta": {"cycles_per_step": 539.25, "utilisation": 0.9995, "spent": {"list entries": 539.0}}},
         "compile_and_generate_seconds": 10.0,
         "simulated_cycles_per_second": 4e5,
     },
     "lanes": {"{8}": {"logic": 148.0, "luts": 52.0, "carries": 48.0, "lut_rams": 0.0, "ffs": 294.0, "dsps": 2.0}},
     "onnxruntime_us": {"silero": {"silero": 80.0}},
-    "ghdl": None,
+    "peers": {"rows": {"lstmith, 8 bit": OURS}, "missing": "GHDL is not installed: run apt-get install ghdl"},
 }
+PEER = {**OURS, "cycles_per_step": 891}
+
+
+@pytest.fixture
+def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(perf_history, "HISTORY", tmp_path / "perf.json")
+    return tmp_path / "perf.json"
+
+
+def _worse() -> dict[str, Any]:
+    worse = copy.deepcopy(RESULT)
+    worse["silero"]["modes"]["delta"]["cycles_per_step"] += 0.01
+    worse["lanes"]["{8}"]["logic"] *= 1.06
+    worse["peers"]["rows"]["lstmith, 8 bit"]["logic"] += 100
+    return worse
 
 
 def test_small_dense_network(tmp_path: Path) -> None:
     found = _dense_cycles(SHAPES[0], tmp_path)
     assert found["ideal"] == 420
     assert 420 <= found["cycles_per_step"] <= 435
+    assert sum(found["spent"].values()) == found["cycles_per_step"]
+    assert found["spent"]["list entries"] == 420
+
+
+def test_dense_steps_without_numbers_take_what_golden_says(tmp_path: Path, rng: np.random.Generator) -> None:
+    steps, units, inputs = 7, int(rng.integers(3, 30)), int(rng.integers(1, 20))
+    model, data = tmp_path / "dense.npz", tmp_path / "x.npz"
+    w_ih, w_hh = (rng.normal(0, 0.3, (4 * units, columns)) for columns in (inputs, units))
+    bias = np.zeros(4 * units)
+    np.savez(model, W_ih=w_ih, W_hh=w_hh, b_ih=bias, b_hh=bias)
+    x = rng.normal(0, 1, (steps, inputs)).astype(np.float32)
+    np.savez(data, x=x)
+    design, _, _ = compile_design(model, data, lanes=int(rng.integers(1, units)), target="generic")
+    sequences = Sequences(x[None], np.array([steps]), False, None, str(data))
+    run = run_golden(make_problem(design, sequences, [Policy(Mode.DENSE)]))
+    account = dense_account(blank_network([(units, inputs)]), design.engine, steps)
+    np.testing.assert_array_equal(account.cycles, run.cycles)
+    assert run.account is not None
+    np.testing.assert_array_equal(account.spent, run.account.spent)
 
 
 def test_float_step_takes_time() -> None:
     assert 0 < _step_time(3, 5) < 1e4
 
 
-def test_history_and_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(perf_tables, "HISTORY", tmp_path / "perf.json")
-    assert history() == []
-    record(RESULT)
-    record(RESULT)
-    assert len(history()) == 2
-    assert list(regressions(RESULT, history()[-1])) == []
-    worse = copy.deepcopy(RESULT)
-    worse["silero"]["modes"]["delta"]["cycles_per_step"] += 0.01
-    worse["lanes"]["{8}"]["logic"] *= 1.06
-    lines = list(regressions(worse, history()[-1]))
-    assert [line.split(":")[0] for line in lines] == ["Silero, delta", "lane {8}"]
-    (tmp_path / "perf.json").write_text("[")
-    with pytest.raises(UserError, match=r"perf\.json: is not JSON"):
-        history()
+def test_memory_that_a_last_fold_wastes() -> None:
+    figures = memory_figures([(23, 16)], "icebreaker")
+    assert figures is not None
+    assert (figures["lanes"], figures["waste"]) == (2, pytest.approx(1 / 24))
+    assert memory_figures([(512, 512)], "icebreaker") is None
 
 
-def test_text_says_what_was_not_run() -> None:
-    text = perf_text(RESULT)
-    assert "not run again here (GHDL is not installed)" in text
+def test_history_and_check(history: Path) -> None:
+    assert load_history() == {"latest": {}, "runs": []}
+    record(RESULT)
+    record({"lanes": RESULT["lanes"]})
+    kept = load_history()
+    assert [run["parts"] for run in kept["runs"]] == [list(RESULT), ["lanes"]]
+    assert kept["latest"]["cycles"] == RESULT["cycles"]
+    assert list(regressions(RESULT, kept["latest"])) == []
+    assert list(regressions({"lanes": RESULT["lanes"]}, kept["latest"])) == []
+    assert [line.split(": ")[0] for line in regressions(_worse(), kept["latest"])] == ["Silero, delta", "lane {8}"]
+    for text, problem in (("[", "is not JSON"), ("[]", "holds no runs")):
+        history.write_text(text)
+        with pytest.raises(UserError, match=rf"perf\.json: {problem}"):
+            load_history()
+
+
+def test_a_peer_that_cannot_be_measured_stays() -> None:
+    before = {"peers": {"rows": {"peer": PEER, "lstmith, 8 bit": PEER}, "missing": None}}
+    found = merged(before, {"peers": RESULT["peers"]}, "2026-01-02")
+    assert found["peers"]["rows"] == {"peer": PEER, "lstmith, 8 bit": OURS}
+    assert found["measured"] == {"peers": "2026-01-02"}
+
+
+def test_check_as_a_command(
+    history: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [RESULT]
+    monkeypatch.setattr(perf_run, "run_perf", lambda parts, cache: {part: found[0][part] for part in parts})
+    page = tmp_path / "page.md"
+    page.write_text("<!-- bench:perf begin -->\n<!-- bench:perf end -->\n")
+    common = ["bench", "perf", "--json", str(tmp_path / "p.json"), "--document", str(page)]
+    parts = [text for part in RESULT for text in ("--part", part)]
+    assert execute([*common, *parts, "--check"]) == 2
+    assert "holds no run to compare with" in capsys.readouterr().err
+    assert execute([*common, *parts]) == 0
+    assert "| lstmith, 8 bit | 430 |" in page.read_text()
+    assert execute([*common, *parts, "--check"]) == 0
+    found[0] = _worse()
+    before = history.read_bytes()
+    capsys.readouterr()
+    assert execute([*common, "--part", "lanes", "--check"]) == 1
+    assert "lane {8}: 156.88 cells of logic, recorded are 148" in capsys.readouterr().out
+    assert history.read_bytes() == before
+    assert execute([*common, "--part", "speed"]) == 2
+    assert execute(["bench", "area", "--part", "lanes"]) == 2
+    assert "option --part: is not for area" in capsys.readouterr().err
+
+
+def test_text_says_what_was_not_measured() -> None:
+    result = {**RESULT, "measured": {"cycles": "2026-01-02", "lanes": "2026-01-01"}}
+    text = perf_text(result)
+    assert "could not be measured (GHDL is not installed: run apt-get install ghdl)" in text
+    assert "measured 2026-01-02: cycles; 2026-01-01: lanes." in text
     assert "quoted, not measured here" in text
-    assert "clock" not in tables_of(RESULT)
+    assert "clock" not in perf_tables(result)
+    assert silero_microseconds(result) is None
+    clock = {"64 lanes {4,8}": {"mhz": {"1": 100.0}, "median_mhz": 100.0}}
+    assert "5.4 us on 64 lanes" in short_text({**result, "clock": clock})
+
+
+def test_what_a_peer_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert peer_creator.missing() == "elastic-ai.creator is not installed: run pip install 'lstmith[peers]'"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0.1")
+    assert str(peer_creator.missing()).startswith("elastic-ai.creator is 0.1 instead of")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: peer_creator.VERSION)
+    monkeypatch.setenv("PATH", "")
+    assert peer_creator.missing() == "GHDL is not installed: run apt-get install ghdl"
+
+
+@pytest.mark.skipif(peer_creator.missing() is not None, reason="the peer is not installed")
+def test_cycles_of_the_peer(tmp_path: Path) -> None:
+    peer_creator.generate(20, 1, tmp_path / "peer")
+    assert peer_creator.cycles_per_step(tmp_path / "peer") == 891
+    assert "module lstm_cell" in peer_creator.verilog(tmp_path / "peer").text

@@ -11,7 +11,7 @@ import pytest
 from lstmith.boards.board import Board
 from lstmith.boards.catalogue import BOARDS, find_board, find_target
 from lstmith.compiler.images import MONITORED, SMALL_CHANGES, accumulator_bits
-from lstmith.compiler.size import limits_for, size_engine, size_with_images, weight_words
+from lstmith.compiler.size import held_bits, limits_for, size_engine, size_with_images, weight_words
 from lstmith.golden.errors import UserError
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.policy import Policy
@@ -57,6 +57,7 @@ def test_icebreaker_is_filled_exactly() -> None:
 def test_lower_images_where_there_is_room() -> None:
     network = _network(128, 128, 8)
     richer, config, report = size_with_images(network, find_board("ulx3s-85f"))
+    assert held_bits(richer) == report.weight_bits == 4 * 128 * 256 * (8 + 4)
     assert [layer.images for layer in richer.layers] == [(4,)]
     assert (config.mixed, config.monitor, config.skip, config.masks) == (True, True, True, 1)
     assert (config.lanes, config.weight_depth, report.weight_words) == (64, 2048, 1536)

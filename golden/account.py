@@ -1,0 +1,133 @@
+"""Where the cycles of a run went: list entries, and one class for each reason why the array had none."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .encoder import BoolArray
+from .quantised import IntArray
+
+
+class Spent(enum.IntEnum):
+    """What lane 0 did in a cycle; all but ``BUSY`` are lost."""
+
+    BUSY = 0  #: a weight word of a listed column
+    EMPTY = 1  #: the entry of a fold whose list is empty
+    CAPTURE = 2  #: between two folds, a capture before an entry that adds to all four rows
+    PACE = 3  #: a fold is shorter than the drain of the fold before
+    OPEN = 4  #: a pass begins after the last one's entries are fetched: restart decision, first fetch, queue
+    RECORD = 5  #: the next layer's record is being fetched
+    DRAIN = 6  #: a pass's first fold ends before the pass before has left the array
+    FEEDBACK = 7  #: an h that the list ends with is still being computed
+    INPUT = 8  #: x is not there, or steps before were skipped
+    RENEWAL = 9  #: records are fetched anew for another active count, or at a sequence's start
+    TAIL = 10  #: the last step's drain, which nothing hides
+    SKIPPED = 11  #: verdicts on skipped steps after the last computed one
+
+
+#: As tables call them; R.json has the names of ``Spent`` in lower case.
+TITLES = {
+    Spent.BUSY: "list entries",
+    Spent.EMPTY: "empty lists",
+    Spent.CAPTURE: "captures",
+    Spent.PACE: "folds shorter than their drain",
+    Spent.OPEN: "beginning a pass",
+    Spent.RECORD: "switching layers",
+    Spent.DRAIN: "draining the pass before",
+    Spent.FEEDBACK: "waiting for h",
+    Spent.INPUT: "waiting for x",
+    Spent.RENEWAL: "another active count",
+    Spent.TAIL: "last drain",
+    Spent.SKIPPED: "skipped at the end",
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """Cycles of N sequences of T steps by what they were spent on.
+
+    Attributes
+    ----------
+    spent : int64 [N, T, len(Spent)]
+        From the last entry of the step before to the last entry of this one; 0 in ``TAIL`` and ``SKIPPED``.
+    tail : int64 [N, T, len(Spent)]
+        From there to the step's end, only in ``TAIL`` and ``SKIPPED``. The next step overlaps it, so it is lost
+        only after a sequence's last step.
+    cycles : int64 [N, T]
+        As the cycle model counts them, from one step's end to the next one's.
+    """
+
+    spent: npt.NDArray[np.int64]
+    tail: npt.NDArray[np.int64]
+    cycles: npt.NDArray[np.int64]
+
+    def total(self, valid: BoolArray) -> dict[Spent, int]:
+        """Cycles of a run by class; their sum is the run's cycles.
+
+        Parameters
+        ----------
+        valid : bool [N, T]
+            Steps that exist: the first ones of each sequence, at least one.
+        """
+        last = valid.sum(axis=1) - 1
+        total = (self.spent * valid[..., None]).sum(axis=(0, 1)) + self.tail[np.arange(len(last)), last].sum(axis=0)
+        return {kind: int(total[kind]) for kind in Spent}
+
+
+class Ledger:
+    """Books the cycles of a run as its passes become known.
+
+    Parameters
+    ----------
+    sequences, steps : int
+    """
+
+    def __init__(self, sequences: int, steps: int):
+        shape = (sequences, steps, len(Spent))
+        self._spent, self._tail = (np.zeros(shape, dtype=np.int64) for _ in range(2))
+
+    def wait(self, t: int, since: IntArray, reasons: Sequence[tuple[Spent, IntArray]]) -> None:
+        """Book the time from ``since`` to the latest of some times; a later reason counts beyond the earlier ones.
+
+        Parameters
+        ----------
+        t : int
+            Step.
+        since : int64 [N]
+        reasons : sequence of (Spent, int64 [N])
+            Why, and until when.
+        """
+        for reason, until in reasons:
+            later = np.maximum(since, until)
+            self._spent[:, t, reason] += later - since
+            since = later
+
+    def spend(self, t: int, reason: Spent, cycles: IntArray) -> None:
+        """Book some cycles, int64 [N]."""
+        self._spent[:, t, reason] += cycles
+
+    def close(self, t: int, skipped: BoolArray, free: IntArray, drained: IntArray, end: IntArray) -> None:
+        """End a step.
+
+        Parameters
+        ----------
+        t : int
+        skipped : bool [N]
+            Its passes did not happen.
+        free, drained : int64 [N]
+            When the array was done with the last computed step, and when that had drained.
+        end : int64 [N]
+            First cycle after the step.
+        """
+        self._spent[skipped, t] = 0
+        self._tail[:, t, Spent.TAIL] = drained - free
+        self._tail[:, t, Spent.SKIPPED] = end - drained
+
+    def account(self, cycles: npt.NDArray[np.int64]) -> Account:
+        """What was booked, of a run with these cycles, int64 [N, T]."""
+        return Account(self._spent, self._tail, cycles)

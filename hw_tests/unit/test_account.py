@@ -1,0 +1,49 @@
+"""Where cycles go: the classes add up to the cycles, and the busy ones to the words that are counted elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hw_tests.cocotb.random_networks import random_engine, random_hints, random_input, random_masks
+from hw_tests.cocotb.random_policies import random_policies
+from lstmith.golden.account import TITLES, Spent
+from lstmith.golden.cycles import CycleModel
+from lstmith.golden.model import GoldenModel
+from lstmith.host.activity import count_activity
+
+seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
+STEPS = 8
+
+
+def _checked(rng: np.random.Generator) -> dict[Spent, int]:
+    """Classes of a random run of two sequences, one of which may end early."""
+    config, (network, _) = random_engine(rng, most=9)
+    policies = random_policies(rng, network, config)
+    x = np.stack([random_input(rng, STEPS, network.inputs) for _ in range(2)])
+    hints = np.stack([random_hints(rng, STEPS) for _ in range(2)])
+    masks = np.stack([random_masks(rng, network, STEPS) for _ in range(2)])
+    valid = np.arange(STEPS) < np.array([[STEPS], [rng.integers(1, STEPS + 1)]])
+    traces = GoldenModel(network, config).run(x, policies, hints=hints, masks=masks)
+    model = CycleModel(network, config)
+    account = model.account(traces, policies, hints)
+    assert (account.spent >= 0).all()
+    assert (account.tail >= 0).all()
+    total = account.total(valid)
+    np.testing.assert_array_equal(account.cycles, model.cycles(traces, policies, hints))
+    assert sum(total.values()) == (account.cycles * valid).sum()
+    words = count_activity(network, config, traces, valid).words
+    assert total[Spent.BUSY] + total[Spent.EMPTY] == sum(words.values())
+    return total
+
+
+@settings(max_examples=100, deadline=None)
+@given(rng=seeds)
+def test_classes_add_up(rng: np.random.Generator) -> None:
+    _checked(rng)
+
+
+def test_every_class_occurs() -> None:
+    runs = [_checked(np.random.default_rng(seed)) for seed in range(60)]
+    assert [title for kind, title in TITLES.items() if not any(run[kind] for run in runs)] == []

@@ -1,0 +1,73 @@
+"""The speed bench as a command: which parts, what is kept of them, and the check against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lstmith.golden.errors import UserError
+
+from .perf_bench import LONG, PARTS, run_perf
+from .perf_clock import ENGINES
+from .perf_history import HISTORY, load_history, record, regressions
+from .perf_tables import SILERO_ENGINE
+from .scaling_figure import scaling_figure
+
+#: Netlists and clocks, so that a long run that was stopped goes on where it was.
+CACHE = Path("build/bench-perf")
+PICTURE = Path("docs/scaling.png")
+
+
+def chosen_parts(parts: Sequence[str] | None, *, quick: bool) -> tuple[str, ...]:
+    """The parts to measure.
+
+    Parameters
+    ----------
+    parts : sequence of str or None
+        What the user asks for; None means all.
+    quick : bool
+        Without those that take hours.
+
+    Raises
+    ------
+    UserError
+        If there is no such part.
+    """
+    if unknown := sorted(set(parts or ()) - set(PARTS)):
+        raise UserError("option --part", f"{unknown[0]!r} is unknown", f"use {', '.join(PARTS)}")
+    return tuple(part for part in parts or PARTS if not (quick and part in LONG))
+
+
+def measure(parts: Sequence[str]) -> dict[str, Any]:
+    """Measure some parts, keep them, and draw the scaling study anew; returns the latest figures of all parts."""
+    load_history()  # A damaged file is refused before the work.
+    latest = record(run_perf(parts, CACHE))
+    if "scaling" in latest:
+        large = latest.get("clock", {}).get(SILERO_ENGINE)
+        clocks = {ENGINES[SILERO_ENGINE].lanes: large["median_mhz"]} if large else {}
+        scaling_figure(latest["scaling"], clocks).savefig(PICTURE, dpi=110)
+    return latest
+
+
+def check(parts: Sequence[str]) -> tuple[dict[str, Any], list[str], str]:
+    """Measure some parts and hold them against what is kept.
+
+    Returns
+    -------
+    measured : dict
+    worse : list of str
+        One line for each figure that is.
+    since : str
+        Day of the last kept run.
+
+    Raises
+    ------
+    UserError
+        If nothing is kept.
+    """
+    kept = load_history()
+    if not kept["runs"]:
+        raise UserError(str(HISTORY), "holds no run to compare with", "run the bench without --check first")
+    measured = run_perf(parts, CACHE)
+    return measured, list(regressions(measured, kept["latest"])), kept["runs"][-1]["date"]
