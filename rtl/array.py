@@ -8,10 +8,12 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from lstmith.golden import timing
 from lstmith.golden.config import PRECISIONS, EngineConfig
 
 from .arith import delayed
 from .lane import Lane
+from .multiples import multiple, multiples
 from .types import lane_layout, pair_layout, slot_layout
 
 
@@ -34,7 +36,7 @@ class SystolicArray(wiring.Component):
         Pairs of sums from lane 0: for a capture in the slot of cycle n, unit l's first pair is here
         in cycle ``n + latency + 2l``, its second one cycle later.
     run
-        See :func:`.mac.mac_signature`.
+        See :func:`.mac.signature.mac_signature`.
     """
 
     def __init__(self, config: EngineConfig, weights: Sequence[Sequence[int]] = ()):
@@ -45,7 +47,7 @@ class SystolicArray(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a capturing slot at ``i`` to lane 0's pair at ``drain``."""
-        return 1 + self._lanes[0].latency + self._lanes[0].drain_latency
+        return 1 + timing.lane(self._config) + self._lanes[0].drain_latency
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -71,18 +73,34 @@ class SystolicArray(wiring.Component):
             m.d.comb += rows.eq(1 << self.i.sub)
         m.d.comb += enables.eq(Mux(self.i.valid, rows, 0))
 
-        operand = delayed(m, self.i.operand, first.word_latency, "operand")
+        # MAC kinds of lower latency begin later, so that all take the same cycles.
+        waits = timing.lane(self._config) - first.latency
+        to_word, to_sum = waits + first.word_latency, waits + first.latency
+        load, address, lane, data = (
+            delayed(m, value, waits, f"first_{name}")
+            for name, value in (
+                ("load", self.i.load),
+                ("address", self.i.address),
+                ("lane", self.i.lane),
+                ("data", self.i.operand),
+            )
+        )
         slot = Signal(lane_layout(self._config))
         m.d.comb += [
-            slot.address.eq(self.i.address),
-            slot.load.eq(self.i.load),
-            slot.lane.eq(self.i.lane),
+            slot.address.eq(address),
+            slot.load.eq(load),
+            slot.lane.eq(lane),
             # A load comes alone, and whole.
-            slot.operand.eq(Mux(self.i.load, self.i.operand, operand)),
-            slot.packed.eq(delayed(m, is_4bit, first.word_latency, "packed")),
-            slot.wide.eq(delayed(m, is_16bit, first.word_latency, "wide")),
-            slot.enables.eq(delayed(m, enables, first.latency, "enables")),
-            slot.split.eq(delayed(m, is_4bit, first.latency, "split")),
-            slot.capture.eq(delayed(m, self.i.capture, first.latency, "capture")),
+            slot.operand.eq(Mux(load, data, delayed(m, data, first.word_latency, "operand"))),
+            slot.packed.eq(delayed(m, is_4bit, to_word, "packed")),
+            slot.wide.eq(delayed(m, is_16bit, to_word, "wide")),
+            slot.enables.eq(delayed(m, enables, to_sum, "enables")),
+            slot.split.eq(delayed(m, is_4bit, to_sum, "split")),
+            slot.capture.eq(delayed(m, self.i.capture, to_sum, "capture")),
         ]
+        operand = self.i.operand[: self._config.operand_width].as_signed()
+        for name, shape in multiples(self._config).items():
+            value = Signal(shape, name=f"first_{name}")
+            m.d.comb += value.eq(multiple(self._config, name, operand, (is_4bit, is_8bit, is_16bit)))
+            m.d.comb += slot[name].eq(delayed(m, value, to_word, name))
         return slot

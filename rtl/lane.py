@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from lstmith.golden.config import EngineConfig
 
 from .mac import make_mac
+from .multiples import multiples
 from .types import lane_layout, pair_layout
 from .weights import WeightBank
 
@@ -42,7 +43,7 @@ class Lane(wiring.Component):
     drain_i, drain_o
         Drain chain from the next lane, and towards the previous one.
     run
-        See :func:`.mac.mac_signature`.
+        See :func:`.mac.signature.mac_signature`.
     """
 
     def __init__(self, config: EngineConfig, index: int, init: Iterable[int] = ()):
@@ -88,6 +89,7 @@ class Lane(wiring.Component):
             mac.enables.eq(slot.enables),
             mac.split.eq(slot.split),
             mac.clear.eq(slot.capture),
+            *(getattr(mac, name).eq(slot[name]) for name in multiples(self._config)),
         ]
 
         layout = pair_layout(self._config)

@@ -6,6 +6,8 @@ from amaranth.lib import data
 from lstmith.golden import record
 from lstmith.golden.config import MASKS, PRECISIONS, EngineConfig, bits_for
 
+from .multiples import multiples
+
 
 def slot_layout(config: EngineConfig) -> data.StructLayout:
     """What enters the array in one cycle.
@@ -31,10 +33,10 @@ def slot_layout(config: EngineConfig) -> data.StructLayout:
 def lane_layout(config: EngineConfig) -> data.StructLayout:
     """A slot between lanes, each field in the cycle in which its stage needs it.
 
-    ``address``, ``load`` and ``lane`` come first; ``operand`` with the weight word, as ``packed`` (four 4-bit rows) and
-    ``wide`` (one 16-bit row); ``enables`` of the rows, ``split`` and ``capture`` with the word's products. A
-    load has address and operand at once. Fields that no precision needs are there all the same, for Verilog has no
-    empty wires; synthesis drops them.
+    ``address``, ``load`` and ``lane`` come first; ``operand`` and its multiples with the weight word, as ``packed``
+    (four 4-bit rows) and ``wide`` (one 16-bit row); ``enables`` of the rows, ``split`` and ``capture`` with the word's
+    products. A load has address and operand at once. Fields that no precision needs are there all the same, for
+    Verilog has no empty wires; synthesis drops them.
     """
     return data.StructLayout(
         {
@@ -42,6 +44,7 @@ def lane_layout(config: EngineConfig) -> data.StructLayout:
             "load": 1,
             "lane": unsigned(bits_for(config.lanes)),
             "operand": signed(max(16, config.operand_width)),
+            **multiples(config),
             "packed": 1,
             "wide": 1,
             "enables": 4,

@@ -181,6 +181,7 @@ def random_engine(
     config = EngineConfig(
         lanes=int(rng.integers(1, 17)),
         precisions=precisions,
+        mac=str(rng.choice(["dsp", "digit"])),
         peepholes=peepholes,
         # What lower images leave out needs room of its own; without it, policies that mix are refused.
         acc_width=min(

@@ -229,8 +229,9 @@ def test_memories_array_feeder_and_gates(simulator: str, rng: np.random.Generato
     }
     for ways in (1, 2):
         # A one-way cell unit has the lanes of small devices.
-        sized = replace(small, ways=ways)
-        checks[f"array_{ways}"] = _slots(rng, sized, SystolicArray(sized))
+        for mac in ("dsp", "digit"):
+            sized = replace(small, ways=ways, mac=mac)
+            checks[f"array_{ways}_{mac}"] = _slots(rng, sized, SystolicArray(sized))
         config = EngineConfig(lanes=5, precisions=(8,), acc_width=20, ways=ways, units=64)
         checks[f"feeder_{ways}"] = _feeder_check(rng, config)
         for peepholes in (False, True):

@@ -16,6 +16,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from cocotb_tools.runner import get_runner
 
+from lstmith.boards.netlist import cell_models, map_netlist
+
 SIMULATORS = ("icarus", "verilator")
 TOP = "units"
 #: Cycles run after the last input, for results still on their way.
@@ -103,11 +105,14 @@ class Sheet:
         self.table.setdefault(name, np.zeros(self.cycles, dtype=np.int64))[cycle] = values
 
 
-def run_checks(checks: Mapping[str, Check], simulator: str, folder: Path) -> None:
-    """Build all units into one simulator, since building takes longer than running, and judge each alone."""
+def run_checks(checks: Mapping[str, Check], simulator: str, folder: Path, family: str | None = None) -> None:
+    """Build all units into one simulator, since building takes longer than running, and judge each alone.
+
+    With ``family``, ``ecp5`` or ``ice40``, what is simulated is the netlist that yosys makes of them.
+    """
     packed = Packed({name: check.unit for name, check in checks.items()})
     table = {f"{name}.{port}": values for name, check in checks.items() for port, values in check.table.items()}
-    outputs = _simulate(packed, table, simulator, folder)
+    outputs = _simulate(packed, table, simulator, folder, family)
     for name, check in checks.items():
         own = {port.removeprefix(f"{name}."): values for port, values in outputs.items() if port.startswith(f"{name}.")}
         try:
@@ -116,15 +121,21 @@ def run_checks(checks: Mapping[str, Check], simulator: str, folder: Path) -> Non
             raise AssertionError(f"{name} on {simulator}: {error}") from error
 
 
-def _simulate(packed: Packed, table: Mapping[str, npt.ArrayLike], simulator: str, folder: Path) -> Table:
-    source = folder / "units.v"
-    source.write_text(verilog.convert(packed, name=TOP, emit_src=False, strip_internal_attrs=True))
+def _simulate(
+    packed: Packed, table: Mapping[str, npt.ArrayLike], simulator: str, folder: Path, family: str | None
+) -> Table:
+    if family is None:
+        sources = [folder / "units.v"]
+        sources[0].write_text(verilog.convert(packed, name=TOP, emit_src=False, strip_internal_attrs=True))
+    else:
+        netlist, _ = map_netlist(packed, family, TOP, folder)
+        sources = [netlist, *cell_models(family, folder)]
     arguments = ["-g2005"]
     if simulator == "verilator":
         arguments = ["-Wno-fatal", "--x-initial", "0", "-CFLAGS", "-O0"]
     runner = get_runner(simulator)
     runner.build(
-        sources=[source],
+        sources=sources,
         hdl_toplevel=TOP,
         build_args=arguments,
         build_dir=folder / "build",

@@ -13,7 +13,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from lstmith.boards.netlist import cell_models, map_netlist
-from lstmith.rtl.mac.ecp5 import REGISTERS, chosen_sum, multiplier
+from lstmith.rtl.mac.ecp5 import REGISTERS, chosen_sum, gated_sum, multiplier
 
 pytestmark = pytest.mark.netlist
 
@@ -141,6 +141,29 @@ module bench;
 endmodule
 """
 
+_GATED_BENCH = """
+module bench;
+    parameter W = 24;
+    reg [W-1:0] a = 0, b = 0, wanted;
+    reg a_on = 0, b_on = 0;
+    wire [W-1:0] s;
+    integer step, seed = 13, bad = 0;
+    block dut (.a(a), .a_on(a_on), .b(b), .b_on(b_on), .s(s));
+    initial begin
+        for (step = 0; step < 60000; step = step + 1) begin
+            a = step % 3 ? {$random(seed), $random(seed)} : {W{1'b1}};
+            b = step % 5 ? {$random(seed), $random(seed)} : 1;
+            a_on = $random(seed);
+            b_on = $random(seed);
+            wanted = (a_on ? a : 0) + (b_on ? b : 0);
+            #1 if (s !== wanted) bad = bad + 1;
+        end
+        $display("bad %0d of %0d", bad, step);
+        $finish;
+    end
+endmodule
+"""
+
 
 class _Block(wiring.Component):
     """A memory with one write and one read port."""
@@ -215,6 +238,20 @@ class _Sum(wiring.Component):
         return m
 
 
+class _GatedSum(wiring.Component):
+    """A chain of a brick."""
+
+    def __init__(self, width: int):
+        self._width = width
+        number = signed(width)
+        super().__init__({"a": In(number), "a_on": In(1), "b": In(number), "b_on": In(1), "s": Out(width)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.s.eq(gated_sum(m, "sum", self.a, self.a_on, self.b, self.b_on, self._width))
+        return m
+
+
 def _run(bench: str, parameters: dict[str, int], netlist: Path, folder: Path) -> str:
     """Compile a bench with its parameters, run it, and return what it prints."""
     source = folder / "bench.v"
@@ -264,3 +301,10 @@ def test_chosen_sum(width: int, has_carry: bool, tmp_path: Path) -> None:
     netlist, cells = map_netlist(_Sum(width, has_carry=has_carry), "ecp5", "block", tmp_path)
     assert cells == {"CCU2C": (width + has_carry + 1) // 2}
     assert _run(_SUM_BENCH, {"W": width, "CARRY": int(has_carry)}, netlist, tmp_path) == "bad 0 of 60000\n"
+
+
+@pytest.mark.parametrize("width", [5, 14])
+def test_gated_sum(width: int, tmp_path: Path) -> None:
+    netlist, cells = map_netlist(_GatedSum(width), "ecp5", "block", tmp_path)
+    assert cells == {"CCU2C": (width + 1) // 2}
+    assert _run(_GATED_BENCH, {"W": width}, netlist, tmp_path) == "bad 0 of 60000\n"

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.netlist
 
 ENGINES = {
     "ecp5": EngineConfig(lanes=2, precisions=(4, 8), family="ecp5", units=5, inputs=4),
+    # Lanes without DSP blocks; the cell unit keeps its own.
+    "ecp5, digit": EngineConfig(lanes=2, precisions=(4, 8), mac="digit", family="ecp5", units=5, inputs=4),
     # As on the board: 8 bit only, and weights in SPRAM.
     "ice40": EngineConfig(
         lanes=2,
@@ -53,9 +55,10 @@ def _network(rng: np.random.Generator, config: EngineConfig, precision: int) -> 
             return QuantNetwork((layer,))
 
 
-@pytest.mark.parametrize("family", ENGINES)
-def test_equals_golden(family: str, tmp_path: Path, rng: np.random.Generator) -> None:
-    config = ENGINES[family]
+@pytest.mark.parametrize("engine", ENGINES)
+def test_equals_golden(engine: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    config = ENGINES[engine]
+    family = config.family
     netlist, cells = map_netlist(Top(config), family, NAME, tmp_path / "map")
     assert CELLS[family] <= set(cells)
     core = Simulation([netlist, *cell_models(family, tmp_path)], "icarus", tmp_path / "simulation")

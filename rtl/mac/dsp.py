@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
+from amaranth.lib import wiring
 
 from lstmith.golden.config import PRECISIONS, EngineConfig
 
-from .ecp5 import chosen_sum, multiplier
+from .ecp5 import multiplier
+from .signature import mac_signature
+from .sums import Term, add_terms
 
 #: Distance of the two weights that share a multiplier, in bits: exact for |operand| <= 1023.
 PACK_SHIFT = 14
-
-
-def mac_signature(config: EngineConfig) -> dict[str, wiring.Member]:
-    """Ports that every MAC kind has.
-
-    ``word``, ``operand``, ``packed`` (four 4-bit rows) and ``wide`` (one 16-bit row; else two 8-bit rows)
-    enter together; ``latency`` cycles later ``enables`` name the gate rows whose products are added,
-    and ``split`` repeats ``packed``. ``clear`` bit 0 clears the sums of gates i and f in that cycle, bit 1 those
-    of g and o; a sum is never cleared and added to at once. ``run`` enables the clock of cells that have registers of
-    their own, which an ``EnableInserter`` around the engine does not reach.
-    """
-    return {
-        "run": In(1, init=1),
-        "word": In(16),
-        "operand": In(signed(config.operand_width)),
-        "packed": In(1),
-        "wide": In(1),
-        "enables": In(4),
-        "split": In(1),
-        "clear": In(2),
-        "sums": Out(data.ArrayLayout(signed(config.acc_width), 4)),
-    }
 
 
 class DspMac(wiring.Component):
@@ -65,29 +44,20 @@ class DspMac(wiring.Component):
         m = Module()
         config = self._config
         results = [self._multiplied(m, half) for half in range(2)]
-        packs = PRECISIONS[0] in config.precisions
-        sums = Array(Signal(signed(config.acc_width), name=f"sum_{row}", reset_less=True) for row in range(4))
-        for row, total in enumerate(sums):
-            plain = results[row % 2]
-            added: Value = total + plain
-            if packs:
-                pair = results[row // 2]
-                other = (pair[PACK_SHIFT:] if row % 2 else pair[:PACK_SHIFT]).as_signed()
-                # The low product's sign was taken from the high one: give it back.
-                carry = pair[PACK_SHIFT - 1] if row % 2 else Const(0, 0)
-                if config.family == "ecp5":
-                    added = chosen_sum(m, f"added_{row}", total, plain, other, self.split, carry)
-                else:
-                    # The carry enters below the lowest bit: one adder, not two.
-                    term = Mux(self.split, Cat(carry, other).as_signed(), plain << len(carry))
-                    added = (Cat(Const(1, len(carry)), total).as_signed() + term) >> len(carry)
-            # A captured row is never added to in the same cycle; the clear is a free synchronous reset.
-            with m.If(self.clear[row // 2]):
-                m.d.sync += total.eq(0)
-            with m.Elif(self.enables[row]):
-                m.d.sync += total.eq(added)
-            m.d.comb += self.sums[row].eq(total)
+        if PRECISIONS[0] not in config.precisions:
+            terms = [Term(results[row % 2]) for row in range(4)]
+        else:
+            terms = [self._packed_term(results, row) for row in range(4)]
+        add_terms(m, config, self, terms)
         return m
+
+    def _packed_term(self, results: list[Signal], row: int) -> Term:
+        """A product of a row's own, or its part of a packed pair."""
+        pair = results[row // 2]
+        other = pair[PACK_SHIFT:] if row % 2 else pair[:PACK_SHIFT]
+        # The low product's sign was taken from the high one: give it back.
+        carry = pair[PACK_SHIFT - 1] if row % 2 else Const(0, 0)
+        return Term(results[row % 2], other.as_signed(), self.split, carry)
 
     def _multiplied(self, m: Module, half: int) -> Signal:
         """The half's product, ``latency`` cycles after the word."""

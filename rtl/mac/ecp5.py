@@ -13,6 +13,8 @@ REGISTERS = ("INPUTA", "INPUTB", "PIPELINE", "OUTPUT")
 _CHOSEN_SUM = 0x665A
 #: The same for a carry: where D is set, A goes into the chain; else nothing does.
 _CHOSEN_CARRY = 0x00AA
+#: ``(A if B) + (C if D)``: without C and D the sum must be what the carry logic makes of A and B.
+_GATED_SUM = 0x7888
 
 
 def multiplier(
@@ -46,7 +48,7 @@ def multiplier(
 
 def _bits(factor: Value) -> list[Value]:
     """All bits of a factor, its sign repeated."""
-    return [factor[min(bit, len(factor) - 1)] for bit in range(FACTOR_BITS)]
+    return [_extended(factor, bit) for bit in range(FACTOR_BITS)]
 
 
 def chosen_sum(m: Module, name: str, total: Signal, plain: Value, other: Value, choice: Value, carry: Value) -> Value:
@@ -63,33 +65,52 @@ def chosen_sum(m: Module, name: str, total: Signal, plain: Value, other: Value, 
         One bit, or none: ``Const(0, 0)``.
     """
     width = len(total)
-    terms = [
-        (_CHOSEN_SUM, total[bit], other[min(bit, len(other) - 1)], plain[min(bit, len(plain) - 1)], choice)
-        for bit in range(width)
-    ]
+    cells = [(_CHOSEN_SUM, total[bit], _extended(other, bit), _extended(plain, bit), choice) for bit in range(width)]
     if len(carry):
-        terms.insert(0, (_CHOSEN_CARRY, carry, Const(0), Const(0), choice))
-    if len(terms) % 2:
-        terms.append((_CHOSEN_SUM, Const(0), Const(0), Const(0), Const(0)))
-    chain: Value = Const(0)
+        cells.insert(0, (_CHOSEN_CARRY, carry, Const(0), Const(0), choice))
+    return _chain(m, name, cells)[len(carry) :][:width]
+
+
+def gated_sum(m: Module, name: str, a: Value, a_on: Value, b: Value, b_on: Value, width: int) -> Value:
+    """``(a if a_on else 0) + (b if b_on else 0)`` in one carry chain, without gates before it.
+
+    Parameters
+    ----------
+    a, b : Value
+        Signed; extended or cut to ``width``.
+    a_on, b_on : Value
+        One bit each.
+    """
+    return _chain(m, name, [(_GATED_SUM, _extended(a, bit), a_on, _extended(b, bit), b_on) for bit in range(width)])
+
+
+def _extended(value: Value, bit: int) -> Value:
+    """A bit of a signed value of any width."""
+    return value[min(bit, len(value) - 1)]
+
+
+def _chain(m: Module, name: str, cells: list[tuple[int, Value, Value, Value, Value]]) -> Value:
+    """Sum bits of a carry chain, unsigned; a cell is its LUT4 and inputs A to D."""
+    padded = cells + [(0, Const(0), Const(0), Const(0), Const(0))] * (len(cells) % 2)
+    carry: Value = Const(0)
     sums: list[Value] = []
-    for index in range(0, len(terms), 2):
+    for index in range(0, len(padded), 2):
         low, high, carried = (Signal(name=f"{name}_{index}_{part}") for part in ("low", "high", "carried"))
         ports: dict[str, Value] = {}
-        for place, (_, *inputs) in enumerate(terms[index : index + 2]):
+        for place, (_, *inputs) in enumerate(padded[index : index + 2]):
             ports |= {f"i_{pin}{place}": value for pin, value in zip("ABCD", inputs, strict=True)}
         m.submodules[f"{name}_{index}"] = Instance(
             "CCU2C",
-            p_INIT0=Const(terms[index][0], 16),
-            p_INIT1=Const(terms[index + 1][0], 16),
+            p_INIT0=Const(padded[index][0], 16),
+            p_INIT1=Const(padded[index + 1][0], 16),
             p_INJECT1_0="NO",
             p_INJECT1_1="NO",
-            i_CIN=chain,
+            i_CIN=carry,
             **ports,
             o_S0=low,
             o_S1=high,
             o_COUT=carried,
         )
-        chain = carried
+        carry = carried
         sums += [low, high]
-    return Cat(*sums)[len(carry) :][:width]
+    return Cat(*sums)[: len(cells)]

@@ -1,0 +1,95 @@
+"""Words, operands and sums of a MAC alone."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from hw_tests.cocotb.vectors import Check, Table, assert_equal, wrap
+from lstmith.golden.config import PACKED_OPERAND, PRECISIONS, EngineConfig
+from lstmith.rtl.mac import make_mac
+from lstmith.rtl.multiples import multiples
+
+Ints = npt.NDArray[np.int64]
+CYCLES = 1 << 17
+ROWS = np.arange(4)[:, None]
+
+
+def random_signed(rng: np.random.Generator, width: int, count: int) -> Ints:
+    """Random signed numbers; small ones, and the limits, are likely."""
+    limit = 1 << (width - 1)
+    value = rng.integers(-limit, limit, count) >> rng.integers(0, width, count)
+    corner = rng.choice([-limit, -limit + 1, -1, 0, 1, limit - 1], count)
+    return np.where(rng.random(count) < 0.1, corner, value)
+
+
+def mac_check(config: EngineConfig, precision: Ints, weights: Ints, operand: Ints, sub: Ints) -> Check:
+    """``weights`` int64 [4, cycles] by place in the word: 4 of 4 bits, 2 of 8, or 1 of 16."""
+    unit = make_mac(config)
+    bits = np.array(PRECISIONS)[precision]
+    word = np.where(ROWS * bits < 16, (weights & ((1 << bits) - 1)) << (bits * ROWS), 0)
+    base = sub * (16 // bits)
+    held = (base <= ROWS) & (base + 16 // bits > ROWS)  # rows of this word
+    place = np.clip(ROWS - base, 0, 3)
+    products = np.take_along_axis(weights, place, axis=0) * operand
+    # Now and then a word is not added: a pair of sums is cleared instead.
+    count = len(operand)
+    clears = np.random.default_rng(count).integers(0, 64, count)
+    clears = np.where(clears < 4, clears, 0)
+    held &= clears == 0
+    sums = np.zeros((4, count + 1), dtype=np.int64)
+    for row in range(4):
+        total = np.concatenate([[0], np.where(held[row], products[row], 0).cumsum()])
+        cleared = np.flatnonzero(clears >> row // 2 & 1) + 1
+        since = np.zeros(count + 1, dtype=np.int64)
+        since[cleared] = total[cleared] - total[np.concatenate([[0], cleared[:-1]])]
+        sums[row] = total - since.cumsum()
+
+    def verify(outputs: Table) -> None:
+        late = slice(unit.latency, unit.latency + count + 1)
+        for row in range(4):
+            assert_equal(f"sum of row {row}", outputs[f"sums.{row}"][late], wrap(sums[row], config.acc_width))
+
+    def beside_products(values: Ints) -> Ints:
+        return np.concatenate([np.zeros(unit.latency, dtype=np.int64), values])
+
+    table = {"word": word.sum(axis=0), "operand": operand, "packed": precision == 0, "wide": precision == 2}
+    table |= {"enables": beside_products((held << ROWS).sum(axis=0)), "clear": beside_products(clears)}
+    for name in multiples(config):
+        negates = np.isin(bits, [int(part) for part in name.split("_") if part.isdecimal()])
+        table[name] = np.where(negates, -operand, operand)
+    return Check(unit, table | {"split": beside_products(precision == 0)}, verify)
+
+
+def mac_checks(rng: np.random.Generator, mac: str) -> dict[str, Check]:
+    """A kind in every precision: all products of 4 and of 8 bits, random ones of 16, and mixed word by word."""
+    config = partial(EngineConfig, lanes=1, acc_width=40, mac=mac)
+    # Every 4-bit weight with every operand in every row, in four arrangements of neighbours.
+    operands = np.arange(-PACKED_OPERAND, PACKED_OPERAND + 1)
+    operand, weight, turn = (axis.ravel() for axis in np.meshgrid(operands, np.arange(15), np.arange(4)))
+    weights = np.array([(weight + row * (2 * turn + 1)) % 15 - 7 for row in range(4)])
+    zero = np.zeros_like(operand)
+    four = mac_check(config(precisions=(4,), operand_width=11), zero, weights, operand, zero)
+    # Every 8-bit product in every row.
+    operand, weight, sub = (axis.ravel() for axis in np.meshgrid(np.arange(-128, 128), np.arange(256), np.arange(2)))
+    weights = np.array([weight - 128, 127 - weight, weight, weight])
+    eight = mac_check(config(precisions=(8,), operand_width=10), np.ones_like(operand), weights, operand, sub)
+    # 16 bits, and all precisions mixed word by word at the full operand width.
+    weights, operand = np.tile(random_signed(rng, 16, CYCLES), (4, 1)), random_signed(rng, 17, CYCLES)
+    sub = rng.integers(0, 4, CYCLES)
+    sixteen = mac_check(config(precisions=(16,), operand_width=17), np.full(CYCLES, 2), weights, operand, sub)
+    mixed = random_check(rng, config(precisions=PRECISIONS, operand_width=18), CYCLES)
+    return {f"{mac}_4": four, f"{mac}_8": eight, f"{mac}_16": sixteen, f"{mac}_mixed": mixed}
+
+
+def random_check(rng: np.random.Generator, config: EngineConfig, cycles: int) -> Check:
+    """All precisions of an engine mixed word by word, operands of any size."""
+    chosen = [PRECISIONS.index(bits) for bits in config.precisions]
+    precision, operand = rng.choice(chosen, cycles), random_signed(rng, config.operand_width, cycles)
+    weights = np.array([random_signed(rng, 16, cycles) for _ in range(4)])
+    weights = np.where(precision == 0, weights % 15 - 7, np.where(precision == 1, wrap(weights, 8), weights))
+    operand = np.where(precision == 0, np.clip(operand, -PACKED_OPERAND, PACKED_OPERAND), operand)
+    sub = rng.integers(0, 4, cycles) % np.array([1, 2, 4])[precision]
+    return mac_check(config, precision, weights, operand, sub)
