@@ -27,6 +27,7 @@ from lstmith.rtl.top import NAME, Top
 
 from .board import Board
 from .catalogue import DEFAULT, find_board
+from .floorplan import place_lanes
 from .identity import build_identity
 from .toolchain import (
     RESOURCES,
@@ -45,8 +46,8 @@ from .top import BoardTop, find_platform
 COLLISIONS_UNDEFINED = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i r:CLK_ENABLE=1 %i"
 #: Yosys commands per family.
 SYNTHESIS = {
-    "ecp5": "synth_ecp5",
     # What a memory answers for a word that is being written is undefined (rtl/ram.py); yosys would add logic for it.
+    "ecp5": f"{COLLISIONS_UNDEFINED}; synth_ecp5",
     "ice40": f"{COLLISIONS_UNDEFINED}; synth_ice40 -dsp",
     "gowin": "synth_gowin -family gw1n",
     "nexus": "synth_nexus",
@@ -181,6 +182,7 @@ def build_bitstream(
         top = BoardTop(board, identity, image, image_tag(image, config))
         find_platform(board).build(top, name="top", do_build=False, emit_src=False).extract(str(folder))
         _run_yosys(folder, "top.il", board.family, "top")
+        place_lanes(folder / "top.json", board.device)
         _tell(progress, "placement and routing")
         log = folder / f"{nextpnr}.out"
         code = run_tool(nextpnr, _place_arguments(board, seed), folder, allowed=(0, 1))

@@ -51,7 +51,7 @@ GRIDS = {
 }
 
 
-def place_lanes(netlist: Path, device: str) -> int:
+def place_lanes(netlist: Path, device: str, top: str = "top") -> int:
     """Fix the multipliers and weight memories of all lanes, in the order of the systolic chain.
 
     nextpnr's placer moves single cells; where most multipliers of a device are used, it neither finds
@@ -62,6 +62,8 @@ def place_lanes(netlist: Path, device: str) -> int:
     netlist : Path
         JSON of yosys; rewritten. Left alone for other devices, and where lanes have no multipliers.
     device : str
+    top : str
+        Name of the module.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def place_lanes(netlist: Path, device: str) -> int:
     if device not in GRIDS:
         return 0
     content = json.loads(netlist.read_text())
-    cells = content["modules"]["top"]["cells"]
+    cells = content["modules"][top]["cells"]
     multipliers: dict[tuple[int, int], str] = {}
     memories: list[tuple[int, str]] = []
     for name, cell in cells.items():

@@ -14,6 +14,7 @@ from amaranth.back import rtlil
 
 from lstmith.boards.board import Board
 from lstmith.boards.build import DEVICES, PACKAGES, SYNTHESIS
+from lstmith.boards.floorplan import GRIDS, place_lanes
 from lstmith.boards.pin_ring import PinRing
 from lstmith.boards.toolchain import ToolError, first_error, read_report, run_tool, tool_versions
 from lstmith.compiler.files import whole_file
@@ -93,7 +94,7 @@ def place(
     device = [DEVICES[board.device], "--package", PACKAGES[board.package], "--speed", board.speed]
     script = f"{source.read}; {SYNTHESIS[board.family]} -top {source.top} -json top.json"
     versions = tool_versions(tools)
-    basis = [source.text, script, device, wanted_mhz, versions]
+    basis = [source.text, script, device, wanted_mhz, versions, repr(GRIDS.get(board.device))]
     folder = cache / hashlib.sha256(json.dumps(basis).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     clocks = {}
@@ -103,6 +104,8 @@ def place(
             if not (folder / "top.json").exists():
                 report(f"synthesising {title}")
                 _synthesise(source, script, folder)
+                place_lanes(folder / "draft.json", board.device, source.top)
+                (folder / "draft.json").replace(folder / "top.json")
             report(f"placing and routing {title}, seed {seed}", done / len(seeds))
             arguments = [*device, "--lpf-allow-unconstrained", "--seed", str(seed), "--freq", str(wanted_mhz)]
             _place(tools[1], [*arguments, "--json", "top.json", "--report", "report.json"], folder, kept)
@@ -114,7 +117,6 @@ def _synthesise(source: Source, script: str, folder: Path) -> None:
     (folder / source.file).write_text(source.text)
     # Under another name until it is whole, since a netlist that is there is taken as it is.
     run_tool("yosys", ["-q", "-l", "yosys.log", "-p", script.replace("top.json", "draft.json")], folder)
-    (folder / "draft.json").replace(folder / "top.json")
 
 
 def _place(tool: str, arguments: Sequence[str], folder: Path, kept: Path) -> None:
