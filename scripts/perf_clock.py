@@ -22,8 +22,8 @@ _COMMON: dict[str, Any] = {
     "skip": True,
 }
 ENGINES = {
-    "64 lanes {4,8}": EngineConfig(precisions=(4, 8), **_COMMON),
     "64 lanes {4,8,16}, 40-bit sums": EngineConfig(precisions=(4, 8, 16), acc_width=40, operand_width=17, **_COMMON),
+    "64 lanes {4,8}": EngineConfig(precisions=(4, 8), **_COMMON),
 }
 
 
