@@ -294,7 +294,7 @@ def _refuse_overflow(network: QuantNetwork, config: EngineConfig, board: Board) 
     highest = max(layer.precision for layer in network.layers)
     others = sorted(BOARDS, key=lambda other: other.luts)
     larger = next((other.name for other in others if _fits(network, other, config.mac)), None)
-    lower = [bits for bits in board.precisions if bits < highest and _images_fit(network, board, config, (bits,))]
+    lower = [bits for bits in board.precisions if bits < highest and _lower_fits(network, board, config, bits)]
     fixes = ([f"--precision {max(lower)}"] if lower else []) + ([f"--target {larger}"] if larger else [])
     need, have = max(need, have + 16), max(have, 0)
     raise UserError(
@@ -310,6 +310,12 @@ def _fits(network: QuantNetwork, board: Board, mac: str) -> bool:
         return False
     room = min(_logic_bounds(network, board, mac, precisions).values())
     return room > 0 and bool(_memory_lanes(network, board, mac, precisions, room))
+
+
+def _lower_fits(network: QuantNetwork, board: Board, config: EngineConfig, precision: int) -> bool:
+    """Whether the weights would fit at a lower precision, with as many lanes or fewer."""
+    counts = range(1, config.lanes + 1)
+    return any(_images_fit(network, board, replace(config, lanes=lanes), (precision,)) for lanes in counts)
 
 
 def _images_fit(network: QuantNetwork, board: Board, config: EngineConfig, precisions: tuple[int, ...]) -> bool:

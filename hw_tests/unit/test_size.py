@@ -153,8 +153,9 @@ def test_refusals() -> None:
         size_engine(_network(128, 128, 8), flagship, lanes=200)
     with pytest.raises(UserError, match=r"^precision: 16 bit is not supported on icebreaker; use 8 bit, or a board"):
         size_engine(_network(8, 8, 16), small)
-    with pytest.raises(UserError, match=r"too many; use --precision 8 or --target ulx3s-85f$"):
-        size_engine(_network(128, 128, 16), find_board("ulx3s-45f"))
+    for mac in ("dsp", "digit"):
+        with pytest.raises(UserError, match=r"too many; use --precision 8 or --target ulx3s-85f$"):
+            size_engine(_network(128, 128, 16), find_board("ulx3s-45f"), mac=mac)
     with pytest.raises(UserError, match=r"too many; use a smaller network; no supported board holds this one$"):
         size_engine(_network(1024, 512, 8), flagship)
 
