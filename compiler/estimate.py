@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from lstmith.boards.board import Board
 from lstmith.golden.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig
 
-#: 4-input lookup tables (on iCE40 logic cells, which also hold the flip-flops) of one lane, by family and
-#: the precisions it supports. Measured; on ECP5 with sums of 24 bits, of 40 bits where there are 16-bit weights.
+#: 4-input lookup tables (on iCE40 logic cells, which also hold the flip-flops) of one lane with DSP blocks, by family
+#: and the precisions it supports. Measured; on ECP5 with sums of 24 bits, of 40 bits where there are 16-bit weights.
 LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
     "ecp5": {
         (4,): 175,
@@ -21,6 +21,8 @@ LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
     },
     "ice40": {(8,): 330},
 }
+#: Families for which there are lanes without DSP blocks.
+DIGIT_FAMILIES = ("ecp5",)
 #: The same of everything else: encoders, lists, pre memory, cell unit, controller, self-test.
 FIXED_LUTS = {"ecp5": 4000, "ice40": 4500}
 #: What options add to that: both lists with their queue, the monitor, skip rules, active counts. Measured on ECP5.
@@ -69,13 +71,34 @@ def estimate(config: EngineConfig, board: Board) -> Cost:
     """Estimated cost of an engine."""
     weights = config.lanes * -(-config.weight_depth // weight_granule(board))
     return Cost(
-        luts=FIXED_LUTS[board.family]
-        + _options(config, OPTION_LUTS)
-        + config.lanes * LANE_LUTS[board.family][config.precisions],
+        luts=FIXED_LUTS[board.family] + _options(config, OPTION_LUTS) + config.lanes * lane_luts(config, board.family),
         dsps=(config.lanes * LANE_DSPS if config.mac == "dsp" else 0) + cell_dsps(config),
         weight_memories=weights,
         brams=state_brams(config, board) + (0 if board.sprams else weights),
     )
+
+
+def lane_luts(config: EngineConfig, family: str) -> int:
+    """Lookup tables of one lane."""
+    return digit_lane_luts(config) if config.mac == "digit" else LANE_LUTS[family][config.precisions]
+
+
+def digit_lane_luts(config: EngineConfig) -> int:
+    """What yosys makes of a lane without DSP blocks on ECP5; carry cells come in pairs."""
+    operand, highest = config.operand_width, config.precisions[-1]
+    # Four sums and, per bit of a pair of them, a place in the drain chain.
+    cells = 4 * _paired(config.acc_width) + 2 * config.acc_width + 4
+    # Four bricks of three chains and the gate of their lowest bit; two chains join them to 8 bits, one to 16.
+    cells += 4 * (3 * _paired(operand + 1) + 1)
+    if highest > 4:
+        cells += 2 * _paired(operand + 4)
+    if highest > 8:
+        cells += _paired(operand + 8) + (operand + 16 if 8 in config.precisions else 0)
+    return cells
+
+
+def _paired(bits: int) -> int:
+    return bits + bits % 2
 
 
 def cell_dsps(config: EngineConfig) -> int:

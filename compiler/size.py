@@ -13,11 +13,12 @@ from lstmith.golden.errors import UserError
 from lstmith.golden.quantised import QuantNetwork
 
 from .estimate import (
+    DIGIT_FAMILIES,
     LANE_DSPS,
-    LANE_LUTS,
     USABLE_LUTS,
     cell_dsps,
     estimate,
+    lane_luts,
     state_brams,
     weight_granule,
     weight_memories,
@@ -29,6 +30,8 @@ from .limits import EngineLimits
 GENERIC_LANES = 64
 #: Floors, so that an engine can also run other networks than the one it was sized for.
 ACC_FLOOR, OPERAND_FLOOR = 24, 13
+#: Without DSP blocks each operand bit costs a lane 14 lookup tables; room for every operand of a 4-bit weight.
+DIGIT_OPERAND_FLOOR = 11
 #: The small family has no room for that.
 ICE40_ACC_FLOOR, ICE40_OPERAND_FLOOR = 16, 10
 UNITS = "the number of units"
@@ -55,6 +58,8 @@ class SizingReport:
         Whether the weights at 4, 8, 16 bit, and at several together, fit the board; None without board.
     luts, dsps, brams : int or None
         Estimated use; None without board.
+    candidates : tuple of dict
+        The engines that were compared (:class:`.choose.Candidate`); none if the kind of multiplier was given.
     """
 
     target: str
@@ -67,6 +72,7 @@ class SizingReport:
     luts: int | None = None
     dsps: int | None = None
     brams: int | None = None
+    candidates: tuple[dict[str, Any], ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """The report as JSON values."""
@@ -128,6 +134,8 @@ def size_engine(
     widths = _precisions(network, board, precisions)
     if lanes is not None and lanes < 1:
         raise UserError("lanes", f"is {lanes}", "use a positive number")
+    if mac == "digit" and board is not None and board.family not in DIGIT_FAMILIES:
+        raise UserError("mac", f"'digit' is not made for {board.name}", "use dsp, or an ECP5 board")
     most, limited_by = _most_lanes(network, board, mac, widths)
     if board is not None and lanes is not None and lanes > most:
         raise UserError(
@@ -161,6 +169,22 @@ def size_with_images(
     except UserError:
         return network, config, report
     return richer, config, replace(richer_report, limited_by=report.limited_by)
+
+
+def lane_counts(network: QuantNetwork, board: Board, mac: str) -> list[int]:
+    """Lane counts that fit a board, those with the fewest weight words first; of equal ones only the smallest.
+
+    Raises
+    ------
+    UserError
+        As :func:`size_engine`.
+    """
+    config, _ = size_engine(network, board, mac=mac)
+    smallest: dict[int, int] = {}
+    for lanes in range(1, config.lanes + 1):
+        smallest.setdefault(weight_words(network, lanes), lanes)
+    counts = [smallest[words] for words in sorted(smallest)]
+    return [lanes for lanes in counts if not _excess(_config(network, board, lanes, mac, config.precisions), board)]
 
 
 def _precisions(network: QuantNetwork, board: Board | None, wanted: Sequence[int] | None) -> tuple[int, ...]:
@@ -198,7 +222,7 @@ def _most_lanes(network: QuantNetwork, board: Board | None, mac: str, precisions
 def _logic_bounds(network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...]) -> dict[str, int]:
     """Largest lane count by each resource except memory."""
     one = _config(network, board, 1, mac, precisions)
-    per_lane = LANE_LUTS[board.family][precisions]
+    per_lane = lane_luts(one, board.family)
     usable = int(board.luts * USABLE_LUTS[board.family])
     bounds = {
         "lookup tables": (usable - estimate(one, board).luts + per_lane) // per_lane,
@@ -241,6 +265,7 @@ def _config(
     words = weight_words(network, lanes)
     # The small family has no room for what policies may do beyond lists of changes.
     small = board is not None and board.family == "ice40"
+    floor = ICE40_OPERAND_FLOOR if small else DIGIT_OPERAND_FLOOR if mac == "digit" else OPERAND_FLOOR
     if board is not None:
         granule = weight_granule(board)
         words = -(-words // granule) * granule
@@ -251,7 +276,7 @@ def _config(
         family="generic" if board is None else board.family,
         peepholes=any(layer.peep is not None for layer in layers),
         acc_width=max(ICE40_ACC_FLOOR if small else ACC_FLOOR, *(accumulator_bits(layer) for layer in layers)),
-        operand_width=max(ICE40_OPERAND_FLOOR if small else OPERAND_FLOOR, span.bit_length() + 1),
+        operand_width=max(floor, span.bit_length() + 1),
         c_width=limits.c_width,
         requant_width=limits.requant_width,
         ways=1 if small else 2,
@@ -277,7 +302,7 @@ def _refuse_overflow(network: QuantNetwork, config: EngineConfig, board: Board) 
     highest = max(layer.precision for layer in network.layers)
     others = sorted(BOARDS, key=lambda other: other.luts)
     larger = next((other.name for other in others if _fits(network, other, config.mac)), None)
-    lower = [bits for bits in board.precisions if bits < highest and _images_fit(network, board, config, (bits,))]
+    lower = [bits for bits in board.precisions if bits < highest and _lower_fits(network, board, config, bits)]
     fixes = ([f"--precision {max(lower)}"] if lower else []) + ([f"--target {larger}"] if larger else [])
     need, have = max(need, have + 16), max(have, 0)
     raise UserError(
@@ -293,6 +318,12 @@ def _fits(network: QuantNetwork, board: Board, mac: str) -> bool:
         return False
     room = min(_logic_bounds(network, board, mac, precisions).values())
     return room > 0 and bool(_memory_lanes(network, board, mac, precisions, room))
+
+
+def _lower_fits(network: QuantNetwork, board: Board, config: EngineConfig, precision: int) -> bool:
+    """Whether the weights would fit at a lower precision, with as many lanes or fewer."""
+    counts = range(1, config.lanes + 1)
+    return any(_images_fit(network, board, replace(config, lanes=lanes), (precision,)) for lanes in counts)
 
 
 def _images_fit(network: QuantNetwork, board: Board, config: EngineConfig, precisions: tuple[int, ...]) -> bool:

@@ -53,7 +53,9 @@ def _check_images(layer: QuantLayer, config: EngineConfig, policy: Policy, where
     if policy.keeps_sums and not policy.refresh:
         raise ValueError(f"{where} refresh is 0, so errors of the lower image would pile up: use 1 or more")
     shift = layer.precision - image
-    limit = PACKED_OPERAND if image == 4 else (1 << (config.operand_width - 1)) - 1
+    limit = (1 << (config.operand_width - 1)) - 1
+    if image == 4:
+        limit = min(limit, PACKED_OPERAND)
     for name, exponent in (("x", layer.x_grid.exponent), ("h", 0)):
         most = limit >> (exponent + shift)
         for field in (f"tau_{name}", f"restart_tau_{name}"):

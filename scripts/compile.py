@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,8 @@ import typer
 
 from lstmith.boards.board import Board
 from lstmith.boards.catalogue import DEFAULT, find_target
+from lstmith.compiler.calibration import Calibration
+from lstmith.compiler.choose import choose_engine
 from lstmith.compiler.data import load_sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.importer import load_model
@@ -43,6 +46,7 @@ class Mac(enum.StrEnum):
 
     DIGIT = "digit"
     DSP = "dsp"
+    AUTO = "auto"
 
 
 class Activations(enum.StrEnum):
@@ -71,7 +75,12 @@ def command(
     ] = None,
     target: Annotated[str, typer.Option(help="A board (see 'lstmith boards') or generic.")] = DEFAULT,
     lanes: Annotated[int | None, typer.Option(help="Lanes of the array.", show_default="most that are of use")] = None,
-    mac: Annotated[Mac, typer.Option(help="Kind of multiply-accumulate unit.")] = Mac.DSP,
+    mac: Annotated[
+        Mac,
+        typer.Option(
+            help="DSP blocks (dsp), lookup tables (digit), or which takes the fewest nanoseconds per step (auto)."
+        ),
+    ] = Mac.DSP,
     layer: Annotated[str | None, typer.Option(help="Which LSTM, if the file holds several.")] = None,
     active: Annotated[
         str | None,
@@ -120,8 +129,6 @@ def compile_design(
         If the model, the data or an option is wrong, or the model does not fit the target.
     """
     board = find_target(target)
-    if mac == "digit":
-        raise UserError("option --mac", "'digit' comes with a later version", "use dsp")
     if lanes is not None and lanes < 1:
         raise UserError("option --lanes", f"is {lanes}", "give a positive number")
     with steps() as report:
@@ -146,21 +153,31 @@ def compile_design(
             reduced = with_counts(quantised.network, limits_for(board).requant_width, counts, means, permutations)
             quantised = replace(quantised, network=reduced)
         report("sizing the engine")
-        integer, engine, sizing = _fitted(model, quantised, board, lanes, mac, images)
+        integer, engine, sizing = _fitted(model, quantised.network, data, board, lanes, mac, images)
         graph = _graph(model, layer, network)
     summary: dict[str, Any] = {"quantisation": quantised.summary(), "sizing": sizing.summary()}
     return Design(engine, integer, network, target, graph, summary), quantised, sizing
 
 
 def _fitted(
-    model: Path, quantised: Quantised, board: Board | None, lanes: int | None, mac: str, images: str
+    model: Path,
+    network: QuantNetwork,
+    data: Calibration,
+    board: Board | None,
+    lanes: int | None,
+    mac: str,
+    images: str,
 ) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
-    network = quantised.network
     try:
-        if images == "none":
-            engine, sizing = size_engine(network, board, lanes=lanes, mac=mac)
+        if mac == "auto" and board is not None:
+            network, engine, sizing = choose_engine(network, board, data, lanes=lanes, images=images != "none")
         else:
-            network, engine, sizing = size_with_images(network, board, lanes=lanes, mac=mac)
+            # Without a board nothing tells the kinds apart.
+            kind = "dsp" if mac == "auto" else mac
+            if images == "none":
+                engine, sizing = size_engine(network, board, lanes=lanes, mac=kind)
+            else:
+                network, engine, sizing = size_with_images(network, board, lanes=lanes, mac=kind)
         # Building the image once proves that every field holds what this network needs.
         build_image(network, engine, [Policy()] * len(network.layers))
     except ValueError as error:
@@ -181,9 +198,11 @@ def _graph(model: Path, layer: str | None, network: FloatNetwork) -> SplitGraph 
 
 def _print(design: Design, quantised: Quantised, sizing: SizingReport) -> None:
     engine = design.engine
+    if sizing.candidates:
+        out.print(table("Candidates", CANDIDATE_COLUMNS, candidate_rows(sizing.candidates)))
     out.print(table("Layers", LAYER_COLUMNS, [layer_row(report) for report in quantised.layers]))
     say(
-        f"{sizing.lanes} lanes on {sizing.target}, limited by {sizing.limited_by}; "
+        f"{sizing.lanes} {engine.mac} lanes on {sizing.target}, limited by {sizing.limited_by}; "
         f"weights of {'/'.join(str(bits) for bits in engine.precisions)} bit, sums of {engine.acc_width} bit"
     )
     lower = [f"{name} at {'+'.join(map(str, layer.images))} bit" for name, layer in _named(design) if layer.images]
@@ -210,6 +229,15 @@ def _images(target: str, sizing: SizingReport) -> list[str]:
         supported = able.issuperset(int(bits) for bits in name.split("+"))
         told.append(f"{name} bit {'fits' if fits else 'does not fit' if supported else 'is not supported'}")
     return told
+
+
+CANDIDATE_COLUMNS = ["multipliers", "lanes", "cycles per step", "ns per step", "LUTs", "DSP blocks", "block RAMs"]
+
+
+def candidate_rows(candidates: Iterable[Mapping[str, Any]]) -> list[list[object]]:
+    """Compared engines as cells under ``CANDIDATE_COLUMNS``."""
+    names = ("mac", "lanes", "cycles_per_step", "ns_per_step", "luts", "dsps", "brams")
+    return [[candidate[name] for name in names] for candidate in candidates]
 
 
 LAYER_COLUMNS = ["layer", "weights", "operands", "x range", "c range", "sum bits", "mean error of h", "largest"]

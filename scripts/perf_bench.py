@@ -72,6 +72,9 @@ LANES = {
         lanes=SMALL_ARRAY, precisions=(4, 8, 16), family="ecp5", acc_width=40, operand_width=17
     ),
 }
+# Without DSP blocks; 11 bits are what the compiler gives Silero VAD.
+LANES |= {f"digit {title}": replace(config, mac="digit") for title, config in LANES.items()}
+LANES["digit {4,8}, 11-bit operands"] = replace(LANES["digit {4,8}"], operand_width=11)
 
 
 #: What can be measured by itself, in this order.

@@ -15,7 +15,7 @@ from lstmith.compiler.quantise import LayerReport
 from lstmith.compiler.size import held_bits, weight_words
 from lstmith.golden.errors import UserError
 
-from .compile import LAYER_COLUMNS, layer_row
+from .compile import CANDIDATE_COLUMNS, LAYER_COLUMNS, candidate_rows, layer_row
 from .console import say
 from .figures import cycles_figure, memory_figure
 from .html import Section, embedded, save_report
@@ -55,7 +55,7 @@ def design_sections(design: Design) -> list[Section]:
         ),
         Section(
             "Engine",
-            f"{sizing['lanes']} lanes on {sizing['target']}, limited by {sizing['limited_by']}.",
+            f"{sizing['lanes']} {design.engine.mac} lanes on {sizing['target']}, limited by {sizing['limited_by']}.",
             ["parameter", "value"],
             parameters,
         ),
@@ -89,6 +89,8 @@ def design_sections(design: Design) -> list[Section]:
             ["block RAMs", sizing["brams"], board.brams],
         ]
         sections.append(Section("Estimated resources", "", ["resource", "estimate", "board"], estimates))
+    if candidates := sizing.get("candidates"):
+        sections.append(Section("Engines compared", "", CANDIDATE_COLUMNS, candidate_rows(candidates)))
     return sections
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lstmith.golden.config import EngineConfig
 from lstmith.host.tools import find_tool
 from lstmith.scripts.cli import execute
 
@@ -178,6 +179,19 @@ def test_images_can_be_left_out(folder: Path, capsys: pytest.CaptureFixture[str]
     assert [layer["images"] for layer in described["layers"]] == [[4], [4]]
 
 
+def test_kinds_of_multiplier_are_compared(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, data, design = folder / "model.npz", folder / "calibration.npz", folder / "compared"
+    capsys.readouterr()
+    run("compile", model, "--calibration", data, "--target", "ulx3s-45f", "--mac", "auto", "-o", design)
+    printed = capsys.readouterr().out
+    for word in ("Candidates", "ns per step", "digit", f"{UNITS} dsp lanes on ulx3s-45f"):
+        assert word in printed
+    candidates = json.loads((design / "design.json").read_text())["report"]["sizing"]["candidates"]
+    assert {found["mac"] for found in candidates} == {"dsp", "digit"}
+    run("report", design, "-o", folder / "compared.html")
+    assert "Engines compared" in (folder / "compared.html").read_text()
+
+
 def test_verilog_is_the_same_every_time_and_described(folder: Path) -> None:
     for name in ("a.v", "b.v"):
         run("generate", folder / "design", "-o", folder / name)
@@ -192,8 +206,14 @@ def test_verilog_is_the_same_every_time_and_described(folder: Path) -> None:
     assert "engine/array/lane_1" in described["names"]
 
 
-def test_verilog_passes_lint(folder: Path) -> None:
-    run("generate", folder / "design", "-o", folder / "lint.v")
+@pytest.mark.parametrize("mac", ["dsp", "digit"])
+def test_verilog_passes_lint(folder: Path, mac: str) -> None:
+    design = folder / "design"
+    if mac == "digit":
+        model, data, design = folder / "model.npz", folder / "calibration.npz", folder / "digit"
+        run("compile", model, "--calibration", data, "--target", "generic", "--lanes", 2, "--mac", mac, "-o", design)
+    assert EngineConfig.from_json((design / "engine.json").read_text()).mac == mac
+    run("generate", design, "-o", folder / "lint.v")
     command = [
         "verilator",
         "--lint-only",

@@ -199,7 +199,7 @@ def test_model_too_large_for_the_board(
         (("--lanes", "0"), "0"),
         (("--precision", "7"), "7"),
         (("--target", "icebreaker", "--precision", "16"), "16"),
-        (("--mac", "digit"), "digit"),
+        (("--mac", "digit", "--target", "icebreaker"), "'digit' is not made for icebreaker; use dsp"),
         (("--speed", "9"), "--speed"),
     ],
 )

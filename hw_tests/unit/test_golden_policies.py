@@ -198,6 +198,7 @@ IMAGES = Policy(Mode.DELTA, tau_x=1, refresh=1)
 REFUSED: list[tuple[dict[str, bool | int], Policy, str]] = [
     ({}, Policy(Mode.DELTA, tau_x=64, refresh=1), "tau_x is 64: use at most"),
     ({}, Policy(Mode.DELTA, restart_tau_h=200, refresh=1), "restart_tau_h is 200: use at most"),
+    ({"operand_width": 10}, Policy(Mode.DELTA, tau_h=32, refresh=1), "tau_h is 32: use at most 31"),
     ({}, Policy(Mode.DELTA, tau_x=1), "refresh is 0, so errors of the lower image would pile up: use 1 or more"),
     ({"mixed": False, "monitor": False}, Policy(Mode.AUTO), "needs both lists"),
     ({"mixed": False, "monitor": False}, IMAGES, "needs both lists"),

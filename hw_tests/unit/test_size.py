@@ -42,6 +42,17 @@ def test_silero_at_8_bit(board: str, lanes: int, depth: int, precisions: tuple[i
     assert report.weight_bits == 4 * 128 * 256 * 8
 
 
+@pytest.mark.parametrize(("board", "lanes", "limit"), [("ulx3s-85f", 128, "units"), ("ulx3s-45f", 64, "memory")])
+def test_lanes_without_dsp_blocks(board: str, lanes: int, limit: str) -> None:
+    config, report = size_engine(_network(128, 128, 8), find_board(board), mac="digit")
+    assert (config.mac, config.lanes, config.operand_width) == ("digit", lanes, 11)
+    assert limit in report.limited_by
+    assert report.dsps is not None
+    assert report.dsps < lanes
+    # No network without the room for its operands.
+    assert size_engine(_network(20, 7, 16), find_board(board), mac="digit")[0].operand_width == 17
+
+
 def test_icebreaker_is_filled_exactly() -> None:
     config, report = size_engine(_network(128, 128, 8), find_board("icebreaker"))
     assert report.weight_bits == report.memory_bits
@@ -143,8 +154,9 @@ def test_refusals() -> None:
         size_engine(_network(128, 128, 8), flagship, lanes=200)
     with pytest.raises(UserError, match=r"^precision: 16 bit is not supported on icebreaker; use 8 bit, or a board"):
         size_engine(_network(8, 8, 16), small)
-    with pytest.raises(UserError, match=r"too many; use --precision 8 or --target ulx3s-85f$"):
-        size_engine(_network(128, 128, 16), find_board("ulx3s-45f"))
+    for mac in ("dsp", "digit"):
+        with pytest.raises(UserError, match=r"too many; use --precision 8 or --target ulx3s-85f$"):
+            size_engine(_network(128, 128, 16), find_board("ulx3s-45f"), mac=mac)
     with pytest.raises(UserError, match=r"too many; use a smaller network; no supported board holds this one$"):
         size_engine(_network(1024, 512, 8), flagship)
 

@@ -1,0 +1,62 @@
+"""Which kind of multiplier and how many lanes the compiler takes for a board."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lstmith.boards.catalogue import find_board
+from lstmith.compiler.calibration import Calibration
+from lstmith.compiler.choose import KINDS, choose_engine
+from lstmith.golden.errors import UserError
+from lstmith.golden.quantised import Grid, QuantLayer, QuantNetwork
+
+
+def _network(units: int, inputs: int, rng: np.random.Generator) -> QuantNetwork:
+    rows = 4 * units
+    weights = rng.integers(-127, 128, (rows, units + inputs))
+    scale = np.full(rows, 1 << 14), np.full(rows, 16), rng.integers(-9000, 9000, rows)
+    return QuantNetwork((QuantLayer(8, weights, *scale, Grid(7, 0, 255, 2), Grid(8, -128, 127), 12, 1.0),))
+
+
+def _calibration(inputs: int, rng: np.random.Generator) -> Calibration:
+    x = rng.normal(0, 8000, (3, 30, inputs))
+    x[1, 20:] = np.nan
+    return Calibration(x, np.array([30, 20, 30]))
+
+
+def test_more_lanes_than_dsp_blocks_allow(rng: np.random.Generator) -> None:
+    board = find_board("ulx3s-85f")
+    network, config, report = choose_engine(_network(128, 32, rng), board, _calibration(32, rng))
+    assert (config.mac, config.lanes, report.limited_by) == ("digit", 128, "the number of units")
+    assert network.layers[0].images == (4,)
+    compared = {(found["mac"], found["lanes"]): found for found in report.candidates}
+    assert {mac for mac, _ in compared} == set(KINDS)
+    best = compared["digit", 128]
+    assert best["ns_per_step"] == min(found["ns_per_step"] for found in report.candidates)
+    assert best["ns_per_step"] == pytest.approx(best["cycles_per_step"] * 1000 / board.clock_mhz, abs=1)
+    # As many lanes of either kind take the same cycles.
+    assert compared["dsp", 64]["cycles_per_step"] == compared["digit", 64]["cycles_per_step"]
+    assert compared["dsp", 64]["luts"] < compared["digit", 64]["luts"]
+    assert compared["dsp", 64]["dsps"] - 2 * 64 == compared["digit", 64]["dsps"] == best["dsps"]
+
+
+def test_equal_kinds_take_the_smaller(rng: np.random.Generator) -> None:
+    board, calibration = find_board("ulx3s-85f"), _calibration(7, rng)
+    network = _network(24, 7, rng)
+    given, config, report = choose_engine(network, board, calibration, lanes=5, images=False)
+    assert (config.mac, config.lanes, report.limited_by) == ("dsp", 5, "the --lanes option")
+    assert given == network
+    assert [found["mac"] for found in report.candidates] == ["dsp", "digit"]
+    assert choose_engine(network, board, calibration)[1].mac == "dsp"
+    assert choose_engine(network, board, calibration, lanes=20)[1].lanes == 20
+
+
+def test_boards_with_one_kind(rng: np.random.Generator) -> None:
+    small = find_board("icebreaker")
+    _, config, report = choose_engine(_network(20, 7, rng), small, _calibration(7, rng))
+    assert (config.mac, {found["mac"] for found in report.candidates}) == ("dsp", {"dsp"})
+    with pytest.raises(UserError, match=r"^target: icebreaker has .* bits for weights"):
+        choose_engine(_network(200, 128, rng), small, _calibration(128, rng))
+    with pytest.raises(UserError, match=r"^lanes: is 100, above the \d+ that ulx3s-45f has room for \(DSP blocks\)"):
+        choose_engine(_network(99, 7, rng), find_board("ulx3s-45f"), _calibration(7, rng), lanes=100)
