@@ -8,8 +8,8 @@ from typing import Any
 
 from amaranth.back import rtlil
 
-from lstmith.boards.build import DEVICES, PACKAGES, SYNTHESIS
 from lstmith.boards.catalogue import DEFAULT, find_board
+from lstmith.boards.flow import SYNTHESIS, device_arguments
 from lstmith.boards.pin_ring import PinRing
 from lstmith.boards.toolchain import ToolError, read_report, run_tool
 from lstmith.golden.config import EngineConfig
@@ -46,11 +46,10 @@ def run_clock(folder: Path) -> dict[str, Any]:
             run_tool("yosys", ["-q", "-l", "yosys.log", "-p", script], folder)
             for done, seed in enumerate(SEEDS):
                 report(f"placing and routing {title}, seed {seed}", done / len(SEEDS))
-                device = [DEVICES[board.device], "--package", PACKAGES[board.package], "--speed", board.speed]
                 wanted = ["--lpf-allow-unconstrained", "--seed", str(seed), "--freq", str(WANTED_MHZ)]
                 files = ["--json", "top.json", "--report", "report.json"]
                 (folder / "report.json").unlink(missing_ok=True)
-                run_tool("nextpnr-ecp5", [*device, *wanted, *files], folder, allowed=(0, 1))
+                run_tool("nextpnr-ecp5", [*device_arguments(board), *wanted, *files], folder, allowed=(0, 1))
                 if not (folder / "report.json").exists():
                     raise ToolError(f"nextpnr-ecp5 failed, see {folder}/nextpnr-ecp5.out")
                 clocks[str(seed)] = min(
