@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from lstmith.golden.link_map import Feature
 
-FAMILIES = ("ecp5", "ice40")
+FAMILIES = ("ecp5", "ice40", "gowin")
+#: A resource and its number, and which of its parts.
+Light = tuple[str, int] | tuple[str, int, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +23,11 @@ class Board:
     title : str
         What reports print.
     family : str
-        ``ecp5`` or ``ice40``.
+        ``ecp5``, ``ice40`` or ``gowin``.
     device, package, speed : str
         As the vendor names them; ``speed`` is empty where there are no grades.
+    die : str
+        Of several dies that share a name, the one on the board, as Gowin calls it.
     oscillator_mhz : float
         Clock on the board.
     clock_mhz : float
@@ -36,6 +40,8 @@ class Board:
         Large single-port memories and the bits of each.
     precisions : tuple of int
         Weight widths that the family's lanes support.
+    small : bool
+        Whether engines take one row per cycle and leave out what policies may do beyond lists of changes.
     weights_initialised : bool
         Whether the bitstream can carry the weights; single-port RAM starts undefined.
     platform : str
@@ -52,10 +58,16 @@ class Board:
         16-bit words of the host link's result ring.
     features : Feature
         What the host link can do; see :class:`lstmith.golden.link_map.Feature`. Both take many lookup tables.
-    lights : tuple of (str, int)
+    lights : tuple of Light
         Resources that show: alive, busy, session, fault; the first of them where a board has fewer.
     flash_offset : int
         Byte address of the weights in the serial flash, where the bitstream cannot carry them.
+    loader : str
+        What openFPGALoader calls the board.
+    cable : str
+        What it calls the programming cable, if the board has none of its own.
+    wiring : str
+        What has to be connected before the board can be talked to, if anything.
     """
 
     name: str
@@ -64,6 +76,7 @@ class Board:
     device: str
     package: str
     speed: str
+    die: str = ""
     oscillator_mhz: float
     clock_mhz: float
     luts: int
@@ -73,6 +86,7 @@ class Board:
     sprams: int = 0
     spram_bits: int = 0
     precisions: tuple[int, ...] = (4, 8, 16)
+    small: bool = False
     weights_initialised: bool = True
     platform: str
     extra_resources: str = ""
@@ -81,8 +95,11 @@ class Board:
     window: int = 8
     ring_words: int = 2048
     features: Feature = Feature.RECORDS | Feature.STATES
-    lights: tuple[tuple[str, int], ...]
+    lights: tuple[Light, ...]
     flash_offset: int = 0
+    loader: str
+    cable: str = ""
+    wiring: str = ""
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:

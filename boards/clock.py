@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import ClockDomain, ClockSignal, Instance, Module, ResetSignal, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Const, Instance, Module, ResetSignal, Signal
 from amaranth.lib import io
 from amaranth.lib.wiring import Component
 
@@ -16,6 +16,9 @@ RESET_CYCLES = 1 << 10
 _ECP5_PHASE, _ECP5_VCO = (3.125, 400.0), (400.0, 800.0)
 #: Bounds of the iCE40 PLL, in MHz.
 _ICE40_PHASE, _ICE40_VCO = (10.0, 133.0), (533.0, 1066.0)
+#: Bounds of the PLL of a GW1NR-9 of speed C6/I5, in MHz, and its output dividers.
+_GOWIN_PHASE, _GOWIN_VCO = (3.0, 400.0), (400.0, 1200.0)
+_GOWIN_OUTPUT = (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
 
 
 class Clock(Component):
@@ -42,6 +45,9 @@ class Clock(Component):
         elif board.family == "ecp5":
             m.submodules.buffer = buffer = io.Buffer("i", source)
             m.submodules.pll = _ecp5_pll(board, buffer.i, locked)
+        elif board.family == "gowin":
+            m.submodules.buffer = buffer = io.Buffer("i", source)
+            m.submodules.pll = _gowin_pll(board, buffer.i, locked)
         else:
             m.submodules.pll = _ice40_pll(board, source.io, locked)
         m.d.comb += ClockSignal("start").eq(ClockSignal())
@@ -92,6 +98,25 @@ def ice40_dividers(source: float, target: float) -> tuple[int, int, int]:
     raise ValueError(f"No PLL setting makes {target} MHz of {source} MHz")
 
 
+def gowin_dividers(source: float, target: float) -> tuple[int, int, int]:
+    """Input, feedback and output divider for exactly ``target`` MHz.
+
+    Raises
+    ------
+    ValueError
+        If no dividers give it.
+    """
+    for divide_in in range(1, 65):
+        phase = source / divide_in
+        feedback = target / phase
+        if not _GOWIN_PHASE[0] <= phase <= _GOWIN_PHASE[1] or feedback != int(feedback) or feedback > 64:
+            continue
+        for divide_out in _GOWIN_OUTPUT:
+            if _GOWIN_VCO[0] <= target * divide_out <= _GOWIN_VCO[1]:
+                return divide_in, int(feedback), divide_out
+    raise ValueError(f"No PLL setting makes {target} MHz of {source} MHz")
+
+
 def _ecp5_pll(board: Board, source: Signal, locked: Signal) -> Instance:
     divide_in, feedback, divide_out = ecp5_dividers(board.oscillator_mhz, board.clock_mhz)
     return Instance(
@@ -128,5 +153,30 @@ def _ice40_pll(board: Board, pad: Any, locked: Signal) -> Instance:
         i_RESETB=1,
         i_BYPASS=0,
         o_PLLOUTGLOBAL=ClockSignal(),
+        o_LOCK=locked,
+    )
+
+
+def _gowin_pll(board: Board, source: Signal, locked: Signal) -> Instance:
+    divide_in, feedback, divide_out = gowin_dividers(board.oscillator_mhz, board.clock_mhz)
+    return Instance(
+        "rPLL",
+        p_FCLKIN=f"{board.oscillator_mhz:g}",
+        p_DEVICE=board.die.replace("GW1N-", "GW1NR-"),
+        p_IDIV_SEL=divide_in - 1,
+        p_FBDIV_SEL=feedback - 1,
+        p_ODIV_SEL=divide_out,
+        p_CLKFB_SEL="internal",
+        i_CLKIN=source,
+        i_CLKFB=0,
+        i_RESET=0,
+        i_RESET_P=0,
+        i_FBDSEL=Const(0, 6),
+        i_IDSEL=Const(0, 6),
+        i_ODSEL=Const(0, 6),
+        i_PSDA=Const(0, 4),
+        i_DUTYDA=Const(0, 4),
+        i_FDLY=Const(0, 4),
+        o_CLKOUT=ClockSignal(),
         o_LOCK=locked,
     )

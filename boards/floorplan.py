@@ -49,6 +49,7 @@ GRIDS = {
     "LFE5U-45F": Grid((4, 13, 22, 31, 42, 51, 60, 69, 78), (46, 22), (10, 34, 58)),
     "LFE5U-85F": Grid((4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114), (58, 34, 10), (22, 46, 70, 82)),
 }
+GRIDS["LFE5UM5G-85F"] = GRIDS["LFE5U-85F"]
 
 
 def place_lanes(netlist: Path, device: str, top: str = "top") -> int:

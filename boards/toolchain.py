@@ -30,6 +30,9 @@ CELL_STARTS = {
 }
 RESOURCES = ("luts", "carries", "ffs", "brams", "spram", "dsps")
 
+#: Tools that YoWASP does not build.
+_OWN_NAMES = ("gowin_pack",)
+
 
 class ToolError(Exception):
     """A tool failed; the message is one line that names its log."""
@@ -52,7 +55,7 @@ def run_tool(name: str, arguments: Sequence[str], folder: Path, *, allowed: Sequ
     """
     log = folder / f"{name}.out"
     with log.open("w") as output:
-        command = [str(find_tool(f"yowasp-{name}")), *arguments]
+        command = [str(find_tool(name if name in _OWN_NAMES else f"yowasp-{name}")), *arguments]
         code = subprocess.run(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
     if code not in allowed:
         # Under -q, yosys tells some errors only to the log it was asked to write.
@@ -83,9 +86,9 @@ def first_error(log: Path) -> str:
     return (errors or lines[-1:] or ["no output"])[0]
 
 
-def tool_versions(names: Sequence[str]) -> dict[str, str]:
-    """Versions of the packages that hold the tools."""
-    return {name: version(f"yowasp-{name}") for name in names}
+def tool_versions(packages: Sequence[str]) -> dict[str, str]:
+    """Versions of the packages that hold the tools, without their maker's name."""
+    return {package.removeprefix("yowasp-"): version(package) for package in packages}
 
 
 def count_cells(cells: dict[str, int]) -> dict[str, int]:

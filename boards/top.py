@@ -179,8 +179,9 @@ class BoardTop(Elaboratable):
             }
             for name, value in outputs.items():
                 _output(m, getattr(flash, name), value, name)
-        for index, resource in enumerate(board.lights):
-            _output(m, platform.request(*resource, dir="-"), linked.lights[index], LIGHTS[index])
+        for index, (name, number, *part) in enumerate(board.lights):
+            port = platform.request(name, number, dir="-")
+            _output(m, getattr(port, part[0]) if part else port, linked.lights[index], LIGHTS[index])
         return m
 
 

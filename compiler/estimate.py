@@ -20,17 +20,22 @@ LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
         (4, 8, 16): 295,
     },
     "ice40": {(8,): 330},
+    "gowin": {(8,): 350, (4,): 350, (4, 8): 350, (4, 8, 16): 450, (16,): 450, (8, 16): 450, (4, 16): 450},
 }
 #: Families for which there are lanes without DSP blocks.
 DIGIT_FAMILIES = ("ecp5",)
 #: The same of everything else: encoders, lists, pre memory, cell unit, controller, self-test.
-FIXED_LUTS = {"ecp5": 4000, "ice40": 4500}
+FIXED_LUTS = {"ecp5": 4000, "ice40": 4500, "gowin": 4700}
 #: What options add to that: both lists with their queue, the monitor, skip rules, active counts. Measured on ECP5.
 OPTION_LUTS = {"mixed": 1000, "monitor": 450, "skip": 170, "masks": 200}
+#: Shapes of a block memory, width and depth, where words need not be of 16 bits; and the blocks of the host link, where
+#: there are few.
+SHAPES = {"gowin": ((18, 1024), (36, 512))}
+LINK_BRAMS = {"gowin": 3}
 #: DSP blocks that options add.
 OPTION_DSPS = {"monitor": 2, "skip": 1}
 #: Part of a device that still routes well.
-USABLE_LUTS = {"ecp5": 0.85, "ice40": 0.99}
+USABLE_LUTS = {"ecp5": 0.85, "ice40": 0.99, "gowin": 0.85}
 #: DSP blocks of one lane.
 LANE_DSPS = 2
 #: DSP blocks of the cell unit by rows per cycle, and what peepholes add.
@@ -115,18 +120,24 @@ def _options(config: EngineConfig, costs: dict[str, int]) -> int:
 
 def state_brams(config: EngineConfig, board: Board) -> int:
     """Block memories for sums, row parameters, states, activation tables and lists."""
-    row_bits = config.acc_width + BIAS_BITS + MANTISSA_BITS + SHIFT_BITS
+    parameter_bits = BIAS_BITS + MANTISSA_BITS + SHIFT_BITS
     unit_bits = config.c_width + 3 * 16 + (3 * PEEP_BITS if config.peepholes else 0)
     entry_bits = config.operand_width + 16
     # Each way reads its own rows every cycle; a memory is never shared between two uses.
-    rows = config.ways * _blocks(board, 4 * config.masks * config.units // config.ways, row_bits)
+    depth = 4 * config.masks * config.units // config.ways
+    if board.family in SHAPES:
+        rows = config.ways * (_blocks(board, depth, config.acc_width) + _blocks(board, depth, parameter_bits))
+    else:
+        rows = config.ways * _blocks(board, depth, config.acc_width + parameter_bits)
     # Mixed engines keep the list of changes and that of values of every step.
     lists = 2 * (1 + config.mixed) * _blocks(board, 2 * config.units + config.inputs, entry_bits)
     queue = _blocks(board, 2 * config.lanes + 32, config.acc_width * config.ways)
     tables = config.ways * 2
-    return rows + lists + queue + tables + _blocks(board, config.units, unit_bits)
+    link = LINK_BRAMS.get(board.family, 0)
+    return rows + lists + queue + tables + link + _blocks(board, config.units, unit_bits)
 
 
 def _blocks(board: Board, depth: int, width: int) -> int:
-    """Blocks of 16-bit words that a memory takes."""
-    return -(-width // 16) * -(-depth // (board.bram_bits // 16))
+    """Blocks that a memory takes."""
+    shapes = SHAPES.get(board.family, ((16, board.bram_bits // 16),))
+    return min(-(-width // wide) * -(-depth // deep) for wide, deep in shapes)

@@ -263,8 +263,7 @@ def _config(
     limits = limits_for(board)
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
     words = weight_words(network, lanes)
-    # The small family has no room for what policies may do beyond lists of changes.
-    small = board is not None and board.family == "ice40"
+    small = board is not None and board.small
     floor = ICE40_OPERAND_FLOOR if small else DIGIT_OPERAND_FLOOR if mac == "digit" else OPERAND_FLOOR
     if board is not None:
         granule = weight_granule(board)

@@ -48,7 +48,7 @@ class EngineConfig:
     mac : str
         MAC kind, ``dsp`` or ``digit``.
     family : str
-        ``generic``, ``ecp5`` or ``ice40``: which vendor cells leaves may instantiate.
+        ``generic``, ``ecp5``, ``ice40`` or ``gowin``: which vendor cells leaves may instantiate.
     peepholes : bool
         Whether the cell unit has peephole multipliers.
     acc_width : int

@@ -10,7 +10,7 @@ from typing import Any
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
-from lstmith.boards.build import SYNTHESIS
+from lstmith.boards.flow import SYNTHESIS
 from lstmith.boards.toolchain import read_statistics, run_tool
 from lstmith.golden.config import EngineConfig
 from lstmith.rtl.lane import Lane

@@ -43,25 +43,36 @@ def command(
     part: Annotated[
         list[str] | None, typer.Option(help="Measure only this part again (perf); may be repeated.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Without the clock of large engines (perf).")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Without large engines (perf), or the small network alone (boards).")
+    ] = False,
+    board: Annotated[
+        list[str] | None, typer.Option(help="Build the small network for this board only (boards); may be repeated.")
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare with the last recorded run instead of recording (perf).")
     ] = False,
 ) -> None:
-    """Measure silero, link, area or energy (minutes), boards (half an hour), adaptive (policies) or perf (hours)."""
+    """Measure silero, link, area or energy (minutes), boards (an hour), adaptive (policies) or perf (hours)."""
     path = json or Path("build") / f"bench-{name.value}.json"
     results = Path("docs/results.md")
     documents = document or ([Path("README.md"), results] if name in IN_README else [results])
-    given = {"--check": check, "--quick": quick, "--part": bool(part)}
-    if name is not Name.PERF and (wrong := [option for option, value in given.items() if value]):
-        raise UserError(f"option {wrong[0]}", f"is not for {name.value}", "use it with perf")
+    given = {
+        "--check": (check, (Name.PERF,)),
+        "--quick": (quick, (Name.PERF, Name.BOARDS)),
+        "--part": (bool(part), (Name.PERF,)),
+        "--board": (bool(board), (Name.BOARDS,)),
+    }
+    for option, (value, benches) in given.items():
+        if value and name not in benches:
+            raise UserError(f"option {option}", f"is not for {name.value}", f"use it with {' or '.join(benches)}")
     if path.parent == Path("build"):
         path.parent.mkdir(exist_ok=True)
     check_writable(path, *documents)
     if check:
         _check(part, path, quick=quick)
         return
-    short = None
+    short, blocks = None, None
     if name is Name.ADAPTIVE:
         result, tables, text, short = _adaptive(network, effort, path.with_suffix(""))
     elif name is Name.AREA:
@@ -72,11 +83,14 @@ def command(
         result, tables, text, short = _perf(part, quick=quick)
     elif name is Name.LINK:
         result, tables, text = _link()
+    elif name is Name.BOARDS:
+        result, tables, blocks = _boards(seed, path, board or [], quick=quick)
     else:
-        result, tables, text = _silero() if name is Name.SILERO else _boards(seed)
+        result, tables, text = _silero()
     save_json(path, result)
     for each in documents:
-        replace_block(each, f"bench:{name.value}", short if short and each.name == "README.md" else text)
+        for block, content in (blocks or {f"bench:{name.value}": text}).items():
+            replace_block(each, block, short if short and each.name == "README.md" else content)
     for title, found in tables.items():
         out.print(table(title, *found))
     say(f"figures in {path}" + (f", tables in {', '.join(map(str, documents))}" if documents else ""))
@@ -104,16 +118,33 @@ def _silero() -> tuple[dict[str, Any], dict[str, Table], str]:
     return result, tables, text
 
 
-def _boards(seed: int) -> tuple[dict[str, Any], dict[str, Table], str]:
-    from .boards_bench import board_rows, run_boards
+def _boards(
+    seed: int, path: Path, boards: list[str], *, quick: bool
+) -> tuple[dict[str, Any], dict[str, Table], dict[str, str]]:
+    """The small network and, unless ``quick``, Silero; what is not measured again is kept from the file of figures."""
+    from lstmith.boards.catalogue import BOARDS, find_board
+    from lstmith.compiler.files import read_json
 
-    result = run_boards(seed)
-    rows = board_rows(result)
-    text = (
-        f"Silero VAD's W8A8 core with the host link, placed and routed with seed {seed} (`lstmith bench boards`):\n\n"
-        f"{markdown(*rows)}"
-    )
-    return result, {"bitstreams": rows}, text
+    from .boards_bench import INPUTS, LANES, UNITS, board_rows, run_silero, run_small
+
+    for board in boards:
+        find_board(board)
+    before = read_json(path, "remove it") if path.exists() else {}
+    result: dict[str, Any] = {part: before[part] for part in ("small", "silero") if part in before}
+    result["small"] = {**result.get("small", {}), **run_small(seed, boards or [board.name for board in BOARDS])}
+    tables = {"a small network": board_rows(result["small"])}
+    blocks = {
+        "bench:boards-small": f"A network of {UNITS} units and {INPUTS} input, W8A8, {LANES} lanes, with the host link "
+        f"on every board, with seed {seed} (`lstmith bench boards --quick`):\n\n{markdown(*tables['a small network'])}"
+    }
+    if not quick:
+        result["silero"] = run_silero(seed)
+        tables["Silero"] = board_rows(result["silero"])
+        blocks["bench:boards"] = (
+            f"Silero VAD's W8A8 core with the host link, with seed {seed} (`lstmith bench boards`):\n\n"
+            f"{markdown(*tables['Silero'])}"
+        )
+    return result, tables, blocks
 
 
 def _area() -> tuple[dict[str, Any], dict[str, Table], str]:

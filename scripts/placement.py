@@ -13,8 +13,8 @@ from typing import Any
 from amaranth.back import rtlil
 
 from lstmith.boards.board import Board
-from lstmith.boards.build import DEVICES, PACKAGES, SYNTHESIS
 from lstmith.boards.floorplan import GRIDS, place_lanes
+from lstmith.boards.flow import SYNTHESIS, device_arguments
 from lstmith.boards.pin_ring import PinRing
 from lstmith.boards.toolchain import ToolError, first_error, read_report, run_tool, tool_versions
 from lstmith.compiler.files import whole_file
@@ -91,7 +91,7 @@ def place(
         If a tool fails.
     """
     tools = ["yosys", f"nextpnr-{board.family}"]
-    device = [DEVICES[board.device], "--package", PACKAGES[board.package], "--speed", board.speed]
+    device = device_arguments(board)
     script = f"{source.read}; {SYNTHESIS[board.family]} -top {source.top} -json top.json"
     versions = tool_versions(tools)
     basis = [source.text, script, device, wanted_mhz, versions, repr(GRIDS.get(board.device))]

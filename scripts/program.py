@@ -16,6 +16,9 @@ def program_command(
     build: Annotated[Path, typer.Argument(help="Directory that 'build' wrote.")],
     board: Annotated[str, typer.Option(help="Board, see 'lstmith boards'.")],
     flash: Annotated[bool, typer.Option(help="Into the board's flash, so that it survives power-off.")] = False,
+    cable: Annotated[
+        str, typer.Option(help="What openFPGALoader calls the programming cable, if it is not the board's usual one.")
+    ] = "",
 ) -> None:
     """Write a bitstream, and weights that it cannot carry, to a board."""
     from lstmith.boards.program import plan, program
@@ -23,8 +26,10 @@ def program_command(
     found = find_board(board)
     writes = plan(build, found, flash=flash)
     with progress(f"writing to {found.title}"):
-        program(writes, found)
+        program(writes, found, cable)
     say(f"{' and '.join(write.what for write in writes)} written to {found.title}; see 'lstmith devices' for its port")
+    if found.wiring:
+        say(f"To talk to it, connect {found.wiring}.")
 
 
 def devices_command(

@@ -11,7 +11,7 @@ from amaranth.back import rtlil
 from hw_tests.cocotb.core_cases import differences, golden_case, policy_writes
 from hw_tests.cocotb.random_networks import random_engine, random_input
 from hw_tests.cocotb.random_policies import random_policies
-from lstmith.boards.build import COLLISIONS_UNDEFINED
+from lstmith.boards.flow import COLLISIONS_UNDEFINED
 from lstmith.boards.toolchain import run_tool
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.image import build_image

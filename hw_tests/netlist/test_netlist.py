@@ -38,10 +38,12 @@ ENGINES = {
         units=5,
         inputs=4,
     ),
+    "gowin": EngineConfig(lanes=2, precisions=(4, 8), family="gowin", ways=1, units=5, inputs=4),
 }
 CELLS = {
     "ecp5": {"MULT18X18D", "DP16KD", "TRELLIS_DPR16X4", "CCU2C", "PFUMX"},
     "ice40": {"SB_MAC16", "SB_RAM40_4K", "SB_SPRAM256KA", "SB_CARRY"},
+    "gowin": {"MULT18X18", "SDPX9B", "RAM16SDP4", "ALU", "MUX2_LUT5"},
 }
 STEPS = 4
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,14 @@ import pytest
 from amaranth.sim import Simulator
 
 from hw_tests.unit.networks import random_calibration, random_network
-from lstmith.boards import build
+from lstmith.boards.board import Board
 from lstmith.boards.build import TimingError, build_bitstream, estimate_seconds, synthesise
 from lstmith.boards.catalogue import BOARDS, find_board
-from lstmith.boards.clock import ecp5_dividers, ice40_dividers
+from lstmith.boards.clock import ecp5_dividers, gowin_dividers, ice40_dividers
+from lstmith.boards.flow import SYNTHESIS, bitstream_name
+from lstmith.boards.identity import build_identity
 from lstmith.boards.toolchain import RESOURCES, ToolError, count_cells
+from lstmith.boards.top import BoardTop, find_platform
 from lstmith.compiler.design import Design
 from lstmith.compiler.quantise import quantise
 from lstmith.compiler.size import limits_for, size_engine
@@ -44,6 +48,11 @@ def test_clock_has_a_setting(board) -> None:
         divide_in, feedback, divide_out = ecp5_dividers(board.oscillator_mhz, board.clock_mhz)
         assert board.oscillator_mhz / divide_in * feedback == board.clock_mhz
         assert 400 <= board.clock_mhz * divide_out <= 800
+    elif board.family == "gowin":
+        divide_in, feedback, divide_out = gowin_dividers(board.oscillator_mhz, board.clock_mhz)
+        assert board.oscillator_mhz / divide_in * feedback == board.clock_mhz
+        assert board.oscillator_mhz / divide_in >= 3
+        assert 400 <= board.clock_mhz * divide_out <= 1200
     else:
         divr, divf, divq = ice40_dividers(board.oscillator_mhz, board.clock_mhz)
         vco = board.oscillator_mhz / (divr + 1) * (divf + 1)
@@ -56,6 +65,8 @@ def test_clock_without_a_setting() -> None:
         ecp5_dividers(25.0, 61.7)
     with pytest.raises(ValueError, match=r"^No PLL setting makes 17\.1 MHz of 12\.0 MHz$"):
         ice40_dividers(12.0, 17.1)
+    with pytest.raises(ValueError, match=r"^No PLL setting makes 36\.7 MHz of 27\.0 MHz$"):
+        gowin_dividers(27.0, 36.7)
 
 
 @pytest.mark.parametrize("damaged", [False, True])
@@ -133,6 +144,39 @@ def test_synthesis(family: str) -> None:
     assert (result["fmax_mhz"], result["target_mhz"], result["seed"]) == (None, None, None)
 
 
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_every_pin_has_its_place(board: Board, tmp_path: Path) -> None:
+    """What the board's files say of clock, serial port and lights stands in the constraints, once."""
+    design = _design(board.name, 5, 4, 1)
+    config = replace(design.engine, family=board.family)
+    top = BoardTop(board, build_identity(board, config), build_image(design.network, config, [Policy()]))
+    platform = find_platform(board)
+    platform.build(top, name="top", do_build=False, emit_src=False).extract(str(tmp_path))
+    text = next(path for path in tmp_path.iterdir() if path.suffix in (".lpf", ".pcf", ".cst")).read_text()
+    uart = {line.name: line.ios[0].map_names(platform._conn_pins, line) for line in platform.lookup(*board.uart).ios}
+    for pin in (*uart["rx"], *uart["tx"]):
+        assert len(re.findall(rf"\b{pin}\b", text)) == 1
+    resources = {name for name, *_ in board.lights} | {platform.default_clk}
+    assert all(re.search(rf"\b{name}_\d", text) for name in resources)
+
+
+def test_bitstreams_are_named_as_the_loader_wants_them() -> None:
+    assert {bitstream_name(board) for board in BOARDS if board.family == "gowin"} == {"lstmith.fs"}
+    assert {bitstream_name(board) for board in BOARDS if board.family != "gowin"} == {"lstmith.bit"}
+
+
+@pytest.mark.slow
+def test_tang_nano(tmp_path: Path) -> None:
+    found = find_board("tang-nano-9k")
+    result = build_bitstream(_design(found.name, 20, 1, 2), found, 1, tmp_path / "out")
+    assert result["fmax_mhz"] >= found.clock_mhz / 0.9
+    assert (result["dsps"], result["spram"]) == (8, 0)
+    assert set(result["tool_versions"]) == {"yosys", "nextpnr-himbaechel-gowin", "apycula"}
+    # Only the blocks whose timing nextpnr knows (boards/gowin_memories.txt).
+    assert {cell for cell in result["cells"] if re.match("S?DP|SP", cell)} <= {"SDPB", "SDPX9B"}
+    assert (tmp_path / "out" / "lstmith.fs").stat().st_size > 3_000_000
+
+
 def test_unknown_family() -> None:
     with pytest.raises(UserError, match=r"^family: is 'xc7'; use one of ecp5, ice40, gowin, nexus$"):
         synthesise(_design("ulx3s-85f", 5, 4, 1), "xc7")
@@ -145,13 +189,14 @@ def test_unknown_board() -> None:
 
 def test_a_design_for_another_family_is_refused(tmp_path: Path) -> None:
     design = _design("ulx3s-85f", 5, 4, 1)
-    with pytest.raises(UserError, match=r"^design: was compiled for .*; compile it again with --target icebreaker$"):
-        build_bitstream(design, find_board("icebreaker"), 1, tmp_path / "out")
+    for board in ("icebreaker", "tang-nano-9k"):
+        with pytest.raises(UserError, match=rf"^design: was compiled for .*; compile it again with --target {board}$"):
+            build_bitstream(design, find_board(board), 1, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failing_tool_is_one_line_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(build.SYNTHESIS, "ecp5", "no_such_pass")
+    monkeypatch.setitem(SYNTHESIS, "ecp5", "no_such_pass")
     with pytest.raises(
         ToolError, match=r"^yosys failed \(ERROR: No such command: no_such_pass.*\), see /.*\.out$"
     ) as caught:

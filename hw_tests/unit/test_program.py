@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from lstmith.boards import program
-from lstmith.boards.catalogue import BOARDS, find_board
 from lstmith.scripts.cli import execute
 
 NO_LIBRARY = "openFPGALoader: error while loading shared libraries: libftdi1.so.2: cannot open shared object file"
@@ -58,6 +57,19 @@ def test_a_bitstream_alone(more: list[str], option: str, build: Path, loader: Pa
     assert (loader / "calls").read_text().splitlines() == [f"-b ulx3s {option} {build}/lstmith.bit"]
 
 
+@pytest.mark.parametrize(("more", "cable"), [([], "ft232"), (["--cable", "dirtyJtag"], "dirtyJtag")])
+def test_a_board_without_a_cable_of_its_own(more: list[str], cable: str, build: Path, loader: Path) -> None:
+    (build / "build.json").write_text(json.dumps({"board": "colorlight-5a75b"}))
+    assert execute(["program", str(build), "--board", "colorlight-5a75b", *more]) == 0
+    assert (loader / "calls").read_text().splitlines() == [f"-b colorlight -c {cable} -m {build}/lstmith.bit"]
+
+
+def test_an_unknown_cable(build: Path, loader: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (loader / "says").write_text("write to ram\nerror : foo not found\n")
+    assert execute(["program", str(build), "--board", "icebreaker", "--cable", "foo"]) == 2
+    assert capsys.readouterr().err.startswith("lstmith: option --cable: 'foo' is unknown; run 'openfpgaloader-cli ")
+
+
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
@@ -95,8 +107,3 @@ def test_what_is_no_build(damage: str, build: Path, loader: Path, capsys: pytest
     assert execute(["program", str(build), "--board", "icebreaker"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not (loader / "calls").exists()
-
-
-@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
-def test_every_board_is_known(board: object) -> None:
-    assert program.loader_name(find_board(board.name))  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The models of MULT18X18D and DP16KD against plain Verilog, through the cells that yosys maps."""
+"""The models of multipliers and block memories against plain Verilog, through the cells that yosys maps."""
 
 from __future__ import annotations
 
@@ -252,36 +252,42 @@ class _GatedSum(wiring.Component):
         return m
 
 
-def _run(bench: str, parameters: dict[str, int], netlist: Path, folder: Path) -> str:
+def _run(bench: str, parameters: dict[str, int], netlist: Path, folder: Path, family: str = "ecp5") -> str:
     """Compile a bench with its parameters, run it, and return what it prints."""
     source = folder / "bench.v"
     source.write_text(bench)
-    sources = [str(path) for path in (source, netlist, *cell_models("ecp5", folder))]
+    sources = [str(path) for path in (source, netlist, *cell_models(family, folder))]
     options = [f"-Pbench.{name}={value}" for name, value in parameters.items()]
     compiler = ["iverilog", "-g2005", "-s", "bench", *options, "-o", "bench.vvp"]
     subprocess.run([*compiler, *sources], cwd=folder, check=True)
     return subprocess.run(["vvp", "bench.vvp"], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.parametrize("family", ["ecp5", "gowin"])
 @pytest.mark.parametrize("width", [1, 2, 4, 9, 18, 36])
-def test_memory(width: int, tmp_path: Path, rng: np.random.Generator) -> None:
+def test_memory(family: str, width: int, tmp_path: Path, rng: np.random.Generator) -> None:
     depth = 16384 // width if width <= 4 else 18432 // width
     depth = 1 << (depth.bit_length() - 1)
     init = [int(value) for value in rng.integers(0, 1 << width, depth)]
     (tmp_path / "init.hex").write_text("\n".join(f"{value:x}" for value in init))
-    netlist, cells = map_netlist(_Block(width, depth, init), "ecp5", "block", tmp_path)
-    assert cells["DP16KD"] == 1
-    assert f"DATA_WIDTH_B(32'd{width})" in netlist.read_text()
+    netlist, cells = map_netlist(_Block(width, depth, init), family, "block", tmp_path)
+    name, parameter = ("DP16KD", "DATA_WIDTH_B") if family == "ecp5" else ("SDPX9B", "BIT_WIDTH_1")
+    assert cells[name if width >= 9 else name.replace("X9", "")] == 1
+    assert f"{parameter}(32'd{width})" in netlist.read_text()
     parameters = {"W": width, "AB": depth.bit_length() - 1, "D": depth}
-    assert _run(_RAM_BENCH, parameters, netlist, tmp_path) == f"bad 0 of {3 * depth + 2000}\n"
+    assert _run(_RAM_BENCH, parameters, netlist, tmp_path, family) == f"bad 0 of {3 * depth + 2000}\n"
 
 
-@pytest.mark.parametrize(("width_a", "width_b", "is_signed"), [(18, 18, True), (18, 18, False), (16, 13, True)])
-def test_multiplier(width_a: int, width_b: int, is_signed: bool, tmp_path: Path) -> None:
-    netlist, cells = map_netlist(_Product(width_a, width_b, is_signed=is_signed), "ecp5", "block", tmp_path)
-    assert cells["MULT18X18D"] == 1
+@pytest.mark.parametrize("family", ["ecp5", "gowin"])
+@pytest.mark.parametrize(
+    ("width_a", "width_b", "is_signed"), [(18, 18, True), (18, 18, False), (16, 13, True), (9, 9, True)]
+)
+def test_multiplier(family: str, width_a: int, width_b: int, is_signed: bool, tmp_path: Path) -> None:
+    netlist, cells = map_netlist(_Product(width_a, width_b, is_signed=is_signed), family, "block", tmp_path)
+    name = "MULT18X18D" if family == "ecp5" else "MULT18X18" if width_a > 9 else "MULT9X9"
+    assert cells[name] == 1
     parameters = {"WA": width_a, "WB": width_b, "SIGNED": int(is_signed)}
-    assert _run(_MULTIPLIER_BENCH, parameters, netlist, tmp_path) == "bad 0 of 20000\n"
+    assert _run(_MULTIPLIER_BENCH, parameters, netlist, tmp_path, family) == "bad 0 of 20000\n"
 
 
 @pytest.mark.parametrize(("registers", "latency"), [(REGISTERS, 3), (("OUTPUT",), 1)])
