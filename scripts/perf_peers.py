@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lstmith.boards.board import Board
-from lstmith.boards.flow import SYNTHESIS
 from lstmith.boards.catalogue import find_board
+from lstmith.boards.flow import SYNTHESIS
 from lstmith.boards.toolchain import read_statistics, run_tool
 from lstmith.golden.config import EngineConfig
 from lstmith.rtl.top import Top

@@ -93,7 +93,7 @@ def place(
     tools = ["yosys", f"nextpnr-{board.family}"]
     device = device_arguments(board)
     script = f"{source.read}; {SYNTHESIS[board.family]} -top {source.top} -json top.json"
-    versions = tool_versions(tools)
+    versions = tool_versions([f"yowasp-{tool}" for tool in tools])
     basis = [source.text, script, device, wanted_mhz, versions, repr(GRIDS.get(board.device))]
     folder = cache / hashlib.sha256(json.dumps(basis).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
