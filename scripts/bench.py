@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lstmith.compiler.files import read_json
 from lstmith.golden.errors import UserError
 
 from .blocks import Table, markdown, replace_block
@@ -39,7 +40,12 @@ def command(
     network: Annotated[
         list[str] | None, typer.Option(help="Measure only this network again (adaptive); may be repeated.")
     ] = None,
-    effort: Annotated[float, typer.Option(help="Factor on the policies tried (adaptive).", min=0.01)] = 1.0,
+    part: Annotated[
+        list[str] | None, typer.Option(help="Measure only this part again (link); may be repeated.")
+    ] = None,
+    effort: Annotated[
+        float, typer.Option(help="Factor on the policies tried (adaptive), on frames and sessions (link).", min=0.001)
+    ] = 1.0,
     quick: Annotated[bool, typer.Option("--quick", help="Without placement and routing (perf).")] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Compare with the last recorded run instead of recording (perf).")
@@ -64,7 +70,7 @@ def command(
     elif name is Name.PERF:
         result, tables, text = _perf(quick=quick)
     elif name is Name.LINK:
-        result, tables, text = _link()
+        result, tables, text = _link(part, effort, path)
     else:
         result, tables, text = _silero() if name is Name.SILERO else _boards(seed)
     save_json(path, result)
@@ -77,11 +83,11 @@ def command(
         from .perf_tables import record
 
         record(result)
-    for each in documents:
+    for each in documents if text else ():
         replace_block(each, f"bench:{name.value}", short if short and each.name == "README.md" else text)
     for title, found in tables.items():
         out.print(table(title, *found))
-    say(f"figures in {path}" + (f", tables in {', '.join(map(str, documents))}" if documents else ""))
+    say(f"figures in {path}" + (f", tables in {', '.join(map(str, documents))}" if documents and text else ""))
 
 
 def _silero() -> tuple[dict[str, Any], dict[str, Table], str]:
@@ -158,13 +164,14 @@ def _energy() -> tuple[dict[str, Any], dict[str, Table], str]:
     return result, {"energy estimate and value changes": totals, "by part": parts}, text
 
 
-def _link() -> tuple[dict[str, Any], dict[str, Table], str]:
-    from .link_bench import link_rows, link_text, run_link
+def _link(parts: list[str] | None, effort: float, path: Path) -> tuple[dict[str, Any], dict[str, Table], str]:
+    """The parts that are not measured again are those of an earlier run; without all of them there is no text."""
+    from .link_bench import PARTS, link_tables, link_text, run_link
 
+    earlier = read_json(path, "measure all parts") if parts and path.exists() else {}
     with steps() as report:
-        result = run_link(report)
-    rows = link_rows(result)
-    return result, {"through the virtual board": rows}, f"{link_text(result)}\n\n{markdown(*rows)}"
+        result = earlier | run_link(report, parts or list(PARTS), effort)
+    return result, link_tables(result), link_text(result) if set(PARTS) <= set(result) else ""
 
 
 def _adaptive(
