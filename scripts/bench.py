@@ -83,11 +83,11 @@ def command(
         from .perf_tables import record
 
         record(result)
-    for each in documents if text else ():
+    for each in documents:
         replace_block(each, f"bench:{name.value}", short if short and each.name == "README.md" else text)
     for title, found in tables.items():
         out.print(table(title, *found))
-    say(f"figures in {path}" + (f", tables in {', '.join(map(str, documents))}" if documents and text else ""))
+    say(f"figures in {path}" + (f", tables in {', '.join(map(str, documents))}" if documents else ""))
 
 
 def _silero() -> tuple[dict[str, Any], dict[str, Table], str]:
@@ -165,13 +165,13 @@ def _energy() -> tuple[dict[str, Any], dict[str, Table], str]:
 
 
 def _link(parts: list[str] | None, effort: float, path: Path) -> tuple[dict[str, Any], dict[str, Table], str]:
-    """The parts that are not measured again are those of an earlier run; without all of them there is no text."""
+    """The parts that are not measured again are those of an earlier run."""
     from .link_bench import PARTS, link_tables, link_text, run_link
 
     earlier = read_json(path, "measure all parts") if parts and path.exists() else {}
     with steps() as report:
         result = earlier | run_link(report, parts or list(PARTS), effort)
-    return result, link_tables(result), link_text(result) if set(PARTS) <= set(result) else ""
+    return result, link_tables(result), link_text(result)
 
 
 def _adaptive(

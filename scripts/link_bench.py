@@ -238,23 +238,42 @@ def _noise_table(figures: dict[str, Any]) -> Table:
 
 
 def link_text(result: dict[str, Any]) -> str:
-    """What was measured, in words and tables; all parts are needed."""
-    tables = {name: markdown(*found) for name, found in link_tables(result).items()}
-    silero, noise = result["silero"], result["noise"]
+    """What was measured, in words and tables; parts that were not measured are left out."""
+    made = {"silero": _silero_text, "throughput": _throughput_text, "faults": _faults_text, "noise": _noise_text}
+    tables = link_tables(result)
+    return "\n".join(f"{made[name](result[name])}\n\n{markdown(*found)}" for name, found in tables.items())
+
+
+def _silero_text(figures: dict[str, Any]) -> str:
+    return (
+        f"Silero VAD with {figures['lanes']} lanes, by the driver through the virtual board: a Verilated board top "
+        f"behind a pseudo-terminal, {figures['clocks_per_bit']} clock cycles per bit (`lstmith bench link`). "
+        "Every h, c and list is compared with the golden model:"
+    )
+
+
+def _throughput_text(figures: dict[str, Any]) -> str:
+    return (
+        f"Streamed h of Silero VAD with {figures['lanes']} lanes at 3 Mbaud, by the board's own clock of "
+        f"{TIMED_CLOCKS} cycles per bit; the host takes no time, but reacts late. A step's payload is "
+        f"{figures['payload_bytes']} bytes in the fuller direction (`lstmith bench link --part throughput`):"
+    )
+
+
+def _faults_text(figures: dict[str, Any]) -> str:
+    return (
+        f"{sum(found['sessions'] for found in figures.values())} sessions through the virtual board whose host was "
+        "killed, whose port was closed, or whose board was reset in the middle of a random write, each followed by an "
+        "undisturbed one; all results up to the fault are compared (`lstmith bench link --part faults`):"
+    )
+
+
+def _noise_text(figures: dict[str, Any]) -> str:
     fewest = min(1e6 * board.clock_mhz / board.baud for board in BOARDS)
     return (
-        f"Silero VAD with {silero['lanes']} lanes, by the driver through the virtual board: a Verilated board top "
-        f"behind a pseudo-terminal, {silero['clocks_per_bit']} clock cycles per bit (`lstmith bench link`). Every h, c "
-        f"and list is compared with the golden model:\n\n{tables['silero']}\n"
-        f"Streamed h at 3 Mbaud, by the board's own clock of {TIMED_CLOCKS} cycles per bit; the host takes no time, "
-        f"but reacts late. A step's payload is {result['throughput']['payload_bytes']} bytes in the fuller direction:"
-        f"\n\n{tables['throughput']}\n"
-        "Sessions through the virtual board whose host was killed, whose port was closed, or whose board was reset in "
-        "the middle of a random write, each followed by an undisturbed one; all results up to the fault are compared:"
-        f"\n\n{tables['faults']}\n"
-        f"Frames of {len(noise['by_kind'])} kinds, right, repeated, reordered, damaged, overlong and ill-formed, to "
+        f"Frames of {len(figures['by_kind'])} kinds, right, repeated, reordered, damaged, overlong and ill-formed, to "
         "the link in Verilator; what it sends and what it tells the engine is compared with a model, and a right frame "
-        f"after each has to be answered:\n\n{tables['noise']}\n"
-        f"The host's baud may be {noise['slow']:.1f} % too low or {noise['fast']:.1f} % too high, at "
-        f"{noise['cycles_per_bit']:g} cycles per bit; boards have {fewest:g} or more.\n"
+        "after each has to be answered (`lstmith bench link --part noise`). The host's baud may be "
+        f"{figures['slow']:.1f} % too low or {figures['fast']:.1f} % too high, at {figures['cycles_per_bit']:g} cycles "
+        f"per bit; boards have {fewest:g} or more:"
     )
