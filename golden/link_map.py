@@ -46,6 +46,7 @@ class Status(enum.IntEnum):
     BAD_COMMAND = 3  #: unknown; nothing was done
     STALLED = 4  #: no progress for too long: the engine was reset, the session is over
     NO_SESSION = 5  #: no HELLO since reset or since a stall; nothing was done
+    UNFINISHED = 6  #: READ or WRITE while values are due that MORE announced; nothing was done
 
 
 class StreamFlag(enum.IntFlag):

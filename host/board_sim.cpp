@@ -1,8 +1,9 @@
 // The virtual board: a Verilated board top whose UART pins are a pseudo-terminal.
 //
 // usage: board_sim CLOCKS_PER_BIT
-// Prints the name of the terminal, then simulates until SIGINT or SIGTERM; prints the cycles so far at SIGUSR1. Bytes from the terminal go bit by bit to
-// the pin rx, what comes bit by bit out of the pin tx goes to the terminal. While nothing happens on either pin and
+// Prints the name of the terminal, then simulates until SIGINT or SIGTERM; prints the cycles so far at SIGUSR1, resets the
+// board at SIGUSR2. Bytes from the terminal go bit by bit to the pin rx, what comes bit by bit out of the pin tx goes to
+// the terminal. While nothing happens on either pin and
 // the board is not busy, simulated time stands still and the program sleeps.
 #include <fcntl.h>
 #include <poll.h>
@@ -21,10 +22,11 @@
 
 namespace {
 
-volatile sig_atomic_t ended = 0, asked = 0;
+volatile sig_atomic_t ended = 0, asked = 0, resets = 0;
 
 void end(int) { ended = 1; }
 void ask(int) { asked = 1; }
+void reset(int) { resets = 1; }
 
 constexpr int kResetCycles = 16;
 // Frame bits of a byte: start, 8 data, stop.
@@ -84,9 +86,7 @@ class Board {
 public:
     Board(Terminal& terminal, int64_t clocks) : terminal_(terminal), clocks_(clocks) {
         board_.rx = 1;
-        board_.rst = 1;
-        for (int i = 0; i < kResetCycles; ++i) tick();
-        board_.rst = 0;
+        reset();
     }
 
     ~Board() { board_.final(); }
@@ -97,6 +97,10 @@ public:
                 asked = 0;
                 std::printf("%lld\n", static_cast<long long>(cycles_));
                 std::fflush(stdout);
+            }
+            if (resets) {
+                resets = 0;
+                reset();
             }
             const bool asleep = bytes_.empty() && quiet_ > kQuietBits * clocks_ && !board_.busy;
             terminal_.take(bytes_, asleep ? kSleepMs : 0);
@@ -109,6 +113,13 @@ public:
     }
 
 private:
+    // What is on the wire meanwhile is lost or damaged.
+    void reset() {
+        board_.rst = 1;
+        for (int i = 0; i < kResetCycles; ++i) tick();
+        board_.rst = 0;
+    }
+
     void tick() {
         board_.clk = 0;
         board_.eval();
@@ -170,6 +181,8 @@ int main(int argc, char** argv) {
     sigaction(SIGTERM, &action, nullptr);
     action.sa_handler = ask;
     sigaction(SIGUSR1, &action, nullptr);
+    action.sa_handler = reset;
+    sigaction(SIGUSR2, &action, nullptr);
     // Whoever started this may be killed without a chance to end it.
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     Terminal terminal;

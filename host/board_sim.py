@@ -102,6 +102,11 @@ class VirtualBoard:
         self._process.send_signal(signal.SIGUSR1)
         return int(self._process.stdout.readline())
 
+    def reset(self) -> None:
+        """Press the board's reset; memories keep what they hold."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR2)
+
     def wait(self) -> None:
         """Until the board ends, which it does not by itself."""
         assert self._process is not None

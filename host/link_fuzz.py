@@ -21,6 +21,7 @@ from lstmith.golden.link_map import (
     READ_HEAD,
     STREAM_HEAD,
     WRITE_HEAD,
+    WRITE_WORDS,
     Command,
     Feature,
     Mode,
@@ -35,8 +36,11 @@ from .link.model import DeviceModel
 from .serial_bench import SerialBench
 
 CYCLES_PER_BIT = 4
-#: A truncated frame may have lacked but the zero, so that the next right one comes too late.
-_ANSWERED = (Status.OK, Status.REJECTED)
+#: Percent between the deviations of the baud that are tried, and the last one; frames to answer at each.
+BAUD_STEP, BAUD_MOST, BAUD_FRAMES = 0.5, 10.0, 20
+#: A truncated frame may have lacked but the zero, so that the next right one comes too late; another
+#: may have announced values.
+_ANSWERED = (Status.OK, Status.REJECTED, Status.UNFINISHED)
 #: Kinds of the probe's reports.
 _WRITE, _INPUT, _RESET = range(3)
 
@@ -179,7 +183,7 @@ class Fuzzer:
         elif command == Command.WRITE:
             body = struct.pack(WRITE_HEAD, low, high) + rng.bytes(4 * int(rng.integers(1, 8)))
         elif command == Command.STREAM:
-            flags = int(rng.choice([0, 1, 2, 4, 5])) | int(rng.integers(8)) << 5
+            flags = int(rng.choice([0, 1, 2, 4, 5])) | int(rng.random() < 0.2) << 4 | int(rng.integers(8)) << 5
             values = b"" if flags & StreamFlag.MARK else rng.bytes(2 * int(rng.integers(0, 12)))
             body = struct.pack(STREAM_HEAD, flags, 0, int(rng.integers(0, 9))) + values
         else:
@@ -230,6 +234,45 @@ def _without_marks(told: tuple[tuple[int, int, int], ...]) -> tuple[tuple[int, i
 def build_probe(folder: Path) -> SerialBench:
     """The link alone, compiled."""
     return SerialBench(probe_verilog(IDENTITY), NAME, folder, CYCLES_PER_BIT, probe=True)
+
+
+def baud_tolerated(bench: SerialBench) -> dict[str, float]:
+    """How far the host's baud may be off.
+
+    Parameters
+    ----------
+    bench : SerialBench
+        Of :func:`build_probe`.
+
+    Returns
+    -------
+    dict of str to float
+        ``slow`` and ``fast``: largest deviation in percent up to which every frame was answered, in steps of
+        ``BAUD_STEP``; ``cycles_per_bit``.
+    """
+    tolerated: dict[str, float] = {"cycles_per_bit": CYCLES_PER_BIT}
+    try:
+        for name, sign in (("slow", 1), ("fast", -1)):
+            percent = 0.0
+            while percent < BAUD_MOST and _answers_all(bench, 1 + sign * (percent + BAUD_STEP) / 100):
+                percent += BAUD_STEP
+            tolerated[name] = percent
+    finally:
+        bench.set_bit(CYCLES_PER_BIT)
+    return tolerated
+
+
+def _answers_all(bench: SerialBench, bit: float) -> bool:
+    """Whether long frames are all answered if bits have another length than they should."""
+    bench.set_bit(CYCLES_PER_BIT * bit)
+    frames = [Frame(0, Command.HELLO)]
+    for sequence in range(1, BAUD_FRAMES):
+        words = bytes((sequence + place) % 256 for place in range(4 * WRITE_WORDS))
+        frames.append(Frame(sequence, Command.WRITE, struct.pack(WRITE_HEAD, 0, 0) + words))
+    return all(
+        [answer.body[0] for answer in Receiver().feed(bench.exchange(b"\0" + frame.encode()).sent)] == [Status.OK]
+        for frame in frames
+    )
 
 
 def fuzz(

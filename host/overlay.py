@@ -38,8 +38,8 @@ Float32 = npt.NDArray[np.float32]
 
 #: What boards are built with; a port is asked at each until something answers.
 BAUDS = tuple(sorted({board.baud for board in BOARDS}, reverse=True))
-#: Steps on their way at most: values that wait for a request to be full, two requests, two answers, two steps computed.
-AHEAD = 12
+#: Steps on their way at most: more than any device's ring has room for.
+AHEAD = 1 << 16
 
 
 @dataclass(frozen=True)

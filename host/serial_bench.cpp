@@ -8,11 +8,14 @@
 //   3  bits that are sent last as many thousandths of a cycle as the argument says
 //   4  block the probe's engine, or release it
 //   5  as 0, but the last byte has a low stop bit
+//   6  have the bytes sent once so many cycles have passed as the argument says; does not wait
+//   7  run until a zero byte is received, at most as many cycles as the argument says
 // Answers: u32 count, the bytes that were received, u32 count, u32 triples of what the probe's engine was told
-// (0 write, 1 input, 2 reset), u32 whether the module came to rest.
+// (0 write, 1 input, 2 reset), u32 whether the module came to rest, u64 cycles so far.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <vector>
 
 #include "Vdut.h"
@@ -25,10 +28,12 @@ constexpr int64_t kQuiet = 64;
 // Cycles between two ticks of the watchdog, where the module leaves them to us.
 constexpr int64_t kTick = 4096;
 constexpr int kBits = 10;
+// In thousandths of a cycle.
+constexpr int64_t kCycle = 1000, kHalf = kCycle / 2;
 
 class Bench {
 public:
-    explicit Bench(int64_t cycles_per_bit) : receive_(cycles_per_bit), send_(1000 * cycles_per_bit) {
+    explicit Bench(int64_t cycles_per_bit) : receive_(cycles_per_bit), send_(kCycle * cycles_per_bit) {
         dut_.rx = 1;
         reset(4);
     }
@@ -42,20 +47,22 @@ public:
         bit_ = -1;
     }
 
-    void send(const std::vector<uint8_t>& bytes, bool broken) {
-        int64_t due = 0, passed = 0;
+    void queue(const std::vector<uint8_t>& bytes, bool broken, int64_t delay) {
         for (size_t i = 0; i < bytes.size(); ++i) {
             const bool stop = !(broken && i + 1 == bytes.size());
-            const int frame = bytes[i] << 1 | stop << 9;
-            for (int bit = 0; bit < kBits; ++bit) {
-                dut_.rx = frame >> bit & 1;
-                for (due += send_; passed + 500 < due; passed += 1000) tick();
-            }
+            waiting_.push_back({cycle_ + delay, bytes[i] << 1 | stop << 9});
         }
+    }
+
+    void send(const std::vector<uint8_t>& bytes, bool broken) {
+        queue(bytes, broken, 0);
+        while (!waiting_.empty() || left_ > kHalf || place_ + 1 < kBits) tick();
         dut_.rx = 1;
-        if (broken) {
-            for (int64_t i = 0; i < 2 * receive_; ++i) tick();
-        }
+        if (broken) run(2 * receive_);
+    }
+
+    void listen(int64_t cycles) {
+        for (; cycles > 0 && (received.empty() || received.back()); --cycles) tick();
     }
 
     void run(int64_t cycles) {
@@ -73,6 +80,8 @@ public:
 
     void period(int64_t thousandths) { send_ = thousandths; }
 
+    uint64_t cycles() const { return cycle_; }
+
     void block(bool on) {
 #ifdef PROBE
         dut_.block = on;
@@ -88,6 +97,7 @@ private:
         dut_.tick = cycle_ % kTick == 0;
 #endif
         dut_.clk = 0;
+        talk();
         dut_.eval();
 #ifdef PROBE
         if (!dut_.rst) {
@@ -96,13 +106,32 @@ private:
             if (dut_.reset) told.insert(told.end(), {2, 0, 0});
         }
 #endif
-        listen();
+        hear();
         dut_.clk = 1;
         dut_.eval();
         ++cycle_;
     }
 
-    void listen() {
+    // The host's side of rx: bits need not be a whole number of cycles long.
+    void talk() {
+        if (left_ <= kHalf) {
+            if (place_ + 1 == kBits) {
+                if (waiting_.empty() || waiting_.front().due > cycle_) {
+                    left_ = 0;
+                    return;
+                }
+                frame_ = waiting_.front().frame;
+                waiting_.pop_front();
+                place_ = -1;
+            }
+            dut_.rx = frame_ >> ++place_ & 1;
+            left_ += send_;
+        }
+        left_ -= kCycle;
+    }
+
+    // The host's side of tx.
+    void hear() {
         if (bit_ < 0) {
             if (!dut_.tx) bit_ = 0, since_ = 0, byte_ = 0;
         } else if (++since_ % receive_ == receive_ / 2 && since_ / receive_ > bit_) {
@@ -116,9 +145,16 @@ private:
         }
     }
 
+    struct Waiting {
+        int64_t due;
+        int frame;
+    };
+
     Vdut dut_;
-    int64_t receive_, send_, cycle_ = 0, since_ = 0;
-    int bit_ = -1;
+    std::deque<Waiting> waiting_;
+    // Of the bit that is sent: thousandths of a cycle that are left, its frame, and its place there.
+    int64_t receive_, send_, cycle_ = 0, since_ = 0, left_ = 0;
+    int bit_ = -1, frame_ = 0, place_ = kBits - 1;
     uint8_t byte_ = 0;
 };
 
@@ -151,6 +187,8 @@ int main(int argc, char** argv) {
             case 2: bench.reset(head[1]); break;
             case 3: bench.period(head[1]); break;
             case 4: bench.block(head[1]); break;
+            case 6: bench.queue(bytes, false, head[1]); break;
+            case 7: bench.listen(head[1]); break;
             default: return 1;
         }
         const uint32_t received = bench.received.size(), told = bench.told.size() / 3;
@@ -159,6 +197,8 @@ int main(int argc, char** argv) {
         put(&told, sizeof told);
         put(bench.told.data(), 12 * told);
         put(&rests, sizeof rests);
+        const uint64_t cycles = bench.cycles();
+        put(&cycles, sizeof cycles);
         std::fflush(stdout);
         bench.received.clear();
         bench.told.clear();

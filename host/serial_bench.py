@@ -13,7 +13,7 @@ from .compiled import compile_program
 from .simulate import SimulationError
 
 HARNESS = Path(__file__).with_name("serial_bench.cpp")
-_SEND, _SEND_RUN, _RESET, _PERIOD, _BLOCK, _SEND_BROKEN = range(6)
+_SEND, _SEND_RUN, _RESET, _PERIOD, _BLOCK, _SEND_BROKEN, _QUEUE, _LISTEN = range(8)
 #: Cycles after which a module that has not come to rest hangs.
 HUNG = 2_000_000
 
@@ -30,11 +30,14 @@ class Reaction:
         To a probe's engine: 0 write of (address, data), 1 input of (value, flags), 2 reset.
     rests : bool
         It came to rest.
+    cycles : int
+        Since power-on.
     """
 
     sent: bytes
     told: tuple[tuple[int, int, int], ...]
     rests: bool
+    cycles: int
 
 
 class SerialBench:
@@ -79,6 +82,14 @@ class SerialBench:
         """Send bytes, let some cycles pass and wait for nothing."""
         return self._ask(_SEND_RUN, cycles, content)
 
+    def queue(self, content: bytes, delay: int = 0) -> None:
+        """Have bytes sent after some cycles, behind those that wait already; no time passes."""
+        self._ask(_QUEUE, delay, content)
+
+    def listen(self, cycles: int) -> Reaction:
+        """Let time pass until a frame has ended, but for no more than some cycles."""
+        return self._ask(_LISTEN, cycles)
+
     def reset(self, cycles: int = 1) -> None:
         """Hold the reset."""
         self._ask(_RESET, cycles)
@@ -118,10 +129,10 @@ class SerialBench:
         told = self._number()
         words = struct.unpack(f"<{3 * told}I", self._take(12 * told))
         triples = tuple((words[i], words[i + 1], words[i + 2]) for i in range(0, len(words), 3))
-        return Reaction(sent, triples, bool(self._number()))
+        return Reaction(sent, triples, bool(self._number()), self._number(8))
 
-    def _number(self) -> int:
-        return int.from_bytes(self._take(4), "little")
+    def _number(self, size: int = 4) -> int:
+        return int.from_bytes(self._take(size), "little")
 
     def _take(self, count: int) -> bytes:
         assert self._process.stdout is not None

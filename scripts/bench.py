@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lstmith.compiler.files import read_json
 from lstmith.golden.errors import UserError
 
 from .blocks import Table, markdown, replace_block
@@ -39,10 +40,12 @@ def command(
     network: Annotated[
         list[str] | None, typer.Option(help="Measure only this network again (adaptive); may be repeated.")
     ] = None,
-    effort: Annotated[float, typer.Option(help="Factor on the policies tried (adaptive).", min=0.01)] = 1.0,
     part: Annotated[
-        list[str] | None, typer.Option(help="Measure only this part again (perf); may be repeated.")
+        list[str] | None, typer.Option(help="Measure only this part again (perf, link); may be repeated.")
     ] = None,
+    effort: Annotated[
+        float, typer.Option(help="Factor on the policies tried (adaptive), on frames and sessions (link).", min=0.001)
+    ] = 1.0,
     quick: Annotated[
         bool, typer.Option("--quick", help="Without large engines (perf), or the small network alone (boards).")
     ] = False,
@@ -60,7 +63,7 @@ def command(
     given = {
         "--check": (check, (Name.PERF,)),
         "--quick": (quick, (Name.PERF, Name.BOARDS)),
-        "--part": (bool(part), (Name.PERF,)),
+        "--part": (bool(part), (Name.PERF, Name.LINK)),
         "--board": (bool(board), (Name.BOARDS,)),
     }
     for option, (value, benches) in given.items():
@@ -82,7 +85,7 @@ def command(
     elif name is Name.PERF:
         result, tables, text, short = _perf(part, quick=quick)
     elif name is Name.LINK:
-        result, tables, text = _link()
+        result, tables, text = _link(part, effort, path)
     elif name is Name.BOARDS:
         result, tables, blocks = _boards(seed, path, board or [], quick=quick)
     else:
@@ -188,13 +191,14 @@ def _energy() -> tuple[dict[str, Any], dict[str, Table], str]:
     return result, {"energy estimate and value changes": totals, "by part": parts}, text
 
 
-def _link() -> tuple[dict[str, Any], dict[str, Table], str]:
-    from .link_bench import link_rows, link_text, run_link
+def _link(parts: list[str] | None, effort: float, path: Path) -> tuple[dict[str, Any], dict[str, Table], str]:
+    """The parts that are not measured again are those of an earlier run."""
+    from .link_bench import PARTS, link_tables, link_text, run_link
 
+    earlier = read_json(path, "measure all parts") if parts and path.exists() else {}
     with steps() as report:
-        result = run_link(report)
-    rows = link_rows(result)
-    return result, {"through the virtual board": rows}, f"{link_text(result)}\n\n{markdown(*rows)}"
+        result = earlier | run_link(report, parts or list(PARTS), effort)
+    return result, link_tables(result), link_text(result)
 
 
 def _adaptive(

@@ -235,6 +235,7 @@ class LinkBackend:
     def counters(self) -> dict[str, int]:
         """The device's counters, since the design was loaded, modulo 2^32."""
         self._need_states("read counters")
+        self._mend()
         first = min(COUNTERS.values())
         words = self.device.read(address(Region.CONTROL, first), max(COUNTERS.values()) - first + 1)
         return {name: words[register - first] for name, register in COUNTERS.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections import deque
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -29,6 +28,7 @@ from lstmith.golden.link_map import (
 )
 from lstmith.host.jobs import Write
 
+from .asks import Ask, Asks
 from .errors import LostError
 from .results import Ring
 from .session import Session
@@ -58,8 +58,7 @@ class Device:
         self._begin()
 
     def _begin(self) -> None:
-        self._ring = Ring()
-        self._asked: deque[tuple[int, int]] = deque()  # from and to, of requests on their way
+        self._ring, self._asks = Ring(), Asks(self.identity.ring_words)
         self._quiet = Patience(RESULT_SECONDS)
 
     @property
@@ -159,33 +158,44 @@ class Device:
     def send(self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, mask: int = 0, *, sure: int = 0) -> None:
         """One request with up to ``STREAM_VALUES`` values, of any steps, or with a mark; see :meth:`send_step`."""
         self._session.make_room()
-        place = self._ask(sure)
+        ask = self._asks.with_input(self._ring.taken, sure)
         first = flags | (StreamFlag.MARK if values is None else StreamFlag(0))
-        head = struct.pack(STREAM_HEAD, first | mask << MASK_SHIFT, Ring.wire(self._ring.taken), Ring.wire(place))
+        places = Ring.wire(self._ring.taken), Ring.wire(ask.place)
+        head = struct.pack(STREAM_HEAD, first | mask << MASK_SHIFT, *places)
         stream = b"" if values is None else np.asarray(values, dtype="<i2").tobytes()
-        self._session.submit(Command.STREAM, head + stream, lambda body: self._accept(place, body))
+        self._session.submit(Command.STREAM, head + stream, lambda body: self._accept(ask, body))
 
-    def fetch(self, sure: int) -> None:
-        """Ask for results; they are in :attr:`ring` when the answer has come."""
+    def await_results(self, sure: int, due: int) -> None:
+        """Get on with results: ask for more of them, or wait for an answer; they are in :attr:`ring` then.
+
+        Parameters
+        ----------
+        sure : int
+            Words of the session that the ring surely gets by what was sent.
+        due : int
+            Words that it gets in the end.
+        """
+        if not self._session.pending:
+            self._asks.clear()
+        begin = self._asks.end(self._ring.taken)
+        if sure - begin >= ANSWER_WORDS:
+            self._fetch()
+        elif self._asks.expects(self._ring.taken):
+            self._session.wait()
+        else:
+            for _ in range(max(1, -(-(due - begin) // ANSWER_WORDS))):
+                self._fetch()
+
+    def _fetch(self) -> None:
         self._session.make_room()
-        place = self._ask(sure)
-        head = struct.pack(FETCH_HEAD, Ring.wire(self._ring.taken), Ring.wire(place))
-        self._session.submit(Command.FETCH, head, lambda body: self._accept(place, body))
+        ask = self._asks.alone(self._ring.taken)
+        head = struct.pack(FETCH_HEAD, Ring.wire(self._ring.taken), Ring.wire(ask.place))
+        self._session.submit(Command.FETCH, head, lambda body: self._accept(ask, body))
 
-    def _ask(self, sure: int) -> int:
-        """From which place on: behind what the requests on their way will surely bring."""
-        place = self._ring.taken
-        for begin, end in self._asked:
-            if begin <= place < end:
-                place = end
-        self._asked.append((place, min(place + ANSWER_WORDS, max(place, sure))))
-        return place
-
-    def _accept(self, place: int, body: bytes) -> None:
-        # Answers come in order, so what was asked before this one is answered or lost.
-        while self._asked and self._asked.popleft()[0] != place:
-            pass
-        if self._ring.accept(place, np.frombuffer(body, dtype="<u2").tolist()):
+    def _accept(self, ask: Ask, body: bytes) -> None:
+        self._asks.answered(ask)
+        words = np.frombuffer(body, dtype="<u2").tolist()
+        if self._ring.accept(ask.place, words):
             self._quiet = Patience(RESULT_SECONDS)
 
     def expect_results(self) -> None:

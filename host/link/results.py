@@ -80,9 +80,9 @@ class RecordReader:
         self.complete = 0
 
     @staticmethod
-    def step_words(network: QuantNetwork) -> int:
-        """Words of a computed step with all units; the first step has an INPUT record besides."""
-        units, layers = sum(layer.units for layer in network.layers), len(network.layers)
+    def step_words(network: QuantNetwork, mask: int = 0) -> int:
+        """Words of a computed step at an active count's index; the first step has an INPUT record besides."""
+        units, layers = sum(layer.active(mask) for layer in network.layers), len(network.layers)
         counts = {Kind.RESULT: units, Kind.EVENT: layers, Kind.OUTCOME: 1}
         return sum(count * RECORDS[kind].words for kind, count in counts.items())
 
@@ -107,6 +107,10 @@ class RecordReader:
                 break
             self._computed += computed
             self.complete += 1
+
+    def skipped(self, step: int) -> bool:
+        """Whether a complete step was skipped."""
+        return bool(self._tables[Kind.OUTCOME][step][1])
 
     def answer(self) -> Answer:
         """Everything that has come, as a simulated core tells it."""

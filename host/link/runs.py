@@ -39,16 +39,27 @@ def run_job(device: Device, network: QuantNetwork, job: Job, progress: Callable[
     """
     device.write_slowly(job.writes)
     device.set_mode(Mode.FULL)
-    reader, words = RecordReader(network), RecordReader.step_words(network)
-    begun = device.ring.taken
+    reader, begun = RecordReader(network), device.ring.taken
+    masks = job.masks or [0] * len(job.x)
+    sizes = [RecordReader.step_words(network, mask) for mask in masks]
+    ends = np.cumsum([begun + RECORDS[Kind.INPUT].words, *sizes])
     # Results of all steps on their way but one must fit the ring: the engine takes one more step's input.
-    room = 1 + (device.identity.ring_words - RECORDS[Kind.INPUT].words) // words
+    room = 1 + (device.identity.ring_words - RECORDS[Kind.INPUT].words) // RecordReader.step_words(network)
+    seen = missing = 0
     device.expect_results()
+
+    def words(steps: int) -> int:
+        """In the ring after some steps, as far as it is known which are skipped."""
+        nonlocal seen, missing
+        while seen < reader.complete:
+            missing += (sizes[seen] - RECORDS[Kind.OUTCOME].words) * reader.skipped(seen)
+            seen += 1
+        return int(ends[max(0, steps)]) - missing
 
     def wait_for(done: int, sent: int) -> None:
         while reader.complete < done:
             device.still_expecting()
-            device.fetch(begun + max(0, sent - IN_ENGINE) * words)
+            device.await_results(words(sent - IN_ENGINE), words(sent))
             reader.read(device.ring)
 
     for t, values in enumerate(job.x):
@@ -60,9 +71,7 @@ def run_job(device: Device, network: QuantNetwork, job: Job, progress: Callable[
         if t + 1 < len(job.x):
             flags |= StreamFlag.MORE
         marked = bool(job.marks and job.marks[t])
-        mask = job.masks[t] if job.masks else 0
-        sure = begun + max(0, t - IN_ENGINE) * words
-        device.send_step(None if marked else values, flags, mask, sure=sure)
+        device.send_step(None if marked else values, flags, masks[t], sure=words(t - IN_ENGINE))
         reader.read(device.ring)
         if progress is not None:
             progress(reader.complete)
@@ -88,12 +97,12 @@ class HiddenStream:
     def __init__(self, device: Device, network: QuantNetwork, idle: IntArray, ahead: int = 1):
         self._device, self._network, self._layer = device, network, network.layers[-1]
         device.set_mode(Mode.COMPACT)
-        self._most = 1 + self._layer.units
-        self._ahead = min(ahead, 1 + device.identity.ring_words // self._most)
-        self._counts: deque[int] = deque()  # of steps whose results have not come: units that are due
+        self._ahead = min(ahead, 1 + device.identity.ring_words // (1 + self._layer.units))
+        self._marks: deque[bool] = deque()  # of steps whose results have not come: whether they are marked
         self._values = np.empty(0, dtype=np.int16)  # of the last steps, that have not been sent
-        self._flags, self._mask = StreamFlag(0), 0
-        self._begun, self._sent = device.ring.taken, 0
+        self._flags, self._mask, self._units = StreamFlag(0), 0, self._layer.units
+        # Values sent, and words that the ring gets besides those that a computed step brings for its input.
+        self._sent, self._besides = 0, device.ring.taken
         self._held = idle
         self._found: deque[IntArray] = deque()
 
@@ -111,27 +120,28 @@ class HiddenStream:
         mask : int
             Index of the active count.
         """
-        self._flags, self._mask = flags, mask
+        self._flags, self._mask, self._units = flags, mask, self._layer.active(mask)
         for values in steps:
             self._send(values)
-            while len(self._counts) >= self._ahead:
+            while len(self._marks) >= self._ahead:
                 self._wait()
             yield from self._take()
-        while self._counts:
+        while self._marks:
             self._wait()
             yield from self._take()
         self._device.settle()
 
     def _send(self, values: npt.NDArray[np.int16] | None) -> None:
         """A step alone is sent at once; of several, values share requests."""
-        if not self._counts:
+        if not self._marks:
             self._device.expect_results()
         if values is None:
             self._flush(0)
-        self._counts.append(self._layer.active(self._mask))
+        self._marks.append(values is None)
         if values is None:
-            self._device.send(None, self._flags, self._mask, sure=self._sure)
+            self._device.send(None, self._flags, self._mask, sure=self._words(IN_ENGINE))
             self._flags = StreamFlag(0)
+            self._besides += 1
         else:
             self._values = np.concatenate([self._values, values])
             self._flush(0 if self._ahead == 1 else STREAM_VALUES)
@@ -140,29 +150,29 @@ class HiddenStream:
     def _flush(self, rest: int) -> None:
         """Send what has gathered, but for less than ``rest`` values."""
         while len(self._values) >= max(1, rest):
-            self._device.send(self._values[:STREAM_VALUES], self._flags, self._mask, sure=self._sure)
-            self._sent += len(self._values[:STREAM_VALUES])
-            self._values, self._flags = self._values[STREAM_VALUES:], StreamFlag(0)
+            part, self._values = self._values[:STREAM_VALUES], self._values[STREAM_VALUES:]
+            self._device.send(part, self._flags, self._mask, sure=self._words(IN_ENGINE))
+            self._sent, self._flags = self._sent + len(part), StreamFlag(0)
 
-    @property
-    def _sure(self) -> int:
-        """Words that the ring will have got when what was sent is executed, unless steps are skipped."""
-        return self._begun + max(0, self._sent // self._network.inputs - IN_ENGINE) * self._most
+    def _words(self, in_engine: int) -> int:
+        """In the ring when all but so many of the steps that were sent are computed, as far as it is known."""
+        return self._besides + max(0, self._sent // self._network.inputs - in_engine) * (1 + self._units)
 
     def _wait(self) -> None:
-        if len(self._values) > (len(self._counts) - 1) * self._network.inputs:
+        if len(self._values) > (len(self._marks) - 1) * self._network.inputs:
             # The device has nothing more to compute.
             self._flush(0)
         self._device.still_expecting()
-        self._device.fetch(self._sure)
+        self._device.await_results(self._words(IN_ENGINE), self._words(0))
         self._read()
 
     def _read(self) -> None:
-        while self._counts and (h := HiddenReader.read(self._device.ring, self._counts[0])) is not None:
-            count = self._counts.popleft()
+        while self._marks and (h := HiddenReader.read(self._device.ring, self._units)) is not None:
+            # A mark brings a word, and other steps all their units.
+            self._besides += len(h) - (0 if self._marks.popleft() else self._units)
             if len(h):
                 idle = np.zeros(self._layer.units, dtype=np.int64) if self._layer.idle_h is None else self._layer.idle_h
-                self._held = np.concatenate([h, idle[count:]])
+                self._held = np.concatenate([h, idle[self._units :]])
             self._found.append(self._held)
 
     def _take(self) -> Iterator[IntArray]:

@@ -164,9 +164,19 @@ class Session:
         while len(self._sent) >= self._window or self._waiting:
             self._advance()
 
+    @property
+    def pending(self) -> bool:
+        """Whether a request is not answered yet."""
+        return bool(self._sent or self._waiting)
+
+    def wait(self) -> None:
+        """Wait until another request is answered, if one is pending."""
+        if self.pending:
+            self._advance()
+
     def settle(self) -> None:
         """Wait until every request is answered."""
-        while self._sent or self._waiting:
+        while self.pending:
             self._advance()
 
     def call(self, command: Command, body: bytes) -> bytes:
@@ -221,6 +231,13 @@ class Session:
             if self._sent:
                 self._repeat()
             return
+        if status == Status.UNFINISHED:
+            self._abandon()
+            raise RefusedError(
+                self.name,
+                "the device waits for the rest of a sequence",
+                "finish the sequence, or load the design again",
+            )
         if status != Status.OK:
             name = Status(status).name if status in list(Status) else str(status)
             command = self._sent[place].command.name

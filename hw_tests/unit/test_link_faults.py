@@ -61,6 +61,32 @@ def test_a_very_bad_line_is_told(work: Work, rng: np.random.Generator) -> None:
         work.do(ModelTransport(device))
 
 
+class InterruptedLine(ModelTransport):
+    """Ctrl-C, once, after some writes from when ``left`` is set."""
+
+    left = 0
+
+    def write(self, content: bytes) -> None:
+        """Bytes to the device."""
+        super().write(content)
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_leaves_a_device_that_works(work: Work) -> None:
+    line = InterruptedLine(DeviceModel(identity(work.design.engine)))
+    with Overlay(line, patience=PATIENCE) as overlay:
+        overlay.load(work.design, work.policies)
+        for left in range(3, 12):
+            line.left = left
+            with pytest.raises(KeyboardInterrupt):
+                overlay.run(work.problem)
+            # The device still waits for the rest of the sequence, in which its bus cannot be read.
+            assert overlay.counters()["skipped"] == 0
+            assert mismatches(overlay.run(work.problem), work.run) == 0
+
+
 @pytest.mark.parametrize("fault", ["reset_after", "cut_after"])
 def test_faults_at_any_moment(fault: str, work: Work, rng: np.random.Generator) -> None:
     device = DeviceModel(identity(work.design.engine))

@@ -198,6 +198,9 @@ class Executor(wiring.Component):
                     m.d.sync += status.eq(Status.BAD_COMMAND)
                 with m.Elif(~fits):
                     m.d.sync += status.eq(Status.BAD_LENGTH)
+                with m.Elif(self.awaiting & command.matches(Command.READ, Command.WRITE)):
+                    # The engine would be waited for, and it for values that cannot come before this is answered.
+                    m.d.sync += status.eq(Status.UNFINISHED)
                 with m.Else():
                     m.d.sync += expected.eq(expected + 1)
                     m.next = "Head"

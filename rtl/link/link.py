@@ -122,7 +122,7 @@ class Link(wiring.Component):
             executor.sequence.eq(receiver.sequence),
             executor.session.eq(self.session),
             executor.tick.eq(self.tick),
-            executor.occupied.eq(self.engine_busy | executor.awaiting),
+            executor.occupied.eq(self.engine_busy),
             answer.abort.eq(hello),
             answer.finish.eq(executor.finish),
             executor.finished.eq(answer.finished),
