@@ -22,10 +22,14 @@ LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
     "ice40": {(8,): 330},
     "gowin": {(8,): 350, (4,): 350, (4, 8): 350, (4, 8, 16): 450, (16,): 450, (8, 16): 450, (4, 16): 450},
 }
+#: Width of a 4-bit weight times the largest operand that meets one.
+PACKED_PRODUCT_BITS = 15
 #: Families for which there are lanes without DSP blocks.
 DIGIT_FAMILIES = ("ecp5",)
 #: The same of everything else: encoders, lists, pre memory, cell unit, controller, self-test.
 FIXED_LUTS = {"ecp5": 4000, "ice40": 4500, "gowin": 4700}
+#: Flip-flops of the same with all options, and of what a lane without DSP blocks has beside its numbers.
+FIXED_FFS, DIGIT_CONTROL_FFS = 8000, 24
 #: What options add to that: both lists with their queue, the monitor, skip rules, active counts. Measured on ECP5.
 OPTION_LUTS = {"mixed": 1000, "monitor": 450, "skip": 170, "masks": 200}
 #: Shapes of a block memory, width and depth, where words need not be of 16 bits; and the blocks of the host link, where
@@ -100,6 +104,18 @@ def digit_lane_luts(config: EngineConfig) -> int:
     if highest > 8:
         cells += _paired(operand + 8) + (operand + 16 if 8 in config.precisions else 0)
     return cells
+
+
+def digit_lane_ffs(config: EngineConfig) -> int:
+    """About the flip-flops of a lane without DSP blocks, which are more than its lookup tables."""
+    operand = config.operand_width
+    # Sums, captured sums and the drain chain; word, operand and bricks.
+    bits = 10 * config.acc_width + 16 + max(16, operand) + 4 * (operand + 4) + DIGIT_CONTROL_FFS
+    # Its negative for each precision's signed weights.
+    bits += len(config.precisions) * (operand + 1)
+    if config.precisions[-1] > 8:
+        bits += 2 * (operand + 8) + (4 * PACKED_PRODUCT_BITS if 4 in config.precisions else 0)
+    return bits
 
 
 def _paired(bits: int) -> int:

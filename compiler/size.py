@@ -14,9 +14,11 @@ from lstmith.golden.quantised import QuantNetwork
 
 from .estimate import (
     DIGIT_FAMILIES,
+    FIXED_FFS,
     LANE_DSPS,
     USABLE_LUTS,
     cell_dsps,
+    digit_lane_ffs,
     estimate,
     lane_luts,
     state_brams,
@@ -230,6 +232,9 @@ def _logic_bounds(network: QuantNetwork, board: Board, mac: str, precisions: tup
     }
     if mac == "dsp":
         bounds["DSP blocks"] = (board.dsps - cell_dsps(one)) // LANE_DSPS
+    else:
+        # A logic cell has a flip-flop for each lookup table.
+        bounds["flip-flops"] = (usable - FIXED_FFS) // digit_lane_ffs(one)
     return bounds
 
 

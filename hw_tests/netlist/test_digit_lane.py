@@ -10,7 +10,7 @@ import pytest
 
 from hw_tests.cocotb.mac_cases import random_check
 from hw_tests.cocotb.vectors import run_checks
-from lstmith.compiler.estimate import digit_lane_luts
+from lstmith.compiler.estimate import digit_lane_ffs, digit_lane_luts
 from lstmith.golden.config import EngineConfig
 from lstmith.rtl.array import SystolicArray
 from lstmith.scripts.area_bench import synthesised
@@ -42,3 +42,4 @@ def test_lane_takes_what_is_estimated(config: EngineConfig, tmp_path: Path) -> N
     one, two = (synthesised(SystolicArray(replace(config, lanes=lanes)), tmp_path) for lanes in (1, 2))
     assert two.dsps == 0
     assert two.logic - one.logic == digit_lane_luts(config)
+    assert two.ffs - one.ffs == pytest.approx(digit_lane_ffs(config), rel=0.03)

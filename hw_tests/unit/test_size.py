@@ -42,7 +42,7 @@ def test_silero_at_8_bit(board: str, lanes: int, depth: int, precisions: tuple[i
     assert report.weight_bits == 4 * 128 * 256 * 8
 
 
-@pytest.mark.parametrize(("board", "lanes", "limit"), [("ulx3s-85f", 128, "units"), ("ulx3s-45f", 64, "memory")])
+@pytest.mark.parametrize(("board", "lanes", "limit"), [("ulx3s-85f", 128, "units"), ("ulx3s-45f", 64, "flip-flops")])
 def test_lanes_without_dsp_blocks(board: str, lanes: int, limit: str) -> None:
     config, report = size_engine(_network(128, 128, 8), find_board(board), mac="digit")
     assert (config.mac, config.lanes, config.operand_width) == ("digit", lanes, 11)
