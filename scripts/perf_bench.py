@@ -107,7 +107,7 @@ def run_perf(parts: Sequence[str], cache: Path) -> dict[str, Any]:
             "memory": run_memory,
             "onnxruntime_us": _onnxruntime,
             "peers": lambda: run_peers(folder, cache),
-            "scaling": lambda: run_scaling(folder, cache),
+            "scaling": lambda: run_scaling(folder),
             "clock": lambda: run_clock(cache),
         }
         for part in PARTS:

@@ -1,7 +1,8 @@
-"""Clock of the large engines alone, placed and routed for the large board."""
+"""Clock of engines alone, placed and routed for the large board."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from lstmith.boards.catalogue import DEFAULT, find_board
 from lstmith.golden.config import EngineConfig
 
 from .console import steps
-from .placement import place, ring_source
+from .perf_scaling import POINTS, scaling_config
+from .placement import SEEDS, place, ring_source
 
 #: What nextpnr is asked for: more than can be had, so that it goes on trying.
 WANTED_MHZ = 130
@@ -21,9 +23,14 @@ _COMMON: dict[str, Any] = {
     "monitor": True,
     "skip": True,
 }
-ENGINES = {
-    "64 lanes {4,8,16}, 40-bit sums": EngineConfig(precisions=(4, 8, 16), acc_width=40, operand_width=17, **_COMMON),
-    "64 lanes {4,8}": EngineConfig(precisions=(4, 8), **_COMMON),
+#: With the seeds of their placement; after the large engines those of the scaling study, each with one seed.
+ENGINES: dict[str, tuple[EngineConfig, Sequence[int]]] = {
+    "64 lanes {4,8,16}, 40-bit sums": (
+        EngineConfig(precisions=(4, 8, 16), acc_width=40, operand_width=17, **_COMMON),
+        SEEDS,
+    ),
+    "64 lanes {4,8}": (EngineConfig(precisions=(4, 8), **_COMMON), SEEDS),
+    **{f"{lanes} lanes {{4,8}}, H = {units}": (scaling_config(units, lanes), SEEDS[:1]) for units, lanes in POINTS},
 }
 
 
@@ -37,6 +44,6 @@ def run_clock(cache: Path) -> dict[str, Any]:
     """
     with steps() as report:
         return {
-            title: place(title, ring_source(config), find_board(DEFAULT), WANTED_MHZ, cache, report)
-            for title, config in ENGINES.items()
+            title: place(title, ring_source(config), find_board(DEFAULT), WANTED_MHZ, cache, report, seeds)
+            for title, (config, seeds) in ENGINES.items()
         }

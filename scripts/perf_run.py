@@ -11,7 +11,6 @@ from lstmith.golden.errors import UserError
 from .perf_bench import LONG, PARTS, run_perf
 from .perf_clock import ENGINES
 from .perf_history import HISTORY, load_history, record, regressions
-from .perf_tables import SILERO_ENGINE
 from .scaling_figure import scaling_figure
 
 #: Netlists and clocks, so that a long run that was stopped goes on where it was.
@@ -44,8 +43,11 @@ def measure(parts: Sequence[str]) -> dict[str, Any]:
     load_history()  # A damaged file is refused before the work.
     latest = record(run_perf(parts, CACHE))
     if "scaling" in latest:
-        large = latest.get("clock", {}).get(SILERO_ENGINE)
-        clocks = {ENGINES[SILERO_ENGINE].lanes: large["median_mhz"]} if large else {}
+        clocks = {
+            ENGINES[title][0].lanes: found["median_mhz"]
+            for title, found in latest.get("clock", {}).items()
+            if title in ENGINES and 16 not in ENGINES[title][0].precisions
+        }
         scaling_figure(latest["scaling"], clocks).savefig(PICTURE, dpi=110)
     return latest
 

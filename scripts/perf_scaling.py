@@ -14,15 +14,12 @@ from lstmith.rtl.top import Top
 from .area_bench import synthesised
 from .blank import blank_network, dense_account
 from .console import steps
-from .placement import place, ring_source
 
 SIZES = (8, 16, 32, 64, 128, 256, 512, 1024)
 LANES = (1, 2, 4, 8, 16, 32, 64, 128)
 STEPS = 8
-#: Where the estimate is held against synthesis, and placed and routed too, with one seed: units and lanes.
+#: Where the estimate is held against synthesis: units and lanes.
 POINTS = ((16, 2), (64, 8), (128, 16))
-SEED = 1
-WANTED_MHZ = 130
 #: Words of a block memory.
 _BLOCK = 1024
 
@@ -44,25 +41,22 @@ def scaling_config(units: int, lanes: int) -> EngineConfig:
     )
 
 
-def run_scaling(folder: Path, cache: Path) -> dict[str, Any]:
-    """The grid by cycle model and estimate, and points by yosys and nextpnr, as JSON values.
+def run_scaling(folder: Path) -> dict[str, Any]:
+    """The grid by cycle model and estimate, and points by yosys, as JSON values.
 
     Parameters
     ----------
     folder : Path
         For the tools' files.
-    cache : Path
-        See :func:`lstmith.scripts.placement.place`.
     """
     board = find_board(DEFAULT)
     grid = [grid_point(units, lanes, board) for units in SIZES for lanes in LANES if lanes <= units]
     points = []
     with steps() as report:
         for units, lanes in POINTS:
-            config, title = scaling_config(units, lanes), f"{units} units on {lanes} lanes"
-            report(f"synthesising {title}")
+            config = scaling_config(units, lanes)
+            report(f"synthesising {units} units on {lanes} lanes")
             area, cost = synthesised(Top(config), folder), estimate(config, board)
-            placed = place(title, ring_source(config), board, WANTED_MHZ, cache, report, (SEED,))
             points.append(
                 {
                     "units": units,
@@ -73,7 +67,6 @@ def run_scaling(folder: Path, cache: Path) -> dict[str, Any]:
                     "dsps_estimated": cost.dsps,
                     "brams": area.brams,
                     "brams_estimated": cost.brams,
-                    "mhz": placed["median_mhz"],
                 }
             )
     return {"grid": grid, "points": points}

@@ -184,13 +184,12 @@ def _grid_cell(point: dict[str, Any] | None) -> str:
 
 def point_table(result: dict[str, Any]) -> Table:
     """The estimate beside synthesis, and the clock."""
-    columns = ["H = I", "lanes", "logic", "estimate", "multipliers", "estimate", "block RAM", "estimate", "MHz"]
+    columns = ["H = I", "lanes", "logic", "estimate", "multipliers", "estimate", "block RAM", "estimate"]
     rows: list[list[object]] = [
         [
             point["units"],
             point["lanes"],
             *(point[f"{name}{which}"] for name in ("logic", "dsps", "brams") for which in ("", "_estimated")),
-            f"{point['mhz']:.1f}",
         ]
         for point in result["scaling"]["points"]
     ]
@@ -243,7 +242,7 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "Weight memory of the workloads, networks of one shape once; words are 16 bits, and wasted where the last fold "
         "has more lanes than units:",
     ),
-    ("clock", "clock", clock_table, "Engines with all options on ULX3S 85F, every port used, nextpnr:"),
+    ("clock", "clock", clock_table, "Engines alone on ULX3S 85F, every port used, nextpnr:"),
     (
         "onnxruntime_us",
         "onnxruntime",
@@ -262,7 +261,7 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "scaling",
         "estimate",
         point_table,
-        "The compiler's estimate beside yosys, and the clock by nextpnr with one seed:",
+        "The compiler's estimate beside yosys:",
     ),
 )
 

@@ -27,7 +27,7 @@ def scaling_figure(study: dict[str, Any], clocks: dict[int, float]) -> Figure:
     study : dict
         Of :func:`lstmith.scripts.perf_scaling.run_scaling`.
     clocks : dict of int to float
-        MHz of further engines by their lanes.
+        MHz by lanes, where it was measured.
     """
     figure = Figure(figsize=(13, 7.6), layout="constrained")
     panels = figure.subplots(2, 3)
@@ -40,7 +40,7 @@ def scaling_figure(study: dict[str, Any], clocks: dict[int, float]) -> Figure:
     for axes, (key, factor, label) in zip(panels[0], _BY_UNITS, strict=True):
         _over_units(axes, grid, key, factor)
         axes.set_ylabel(label)
-        axes.set_xlabel("units = inputs; hollow: beyond the board")
+        axes.set_xlabel("units = inputs; hollow: beyond ULX3S 85F")
     for axes in (panels[0, 0], panels[0, 2]):
         axes.set_yscale("log")
     panels[0, 1].set_ylim(0, 103)
@@ -48,7 +48,9 @@ def scaling_figure(study: dict[str, Any], clocks: dict[int, float]) -> Figure:
     for axes, (key, measured, label) in zip(panels[1], _BY_LANES, strict=False):
         _over_lanes(axes, grid, points, key, measured)
         axes.set_ylabel(label)
-    _clock(panels[1, 2], points, clocks)
+    lanes = sorted(clocks)
+    panels[1, 2].plot(lanes, [clocks[count] for count in lanes], color=RTL, lw=1.3, marker="x", ms=7, mew=1.6)
+    panels[1, 2].set_ylabel("MHz by nextpnr")
     for axes in panels[1]:
         axes.set_ylim(bottom=0)
         axes.set_xlabel("lanes")
@@ -74,11 +76,3 @@ def _over_lanes(
     measured = [(point["lanes"], point[measured_key]) for point in points]
     axes.plot(*zip(*measured, strict=True), ls="", marker="x", ms=7, mew=1.6, color=RTL, label="yosys")
     axes.legend(frameon=False, fontsize="small")
-
-
-def _clock(axes: Any, points: list[dict[str, Any]], clocks: dict[int, float]) -> None:
-    """MHz over lanes, where it was measured."""
-    found = {point["lanes"]: point["mhz"] for point in points} | clocks
-    lanes = sorted(found)
-    axes.plot(lanes, [found[count] for count in lanes], color=RTL, lw=1.3, marker="x", ms=7, mew=1.6)
-    axes.set_ylabel("MHz by nextpnr")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lstmith.boards.catalogue import find_board
 from lstmith.compiler.data import Sequences
 from lstmith.golden.errors import UserError
 from lstmith.golden.policy import Mode, Policy
@@ -21,7 +22,9 @@ from lstmith.scripts.compile import compile_design
 from lstmith.scripts.perf_bench import SHAPES, _dense_cycles, _step_time
 from lstmith.scripts.perf_history import load_history, merged, record, regressions
 from lstmith.scripts.perf_memory import memory_figures
+from lstmith.scripts.perf_scaling import grid_point
 from lstmith.scripts.perf_tables import perf_tables, perf_text, short_text, silero_microseconds
+from lstmith.scripts.scaling_figure import scaling_figure
 
 OURS = {
     "cycles_per_step": 430,
@@ -95,6 +98,23 @@ def test_dense_steps_without_numbers_take_what_golden_says(tmp_path: Path, rng: 
     np.testing.assert_array_equal(account.cycles, run.cycles)
     assert run.account is not None
     np.testing.assert_array_equal(account.spent, run.account.spent)
+
+
+def test_scaling_study() -> None:
+    board = find_board("ulx3s-85f")
+    grid = [grid_point(units, lanes, board) for units, lanes in ((8, 1), (8, 8), (1024, 64))]
+    assert [point["fits"] for point in grid] == [True, True, False]
+    assert grid[2]["cycles_per_step"] == 16 * 2 * 2048
+    assert grid[1]["utilisation"] < grid[0]["utilisation"] < grid[2]["utilisation"] == 1
+    names = ("logic", "logic_estimated", "dsps", "dsps_estimated", "brams", "brams_estimated")
+    study = {"grid": grid, "points": [{"units": 8, "lanes": 1, **dict.fromkeys(names, 7)}]}
+    assert "| 1024 |  |  | 65,536 (100.0%) * |" in perf_text({"scaling": study})
+    panels: Any = scaling_figure(study, {64: 100.0, 8: 120.0}).axes
+    cycles, busy, *_, clock = panels
+    one_lane = next(line for line in cycles.lines if line.get_label() == "1")
+    assert one_lane.get_ydata().tolist() == [grid[0]["cycles_per_step"]]
+    assert max(busy.lines[-1].get_ydata()) == 100
+    assert clock.lines[0].get_ydata().tolist() == [120, 100]
 
 
 def test_float_step_takes_time() -> None:
