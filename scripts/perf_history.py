@@ -57,8 +57,10 @@ def record(result: dict[str, Any]) -> dict[str, Any]:
     latest = merged(kept["latest"], result, today)
     entry = {"date": today, "parts": list(result), "cycles": exact_figures(result), "logic": areas(result)}
     entry["clock_mhz"] = {title: found["median_mhz"] for title, found in result.get("clock", {}).items()}
+    # Parts without a figure that could get worse leave nothing to look back at.
+    runs = [*kept["runs"], entry] if entry["cycles"] or entry["logic"] or entry["clock_mhz"] else kept["runs"]
     with whole_file(HISTORY) as draft:
-        draft.write_text(json.dumps({"latest": latest, "runs": [*kept["runs"], entry]}, indent=1) + "\n")
+        draft.write_text(json.dumps({"latest": latest, "runs": runs}, indent=1) + "\n")
     return latest
 
 

@@ -11,6 +11,7 @@ from lstmith.golden.errors import UserError
 from .perf_bench import LONG, PARTS, run_perf
 from .perf_clock import ENGINES
 from .perf_history import HISTORY, load_history, record, regressions
+from .perf_peers import ENGINES as SMALL_ENGINES
 from .scaling_figure import scaling_figure
 
 #: Netlists and clocks, so that a long run that was stopped goes on where it was.
@@ -43,13 +44,19 @@ def measure(parts: Sequence[str]) -> dict[str, Any]:
     load_history()  # A damaged file is refused before the work.
     latest = record(run_perf(parts, CACHE))
     if "scaling" in latest:
-        clocks = {
-            ENGINES[title][0].lanes: found["median_mhz"]
-            for title, found in latest.get("clock", {}).items()
-            if title in ENGINES and 16 not in ENGINES[title][0].precisions
-        }
-        scaling_figure(latest["scaling"], clocks).savefig(PICTURE, dpi=110)
+        scaling_figure(latest["scaling"], _clocks(latest)).savefig(PICTURE, dpi=110)
     return latest
+
+
+def _clocks(latest: dict[str, Any]) -> dict[int, float]:
+    """MHz of engines with 4-bit and 8-bit weights by their lanes, of those that were placed and routed."""
+    placed = {**latest.get("peers", {}).get("rows", {}), **latest.get("clock", {})}
+    engines = {**SMALL_ENGINES, **ENGINES}
+    return {
+        engines[title][0].lanes: found["median_mhz"]
+        for title, found in placed.items()
+        if title in engines and engines[title][0].precisions == (4, 8)
+    }
 
 
 def check(parts: Sequence[str]) -> tuple[dict[str, Any], list[str], str]:

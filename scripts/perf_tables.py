@@ -173,7 +173,7 @@ def scaling_table(result: dict[str, Any]) -> Table:
         [units, *(_grid_cell(found.get((units, count))) for count in lanes)]
         for units in sorted({point["units"] for point in grid})
     ]
-    return ["H = I", *(f"{count} lanes" for count in lanes)], rows
+    return ["H = I", *(f"{count} lane{'s' if count > 1 else ''}" for count in lanes)], rows
 
 
 def _grid_cell(point: dict[str, Any] | None) -> str:
@@ -254,14 +254,14 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "scaling",
         "scaling",
         scaling_table,
-        "Cycles of a dense W8A8 step (and how many of the multipliers work), by units and lanes; * does not fit "
-        " ULX3S 85F by the estimate. ![Cycles, utilisation, memory, logic, multipliers and clock](scaling.png)",
+        "Cycles of a dense W8A8 step (and how many of the multipliers work), by units and lanes; * does not fit ULX3S "
+        "85F by the estimate. ![Cycles, utilisation, memory, logic, multipliers and clock](scaling.png)",
     ),
     (
         "scaling",
         "estimate",
         point_table,
-        "The compiler's estimate beside yosys:",
+        "The compiler's estimate beside yosys, which puts small memories into lookup tables:",
     ),
 )
 

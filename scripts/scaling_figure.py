@@ -51,6 +51,7 @@ def scaling_figure(study: dict[str, Any], clocks: dict[int, float]) -> Figure:
     lanes = sorted(clocks)
     panels[1, 2].plot(lanes, [clocks[count] for count in lanes], color=RTL, lw=1.3, marker="x", ms=7, mew=1.6)
     panels[1, 2].set_ylabel("MHz by nextpnr")
+    panels[1, 2].set_visible(bool(clocks))
     for axes in panels[1]:
         axes.set_ylim(bottom=0)
         axes.set_xlabel("lanes")

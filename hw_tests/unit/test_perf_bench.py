@@ -132,6 +132,7 @@ def test_history_and_check(history: Path) -> None:
     assert load_history() == {"latest": {}, "runs": []}
     record(RESULT)
     record({"lanes": RESULT["lanes"]})
+    record({"onnxruntime_us": RESULT["onnxruntime_us"]})
     kept = load_history()
     assert [run["parts"] for run in kept["runs"]] == [list(RESULT), ["lanes"]]
     assert kept["latest"]["cycles"] == RESULT["cycles"]
