@@ -10,9 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
 from hw_tests.unit.networks import random_calibration, random_network
+from lstmith.boards import top
 from lstmith.boards.board import Board
 from lstmith.boards.build import TimingError, build_bitstream, estimate_seconds, synthesise
 from lstmith.boards.catalogue import BOARDS, find_board
@@ -20,13 +24,14 @@ from lstmith.boards.clock import ecp5_dividers, gowin_dividers, ice40_dividers
 from lstmith.boards.flow import SYNTHESIS, bitstream_name
 from lstmith.boards.identity import build_identity
 from lstmith.boards.toolchain import RESOURCES, ToolError, count_cells
-from lstmith.boards.top import BoardTop, find_platform
+from lstmith.boards.top import LIGHTS, BoardTop, Flash, find_platform
 from lstmith.compiler.design import Design
 from lstmith.compiler.quantise import quantise
 from lstmith.compiler.size import limits_for, size_engine
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.errors import UserError
-from lstmith.golden.image import build_image
+from lstmith.golden.image import Image, build_image
+from lstmith.golden.link_identity import Identity
 from lstmith.golden.memory_map import WEIGHTS
 from lstmith.golden.policy import Policy
 from lstmith.rtl.flash import READ, WAKE, FlashLoader, checksum, flash_content
@@ -144,14 +149,48 @@ def test_synthesis(family: str) -> None:
     assert (result["fmax_mhz"], result["target_mhz"], result["seed"]) == (None, None, None)
 
 
+class _StandIn(wiring.Component):
+    """In place of the linked core: its pins, and next to nothing behind them."""
+
+    def __init__(self, identity: Identity, image: Image, tag: int = 0, flash: Flash | None = None):
+        pins = {"flash_select": Out(1), "flash_clock": Out(1), "flash_copi": Out(1), "flash_cipo": In(1)}
+        self._has_flash = flash is not None
+        super().__init__(
+            {"rx": In(1, init=1), "tx": Out(1), "lights": Out(len(LIGHTS)), **(pins if self._has_flash else {})}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        count = Signal(24)
+        m.d.sync += [count.eq(count + 1), self.tx.eq(self.rx)]
+        m.d.comb += self.lights.eq(count[-len(LIGHTS) :])
+        if self._has_flash:
+            m.d.sync += [self.flash_clock.eq(~self.flash_clock), self.flash_copi.eq(self.flash_cipo)]
+            m.d.comb += self.flash_select.eq(count[0])
+        return m
+
+
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
-def test_every_pin_has_its_place(board: Board, tmp_path: Path) -> None:
+def test_every_board_is_built(board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clock, reset, pins and every tool, around a stand-in: real cores take minutes (`lstmith bench boards`)."""
+    monkeypatch.setattr(top, "LinkedBoard", _StandIn)
+    result = build_bitstream(_design(board.name, 5, 4, 1), board, 1, tmp_path / "out")
+    assert result["fmax_mhz"] >= board.clock_mhz / 0.9
+    assert result["ffs"] >= 11
+    assert Path(result["bitstream"]).name == bitstream_name(board)
+    assert (tmp_path / "out" / bitstream_name(board)).stat().st_size > 50_000
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_every_pin_has_its_place(board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the board's files say of clock, serial port and lights stands in the constraints, once."""
+    monkeypatch.setattr(top, "LinkedBoard", _StandIn)
     design = _design(board.name, 5, 4, 1)
     config = replace(design.engine, family=board.family)
-    top = BoardTop(board, build_identity(board, config), build_image(design.network, config, [Policy()]))
+    identity, image = build_identity(board, config), build_image(design.network, config, [Policy()])
+    assert identity.unpack(identity.pack()) == identity
     platform = find_platform(board)
-    platform.build(top, name="top", do_build=False, emit_src=False).extract(str(tmp_path))
+    platform.build(BoardTop(board, identity, image), name="top", do_build=False, emit_src=False).extract(str(tmp_path))
     text = next(path for path in tmp_path.iterdir() if path.suffix in (".lpf", ".pcf", ".cst")).read_text()
     uart = {line.name: line.ios[0].map_names(platform._conn_pins, line) for line in platform.lookup(*board.uart).ios}
     for pin in (*uart["rx"], *uart["tx"]):
