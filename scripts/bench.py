@@ -195,9 +195,10 @@ def _link(parts: list[str] | None, effort: float, path: Path) -> tuple[dict[str,
     """The parts that are not measured again are those of an earlier run."""
     from .link_bench import PARTS, link_tables, link_text, run_link
 
-    earlier = read_json(path, "measure all parts") if parts and path.exists() else {}
     with steps() as report:
-        result = earlier | run_link(report, parts or list(PARTS), effort)
+        measured = run_link(report, parts or list(PARTS), effort)
+    # Another part may have been measured meanwhile.
+    result = (read_json(path, "measure all parts") if parts and path.exists() else {}) | measured
     return result, link_tables(result), link_text(result)
 
 
