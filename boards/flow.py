@@ -18,12 +18,15 @@ _GOWIN_MEMORIES = (
     "memory_libmap -lib gowin_memories.txt; "
     "techmap -map +/gowin/lutrams_map.v -map +/gowin/brams_map.v"
 )
+#: Hides the names of fields: abc9 of yosys 0.70 takes bit 1 of a signal and the first bit of its element ``signal[1]``
+#: for one net, since both are called so, and connects what drives them.
+_WITHOUT_FIELDS = r"rename -hide w:*\[*"
 #: Yosys commands per family, see :func:`synthesis`.
 SYNTHESIS = {
-    "ecp5": f"{COLLISIONS_UNDEFINED}; synth_ecp5",
-    "ice40": f"{COLLISIONS_UNDEFINED}; synth_ice40 -dsp",
-    "gowin": f"{COLLISIONS_UNDEFINED}; {_GOWIN_MEMORIES}; synth_gowin -family gw1n -run map_ffram:",
-    "nexus": "synth_nexus",
+    "ecp5": f"{_WITHOUT_FIELDS}; {COLLISIONS_UNDEFINED}; synth_ecp5",
+    "ice40": f"{_WITHOUT_FIELDS}; {COLLISIONS_UNDEFINED}; synth_ice40 -dsp",
+    "gowin": f"{_WITHOUT_FIELDS}; {COLLISIONS_UNDEFINED}; {_GOWIN_MEMORIES}; synth_gowin -family gw1n -run map_ffram:",
+    "nexus": f"{_WITHOUT_FIELDS}; synth_nexus",
 }
 #: nextpnr's names of devices and packages of ECP5 and iCE40.
 DEVICES = {

@@ -97,7 +97,7 @@ def choose_engine(
         alone, reason = size_engine(network, board, mac=config.mac)
         limited_by = reason.limited_by if alone.lanes == config.lanes else "cycles, which more lanes would not lower"
         report = replace(report, limited_by=limited_by)
-    return chosen, config, replace(report, candidates=tuple(asdict(candidate) for candidate in candidates))
+    return chosen, config, replace(report, candidates=[asdict(candidate) for candidate in candidates])
 
 
 def _sized(

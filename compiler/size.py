@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from lstmith.boards.board import Board
@@ -60,7 +60,7 @@ class SizingReport:
         Whether the weights at 4, 8, 16 bit, and at several together, fit the board; None without board.
     luts, dsps, brams : int or None
         Estimated use; None without board.
-    candidates : tuple of dict
+    candidates : list of dict
         The engines that were compared (:class:`.choose.Candidate`); none if the kind of multiplier was given.
     """
 
@@ -74,7 +74,7 @@ class SizingReport:
     luts: int | None = None
     dsps: int | None = None
     brams: int | None = None
-    candidates: tuple[dict[str, Any], ...] = ()
+    candidates: list[dict[str, Any]] = field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
         """The report as JSON values."""

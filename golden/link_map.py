@@ -83,7 +83,7 @@ class LinkRegister(enum.IntEnum):
     """Registers of the link's region."""
 
     MODE = 0  #: write: :class:`Mode`; HELLO sets COMPACT
-    TAG = 1  #: read and write: 32 bits that survive HELLO, for whoever loads weights; begins as the bitstream's
+    TAG = 1  #: read and write: 32 bits that HELLO and reset leave, for whoever loads weights; begins as the bitstream's
     FLASH = 2  #: read: :class:`FlashStatus`
 
 

@@ -22,8 +22,10 @@ from lstmith.golden.link_map import (
     WRITE_HEAD,
     Command,
     Feature,
+    LinkRegister,
     Status,
     StreamFlag,
+    link_address,
 )
 from lstmith.golden.link_tag import image_tag
 from lstmith.golden.policy import Mode, Policy
@@ -161,6 +163,20 @@ def test_reset_at_any_moment(probe: SerialBench, rng: np.random.Generator) -> No
         reaction = probe.exchange(Frame(8, Command.WRITE, WRITE).encode())
         assert _statuses(reaction) == [(Command.WRITE, Status.NO_SESSION)]
         assert _statuses(probe.exchange(HELLO)) == [(Command.HELLO, Status.OK)]
+
+
+def test_what_is_known_of_the_memories_survives_as_they_do(probe: SerialBench) -> None:
+    """A reset between two uploads must not make the first one's weights pass for the bitstream's."""
+    low, high = link_address(LinkRegister.TAG) & 0xFFFF, link_address(LinkRegister.TAG) >> 16
+    probe.exchange(HELLO)
+    probe.exchange(Frame(8, Command.WRITE, struct.pack(WRITE_HEAD, low, high) + struct.pack("<I", 0x12345678)).encode())
+    for fault in (probe.reset, lambda: None):
+        fault()
+        probe.exchange(HELLO)
+        reaction = probe.exchange(Frame(8, Command.READ, struct.pack(READ_HEAD, 1, low, high)).encode())
+        (answer,) = Receiver().feed(reaction.sent)
+        assert answer.body[0] == Status.OK
+        assert struct.unpack("<I", answer.body[-4:]) == (0x12345678,)
 
 
 class Recorder(SerialBench):

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Parts of the link alone: serial port, frames in and out, the ring, and what is collected for it."""
 
 from __future__ import annotations

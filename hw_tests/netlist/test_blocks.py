@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from amaranth.hdl import Const, Module, signed
-from amaranth.lib import wiring
+from amaranth.hdl import Const, Module, Signal, signed
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from lstmith.boards.board import FAMILIES
 from lstmith.boards.netlist import cell_models, map_netlist
 from lstmith.rtl.mac.ecp5 import REGISTERS, chosen_sum, gated_sum, multiplier
 
@@ -314,3 +317,27 @@ def test_gated_sum(width: int, tmp_path: Path) -> None:
     netlist, cells = map_netlist(_GatedSum(width), "ecp5", "block", tmp_path)
     assert cells == {"CCU2C": (width + 1) // 2}
     assert _run(_GATED_BENCH, {"W": width}, netlist, tmp_path) == "bad 0 of 60000\n"
+
+
+class _Fields(wiring.Component):
+    """A register of two elements, whose fields have names of their own."""
+
+    def __init__(self) -> None:
+        layout = data.ArrayLayout(data.StructLayout({"count": 1, "low": 1}), 2)
+        super().__init__({"which": In(1), "i": In(2), "kept": Out(layout)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        kept = Signal(self.kept.shape())
+        m.d.sync += kept[self.which].eq(self.i)
+        m.d.comb += self.kept.eq(kept)
+        return m
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_net_is_named_as_a_bit_of_another(family: str, tmp_path: Path) -> None:
+    netlist, _ = map_netlist(_Fields(), family, "block", tmp_path)
+    nets = json.loads(netlist.with_suffix(".json").read_text())["modules"]["block"]["netnames"]
+    assert "kept" in nets
+    # Bits that the netlist splits end so as well; an element has fields.
+    assert [name for name in nets if re.search(r"\[\d+\]\.", name)] == []

@@ -272,7 +272,7 @@ def test_random_dims_reach_every_feature() -> None:
     rng = np.random.default_rng(1)
     assert len(random_dims(rng, 1, 7)) == 2
     drawn = []
-    for _ in range(120):
+    for _ in range(240):
         config, (network, _) = random_engine(rng, most=7)
         drawn.append((network, random_policies(rng, network, config)))
     policies = [policy for _, stack in drawn for policy in stack]

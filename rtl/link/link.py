@@ -159,7 +159,8 @@ class Link(wiring.Component):
         """The link's registers beside the engine's; returns whether records are wanted."""
         bus = executor.bus
         ours = bus.addr[REGION_SHIFT:] == LINK_REGION
-        full, tag = Signal(), Signal(DATA_BITS, init=self._tag)
+        # A reset leaves the memories as they are, and so what is known of them.
+        full, tag = Signal(), Signal(DATA_BITS, init=self._tag, reset_less=True)
         with m.If(ours & bus.w_en):
             with m.Switch(bus.addr[:REGION_SHIFT]):
                 with m.Case(LinkRegister.MODE):
