@@ -32,21 +32,15 @@ _ULX3S_85F = Board(
     loader="ulx3s",
 )
 
-_COLORLIGHT = replace(
+_ULX3S_25F = replace(
     _ULX3S_85F,
-    name="colorlight-5a75b",
-    title="Colorlight 5A-75B",
+    name="ulx3s-25f",
+    title="ULX3S 25F",
     device="LFE5U-25F",
-    package="BG256",
     luts=24_288,
     dsps=28,
     brams=56,
-    platform="amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
-    # Its only light is on the pin that sends.
-    lights=(),
-    loader="colorlight",
-    cable="ft232",
-    wiring="a 3.3 V serial adapter at J19: KEY+ receives, DATA_LED- sends",
+    platform="amaranth_boards.ulx3s:ULX3S_25F_Platform",
 )
 
 BOARDS = (
@@ -61,16 +55,7 @@ BOARDS = (
         brams=108,
         platform="amaranth_boards.ulx3s:ULX3S_45F_Platform",
     ),
-    replace(
-        _ULX3S_85F,
-        name="ulx3s-25f",
-        title="ULX3S 25F",
-        device="LFE5U-25F",
-        luts=24_288,
-        dsps=28,
-        brams=56,
-        platform="amaranth_boards.ulx3s:ULX3S_25F_Platform",
-    ),
+    _ULX3S_25F,
     Board(
         name="icebreaker",
         title="iCEBreaker",
@@ -113,17 +98,26 @@ BOARDS = (
         lights=(("rgb_led", 0, "g"), ("rgb_led", 1, "g"), ("rgb_led", 2, "g"), ("rgb_led", 3, "r")),
         loader="ecpix5",
     ),
-    _COLORLIGHT,
     replace(
-        _COLORLIGHT,
+        _ULX3S_25F,
+        name="colorlight-5a75b",
+        title="Colorlight 5A-75B",
+        package="BG256",
+        platform="amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
+        # Its only light is on the pin that sends.
+        lights=(),
+        loader="colorlight",
+        cable="ft232",
+        wiring="a 3.3 V serial adapter at J19: KEY+ receives, DATA_LED- sends",
+    ),
+    replace(
+        _ULX3S_25F,
         name="icepi-zero",
         title="Icepi Zero",
+        package="BG256",
         oscillator_mhz=50.0,
         platform="amaranth_boards.icepi_zero:IcepiZero1_3Platform",
-        lights=(("led", 0), ("led", 1), ("led", 2), ("led", 3)),
         loader="icepi-zero",
-        cable="",
-        wiring="",
     ),
     Board(
         name="tang-nano-9k",

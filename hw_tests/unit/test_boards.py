@@ -211,7 +211,7 @@ def test_tang_nano(tmp_path: Path) -> None:
     assert result["fmax_mhz"] >= found.clock_mhz / 0.9
     assert (result["dsps"], result["spram"]) == (8, 0)
     assert set(result["tool_versions"]) == {"yosys", "nextpnr-himbaechel-gowin", "apycula"}
-    # Only the blocks whose timing nextpnr knows (boards/gowin_memories.txt).
+    # Only the blocks whose timing nextpnr knows (``flow._USED_MEMORIES``).
     assert {cell for cell in result["cells"] if re.match("S?DP|SP", cell)} <= {"SDPB", "SDPX9B"}
     assert (tmp_path / "out" / "lstmith.fs").stat().st_size > 3_000_000
 
