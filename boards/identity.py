@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lstmith.compiler.design import FORMAT
 from lstmith.golden.config import EngineConfig
+from lstmith.golden.errors import UserError
 from lstmith.golden.link_identity import Identity
 
 from .board import Board
@@ -25,7 +26,17 @@ def source_commit() -> bytes:
 
 
 def build_identity(board: Board, config: EngineConfig) -> Identity:
-    """The identity of a build for a board."""
+    """The identity of a build for a board.
+
+    Raises
+    ------
+    UserError
+        If the engine takes two sequences in turn, which the link does not tell apart.
+    """
+    if config.sequences > 1:
+        raise UserError(
+            "design field sequences", f"is {config.sequences}, the host link carries 1", "compile it with --sequences 1"
+        )
     return Identity(
         window=board.window,
         ring_words=board.ring_words,

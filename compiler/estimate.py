@@ -141,17 +141,18 @@ def state_brams(config: EngineConfig, board: Board) -> int:
     unit_bits = config.c_width + 3 * 16 + (3 * PEEP_BITS if config.peepholes else 0)
     entry_bits = config.operand_width + 16
     # Each way reads its own rows every cycle; a memory is never shared between two uses.
-    depth = 4 * config.masks * config.units // config.ways
+    units = config.units * config.sequences
+    depth = 4 * config.masks * units // config.ways
     if board.family in SHAPES:
         rows = config.ways * (_blocks(board, depth, config.acc_width) + _blocks(board, depth, parameter_bits))
     else:
         rows = config.ways * _blocks(board, depth, config.acc_width + parameter_bits)
     # Mixed engines keep the list of changes and that of values of every step.
-    lists = 2 * (1 + config.mixed) * _blocks(board, 2 * config.units + config.inputs, entry_bits)
+    lists = 2 * (1 + config.mixed) * _blocks(board, 2 * units + config.inputs * config.sequences, entry_bits)
     queue = _blocks(board, 2 * config.lanes + 32, config.acc_width * config.ways)
     tables = config.ways * 2
     link = LINK_BRAMS.get(board.family, 0)
-    return rows + lists + queue + tables + link + _blocks(board, config.units, unit_bits)
+    return rows + lists + queue + tables + link + _blocks(board, units, unit_bits)
 
 
 def _blocks(board: Board, depth: int, width: int) -> int:

@@ -173,6 +173,33 @@ def size_with_images(
     return richer, config, replace(richer_report, limited_by=report.limited_by)
 
 
+def for_sequences(
+    network: QuantNetwork, config: EngineConfig, report: SizingReport, board: Board | None, sequences: int
+) -> tuple[EngineConfig, SizingReport]:
+    """The same engine for so many sequences in turn; two leave no room for the monitor and skip rules.
+
+    Raises
+    ------
+    UserError
+        If there is no such engine, or its states do not fit the board.
+    """
+    if sequences == 1:
+        return config, report
+    if sequences != 2:
+        raise UserError("option --sequences", f"is {sequences}", "use 1 or 2")
+    if config.masks > 1:
+        raise UserError("option --sequences", "is 2 with several active counts", "leave out --active, or use 1")
+    config = in_turn(config)
+    if board is not None:
+        _refuse_overflow(network, config, board)
+    return config, _report(network, config, board, report.limited_by, report.candidates)
+
+
+def in_turn(config: EngineConfig) -> EngineConfig:
+    """An engine with one active count for two sequences."""
+    return replace(config, sequences=2, monitor=False, skip=False)
+
+
 def lane_counts(network: QuantNetwork, board: Board, mac: str) -> list[int]:
     """Lane counts that fit a board, those with the fewest weight words first; of equal ones only the smallest.
 
@@ -337,7 +364,13 @@ def _images_fit(network: QuantNetwork, board: Board, config: EngineConfig, preci
     return set(precisions) <= set(board.precisions) and blocks + spare <= weight_memories(board)
 
 
-def _report(network: QuantNetwork, config: EngineConfig, board: Board | None, limited_by: str) -> SizingReport:
+def _report(
+    network: QuantNetwork,
+    config: EngineConfig,
+    board: Board | None,
+    limited_by: str,
+    candidates: Sequence[dict[str, Any]] = (),
+) -> SizingReport:
     words = weight_words(network, config.lanes)
     names = {images: "+".join(str(bits) for bits in images) for images in IMAGES}
     if board is None:
@@ -356,4 +389,5 @@ def _report(network: QuantNetwork, config: EngineConfig, board: Board | None, li
         luts=cost.luts,
         dsps=cost.dsps,
         brams=cost.brams,
+        candidates=list(candidates),
     )

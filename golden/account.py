@@ -60,11 +60,14 @@ class Account:
         only after a sequence's last step.
     cycles : int64 [N, T]
         As the cycle model counts them, from one step's end to the next one's.
+    together : int
+        Sequences that take turns, so that only the last step of such a group has a tail.
     """
 
     spent: npt.NDArray[np.int64]
     tail: npt.NDArray[np.int64]
     cycles: npt.NDArray[np.int64]
+    together: int = 1
 
     def total(self, valid: BoolArray) -> dict[Spent, int]:
         """Cycles of a run by class; their sum is the run's cycles.
@@ -75,7 +78,11 @@ class Account:
             Steps that exist: the first ones of each sequence, at least one.
         """
         last = valid.sum(axis=1) - 1
-        total = (self.spent * valid[..., None]).sum(axis=(0, 1)) + self.tail[np.arange(len(last)), last].sum(axis=0)
+        rows = np.arange(len(last))
+        turn = last * self.together + rows % self.together
+        latest = np.maximum.reduceat(turn, rows[:: self.together])
+        ends = turn == np.repeat(latest, self.together)[: len(rows)]
+        total = (self.spent * valid[..., None]).sum(axis=(0, 1)) + self.tail[rows[ends], last[ends]].sum(axis=0)
         return {kind: int(total[kind]) for kind in Spent}
 
 
@@ -85,49 +92,63 @@ class Ledger:
     Parameters
     ----------
     sequences, steps : int
+    together : int
+        See :class:`Account`.
     """
 
-    def __init__(self, sequences: int, steps: int):
+    def __init__(self, sequences: int, steps: int, together: int = 1):
         shape = (sequences, steps, len(Spent))
         self._spent, self._tail = (np.zeros(shape, dtype=np.int64) for _ in range(2))
+        self._together, self._t = together, 0
+        self._rows = self._which = np.zeros(0, dtype=np.int64)
 
-    def wait(self, t: int, since: IntArray, reasons: Sequence[tuple[Spent, IntArray]]) -> None:
+    def turn(self, t: int, rows: IntArray, exists: BoolArray) -> None:
+        """What follows concerns step t of some sequences.
+
+        Parameters
+        ----------
+        t : int
+        rows : int64 [M]
+            Which sequences all arrays from now on are of.
+        exists : bool [M]
+            Whether there is such a step; of others nothing is booked.
+        """
+        self._t, self._rows, self._which = t, rows[exists], np.flatnonzero(exists)
+
+    def wait(self, since: IntArray, reasons: Sequence[tuple[Spent, IntArray]]) -> None:
         """Book the time from ``since`` to the latest of some times; a later reason counts beyond the earlier ones.
 
         Parameters
         ----------
-        t : int
-            Step.
-        since : int64 [N]
-        reasons : sequence of (Spent, int64 [N])
+        since : int64 [M]
+        reasons : sequence of (Spent, int64 [M])
             Why, and until when.
         """
         for reason, until in reasons:
             later = np.maximum(since, until)
-            self._spent[:, t, reason] += later - since
+            self.spend(reason, later - since)
             since = later
 
-    def spend(self, t: int, reason: Spent, cycles: IntArray) -> None:
-        """Book some cycles, int64 [N]."""
-        self._spent[:, t, reason] += cycles
+    def spend(self, reason: Spent, cycles: IntArray) -> None:
+        """Book some cycles, int64 [M]."""
+        self._spent[self._rows, self._t, reason] += cycles[self._which]
 
-    def close(self, t: int, skipped: BoolArray, free: IntArray, drained: IntArray, end: IntArray) -> None:
+    def close(self, skipped: BoolArray, free: IntArray, drained: IntArray, end: IntArray) -> None:
         """End a step.
 
         Parameters
         ----------
-        t : int
-        skipped : bool [N]
+        skipped : bool [M]
             Its passes did not happen.
-        free, drained : int64 [N]
+        free, drained : int64 [M]
             When the array was done with the last computed step, and when that had drained.
-        end : int64 [N]
+        end : int64 [M]
             First cycle after the step.
         """
-        self._spent[skipped, t] = 0
-        self._tail[:, t, Spent.TAIL] = drained - free
-        self._tail[:, t, Spent.SKIPPED] = end - drained
+        self._spent[self._rows[skipped[self._which]], self._t] = 0
+        self._tail[self._rows, self._t, Spent.TAIL] = (drained - free)[self._which]
+        self._tail[self._rows, self._t, Spent.SKIPPED] = (end - drained)[self._which]
 
     def account(self, cycles: npt.NDArray[np.int64]) -> Account:
         """What was booked, of a run with these cycles, int64 [N, T]."""
-        return Account(self._spent, self._tail, cycles)
+        return Account(self._spent, self._tail, cycles, self._together)

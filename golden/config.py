@@ -77,6 +77,8 @@ class EngineConfig:
         Whether steps can be skipped by the input's change or by the predictor; marked ones always can.
     masks : int
         Active counts, 1 to 8.
+    sequences : int
+        Sequences that may be in flight at once, 1 or 2: while one drains the other one's lists are complete.
     """
 
     lanes: int
@@ -97,6 +99,7 @@ class EngineConfig:
     monitor: bool = False
     skip: bool = False
     masks: int = 1
+    sequences: int = 1
 
     def __post_init__(self) -> None:
         positive = ("lanes", "weight_depth", "units", "inputs", "layers")
@@ -113,6 +116,7 @@ class EngineConfig:
             "c_width": (12, 24),
             "ways": (1, 2),
             "masks": (1, MASKS),
+            "sequences": (1, 2),
         }
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
@@ -121,6 +125,8 @@ class EngineConfig:
             raise ValueError(f"Engine requant_width must be 16 or 18, not {self.requant_width!r}")
         if self.monitor and not self.mixed:
             raise ValueError("Engine monitor needs mixed images")
+        if self.sequences > 1 and (self.monitor or self.skip or self.masks > 1):
+            raise ValueError("Engine sequences must be 1 with a monitor, skip rules or several active counts")
         if self.mac not in ("dsp", "digit"):
             raise ValueError(f"Engine mac must be 'dsp' or 'digit', not {self.mac!r}")
 
@@ -143,6 +149,21 @@ class EngineConfig:
     def unit_bits(self) -> int:
         """Width of a unit's index in the state memories."""
         return bits_for(self.units)
+
+    @property
+    def sequence_bits(self) -> int:
+        """Width of a sequence's index; 0 with one sequence."""
+        return self.sequences - 1
+
+    @property
+    def state_bits(self) -> int:
+        """Width of a place in the state memories: a unit, and above it its sequence."""
+        return self.unit_bits + self.sequence_bits
+
+    @property
+    def contexts(self) -> int:
+        """Layers' states: layer c // sequences of sequence c % sequences."""
+        return self.layers * self.sequences
 
     @property
     def layer_bits(self) -> int:

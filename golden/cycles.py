@@ -22,16 +22,20 @@ from .pass_words import NEVER, pass_words
 from .policy import Policy
 from .quantised import IntArray, QuantNetwork
 
+#: Which row and step of the words: int64 [N] each.
+_Place = tuple[IntArray, IntArray]
+
 
 @dataclass
 class _Pass:
-    """When one pass happened, for N sequences."""
+    """When one pass happened, in each of N chains."""
 
     begun: IntArray  # the sequencer took it up
     fetched: IntArray  # its last entry was fetched, or earlier than that if fetching ran far ahead
     captures: IntArray  # [N, F]: when each fold's first sums were captured, less the pipeline
     last_end: IntArray  # its last fold's last entry fired
     last_words: IntArray  # of that entry
+    leaves: IntArray  # the next fold's last entry may fire, as far as the chain is concerned
     drained: IntArray  # visible to the sequencer
 
 
@@ -50,7 +54,11 @@ class CycleModel:
         self._kinds = timing.kinds(config)
 
     def cycles(
-        self, traces: list[LayerTrace], policies: list[Policy] | None = None, hints: BoolArray | None = None
+        self,
+        traces: list[LayerTrace],
+        policies: list[Policy] | None = None,
+        hints: BoolArray | None = None,
+        valid: BoolArray | None = None,
     ) -> npt.NDArray[np.int64]:
         """Cycles of each step, int64 [N, T].
 
@@ -61,25 +69,35 @@ class CycleModel:
             What the traces were made with, where steps are skipped.
         hints : bool [N, T] or None
             Steps that the input marks as skipped, as given to the golden model.
+        valid : bool [N, T] or None
+            Steps that exist, the first ones of each sequence; None means all.
 
         Notes
         -----
         A step ends when its last layer has drained; the first step begins with the first input. A
         skipped step ends when that is known, but not before its predecessor: it takes no cycles if its
         input was looked at while an earlier step computed. Each sequence begins on an idle engine.
+
+        An engine for two sequences runs those of an even row and the next one in turn, the longer one's last
+        steps alone. Its steps follow each other as they are computed, so two steps' cycles are those of both.
         """
-        return _Run(self._network, self._config, traces, policies, hints).cycles()
+        return _Run(self._network, self._config, traces, policies, hints, valid).cycles()
 
     def account(
-        self, traces: list[LayerTrace], policies: list[Policy] | None = None, hints: BoolArray | None = None
+        self,
+        traces: list[LayerTrace],
+        policies: list[Policy] | None = None,
+        hints: BoolArray | None = None,
+        valid: BoolArray | None = None,
     ) -> Account:
         """Those cycles and what they are spent on; parameters as for :meth:`cycles`."""
-        ledger = Ledger(*traces[0].skipped.shape)
-        return ledger.account(_Run(self._network, self._config, traces, policies, hints, ledger).cycles())
+        sequences, steps = traces[0].skipped.shape
+        ledger = Ledger(sequences, steps, self._config.sequences)
+        return ledger.account(_Run(self._network, self._config, traces, policies, hints, valid, ledger).cycles())
 
 
 class _Run:
-    """The chain of passes of one run."""
+    """The chain of passes of one run: of N sequences, or of N pairs of them that take turns."""
 
     def __init__(
         self,
@@ -88,6 +106,7 @@ class _Run:
         traces: list[LayerTrace],
         policies: list[Policy] | None,
         hints: BoolArray | None,
+        valid: BoolArray | None,
         ledger: Ledger | None = None,
     ):
         self._network, self._config, self._traces, self._ledger = network, config, traces, ledger
@@ -99,117 +118,150 @@ class _Run:
         rule = policies[0].skip if policies else None
         self._predicts = bool(rule and rule.predictor)
         self._marked = self._skipped & hints if rule and rule.hints and hints is not None else self._skipped & False
+        # Alone, steps beyond a sequence's end disturb nobody.
+        counts = valid is not None and config.sequences > 1
+        self._valid = valid if counts and valid is not None else np.ones_like(self._skipped)
 
     def cycles(self) -> npt.NDArray[np.int64]:
         sequences, steps = self._skipped.shape
-        layers, inputs = len(self._network.layers), self._network.inputs
-        never = np.full(sequences, NEVER)
-        nothing = _Pass(never, never, np.full((sequences, self._folds), NEVER), never, np.full(sequences, 2), never)
+        together = self._config.sequences
+        chains = -(-sequences // together)
+        inputs = self._network.inputs
+        never = np.full(chains, NEVER)
+        nothing = _Pass(never, never, np.full((chains, self._folds), NEVER), never, np.full(chains, 2), never, never)
         before = before_that = nothing
         # The input may go on: by itself, and as far as the predictor's verdict is awaited.
-        free = np.zeros(sequences, dtype=np.int64)
+        free = np.zeros(chains, dtype=np.int64)
         verdict = never
         released = np.stack([never, never])  # by parity of the computed steps
-        parity = np.zeros(sequences, dtype=np.int64)
-        rows = np.arange(sequences)
-        ended = np.full(sequences, -1)
-        ends = np.empty((sequences, steps), dtype=np.int64)
-        started = np.zeros(sequences, dtype=bool)  # whether a step was computed before this one
-        for t in range(steps):
-            skipped, marked = self._skipped[:, t], self._marked[:, t]
-            first_input = np.maximum.reduce([free, released[parity, rows] + 1, verdict])
+        parity = np.zeros(chains, dtype=np.int64)
+        numbers = np.arange(chains)
+        # The first input's own cycle counts.
+        ended = np.full(chains, -1)
+        found = np.zeros((sequences, steps), dtype=np.int64)
+        started = np.zeros((together, chains), dtype=bool)  # whether a step of it was computed before this one
+        previous = np.full(chains, -1)  # whose the last pass was
+        for t, turn in np.ndindex(steps, together):
+            row = numbers * together + turn
+            rows = np.minimum(row, sequences - 1)
+            exists = (row < sequences) & self._valid[rows, t]
+            skipped, marked = self._skipped[rows, t], self._marked[rows, t]
+            if self._ledger is not None:
+                self._ledger.turn(t, rows, exists)
+            first_input = np.maximum.reduce([free, released[parity, numbers] + 1, verdict])
             last_input = first_input + inputs - 1
             outcome = np.where(marked, first_input + timing.MARK, last_input + timing.input_ready(self._config))
-            free = np.where(marked, first_input + 1, last_input + 1 + timing.input_gap(self._config))
-            chain, was = (before, before_that), (before, before_that)
-            first_pass = None
-            for index in range(layers):
-                heard, ready = (outcome, self._renewed(t, outcome, before.drained)) if index == 0 else (never, never)
-                present = self._pass(index, t, heard, ready, started if index == 0 else None, *chain)
-                first_pass = present if index == 0 else first_pass
-                chain = (present, chain[0])
-            assert first_pass is not None
-            if skipped.any():
-                chain = (_choose(skipped, was[0], chain[0]), _choose(skipped, was[1], chain[1]))
-            before, before_that = chain
-            ended = np.maximum(ended, np.where(skipped, outcome, before.drained - 1))
-            ends[:, t] = ended
+            follows = np.where(marked, first_input + 1, last_input + 1 + timing.input_gap(self._config))
+            free = np.where(exists, follows, free)
+            place = (rows, np.full(chains, t))
+            first, *others = self._step(place, outcome, started[turn], previous == turn, before, before_that)
+            computed = exists & ~skipped
+            latest, second = [*reversed(others), first, before][:2]
+            before, before_that = _choose(computed, latest, before), _choose(computed, second, before_that)
+            end = np.where(exists, np.maximum(ended, np.where(skipped, outcome, before.drained - 1)), ended)
+            found[rows[exists], t] = (end - ended)[exists]
+            ended = end
             if self._ledger is not None:
-                self._ledger.close(t, skipped, _free(before), np.maximum(before.drained, 0), ended + 1)
+                self._ledger.close(skipped, _free(before), np.maximum(before.drained, 0), ended + 1)
             if self._predicts:
-                capture = first_pass.captures[:, 0]
+                capture = first.captures[:, 0]
                 verdict = np.where(skipped, verdict, capture + timing.fire_to_lane(self._config) + timing.PREDICT)
-            computed = ~skipped
-            released[parity[computed], rows[computed]] = first_pass.last_end[computed]
-            parity = np.where(skipped, parity, 1 - parity)
-            started |= computed
-        # The first input's own cycle counts.
-        return np.diff(ends, axis=1, prepend=-1)
+            released[parity[computed], numbers[computed]] = first.last_end[computed]
+            parity = np.where(computed, 1 - parity, parity)
+            started[turn] |= computed
+            previous = np.where(computed, turn, previous)
+        return found
 
-    def _renewed(self, t: int, ready: IntArray, drained: IntArray) -> IntArray:
+    def _step(
+        self, place: _Place, outcome: IntArray, started: BoolArray, own: BoolArray, before: _Pass, before_that: _Pass
+    ) -> list[_Pass]:
+        """The passes of a step, whose input is there at ``outcome``; ``own``: the pass before is of its sequence."""
+        passes: list[_Pass] = []
+        never = np.full(len(outcome), NEVER)
+        for index in range(len(self._network.layers)):
+            if index:
+                present = self._pass(index, place, never, never, None, None, before, before_that)
+            else:
+                ready = self._renewed(place, outcome, before.drained)
+                # One sequence alone always follows itself.
+                alone = self._config.sequences == 1
+                present = self._pass(0, place, outcome, ready, started, None if alone else own, before, before_that)
+            passes.append(present)
+            before, before_that = present, before
+        return passes
+
+    def _renewed(self, place: _Place, ready: IntArray, drained: IntArray) -> IntArray:
         """When the first pass may begin if records are fetched anew on a drained engine."""
         if self._config.masks == 1:
             return ready
-        renewal, quiet = self._traces[0].renewal[:, t], np.maximum(ready, drained)
+        renewal, quiet = self._traces[0].renewal[place], np.maximum(ready, drained)
         start = quiet + timing.renew(self._config, ())
-        active = [words.active[:, t] for words in self._words]
+        active = [words.active[place] for words in self._words]
         reload = quiet + timing.renew(self._config, active)
         return np.where(renewal == START, start, np.where(renewal == RELOAD, reload, ready))
 
     def _pass(
         self,
         index: int,
-        t: int,
+        place: _Place,
         outcome: IntArray,
         ready: IntArray,
         started: BoolArray | None,
+        own: BoolArray | None,
         before: _Pass,
         before_that: _Pass,
     ) -> _Pass:
-        """One pass, from the two before it; its input is there at ``outcome``, and its record too at ``ready``."""
+        """One pass, from the two before it; its input is there at ``outcome``, and its record too at ``ready``.
+
+        It waits for the drain of the one before where that is its own sequence's (None: always).
+        """
         config, words = self._config, self._words[index]
         queue = timing.queue(config)
         begun = np.maximum.reduce(
             [before.fetched + 1, before.begun + timing.fetch(config), before_that.drained, ready]
         ) + timing.settle(config)
-        gap = fold_gap(before.last_words, words.first[:, t, 0])
+        gap = fold_gap(before.last_words, words.first[*place, 0])
         earliest = np.maximum(begun + timing.OPEN + queue, before.last_end + gap)
-        drained = before.drained + timing.LOOK
-        first_end = np.maximum(earliest + words.body[:, t, 0], drained + queue)
-        first_fetched = np.maximum(begun + timing.OPEN + words.entries[:, t] - 1, drained)
+        waits = np.ones(len(begun), dtype=bool) if own is None else own
+        cleared = np.where(waits, before.drained + timing.LOOK, NEVER)
+        # The fold before leaves the chain first; the drain of all of it takes longer still.
+        left = np.where(waits, NEVER, before.leaves)
+        first_end = np.maximum.reduce([earliest + words.body[*place, 0], cleared + queue, left])
+        first_fetched = np.maximum(begun + timing.OPEN + words.entries[place] - 1, cleared)
         held = None
         if words.late is not None and words.late_entries is not None:
             kind = 0 if len(self._network.layers) == 1 else 1
             seen = before.captures[:, : words.late.shape[2]] + self._visible + kind + timing.LOOK
             held, held_fetch = (
-                (seen + late[:, t]).max(axis=1, initial=NEVER) for late in (words.late, words.late_entries)
+                (seen + late[place]).max(axis=1, initial=NEVER) for late in (words.late, words.late_entries)
             )
             if started is not None:
                 # The very first list is empty and complete.
-                held, held_fetch = (np.where(started, waits, NEVER) for waits in (held, held_fetch))
+                held, held_fetch = (np.where(started & waits, until, NEVER) for until in (held, held_fetch))
             first_end = np.maximum(first_end, held + queue)
             first_fetched = np.maximum(first_fetched, held_fetch)
-        capture = capture_delay(words.last[:, t])
+        capture = capture_delay(words.last[place])
         pace = config.unit_cycles * config.lanes - 1 + capture[:, :-1]
-        apart = np.maximum(fold_gap(words.last[:, t, :-1], words.first[:, t, 1:]) + words.body[:, t, 1:], pace)
+        apart = np.maximum(
+            fold_gap(words.last[place][:, :-1], words.first[place][:, 1:]) + words.body[place][:, 1:], pace
+        )
         ends = (
             first_end[:, None] + np.concatenate([np.zeros_like(apart[:, :1]), apart], axis=1).cumsum(axis=1)
             if (apart.shape[1])
             else first_end[:, None]
         )
         # Folds beyond the active ones do not happen.
-        active = words.active[:, t]
+        active = words.active[place]
         last = -(-active // config.lanes) - 1
         rows = np.arange(len(last))
         last_end = ends[rows, last]
         last_lane = active - last * config.lanes - 1
         drained = last_end + capture[rows, last] + self._visible + config.unit_cycles * last_lane + self._kinds - 1
         # Entries are fetched one per cycle; where the queue is full, that is never what the next pass waits for.
-        fetched = first_fetched + last * words.entries[:, t] if queue else last_end
+        fetched = first_fetched + last * words.entries[place] if queue else last_end
         if self._ledger is not None:
             lead = timing.settle(config) + timing.OPEN + queue
             self._ledger.wait(
-                t,
                 _free(before),
                 [
                     (Spent.CAPTURE, before.last_end + gap),
@@ -217,30 +269,34 @@ class _Run:
                     (Spent.RECORD, before.begun + timing.fetch(config) + lead),
                     (Spent.INPUT, outcome + lead),
                     (Spent.RENEWAL, ready + lead),
+                    (Spent.DRAIN, before_that.drained + lead),
                 ],
             )
-            since = earliest + words.body[:, t, 0]
+            since = earliest + words.body[*place, 0]
             ends_with = [] if held is None else [(Spent.FEEDBACK, held + queue)]
-            self._ledger.wait(t, since, [(Spent.DRAIN, before.drained + timing.LOOK + queue), *ends_with])
-            self._book_folds(index, t, last, apart)
+            self._ledger.wait(since, [(Spent.PACE, left), (Spent.DRAIN, cleared + queue), *ends_with])
+            self._book_folds(index, place, last, apart)
         # Passes of all layers have the same shape, for a skipped step leaves whichever was the last.
         captures = np.full((len(last), self._folds), NEVER)
         captures[:, : ends.shape[1]] = ends + capture
-        return _Pass(begun, fetched, captures, last_end, words.last[rows, t, last], drained)
+        last_words = words.last[*place, last]
+        leaves = last_end + capture[rows, last] + config.unit_cycles * (last_lane + 1) - 1
+        return _Pass(begun, fetched, captures, last_end, last_words, leaves, drained)
 
-    def _book_folds(self, index: int, t: int, last: IntArray, apart: IntArray) -> None:
+    def _book_folds(self, index: int, place: _Place, last: IntArray, apart: IntArray) -> None:
         """Book what the folds of a pass take, ``apart`` [N, F - 1] from one's last entry to the next one's."""
         assert self._ledger is not None
         words = self._words[index]
-        fold = np.arange(words.last.shape[2])
+        first, final, body = words.first[place], words.last[place], words.body[place]
+        fold = np.arange(final.shape[1])
         happens, follows = fold <= last[:, None], fold[1:] <= last[:, None]
-        gap = fold_gap(words.last[:, t, :-1], words.first[:, t, 1:])
-        taken = ((words.body[:, t] + words.last[:, t]) * happens).sum(axis=1)
-        empty = self._empty[index][:, t]
-        self._ledger.spend(t, Spent.EMPTY, taken * empty)
-        self._ledger.spend(t, Spent.BUSY, taken * ~empty)
-        self._ledger.spend(t, Spent.CAPTURE, ((gap - words.last[:, t, :-1]) * follows).sum(axis=1))
-        self._ledger.spend(t, Spent.PACE, ((apart - gap - words.body[:, t, 1:]) * follows).sum(axis=1))
+        gap = fold_gap(final[:, :-1], first[:, 1:])
+        taken = ((body + final) * happens).sum(axis=1)
+        empty = self._empty[index][place]
+        self._ledger.spend(Spent.EMPTY, taken * empty)
+        self._ledger.spend(Spent.BUSY, taken * ~empty)
+        self._ledger.spend(Spent.CAPTURE, ((gap - final[:, :-1]) * follows).sum(axis=1))
+        self._ledger.spend(Spent.PACE, ((apart - gap - body[:, 1:]) * follows).sum(axis=1))
 
 
 def _free(before: _Pass) -> IntArray:
@@ -258,11 +314,11 @@ def fold_gap(words: IntArray, next_words: IntArray) -> IntArray:
     return capture_delay(words) + np.where(next_words == 1, 2, 1)
 
 
-def _choose(skipped: BoolArray, old: _Pass, new: _Pass) -> _Pass:
-    """The old pass where the step was skipped."""
+def _choose(computed: BoolArray, new: _Pass, old: _Pass) -> _Pass:
+    """The new pass where its step was computed."""
     return _Pass(
         **{
-            name: np.where(skipped if value.ndim == 1 else skipped[:, None], getattr(old, name), value)
+            name: np.where(computed if value.ndim == 1 else computed[:, None], value, getattr(old, name))
             for name, value in vars(new).items()
         }
     )

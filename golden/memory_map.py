@@ -20,8 +20,8 @@ class Region(enum.IntEnum):
     PROGRAM = 1  #: (active count's index * layers + layer) * 16 + word, layers rounded up to a power of two
     ROWS = 2  #: ((index * units + unit) * 4 + gate) * 2 + piece, units likewise: piece 0 scale, 1 bias (takes effect)
     PEEPHOLES = 3  #: unit * 4 + (0, 1, 2 for i, f, o)
-    CELL = 4  #: cell state of a unit, readable
-    HIDDEN = 5  #: h of a unit; readable; a write of the present layer's units in order loads them
+    CELL = 4  #: cell state of a unit, readable; the second sequence's from the next power of two of units on
+    HIDDEN = 5  #: h of a unit, likewise; a write of the present layer's units in order loads them
     PREDICTOR = 6  #: 4-bit weight of a column of the first layer: inputs, then from the next power of two h
 
 
@@ -34,7 +34,7 @@ class Register(enum.IntEnum):
     X_INPUTS = 3  #: write: input width of the first layer, minus 1
     X_GRID = 4  #: write: shift (bits 0-3), exponent (4-6), unsigned (7), mode (8-9)
     X_THETA = 5  #: write: threshold of the first layer's input
-    LOAD = 6  #: write: 1 + layer (+ 256 * index of the active count) begins to load its h, 0 ends
+    LOAD = 6  #: write: 1 + layer (+ 256 * index of the active count, + 65536 * sequence) begins to load its h, 0 ends
     CYCLES = 7  #: read: cycles while busy, modulo 2^32
     WORDS_4 = 8  #: read: weight words issued of 4-bit images, modulo 2^32
     WORDS_8 = 9  #: read: likewise of 8-bit images

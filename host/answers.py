@@ -8,12 +8,37 @@ import numpy.typing as npt
 from lstmith.golden.config import PRECISIONS
 from lstmith.golden.quantised import IntArray, QuantLayer, QuantNetwork
 
-from .jobs import Answer
+from .jobs import EVENT_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, Answer
 from .results import LayerRun
 from .simulate import SimulationError
 
 #: What a skipped step repeats of a layer: h, c and the number of active units.
 Held = tuple[IntArray, IntArray, int]
+
+
+def of_sequence(answer: Answer, turns: IntArray, sequence: int) -> Answer:
+    """What an answer to two sequences in turn says of one.
+
+    Parameters
+    ----------
+    answer : Answer
+    turns : int64 [T]
+        Which sequence each step belongs to.
+    sequence : int
+    """
+
+    def own(rows: IntArray, layer: int) -> IntArray:
+        mine = rows[rows[:, layer] >> SEQUENCE_SHIFT == sequence].copy()
+        mine[:, layer] &= (1 << SEQUENCE_SHIFT) - 1
+        return mine
+
+    return Answer(
+        own(answer.results, RESULT_FIELDS.index("layer")),
+        own(answer.events, EVENT_FIELDS.index("layer")),
+        answer.outcomes[turns == sequence],
+        answer.first_input,
+        answer.reads,
+    )
 
 
 def read_layers(network: QuantNetwork, answer: Answer, steps: int, before: list[Held] | None = None) -> list[LayerRun]:
@@ -42,10 +67,12 @@ def read_layers(network: QuantNetwork, answer: Answer, steps: int, before: list[
 
 
 def read_cycles(network: QuantNetwork, answer: Answer) -> npt.NDArray[np.int64]:
-    """Cycles of each step, int64 [T]; defined as by :class:`lstmith.golden.cycles.CycleModel`."""
+    """Cycles of each step, int64 [T], of two sequences in their turns; defined as by
+    :class:`lstmith.golden.cycles.CycleModel`.
+    """
     outcomes = answer.outcomes
     ends = outcomes[:, 0].copy()
-    last = answer.events[answer.events[:, 1] == len(network.layers) - 1]
+    last = answer.events[answer.events[:, 1] & ((1 << SEQUENCE_SHIFT) - 1) == len(network.layers) - 1]
     ends[outcomes[:, 1] == 0] = last[:, 0]
     return np.diff(np.maximum.accumulate(ends), prepend=answer.first_input - 1)
 

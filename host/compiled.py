@@ -102,7 +102,7 @@ class CompiledSimulation:
         traced: bool = False,
     ):
         self._config, self._folder = config, folder
-        options = ("--trace", "--trace-depth", "1") if traced else ()
+        options = [*(["--trace", "--trace-depth", "1"] if traced else []), "-CFLAGS", f"-DSEQUENCES={config.sequences}"]
         sources = (verilog, *models, HARNESS)
         self._program = compile_program(sources, TOPLEVEL, folder, options, fast="-O0" if traced else "-O2")
 
@@ -152,10 +152,9 @@ def _words(jobs: Sequence[Job], c_width: int) -> npt.NDArray[np.int64]:
 
 
 def _packed(element: Element) -> int:
-    """A transfer in one word: value, start, restart, mark, mask from bit 0 on."""
-    return (
-        element.value & 0xFFFF | element.start << 16 | element.restart << 17 | element.mark << 18 | element.mask << 19
-    )
+    """A transfer in one word: value, start, restart, mark, mask, sequence from bit 0 on."""
+    flags = element.start | element.restart << 1 | element.mark << 2 | element.mask << 3 | element.sequence << 6
+    return element.value & 0xFFFF | flags << 16
 
 
 def _answers(words: npt.NDArray[np.int64], jobs: int) -> list[Answer]:

@@ -19,7 +19,7 @@ from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotb.utils import get_sim_time
 
 from lstmith.golden.memory_map import READ_LATENCY
-from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, Answer, Job
+from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, Answer, Job
 
 IntArray = npt.NDArray[np.int64]
 
@@ -79,6 +79,8 @@ async def feed(dut: Any, job: Job, rng: random.Random) -> int:
         dut.x_value.value = element.value & 0xFFFF
         dut.x_start.value, dut.x_restart.value = int(element.start), int(element.restart)
         dut.x_mark.value, dut.x_mask.value = int(element.mark), element.mask
+        if hasattr(dut, "x_sequence"):
+            dut.x_sequence.value = element.sequence
         dut.x_valid.value = 1
         await RisingEdge(dut.clk)
         while not dut.x_ready.value:
@@ -104,21 +106,29 @@ async def collect(dut: Any, job: Job, rng: random.Random, results: list[tuple[in
             (
                 dut.h_value.value.to_signed(),
                 dut.h_cell.value.to_signed(),
-                int(dut.h_layer.value),
+                layer_of(dut, "h"),
                 int(dut.h_last.value),
             )
         )
 
 
+def layer_of(dut: Any, kind: str) -> int:
+    """``<kind>_layer``, and above it the sequence of an engine with two."""
+    sequence = int(getattr(dut, f"{kind}_sequence").value) if hasattr(dut, f"{kind}_sequence") else 0
+    return int(getattr(dut, f"{kind}_layer").value) | sequence << SEQUENCE_SHIFT
+
+
 async def watch(dut: Any, kind: str, fields: tuple[str, ...], seen: list[tuple[int, ...]]) -> None:
     """Note every cycle in which ``<kind>_valid`` is high, with the values of ``<kind>_<field>``."""
-    valid, ports = getattr(dut, f"{kind}_valid"), [getattr(dut, f"{kind}_{name}") for name in fields]
+    valid = getattr(dut, f"{kind}_valid")
+    ports = [getattr(dut, f"{kind}_{name}") for name in fields if name != "layer"]
     while True:
         await RisingEdge(valid)
         await RisingEdge(dut.clk)
         # The edge may have been a glitch between two clock edges; or it stays high for several.
         while valid.value:
-            seen.append((now() - 1, *(int(port.value) for port in ports)))
+            layer = [layer_of(dut, kind)] if "layer" in fields else []
+            seen.append((now() - 1, *layer, *(int(port.value) for port in ports)))
             await RisingEdge(dut.clk)
 
 

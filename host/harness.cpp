@@ -21,6 +21,8 @@ constexpr int64_t kResetCycles = 4;
 constexpr int64_t kQuietCycles = 20;
 // Words of a row of results, events and outcomes.
 constexpr int64_t kResult = 4, kEvent = 7, kOutcome = 2;
+// From this bit of a layer on, its sequence.
+constexpr int kSequence = 8;
 // No network here takes this long between two inputs, results or events.
 constexpr int64_t kHung = 2000000;
 
@@ -55,7 +57,7 @@ public:
         for (; idle > 0; --idle) tick();
     }
 
-    // Each element is one word: value, start, restart, mark, mask from bit 0 on.
+    // Each element is one word: value, start, restart, mark, mask, sequence from bit 0 on.
     void run(const int64_t* elements, int64_t count, int64_t steps) {
         for (int64_t i = 0; i < kQuietCycles; ++i) tick();
         results.clear();
@@ -72,6 +74,9 @@ public:
             core_.x_restart = element >> 17 & 1;
             core_.x_mark = element >> 18 & 1;
             core_.x_mask = element >> 19 & 7;
+#if SEQUENCES > 1
+            core_.x_sequence = element >> 22 & 1;
+#endif
             core_.clk = 0;
             core_.eval();
             dump(2 * cycle_);
@@ -79,11 +84,12 @@ public:
             if (taken && sent++ == 0) first_input = cycle_;
             if (core_.h_valid) {
                 results.insert(results.end(), {sign_extend(core_.h_value, 16), sign_extend(core_.h_cell, cell_bits_),
-                                               core_.h_layer, core_.h_last});
+                                               core_.h_layer | h_sequence() << kSequence, core_.h_last});
             }
             if (core_.event_valid) {
-                events.insert(events.end(), {cycle_, core_.event_layer, core_.event_columns, core_.event_low,
-                                             core_.event_level, core_.event_restart, core_.event_mask});
+                events.insert(events.end(), {cycle_, core_.event_layer | event_sequence() << kSequence,
+                                             core_.event_columns, core_.event_low, core_.event_level,
+                                             core_.event_restart, core_.event_mask});
             }
             if (core_.outcome_valid) outcomes.insert(outcomes.end(), {cycle_, core_.outcome_skipped});
             quiet = taken || core_.h_valid || core_.event_valid || core_.outcome_valid ? 0 : quiet + 1;
@@ -110,6 +116,14 @@ private:
         core_.eval();
         ++cycle_;
     }
+
+#if SEQUENCES > 1
+    int64_t h_sequence() const { return core_.h_sequence; }
+    int64_t event_sequence() const { return core_.event_sequence; }
+#else
+    static int64_t h_sequence() { return 0; }
+    static int64_t event_sequence() { return 0; }
+#endif
 
     // Times are half cycles.
     void dump(int64_t time) {

@@ -16,6 +16,8 @@ Write = tuple[int, int, int]
 RESULT_FIELDS = ("h", "c", "layer", "last")
 EVENT_FIELDS = ("cycle", "layer", "columns", "low", "level", "restart", "mask")
 OUTCOME_FIELDS = ("cycle", "skipped")
+#: From this bit on the columns ``layer`` tell the sequence, where an engine runs two in turn.
+SEQUENCE_SHIFT = 8
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,12 @@ class Element:
     restart: bool = False
     mark: bool = False
     mask: int = 0
+    sequence: int = 0
 
 
 @dataclass(frozen=True)
 class Job:
-    """One sequence, after some bus writes.
+    """One sequence, or two in turn, after some bus writes.
 
     Parameters
     ----------
@@ -40,7 +43,7 @@ class Job:
     writes : list of (address, data, idle cycles)
         Done first, while the core is idle.
     start, restart : bool
-        Flags of the first step.
+        Flags of each sequence's first step.
     marks : list of bool
         Steps that are sent as a mark without values; empty for none.
     masks : list of int
@@ -53,6 +56,8 @@ class Job:
         Of the stalls.
     abandon : int
         Reset the core after so many cycles and answer nothing; 0 for never.
+    turns : list of int
+        Which sequence each step belongs to; empty for one alone.
     """
 
     x: npt.NDArray[np.int16]
@@ -66,14 +71,18 @@ class Job:
     h_stall: float = 0.0
     seed: int = 0
     abandon: int = 0
+    turns: list[int] = field(default_factory=list)
 
     def elements(self) -> Iterator[Element]:
         """The input stream; flags come with a step's first element."""
+        begun = set()
         for t, step in enumerate(self.x.tolist()):
             mark = bool(self.marks and self.marks[t])
             mask = self.masks[t] if self.masks else 0
-            first = Element(0 if mark else step[0], self.start and t == 0, self.restart and t == 0, mark, mask)
-            yield first
+            sequence = self.turns[t] if self.turns else 0
+            begins = sequence not in begun
+            begun.add(sequence)
+            yield Element(0 if mark else step[0], self.start and begins, self.restart and begins, mark, mask, sequence)
             if not mark:
                 yield from (Element(value) for value in step[1:])
 
@@ -90,6 +99,7 @@ class Job:
             stalls=np.array([self.x_stall, self.h_stall]),
             seed=self.seed,
             abandon=self.abandon,
+            turns=np.array(self.turns, dtype=np.int64),
         )
 
     @classmethod
@@ -108,6 +118,7 @@ class Job:
                 h_stall=float(arrays["stalls"][1]),
                 seed=int(arrays["seed"]),
                 abandon=int(arrays["abandon"]),
+                turns=arrays["turns"].tolist(),
             )
 
 

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from lstmith.golden.image import build_image
 from lstmith.rtl.top import to_verilog
 
 from .compiled import CompiledSimulation
 from .problem import Problem
 from .results import EngineRun
-from .sequences import collect, make_job
+from .sequences import collect, job_rows, make_job
 from .simulate import Simulation
 
 Progress = Callable[[int], None]
@@ -47,7 +49,7 @@ class RtlCore:
             self._simulation = Simulation([source], simulator, folder / simulator)
 
     def run(self, problem: Problem, progress: Progress | None = None) -> EngineRun:
-        """All sequences, one after another.
+        """All sequences, one after another, or two by two where the core takes them in turn.
 
         Parameters
         ----------
@@ -57,9 +59,10 @@ class RtlCore:
             Called with the number of finished sequences, where the simulator tells.
         """
         begun = time.perf_counter()
-        jobs = [make_job(problem, index) for index in range(len(problem.x))]
+        jobs = [make_job(problem, rows) for rows in job_rows(problem)]
         if isinstance(self._simulation, CompiledSimulation):
-            answers = self._simulation.run(jobs, progress)
+            ended = np.cumsum([0, *(len(rows) for rows in job_rows(problem))])
+            answers = self._simulation.run(jobs, progress and (lambda done: progress(int(ended[done]))))
         else:
             answers = self._simulation.run(jobs)
         seconds = time.perf_counter() - begun

@@ -60,7 +60,7 @@ def run_golden(problem: Problem) -> EngineRun:
     hints, valid = problem.hints, problem.valid
     traces = model.run(problem.x, problem.policies, state, hints=hints, masks=problem.masks)
     seconds = time.perf_counter() - begun
-    account = CycleModel(network, config).account(traces, problem.policies, hints)
+    account = CycleModel(network, config).account(traces, problem.policies, hints, valid)
     layers = tuple(
         LayerRun.of_trace(layer, config, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,7 +12,7 @@ from lstmith.golden.memory_map import Region, Register, address
 from lstmith.golden.policy import Policy
 from lstmith.golden.quantised import IntArray, QuantNetwork
 
-from .answers import read_cycles, read_layers
+from .answers import of_sequence, read_cycles, read_layers
 from .jobs import Answer, Job, Write
 from .problem import Problem, active_index
 from .results import EngineRun, LayerRun, real_h
@@ -18,27 +20,44 @@ from .simulate import SimulationError
 
 #: Idle cycles the core needs to fetch a layer's record, and to encode one loaded h.
 SELECT_IDLE, HIDDEN_IDLE = 20, 4
-#: Where the register LOAD takes the active count's index.
-LOAD_MASK_SHIFT = 8
+#: Where the register LOAD takes the active count's index, and the sequence.
+LOAD_MASK_SHIFT, LOAD_SEQUENCE_SHIFT = 8, 16
 
 
-def make_job(problem: Problem, index: int) -> Job:
-    """Sequence ``index`` as a core takes it; the first one brings the policies."""
+def job_rows(problem: Problem) -> list[list[int]]:
+    """Which sequences a core runs together: one after another, or each with the next one in turn."""
+    together, count = problem.design.engine.sequences, len(problem.x)
+    return [list(range(first, min(first + together, count))) for first in range(0, count, together)]
+
+
+def make_turns(lengths: Sequence[int]) -> list[tuple[int, int]]:
+    """(sequence, step) in the order of the stream, of sequences of these lengths; the longest one ends alone."""
+    return [(turn, t) for t in range(max(lengths)) for turn, length in enumerate(lengths) if t < length]
+
+
+def make_job(problem: Problem, rows: list[int]) -> Job:
+    """Sequences that run together, as a core takes them; the first ones bring the policies."""
     network, engine = problem.design.network, problem.design.engine
-    steps = int(problem.lengths[index])
+    turns = make_turns([int(problem.lengths[row]) for row in rows])
+    row = np.array([rows[turn] for turn, _ in turns])
+    step = np.array([t for _, t in turns])
     image = build_image(network, engine, problem.policies)
-    writes: list[Write] = [(where, value, 0) for where, value in image.policy_writes()] if index == 0 else []
+    writes: list[Write] = [(where, value, 0) for where, value in image.policy_writes()] if rows[0] == 0 else []
     writes.append((address(Region.CONTROL, Register.OUTPUT_ALL), 1, 0))
     if problem.state is not None:
-        states = [(h[index], c[index]) for h, c in problem.state]
-        writes += state_writes(network, states, active_index(network, problem.policies))
+        mask = active_index(network, problem.policies)
+        for turn, index in enumerate(rows):
+            states = [(h[index], c[index]) for h, c in problem.state]
+            writes += state_writes(network, states, mask, turn, engine.unit_bits)
+    marks = np.array([sent_marks(problem.policies, problem.hints[index]) for index in rows])
     return Job(
-        problem.x[index, :steps],
+        problem.x[row, step],
         writes,
         start=problem.state is None,
         restart=problem.state is not None,
-        marks=sent_marks(problem.policies, problem.hints[index, :steps]),
-        masks=problem.masks[index, :steps].tolist(),
+        marks=[bool(marks[turn, t]) for turn, t in turns],
+        masks=problem.masks[row, step].tolist(),
+        turns=[turn for turn, _ in turns],
     )
 
 
@@ -48,7 +67,13 @@ def sent_marks(policies: list[Policy], hints: npt.NDArray[np.bool_]) -> list[boo
     return [bool(follows and hint and t) for t, hint in enumerate(hints.tolist())]
 
 
-def state_writes(network: QuantNetwork, states: list[tuple[IntArray, IntArray]], mask: int = 0) -> list[Write]:
+def state_writes(
+    network: QuantNetwork,
+    states: list[tuple[IntArray, IntArray]],
+    mask: int = 0,
+    sequence: int = 0,
+    unit_bits: int = 0,
+) -> list[Write]:
     """Bus writes that load every layer's h, which the core encodes on the way, and c.
 
     Parameters
@@ -58,13 +83,16 @@ def state_writes(network: QuantNetwork, states: list[tuple[IntArray, IntArray]],
         Per layer, int64 [H] each; of dropped units nothing is written but a zero cell.
     mask : int
         Index of the active count.
+    sequence, unit_bits : int
+        Of an engine with two: which of them, and what its units' places are wide.
     """
     load = address(Region.CONTROL, Register.LOAD)
     writes: list[Write] = []
-    base = 0
+    base = sequence << unit_bits
+    select = (mask << LOAD_MASK_SHIFT) + (sequence << LOAD_SEQUENCE_SHIFT)
     for index, (layer, (h, c)) in enumerate(zip(network.layers, states, strict=True)):
         active = layer.active(mask)
-        writes.append((load, 1 + index + (mask << LOAD_MASK_SHIFT), SELECT_IDLE))
+        writes.append((load, 1 + index + select, SELECT_IDLE))
         for unit, value in enumerate(h[:active].tolist()):
             writes.append((address(Region.HIDDEN, base + unit), value % (1 << 32), HIDDEN_IDLE))
         writes.append((load, 0, SELECT_IDLE))
@@ -87,16 +115,18 @@ def collect(problem: Problem, answers: list[Answer], seconds: float) -> EngineRu
     shape = (sequences, longest)
     cycles = np.zeros(shape, dtype=np.int64)
     layers = [LayerRun.empty(layer, shape) for layer in network.layers]
-    for row, answer in enumerate(answers):
-        steps = int(problem.lengths[row])
-        try:
-            found = read_layers(network, answer, steps)
-        except SimulationError as error:
-            raise SimulationError(f"sequence {row}, {error}") from None
-        for layer, one in zip(layers, found, strict=True):
-            for name, values in vars(one).items():
-                getattr(layer, name)[row, :steps] = values[0]
-        cycles[row, :steps] = read_cycles(network, answer)
+    for rows, answer in zip(job_rows(problem), answers, strict=True):
+        turns = np.array([turn for turn, _ in make_turns([int(problem.lengths[row]) for row in rows])])
+        for turn, row in enumerate(rows):
+            steps = int(problem.lengths[row])
+            try:
+                found = read_layers(network, of_sequence(answer, turns, turn), steps)
+            except SimulationError as error:
+                raise SimulationError(f"sequence {row}, {error}") from None
+            for layer, one in zip(layers, found, strict=True):
+                for name, values in vars(one).items():
+                    getattr(layer, name)[row, :steps] = values[0]
+            cycles[row, :steps] = read_cycles(network, answer)[turns == turn]
     return EngineRun(
         network, tuple(layers), cycles, real_h(network.layers[-1].to_source(layers[-1].h)), problem.valid, seconds
     )

@@ -22,7 +22,8 @@ def saturated(m: Module, value: Value, width: int, name: str) -> Signal:
 
 def delayed(m: Module, value: Value, cycles: int, name: str) -> Value:
     """``value`` some cycles later. Only flags are reset, since data without its flag does nothing."""
-    for stage in range(cycles):
+    # What has no bits needs no registers, and Verilog has no empty wires.
+    for stage in range(cycles if len(value) else 0):
         later = Signal(value.shape(), name=f"{name}_{stage}", reset_less=len(value) > 1)
         m.d.sync += later.eq(value)
         value = later
@@ -48,3 +49,13 @@ def delayed_long(m: Module, value: Value, cycles: int, name: str, family: str) -
         read.en.eq(1),
     ]
     return read.data.as_signed() if value.shape().signed else read.data
+
+
+def lasting(m: Module, value: Signal, cycles: int) -> Value:
+    """Whether it has been so for some cycles before this one."""
+    held: Value = value
+    for stage in range(cycles):
+        before = Signal(name=f"held_{stage}")
+        m.d.sync += before.eq(held)
+        held = value & before
+    return held

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,6 +13,7 @@ from .activation import Activation
 from .arith import delayed, delayed_long, saturated
 from .feeder import rows_layout
 from .product import registered_product
+from .types import of_sequence
 
 
 class CellUnit(wiring.Component):
@@ -31,16 +32,16 @@ class CellUnit(wiring.Component):
     run
         Clock enable of multipliers that have registers.
     c_frac, peep_shift
-        Of the present layer.
+        Of the layer that drains, per sequence.
     c_old
         Cell state of the unit, beside its last gates.
     z13
         With peepholes: the output gate's pre-activation, seven cycles before its place in ``gates``.
     peep_unit, peep_o
         With peepholes: a unit, and its output peephole two cycles later.
-    c_new, c_before, c_unit, c_last, c_valid
-        Updated cell state and the one before; ``c_last`` with the layer's last unit.
-    h, h_c, h_unit, h_last, h_valid
+    c_new, c_before, c_place, c_last, c_valid
+        Updated cell state and the one before; its place in the state memories; ``c_last`` with the layer's last unit.
+    h, h_c, h_place, h_last, h_valid
         The unit's result, and its cell state beside it.
     """
 
@@ -51,22 +52,22 @@ class CellUnit(wiring.Component):
             "rows_valid": In(1),
             "run": In(1, init=1),
             "gates": In(data.ArrayLayout(signed(16), config.ways)),
-            "c_frac": In(4),
+            "c_frac": In(data.ArrayLayout(4, config.sequences)),
             "c_old": In(signed(config.c_width)),
             "c_new": Out(signed(config.c_width)),
             "c_before": Out(signed(config.c_width)),
-            "c_unit": Out(config.unit_bits),
+            "c_place": Out(config.state_bits),
             "c_last": Out(1),
             "c_valid": Out(1),
             "h": Out(signed(16)),
             "h_c": Out(signed(config.c_width)),
-            "h_unit": Out(config.unit_bits),
+            "h_place": Out(config.state_bits),
             "h_last": Out(1),
             "h_valid": Out(1),
         }
         if config.peepholes:
             members |= {
-                "peep_shift": In(5),
+                "peep_shift": In(data.ArrayLayout(5, config.sequences)),
                 "z13": In(signed(24)),
                 "peep_unit": Out(config.unit_bits),
                 "peep_o": In(signed(PEEP_BITS)),
@@ -100,21 +101,23 @@ class CellUnit(wiring.Component):
         fresh = registered_product(m, "fresh", gate_i, gate_g, config, self.run)
         fresh_scaled = Signal(signed(32))
         total = Signal(signed(max(16 + config.c_width, 32) + 2))
-        m.d.sync += fresh_scaled.eq(fresh >> (H_FRAC - self.c_frac)[:4])
+        c_frac = of_sequence(self.c_frac, delayed(m, self.rows.sequence, 1, "sequence_fresh"))
+        m.d.sync += fresh_scaled.eq(fresh >> (H_FRAC - c_frac)[:4])
         m.d.comb += total.eq(delayed(m, kept, 1, "kept_late").as_signed() + fresh_scaled + (1 << (H_FRAC - 1)))
         c_new = Signal(signed(config.c_width))
         m.d.sync += c_new.eq(saturated(m, total >> H_FRAC, config.c_width, "c_limited"))
-        unit = delayed(m, self.rows.unit, 3, "unit_c")
+        place = delayed(m, Cat(self.rows.unit, self.rows.sequence), 3, "place_c")
+        sequence = place[config.unit_bits :]
         last = delayed(m, self.rows.last, 3, "last_c")
         valid = delayed(m, valid, 3, "valid_c")
-        m.d.comb += [self.c_new.eq(c_new), self.c_unit.eq(unit), self.c_last.eq(last), self.c_valid.eq(valid)]
+        m.d.comb += [self.c_new.eq(c_new), self.c_place.eq(place), self.c_last.eq(last), self.c_valid.eq(valid)]
         if config.monitor:
             m.d.comb += self.c_before.eq(delayed(m, self.c_old, 3, "c_before"))
 
         # From stage 4 on: tanh(c), with 12 fraction bits in.
         m.submodules.squash = squash = Activation()
         argument = Signal(signed(Z_BITS))
-        scaled: Value = (c_new << 8) >> (self.c_frac - 4)[:4]
+        scaled: Value = (c_new << 8) >> (of_sequence(self.c_frac, sequence) - 4)[:4]
         if config.pipelined:
             scaled = delayed(m, scaled, 1, "scaled").as_signed()
         m.d.sync += argument.eq(saturated(m, scaled, Z_BITS, "argument_limited"))
@@ -126,7 +129,7 @@ class CellUnit(wiring.Component):
         )
         late = to_squashed
         if config.peepholes:
-            gate_o_late = self._elaborate_output_peephole(m, c_new, unit)
+            gate_o_late = self._elaborate_output_peephole(m, c_new, sequence)
             late = 4 + squash.latency
             squashed = delayed(m, squashed, late - to_squashed, "squashed").as_signed()
 
@@ -135,23 +138,24 @@ class CellUnit(wiring.Component):
         m.d.sync += self.h.eq((product + (1 << (H_FRAC - 1))) >> H_FRAC)
         m.d.comb += [
             self.h_c.eq(delayed_long(m, c_new, late + 2, "h_c", config.family)),
-            self.h_unit.eq(delayed_long(m, unit, late + 2, "unit_h", config.family)),
+            self.h_place.eq(delayed_long(m, place, late + 2, "place_h", config.family)),
             self.h_last.eq(delayed(m, last, late + 2, "last_h")),
             self.h_valid.eq(delayed(m, valid, late + 2, "valid_h")),
         ]
         return m
 
-    def _elaborate_output_peephole(self, m: Module, c_new: Signal, unit: Signal) -> Signal:
+    def _elaborate_output_peephole(self, m: Module, c_new: Signal, sequence: Value) -> Signal:
         """The output gate sees the new cell state, so it is activated here, ten cycles after c."""
         config = self._config
         # Fetched for the cycle of c_new, three after the last gates.
         m.d.comb += self.peep_unit.eq(delayed(m, self.rows.unit, 1, "unit_peep"))
         product = registered_product(m, "peep_product", self.peep_o, c_new, config, self.run)
+        peep_shift = of_sequence(self.peep_shift, delayed(m, sequence, 1, "sequence_peep"))
         shifted = Signal.like(product)
         summed = Signal(signed(PEEP_BITS + config.c_width + 1))
         z = Signal(signed(Z_BITS))
         m.d.sync += [
-            shifted.eq(product >> self.peep_shift),
+            shifted.eq(product >> peep_shift),
             summed.eq(shifted + delayed(m, self.z13, 12, "z13").as_signed()),
             z.eq(saturated(m, summed >> 1, Z_BITS, "z_limited")),
         ]

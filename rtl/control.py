@@ -53,7 +53,7 @@ class Control(wiring.Component):
         Of the present access: index within its region, and what is written.
     weight_*, program_write, row_*, predictor_write, peep_*, cell_*, hidden_*
         Accesses of the memories.
-    load_begin, load_layer, load_mask, load_end
+    load_begin, load_layer, load_mask, load_sequence, load_end
         The host begins or ends to load a layer's h.
     cell_value, hidden_value
         Read values, two cycles after ``cell_read`` or ``hidden_read``.
@@ -96,6 +96,7 @@ class Control(wiring.Component):
                 "load_begin": Out(1),
                 "load_layer": Out(bits_for(config.layers)),
                 "load_mask": Out(bits_for(MASKS)),
+                "load_sequence": Out(1),
                 "load_end": Out(1),
                 "cell_value": In(signed(config.c_width)),
                 "hidden_value": In(signed(16)),
@@ -227,6 +228,7 @@ class Control(wiring.Component):
         m.d.comb += [
             self.load_layer.eq(value[:8] - 1),
             self.load_mask.eq(value[8:]),
+            self.load_sequence.eq(value[16]),
             self.emit_all.eq(emit_all),
             self.inputs.eq(inputs),
             self.grid.shift.eq(fields.shift),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -141,21 +144,33 @@ class Engine(wiring.Component):
             feeder.drain.eq(array.drain),
         ]
 
-        # The pass that drains; whoever loads a layer's state borrows its place.
-        draining = Signal(pass_layout(config))
-        level = Signal(2)  # highest of the folds' precisions
-        with m.If(sequencer.begin_drain):
-            m.d.sync += [draining.eq(sequencer.drain), level.eq(sequencer.fetch.precision)]
-        with m.Elif(sequencer.fetch_valid & sequencer.fetch.last & (sequencer.fetch.precision > level)):
-            m.d.sync += level.eq(sequencer.fetch.precision)
-        with m.If(loader.load_begin):
-            m.d.sync += [draining.record.eq(program.record), draining.layer.eq(program.layer)]
+        # Per sequence the pass that drains; whoever loads a layer's state borrows its place.
+        passes = [Signal(pass_layout(config), name=f"draining_{index}") for index in range(config.sequences)]
+        levels = [Signal(2, name=f"level_{index}") for index in range(config.sequences)]  # highest of the folds'
+        for index, (draining, level) in enumerate(zip(passes, levels, strict=True)):
+            begun, fetched, loaded = (
+                sequence[: config.sequence_bits] == index
+                for sequence in (sequencer.drain.sequence, sequencer.fetch.sequence, loader.load_sequence)
+            )
+            with m.If(sequencer.begin_drain & begun):
+                m.d.sync += [draining.eq(sequencer.drain), level.eq(sequencer.fetch.precision)]
+            with m.Elif(sequencer.fetch_valid & sequencer.fetch.last & fetched & (sequencer.fetch.precision > level)):
+                m.d.sync += level.eq(sequencer.fetch.precision)
+            with m.If(loader.load_begin & loaded):
+                m.d.sync += [draining.record.eq(program.record), draining.layer.eq(program.layer)]
+            m.d.comb += [
+                feedback.passes[index].eq(draining),
+                feeder.unit_base[index].eq(draining.record.unit_base),
+                gates.clear[index].eq(draining.clear),
+                cell.c_frac[index].eq(draining.record.c_frac),
+            ]
         m.d.comb += [
             loader.host_begin.eq(control.load_begin),
             loader.host_layer.eq(control.load_layer),
             loader.host_mask.eq(control.load_mask),
+            loader.host_sequence.eq(control.load_sequence),
             loader.host_end.eq(control.load_end),
-            loader.host_unit.eq(control.index),
+            loader.host_place.eq(control.index),
             loader.host_value.eq(control.data.as_signed()),
             loader.host_cell_write.eq(control.cell_write),
             loader.host_hidden_write.eq(control.hidden_write),
@@ -176,22 +191,20 @@ class Engine(wiring.Component):
             program.select.eq(loader.select),
             program.layer_select.eq(loader.layer_select),
             program.mask_select.eq(loader.mask_select),
-            feedback.pass_.eq(draining),
             feedback.load_begin.eq(loader.load_begin),
             feedback.load_end.eq(loader.load_end),
             feedback.load_valid.eq(loader.load_valid),
-            feedback.load_parity.eq(sequencer.parity),
+            feedback.load_sequence.eq(loader.load_sequence),
+            feedback.load_parity.eq(sequencer.halves.bit_select(loader.load_sequence[: config.sequence_bits], 1)),
             feedback.load_h.eq(loader.load_h),
         ]
 
         # Cell unit.
         m.d.comb += [
-            feeder.unit_base.eq(draining.record.unit_base),
             gates.rows.eq(feeder.rows),
             gates.rows_valid.eq(feeder.rows_valid),
             gates.sums.eq(feeder.sums),
-            gates.clear.eq(draining.clear),
-            gates.mask.eq(draining.mask),
+            gates.mask.eq(passes[0].mask),  # several active counts, one sequence
             gates.row_mask.eq(control.row_mask),
             gates.row_unit.eq(control.row_unit),
             gates.row_gate.eq(control.row_gate),
@@ -200,24 +213,23 @@ class Engine(wiring.Component):
             cell.rows.eq(gates.o_rows),
             cell.rows_valid.eq(gates.o_valid),
             cell.gates.eq(gates.gates),
-            cell.c_frac.eq(draining.record.c_frac),
-            cell.c_old.eq(Mux(draining.start, 0, cells.value)),
-            cells.r_unit.eq(gates.next_unit),
-            cells.w_unit.eq(cell.c_unit),
+            cell.c_old.eq(Mux(_of(passes, gates.o_rows.sequence).start, 0, cells.value)),
+            cells.r_place.eq(gates.next_place),
+            cells.w_place.eq(cell.c_place),
             cells.w_value.eq(cell.c_new),
             cells.w_valid.eq(cell.c_valid),
-            hidden.w_unit.eq(cell.h_unit),
+            hidden.w_place.eq(cell.h_place),
             hidden.w_value.eq(cell.h),
             hidden.w_valid.eq(cell.h_valid),
             feedback.h.eq(cell.h),
-            feedback.h_unit.eq(cell.h_unit),
+            feedback.h_place.eq(cell.h_place),
             feedback.h_last.eq(cell.h_last),
             feedback.h_valid.eq(cell.h_valid),
         ]
         if config.monitor:
             m.submodules.monitor = monitor = Monitor(config)
             m.d.comb += [
-                monitor.pass_.eq(draining),
+                monitor.pass_.eq(passes[0]),
                 monitor.c_new.eq(cell.c_new),
                 monitor.c_before.eq(cell.c_before),
                 monitor.c_last.eq(cell.c_last),
@@ -235,7 +247,7 @@ class Engine(wiring.Component):
                 predictor.threshold.eq(control.threshold),
                 predictor.entry.eq(issue.row_entry),
                 predictor.valid.eq(issue.row_valid),
-                predictor.captured.eq(issue.fold_valid & issue.fold.first & (draining.layer == 0)),
+                predictor.captured.eq(issue.fold_valid & issue.fold.first & (passes[0].layer == 0)),
                 predictor.w_addr.eq(control.index),
                 predictor.w_data.eq(control.data[:PREDICTOR_BITS].as_signed()),
                 predictor.w_en.eq(control.predictor_write),
@@ -243,14 +255,14 @@ class Engine(wiring.Component):
                 inputs.verdict.eq(predictor.verdict),
             ]
         if config.peepholes:
-            self._elaborate_peepholes(m, control, loader, feeder, gates, cell, draining)
+            self._elaborate_peepholes(m, control, loader, feeder, gates, cell, passes)
         m.d.comb += [
-            cells.bus_unit.eq(loader.unit),
+            cells.bus_place.eq(loader.place),
             cells.bus_value.eq(loader.cell_value),
             cells.bus_read.eq(control.cell_read),
             cells.bus_write.eq(loader.cell_write),
             control.cell_value.eq(cells.value),
-            hidden.bus_unit.eq(loader.unit),
+            hidden.bus_place.eq(loader.place),
             hidden.bus_value.eq(loader.load_h),
             hidden.bus_read.eq(loader.hidden_read),
             hidden.bus_write.eq(loader.hidden_write),
@@ -259,25 +271,29 @@ class Engine(wiring.Component):
 
         # Results: the sequencer reserves their places, so the queue is never full.
         result = output_layout(config)
+        sequence = cell.h_place[config.unit_bits :]
+        left, drained = _of(passes, sequence), _of(passes, feedback.drained_sequence[: config.sequence_bits])
         m.submodules.queue = queue = SyncFIFOBuffered(width=result.size, depth=config.out_depth)
         written = Signal(result)
         m.d.comb += [
             written.h.eq(cell.h),
             written.c.eq(cell.h_c),
-            written.layer.eq(draining.layer),
+            written.layer.eq(left.layer),
             written.last.eq(cell.h_last),
+            written.sequence.eq(sequence),
             queue.w_data.eq(written),
-            queue.w_en.eq(cell.h_valid & (draining.record.last_layer | control.emit_all)),
+            queue.w_en.eq(cell.h_valid & (left.record.last_layer | control.emit_all)),
             self.h.payload.eq(queue.r_data),
             self.h.valid.eq(queue.r_rdy),
             queue.r_en.eq(self.h.ready),
             sequencer.popped.eq(self.h.valid & self.h.ready),
-            self.event.layer.eq(draining.layer),
-            self.event.columns.eq(draining.columns),
-            self.event.low.eq(draining.low),
-            self.event.level.eq(level),
-            self.event.mask.eq(draining.mask),
-            self.event.restart.eq(draining.clear),
+            self.event.layer.eq(drained.layer),
+            self.event.columns.eq(drained.columns),
+            self.event.low.eq(drained.low),
+            self.event.level.eq(_of(levels, drained.sequence)),
+            self.event.mask.eq(drained.mask),
+            self.event.restart.eq(drained.clear),
+            self.event.sequence.eq(drained.sequence),
             self.outcome_valid.eq(inputs.outcome_valid),
             self.outcome_skipped.eq(inputs.outcome_skipped),
             self.event_valid.eq(feedback.drained),
@@ -298,7 +314,7 @@ class Engine(wiring.Component):
         feeder: Feeder,
         gates: GatePipeline,
         cell: CellUnit,
-        draining: Signal,
+        passes: Sequence[Signal],
     ) -> None:
         """Peephole weights, and a copy of the cell state for the input and forget gates."""
         config = self._config
@@ -315,17 +331,18 @@ class Engine(wiring.Component):
             banks.append(bank)
         m.submodules.cells_early = early = UnitState(config, config.c_width)
         gate = delayed(m, feeder.rows.gate, READ, "gate")
+        draining = _of(passes, delayed(m, feeder.rows.sequence, READ, "sequence"))
         m.d.comb += [
-            early.r_unit.eq(feeder.rows.unit),
-            early.w_unit.eq(cell.c_unit),
+            early.r_place.eq(Cat(feeder.rows.unit, feeder.rows.sequence)),
+            early.w_place.eq(cell.c_place),
             early.w_value.eq(cell.c_new),
             early.w_valid.eq(cell.c_valid),
-            early.bus_unit.eq(loader.unit),
+            early.bus_place.eq(loader.place),
             early.bus_write.eq(loader.cell_write),
             early.bus_value.eq(loader.cell_value),
             gates.c.eq(Mux(draining.start, 0, early.value)),
             gates.peep_shift.eq(draining.record.peep_shift),
-            cell.peep_shift.eq(draining.record.peep_shift),
+            *(cell.peep_shift[index].eq(each.record.peep_shift) for index, each in enumerate(passes)),
             cell.peep_o.eq(banks[2].r_data),
             cell.z13.eq(gates.z13),
         ]
@@ -334,6 +351,11 @@ class Engine(wiring.Component):
                 m.d.comb += gates.peep[way].eq(banks[0].r_data)
             with m.If(gate == 1 - way if config.ways == 1 or way == 1 else 0):
                 m.d.comb += gates.peep[way].eq(banks[1].r_data)
+
+
+def _of(each: Sequence[Any], sequence: Value) -> Any:
+    """What belongs to a sequence; an index of no bits takes the only one."""
+    return Array(each)[sequence] if len(sequence) else each[0]
 
 
 def _row_init(config: EngineConfig, image: Image | None) -> list[list[dict[str, int]]]:

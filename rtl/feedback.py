@@ -11,7 +11,7 @@ from lstmith.golden.config import MASKS, EngineConfig, bits_for
 from .arith import delayed
 from .encoder import Encoder
 from .lists import ListPair
-from .types import entry_layout, length_layout, lists, record_layout
+from .types import entry_layout, length_layout, lists, of_sequence, record_layout
 
 
 def pass_layout(config: EngineConfig) -> data.StructLayout:
@@ -20,7 +20,8 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
         {
             "record": record_layout(),
             "layer": unsigned(bits_for(config.layers)),
-            "parity": 1,  # of the step: which half of the lists it reads
+            "sequence": config.sequence_bits,
+            "parity": 1,  # of the sequence's step: which half of the lists it reads
             "mask": unsigned(bits_for(MASKS)),
             "start": 1,  # first step of a sequence: no state before it
             "exact": 1,  # x lists hold values, sums are computed anew
@@ -44,18 +45,18 @@ class Feedback(wiring.Component):
 
     Members
     -------
-    pass_
-        The pass that drains.
-    h, h_unit, h_last, h_valid
+    passes
+        Per sequence the pass that drains; one sequence's begins after the other's has ended.
+    h, h_place, h_last, h_valid
         From the cell unit, at least ``kinds`` cycles apart.
-    load_begin, load_end, load_valid, load_parity, load_h
-        The host loads the h of ``pass_.layer``, in order.
+    load_begin, load_end, load_valid, load_sequence, load_parity, load_h
+        The host loads the h of a sequence's layer, that of its pass, in order.
     lengths, done
         Lengths of the lists of the draining and of the last drained pass: own, next layer's x.
     own_lengths
-        Own lists' lengths of every layer.
-    drained
-        The pass's last entry is being written.
+        Own lists' lengths by ``EngineConfig.contexts``.
+    drained, drained_sequence
+        A pass's last entry is being written; of which sequence.
     r_addr, r_kind, r_list, entry
         Read port: place and half; own list or next layer's x; which list of it; entry two cycles later.
     """
@@ -66,21 +67,23 @@ class Feedback(wiring.Component):
         pair = data.ArrayLayout(length_layout(config.units), lists(config))
         super().__init__(
             {
-                "pass_": In(pass_layout(config)),
+                "passes": In(data.ArrayLayout(pass_layout(config), config.sequences)),
                 "h": In(signed(16)),
-                "h_unit": In(config.unit_bits),
+                "h_place": In(config.state_bits),
                 "h_last": In(1),
                 "h_valid": In(1),
                 "load_begin": In(1),
                 "load_end": In(1),
                 "load_valid": In(1),
+                "load_sequence": In(1),
                 "load_parity": In(1),
                 "load_h": In(signed(16)),
                 "lengths": Out(data.ArrayLayout(pair, self._kinds)),
                 "done": Out(data.ArrayLayout(pair, self._kinds)),
-                "own_lengths": Out(data.ArrayLayout(pair, config.layers)),
+                "own_lengths": Out(data.ArrayLayout(pair, config.contexts)),
                 "drained": Out(1),
-                "r_addr": In(config.unit_bits + 1),
+                "drained_sequence": Out(1),
+                "r_addr": In(config.state_bits + 1),
                 "r_kind": In(1),
                 "r_list": In(1),
                 "entry": Out(entry_layout(config, config.units)),
@@ -95,17 +98,21 @@ class Feedback(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, kinds = self._config, self._kinds
-        fields = self.pass_.record
-        tag = data.StructLayout({"column": config.unit_bits, "kind": 1, "last": 1})
-        m.submodules.encoder = encoder = Encoder(config, kinds << config.unit_bits, tag)
+        tag = data.StructLayout({"column": config.unit_bits, "kind": 1, "last": 1, "sequence": config.sequence_bits})
+        m.submodules.encoder = encoder = Encoder(config, kinds << config.state_bits, tag)
 
         # A value takes one turn per kind; the second turn repeats it a cycle later.
         loading = Signal()
-        value, column, last, unit = Signal(signed(16)), Signal(config.unit_bits), Signal(), Signal(config.unit_bits)
+        load_sequence = self.load_sequence[: config.sequence_bits]
+        value, column, last, place = Signal(signed(16)), Signal(config.unit_bits), Signal(), Signal(config.state_bits)
         again, turn = Signal(), Signal()
         held = Signal(
-            data.StructLayout({"value": signed(16), "column": config.unit_bits, "last": 1, "unit": config.unit_bits})
+            data.StructLayout({"value": signed(16), "column": config.unit_bits, "last": 1, "place": config.state_bits})
         )
+        sequence = place[config.unit_bits :]
+        pass_ = of_sequence(self.passes, sequence)
+        fields = pass_.record
+        loaded_base = of_sequence(self.passes, load_sequence).record.unit_base
         next_column = Signal(config.unit_bits)
         fresh = self.h_valid | self.load_valid
         with m.If(fresh):
@@ -113,17 +120,19 @@ class Feedback(wiring.Component):
                 value.eq(Mux(loading, self.load_h, self.h)),
                 column.eq(next_column),
                 last.eq(self.h_last & ~loading),
-                unit.eq(Mux(loading, fields.unit_base + next_column, self.h_unit)),
+                place.eq(
+                    Mux(loading, Cat((loaded_base + next_column)[: config.unit_bits], load_sequence), self.h_place)
+                ),
             ]
             m.d.sync += [
                 next_column.eq(Mux(last, 0, next_column + 1)),
                 held.value.eq(value),
                 held.column.eq(column),
                 held.last.eq(last),
-                held.unit.eq(unit),
+                held.place.eq(place),
             ]
         with m.Else():
-            m.d.comb += [value.eq(held.value), column.eq(held.column), last.eq(held.last), unit.eq(held.unit)]
+            m.d.comb += [value.eq(held.value), column.eq(held.column), last.eq(held.last), place.eq(held.place)]
         if kinds == 2:
             m.d.sync += again.eq(fresh & ~loading)
             m.d.comb += turn.eq(~fresh)
@@ -136,10 +145,11 @@ class Feedback(wiring.Component):
         m.d.comb += [
             encoder.valid.eq(fresh | again),
             encoder.value.eq(value),
-            encoder.index.eq(Cat(unit, turn)[: config.unit_bits + kinds - 1]),
+            encoder.index.eq(Cat(place, turn)[: config.state_bits + kinds - 1]),
             encoder.tag.column.eq(column),
             encoder.tag.kind.eq(turn),
             encoder.tag.last.eq(last),
+            encoder.tag.sequence.eq(sequence),
             grid.shift.eq(Mux(turn, fields.x_shift_next, fields.h_shift)),
             grid.exponent.eq(Mux(turn, fields.x_exponent_next, 0)),
             grid.mode.eq(Mux(turn, fields.mode_next, fields.mode)),
@@ -147,25 +157,31 @@ class Feedback(wiring.Component):
             grid.tau.eq(Mux(turn, fields.tau_x_next, fields.tau_h)),
             grid.restart_tau.eq(Mux(turn, fields.restart_tau_x_next, fields.restart_tau_h)),
             # After a start nothing of h is in the sums yet; a restart recomputes the next layer's as well.
-            grid.forget.eq(self.pass_.start),
-            grid.exact.eq(Mux(turn, self.pass_.exact, loading)),
+            grid.forget.eq(pass_.start),
+            grid.exact.eq(Mux(turn, pass_.exact, loading)),
         ]
 
+        # Behind the encoder another pass may drain already than before it.
         kind = encoder.o_tag.kind
-        m.d.comb += self.drained.eq(encoder.o_valid & encoder.o_tag.last & (kind == kinds - 1))
+        listed = Mux(loading, load_sequence, encoder.o_tag.sequence)[: config.sequence_bits]
+        listed_pass = of_sequence(self.passes, listed)
+        m.d.comb += [
+            self.drained.eq(encoder.o_valid & encoder.o_tag.last & (kind == kinds - 1)),
+            self.drained_sequence.eq(listed),
+        ]
         finish = self.drained | self.load_end
         entries = []
         for index in range(kinds):
-            pair = ListPair(config, config.units, 2)
+            pair = ListPair(config, config.units, 2 * config.sequences)
             m.submodules[f"lists_{index}"] = pair
             # The own list is the next step's, the next layer's x this step's.
-            half = self.pass_.parity if index else Mux(loading, self.load_parity, ~self.pass_.parity)
+            half = listed_pass.parity if index else Mux(loading, self.load_parity, ~listed_pass.parity)
             m.d.comb += [
                 pair.valid.eq(encoder.o_valid & (kind == index)),
                 pair.candidates.eq(encoder.o_candidates),
                 pair.column.eq(encoder.o_tag.column),
-                pair.base.eq(fields.unit_base),
-                pair.part.eq(half),
+                pair.base.eq(listed_pass.record.unit_base),
+                pair.part.eq(Cat(half, listed)),
                 pair.clear.eq(finish),
                 pair.r_addr.eq(self.r_addr),
                 pair.r_list.eq(self.r_list),
@@ -174,9 +190,9 @@ class Feedback(wiring.Component):
             with m.If(finish):
                 m.d.sync += self.done[index].eq(pair.totals)
                 if index == 0:
-                    for layer in range(config.layers):
-                        with m.If(self.pass_.layer == layer):
-                            m.d.sync += self.own_lengths[layer].eq(pair.totals)
+                    for context in range(config.contexts):
+                        with m.If(Cat(listed, listed_pass.layer) == context):
+                            m.d.sync += self.own_lengths[context].eq(pair.totals)
             entries.append(pair.entry)
         m.d.comb += self.entry.eq(entries[0])
         if kinds == 2:

@@ -10,7 +10,7 @@ from lstmith.golden.config import EngineConfig, bits_for
 
 from .arith import delayed
 from .ram import Ram
-from .types import pair_layout
+from .types import of_sequence, pair_layout
 
 #: Cycles from naming rows to their sums: what memories take to answer.
 READ = 2
@@ -29,13 +29,16 @@ def fold_layout(config: EngineConfig) -> data.StructLayout:
             "last": 1,  # last fold of its layer
             "lanes": unsigned(bits_for(config.lanes)),  # lanes in use, minus 1
             "shift": shift_bits(config),  # of sums from a lower image, in units of 4 bits
+            "sequence": config.sequence_bits,
         }
     )
 
 
 def rows_layout(config: EngineConfig) -> data.StructLayout:
     """Which rows come next: ``ways`` gates of a unit, beginning with ``gate``."""
-    return data.StructLayout({"unit": unsigned(config.unit_bits), "gate": 2, "last": 1})
+    return data.StructLayout(
+        {"unit": unsigned(config.unit_bits), "sequence": config.sequence_bits, "gate": 2, "last": 1}
+    )
 
 
 class Feeder(wiring.Component):
@@ -56,7 +59,7 @@ class Feeder(wiring.Component):
     fold, fold_valid
         Comes in the cycle of the capturing slot at the array's input.
     unit_base
-        First unit of the present layer.
+        First unit of the layer that drains, per sequence.
     drain
         Pairs from lane 0.
     rows, rows_valid
@@ -71,7 +74,7 @@ class Feeder(wiring.Component):
             {
                 "fold": In(fold_layout(config)),
                 "fold_valid": In(1),
-                "unit_base": In(config.unit_bits),
+                "unit_base": In(data.ArrayLayout(config.unit_bits, config.sequences)),
                 "drain": In(pair_layout(config)),
                 "rows": Out(rows_layout(config)),
                 "rows_valid": Out(1),
@@ -93,7 +96,7 @@ class Feeder(wiring.Component):
         m.d.comb += fold.eq(delayed(m, self.fold.as_value(), lead - 1, "fold"))
 
         running, lanes_left, last_fold = Signal(), Signal(bits_for(config.lanes)), Signal()
-        unit, gate = Signal(config.unit_bits), Signal(2)
+        unit, gate, sequence = Signal(config.unit_bits), Signal(2), Signal(config.sequence_bits)
         last_gate = gate == 4 - config.ways
         with m.If(running):
             m.d.sync += gate.eq(gate + config.ways)
@@ -102,9 +105,12 @@ class Feeder(wiring.Component):
         with m.If(begin):
             m.d.sync += [running.eq(1), gate.eq(0), lanes_left.eq(fold.lanes), last_fold.eq(fold.last)]
             with m.If(fold.first):
-                m.d.sync += unit.eq(self.unit_base)
+                m.d.sync += unit.eq(of_sequence(self.unit_base, fold.sequence))
+            if config.sequences > 1:
+                m.d.sync += sequence.eq(fold.sequence)
         m.d.comb += [
             self.rows_valid.eq(running),
+            self.rows.sequence.eq(sequence),
             self.rows.unit.eq(unit),
             self.rows.gate.eq(gate),
             self.rows.last.eq(last_fold & (lanes_left == 0)),

@@ -33,5 +33,6 @@ def fetch_layout(config: EngineConfig) -> data.StructLayout:
             "lowered": 1,  # the whole fold is on a lower image
             "shift": 2,  # by how many precisions, in units of 4 bits
             "lanes": unsigned(bits_for(config.lanes)),  # in use in this fold, minus 1
+            "sequence": config.sequence_bits,
         }
     )

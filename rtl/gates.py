@@ -33,7 +33,7 @@ class GatePipeline(wiring.Component):
     rows, rows_valid, sums
         From the feeder; ``sums`` two cycles after ``rows``.
     clear
-        The kept sums count as zero.
+        The kept sums count as zero, per sequence.
     run
         Clock enable of multipliers that have registers.
     peep, c, peep_shift
@@ -44,8 +44,8 @@ class GatePipeline(wiring.Component):
         Write of one row's parameters.
     o_rows, o_valid, gates
         ``latency`` cycles after ``sums``.
-    next_unit
-        Unit of the rows that leave in the next cycle.
+    next_place
+        Place in the state memories of the rows that leave in the next cycle.
     z13
         The last way's pre-activation with 13 fraction bits, seven cycles before its gate.
     """
@@ -57,7 +57,7 @@ class GatePipeline(wiring.Component):
             "rows": In(rows),
             "rows_valid": In(1),
             "sums": In(data.ArrayLayout(signed(config.acc_width), config.ways)),
-            "clear": In(1),
+            "clear": In(config.sequences),
             "run": In(1, init=1),
             "mask": In(bits_for(MASKS)),
             "row_mask": In(bits_for(MASKS)),
@@ -67,7 +67,7 @@ class GatePipeline(wiring.Component):
             "row_write": In(1),
             "o_rows": Out(rows),
             "o_valid": Out(1),
-            "next_unit": Out(config.unit_bits),
+            "next_place": Out(config.state_bits),
             "gates": Out(data.ArrayLayout(signed(16), config.ways)),
             "z13": Out(signed(24)),
         }
@@ -93,7 +93,9 @@ class GatePipeline(wiring.Component):
         depth = 4 // config.ways << config.unit_bits
         mask_bits = config.mask_bits
 
-        place = Cat(self.rows.gate[way_bits:], self.rows.unit)
+        row = Cat(self.rows.gate[way_bits:], self.rows.unit)
+        place = Cat(row, self.rows.sequence)
+        cleared = self.clear.bit_select(delayed(m, self.rows.sequence, READ, "sequence"), 1)
         place_updated = delayed(m, place, READ + 1, "place_updated")
         updated_valid = delayed(m, self.rows_valid, READ + 1, "updated_valid")
         rows = delayed_long(
@@ -108,7 +110,7 @@ class GatePipeline(wiring.Component):
 
         for way, (requantiser, activation) in enumerate(zip(self._requantisers, self._activations, strict=True)):
             init = [row for unit in self._row_init for row in unit[way :: config.ways]]
-            kept = Ram(signed(config.acc_width), depth)
+            kept = Ram(signed(config.acc_width), depth << config.sequence_bits)
             parameters = Ram(RowParameters, depth << mask_bits, init)
             m.submodules[f"kept_{way}"] = kept
             m.submodules[f"parameters_{way}"] = parameters
@@ -116,8 +118,8 @@ class GatePipeline(wiring.Component):
             m.submodules[f"activation_{way}"] = activation
             m.d.comb += [
                 kept.r_addr.eq(place),
-                parameters.r_addr.eq(Cat(place, self.mask[:mask_bits])),
-                requantiser.total.eq(Mux(self.clear, 0, kept.r_data)),
+                parameters.r_addr.eq(Cat(row, self.mask[:mask_bits])),
+                requantiser.total.eq(Mux(cleared, 0, kept.r_data)),
                 requantiser.added.eq(self.sums[way]),
                 requantiser.run.eq(self.run),
                 requantiser.row.eq(parameters.r_data),
@@ -144,7 +146,7 @@ class GatePipeline(wiring.Component):
         rows_next = Signal(rows_layout(config))
         m.d.comb += [
             rows_next.eq(delayed(m, rows, self._activations[0].latency - 1, "rows_gate")),
-            self.next_unit.eq(rows_next.unit),
+            self.next_place.eq(Cat(rows_next.unit, rows_next.sequence)),
         ]
         m.d.sync += self.o_rows.eq(rows_next)
         return m

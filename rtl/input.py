@@ -23,6 +23,7 @@ def step_list_layout(config: EngineConfig) -> data.StructLayout:
             "start": 1,
             "restart": 1,
             "mask": unsigned(bits_for(MASKS)),
+            "sequence": config.sequence_bits,
         }
     )
 
@@ -85,9 +86,12 @@ class InputStage(wiring.Component):
         m = Module()
         config = self._config
         column_bits = bits_for(config.inputs)
-        flags = data.StructLayout({"start": 1, "restart": 1, "mask": unsigned(bits_for(MASKS))})
+        flags = data.StructLayout(
+            {"start": 1, "restart": 1, "mask": unsigned(bits_for(MASKS)), "sequence": config.sequence_bits}
+        )
         tag = data.StructLayout({"column": column_bits, "last": 1, "flags": flags})
-        m.submodules.encoder = encoder = Encoder(config, config.inputs, tag, banks=config.skip)
+        references = config.inputs if config.sequences == 1 else config.sequences << column_bits
+        m.submodules.encoder = encoder = Encoder(config, references, tag, banks=config.skip)
         m.submodules.lists = pair = ListPair(config, config.inputs, 2)
 
         column, buffer = Signal(column_bits), Signal()
@@ -103,7 +107,8 @@ class InputStage(wiring.Component):
         # A step's flags come with its first element and hold for all of it.
         first = self.x.payload
         held, now = Signal(flags), Signal(flags)
-        m.d.comb += now.eq(Mux(column == 0, Cat(first.start, first.restart, first.mask), held))
+        given = Cat(first.start, first.restart, first.mask, first.sequence[: config.sequence_bits])
+        m.d.comb += now.eq(Mux(column == 0, given, held))
         accept = self.x.valid & self.x.ready
         marked = accept & (column == 0) & first.mark
         with m.If(accept & ~marked):
@@ -115,7 +120,7 @@ class InputStage(wiring.Component):
         m.d.comb += [
             encoder.valid.eq(accept & ~marked),
             encoder.value.eq(first.value),
-            encoder.index.eq(column),
+            encoder.index.eq(Cat(column, now.sequence)),
             encoder.grid.eq(self.grid),
             encoder.grid.exact.eq(now.start | now.restart),
             encoder.tag.column.eq(column),
@@ -141,6 +146,7 @@ class InputStage(wiring.Component):
             step.start.eq(encoder.o_tag.flags.start),
             step.restart.eq(encoder.o_tag.flags.restart),
             step.mask.eq(encoder.o_tag.flags.mask),
+            step.sequence.eq(encoder.o_tag.flags.sequence),
         ]
         skipped = Signal()
         if config.skip:

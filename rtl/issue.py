@@ -142,6 +142,7 @@ class Issue(wiring.Component):
             read.fold.first.eq(fetch.first_fold),
             read.fold.last.eq(fetch.last_fold),
             read.fold.lanes.eq(fetch.lanes),
+            read.fold.sequence.eq(fetch.sequence),
             read.emits.eq(fetch.emits),
             read.frees.eq(fetch.frees),
             read.parity.eq(fetch.parity),

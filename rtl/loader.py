@@ -21,9 +21,9 @@ class Loader(wiring.Component):
 
     Members
     -------
-    host_begin, host_layer, host_mask, host_end
+    host_begin, host_layer, host_mask, host_sequence, host_end
         The host begins or ends to load a layer's h, at an active count.
-    host_unit, host_value, host_cell_write, host_hidden_write, host_hidden_read
+    host_place, host_value, host_cell_write, host_hidden_write, host_hidden_read
         The host's access to the state memories.
     pending, start, wanted, quiet, begins, begins_layer
         See :class:`Reload`.
@@ -35,9 +35,9 @@ class Loader(wiring.Component):
         See :class:`Reload`.
     select, layer_select, mask_select
         To the program store.
-    load_begin, load_end, load_valid, load_h
+    load_begin, load_end, load_valid, load_sequence, load_h
         To the feedback.
-    unit, cell_value, cell_write, hidden_write, hidden_read
+    place, cell_value, cell_write, hidden_write, hidden_read
         To the state memories.
     """
 
@@ -49,8 +49,9 @@ class Loader(wiring.Component):
                 "host_begin": In(1),
                 "host_layer": In(layer),
                 "host_mask": In(mask),
+                "host_sequence": In(1),
                 "host_end": In(1),
-                "host_unit": In(config.unit_bits),
+                "host_place": In(config.state_bits),
                 "host_value": In(signed(32)),
                 "host_cell_write": In(1),
                 "host_hidden_write": In(1),
@@ -74,8 +75,9 @@ class Loader(wiring.Component):
                 "load_begin": Out(1),
                 "load_end": Out(1),
                 "load_valid": Out(1),
+                "load_sequence": Out(1),
                 "load_h": Out(signed(16)),
-                "unit": Out(config.unit_bits),
+                "place": Out(config.state_bits),
                 "cell_value": Out(signed(config.c_width)),
                 "cell_write": Out(1),
                 "hidden_write": Out(1),
@@ -90,6 +92,8 @@ class Loader(wiring.Component):
         m.d.comb += host_ready.eq(waits & self.loaded & ~self.select)
         with m.If(self.host_begin):
             m.d.sync += [waits.eq(1), host_mask.eq(self.host_mask)]
+            if self._config.sequences > 1:
+                m.d.sync += self.load_sequence.eq(self.host_sequence)
         with m.Elif(host_ready):
             m.d.sync += waits.eq(0)
         m.d.comb += [
@@ -100,7 +104,7 @@ class Loader(wiring.Component):
             self.load_end.eq(self.host_end),
             self.load_valid.eq(self.host_hidden_write),
             self.load_h.eq(self.host_value[:16].as_signed()),
-            self.unit.eq(self.host_unit),
+            self.place.eq(self.host_place),
             self.cell_value.eq(self.host_value),
             self.cell_write.eq(self.host_cell_write),
             self.hidden_write.eq(self.host_hidden_write),
@@ -140,7 +144,7 @@ class Loader(wiring.Component):
             m.d.comb += [self.load_valid.eq(1), self.load_h.eq(Mux(reload.zero, 0, self.hidden))]
         with m.If(reload.read):
             m.d.comb += [
-                self.unit.eq(reload.unit),
+                self.place.eq(reload.unit),
                 self.hidden_read.eq(1),
                 self.cell_value.eq(0),
                 self.cell_write.eq(reload.clear),

@@ -30,8 +30,9 @@ class Restart(wiring.Component):
 
     Members
     -------
-    layer, record, exact, wish
-        The pass that may begin; it must restart; the monitor wishes it would.
+    context, record, exact, wish
+        The pass that may begin, of which layer and sequence (``EngineConfig.contexts``); it must restart; the monitor
+        wishes it would.
     first, second, second_live
         Lengths of its segments' lists, and whether the second still grows.
     begins
@@ -39,7 +40,7 @@ class Restart(wiring.Component):
     restart
         In the same cycle: the sums are recomputed. It takes ``latency`` cycles from the last change of any
         input but ``begins``.
-    late_layer, late, late_valid
+    late_context, late, late_valid
         The lengths that a list finally had which was growing when its pass began.
     """
 
@@ -48,7 +49,7 @@ class Restart(wiring.Component):
         pair = data.ArrayLayout(length_layout(columns_of(config)), 2)
         super().__init__(
             {
-                "layer": In(bits_for(config.layers)),
+                "context": In(bits_for(config.contexts)),
                 "record": In(record_layout()),
                 "exact": In(1),
                 "wish": In(1),
@@ -57,7 +58,7 @@ class Restart(wiring.Component):
                 "second_live": In(1),
                 "begins": In(1),
                 "restart": Out(1),
-                "late_layer": In(bits_for(config.layers)),
+                "late_context": In(bits_for(config.contexts)),
                 "late": In(pair),
                 "late_valid": In(1),
             }
@@ -72,15 +73,15 @@ class Restart(wiring.Component):
         m = Module()
         config = self._config
         pair = data.ArrayLayout(length_layout(columns_of(config)), 2)
-        late = [Signal(pair, name=f"late_{layer}") for layer in range(config.layers)]
-        ages = [Signal(16, name=f"age_{layer}") for layer in range(config.layers)]
-        for layer, kept in enumerate(late):
-            with m.If(self.late_valid & (self.late_layer == layer)):
+        late = [Signal(pair, name=f"late_{context}") for context in range(config.contexts)]
+        ages = [Signal(16, name=f"age_{context}") for context in range(config.contexts)]
+        for context, kept in enumerate(late):
+            with m.If(self.late_valid & (self.late_context == context)):
                 m.d.sync += kept.eq(self.late)
 
         # Stages 1 to 3: what each list costs, in weight words.
         second = Signal(pair)
-        m.d.comb += second.eq(Mux(self.second_live, Array(late)[self.layer], self.second))
+        m.d.comb += second.eq(Mux(self.second_live, Array(late)[self.context], self.second))
         costs = []
         for index in (DELTA, RESTART):
             count, low, low_before, main = (
@@ -100,14 +101,14 @@ class Restart(wiring.Component):
         # Stage 4: the decision.
         age, older = Signal(16), Signal(16)
         always, auto, due = Signal(), Signal(), Signal()
-        m.d.comb += [age.eq(Array(ages)[self.layer]), older.eq(Mux(age.all(), age, age + 1))]
+        m.d.comb += [age.eq(Array(ages)[self.context]), older.eq(Mux(age.all(), age, age + 1))]
         m.d.sync += [
             always.eq((self.record.mode == Mode.DENSE) | (self.record.mode == Mode.SKIP) | self.exact | self.wish),
             auto.eq(self.record.mode == Mode.AUTO),
             due.eq((self.record.refresh != 0) & (age + 1 >= self.record.refresh)),
             self.restart.eq(always | due | (auto & (costs[RESTART] <= costs[DELTA]))),
         ]
-        for layer, kept in enumerate(ages):
-            with m.If(self.begins & (self.layer == layer)):
+        for context, kept in enumerate(ages):
+            with m.If(self.begins & (self.context == context)):
                 m.d.sync += kept.eq(Mux(self.restart, 0, older))
         return m

@@ -6,17 +6,19 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import MASKS, PRECISIONS, EngineConfig, bits_for
+from lstmith.golden.config import MASKS, EngineConfig, bits_for
 from lstmith.golden.monitor import lag
 from lstmith.golden.policy import Mode, Rule, Scope
 from lstmith.golden.timing import LOOK, settle
 
-from .arith import delayed
+from .arith import delayed, lasting
 from .cursor import Cursor
 from .encoder import DELTA, RESTART
 from .feedback import pass_layout
 from .fetch import QUEUE, fetch_layout
+from .images import choose_images
 from .input import step_list_layout
+from .monitor import trusted_bank
 from .pace import Pace
 from .restart import Restart
 from .types import length_layout, lists, record_layout
@@ -30,7 +32,8 @@ class Sequencer(wiring.Component):
     first, since their x is the h that now drains. Rules:
 
     - an entry is fetched when it is known whether another follows (:class:`Cursor`);
-    - in a pass's first fold the last entry also waits for the pass before to be drained;
+    - in a pass's first fold the last entry also waits for the pass before to be drained, unless that was the other
+      sequence's;
     - a pass begins when its first segment is complete, at most one pass is still to drain, and :class:`Restart` has
       had its ``settle`` cycles since;
     - :class:`Pace` lets entries enter the array. With one image per layer their words are known
@@ -73,8 +76,9 @@ class Sequencer(wiring.Component):
         No pass may begin; another active count took effect, so sums must be recomputed; its index.
     begins, coming
         A pass begins; the step that waits.
-    parity, quiet, idle
-        The coming step's parity; nothing is in flight; nor waits.
+    parity, halves, quiet, idle
+        The coming step's input buffer; per sequence, the half of the lists that its next step reads; nothing is in
+        flight; nor waits.
     """
 
     def __init__(self, config: EngineConfig, kinds: int):
@@ -91,7 +95,7 @@ class Sequencer(wiring.Component):
                 "release": Out(2),
                 "lengths": In(data.ArrayLayout(pair, kinds)),
                 "done": In(data.ArrayLayout(pair, kinds)),
-                "own_lengths": In(data.ArrayLayout(pair, config.layers)),
+                "own_lengths": In(data.ArrayLayout(pair, config.contexts)),
                 "drained": In(1),
                 "emit_all": In(1),
                 "popped": In(1),
@@ -102,7 +106,7 @@ class Sequencer(wiring.Component):
                 "level": In(2),
                 "wishes": In(data.ArrayLayout(2, config.layers)),
                 "x_addr": Out(bits_for(config.inputs) + 1),
-                "h_addr": Out(config.unit_bits + 1),
+                "h_addr": Out(config.state_bits + 1),
                 "h_kind": Out(1),
                 "list": Out(1),
                 "fetch": Out(fetch_layout(config)),
@@ -115,6 +119,7 @@ class Sequencer(wiring.Component):
                 "begins": Out(1),
                 "coming": Out(step_list_layout(config)),
                 "parity": Out(1),
+                "halves": Out(config.sequences),
                 "quiet": Out(1),
                 "idle": Out(1),
             }
@@ -134,6 +139,11 @@ class Sequencer(wiring.Component):
         first_layer, trusted = Signal(), Signal()
         a_length, b_stored = Signal(length), Signal(pair)
         b_live, b_kind, chosen = Signal(), Signal(), Signal()
+        # With two sequences: whether the list of the pass before is read, should it have been complete or not; whether
+        # that pass was the other one's; and of which buffer the input is. With one all this follows.
+        follows, independent, buffer = b_live, Signal(), present.parity
+        if config.sequences > 1:
+            follows, buffer = Signal(name="follows"), Signal(name="buffer")
         undrained = Signal(range(3))
         fold, folds_left = Signal(12), Signal(12)
         first_fold, last_fold = Signal(), Signal()
@@ -160,7 +170,7 @@ class Sequencer(wiring.Component):
             cursor.b_whole.eq(~b_live | alone),
             cursor.fetches.eq(fetches),
             # What the cursor knows is as old as this.
-            wanted.eq(active & cursor.ready & (~ends | ~first_fold | delayed(m, alone, LOOK, "alone"))),
+            wanted.eq(active & cursor.ready & (~ends | ~first_fold | independent | delayed(m, alone, LOOK, "alone"))),
         ]
 
         # The entry leaves through registers.
@@ -172,8 +182,8 @@ class Sequencer(wiring.Component):
         begin_drain = fetches & ends & first_fold
         m.d.sync += [
             place.eq(Mux(from_inputs, x_place, h_place)),
-            self.x_addr.eq(Cat(cursor.place[: bits_for(config.inputs)], present.parity)),
-            self.h_addr.eq(Cat((unit_base + cursor.place)[: config.unit_bits], present.parity)),
+            self.x_addr.eq(Cat(cursor.place[: bits_for(config.inputs)], buffer)),
+            self.h_addr.eq(Cat((unit_base + cursor.place)[: config.unit_bits], present.parity, present.sequence)),
             self.h_kind.eq(in_b & ~first_layer),
             self.list.eq(chosen),
             self.fetch_valid.eq(fetches),
@@ -187,15 +197,29 @@ class Sequencer(wiring.Component):
             self.fetch.clears.eq(present.clear),
             self.fetch.emits.eq(fields.last_layer | self.emit_all),
             self.fetch.frees.eq(ends & last_fold & first_layer),
-            self.fetch.parity.eq(present.parity),
+            self.fetch.parity.eq(buffer),
             self.fetch.lanes.eq(lanes),
+            self.fetch.sequence.eq(present.sequence),
             self.begin_drain.eq(begin_drain),
         ]
         columns, low = Signal.like(present.columns), Signal.like(present.low)
         m.d.sync += [columns.eq(a_length.count + b_length.count), low.eq(a_length.low + b_length.low)]
         m.d.comb += [self.drain.eq(present), self.drain.columns.eq(columns), self.drain.low.eq(low)]
-        self._elaborate_images(m, present, first_layer, place, fold, trusted)
-        self._elaborate_pace(m, wanted, fetches, ends, last_fold & first_layer, lanes, present)
+        level, lowered = Signal(2), Signal()
+        m.d.comb += level.eq(fields.precision)
+        if config.monitor:
+            judged = Signal(2)
+            m.d.sync += judged.eq(self.level)
+            m.d.comb += [
+                self.level_layer.eq(present.layer),
+                self.level_bank.eq(trusted_bank(present.parity, first_layer & fields.last_layer)),
+                self.level_fold.eq(Mux(fields.scope == Scope.FOLD, fold, 0)),
+                lowered.eq((fields.rule != Rule.OFF) & trusted & (judged != fields.precision)),
+            ]
+            with m.If(lowered):
+                m.d.comb += level.eq(judged)
+        choose_images(m, config, self.fetch, fields, place, level, lowered)
+        self._elaborate_pace(m, wanted, fetches, ends, last_fold & first_layer, lanes, present, buffer)
 
         # What follows a fold.
         with m.If(fetches & ends):
@@ -225,7 +249,7 @@ class Sequencer(wiring.Component):
                 & (undrained <= 1)
                 & Mux(at_first, self.full.bit_select(self.parity, 1) & ~self.hold, in_step)
             ),
-            begins.eq(_lasting(m, may_begin, settle(config))),
+            begins.eq(lasting(m, may_begin, settle(config))),
             self.advance.eq(begins),
             self.begins.eq(begins),
             self.coming.eq(step),
@@ -233,7 +257,9 @@ class Sequencer(wiring.Component):
         start = Mux(at_first, step.start, present.start)
         m.d.comb += exact.eq(Mux(at_first, step.start | step.restart | self.changed, present.exact))
         x_lists, own = Signal(pair), Signal(pair)
-        stored = Array(self.own_lengths[index] for index in range(config.layers))[self.layer]
+        sequence = Mux(at_first, step.sequence, present.sequence)[: config.sequence_bits]
+        context = Cat(sequence, self.layer)
+        stored = Array(self.own_lengths[index] for index in range(config.contexts))[context]
         for index in range(lists(config)):
             for name in ("count", "low"):
                 m.d.comb += [
@@ -249,13 +275,14 @@ class Sequencer(wiring.Component):
                 restart.first.eq(a_lists),
                 restart.second.eq(own),
                 restart.second_live.eq(live),
-                restart.late_layer.eq(present.layer),
+                restart.late_context.eq(Cat(present.sequence, present.layer)),
                 # After a change of state, what changed means nothing.
                 restart.late.eq(Mux(present.exact, 0, b_lists)),
-                restart.late_valid.eq(self.begin_drain & (b_live | present.exact)),
+                restart.late_valid.eq(self.begin_drain & (follows | present.exact)),
                 restart.begins.eq(begins),
                 restarts.eq(restart.restart),
             ]
+            m.d.comb += restart.context.eq(context)
             self._elaborate_restart(m, restart, begins, exact, trusted)
             a_now = Mux(restarts, a_lists[RESTART], a_lists[DELTA])
         else:
@@ -269,7 +296,8 @@ class Sequencer(wiring.Component):
                 in_step.eq(~self.record.last_layer),
                 present.record.eq(self.record),
                 present.layer.eq(self.layer),
-                present.parity.eq(self.parity),
+                present.sequence.eq(sequence),
+                present.parity.eq(self.halves.bit_select(sequence, 1)),
                 present.mask.eq(self.mask),
                 present.start.eq(start),
                 present.exact.eq(exact),
@@ -289,53 +317,32 @@ class Sequencer(wiring.Component):
             ]
             with m.If(self.record.last_layer):
                 m.d.sync += self.parity.eq(~self.parity)
+        if config.sequences == 1:
+            m.d.comb += self.halves.eq(self.parity)
+        else:
+            other = Signal()
+            m.d.comb += other.eq(at_first & (sequence != present.sequence))
+            with m.If(begins):
+                m.d.sync += [follows.eq(live), independent.eq(other), buffer.eq(self.parity)]
+                # What has drained is stored; only what still grows is looked at as it grows.
+                with m.If(at_first & (other | (undrained == 0))):
+                    m.d.sync += b_live.eq(0)
+                with m.If(self.record.last_layer):
+                    m.d.sync += self.halves.eq(self.halves ^ (1 << sequence))
         m.d.sync += undrained.eq(undrained + begins - self.drained)
         m.d.comb += [self.quiet.eq(~active & (undrained == 0)), self.idle.eq(self.quiet & ~self.full.any())]
         return m
 
-    def _elaborate_images(
-        self, m: Module, present: Signal, first_layer: Signal, place: Value, fold: Signal, trusted: Signal
-    ) -> None:
-        """Where an entry's weights begin, in the image of this fold and in the lower one: beside ``fetch``."""
-        config, fields, fetch = self._config, present.record, self.fetch
-        level, lowered = Signal(2), Signal()
-        m.d.comb += level.eq(fields.precision)
-        if config.monitor:
-            judged = Signal(2)
-            m.d.sync += judged.eq(self.level)
-            m.d.comb += [
-                self.level_layer.eq(present.layer),
-                self.level_bank.eq(_trusted_bank(present.parity, first_layer & fields.last_layer)),
-                self.level_fold.eq(Mux(fields.scope == Scope.FOLD, fold, 0)),
-                lowered.eq((fields.rule != Rule.OFF) & trusted & (judged != fields.precision)),
-            ]
-            with m.If(lowered):
-                m.d.comb += level.eq(judged)
-        bases = {PRECISIONS.index(bits): getattr(fields, f"base_{bits}") for bits in config.precisions}
-        codes = [(level, fetch.base)]
-        if config.mixed:
-            codes.append((fields.low, fetch.low_base))
-        else:
-            # Nobody looks; a constant would stay undefined in simulators that wait for an event.
-            m.d.comb += fetch.low_base.eq(place)
-        for code, base in codes:
-            with m.Switch(code):
-                for precision, begin in bases.items():
-                    with m.Case(precision) if len(bases) > 1 else m.Default():
-                        m.d.comb += base.eq(begin + (place << precision))
-        m.d.comb += [
-            fetch.precision.eq(level),
-            fetch.low.eq(fields.low),
-            fetch.lowered.eq(lowered),
-            # 4 bits per step from 8 to 4, 8 from 16 to 8, 12 from 16 to 4.
-            fetch.shift.eq((fields.precision - level)[:2] + (fields.precision == 2) if config.monitor else 0),
-        ]
-        if config.monitor:
-            with m.If(~lowered):
-                m.d.comb += fetch.shift.eq(0)
-
     def _elaborate_pace(
-        self, m: Module, wanted: Signal, fetches: Signal, last: Value, frees: Value, lanes: Signal, present: Signal
+        self,
+        m: Module,
+        wanted: Signal,
+        fetches: Signal,
+        last: Value,
+        frees: Value,
+        lanes: Signal,
+        present: Signal,
+        buffer: Value,
     ) -> None:
         """Fetch at the array's own pace, or ahead into the queue."""
         config, fields = self._config, present.record
@@ -356,7 +363,7 @@ class Sequencer(wiring.Component):
             fetches.eq(pace.fires),
         ]
         with m.If(fetches & last & frees):
-            m.d.comb += self.release.eq(1 << present.parity)
+            m.d.comb += self.release.eq(1 << buffer)
 
     def _elaborate_restart(self, m: Module, restart: Restart, begins: Signal, exact: Signal, trusted: Signal) -> None:
         """Steps since the start, and what the monitor said of the last one that has surely drained."""
@@ -364,7 +371,6 @@ class Sequencer(wiring.Component):
         steps, now = Signal(8), Signal(8)
         m.d.comb += [
             now.eq(Mux(exact, 0, steps)),
-            restart.layer.eq(self.layer),
             restart.record.eq(self.record),
             restart.exact.eq(exact),
         ]
@@ -375,25 +381,10 @@ class Sequencer(wiring.Component):
             enough = now >= Mux(single, lag(1), lag(2))
             wishes = Array(self.wishes[index] for index in range(config.layers))[self.layer]
             m.d.comb += restart.wish.eq(
-                wishes.bit_select(_trusted_bank(self.parity, single), 1)
+                wishes.bit_select(trusted_bank(self.parity, single), 1)
                 & enough
                 & (self.record.rule != Rule.OFF)
                 & (self.record.restart_above != 0)
             )
             with m.If(begins):
                 m.d.sync += trusted.eq(enough & (now >= self.record.warmup))
-
-
-def _lasting(m: Module, value: Signal, cycles: int) -> Value:
-    """Whether it has been so for some cycles before this one."""
-    held: Value = value
-    for stage in range(cycles):
-        before = Signal(name=f"held_{stage}")
-        m.d.sync += before.eq(held)
-        held = value & before
-    return held
-
-
-def _trusted_bank(parity: Signal, single: Value) -> Value:
-    """Verdicts alternate banks by step: one layer reads that of the step before the last, a stack the last one's."""
-    return Mux(single, parity, ~parity)

@@ -12,7 +12,7 @@ from .ram import Ram
 
 
 class UnitState(wiring.Component):
-    """One value per unit with a core side and a bus side that share ports.
+    """One value per unit and sequence with a core side and a bus side that share ports.
 
     Parameters
     ----------
@@ -22,11 +22,11 @@ class UnitState(wiring.Component):
 
     Members
     -------
-    r_unit, value
+    r_place, value
         Core read; the value comes two cycles later.
-    w_unit, w_value, w_valid
+    w_place, w_value, w_valid
         Core write.
-    bus_unit, bus_read, bus_write, bus_value
+    bus_place, bus_read, bus_write, bus_value
         Bus access; a read's value is at ``value`` two cycles later.
     """
 
@@ -34,12 +34,12 @@ class UnitState(wiring.Component):
         self._config, self._width = config, width
         super().__init__(
             {
-                "r_unit": In(config.unit_bits),
+                "r_place": In(config.state_bits),
                 "value": Out(signed(width)),
-                "w_unit": In(config.unit_bits),
+                "w_place": In(config.state_bits),
                 "w_value": In(signed(width)),
                 "w_valid": In(1),
-                "bus_unit": In(config.unit_bits),
+                "bus_place": In(config.state_bits),
                 "bus_read": In(1),
                 "bus_write": In(1),
                 "bus_value": In(signed(width)),
@@ -48,11 +48,13 @@ class UnitState(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Ram(signed(self._width), self._config.units)
+        config = self._config
+        depth = config.units if config.sequences == 1 else config.sequences << config.unit_bits
+        m.submodules.memory = memory = Ram(signed(self._width), depth)
         m.d.comb += [
-            memory.r_addr.eq(Mux(self.bus_read, self.bus_unit, self.r_unit)),
+            memory.r_addr.eq(Mux(self.bus_read, self.bus_place, self.r_place)),
             self.value.eq(memory.r_data),
-            memory.w_addr.eq(Mux(self.bus_write, self.bus_unit, self.w_unit)),
+            memory.w_addr.eq(Mux(self.bus_write, self.bus_place, self.w_place)),
             memory.w_data.eq(Mux(self.bus_write, self.bus_value, self.w_value)),
             memory.w_en.eq(self.bus_write | self.w_valid),
         ]

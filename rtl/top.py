@@ -15,6 +15,8 @@ from .engine import Engine
 from .types import event_layout
 
 NAME = "lstmith_core"
+#: Ports of an engine with two sequences, beside the step, the result and the event that are of one.
+SEQUENCES = {"x_sequence": "in", "h_sequence": "out", "event_sequence": "out"}
 
 
 def port_widths(config: EngineConfig) -> dict[str, tuple[str, int]]:
@@ -49,6 +51,7 @@ def port_widths(config: EngineConfig) -> dict[str, tuple[str, int]]:
         "outcome_valid": ("out", 1),
         "outcome_skipped": ("out", 1),
         "busy": ("out", 1),
+        **({name: (direction, 1) for name, direction in SEQUENCES.items()} if config.sequences > 1 else {}),
     }
 
 
@@ -98,6 +101,12 @@ class Top(wiring.Component):
             self.outcome_skipped.eq(engine.outcome_skipped),
             self.busy.eq(engine.busy),
         ]
+        if self._config.sequences > 1:
+            m.d.comb += [
+                engine.x.payload.sequence.eq(self.x_sequence),
+                self.h_sequence.eq(engine.h.payload.sequence),
+                self.event_sequence.eq(engine.event.sequence),
+            ]
         return m
 
 

@@ -1,6 +1,8 @@
 """Payloads that travel between the engine's parts."""
 
-from amaranth.hdl import signed, unsigned
+from typing import Any
+
+from amaranth.hdl import Value, signed, unsigned
 from amaranth.lib import data
 
 from lstmith.golden import record
@@ -89,6 +91,7 @@ class InputWord(data.Struct):
     restart: 1  #: states were loaded: recompute the sums
     mark: 1  #: a whole step that is skipped; no values follow
     mask: unsigned(bits_for(MASKS))  #: index of the active count
+    sequence: 1  #: which of two interleaved sequences the step belongs to
 
 
 class SkipFields(data.Struct):
@@ -107,6 +110,7 @@ def output_layout(config: EngineConfig) -> data.StructLayout:
             "c": signed(config.c_width),
             "layer": unsigned(bits_for(config.layers)),
             "last": 1,  # last unit of its layer's step
+            "sequence": config.sequence_bits,
         }
     )
 
@@ -121,5 +125,11 @@ def event_layout(config: EngineConfig) -> data.StructLayout:
             "level": unsigned(bits_for(len(PRECISIONS))),  # highest of the folds' precisions
             "restart": 1,
             "mask": unsigned(bits_for(MASKS)),
+            "sequence": config.sequence_bits,
         }
     )
+
+
+def of_sequence(values: Any, sequence: Value) -> Any:
+    """The element of an array that belongs to a sequence; an index of no bits takes the only one."""
+    return values[sequence] if len(sequence) else values[0]

@@ -19,7 +19,7 @@ from lstmith.compiler.design import Design
 from lstmith.compiler.importer import load_model
 from lstmith.compiler.order import mean_h, order_on, parse_counts, with_counts
 from lstmith.compiler.quantise import LayerReport, Quantised, quantise
-from lstmith.compiler.size import SizingReport, limits_for, size_engine, size_with_images
+from lstmith.compiler.size import SizingReport, for_sequences, limits_for, size_engine, size_with_images
 from lstmith.compiler.split import split_model
 from lstmith.compiler.split_graph import SplitGraph
 from lstmith.golden.config import PRECISIONS, EngineConfig
@@ -89,6 +89,9 @@ def command(
     images: Annotated[
         Images, typer.Option(help="auto: also store weights at a lower precision where there is room, for policies.")
     ] = Images.AUTO,
+    sequences: Annotated[
+        int, typer.Option(help="Sequences that the engine takes in turn, 1 or 2, so that neither waits for itself.")
+    ] = 1,
 ) -> None:
     """Quantise a trained LSTM and size an engine for it."""
     design, quantised, sizing = compile_design(
@@ -102,6 +105,7 @@ def command(
         layer=layer,
         images=images.value,
         active=active,
+        sequences=sequences,
     )
     design.save(output)
     _print(design, quantised, sizing)
@@ -120,6 +124,7 @@ def compile_design(
     layer: str | None = None,
     images: str = "auto",
     active: str | None = None,
+    sequences: int = 1,
 ) -> tuple[Design, Quantised, SizingReport]:
     """Everything ``lstmith compile`` does before it writes.
 
@@ -154,6 +159,7 @@ def compile_design(
             quantised = replace(quantised, network=reduced)
         report("sizing the engine")
         integer, engine, sizing = _fitted(model, quantised.network, data, board, lanes, mac, images)
+        engine, sizing = for_sequences(integer, engine, sizing, board, sequences)
         graph = _graph(model, layer, network)
     summary: dict[str, Any] = {"quantisation": quantised.summary(), "sizing": sizing.summary()}
     return Design(engine, integer, network, target, graph, summary), quantised, sizing
@@ -205,6 +211,8 @@ def _print(design: Design, quantised: Quantised, sizing: SizingReport) -> None:
         f"{sizing.lanes} {engine.mac} lanes on {sizing.target}, limited by {sizing.limited_by}; "
         f"weights of {'/'.join(str(bits) for bits in engine.precisions)} bit, sums of {engine.acc_width} bit"
     )
+    if engine.sequences > 1:
+        say(f"{engine.sequences} sequences in turn")
     lower = [f"{name} at {'+'.join(map(str, layer.images))} bit" for name, layer in _named(design) if layer.images]
     say(f"lower weight images for policies: {', '.join(lower) or 'none'}")
     for name, layer in _named(design):

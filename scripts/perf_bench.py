@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from onnx import TensorProto, helper
 
 from lstmith.boards.toolchain import workspace
 from lstmith.compiler.data import Sequences
+from lstmith.compiler.size import in_turn
 from lstmith.golden.account import TITLES, Spent
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.image import build_image
@@ -31,6 +33,7 @@ from .area_bench import synthesised
 from .compile import compile_design
 from .console import progress
 from .perf_clock import run_clock
+from .perf_history import IN_TURN
 from .perf_memory import run_memory
 from .perf_peers import run_peers
 from .perf_scaling import run_scaling
@@ -64,7 +67,12 @@ class Shape:
 
 #: A multiple of lanes that yosys 0.70 maps: with twice four lanes of {4,8} its abc9 pass stops in an assertion.
 SMALL_ARRAY = 6
-SHAPES = (Shape(20, 1, 2), Shape(128, 128, 2), Shape(128, 128, 8), *(Shape(size, size, 64) for size in (128, 256, 512)))
+SHAPES = (
+    *(Shape(20, 1, lanes) for lanes in (2, 10)),
+    Shape(16, 16, 16),
+    *(Shape(128, 128, lanes) for lanes in (2, 8)),
+    *(Shape(size, size, 64) for size in (128, 256, 512)),
+)
 LANES = {
     "{8}": EngineConfig(lanes=SMALL_ARRAY, precisions=(8,), family="ecp5"),
     "{4,8}": EngineConfig(lanes=SMALL_ARRAY, precisions=(4, 8), family="ecp5"),
@@ -154,13 +162,19 @@ def _dense_cycles(shape: Shape, folder: Path) -> dict[str, Any]:
     )
     x = rng.normal(0, 1, (STEPS, shape.inputs)).astype(np.float32)
     np.savez(data, x=x)
-    design, _, _ = compile_design(model, data, lanes=shape.lanes, target="generic")
-    sequences = Sequences(x[None], np.array([STEPS]), False, None, str(data))
-    run = run_golden(make_problem(design, sequences, [Policy(Mode.DENSE)]))
-    assert run.account is not None
-    mean = float(run.cycles[0, SETTLED:].mean())
-    spent = dict(zip(Spent, run.account.spent[0, SETTLED:].mean(axis=0).tolist(), strict=True))
-    return {"cycles_per_step": mean, "ideal": shape.ideal, "utilisation": shape.ideal / mean, "spent": _titled(spent)}
+    found: dict[str, Any] = {"ideal": shape.ideal}
+    for together, suffix in ((1, ""), (2, IN_TURN)):
+        design, _, _ = compile_design(model, data, lanes=shape.lanes, target="generic", sequences=together)
+        sequences = Sequences(np.stack([x] * together), np.full(together, STEPS), False, None, str(data))
+        run = run_golden(make_problem(design, sequences, [Policy(Mode.DENSE)]))
+        assert run.account is not None
+        # Steps at the end of the last sequences hide nothing of a successor.
+        settled = slice(SETTLED, STEPS - 1)
+        mean = float(run.cycles[:, settled].mean())
+        spent = dict(zip(Spent, run.account.spent[:, settled].mean(axis=(0, 1)).tolist(), strict=True))
+        figures = {"cycles_per_step": mean, "utilisation": shape.ideal / mean, "spent": _titled(spent)}
+        found |= {name + suffix: value for name, value in figures.items()}
+    return found
 
 
 def _silero(folder: Path) -> dict[str, Any]:
@@ -176,12 +190,14 @@ def _silero(folder: Path) -> dict[str, Any]:
     problem = heldout_problem(design, folder / "heldout.npz")
     with progress("predicting Silero VAD"):
         modes = {}
-        for title in ("dense", "delta", "auto, 4 bit"):
-            run = run_golden(problem.with_policies([POLICIES[title]]))
+        engines = {"": design.engine, ", two sequences": in_turn(design.engine)}
+        for title, (turns, engine) in product(("dense", "delta", "auto, 4 bit"), engines.items()):
+            given = replace(problem, design=replace(design, engine=engine), policies=[POLICIES[title]])
+            run = run_golden(given)
             assert run.activity is not None
             assert run.account is not None
             steps = int(run.valid.sum())
-            modes[title] = {
+            modes[title + turns] = {
                 "cycles_per_step": float(run.cycles[run.valid].mean()),
                 "utilisation": utilisation(run.activity, int(run.cycles.sum()), design.engine),
                 "spent": _titled({kind: count / steps for kind, count in run.account.total(run.valid).items()}),

@@ -17,6 +17,8 @@ HISTORY = Path("docs/perf.json")
 AREA_MARGIN = 1.05
 #: Rounding of figures that a run leaves in JSON.
 EXACT = 1e-6
+#: What figures of two sequences in turn are called beside those of one.
+IN_TURN = "_in_turn"
 #: Key of the latest figures that holds each part's date.
 MEASURED = "measured"
 
@@ -76,7 +78,13 @@ def merged(latest: dict[str, Any], result: dict[str, Any], today: str) -> dict[s
 
 def exact_figures(result: dict[str, Any]) -> dict[str, float]:
     """What must not change unnoticed: cycles per step by title."""
-    found = {title: run["cycles_per_step"] for title, run in result.get("cycles", {}).items()}
+    found = {
+        title + suffix: run[f"cycles_per_step{suffix}"]
+        for title, run in result.get("cycles", {}).items()
+        for suffix in ("", IN_TURN)
+        # Kept figures may be older than two sequences.
+        if f"cycles_per_step{suffix}" in run
+    }
     modes = result.get("silero", {}).get("modes", {})
     found |= {f"Silero, {title}": run["cycles_per_step"] for title, run in modes.items()}
     found |= {title: row["cycles_per_step"] for title, row in result.get("peers", {}).get("rows", {}).items()}

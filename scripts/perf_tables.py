@@ -7,7 +7,7 @@ from typing import Any
 from lstmith.golden.account import TITLES, Spent
 
 from .blocks import Table, markdown
-from .perf_history import MEASURED
+from .perf_history import IN_TURN, MEASURED
 
 #: Cycles per step of elastic-ai.creator's pipelined integer core, of its repository at 0960c90, where it was measured
 #: on the same shape in GHDL 5.0.1; its package on PyPI does not hold that core.
@@ -36,13 +36,23 @@ SILERO_ENGINE, SILERO_MODE = "64 lanes {4,8}", "delta"
 
 def cycle_table(result: dict[str, Any]) -> Table:
     """Dense networks."""
-    columns = ["dense W8A8", "cycles per step", "ideal", "utilisation", "elastic-ai.creator's integer core, quoted"]
+    columns = [
+        "dense W8A8",
+        "cycles per step",
+        "ideal",
+        "utilisation",
+        "two sequences in turn",
+        "utilisation",
+        "elastic-ai.creator's integer core, quoted",
+    ]
     rows: list[list[object]] = [
         [
             title,
             f"{found['cycles_per_step']:,.0f}",
             f"{found['ideal']:,}",
             f"{found['utilisation']:.2%}",
+            f"{found[f'cycles_per_step{IN_TURN}']:,.1f}",
+            f"{found[f'utilisation{IN_TURN}']:.2%}",
             PEER_CYCLES.get(title, ""),
         ]
         for title, found in result["cycles"].items()
@@ -96,7 +106,11 @@ def silero_table(result: dict[str, Any]) -> Table:
 
 def spent_table(result: dict[str, Any]) -> Table:
     """Where cycles go: one column per class, left out where it is always zero."""
-    runs = {title: found["spent"] for title, found in result.get("cycles", {}).items()}
+    runs = {
+        f"{title}{turns}": found[f"spent{suffix}"]
+        for title, found in result.get("cycles", {}).items()
+        for turns, suffix in (("", ""), (", two sequences", IN_TURN))
+    }
     modes = result.get("silero", {}).get("modes", {})
     runs |= {f"Silero VAD, {title}": mode["spent"] for title, mode in modes.items()}
     kinds = [title for title in TITLES.values() if any(title in spent for spent in runs.values())]

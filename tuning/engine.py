@@ -93,7 +93,8 @@ class GoldenEngine:
                 if forced is None
                 else self._forced(batch, policies, state, marks, forced)
             )
-            cycles = self._timing.cycles(traces, policies, marks)
+            valid = np.arange(batch.x.shape[1]) < np.array([span.steps for span in batch.spans])[:, None]
+            cycles = self._timing.cycles(traces, policies, marks, valid)
             costs.append(Costs.of(self.network, self.config, traces, cycles, batch.counted))
             outputs = [layer.to_source(trace.h) for layer, trace in zip(self.network.layers, traces, strict=True)]
             h = np.concatenate(outputs if every_layer else outputs[-1:], axis=2) * np.float32(2.0**-H_FRAC)

@@ -166,7 +166,7 @@ class LinkBackend:
         self._broken = True
         answers = []
         for index in range(len(problem.x)):
-            answers.append(run_job(self.device, problem.design.network, make_job(fitted, index)))
+            answers.append(run_job(self.device, problem.design.network, make_job(fitted, [index])))
             if progress is not None:
                 progress(index + 1)
         try:

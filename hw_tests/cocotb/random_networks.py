@@ -202,6 +202,15 @@ def random_engine(
     return replace(config, weight_depth=max(words_per_lane(network, config) for network in fitting)), fitting
 
 
+def for_two(config: EngineConfig, network: QuantNetwork) -> tuple[EngineConfig, QuantNetwork]:
+    """The same engine for two sequences in turn, and a network without active counts and predictor, which take one."""
+    layers = tuple(replace(layer, counts=(), reduced_bias=None, idle_h=None) for layer in network.layers)
+    return (
+        replace(config, sequences=2, monitor=False, skip=False, masks=1),
+        replace(network, layers=layers, predictor=None),
+    )
+
+
 def random_input(rng: np.random.Generator, steps: int, inputs: int) -> npt.NDArray[np.int16]:
     """int16 [steps, inputs]: noise, zeros, extremes, small moves, and steps that repeat."""
     x = rng.integers(-32768, 32768, (steps, inputs))

@@ -96,7 +96,7 @@ def _cell_check(rng: np.random.Generator, config: EngineConfig, units: int = 400
         for way in range(ways):
             put(f"gates.{way}", cycle, gates[step * ways + way])
     put("c_old", last_gates, c_old)
-    put("c_frac", np.arange(cycles), np.repeat([c_frac for c_frac, _ in formats], segment))
+    put("c_frac.0", np.arange(cycles), np.repeat([c_frac for c_frac, _ in formats], segment))
 
     fresh = (gates[0] * gates[2]) >> (H_FRAC - c_frac)
     c_new = saturate((gates[1] * c_old + fresh + (1 << (H_FRAC - 1))) >> H_FRAC, config.c_width)
@@ -105,7 +105,7 @@ def _cell_check(rng: np.random.Generator, config: EngineConfig, units: int = 400
         z13, peep = random_signed(rng, 24, count), random_signed(rng, PEEP_BITS, count)
         put("z13", last_gates - to_gate, z13)
         put("peep_o", last_gates + TO_CELL, peep)
-        put("peep_shift", np.arange(cycles), np.repeat([shift for _, shift in formats], segment))
+        put("peep_shift.0", np.arange(cycles), np.repeat([shift for _, shift in formats], segment))
         z = saturate((z13 + ((peep * c_new) >> peep_shift)) >> 1, Z_BITS)
         gate_o = sigma_lookup()[z & Z_MASK]
     squashed = np.array([int(tanh_of_cell(c, int(frac))) for c, frac in zip(c_new, c_frac, strict=True)])
@@ -116,11 +116,11 @@ def _cell_check(rng: np.random.Generator, config: EngineConfig, units: int = 400
         assert_equal("cycles of h", np.flatnonzero(outputs["h_valid"]), done)
         assert_equal("h", outputs["h"][done], h)
         assert_equal("h_c", outputs["h_c"][done], c_new)
-        assert_equal("h_unit", outputs["h_unit"][done], number)
+        assert_equal("h_place", outputs["h_place"][done], number)
         assert_equal("h_last", outputs["h_last"][done], number % 7 == 3)
         assert_equal("cycles of c", np.flatnonzero(outputs["c_valid"]), last_gates + TO_CELL)
         assert_equal("c_new", outputs["c_new"][last_gates + TO_CELL], c_new)
-        assert_equal("c_unit", outputs["c_unit"][last_gates + TO_CELL], number)
+        assert_equal("c_place", outputs["c_place"][last_gates + TO_CELL], number)
         if config.peepholes:
             assert_equal("peep_unit", outputs["peep_unit"][last_gates + TO_CELL - READ], number)
 

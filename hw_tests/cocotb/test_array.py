@@ -121,7 +121,7 @@ def _feeder_check(rng: np.random.Generator, config: EngineConfig) -> Check:
     cycle = 0
     while cycle < sheet.cycles - 200:
         folds, number = int(rng.integers(1, 4)), int(rng.integers(0, 8))
-        sheet.put("unit_base", slice(cycle, None), number)
+        sheet.put("unit_base.0", slice(cycle, None), number)
         for fold in range(folds):
             ends = fold == folds - 1
             lanes = int(rng.integers(1, config.lanes + 1)) if ends else config.lanes

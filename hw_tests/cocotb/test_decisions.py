@@ -62,7 +62,7 @@ def _restart_check(rng: np.random.Generator, layers: int) -> Check:
         first, second = _lengths(rng, 7), _lengths(rng, columns)
         for name, value in record.items():
             sheet.put(f"record.{name}", held, value)
-        for name, value in {"layer": layer, "exact": exact, "wish": wish, "second_live": live}.items():
+        for name, value in {"context": layer, "exact": exact, "wish": wish, "second_live": live}.items():
             sheet.put(name, held, value)
         sheet.put("begins", decided, begins)
         _put_lengths(sheet, "first", held, first)
@@ -86,7 +86,7 @@ def _restart_check(rng: np.random.Generator, layers: int) -> Check:
             # A list is complete: it counts for the layer's coming passes.
             other, late_layer = _lengths(rng, columns), int(rng.integers(layers))
             sheet.put("late_valid", cycle + pace, 1)
-            sheet.put("late_layer", cycle + pace, late_layer)
+            sheet.put("late_context", cycle + pace, late_layer)
             _put_lengths(sheet, "late", cycle + pace, other)
             late[late_layer] = other
 

@@ -211,7 +211,7 @@ def _feedback_check(rng: np.random.Generator, *, mixed: bool) -> Check:
     shift, theta, taus = 5, 40, (60, 250)
     fields = {"h_shift": shift, "mode": Mode.DELTA, "theta_h": theta, "tau_h": taus[0], "restart_tau_h": taus[1]}
     for name, setting in fields.items():
-        sheet.put(f"pass_.record.{name}", slice(None), int(setting))
+        sheet.put(f"passes.0.record.{name}", slice(None), int(setting))
     reference, cycle = np.zeros((1, units), dtype=np.int64), 0
     expected: list[tuple[int, list[int], list[Entries], list[Ints]]] = []
     for step in range(steps):
@@ -220,11 +220,11 @@ def _feedback_check(rng: np.random.Generator, *, mixed: bool) -> Check:
         at = cycle + 1 + np.cumsum(rng.integers(1, 5, units))
         start = step == 0
         end = int(at[-1]) + 60
-        sheet.put("pass_.start", slice(cycle, end), int(start))
-        sheet.put("pass_.parity", slice(cycle, end), step % 2)
+        sheet.put("passes.0.start", slice(cycle, end), int(start))
+        sheet.put("passes.0.parity", slice(cycle, end), step % 2)
         sheet.put("h_valid", at, 1)
         sheet.put("h", at, h[0])
-        sheet.put("h_unit", at, np.arange(units))
+        sheet.put("h_place", at, np.arange(units))
         sheet.put("h_last", at[-1], 1)
         before = np.zeros_like(reference) if start else reference
         reference = follow(_grid(shift, 0, unsigned=False).apply(h), before, Mode.DELTA, theta, exact=False)

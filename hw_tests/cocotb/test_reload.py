@@ -52,7 +52,7 @@ class Renewal(wiring.Component):
                 **host,
                 "host_layer": In(layer),
                 "host_mask": In(mask),
-                "host_unit": In(config.unit_bits),
+                "host_place": In(config.unit_bits),
                 "host_value": In(signed(32)),
                 "begins": Out(1),
                 "layer": Out(layer),
@@ -64,7 +64,7 @@ class Renewal(wiring.Component):
                 "load_end": Out(1),
                 "load_valid": Out(1),
                 "load_h": Out(signed(16)),
-                "unit": Out(config.unit_bits),
+                "place": Out(config.unit_bits),
                 "cell_write": Out(1),
                 "cell_value": Out(signed(config.c_width)),
                 "hidden_write": Out(1),
@@ -86,7 +86,7 @@ class Renewal(wiring.Component):
             loader.loaded.eq(program.loaded),
             loader.loaded_layer.eq(program.layer),
             # The state memory answers two cycles later.
-            loader.hidden.eq(_hidden(delayed(m, loader.unit, 2, "unit"))),
+            loader.hidden.eq(_hidden(delayed(m, loader.place, 2, "unit"))),
             program.select.eq(loader.select),
             program.layer_select.eq(loader.layer_select),
             program.mask_select.eq(loader.mask_select),
@@ -95,9 +95,9 @@ class Renewal(wiring.Component):
         ]
         for name in ("pending", "start", "wanted", "quiet"):
             m.d.comb += getattr(loader, name).eq(getattr(self, name))
-        for name in ("begin", "end", "layer", "mask", "unit", "value", "hidden_write", "cell_write"):
+        for name in ("begin", "end", "layer", "mask", "place", "value", "hidden_write", "cell_write"):
             m.d.comb += getattr(loader, f"host_{name}").eq(getattr(self, f"host_{name}"))
-        for name in ("mask", "changed", "hold", "load_begin", "load_end", "load_valid", "load_h", "unit"):
+        for name in ("mask", "changed", "hold", "load_begin", "load_end", "load_valid", "load_h", "place"):
             m.d.comb += getattr(self, name).eq(getattr(loader, name))
         for name in ("cell_write", "cell_value", "hidden_write", "hidden_read"):
             m.d.comb += getattr(self, name).eq(getattr(loader, name))
@@ -133,7 +133,7 @@ class _Course:
             cycle += self.fetch + 2
             for unit in range(base, base + int(self.counts[layer, mask])):
                 value = int(rng.integers(-32768, 32768))
-                for name, content in (("hidden_write", 1), ("unit", unit), ("value", value)):
+                for name, content in (("hidden_write", 1), ("place", unit), ("value", value)):
                     self.sheet.put(f"host_{name}", cycle, content)
                 self.listed.append((cycle, value))
                 cycle += int(rng.integers(1, 4))
@@ -192,8 +192,8 @@ class _Course:
         assert_equal("load_end", np.flatnonzero(outputs["load_end"]), self.ends)
         for strobe, port, events in (
             ("load_valid", "load_h", self.listed),
-            ("hidden_read", "unit", self.reads),
-            ("cell_write", "unit", self.cleared),
+            ("hidden_read", "place", self.reads),
+            ("cell_write", "place", self.cleared),
         ):
             cycles, values = np.array(events).T
             assert_equal(f"cycles of {strobe}", np.flatnonzero(outputs[strobe]), cycles)

@@ -181,7 +181,7 @@ def _stack_check(rng: np.random.Generator, *, mixed: bool) -> Check:
             settings = {f"record.{name}": int(value) for name, value in fields.items()}
             settings |= {"layer": layer, "parity": parity, "start": int(start), "exact": int(exact)}
             for name, value in settings.items():
-                sheet.put(f"pass_.{name}", slice(cycle, end), value)
+                sheet.put(f"passes.0.{name}", slice(cycle, end), value)
             if loads:
                 sheet.put("load_begin", cycle, 1)
                 sheet.put("load_valid", at, 1)
@@ -194,7 +194,7 @@ def _stack_check(rng: np.random.Generator, *, mixed: bool) -> Check:
             else:
                 sheet.put("h_valid", at, 1)
                 sheet.put("h", at, h[0])
-                sheet.put("h_unit", at, fields["unit_base"] + np.arange(size))
+                sheet.put("h_place", at, fields["unit_base"] + np.arange(size))
                 sheet.put("h_last", at[-1], 1)
                 # The second turn of the last h ends the pass.
                 done = int(at[-1]) + timing.encode(config)

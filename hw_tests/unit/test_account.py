@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw_tests.cocotb.random_networks import random_engine, random_hints, random_input, random_masks
+from hw_tests.cocotb.random_networks import for_two, random_engine, random_hints, random_input, random_masks
 from hw_tests.cocotb.random_policies import random_policies
 from lstmith.golden.account import TITLES, Spent
 from lstmith.golden.cycles import CycleModel
@@ -20,6 +20,8 @@ STEPS = 8
 def _checked(rng: np.random.Generator) -> dict[Spent, int]:
     """Classes of a random run of two sequences, one of which may end early."""
     config, (network, _) = random_engine(rng, most=9)
+    if rng.random() < 0.5:
+        config, network = for_two(config, network)
     policies = random_policies(rng, network, config)
     x = np.stack([random_input(rng, STEPS, network.inputs) for _ in range(2)])
     hints = np.stack([random_hints(rng, STEPS) for _ in range(2)])
@@ -27,11 +29,11 @@ def _checked(rng: np.random.Generator) -> dict[Spent, int]:
     valid = np.arange(STEPS) < np.array([[STEPS], [rng.integers(1, STEPS + 1)]])
     traces = GoldenModel(network, config).run(x, policies, hints=hints, masks=masks)
     model = CycleModel(network, config)
-    account = model.account(traces, policies, hints)
+    account = model.account(traces, policies, hints, valid)
     assert (account.spent >= 0).all()
     assert (account.tail >= 0).all()
     total = account.total(valid)
-    np.testing.assert_array_equal(account.cycles, model.cycles(traces, policies, hints))
+    np.testing.assert_array_equal(account.cycles, model.cycles(traces, policies, hints, valid))
     assert sum(total.values()) == (account.cycles * valid).sum()
     words = count_activity(network, config, traces, valid).words
     assert total[Spent.BUSY] + total[Spent.EMPTY] == sum(words.values())

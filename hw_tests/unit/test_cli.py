@@ -248,3 +248,28 @@ def test_program_starts_from_the_shell() -> None:
     done = subprocess.run([find_tool("lstmith"), "--help"], capture_output=True, text=True, check=True)
     for command in ("compile", "run", "generate", "synth", "build", "report", "boards", "bench"):
         assert command in done.stdout
+
+
+@pytest.mark.parametrize("engine", ["icarus", "verilator"])
+def test_two_sequences_in_turn(folder: Path, engine: str, tmp_path: Path) -> None:
+    model, data = folder / "model.npz", folder / "calibration.npz"
+    with np.load(folder / "x.npz") as given, np.load(data) as more:
+        # Another two, so that there is a second pair.
+        states: dict[str, Any] = {
+            name: np.concatenate([values, values]) for name, values in given.items() if name.startswith(("h0", "c0"))
+        }
+        np.savez(tmp_path / "x.npz", x=np.concatenate([given["x"], more["x"][:, 6:12]]), lengths=[6, 4, 3, 6], **states)
+    found = {}
+    for sequences in (1, 2):
+        design, output, figures = (tmp_path / f"{sequences}{name}" for name in ("", ".npz", ".json"))
+        options = ["--target", "generic", "--lanes", 2, "--sequences", sequences, "--images", "none"]
+        run("compile", model, "--calibration", data, *options, "-o", design)
+        run("run", design, "--input", tmp_path / "x.npz", "--engine", engine, "-o", output, "--json", figures)
+        result = json.loads(figures.read_text())
+        assert result["mismatches"] == result["cycle_mismatches"] == 0
+        assert result["cycles"] == sum(result["spent"].values())
+        with np.load(output) as arrays:
+            found[sequences] = dict(arrays)
+    np.testing.assert_array_equal(found[1]["h_int"], found[2]["h_int"])
+    np.testing.assert_array_equal(found[1]["columns"], found[2]["columns"])
+    assert found[2]["cycles"].sum() < found[1]["cycles"].sum()

@@ -47,6 +47,9 @@ RESULT: dict[str, Any] = {
             "ideal": 420,
             "utilisation": 0.97,
             "spent": {"list entries": 420.0, "waiting for h": 13.0},
+            "cycles_per_step_in_turn": 420.0,
+            "utilisation_in_turn": 1.0,
+            "spent_in_turn": {"list entries": 420.0},
         }
     },
     "silero": {
@@ -81,6 +84,8 @@ def test_small_dense_network(tmp_path: Path) -> None:
     assert 420 <= found["cycles_per_step"] <= 435
     assert sum(found["spent"].values()) == found["cycles_per_step"]
     assert found["spent"]["list entries"] == 420
+    assert found["cycles_per_step_in_turn"] == 420
+    assert found["spent_in_turn"] == {"list entries": 420}
 
 
 def test_dense_steps_without_numbers_take_what_golden_says(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -61,20 +61,26 @@ class ResultRing(wiring.Component):
         write, read = memory.write_port(), memory.read_port()
         written, released, reading = Signal(bits + 1), Signal(bits + 1), Signal(bits + 2)
         upper, ahead = Signal(), Signal(bits + 1)
-        m.d.comb += [
-            self.full.eq((written[:-1] == released[:-1]) & (written[-1] != released[-1])),
+        # What is written comes straight from the engine's memories, so it waits a cycle, and so does the place.
+        accepted, visible = Signal(), Signal(bits + 1)
+        m.d.sync += [
             write.addr.eq(Cat(upper, written[:-1])),
             write.data.eq(self.i.payload.word_select(upper, 8)),
-            write.en.eq(self.i.valid & ~self.full),
+            write.en.eq(accepted),
+            visible.eq(written),
+        ]
+        m.d.comb += [
+            self.full.eq((written[:-1] == released[:-1]) & (written[-1] != released[-1])),
+            accepted.eq(self.i.valid & ~self.full),
             self.i.ready.eq(upper & ~self.full),
             read.addr.eq(reading),
             read.en.eq(1),
             self.data.eq(read.data),
             # A place beyond the last word looks as if more than the whole ring lay ahead.
-            ahead.eq(written - reading[1:]),
+            ahead.eq(visible - reading[1:]),
             self.valid.eq(reading[0] | ((ahead != 0) & ~(ahead[-1] & ahead[:-1].any()))),
         ]
-        with m.If(write.en):
+        with m.If(accepted):
             m.d.sync += upper.eq(~upper)
             with m.If(upper):
                 m.d.sync += written.eq(written + 1)

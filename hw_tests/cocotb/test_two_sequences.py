@@ -1,0 +1,207 @@
+"""Two sequences in turn: each as if it were alone, in exactly the predicted cycles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from hw_tests.cocotb.core_cases import image_writes, policy_writes
+from hw_tests.cocotb.random_networks import (
+    for_two,
+    random_engine,
+    random_hints,
+    random_input,
+    random_network,
+    random_state,
+)
+from hw_tests.cocotb.random_policies import random_policies
+from lstmith.golden.activity import LayerState
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.cycles import CycleModel
+from lstmith.golden.image import build_image, words_per_lane
+from lstmith.golden.memory_map import Region, Register, address
+from lstmith.golden.model import GoldenModel
+from lstmith.golden.policy import Mode, Policy
+from lstmith.golden.quantised import IntArray, QuantNetwork
+from lstmith.host.answers import of_sequence, read_cycles, read_layers
+from lstmith.host.jobs import Answer, Job
+from lstmith.host.results import LayerRun
+from lstmith.host.sequences import make_turns, state_writes
+from lstmith.host.simulate import Simulation
+from lstmith.rtl.top import to_verilog
+
+ENGINES = 12
+ON_VERILATOR = range(0, ENGINES, 4)
+#: Weight words that one dense run of a sequence may issue.
+WORDS_PER_RUN = 2000
+PAIR = range(2)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sequences and what golden says of them: per layer [2, T, ...], ``state`` as read back at the end."""
+
+    label: str
+    job: Job
+    lengths: list[int]
+    network: QuantNetwork
+    layers: list[LayerRun]
+    before: list[list[tuple[IntArray, IntArray, int]]]
+    state: IntArray
+    cycles: npt.NDArray[np.int64] | None
+
+    def differences(self, answer: Answer) -> list[str]:
+        """What of an answer differs, a line each."""
+        turns, found = np.array(self.job.turns), []
+        for row, length in enumerate(self.lengths):
+            have = read_layers(self.network, of_sequence(answer, turns, row), length, self.before[row])
+            for index, (one, both) in enumerate(zip(have, self.layers, strict=True)):
+                found += [
+                    f"{self.label}: sequence {row} layer {index} {name}"
+                    for name in vars(both)
+                    if (getattr(one, name)[0] != getattr(both, name)[row, :length]).any()
+                ]
+        if (answer.reads != self.state).any():
+            found.append(f"{self.label}: state read back")
+        cycles = read_cycles(self.network, answer)
+        if self.cycles is not None and (cycles != self.cycles).any():
+            found.append(f"{self.label}: {cycles.tolist()} cycles, not {self.cycles.tolist()}")
+        return found
+
+
+def _pair(
+    label: str,
+    model: GoldenModel,
+    policies: list[Policy],
+    x: npt.NDArray[np.int16],
+    job: Job,
+    *,
+    lengths: list[int],
+    state: list[LayerState],
+    hints: npt.NDArray[np.bool_],
+) -> Pair:
+    """Two sequences [2, T, I] with a job's writes, flags and stalls; ``state`` goes on, if they are equally long."""
+    network, config = model.network, model.config
+    before = [
+        [(kept.h[row], kept.c[row], layer.units) for layer, kept in zip(network.layers, state, strict=True)]
+        for row in PAIR
+    ]
+    begins = job.start or job.restart
+    traces = model.run(x, policies, state, restart=begins, hints=hints)
+    valid = np.arange(x.shape[1]) < np.array(lengths)[:, None]
+    turns = make_turns(lengths)
+    row, step = (np.array(column) for column in zip(*turns, strict=True))
+    units = sum(layer.units for layer in network.layers)
+    reads = [
+        address(region, (sequence << config.unit_bits) + place)
+        for sequence in PAIR
+        for region in (Region.HIDDEN, Region.CELL)
+        for place in range(units)
+    ]
+    ends = [
+        getattr(trace, name)[sequence, lengths[sequence] - 1]
+        for sequence in PAIR
+        for name in ("h", "c")
+        for trace in traces
+    ]
+    follows = policies[0].skip.hints
+    cycles = CycleModel(network, config).cycles(traces, policies, hints, valid)[row, step]
+    return Pair(
+        label,
+        replace(
+            job,
+            x=x[row, step],
+            writes=[*job.writes, (address(Region.CONTROL, Register.OUTPUT_ALL), 1, 0)],
+            turns=row.tolist(),
+            marks=[bool(follows and hints[place] and not (begins and place[1] == 0)) for place in turns],
+            reads=reads,
+        ),
+        lengths,
+        network,
+        [LayerRun.of_trace(layer, config, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)],
+        before,
+        np.concatenate(ends),
+        None if job.x_stall or job.h_stall else cycles,
+    )
+
+
+def _pairs(rng: np.random.Generator, network: QuantNetwork, config: EngineConfig) -> list[Pair]:
+    """Of different lengths, alone, from loaded states, continued, stalled."""
+    model = GoldenModel(network, config)
+    words = sum(
+        config.folds(layer.units) * layer.weights.shape[1] * config.words_per_entry(layer.precision)
+        for layer in network.layers
+    )
+    steps = int(np.clip(WORDS_PER_RUN // words, 2, 10))
+    whole = [steps, steps]
+
+    def made() -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_]]:
+        return (
+            np.stack([random_input(rng, steps, network.inputs) for _ in PAIR]),
+            np.stack([random_hints(rng, steps) for _ in PAIR]),
+        )
+
+    def run(label: str, policies: list[Policy], job: Job, lengths: list[int], state: list[LayerState]) -> Pair:
+        x, hints = made()
+        return _pair(f"{label} {policies}", model, policies, x, job, lengths=lengths, state=state, hints=hints)
+
+    empty = np.zeros((0, network.inputs), dtype=np.int16)
+    dense = [Policy(Mode.DENSE)] * len(network.layers)
+    image = build_image(network, config, dense)
+    pairs = [run("dense", dense, Job(empty, image_writes(image, config)), whole, model.zero_state(2))]
+    for lengths in ([steps, int(rng.integers(1, steps))], [int(rng.integers(1, steps)), steps], whole):
+        policies = random_policies(rng, network, config)
+        writes = policy_writes(build_image(network, config, policies))
+        pairs.append(run("random", policies, Job(empty, writes), lengths, model.zero_state(2)))
+
+    policies = random_policies(rng, network, config)
+    states = [random_state(rng, network, config) for _ in PAIR]
+    both = [
+        (np.concatenate([one[0], two[0]]), np.concatenate([one[1], two[1]])) for one, two in zip(*states, strict=True)
+    ]
+    state = model.loaded_state(policies, both)
+    writes = policy_writes(build_image(network, config, policies))
+    for row in PAIR:
+        values = [(h[0], c[0]) for h, c in states[row]]
+        writes += state_writes(network, values, 0, row, config.unit_bits)
+    pairs.append(run("loaded", policies, Job(empty, writes, start=False, restart=True), whole, state))
+    stall = float(rng.choice([0.0, 0.1, 0.6]))
+    job = Job(empty, start=False, restart=False, x_stall=stall, h_stall=stall, seed=int(rng.integers(1 << 30)))
+    pairs.append(run("continued", policies, job, whole, state))
+    return pairs
+
+
+@pytest.mark.parametrize(
+    ("engine", "simulator"),
+    [*((engine, "verilator") for engine in ON_VERILATOR), *((engine, "icarus") for engine in range(ENGINES))],
+)
+def test_each_as_if_alone(engine: int, simulator: str, seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng([seed, engine, 2])
+    config, networks = random_engine(rng, most=24)
+    fitting = [for_two(config, network) for network in networks]
+    config = fitting[0][0]
+    pairs = [pair for _, network in fitting for pair in _pairs(rng, network, config)]
+    source = tmp_path / "core.v"
+    source.write_text(to_verilog(config))
+    answers = Simulation([source], simulator, tmp_path / "simulation").run([pair.job for pair in pairs])
+    found = [line for pair, answer in zip(pairs, answers, strict=True) for line in pair.differences(answer)]
+    assert not found, "\n".join([str(config), *found])
+
+
+def test_nothing_waits(rng: np.random.Generator) -> None:
+    """Where alone each step waits for the one before, two sequences keep the array busy."""
+    network = random_network(rng, [1, 20], (8,), peepholes=False, requant_width=18)
+    alone = EngineConfig(lanes=10, precisions=(8,), acc_width=32, operand_width=18, units=20, inputs=1, mixed=True)
+    alone = replace(alone, weight_depth=words_per_lane(network, alone))
+    x = np.stack([random_input(rng, 8, 1) for _ in PAIR])
+    mean = {}
+    for config in (alone, replace(alone, sequences=2)):
+        traces = GoldenModel(network, config).run(x, [Policy(Mode.DENSE)])
+        mean[config.sequences] = CycleModel(network, config).cycles(traces)[:, 4:].mean()
+    ideal = 2 * 21 * 2
+    assert mean[2] == ideal
+    assert mean[1] > 1.3 * ideal
