@@ -155,6 +155,11 @@ class EngineConfig:
         return bits_for(self.masks) if self.masks > 1 else 0
 
     @property
+    def records(self) -> int:
+        """Layer records of the program, one per layer and active count."""
+        return self.layers * self.masks
+
+    @property
     def address_bits(self) -> int:
         """Width of a weight address."""
         return bits_for(self.weight_depth)

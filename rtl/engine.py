@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -17,7 +19,7 @@ from .array import SystolicArray
 from .bus import BusSignature
 from .cell import CellUnit
 from .control import Control
-from .feedback import Feedback, pass_layout
+from .feedback import Feedback, pass_layout, pass_record
 from .feeder import READ, Feeder
 from .gates import GatePipeline
 from .input import InputStage
@@ -142,14 +144,15 @@ class Engine(wiring.Component):
         ]
 
         # The pass that drains; whoever loads a layer's state borrows its place.
-        draining = Signal(pass_layout(config))
+        drained, draining = Signal(pass_layout(config)), Signal(pass_layout(config))
+        m.d.comb += [draining.eq(drained), draining.record.eq(pass_record(config, program.record, drained))]
         level = Signal(2)  # highest of the folds' precisions
         with m.If(sequencer.begin_drain):
-            m.d.sync += [draining.eq(sequencer.drain), level.eq(sequencer.fetch.precision)]
+            m.d.sync += [drained.eq(sequencer.drain), level.eq(sequencer.fetch.precision)]
         with m.Elif(sequencer.fetch_valid & sequencer.fetch.last & (sequencer.fetch.precision > level)):
             m.d.sync += level.eq(sequencer.fetch.precision)
         with m.If(loader.load_begin):
-            m.d.sync += [draining.record.eq(program.record), draining.layer.eq(program.layer)]
+            m.d.sync += [drained.record.eq(program.record), drained.layer.eq(program.layer)]
         m.d.comb += [
             loader.host_begin.eq(control.load_begin),
             loader.host_layer.eq(control.load_layer),
@@ -336,17 +339,20 @@ class Engine(wiring.Component):
                 m.d.comb += gates.peep[way].eq(banks[1].r_data)
 
 
-def _row_init(config: EngineConfig, image: Image | None) -> list[list[dict[str, int]]]:
+def _row_init(config: EngineConfig, image: Image | None) -> list[list[dict[str, Any]]]:
     """Row parameters by unit and gate, at each active count a power of two of units further on."""
     if image is None:
         return []
-    names = ("mantissa", "shift", "bias")
-    found: list[list[dict[str, int]]] = []
+    found: list[list[dict[str, Any]]] = []
     for mask, bias in enumerate(image.bias):
-        found += [[dict.fromkeys(names, 0)] * 4] * ((mask << config.unit_bits) - len(found))
+        found += [[_row(0, 0, 0)] * 4] * ((mask << config.unit_bits) - len(found))
         for unit in zip(image.mantissa.tolist(), image.shift.tolist(), bias.tolist(), strict=True):
-            found.append([dict(zip(names, row, strict=True)) for row in zip(*unit, strict=True)])
+            found.append([_row(*row) for row in zip(*unit, strict=True)])
     return found
+
+
+def _row(mantissa: int, shift: int, bias: int) -> dict[str, Any]:
+    return {"shift": shift, "scale": {"mantissa": mantissa, "bias": bias}}
 
 
 def _check_latencies(

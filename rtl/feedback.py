@@ -31,6 +31,11 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
     )
 
 
+def pass_record(config: EngineConfig, program: data.View, kept: data.View) -> data.View:
+    """The record of a pass; the only one of a program holds still while anything is in flight and needs no copy."""
+    return program if config.records == 1 else kept.record
+
+
 class Feedback(wiring.Component):
     """Encodes h and keeps the lists that come from it.
 
@@ -97,34 +102,31 @@ class Feedback(wiring.Component):
         config, kinds = self._config, self._kinds
         fields = self.pass_.record
         tag = data.StructLayout({"column": config.unit_bits, "kind": 1, "last": 1})
-        m.submodules.encoder = encoder = Encoder(config, kinds << config.unit_bits, tag)
+        # Both kinds of a stack take turns; else a pass's fields hold still until it has drained.
+        m.submodules.encoder = encoder = Encoder(config, kinds << config.unit_bits, tag, steady=kinds == 1)
 
         # A value takes one turn per kind; the second turn repeats it a cycle later.
         loading = Signal()
         value, column, last, unit = Signal(signed(16)), Signal(config.unit_bits), Signal(), Signal(config.unit_bits)
         again, turn = Signal(), Signal()
-        held = Signal(
-            data.StructLayout({"value": signed(16), "column": config.unit_bits, "last": 1, "unit": config.unit_bits})
-        )
         next_column = Signal(config.unit_bits)
         fresh = self.h_valid | self.load_valid
+        m.d.comb += [
+            value.eq(Mux(loading, self.load_h, self.h)),
+            column.eq(next_column),
+            last.eq(self.h_last & ~loading),
+            unit.eq(Mux(loading, fields.unit_base + next_column, self.h_unit)),
+        ]
         with m.If(fresh):
-            m.d.comb += [
-                value.eq(Mux(loading, self.load_h, self.h)),
-                column.eq(next_column),
-                last.eq(self.h_last & ~loading),
-                unit.eq(Mux(loading, fields.unit_base + next_column, self.h_unit)),
-            ]
-            m.d.sync += [
-                next_column.eq(Mux(last, 0, next_column + 1)),
-                held.value.eq(value),
-                held.column.eq(column),
-                held.last.eq(last),
-                held.unit.eq(unit),
-            ]
-        with m.Else():
-            m.d.comb += [value.eq(held.value), column.eq(held.column), last.eq(held.last), unit.eq(held.unit)]
+            m.d.sync += next_column.eq(Mux(last, 0, next_column + 1))
         if kinds == 2:
+            repeated = [
+                (signal, Signal.like(signal, name=f"held_{signal.name}")) for signal in (value, column, last, unit)
+            ]
+            with m.If(fresh):
+                m.d.sync += [held.eq(signal) for signal, held in repeated]
+            with m.Else():
+                m.d.comb += [signal.eq(held) for signal, held in repeated]
             m.d.sync += again.eq(fresh & ~loading)
             m.d.comb += turn.eq(~fresh)
         with m.If(self.load_begin):

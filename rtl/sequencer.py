@@ -14,7 +14,7 @@ from lstmith.golden.timing import LOOK, settle
 from .arith import delayed
 from .cursor import Cursor
 from .encoder import DELTA, RESTART
-from .feedback import pass_layout
+from .feedback import pass_layout, pass_record
 from .fetch import QUEUE, fetch_layout
 from .input import step_list_layout
 from .pace import Pace
@@ -130,12 +130,12 @@ class Sequencer(wiring.Component):
         # The pass that is being fetched.
         active = Signal()
         present = Signal(pass_layout(config))
-        fields = present.record
+        fields = pass_record(config, self.record, present)
         first_layer, trusted = Signal(), Signal()
         a_length, b_stored = Signal(length), Signal(pair)
         b_live, b_kind, chosen = Signal(), Signal(), Signal()
         undrained = Signal(range(3))
-        fold, folds_left = Signal(12), Signal(12)
+        fold, folds_left = Signal(12), Signal(bits_for(config.folds(config.units)))
         first_fold, last_fold = Signal(), Signal()
         x_place, h_place = Signal(config.address_bits), Signal(config.address_bits)
 
@@ -283,7 +283,7 @@ class Sequencer(wiring.Component):
                 fold.eq(0),
                 folds_left.eq(self.record.folds),
                 first_fold.eq(1),
-                last_fold.eq(self.record.folds == 0),
+                last_fold.eq(self.record.folds[: len(folds_left)] == 0),
                 x_place.eq(0),
                 h_place.eq(self.record.inputs),
             ]
@@ -297,7 +297,7 @@ class Sequencer(wiring.Component):
         self, m: Module, present: Signal, first_layer: Signal, place: Value, fold: Signal, trusted: Signal
     ) -> None:
         """Where an entry's weights begin, in the image of this fold and in the lower one: beside ``fetch``."""
-        config, fields, fetch = self._config, present.record, self.fetch
+        config, fields, fetch = self._config, pass_record(self._config, self.record, present), self.fetch
         level, lowered = Signal(2), Signal()
         m.d.comb += level.eq(fields.precision)
         if config.monitor:
@@ -338,7 +338,7 @@ class Sequencer(wiring.Component):
         self, m: Module, wanted: Signal, fetches: Signal, last: Value, frees: Value, lanes: Signal, present: Signal
     ) -> None:
         """Fetch at the array's own pace, or ahead into the queue."""
-        config, fields = self._config, present.record
+        config, fields = self._config, pass_record(self._config, self.record, present)
         if config.mixed:
             queued, room = Signal(range(QUEUE + 1)), Signal(init=1)
             coming = Signal.like(queued)
