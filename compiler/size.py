@@ -113,6 +113,7 @@ def size_engine(
     lanes: int | None = None,
     mac: str = "dsp",
     precisions: Sequence[int] | None = None,
+    delta: bool = True,
 ) -> tuple[EngineConfig, SizingReport]:
     """The engine for a network.
 
@@ -127,18 +128,21 @@ def size_engine(
         ``dsp`` or ``digit``.
     precisions : sequence of int or None
         Weight widths of the lanes; None means 4 and 8, and 16 if a layer needs it, or what the board has.
+    delta : bool
+        Whether the engine takes changes, and with that the options that build on them.
 
     Raises
     ------
     UserError
         If the network does not fit: by how much, and which board or precision does.
     """
-    widths = _precisions(network, board, precisions)
+    # Without delta a board's engine is as small as its network allows.
+    widths = _precisions(network, board, () if precisions is None and not delta else precisions)
     if lanes is not None and lanes < 1:
         raise UserError("lanes", f"is {lanes}", "use a positive number")
     if mac == "digit" and board is not None and board.family not in DIGIT_FAMILIES:
         raise UserError("mac", f"'digit' is not made for {board.name}", "use dsp, or an ECP5 board")
-    most, limited_by = _most_lanes(network, board, mac, widths)
+    most, limited_by = _most_lanes(network, board, mac, widths, delta)
     if board is not None and lanes is not None and lanes > most:
         raise UserError(
             "lanes",
@@ -146,14 +150,14 @@ def size_engine(
             f"use at most {most}",
         )
     chosen = lanes if lanes is not None else _fewest_cycles(network, most)
-    config = _config(network, board, chosen, mac, widths)
+    config = _config(network, board, chosen, mac, widths, delta)
     if board is not None and lanes is not None:
         _refuse_overflow(network, config, board)
     return config, _report(network, config, board, limited_by if lanes is None else "the --lanes option")
 
 
 def size_with_images(
-    network: QuantNetwork, board: Board | None, *, lanes: int | None = None, mac: str = "dsp"
+    network: QuantNetwork, board: Board | None, *, lanes: int | None = None, mac: str = "dsp", delta: bool = True
 ) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
     """As :func:`size_engine`; the network gains lower images where they cost no lane.
 
@@ -162,18 +166,18 @@ def size_with_images(
     UserError
         If the network does not fit even without.
     """
-    config, report = size_engine(network, board, lanes=lanes, mac=mac)
+    config, report = size_engine(network, board, lanes=lanes, mac=mac, delta=delta)
     richer = with_images(network)
     if not config.mixed or not any(layer.images for layer in richer.layers):
         return network, config, report
     try:
-        config, richer_report = size_engine(richer, board, lanes=config.lanes, mac=mac)
+        config, richer_report = size_engine(richer, board, lanes=config.lanes, mac=mac, delta=delta)
     except UserError:
         return network, config, report
     return richer, config, replace(richer_report, limited_by=report.limited_by)
 
 
-def lane_counts(network: QuantNetwork, board: Board, mac: str) -> list[int]:
+def lane_counts(network: QuantNetwork, board: Board, mac: str, *, delta: bool = True) -> list[int]:
     """Lane counts that fit a board, those with the fewest weight words first; of equal ones only the smallest.
 
     Raises
@@ -181,12 +185,14 @@ def lane_counts(network: QuantNetwork, board: Board, mac: str) -> list[int]:
     UserError
         As :func:`size_engine`.
     """
-    config, _ = size_engine(network, board, mac=mac)
+    config, _ = size_engine(network, board, mac=mac, delta=delta)
     smallest: dict[int, int] = {}
     for lanes in range(1, config.lanes + 1):
         smallest.setdefault(weight_words(network, lanes), lanes)
     counts = [smallest[words] for words in sorted(smallest)]
-    return [lanes for lanes in counts if not _excess(_config(network, board, lanes, mac, config.precisions), board)]
+    return [
+        lanes for lanes in counts if not _excess(_config(network, board, lanes, mac, config.precisions, delta), board)
+    ]
 
 
 def _precisions(network: QuantNetwork, board: Board | None, wanted: Sequence[int] | None) -> tuple[int, ...]:
@@ -204,26 +210,30 @@ def _precisions(network: QuantNetwork, board: Board | None, wanted: Sequence[int
     return tuple(sorted(chosen | needed))
 
 
-def _most_lanes(network: QuantNetwork, board: Board | None, mac: str, precisions: tuple[int, ...]) -> tuple[int, str]:
+def _most_lanes(
+    network: QuantNetwork, board: Board | None, mac: str, precisions: tuple[int, ...], delta: bool
+) -> tuple[int, str]:
     """Largest lane count, and what bounds it."""
     if board is None:
         units = max(layer.units for layer in network.layers)
         return min(GENERIC_LANES, units), "the default" if units > GENERIC_LANES else UNITS
-    bounds = _logic_bounds(network, board, mac, precisions)
+    bounds = _logic_bounds(network, board, mac, precisions, delta)
     room = min(bounds.values())
     if room < 1:
         scarce = min(bounds, key=lambda name: bounds[name])
         raise UserError("target", f"{board.name} has too few {scarce} for one lane", "use a larger board")
-    bounds["weight memory"] = _memory_lanes(network, board, mac, precisions, room)
+    bounds["weight memory"] = _memory_lanes(network, board, mac, precisions, room, delta)
     limited_by = min(bounds, key=lambda name: bounds[name])
     if not bounds[limited_by]:
-        _refuse_overflow(network, _config(network, board, room, mac, precisions), board)
+        _refuse_overflow(network, _config(network, board, room, mac, precisions, delta), board)
     return bounds[limited_by], limited_by
 
 
-def _logic_bounds(network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...]) -> dict[str, int]:
+def _logic_bounds(
+    network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...], delta: bool
+) -> dict[str, int]:
     """Largest lane count by each resource except memory."""
-    one = _config(network, board, 1, mac, precisions)
+    one = _config(network, board, 1, mac, precisions, delta)
     per_lane = lane_luts(one, board.family)
     usable = int(board.luts * USABLE_LUTS[board.family])
     bounds = {
@@ -238,9 +248,11 @@ def _logic_bounds(network: QuantNetwork, board: Board, mac: str, precisions: tup
     return bounds
 
 
-def _memory_lanes(network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...], most: int) -> int:
+def _memory_lanes(
+    network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...], most: int, delta: bool
+) -> int:
     """Largest lane count up to ``most`` whose weights fit; not every smaller one does."""
-    fitting = (n for n in range(most, 0, -1) if not _excess(_config(network, board, n, mac, precisions), board))
+    fitting = (n for n in range(most, 0, -1) if not _excess(_config(network, board, n, mac, precisions, delta), board))
     return next(fitting, 0)
 
 
@@ -262,7 +274,7 @@ def _fewest_cycles(network: QuantNetwork, most: int) -> int:
 
 
 def _config(
-    network: QuantNetwork, board: Board | None, lanes: int, mac: str, precisions: tuple[int, ...]
+    network: QuantNetwork, board: Board | None, lanes: int, mac: str, precisions: tuple[int, ...], delta: bool
 ) -> EngineConfig:
     layers = network.layers
     limits = limits_for(board)
@@ -289,9 +301,10 @@ def _config(
         inputs=network.inputs,
         layers=len(layers),
         masks=network.masks,
-        mixed=not small,
-        monitor=not small and any(layer.images for layer in layers),
-        skip=not small,
+        mixed=not small and delta,
+        monitor=not small and delta and any(layer.images for layer in layers),
+        skip=not small and delta,
+        delta=delta,
     )
 
 
@@ -305,7 +318,7 @@ def _refuse_overflow(network: QuantNetwork, config: EngineConfig, board: Board) 
     need = weight_words(network, config.lanes) * config.lanes * 16
     highest = max(layer.precision for layer in network.layers)
     others = sorted(BOARDS, key=lambda other: other.luts)
-    larger = next((other.name for other in others if _fits(network, other, config.mac)), None)
+    larger = next((other.name for other in others if _fits(network, other, config.mac, config.delta)), None)
     lower = [bits for bits in board.precisions if bits < highest and _lower_fits(network, board, config, bits)]
     fixes = ([f"--precision {max(lower)}"] if lower else []) + ([f"--target {larger}"] if larger else [])
     need, have = max(need, have + 16), max(have, 0)
@@ -316,12 +329,12 @@ def _refuse_overflow(network: QuantNetwork, config: EngineConfig, board: Board) 
     )
 
 
-def _fits(network: QuantNetwork, board: Board, mac: str) -> bool:
+def _fits(network: QuantNetwork, board: Board, mac: str, delta: bool) -> bool:
     precisions = tuple(sorted({layer.precision for layer in network.layers}))
     if not set(precisions) <= set(board.precisions):
         return False
-    room = min(_logic_bounds(network, board, mac, precisions).values())
-    return room > 0 and bool(_memory_lanes(network, board, mac, precisions, room))
+    room = min(_logic_bounds(network, board, mac, precisions, delta).values())
+    return room > 0 and bool(_memory_lanes(network, board, mac, precisions, room, delta))
 
 
 def _lower_fits(network: QuantNetwork, board: Board, config: EngineConfig, precision: int) -> bool:

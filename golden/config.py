@@ -77,6 +77,8 @@ class EngineConfig:
         Whether steps can be skipped by the input's change or by the predictor; marked ones always can.
     masks : int
         Active counts, 1 to 8.
+    delta : bool
+        Whether values are compared with references and sums kept; without, every step is dense.
     """
 
     lanes: int
@@ -97,6 +99,7 @@ class EngineConfig:
     monitor: bool = False
     skip: bool = False
     masks: int = 1
+    delta: bool = True
 
     def __post_init__(self) -> None:
         positive = ("lanes", "weight_depth", "units", "inputs", "layers")
@@ -121,6 +124,9 @@ class EngineConfig:
             raise ValueError(f"Engine requant_width must be 16 or 18, not {self.requant_width!r}")
         if self.monitor and not self.mixed:
             raise ValueError("Engine monitor needs mixed images")
+        for name in ("mixed", "skip"):
+            if getattr(self, name) and not self.delta:
+                raise ValueError(f"Engine {name} needs delta: without references nothing tells what changed")
         if self.mac not in ("dsp", "digit"):
             raise ValueError(f"Engine mac must be 'dsp' or 'digit', not {self.mac!r}")
 

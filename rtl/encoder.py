@@ -40,7 +40,8 @@ class Encoder(wiring.Component):
 
     Throughput one value per cycle. The same reference must not return within ``latency``
     cycles. With mixed images a value is a candidate for two lists, the delta list (what changed)
-    and the restart list (what is not zero); else for one, which the mode chooses.
+    and the restart list (what is not zero); else for one, which the mode chooses. Without delta there are no
+    references and every value is listed.
 
     Parameters
     ----------
@@ -99,10 +100,6 @@ class Encoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # A grid value fits 16 bits signed: an unsigned 8-bit grid has 9.
-        place = bits_for(self._references)
-        m.submodules.references = references = Ram(signed(16), 2 << place if self._banks else self._references)
-
         # Stage 1: shift to the grid, keeping one fraction bit.
         shifted, largest = Signal(signed(17)), Signal(signed(17))
         valid, index = Signal(), Signal.like(self.index)
@@ -115,9 +112,13 @@ class Encoder(wiring.Component):
             tag.eq(self.tag),
         ]
         self._follow(m, grid, self.grid, "grid")
-        m.d.comb += [references.r_addr[:place].eq(index)]
-        if self._banks:
-            m.d.comb += references.r_addr[place].eq(self.bank)
+        place = bits_for(self._references)
+        if self._config.delta:
+            # A grid value fits 16 bits signed: an unsigned 8-bit grid has 9.
+            m.submodules.references = references = Ram(signed(16), 2 << place if self._banks else self._references)
+            m.d.comb += references.r_addr[:place].eq(index)
+            if self._banks:
+                m.d.comb += references.r_addr[place].eq(self.bank)
 
         # Stage 2: round half up, saturate. Only the largest value rounds beyond the grid.
         on_grid = Signal(signed(16))
@@ -132,6 +133,11 @@ class Encoder(wiring.Component):
         tag, rounded = delayed(m, tag.as_value(), 1, "tag"), Signal(GridFields)
         self._follow(m, rounded, grid, "rounded")
         grid = rounded
+        if not self._config.delta:
+            only = self.o_candidates[DELTA]
+            m.d.comb += only.listed.eq(1)
+            m.d.sync += [self.o_valid.eq(valid), self.o_tag.eq(tag), only.operand.eq(value << grid.exponent)]
+            return m
 
         # Stage 3: between which references the value does not count; the memory answers meanwhile.
         always_restarts, theta = Signal(), Signal(16)

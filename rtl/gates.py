@@ -22,7 +22,7 @@ _STYLES = {"scale": {"ram_style": "block"}}
 
 
 class GatePipeline(wiring.Component):
-    """Row sums to gate values, ``ways`` rows per cycle.
+    """Row sums to gate values, ``ways`` rows per cycle; without delta no sums are kept.
 
     Way w serves gates w, w + ways, ...; each has its own banks of sums and row parameters, which are read when they
     are needed: a row's place waits in fewer registers than its parameters would.
@@ -116,30 +116,32 @@ class GatePipeline(wiring.Component):
 
         for way, (requantiser, activation) in enumerate(zip(self._requantisers, self._activations, strict=True)):
             rows_init = [row for unit in self._row_init for row in unit[way :: config.ways]]
-            kept = Ram(signed(config.acc_width), depth)
+            if config.delta:
+                m.submodules[f"kept_{way}"] = kept = Ram(signed(config.acc_width), depth)
+                m.d.comb += [
+                    kept.r_addr.eq(place),
+                    kept.w_addr.eq(places[READ + 1]),
+                    kept.w_data.eq(requantiser.updated),
+                    kept.w_en.eq(updated_valid),
+                    requantiser.total.eq(Mux(self.clear, 0, kept.r_data)),
+                ]
             parts = {"shift": SHIFT_BITS, "scale": RowScale}
             parameters = {
                 # Scales fit a block memory's word; yosys would take lookup tables for few units.
                 name: Ram(shape, depth << mask_bits, [row[name] for row in rows_init], _STYLES.get(name))
                 for name, shape in parts.items()
             }
-            m.submodules[f"kept_{way}"] = kept
             for name, memory in parameters.items():
                 m.submodules[f"{name}_{way}"] = memory
             m.submodules[f"requantiser_{way}"] = requantiser
             m.submodules[f"activation_{way}"] = activation
             m.d.comb += [
-                kept.r_addr.eq(place),
                 parameters["shift"].r_addr.eq(Cat(places[1], self.mask[:mask_bits])),
                 parameters["scale"].r_addr.eq(Cat(places[scale_delay], self.mask[:mask_bits])),
-                requantiser.total.eq(Mux(self.clear, 0, kept.r_data)),
                 requantiser.added.eq(self.sums[way]),
                 requantiser.run.eq(self.run),
                 requantiser.shift.eq(parameters["shift"].r_data),
                 requantiser.scale.eq(parameters["scale"].r_data),
-                kept.w_addr.eq(places[READ + 1]),
-                kept.w_data.eq(requantiser.updated),
-                kept.w_en.eq(updated_valid),
                 activation.z.eq(requantiser.z),
                 activation.is_tanh.eq((rows_view.gate == 2) & (way == 0)),
                 self.gates[way].eq(activation.y),

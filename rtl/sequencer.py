@@ -259,7 +259,7 @@ class Sequencer(wiring.Component):
             self._elaborate_restart(m, restart, begins, exact, trusted)
             a_now = Mux(restarts, a_lists[RESTART], a_lists[DELTA])
         else:
-            m.d.comb += restarts.eq(exact | (self.record.mode != Mode.DELTA))
+            m.d.comb += restarts.eq(exact | (self.record.mode != Mode.DELTA) if config.delta else 1)
             a_now = a_lists[0]
         a_new = Signal(length)
         m.d.comb += a_new.eq(a_now)

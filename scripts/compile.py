@@ -26,7 +26,7 @@ from lstmith.golden.config import PRECISIONS, EngineConfig
 from lstmith.golden.errors import UserError
 from lstmith.golden.image import build_image
 from lstmith.golden.network import FloatNetwork
-from lstmith.golden.policy import Policy
+from lstmith.golden.policy_check import default_policies
 from lstmith.golden.quantised import QuantLayer, QuantNetwork
 
 from .console import out, remark, say, steps, table
@@ -89,6 +89,9 @@ def command(
     images: Annotated[
         Images, typer.Option(help="auto: also store weights at a lower precision where there is room, for policies.")
     ] = Images.AUTO,
+    delta: Annotated[
+        bool, typer.Option("--delta/--no-delta", help="Without, every step is dense and the engine smaller.")
+    ] = True,
 ) -> None:
     """Quantise a trained LSTM and size an engine for it."""
     design, quantised, sizing = compile_design(
@@ -102,6 +105,7 @@ def command(
         layer=layer,
         images=images.value,
         active=active,
+        delta=delta,
     )
     design.save(output)
     _print(design, quantised, sizing)
@@ -120,6 +124,7 @@ def compile_design(
     layer: str | None = None,
     images: str = "auto",
     active: str | None = None,
+    delta: bool = True,
 ) -> tuple[Design, Quantised, SizingReport]:
     """Everything ``lstmith compile`` does before it writes.
 
@@ -153,7 +158,7 @@ def compile_design(
             reduced = with_counts(quantised.network, limits_for(board).requant_width, counts, means, permutations)
             quantised = replace(quantised, network=reduced)
         report("sizing the engine")
-        integer, engine, sizing = _fitted(model, quantised.network, data, board, lanes, mac, images)
+        integer, engine, sizing = _fitted(model, quantised.network, data, board, lanes, mac, images, delta)
         graph = _graph(model, layer, network)
     summary: dict[str, Any] = {"quantisation": quantised.summary(), "sizing": sizing.summary()}
     return Design(engine, integer, network, target, graph, summary), quantised, sizing
@@ -167,19 +172,22 @@ def _fitted(
     lanes: int | None,
     mac: str,
     images: str,
+    delta: bool,
 ) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
     try:
         if mac == "auto" and board is not None:
-            network, engine, sizing = choose_engine(network, board, data, lanes=lanes, images=images != "none")
+            network, engine, sizing = choose_engine(
+                network, board, data, lanes=lanes, images=images != "none", delta=delta
+            )
         else:
             # Without a board nothing tells the kinds apart.
             kind = "dsp" if mac == "auto" else mac
             if images == "none":
-                engine, sizing = size_engine(network, board, lanes=lanes, mac=kind)
+                engine, sizing = size_engine(network, board, lanes=lanes, mac=kind, delta=delta)
             else:
-                network, engine, sizing = size_with_images(network, board, lanes=lanes, mac=kind)
+                network, engine, sizing = size_with_images(network, board, lanes=lanes, mac=kind, delta=delta)
         # Building the image once proves that every field holds what this network needs.
-        build_image(network, engine, [Policy()] * len(network.layers))
+        build_image(network, engine, default_policies(network, engine))
     except ValueError as error:
         raise UserError(str(model), f"does not fit any engine ({error})", "use a smaller network") from error
     return network, engine, sizing
