@@ -7,8 +7,9 @@ from amaranth.lib.memory import Memory
 
 from .mac.ecp5 import gated_sum, turned_sum
 
-#: Flip-flops from which a delay is worth a memory, by families that have no shift registers, and its kind.
-DELAY_MEMORIES = {"ice40": (64, "block"), "ecp5": (160, "distributed")}
+#: By families that have no shift registers: flip-flops from which a delay is worth a memory, its kind, and the bits of
+#: its word, beyond which another one begins.
+DELAY_MEMORIES = {"ice40": (64, "block", 16), "ecp5": (160, "distributed", 64)}
 
 
 def saturated(m: Module, value: Value, width: int, name: str) -> Signal:
@@ -72,7 +73,11 @@ def delayed(m: Module, value: Value, cycles: int, name: str) -> Value:
 
 def delayed_long(m: Module, value: Value, cycles: int, name: str, family: str) -> Value:
     """As :func:`delayed`, for data alone: without flags, and through a memory where that is smaller."""
-    bits, kind = DELAY_MEMORIES.get(family, (0, ""))
+    bits, kind, word = DELAY_MEMORIES.get(family, (0, "", 0))
+    if bits and len(value) > word:
+        parts = (value[:word], value[word:])
+        late = Cat(delayed_long(m, part, cycles, f"{name}_{at}", family) for at, part in enumerate(parts))
+        return late.as_signed() if value.shape().signed else late
     if not bits or len(value) * cycles < bits:
         return delayed(m, value, cycles, name)
     depth = 1 << (cycles - 1).bit_length()
