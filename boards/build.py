@@ -22,6 +22,7 @@ from lstmith.golden.errors import UserError
 from lstmith.golden.image import build_image
 from lstmith.golden.link_tag import image_tag
 from lstmith.golden.policy import Policy
+from lstmith.golden.policy_check import default_policies
 from lstmith.rtl.flash import flash_content
 from lstmith.rtl.top import NAME, Top
 
@@ -199,12 +200,14 @@ def _checked(design: Design, board: Board) -> EngineConfig:
     if board.small and config.family != board.family:
         raise UserError("design", f"was compiled for {design.target}", f"compile it again with --target {board.name}")
     # Sizing the same network again tells what is too large, and by how much.
-    size_engine(design.network, board, lanes=config.lanes, mac=config.mac, precisions=config.precisions)
+    size_engine(
+        design.network, board, lanes=config.lanes, mac=config.mac, precisions=config.precisions, delta=config.delta
+    )
     return replace(config, family=board.family)
 
 
 def _policies(design: Design) -> list[Policy]:
-    return [Policy()] * len(design.network.layers)
+    return default_policies(design.network, design.engine)
 
 
 def _run_yosys(folder: Path, source: str, family: str, top: str) -> None:

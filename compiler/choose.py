@@ -13,11 +13,12 @@ from lstmith.golden.config import EngineConfig
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.errors import UserError
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.policy import Policy
+from lstmith.golden.policy_check import default_policies
 from lstmith.golden.quantised import QuantNetwork
 
 from .calibration import Calibration
-from .size import SizingReport, lane_counts, size_engine, size_with_images
+from .size import lane_counts, size_engine, size_with_images
+from .sizing_report import SizingReport
 
 #: Kinds, the cheaper one in lookup tables first.
 KINDS = ("dsp", "digit")
@@ -54,7 +55,13 @@ class Candidate:
 
 
 def choose_engine(
-    network: QuantNetwork, board: Board, calibration: Calibration, *, lanes: int | None = None, images: bool = True
+    network: QuantNetwork,
+    board: Board,
+    calibration: Calibration,
+    *,
+    lanes: int | None = None,
+    images: bool = True,
+    delta: bool = True,
 ) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
     """The engine with the fewest nanoseconds per step; of equal ones, the one with the fewest lookup tables.
 
@@ -68,6 +75,8 @@ def choose_engine(
         None compares the lane counts with the fewest weight words.
     images : bool
         Whether the network gains lower images where they cost no lane.
+    delta : bool
+        Whether the engine takes changes.
 
     Returns
     -------
@@ -82,7 +91,7 @@ def choose_engine(
     sized, refusal = [], None
     for mac in KINDS:
         try:
-            sized += list(_sized(network, board, mac, lanes, images))
+            sized += list(_sized(network, board, mac, lanes, images, delta))
         except UserError as error:
             # What keeps the first kind from fitting is what the user hears of.
             refusal = refusal or error
@@ -94,21 +103,21 @@ def choose_engine(
     best = min(range(len(sized)), key=lambda index: (candidates[index].ns_per_step, candidates[index].luts))
     chosen, config, report = sized[best]
     if lanes is None:
-        alone, reason = size_engine(network, board, mac=config.mac)
+        alone, reason = size_engine(network, board, mac=config.mac, delta=delta)
         limited_by = reason.limited_by if alone.lanes == config.lanes else "cycles, which more lanes would not lower"
         report = replace(report, limited_by=limited_by)
     return chosen, config, replace(report, candidates=[asdict(candidate) for candidate in candidates])
 
 
 def _sized(
-    network: QuantNetwork, board: Board, mac: str, lanes: int | None, images: bool
+    network: QuantNetwork, board: Board, mac: str, lanes: int | None, images: bool, delta: bool
 ) -> Iterator[tuple[QuantNetwork, EngineConfig, SizingReport]]:
-    counts = lane_counts(network, board, mac)[:COUNTS] if lanes is None else [lanes]
+    counts = lane_counts(network, board, mac, delta=delta)[:COUNTS] if lanes is None else [lanes]
     for count in counts:
         if images:
-            yield size_with_images(network, board, lanes=count, mac=mac)
+            yield size_with_images(network, board, lanes=count, mac=mac, delta=delta)
         else:
-            yield network, *size_engine(network, board, lanes=count, mac=mac)
+            yield network, *size_engine(network, board, lanes=count, mac=mac, delta=delta)
 
 
 def _some_steps(calibration: Calibration) -> npt.NDArray[np.floating]:
@@ -123,7 +132,7 @@ def _some_steps(calibration: Calibration) -> npt.NDArray[np.floating]:
 def _candidate(
     network: QuantNetwork, config: EngineConfig, report: SizingReport, board: Board, x: npt.NDArray[np.int16]
 ) -> Candidate:
-    policies = [Policy()] * len(network.layers)
+    policies = default_policies(network, config)
     cycles = CycleModel(network, config).cycles(GoldenModel(network, config).run(x, policies), policies)
     # Settled steps only, unless there are none.
     mean = float(cycles[:, min(SETTLED, x.shape[1] - 1) :].mean())

@@ -143,10 +143,11 @@ def state_brams(config: EngineConfig, board: Board) -> int:
     # Each way reads its own rows every cycle; a memory is never shared between two uses.
     units = config.units * config.sequences
     depth = 4 * config.masks * units // config.ways
+    kept_bits = config.acc_width if config.delta else 0
     if board.family in SHAPES:
-        rows = config.ways * (_blocks(board, depth, config.acc_width) + _blocks(board, depth, parameter_bits))
+        rows = config.ways * (_blocks(board, depth, kept_bits) + _blocks(board, depth, parameter_bits))
     else:
-        rows = config.ways * _blocks(board, depth, config.acc_width + parameter_bits)
+        rows = config.ways * _blocks(board, depth, kept_bits + parameter_bits)
     # Mixed engines keep the list of changes and that of values of every step.
     lists = 2 * (1 + config.mixed) * _blocks(board, 2 * units + config.inputs * config.sequences, entry_bits)
     queue = _blocks(board, 2 * config.lanes + 32, config.acc_width * config.ways)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from lstmith.boards.board import Board
@@ -27,6 +27,7 @@ from .estimate import (
 )
 from .images import accumulator_bits, with_images
 from .limits import EngineLimits
+from .sizing_report import SizingReport
 
 #: Lanes of an engine without a board, unless the network has fewer units.
 GENERIC_LANES = 64
@@ -39,46 +40,6 @@ ICE40_ACC_FLOOR, ICE40_OPERAND_FLOOR = 16, 10
 UNITS = "the number of units"
 #: Sets of weight images whose fit is reported: single precisions, and those a mixed program needs.
 IMAGES = ((4,), (8,), (16,), (4, 8), (4, 8, 16))
-
-
-@dataclass(frozen=True)
-class SizingReport:
-    """What was chosen and why.
-
-    Parameters
-    ----------
-    target : str
-        Board name or ``generic``.
-    lanes : int
-    limited_by : str
-        What keeps the lane count from growing.
-    weight_words : int
-        16-bit words per lane that the network needs.
-    weight_bits, memory_bits : int
-        Bits of the network's image in all lanes; bits of the board's weight memory (0 without board).
-    images : dict of str to bool or None
-        Whether the weights at 4, 8, 16 bit, and at several together, fit the board; None without board.
-    luts, dsps, brams : int or None
-        Estimated use; None without board.
-    candidates : list of dict
-        The engines that were compared (:class:`.choose.Candidate`); none if the kind of multiplier was given.
-    """
-
-    target: str
-    lanes: int
-    limited_by: str
-    weight_words: int
-    weight_bits: int
-    memory_bits: int
-    images: dict[str, bool | None]
-    luts: int | None = None
-    dsps: int | None = None
-    brams: int | None = None
-    candidates: list[dict[str, Any]] = field(default_factory=list)
-
-    def summary(self) -> dict[str, Any]:
-        """The report as JSON values."""
-        return asdict(self)
 
 
 def limits_for(board: Board | None) -> EngineLimits:
@@ -113,6 +74,7 @@ def size_engine(
     lanes: int | None = None,
     mac: str = "dsp",
     precisions: Sequence[int] | None = None,
+    delta: bool = True,
 ) -> tuple[EngineConfig, SizingReport]:
     """The engine for a network.
 
@@ -127,18 +89,21 @@ def size_engine(
         ``dsp`` or ``digit``.
     precisions : sequence of int or None
         Weight widths of the lanes; None means 4 and 8, and 16 if a layer needs it, or what the board has.
+    delta : bool
+        Whether the engine takes changes, and with that the options that build on them.
 
     Raises
     ------
     UserError
         If the network does not fit: by how much, and which board or precision does.
     """
-    widths = _precisions(network, board, precisions)
+    # Without delta a board's engine is as small as its network allows.
+    widths = _precisions(network, board, () if precisions is None and not delta else precisions)
     if lanes is not None and lanes < 1:
         raise UserError("lanes", f"is {lanes}", "use a positive number")
     if mac == "digit" and board is not None and board.family not in DIGIT_FAMILIES:
         raise UserError("mac", f"'digit' is not made for {board.name}", "use dsp, or an ECP5 board")
-    most, limited_by = _most_lanes(network, board, mac, widths)
+    most, limited_by = _most_lanes(network, board, mac, widths, delta)
     if board is not None and lanes is not None and lanes > most:
         raise UserError(
             "lanes",
@@ -146,14 +111,14 @@ def size_engine(
             f"use at most {most}",
         )
     chosen = lanes if lanes is not None else _fewest_cycles(network, most)
-    config = _config(network, board, chosen, mac, widths)
+    config = _config(network, board, chosen, mac, widths, delta)
     if board is not None and lanes is not None:
         _refuse_overflow(network, config, board)
     return config, _report(network, config, board, limited_by if lanes is None else "the --lanes option")
 
 
 def size_with_images(
-    network: QuantNetwork, board: Board | None, *, lanes: int | None = None, mac: str = "dsp"
+    network: QuantNetwork, board: Board | None, *, lanes: int | None = None, mac: str = "dsp", delta: bool = True
 ) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
     """As :func:`size_engine`; the network gains lower images where they cost no lane.
 
@@ -162,12 +127,12 @@ def size_with_images(
     UserError
         If the network does not fit even without.
     """
-    config, report = size_engine(network, board, lanes=lanes, mac=mac)
+    config, report = size_engine(network, board, lanes=lanes, mac=mac, delta=delta)
     richer = with_images(network)
     if not config.mixed or not any(layer.images for layer in richer.layers):
         return network, config, report
     try:
-        config, richer_report = size_engine(richer, board, lanes=config.lanes, mac=mac)
+        config, richer_report = size_engine(richer, board, lanes=config.lanes, mac=mac, delta=delta)
     except UserError:
         return network, config, report
     return richer, config, replace(richer_report, limited_by=report.limited_by)
@@ -200,7 +165,7 @@ def in_turn(config: EngineConfig) -> EngineConfig:
     return replace(config, sequences=2, monitor=False, skip=False)
 
 
-def lane_counts(network: QuantNetwork, board: Board, mac: str) -> list[int]:
+def lane_counts(network: QuantNetwork, board: Board, mac: str, *, delta: bool = True) -> list[int]:
     """Lane counts that fit a board, those with the fewest weight words first; of equal ones only the smallest.
 
     Raises
@@ -208,12 +173,14 @@ def lane_counts(network: QuantNetwork, board: Board, mac: str) -> list[int]:
     UserError
         As :func:`size_engine`.
     """
-    config, _ = size_engine(network, board, mac=mac)
+    config, _ = size_engine(network, board, mac=mac, delta=delta)
     smallest: dict[int, int] = {}
     for lanes in range(1, config.lanes + 1):
         smallest.setdefault(weight_words(network, lanes), lanes)
     counts = [smallest[words] for words in sorted(smallest)]
-    return [lanes for lanes in counts if not _excess(_config(network, board, lanes, mac, config.precisions), board)]
+    return [
+        lanes for lanes in counts if not _excess(_config(network, board, lanes, mac, config.precisions, delta), board)
+    ]
 
 
 def _precisions(network: QuantNetwork, board: Board | None, wanted: Sequence[int] | None) -> tuple[int, ...]:
@@ -231,26 +198,30 @@ def _precisions(network: QuantNetwork, board: Board | None, wanted: Sequence[int
     return tuple(sorted(chosen | needed))
 
 
-def _most_lanes(network: QuantNetwork, board: Board | None, mac: str, precisions: tuple[int, ...]) -> tuple[int, str]:
+def _most_lanes(
+    network: QuantNetwork, board: Board | None, mac: str, precisions: tuple[int, ...], delta: bool
+) -> tuple[int, str]:
     """Largest lane count, and what bounds it."""
     if board is None:
         units = max(layer.units for layer in network.layers)
         return min(GENERIC_LANES, units), "the default" if units > GENERIC_LANES else UNITS
-    bounds = _logic_bounds(network, board, mac, precisions)
+    bounds = _logic_bounds(network, board, mac, precisions, delta)
     room = min(bounds.values())
     if room < 1:
         scarce = min(bounds, key=lambda name: bounds[name])
         raise UserError("target", f"{board.name} has too few {scarce} for one lane", "use a larger board")
-    bounds["weight memory"] = _memory_lanes(network, board, mac, precisions, room)
+    bounds["weight memory"] = _memory_lanes(network, board, mac, precisions, room, delta)
     limited_by = min(bounds, key=lambda name: bounds[name])
     if not bounds[limited_by]:
-        _refuse_overflow(network, _config(network, board, room, mac, precisions), board)
+        _refuse_overflow(network, _config(network, board, room, mac, precisions, delta), board)
     return bounds[limited_by], limited_by
 
 
-def _logic_bounds(network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...]) -> dict[str, int]:
+def _logic_bounds(
+    network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...], delta: bool
+) -> dict[str, int]:
     """Largest lane count by each resource except memory."""
-    one = _config(network, board, 1, mac, precisions)
+    one = _config(network, board, 1, mac, precisions, delta)
     per_lane = lane_luts(one, board.family)
     usable = int(board.luts * USABLE_LUTS[board.family])
     bounds = {
@@ -265,9 +236,11 @@ def _logic_bounds(network: QuantNetwork, board: Board, mac: str, precisions: tup
     return bounds
 
 
-def _memory_lanes(network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...], most: int) -> int:
+def _memory_lanes(
+    network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...], most: int, delta: bool
+) -> int:
     """Largest lane count up to ``most`` whose weights fit; not every smaller one does."""
-    fitting = (n for n in range(most, 0, -1) if not _excess(_config(network, board, n, mac, precisions), board))
+    fitting = (n for n in range(most, 0, -1) if not _excess(_config(network, board, n, mac, precisions, delta), board))
     return next(fitting, 0)
 
 
@@ -289,7 +262,7 @@ def _fewest_cycles(network: QuantNetwork, most: int) -> int:
 
 
 def _config(
-    network: QuantNetwork, board: Board | None, lanes: int, mac: str, precisions: tuple[int, ...]
+    network: QuantNetwork, board: Board | None, lanes: int, mac: str, precisions: tuple[int, ...], delta: bool
 ) -> EngineConfig:
     layers = network.layers
     limits = limits_for(board)
@@ -316,9 +289,10 @@ def _config(
         inputs=network.inputs,
         layers=len(layers),
         masks=network.masks,
-        mixed=not small,
-        monitor=not small and any(layer.images for layer in layers),
-        skip=not small,
+        mixed=not small and delta,
+        monitor=not small and delta and any(layer.images for layer in layers),
+        skip=not small and delta,
+        delta=delta,
     )
 
 
@@ -332,7 +306,7 @@ def _refuse_overflow(network: QuantNetwork, config: EngineConfig, board: Board) 
     need = weight_words(network, config.lanes) * config.lanes * 16
     highest = max(layer.precision for layer in network.layers)
     others = sorted(BOARDS, key=lambda other: other.luts)
-    larger = next((other.name for other in others if _fits(network, other, config.mac)), None)
+    larger = next((other.name for other in others if _fits(network, other, config.mac, config.delta)), None)
     lower = [bits for bits in board.precisions if bits < highest and _lower_fits(network, board, config, bits)]
     fixes = ([f"--precision {max(lower)}"] if lower else []) + ([f"--target {larger}"] if larger else [])
     need, have = max(need, have + 16), max(have, 0)
@@ -343,12 +317,12 @@ def _refuse_overflow(network: QuantNetwork, config: EngineConfig, board: Board) 
     )
 
 
-def _fits(network: QuantNetwork, board: Board, mac: str) -> bool:
+def _fits(network: QuantNetwork, board: Board, mac: str, delta: bool) -> bool:
     precisions = tuple(sorted({layer.precision for layer in network.layers}))
     if not set(precisions) <= set(board.precisions):
         return False
-    room = min(_logic_bounds(network, board, mac, precisions).values())
-    return room > 0 and bool(_memory_lanes(network, board, mac, precisions, room))
+    room = min(_logic_bounds(network, board, mac, precisions, delta).values())
+    return room > 0 and bool(_memory_lanes(network, board, mac, precisions, room, delta))
 
 
 def _lower_fits(network: QuantNetwork, board: Board, config: EngineConfig, precision: int) -> bool:

@@ -79,6 +79,8 @@ class EngineConfig:
         Active counts, 1 to 8.
     sequences : int
         Sequences that may be in flight at once, 1 or 2: while one drains the other one's lists are complete.
+    delta : bool
+        Whether values are compared with references and sums kept; without, every step is dense.
     """
 
     lanes: int
@@ -100,6 +102,7 @@ class EngineConfig:
     skip: bool = False
     masks: int = 1
     sequences: int = 1
+    delta: bool = True
 
     def __post_init__(self) -> None:
         positive = ("lanes", "weight_depth", "units", "inputs", "layers")
@@ -127,6 +130,9 @@ class EngineConfig:
             raise ValueError("Engine monitor needs mixed images")
         if self.sequences > 1 and (self.monitor or self.skip or self.masks > 1):
             raise ValueError("Engine sequences must be 1 with a monitor, skip rules or several active counts")
+        for name in ("mixed", "skip"):
+            if getattr(self, name) and not self.delta:
+                raise ValueError(f"Engine {name} needs delta: without references nothing tells what changed")
         if self.mac not in ("dsp", "digit"):
             raise ValueError(f"Engine mac must be 'dsp' or 'digit', not {self.mac!r}")
 
@@ -174,6 +180,11 @@ class EngineConfig:
     def mask_bits(self) -> int:
         """Width of an active count's index in the program; 0 with one count."""
         return bits_for(self.masks) if self.masks > 1 else 0
+
+    @property
+    def records(self) -> int:
+        """Layer records of the program, one per layer and active count."""
+        return self.layers * self.masks
 
     @property
     def address_bits(self) -> int:

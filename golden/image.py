@@ -109,7 +109,7 @@ def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
     for name, need in needs.items():
         if need > getattr(config, name):
             raise ValueError(f"Network needs {name} of {need}, the engine has {getattr(config, name)}")
-    if network.masks > 1 and not config.mixed:
+    if network.masks > 1 and config.delta and not config.mixed:
         # Another count recomputes the sums, and the only list may already hold changes.
         raise ValueError("Network has active counts, which take an engine with both lists")
     if network.predictor is not None and config.skip:

@@ -19,6 +19,8 @@ FAMILIES = ("generic", "ecp5", "ice40", "gowin")
 #: Flags of the configuration by bit; the family's code lies above them.
 _FLAGS = ("peepholes", "mixed", "monitor", "skip")
 _TWO_WAYS, _DIGIT, _FAMILY_SHIFT = 1 << 4, 1 << 5, 6
+#: Beside the precisions, where engines from before it was optional have 0.
+_NO_DELTA = 1 << 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +125,7 @@ def pack_config(config: EngineConfig) -> bytes:
         config.inputs,
         config.layers,
         config.masks,
-        sum(1 << PRECISIONS.index(bits) for bits in config.precisions),
+        sum(1 << PRECISIONS.index(bits) for bits in config.precisions) | _NO_DELTA * (not config.delta),
         config.acc_width,
         config.operand_width,
         config.c_width,
@@ -157,6 +159,7 @@ def unpack_config(data: bytes) -> EngineConfig:
             c_width=c,
             requant_width=requant,
             ways=2 if flags & _TWO_WAYS else 1,
+            delta=not precisions & _NO_DELTA,
             mac="digit" if flags & _DIGIT else "dsp",
             family=FAMILIES[flags >> _FAMILY_SHIFT],
             **{name: bool(flags >> bit & 1) for bit, name in enumerate(_FLAGS)},

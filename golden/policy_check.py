@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .config import PACKED_OPERAND, EngineConfig
-from .policy import Policy, Rule
+from .policy import Mode, Policy, Rule
 from .quantised import QuantLayer, QuantNetwork
 
 
@@ -32,6 +32,11 @@ def check_policies(network: QuantNetwork, config: EngineConfig, policies: list[P
             (network.layers[0].units, *network.layers[0].counts).index(active or network.layers[0].units)
         ):
             raise ValueError(f"{where} active is {policy.active}: every layer must use the same place in its counts")
+        if policy.mode is not Mode.DENSE and not config.delta:
+            raise ValueError(
+                f"{where} mode is {policy.mode.name.lower()}, this engine was built without delta: "
+                "use dense, or compile without --no-delta"
+            )
         _check_images(layer, config, policy, where)
     if (skip.change or skip.predictor) and not config.skip:
         raise ValueError("Layer 0 policy field skip asks for a rule that this engine was built without")
@@ -69,6 +74,11 @@ def _check_images(layer: QuantLayer, config: EngineConfig, policy: Policy, where
         raise ValueError(
             f"{where} refresh is {policy.refresh}: sums may reach {bound}, beyond {config.acc_width} bits; lower it"
         )
+
+
+def default_policies(network: QuantNetwork, config: EngineConfig) -> list[Policy]:
+    """What layers do unless a policy is given: delta without thresholds, or what an engine without delta can."""
+    return [Policy(Mode.DELTA if config.delta else Mode.DENSE)] * len(network.layers)
 
 
 def missed_bound(layer: QuantLayer, policy: Policy) -> int:

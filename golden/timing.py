@@ -25,8 +25,8 @@ PREDICT = 4
 
 
 def encode(config: EngineConfig) -> int:
-    """From a value to its entry being visible to the sequencer."""
-    return 6 if config.pipelined else 5
+    """From a value to its entry being visible to the sequencer; without delta it is compared with nothing."""
+    return 4 + config.delta * (1 + config.pipelined)
 
 
 def queue(config: EngineConfig) -> int:

@@ -18,7 +18,7 @@ from lstmith.boards.top import SIMULATED, simulation_verilog
 from lstmith.compiler.design import Design
 from lstmith.golden.image import build_image
 from lstmith.golden.link_tag import image_tag
-from lstmith.golden.policy import Mode, Policy
+from lstmith.golden.policy_check import default_policies
 
 from .compiled import compile_program
 from .simulate import SimulationError
@@ -67,7 +67,7 @@ class VirtualBoard:
             raise
 
     def _build(self, design: Design, board: Board, folder: Path) -> Path:
-        policies = [Policy(Mode.DELTA)] * len(design.network.layers)
+        policies = default_policies(design.network, design.engine)
         image = build_image(design.network, design.engine, policies)
         # Without the family's cells, which simulators do not know.
         identity = build_identity(board, replace(design.engine, family="generic"))

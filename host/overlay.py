@@ -21,8 +21,8 @@ from lstmith.boards.catalogue import BOARDS
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.golden.errors import UserError
-from lstmith.golden.policy import Mode, Policy
-from lstmith.golden.policy_check import check_policies
+from lstmith.golden.policy import Policy
+from lstmith.golden.policy_check import check_policies, default_policies
 from lstmith.golden.quantised import IntArray
 
 from .backends import Backend, GoldenBackend, SimulatorBackend, State, Step
@@ -125,7 +125,7 @@ class Overlay:
         design : Design, Path or str
             Or the directory that ``lstmith compile`` wrote.
         policies : list of Policy, Policy or None
-            One for each layer, or one for all; delta without thresholds if None.
+            One for each layer, or one for all; the default one if None.
         check : bool
             Whether a device must first compute golden vectors right; see :attr:`verified`.
 
@@ -137,8 +137,10 @@ class Overlay:
         """
         if not isinstance(design, Design):
             design = Design.load(Path(design))
-        layers = len(design.network.layers)
-        chosen = policies if isinstance(policies, list) else [policies or Policy(Mode.DELTA)] * layers
+        if policies is None:
+            chosen = default_policies(design.network, self._backend.config or design.engine)
+        else:
+            chosen = policies if isinstance(policies, list) else [policies] * len(design.network.layers)
         self._backend.load(design, chosen)
         if self._backend.config is not None:
             design = replace(design, engine=self._backend.config)

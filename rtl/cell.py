@@ -10,7 +10,7 @@ from lstmith.golden import timing
 from lstmith.golden.config import H_FRAC, PEEP_BITS, Z_BITS, EngineConfig
 
 from .activation import Activation
-from .arith import delayed, delayed_long, saturated
+from .arith import delayed, delayed_long, saturated, shifted_limited
 from .feeder import rows_layout
 from .product import registered_product
 from .types import of_sequence
@@ -115,12 +115,12 @@ class CellUnit(wiring.Component):
             m.d.comb += self.c_before.eq(delayed(m, self.c_old, 3, "c_before"))
 
         # From stage 4 on: tanh(c), with 12 fraction bits in.
-        m.submodules.squash = squash = Activation()
+        m.submodules.squash = squash = Activation(config.family)
         argument = Signal(signed(Z_BITS))
-        scaled: Value = (c_new << 8) >> (of_sequence(self.c_frac, sequence) - 4)[:4]
-        if config.pipelined:
-            scaled = delayed(m, scaled, 1, "scaled").as_signed()
-        m.d.sync += argument.eq(saturated(m, scaled, Z_BITS, "argument_limited"))
+        scaled = Signal(signed(config.c_width + 8))
+        m.d.comb += scaled.eq(c_new << 8)
+        shift = (of_sequence(self.c_frac, sequence) - 4)[:4]
+        m.d.sync += argument.eq(shifted_limited(m, scaled, shift, Z_BITS, "argument_limited", int(config.pipelined)))
         m.d.comb += [squash.z.eq(argument), squash.is_tanh.eq(1)]
         to_squashed = 1 + config.pipelined + squash.latency
         squashed, gate_o_late = (
@@ -137,8 +137,7 @@ class CellUnit(wiring.Component):
         product = registered_product(m, "product", gate_o_late, squashed, config, self.run)
         m.d.sync += self.h.eq((product + (1 << (H_FRAC - 1))) >> H_FRAC)
         m.d.comb += [
-            self.h_c.eq(delayed_long(m, c_new, late + 2, "h_c", config.family)),
-            self.h_place.eq(delayed_long(m, place, late + 2, "place_h", config.family)),
+            Cat(self.h_c, self.h_place).eq(delayed_long(m, Cat(c_new, place), late + 2, "h_c_place", config.family)),
             self.h_last.eq(delayed(m, last, late + 2, "last_h")),
             self.h_valid.eq(delayed(m, valid, late + 2, "valid_h")),
         ]
@@ -159,6 +158,6 @@ class CellUnit(wiring.Component):
             summed.eq(shifted + delayed(m, self.z13, 12, "z13").as_signed()),
             z.eq(saturated(m, summed >> 1, Z_BITS, "z_limited")),
         ]
-        m.submodules.output_gate = output_gate = Activation()
+        m.submodules.output_gate = output_gate = Activation(config.family)
         m.d.comb += output_gate.z.eq(z)
         return output_gate.y

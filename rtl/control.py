@@ -137,9 +137,9 @@ class Control(wiring.Component):
             self.row_unit.eq(self.index[3:]),
             self.row_mask.eq(self.index[3 + config.unit_bits :]),
             self.predictor_write.eq(accesses(Region.PREDICTOR, write)),
-            self.row_data.mantissa.eq(half_row.mantissa),
             self.row_data.shift.eq(half_row.shift),
-            self.row_data.bias.eq(value[:BIAS_BITS].as_signed()),
+            self.row_data.scale.mantissa.eq(half_row.mantissa),
+            self.row_data.scale.bias.eq(value[:BIAS_BITS].as_signed()),
             self.peep_write.eq(Mux(peep_access, 1 << self.index[:2], 0)),
             self.peep_unit.eq(self.index[2:]),
             self.peep_data.eq(value[:PEEP_BITS].as_signed()),
@@ -150,7 +150,7 @@ class Control(wiring.Component):
         ]
         self._elaborate_registers(m, value)
 
-        # Reads: memories take two cycles; registers wait for them.
+        # Reads: memories take two cycles; the number of a register waits for them.
         counts = {
             Register.CYCLES: ~self.idle,
             **{
@@ -162,8 +162,10 @@ class Control(wiring.Component):
             Register.RESTARTS: self.restarts,
         }
         register_value = Signal(32)
-        number, beyond = self.index[:NUMBER_BITS], Signal()
+        beyond = Signal()
         m.d.sync += beyond.eq(self.bus.addr[NUMBER_BITS:REGION_SHIFT].any())
+        number = delayed(m, self.index[:NUMBER_BITS], 1, "number")
+        beyond = delayed(m, beyond, 1, "beyond")
         with m.Switch(number):
             with m.Case(Register.IDENTITY):
                 m.d.sync += register_value.eq(IDENTITY)
@@ -178,7 +180,6 @@ class Control(wiring.Component):
                 m.d.sync += register_value.eq(0)
         with m.If(beyond):
             m.d.sync += register_value.eq(0)
-        register_value = delayed(m, register_value, 1, "register_value")
         region_before = delayed(m, address[REGION_SHIFT:], 2, "region")
         with m.If(region_before == Region.CELL):
             m.d.sync += self.bus.r_data.eq(self.cell_value.as_signed())

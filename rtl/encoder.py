@@ -40,7 +40,8 @@ class Encoder(wiring.Component):
 
     Throughput one value per cycle. The same reference must not return within ``latency``
     cycles. With mixed images a value is a candidate for two lists, the delta list (what changed)
-    and the restart list (what is not zero); else for one, which the mode chooses.
+    and the restart list (what is not zero); else for one, which the mode chooses. Without delta there are no
+    references and every value is listed.
 
     Parameters
     ----------
@@ -49,6 +50,10 @@ class Encoder(wiring.Component):
         Number of reference values kept.
     tag : shape-like
         Travels with a value.
+    banks : bool
+        Whether steps can be skipped.
+    steady : bool
+        Whether ``grid``, but for ``forget`` and ``exact``, holds still while values are on their way.
 
     Members
     -------
@@ -62,8 +67,17 @@ class Encoder(wiring.Component):
         How far the value is from its reference, beside ``o_valid``.
     """
 
-    def __init__(self, config: EngineConfig, references: int, tag: data.StructLayout, *, banks: bool = False):
+    def __init__(
+        self,
+        config: EngineConfig,
+        references: int,
+        tag: data.StructLayout,
+        *,
+        banks: bool = False,
+        steady: bool = False,
+    ):
         self._config, self._references, self._tag, self._banks = config, references, tag, banks
+        self._steady = steady
         super().__init__(
             {
                 "valid": In(1),
@@ -86,38 +100,44 @@ class Encoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # A grid value fits 16 bits signed: an unsigned 8-bit grid has 9.
-        place = bits_for(self._references)
-        m.submodules.references = references = Ram(signed(16), 2 << place if self._banks else self._references)
-
         # Stage 1: shift to the grid, keeping one fraction bit.
-        shifted, largest, top = Signal(signed(17)), Signal(signed(17)), Signal(signed(17))
+        shifted, largest = Signal(signed(17)), Signal(signed(17))
         valid, index = Signal(), Signal.like(self.index)
         tag, grid = Signal(self._tag), Signal(GridFields)
         m.d.sync += [
             shifted.eq((self.value << 1) >> self.grid.shift),
             largest.eq(0xFFFF >> self.grid.shift),
-            top.eq(0x7FFF >> self.grid.shift),
             valid.eq(self.valid),
             index.eq(self.index),
             tag.eq(self.tag),
-            grid.eq(self.grid),
         ]
-        m.d.comb += [references.r_addr[:place].eq(index)]
-        if self._banks:
-            m.d.comb += references.r_addr[place].eq(self.bank)
+        self._follow(m, grid, self.grid, "grid")
+        place = bits_for(self._references)
+        if self._config.delta:
+            # A grid value fits 16 bits signed: an unsigned 8-bit grid has 9.
+            m.submodules.references = references = Ram(signed(16), 2 << place if self._banks else self._references)
+            m.d.comb += references.r_addr[:place].eq(index)
+            if self._banks:
+                m.d.comb += references.r_addr[place].eq(self.bank)
 
         # Stage 2: round half up, saturate. Only the largest value rounds beyond the grid.
         on_grid = Signal(signed(16))
         with m.If(grid.unsigned & (shifted < 0)):
             m.d.comb += on_grid.eq(0)
         with m.Elif(shifted == largest):
-            m.d.comb += on_grid.eq(top)
+            m.d.comb += on_grid.eq(largest >> 1)
         with m.Else():
             m.d.comb += on_grid.eq((shifted + 1) >> 1)
         value = delayed(m, on_grid, 1, "value").as_signed()
         valid, index = delayed(m, valid, 1, "valid"), delayed(m, index, 1, "index")
-        tag, grid = delayed(m, tag.as_value(), 1, "tag"), data.View(GridFields, delayed(m, grid.as_value(), 1, "grid"))
+        tag, rounded = delayed(m, tag.as_value(), 1, "tag"), Signal(GridFields)
+        self._follow(m, rounded, grid, "rounded")
+        grid = rounded
+        if not self._config.delta:
+            only = self.o_candidates[DELTA]
+            m.d.comb += only.listed.eq(1)
+            m.d.sync += [self.o_valid.eq(valid), self.o_tag.eq(tag), only.operand.eq(value << grid.exponent)]
+            return m
 
         # Stage 3: between which references the value does not count; the memory answers meanwhile.
         always_restarts, theta = Signal(), Signal(16)
@@ -135,18 +155,20 @@ class Encoder(wiring.Component):
             forget.eq(forgets),
             dense.eq(grid.mode == Mode.DENSE),
         ]
-        valid, index, exponent, tau, restart_tau = (
+        valid, index = (
             delayed(m, signal, 1, f"{name}_2")
             for name, signal in (
                 ("valid", valid),
                 ("index", index),
-                ("exponent", grid.exponent),
-                ("tau", grid.tau),
-                ("restart_tau", grid.restart_tau),
             )
         )
         value = delayed(m, value, 1, "value_2").as_signed()
         tag = delayed(m, tag, 1, "tag_2")
+        to_last = 1 + self._config.pipelined
+        exponent, tau, restart_tau = (
+            signal if self._steady else delayed(m, signal, to_last, name)
+            for signal, name in ((grid.exponent, "exponent"), (grid.tau, "tau"), (grid.restart_tau, "restart_tau"))
+        )
 
         # Stage 4: the change, and whether it counts.
         reference, change, moved = Signal(signed(16)), Signal(signed(17)), Signal()
@@ -170,16 +192,13 @@ class Encoder(wiring.Component):
                     (value, "value_3"),
                 )
             )
-            moved, dense, valid, index, exponent, tau, restart_tau, tag = (
+            moved, dense, valid, index, tag = (
                 delayed(m, signal, 1, name)
                 for signal, name in (
                     (moved, "moved"),
                     (dense, "dense"),
                     (valid, "valid_3"),
                     (index, "index_3"),
-                    (exponent, "exponent_3"),
-                    (tau, "tau_3"),
-                    (restart_tau, "restart_tau_3"),
                     (tag, "tag_3"),
                 )
             )
@@ -213,6 +232,17 @@ class Encoder(wiring.Component):
         if self._banks:
             m.d.sync += references.w_addr[place].eq(~self.bank)
         return m
+
+    def _follow(self, m: Module, later: data.View, grid: data.View, name: str) -> None:
+        """``later`` is the grid a cycle later, as far as that makes a difference."""
+        if not self._steady:
+            m.d.sync += later.eq(grid)
+            return
+        m.d.comb += [
+            later.eq(grid),
+            later.forget.eq(delayed(m, grid.forget, 1, f"{name}_forget")),
+            later.exact.eq(delayed(m, grid.exact, 1, f"{name}_exact")),
+        ]
 
 
 def _within(operand: Value, tau: Value) -> object:

@@ -20,7 +20,7 @@ from .array import SystolicArray
 from .bus import BusSignature
 from .cell import CellUnit
 from .control import Control
-from .feedback import Feedback, pass_layout
+from .feedback import Feedback, pass_layout, pass_record
 from .feeder import READ, Feeder
 from .gates import GatePipeline
 from .input import InputStage
@@ -148,17 +148,20 @@ class Engine(wiring.Component):
         passes = [Signal(pass_layout(config), name=f"draining_{index}") for index in range(config.sequences)]
         levels = [Signal(2, name=f"level_{index}") for index in range(config.sequences)]  # highest of the folds'
         for index, (draining, level) in enumerate(zip(passes, levels, strict=True)):
+            kept = Signal(pass_layout(config), name=f"kept_{index}")
             begun, fetched, loaded = (
                 sequence[: config.sequence_bits] == index
                 for sequence in (sequencer.drain.sequence, sequencer.fetch.sequence, loader.load_sequence)
             )
             with m.If(sequencer.begin_drain & begun):
-                m.d.sync += [draining.eq(sequencer.drain), level.eq(sequencer.fetch.precision)]
+                m.d.sync += [kept.eq(sequencer.drain), level.eq(sequencer.fetch.precision)]
             with m.Elif(sequencer.fetch_valid & sequencer.fetch.last & fetched & (sequencer.fetch.precision > level)):
                 m.d.sync += level.eq(sequencer.fetch.precision)
             with m.If(loader.load_begin & loaded):
-                m.d.sync += [draining.record.eq(program.record), draining.layer.eq(program.layer)]
+                m.d.sync += [kept.record.eq(program.record), kept.layer.eq(program.layer)]
             m.d.comb += [
+                draining.eq(kept),
+                draining.record.eq(pass_record(config, program.record, kept)),
                 feedback.passes[index].eq(draining),
                 feeder.unit_base[index].eq(draining.record.unit_base),
                 gates.clear[index].eq(draining.clear),
@@ -358,17 +361,20 @@ def _of(each: Sequence[Any], sequence: Value) -> Any:
     return Array(each)[sequence] if len(sequence) else each[0]
 
 
-def _row_init(config: EngineConfig, image: Image | None) -> list[list[dict[str, int]]]:
+def _row_init(config: EngineConfig, image: Image | None) -> list[list[dict[str, Any]]]:
     """Row parameters by unit and gate, at each active count a power of two of units further on."""
     if image is None:
         return []
-    names = ("mantissa", "shift", "bias")
-    found: list[list[dict[str, int]]] = []
+    found: list[list[dict[str, Any]]] = []
     for mask, bias in enumerate(image.bias):
-        found += [[dict.fromkeys(names, 0)] * 4] * ((mask << config.unit_bits) - len(found))
+        found += [[_row(0, 0, 0)] * 4] * ((mask << config.unit_bits) - len(found))
         for unit in zip(image.mantissa.tolist(), image.shift.tolist(), bias.tolist(), strict=True):
-            found.append([dict(zip(names, row, strict=True)) for row in zip(*unit, strict=True)])
+            found.append([_row(*row) for row in zip(*unit, strict=True)])
     return found
+
+
+def _row(mantissa: int, shift: int, bias: int) -> dict[str, Any]:
+    return {"shift": shift, "scale": {"mantissa": mantissa, "bias": bias}}
 
 
 def _check_latencies(

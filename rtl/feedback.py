@@ -32,6 +32,11 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
     )
 
 
+def pass_record(config: EngineConfig, program: data.View, kept: data.View) -> data.View:
+    """The record of a pass; the only one of a program holds still while anything is in flight and needs no copy."""
+    return program if config.records == 1 else kept.record
+
+
 class Feedback(wiring.Component):
     """Encodes h and keeps the lists that come from it.
 
@@ -99,41 +104,36 @@ class Feedback(wiring.Component):
         m = Module()
         config, kinds = self._config, self._kinds
         tag = data.StructLayout({"column": config.unit_bits, "kind": 1, "last": 1, "sequence": config.sequence_bits})
-        m.submodules.encoder = encoder = Encoder(config, kinds << config.state_bits, tag)
+        # Both kinds of a stack take turns; else all passes have the same record.
+        m.submodules.encoder = encoder = Encoder(config, kinds << config.state_bits, tag, steady=kinds == 1)
 
         # A value takes one turn per kind; the second turn repeats it a cycle later.
         loading = Signal()
         load_sequence = self.load_sequence[: config.sequence_bits]
         value, column, last, place = Signal(signed(16)), Signal(config.unit_bits), Signal(), Signal(config.state_bits)
         again, turn = Signal(), Signal()
-        held = Signal(
-            data.StructLayout({"value": signed(16), "column": config.unit_bits, "last": 1, "place": config.state_bits})
-        )
         sequence = place[config.unit_bits :]
         pass_ = of_sequence(self.passes, sequence)
         fields = pass_.record
         loaded_base = of_sequence(self.passes, load_sequence).record.unit_base
         next_column = Signal(config.unit_bits)
         fresh = self.h_valid | self.load_valid
+        m.d.comb += [
+            value.eq(Mux(loading, self.load_h, self.h)),
+            column.eq(next_column),
+            last.eq(self.h_last & ~loading),
+            place.eq(Mux(loading, Cat((loaded_base + next_column)[: config.unit_bits], load_sequence), self.h_place)),
+        ]
         with m.If(fresh):
-            m.d.comb += [
-                value.eq(Mux(loading, self.load_h, self.h)),
-                column.eq(next_column),
-                last.eq(self.h_last & ~loading),
-                place.eq(
-                    Mux(loading, Cat((loaded_base + next_column)[: config.unit_bits], load_sequence), self.h_place)
-                ),
-            ]
-            m.d.sync += [
-                next_column.eq(Mux(last, 0, next_column + 1)),
-                held.value.eq(value),
-                held.column.eq(column),
-                held.last.eq(last),
-                held.place.eq(place),
-            ]
-        with m.Else():
-            m.d.comb += [value.eq(held.value), column.eq(held.column), last.eq(held.last), place.eq(held.place)]
+            m.d.sync += next_column.eq(Mux(last, 0, next_column + 1))
         if kinds == 2:
+            repeated = [
+                (signal, Signal.like(signal, name=f"held_{signal.name}")) for signal in (value, column, last, place)
+            ]
+            with m.If(fresh):
+                m.d.sync += [held.eq(signal) for signal, held in repeated]
+            with m.Else():
+                m.d.comb += [signal.eq(held) for signal, held in repeated]
             m.d.sync += again.eq(fresh & ~loading)
             m.d.comb += turn.eq(~fresh)
         with m.If(self.load_begin):

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import MASKS, PEEP_BITS, EngineConfig, bits_for
+from lstmith.golden.config import MASKS, PEEP_BITS, SHIFT_BITS, EngineConfig, bits_for
 
 from .activation import Activation
 from .arith import delayed, delayed_long
 from .feeder import READ, rows_layout
 from .ram import Ram
-from .requantise import Requantiser, RowParameters
+from .requantise import Requantiser, RowParameters, RowScale
+
+#: Kinds of memories where yosys' own choice is poor.
+_STYLES = {"scale": {"ram_style": "block"}}
 
 
 class GatePipeline(wiring.Component):
-    """Row sums to gate values, ``ways`` rows per cycle.
+    """Row sums to gate values, ``ways`` rows per cycle; without delta no sums are kept.
 
-    Way w serves gates w, w + ways, ...; each has its own banks of sums and row parameters.
+    Way w serves gates w, w + ways, ...; each has its own banks of sums and row parameters, which are read when they
+    are needed: a row's place waits in fewer registers than its parameters would.
 
     Parameters
     ----------
@@ -50,7 +55,7 @@ class GatePipeline(wiring.Component):
         The last way's pre-activation with 13 fraction bits, seven cycles before its gate.
     """
 
-    def __init__(self, config: EngineConfig, row_init: Sequence[Sequence[dict[str, int]]] = ()):
+    def __init__(self, config: EngineConfig, row_init: Sequence[Sequence[dict[str, Any]]] = ()):
         self._config, self._row_init = config, row_init
         rows = rows_layout(config)
         members = {
@@ -79,7 +84,7 @@ class GatePipeline(wiring.Component):
             }
         super().__init__(members)
         self._requantisers = [Requantiser(config) for _ in range(config.ways)]
-        self._activations = [Activation() for _ in range(config.ways)]
+        self._activations = [Activation(config.family) for _ in range(config.ways)]
 
     @property
     def latency(self) -> int:
@@ -96,7 +101,10 @@ class GatePipeline(wiring.Component):
         row = Cat(self.rows.gate[way_bits:], self.rows.unit)
         place = Cat(row, self.rows.sequence)
         cleared = self.clear.bit_select(delayed(m, self.rows.sequence, READ, "sequence"), 1)
-        place_updated = delayed(m, place, READ + 1, "place_updated")
+        scale_delay = self._requantisers[0].scale_delay
+        places = [place]
+        for cycle in range(max(READ + 1, scale_delay)):
+            places.append(delayed(m, places[-1], 1, f"place_{cycle}"))
         updated_valid = delayed(m, self.rows_valid, READ + 1, "updated_valid")
         rows = delayed_long(
             m,
@@ -109,30 +117,43 @@ class GatePipeline(wiring.Component):
         m.d.comb += rows_view.eq(rows)
 
         for way, (requantiser, activation) in enumerate(zip(self._requantisers, self._activations, strict=True)):
-            init = [row for unit in self._row_init for row in unit[way :: config.ways]]
-            kept = Ram(signed(config.acc_width), depth << config.sequence_bits)
-            parameters = Ram(RowParameters, depth << mask_bits, init)
-            m.submodules[f"kept_{way}"] = kept
-            m.submodules[f"parameters_{way}"] = parameters
+            rows_init = [row for unit in self._row_init for row in unit[way :: config.ways]]
+            if config.delta:
+                m.submodules[f"kept_{way}"] = kept = Ram(signed(config.acc_width), depth << config.sequence_bits)
+                m.d.comb += [
+                    kept.r_addr.eq(place),
+                    kept.w_addr.eq(places[READ + 1]),
+                    kept.w_data.eq(requantiser.updated),
+                    kept.w_en.eq(updated_valid),
+                    requantiser.total.eq(Mux(cleared, 0, kept.r_data)),
+                ]
+            parts = {"shift": SHIFT_BITS, "scale": RowScale}
+            parameters = {
+                # Scales fit a block memory's word; yosys would take lookup tables for few units.
+                name: Ram(shape, depth << mask_bits, [row[name] for row in rows_init], _STYLES.get(name))
+                for name, shape in parts.items()
+            }
+            for name, memory in parameters.items():
+                m.submodules[f"{name}_{way}"] = memory
             m.submodules[f"requantiser_{way}"] = requantiser
             m.submodules[f"activation_{way}"] = activation
             m.d.comb += [
-                kept.r_addr.eq(place),
-                parameters.r_addr.eq(Cat(row, self.mask[:mask_bits])),
-                requantiser.total.eq(Mux(cleared, 0, kept.r_data)),
+                parameters["shift"].r_addr.eq(Cat(places[1][: len(row)], self.mask[:mask_bits])),
+                parameters["scale"].r_addr.eq(Cat(places[scale_delay][: len(row)], self.mask[:mask_bits])),
                 requantiser.added.eq(self.sums[way]),
                 requantiser.run.eq(self.run),
-                requantiser.row.eq(parameters.r_data),
-                kept.w_addr.eq(place_updated),
-                kept.w_data.eq(requantiser.updated),
-                kept.w_en.eq(updated_valid),
-                parameters.w_addr.eq(Cat(self.row_gate[way_bits:], self.row_unit, self.row_mask[:mask_bits])),
-                parameters.w_data.eq(self.row_data),
-                parameters.w_en.eq(self.row_write & (1 if config.ways == 1 else self.row_gate[0] == way)),
+                requantiser.shift.eq(parameters["shift"].r_data),
+                requantiser.scale.eq(parameters["scale"].r_data),
                 activation.z.eq(requantiser.z),
                 activation.is_tanh.eq((rows_view.gate == 2) & (way == 0)),
                 self.gates[way].eq(activation.y),
             ]
+            for name, memory in parameters.items():
+                m.d.comb += [
+                    memory.w_addr.eq(Cat(self.row_gate[way_bits:], self.row_unit, self.row_mask[:mask_bits])),
+                    memory.w_data.eq(self.row_data[name]),
+                    memory.w_en.eq(self.row_write & (1 if config.ways == 1 else self.row_gate[0] == way)),
+                ]
             if config.peepholes:
                 m.d.comb += [
                     requantiser.peep.eq(self.peep[way]),

@@ -89,9 +89,9 @@ class InputStage(wiring.Component):
         flags = data.StructLayout(
             {"start": 1, "restart": 1, "mask": unsigned(bits_for(MASKS)), "sequence": config.sequence_bits}
         )
-        tag = data.StructLayout({"column": column_bits, "last": 1, "flags": flags})
+        tag = data.StructLayout({"column": column_bits, "last": 1})
         references = config.inputs if config.sequences == 1 else config.sequences << column_bits
-        m.submodules.encoder = encoder = Encoder(config, references, tag, banks=config.skip)
+        m.submodules.encoder = encoder = Encoder(config, references, tag, banks=config.skip, steady=True)
         m.submodules.lists = pair = ListPair(config, config.inputs, 2)
 
         column, buffer = Signal(column_bits), Signal()
@@ -104,7 +104,7 @@ class InputStage(wiring.Component):
         m.d.comb += self.x.ready.eq((gap == 0) & ~full[target] & ~awaited)
         with m.If(gap != 0):
             m.d.sync += gap.eq(gap - 1)
-        # A step's flags come with its first element and hold for all of it.
+        # A step's flags come with its first element and hold until its last one is listed.
         first = self.x.payload
         held, now = Signal(flags), Signal(flags)
         given = Cat(first.start, first.restart, first.mask, first.sequence[: config.sequence_bits])
@@ -125,7 +125,6 @@ class InputStage(wiring.Component):
             encoder.grid.exact.eq(now.start | now.restart),
             encoder.tag.column.eq(column),
             encoder.tag.last.eq(last),
-            encoder.tag.flags.eq(now),
         ]
 
         ends = encoder.o_valid & encoder.o_tag.last
@@ -143,10 +142,10 @@ class InputStage(wiring.Component):
         step = Signal(step_list_layout(config))
         m.d.comb += [
             step.lengths.eq(pair.totals),
-            step.start.eq(encoder.o_tag.flags.start),
-            step.restart.eq(encoder.o_tag.flags.restart),
-            step.mask.eq(encoder.o_tag.flags.mask),
-            step.sequence.eq(encoder.o_tag.flags.sequence),
+            step.start.eq(held.start),
+            step.restart.eq(held.restart),
+            step.mask.eq(held.mask),
+            step.sequence.eq(held.sequence),
         ]
         skipped = Signal()
         if config.skip:

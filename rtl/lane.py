@@ -97,7 +97,14 @@ class Lane(wiring.Component):
         for index, pair in enumerate(pairs):
             m.d.comb += [pair.first.eq(mac.sums[2 * index]), pair.second.eq(mac.sums[2 * index + 1])]
         drain = Signal(layout, reset_less=True)
-        if self._config.pipelined:
+        if self._config.pipelined and self._index == self._config.lanes - 1:
+            # The last lane passes nothing on: one register for both pairs, and none of its neighbour's to choose.
+            captured = Signal(layout, reset_less=True)
+            m.d.sync += [
+                captured.eq(Mux(slot.capture[0], pairs[0], Mux(slot.capture[1], pairs[1], 0))),
+                drain.eq(captured),
+            ]
+        elif self._config.pipelined:
             # Registers that are zero but for a captured pair cost no lookup table, and spare the multiplexer one.
             captured = [Signal(layout.size, name=f"captured_{index}", reset_less=True) for index in range(2)]
             captures = Signal(reset_less=True)

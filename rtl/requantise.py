@@ -15,16 +15,22 @@ from lstmith.golden.config import (
 )
 from lstmith.golden.timing import requantise
 
-from .arith import delayed, saturated
+from .arith import delayed, saturated, shifted_limited
 from .product import registered_product
 
 
-class RowParameters(data.Struct):
-    """A row's scale and bias as memory holds them."""
+class RowScale(data.Struct):
+    """What a row's shifted sum meets."""
 
     mantissa: unsigned(MANTISSA_BITS)
-    shift: unsigned(SHIFT_BITS)
     bias: signed(BIAS_BITS)
+
+
+class RowParameters(data.Struct):
+    """A row's parameters."""
+
+    shift: unsigned(SHIFT_BITS)
+    scale: RowScale
 
 
 class Requantiser(wiring.Component):
@@ -42,7 +48,10 @@ class Requantiser(wiring.Component):
         The row's sum in the previous step's terms: P before this step's columns.
     added : signed(acc_width)
         This step's columns.
-    row : RowParameters
+    shift : unsigned(6)
+        Of the row, one cycle later.
+    scale : RowScale
+        Of the row, ``scale_delay`` cycles later.
     peep, c, peep_shift
         Peephole weight, cell state and shift (with peepholes only); ``peep`` is 0 where none applies.
     run
@@ -59,7 +68,8 @@ class Requantiser(wiring.Component):
         members = {
             "total": In(signed(config.acc_width)),
             "added": In(signed(config.acc_width)),
-            "row": In(RowParameters),
+            "shift": In(SHIFT_BITS),
+            "scale": In(RowScale),
             "run": In(1, init=1),
             "updated": Out(signed(config.acc_width)),
             "z13": Out(signed(24)),
@@ -78,43 +88,41 @@ class Requantiser(wiring.Component):
         """Cycles from a sum to ``z``."""
         return requantise(self._config)
 
+    @property
+    def scale_delay(self) -> int:
+        """Cycles from a sum to its product with the mantissa, when the scale comes."""
+        return 3 + self._config.pipelined
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
         m.d.sync += self.updated.eq(self.total + self.added)
 
         # The variable shift takes two cycles: by multiples of eight, then by the rest.
-        row = Signal(RowParameters)
-        m.d.sync += row.eq(self.row)
         width = config.acc_width + REQUANT_PRESHIFT
-        coarse, fine = Signal(signed(width)), Signal(signed(width))
+        coarse = Signal(signed(width))
         fine_shift = Signal(3)
         widened = Signal(signed(width))
         m.d.comb += widened.eq(self.updated << REQUANT_PRESHIFT)
         m.d.sync += [
-            coarse.eq(widened >> Cat(Const(0, 3), row.shift[3:])),
-            fine_shift.eq(row.shift[:3]),
+            coarse.eq(widened >> Cat(Const(0, 3), self.shift[3:])),
+            fine_shift.eq(self.shift[:3]),
         ]
-        late = 4 if config.pipelined else 3  # cycles to the product
-        if config.pipelined:
-            m.d.sync += fine.eq(coarse >> fine_shift)
-        else:
-            m.d.comb += fine.eq(coarse >> fine_shift)
-        floor = saturated(m, fine, config.requant_width - 1, "floor")
+        floor = shifted_limited(m, coarse, fine_shift, config.requant_width - 1, "floor", int(config.pipelined))
         operand = Signal(signed(config.requant_width), reset_less=True)
         m.d.sync += operand.eq(Cat(Const(1, 1), floor))
 
-        mantissa = delayed(m, row.mantissa, late - 1, "mantissa")
         factor = Signal(signed(MANTISSA_BITS + 1))
-        m.d.comb += factor.eq(mantissa)
+        m.d.comb += factor.eq(self.scale.mantissa)
         product = registered_product(m, "product", operand, factor, config, self.run)
 
         bias = Signal(signed(BIAS_BITS))
-        m.d.comb += bias.eq(delayed(m, row.bias, late, "bias").as_signed())
+        m.d.sync += bias.eq(self.scale.bias)
         total = Signal(signed(24))
         m.d.sync += total.eq((product >> (config.requant_shift - 1)) + bias)
         if config.peepholes:
             # Beside the scale: peep * c, shifted.
+            late = self.scale_delay
             weight, c = delayed(m, self.peep, late, "peep"), delayed(m, self.c, late, "c")
             peep_product = registered_product(m, "peep_product", weight, c, config, self.run)
             shifted = Signal(signed(PEEP_BITS + config.c_width))

@@ -14,7 +14,7 @@ from lstmith.golden.timing import LOOK, settle
 from .arith import delayed, lasting
 from .cursor import Cursor
 from .encoder import DELTA, RESTART
-from .feedback import pass_layout
+from .feedback import pass_layout, pass_record
 from .fetch import QUEUE, fetch_layout
 from .images import choose_images
 from .input import step_list_layout
@@ -135,7 +135,7 @@ class Sequencer(wiring.Component):
         # The pass that is being fetched.
         active = Signal()
         present = Signal(pass_layout(config))
-        fields = present.record
+        fields = pass_record(config, self.record, present)
         first_layer, trusted = Signal(), Signal()
         a_length, b_stored = Signal(length), Signal(pair)
         b_live, b_kind, chosen = Signal(), Signal(), Signal()
@@ -145,7 +145,7 @@ class Sequencer(wiring.Component):
         if config.sequences > 1:
             follows, buffer = Signal(name="follows"), Signal(name="buffer")
         undrained = Signal(range(3))
-        fold, folds_left = Signal(12), Signal(12)
+        fold, folds_left = Signal(12), Signal(bits_for(config.folds(config.units)))
         first_fold, last_fold = Signal(), Signal()
         x_place, h_place = Signal(config.address_bits), Signal(config.address_bits)
 
@@ -286,7 +286,7 @@ class Sequencer(wiring.Component):
             self._elaborate_restart(m, restart, begins, exact, trusted)
             a_now = Mux(restarts, a_lists[RESTART], a_lists[DELTA])
         else:
-            m.d.comb += restarts.eq(exact | (self.record.mode != Mode.DELTA))
+            m.d.comb += restarts.eq(exact | (self.record.mode != Mode.DELTA) if config.delta else 1)
             a_now = a_lists[0]
         a_new = Signal(length)
         m.d.comb += a_new.eq(a_now)
@@ -311,7 +311,7 @@ class Sequencer(wiring.Component):
                 fold.eq(0),
                 folds_left.eq(self.record.folds),
                 first_fold.eq(1),
-                last_fold.eq(self.record.folds == 0),
+                last_fold.eq(self.record.folds[: len(folds_left)] == 0),
                 x_place.eq(0),
                 h_place.eq(self.record.inputs),
             ]
@@ -345,7 +345,7 @@ class Sequencer(wiring.Component):
         buffer: Value,
     ) -> None:
         """Fetch at the array's own pace, or ahead into the queue."""
-        config, fields = self._config, present.record
+        config, fields = self._config, pass_record(self._config, self.record, present)
         if config.mixed:
             queued, room = Signal(range(QUEUE + 1)), Signal(init=1)
             coming = Signal.like(queued)

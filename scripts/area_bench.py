@@ -60,16 +60,21 @@ def synthesised(component: wiring.Component, folder: Path) -> Area:
     folder : Path
         For the tool's files.
     """
+    return area_of(cells(component, folder, "ecp5"))
+
+
+def cells(component: wiring.Component, folder: Path, family: str) -> dict[str, int]:
+    """Cells by type of a component alone, on ECP5 or iCE40; parameters as for :func:`synthesised`."""
     (folder / "top.il").write_text(rtlil.convert(component, name="top", emit_src=False))
-    script = f"read_rtlil top.il; {SYNTHESIS['ecp5']} -top top; tee -q -o stat.json stat -json"
+    script = f"read_rtlil top.il; {SYNTHESIS[family]} -top top; tee -q -o stat.json stat -json"
     run_tool("yosys", ["-q", "-l", "yosys.log", "-p", script], folder)
-    return area_of(read_statistics(folder / "stat.json"))
+    return read_statistics(folder / "stat.json")
 
 
-def area_of(cells: dict[str, int]) -> Area:
+def area_of(found: dict[str, int]) -> Area:
     """What benches tell of a synthesis, given its cells by type."""
     names = ("LUT4", "CCU2C", "TRELLIS_DPR16X4", "TRELLIS_FF", "DP16KD", "MULT18X18D")
-    return Area(*(cells.get(name, 0) for name in names))
+    return Area(*(found.get(name, 0) for name in names))
 
 
 def run_area() -> dict[str, Any]:

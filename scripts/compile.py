@@ -19,14 +19,15 @@ from lstmith.compiler.design import Design
 from lstmith.compiler.importer import load_model
 from lstmith.compiler.order import mean_h, order_on, parse_counts, with_counts
 from lstmith.compiler.quantise import LayerReport, Quantised, quantise
-from lstmith.compiler.size import SizingReport, for_sequences, limits_for, size_engine, size_with_images
+from lstmith.compiler.size import for_sequences, limits_for, size_engine, size_with_images
+from lstmith.compiler.sizing_report import SizingReport
 from lstmith.compiler.split import split_model
 from lstmith.compiler.split_graph import SplitGraph
 from lstmith.golden.config import PRECISIONS, EngineConfig
 from lstmith.golden.errors import UserError
 from lstmith.golden.image import build_image
 from lstmith.golden.network import FloatNetwork
-from lstmith.golden.policy import Policy
+from lstmith.golden.policy_check import default_policies
 from lstmith.golden.quantised import QuantLayer, QuantNetwork
 
 from .console import out, remark, say, steps, table
@@ -92,6 +93,9 @@ def command(
     sequences: Annotated[
         int, typer.Option(help="Sequences that the engine takes in turn, 1 or 2, so that neither waits for itself.")
     ] = 1,
+    delta: Annotated[
+        bool, typer.Option("--delta/--no-delta", help="Without, every step is dense and the engine smaller.")
+    ] = True,
 ) -> None:
     """Quantise a trained LSTM and size an engine for it."""
     design, quantised, sizing = compile_design(
@@ -106,6 +110,7 @@ def command(
         images=images.value,
         active=active,
         sequences=sequences,
+        delta=delta,
     )
     design.save(output)
     _print(design, quantised, sizing)
@@ -125,6 +130,7 @@ def compile_design(
     images: str = "auto",
     active: str | None = None,
     sequences: int = 1,
+    delta: bool = True,
 ) -> tuple[Design, Quantised, SizingReport]:
     """Everything ``lstmith compile`` does before it writes.
 
@@ -158,7 +164,7 @@ def compile_design(
             reduced = with_counts(quantised.network, limits_for(board).requant_width, counts, means, permutations)
             quantised = replace(quantised, network=reduced)
         report("sizing the engine")
-        integer, engine, sizing = _fitted(model, quantised.network, data, board, lanes, mac, images)
+        integer, engine, sizing = _fitted(model, quantised.network, data, board, lanes, mac, images, delta)
         engine, sizing = for_sequences(integer, engine, sizing, board, sequences)
         graph = _graph(model, layer, network)
     summary: dict[str, Any] = {"quantisation": quantised.summary(), "sizing": sizing.summary()}
@@ -173,19 +179,22 @@ def _fitted(
     lanes: int | None,
     mac: str,
     images: str,
+    delta: bool,
 ) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
     try:
         if mac == "auto" and board is not None:
-            network, engine, sizing = choose_engine(network, board, data, lanes=lanes, images=images != "none")
+            network, engine, sizing = choose_engine(
+                network, board, data, lanes=lanes, images=images != "none", delta=delta
+            )
         else:
             # Without a board nothing tells the kinds apart.
             kind = "dsp" if mac == "auto" else mac
             if images == "none":
-                engine, sizing = size_engine(network, board, lanes=lanes, mac=kind)
+                engine, sizing = size_engine(network, board, lanes=lanes, mac=kind, delta=delta)
             else:
-                network, engine, sizing = size_with_images(network, board, lanes=lanes, mac=kind)
+                network, engine, sizing = size_with_images(network, board, lanes=lanes, mac=kind, delta=delta)
         # Building the image once proves that every field holds what this network needs.
-        build_image(network, engine, [Policy()] * len(network.layers))
+        build_image(network, engine, default_policies(network, engine))
     except ValueError as error:
         raise UserError(str(model), f"does not fit any engine ({error})", "use a smaller network") from error
     return network, engine, sizing

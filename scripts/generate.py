@@ -13,7 +13,7 @@ from lstmith.compiler.files import whole_file
 from lstmith.golden.errors import UserError
 from lstmith.golden.image import build_image
 from lstmith.golden.memory_map import WEIGHTS, Region, Register, address
-from lstmith.golden.policy import Policy
+from lstmith.golden.policy_check import default_policies
 from lstmith.golden.record import LAYOUT, RECORD_STRIDE
 from lstmith.rtl.top import NAME, port_widths, to_verilog
 
@@ -86,8 +86,7 @@ def generate(design: Design, *, image: bool = True) -> tuple[str, dict[str, Any]
         takes any network that fits, through the bus.
     """
     engine, network = design.engine, design.network
-    policies = [Policy()] * len(network.layers)
-    contents = build_image(network, engine, policies) if image else None
+    contents = build_image(network, engine, default_policies(network, engine)) if image else None
     text = to_verilog(engine, contents)
     return text, {
         "module": NAME,

@@ -12,14 +12,13 @@ from lstmith.compiler.data import load_sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import whole_file
 from lstmith.golden.errors import UserError
-from lstmith.golden.policy import Mode, Policy
-from lstmith.golden.policy_check import check_policies
+from lstmith.golden.policy_check import check_policies, default_policies
 from lstmith.golden.policy_file import load_policy
 from lstmith.host.problem import Problem, make_problem
 
 
 def load_problem(design: Design, data: Path, policy: Path | None) -> Problem:
-    """A design with the sequences of X.npz and a policy file; delta without thresholds if there is none.
+    """A design with the sequences of X.npz and a policy file, or the default policy.
 
     Raises
     ------
@@ -27,7 +26,7 @@ def load_problem(design: Design, data: Path, policy: Path | None) -> Problem:
         If a file is wrong, or the policy asks for what the design cannot do.
     """
     layers = len(design.network.layers)
-    policies = load_policy(policy, layers) if policy else [Policy(Mode.DELTA)] * layers
+    policies = load_policy(policy, layers) if policy else default_policies(design.network, design.engine)
     try:
         check_policies(design.network, design.engine, policies)
     except ValueError as error:

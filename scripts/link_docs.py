@@ -114,8 +114,8 @@ def _identity() -> str:
             "board's name, format of designs"
         ),
         "CONFIG_FORMAT": (
-            "lanes, weight_depth, units, inputs, layers, masks, precisions (bits 0/1/2: 4/8/16 bit), acc_width, "
-            "operand_width, c_width, requant_width, flags"
+            "lanes, weight_depth, units, inputs, layers, masks, precisions (bits 0/1/2: 4/8/16 bit; 7: without delta), "
+            "acc_width, operand_width, c_width, requant_width, flags"
         ),
     }
     rows: list[list[object]] = []

@@ -35,6 +35,7 @@ from .console import progress
 from .perf_clock import run_clock
 from .perf_history import IN_TURN
 from .perf_memory import run_memory
+from .perf_options import run_options
 from .perf_peers import run_peers
 from .perf_scaling import run_scaling
 from .silero_bench import POLICIES, heldout_problem, save_features, silero_design
@@ -86,7 +87,7 @@ LANES["digit {4,8}, 11-bit operands"] = replace(LANES["digit {4,8}"], operand_wi
 
 
 #: What can be measured by itself, in this order.
-PARTS = ("cycles", "silero", "lanes", "memory", "onnxruntime_us", "peers", "scaling", "clock")
+PARTS = ("cycles", "silero", "lanes", "memory", "onnxruntime_us", "peers", "options", "scaling", "clock")
 #: Hours rather than minutes.
 LONG = ("clock",)
 
@@ -115,6 +116,7 @@ def run_perf(parts: Sequence[str], cache: Path) -> dict[str, Any]:
             "memory": run_memory,
             "onnxruntime_us": _onnxruntime,
             "peers": lambda: run_peers(folder, cache),
+            "options": lambda: run_options(folder),
             "scaling": lambda: run_scaling(folder),
             "clock": lambda: run_clock(cache),
         }

@@ -98,6 +98,7 @@ def areas(result: dict[str, Any]) -> dict[str, float]:
     """What must not grow: cells of logic by title."""
     found = {f"lane {title}": lane["logic"] for title, lane in result.get("lanes", {}).items()}
     found |= {title: row["logic"] for title, row in result.get("peers", {}).get("rows", {}).items()}
+    found |= {f"options, {title}": row["logic"] for title, row in result.get("options", {}).get("ecp5", {}).items()}
     return found | {
         f"{point['units']} units on {point['lanes']} lanes": point["logic"]
         for point in result.get("scaling", {}).get("points", [])

@@ -90,6 +90,27 @@ def peer_table(result: dict[str, Any]) -> Table:
     return columns, rows
 
 
+def option_table(result: dict[str, Any]) -> Table:
+    """What options cost."""
+    columns = ["H=20 I=1 on ECP5", "adds logic", "to", "logic", "LUT4", "CCU2C", "LUT RAM", "flip-flops"]
+    columns += ["multipliers", "block RAM", "cycles per step"]
+    names = ("logic", "luts", "carries", "lut_rams", "ffs", "dsps", "brams", "cycles_per_step")
+    rows: list[list[object]] = [
+        [title, row.get("added", ""), row.get("to", ""), *(row[name] for name in names)]
+        for title, row in result["options"]["ecp5"].items()
+    ]
+    return columns, rows
+
+
+def small_option_table(result: dict[str, Any]) -> Table:
+    """The least on iCE40."""
+    names = ("luts", "carries", "ffs", "dsps", "brams")
+    rows: list[list[object]] = [
+        [title, *(row[name] for name in names)] for title, row in result["options"]["ice40"].items()
+    ]
+    return ["the same on iCE40, one row per cycle", "SB_LUT4", "SB_CARRY", "flip-flops", "SB_MAC16", "EBR"], rows
+
+
 def silero_table(result: dict[str, Any]) -> Table:
     """Silero VAD on 64 lanes."""
     found = result["silero"]
@@ -226,6 +247,14 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "seeds. Its weights and biases are constants and its activations straight lines; ours can be rewritten and "
         "have tables. How it is measured: [decision 19](decisions/0019-how-peers-are-measured.md).",
     ),
+    (
+        "options",
+        "what options cost",
+        option_table,
+        "What options cost: the least engine for that LSTM, and each option added to it or to what it needs (yosys); "
+        "logic is LUT4 + 2 CCU2C + 4 per LUT-RAM cell ([decision 22](decisions/0022-small-engines.md)):",
+    ),
+    ("options", "the least on iCE40", small_option_table, ""),
     (
         "cycles",
         "cycles",

@@ -43,6 +43,8 @@ def command(
     picture = json.with_suffix(".png")
     check_writable(output, json, picture)
     task = Task.load(design, data, metric)
+    if not task.design.engine.delta:
+        raise UserError(str(design), "has an engine without delta, so nothing to tune", "compile without --no-delta")
     exact = task.evaluator(task.split.tune, cuts=True)(task.exact())
     if exact.loss > max_loss:
         raise UserError(

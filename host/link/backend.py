@@ -15,7 +15,7 @@ from lstmith.golden.link_map import LinkRegister, StreamFlag, link_address
 from lstmith.golden.link_tag import image_tag
 from lstmith.golden.memory_map import IDENTITY, Region, Register, address
 from lstmith.golden.policy import Policy
-from lstmith.golden.policy_check import check_policies
+from lstmith.golden.policy_check import check_policies, default_policies
 from lstmith.golden.quantised import IntArray
 from lstmith.host.backends import State, Step, final_state, zero_state
 from lstmith.host.problem import Problem, active_index
@@ -128,7 +128,7 @@ class LinkBackend:
             check_policies(design.network, have, list(policies))
             image = build_image(design.network, have, list(policies))
             # Where the program is the bitstream's, it is that of the policy that builds have.
-            built = build_image(design.network, have, [Policy()] * len(policies))
+            built = build_image(design.network, have, default_policies(design.network, have))
             if not self.device.states and image.records != built.records:
                 raise ValueError("Its program cannot be changed, so no policy but the default one is possible")
             return image

@@ -153,16 +153,16 @@ def random_dims(rng: np.random.Generator, most_layers: int, most: int) -> list[i
 
 
 def random_engine(
-    rng: np.random.Generator, most: int = 40, networks: int = 2
+    rng: np.random.Generator, most: int = 40, networks: int = 2, *, delta: bool = True
 ) -> tuple[EngineConfig, list[QuantNetwork]]:
     """An engine about as narrow as its networks allow, and networks that fit it (all but one have room to spare)."""
-    mixed, skip = bool(rng.random() < 0.7), bool(rng.random() < 0.5)
+    mixed, skip = delta and bool(rng.random() < 0.7), delta and bool(rng.random() < 0.5)
     # Mixing needs several precisions.
     precisions = [(4,), (8,), (16,), (4, 8), (8, 16), (4, 8, 16)][rng.integers(2 if mixed else 0, 6)]
     peepholes = bool(rng.random() < 0.5)
     requant_width = int(rng.choice([16, 18]))
     most_layers = int(rng.integers(1, 4))
-    masks = int(rng.choice([1, 2, 4, 8], p=[0.5, 0.2, 0.2, 0.1])) if mixed else 1
+    masks = int(rng.choice([1, 2, 4, 8], p=[0.5, 0.2, 0.2, 0.1])) if mixed or not delta else 1
     fitting = [
         random_network(
             rng,
@@ -198,6 +198,7 @@ def random_engine(
         monitor=mixed and bool(rng.random() < 0.7),
         skip=skip,
         masks=masks,
+        delta=delta,
     )
     return replace(config, weight_depth=max(words_per_lane(network, config) for network in fitting)), fitting
 

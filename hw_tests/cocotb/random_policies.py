@@ -20,7 +20,13 @@ def random_policies(rng: np.random.Generator, network: QuantNetwork, config: Eng
     mask = int(rng.integers(0, network.masks)) if rng.random() < 0.5 else 0
     skip = random_skip(rng, network, config)
     chosen = [
-        Policy(Mode(int(rng.integers(3))), theta(rng), theta(rng), skip=skip, active=layer.active(mask) if mask else 0)
+        Policy(
+            Mode(int(rng.integers(3))) if config.delta else Mode.DENSE,
+            theta(rng),
+            theta(rng),
+            skip=skip,
+            active=layer.active(mask) if mask else 0,
+        )
         for layer in network.layers
     ]
     for index in range(len(chosen)):

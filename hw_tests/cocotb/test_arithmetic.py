@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 
 from hw_tests.cocotb.mac_cases import mac_checks, random_signed
 from hw_tests.cocotb.vectors import SIMULATORS, Check, Table, assert_equal, run_checks, wrap
@@ -27,11 +31,11 @@ Ints = npt.NDArray[np.int64]
 TO_CELL = 3
 
 
-def _activation_check(is_tanh: bool) -> Check:
-    """Every input of one function."""
-    unit = Activation()
-    z = np.arange(1 << Z_BITS)
-    want = tanh_lookup() if is_tanh else sigma_lookup()
+def _activation_check(is_tanh: bool, family: str = "generic", stride: int = 1) -> Check:
+    """Every input of one function, or some of all magnitudes."""
+    unit = Activation(family)
+    z = np.arange(0, 1 << Z_BITS, stride)
+    want = (tanh_lookup() if is_tanh else sigma_lookup())[z]
     return Check(
         unit,
         {"z": z, "is_tanh": np.full(len(z), int(is_tanh))},
@@ -48,7 +52,10 @@ def _requantiser_check(rng: np.random.Generator, config: EngineConfig, count: in
     rows: Any = SimpleNamespace(shift=shift, mantissa=mantissa, bias=bias)
     z13 = requantise(total, rows, config, bias)
     table = {"total": before, "added": wrap(total - before, config.acc_width)}
-    table |= {"row.mantissa": mantissa, "row.shift": shift, "row.bias": bias}
+    # A row's parameters come when they are needed.
+    late = unit.scale_delay
+    delays = {"shift": (shift, 1), "scale.mantissa": (mantissa, late), "scale.bias": (bias, late)}
+    table |= {name: np.concatenate([np.zeros(delay, dtype=np.int64), row]) for name, (row, delay) in delays.items()}
     if config.peepholes:
         peep, c, peep_shift = (
             random_signed(rng, PEEP_BITS, count),
@@ -144,3 +151,35 @@ def test_activation_requantiser_and_cell_unit(simulator: str, rng: np.random.Gen
             sized = config(peepholes=peepholes, ways=ways, c_width=16 + 4 * ways)
             checks[f"cell_{ways}_{'peepholes' if peepholes else 'plain'}"] = _cell_check(rng, sized)
     run_checks(checks, simulator, tmp_path)
+
+
+class _Running(wiring.Component):
+    """A unit whose multipliers' clock is always enabled, in reset too."""
+
+    def __init__(self, unit: wiring.Component):
+        self._unit = unit
+        super().__init__({name: member for name, member in unit.signature.members.items() if name != "run"})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.unit = unit = self._unit
+        if "run" in unit.signature.members:
+            m.d.comb += unit.run.eq(1)
+        for name, member in self.signature.members.items():
+            own, inner = getattr(self, name), getattr(unit, name)
+            m.d.comb += inner.eq(own) if member.flow is In else own.eq(inner)
+        return m
+
+
+@pytest.mark.netlist
+def test_mapped_activation_requantiser_and_cell_unit(rng: np.random.Generator, tmp_path: Path) -> None:
+    """On ECP5 carry chains and delays are other than elsewhere: the netlist against the same figures."""
+    config = EngineConfig(lanes=1, precisions=(8,), family="ecp5", units=16)
+    checks = {
+        "sigma": _activation_check(False, "ecp5", 13),
+        "tanh": _activation_check(True, "ecp5", 13),
+        "requantiser": _requantiser_check(rng, config, 4000),
+        "cell": _cell_check(rng, config, 50),
+    }
+    running = {name: replace(check, unit=_Running(check.unit)) for name, check in checks.items()}
+    run_checks(running, "icarus", tmp_path, "ecp5")

@@ -30,6 +30,7 @@ from lstmith.golden.config import EngineConfig
 from lstmith.golden.image import build_image
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.policy import Mode, Policy, Skip
+from lstmith.golden.policy_check import default_policies
 from lstmith.golden.quantised import QuantNetwork
 from lstmith.host.jobs import Job
 from lstmith.host.problem import active_index
@@ -39,6 +40,8 @@ from lstmith.rtl.top import to_verilog
 #: Four (engine, network, policy) triples for each of two networks per engine.
 ENGINES = 32
 ON_VERILATOR = range(0, ENGINES, 4)
+#: Engines without delta.
+DENSE_ONLY = range(4, ENGINES, 8)
 #: With these, 200 more pairs of a random policy and a network, on both simulators: `pytest -m slow`. A simulator's
 #: program takes longer to build than to run, so each engine gets many.
 MORE_ENGINES = range(ENGINES, ENGINES + 10)
@@ -70,7 +73,8 @@ def _runs(
     writes = image_writes(image, config) if load else policy_writes(image)
     cases.append(golden_case(f"{name} dense", model, dense, Job(x, writes))[0])
 
-    exact = [Mode.SKIP, Mode.DELTA, Mode.AUTO] if config.mixed else [Mode.SKIP, Mode.DELTA]
+    exact = [Mode.SKIP, Mode.DELTA] if config.delta else [Mode.DENSE]
+    exact += [Mode.AUTO] if config.mixed else []
     sparse = [Policy(Mode(int(mode))) for mode in rng.choice(exact, layers)]
     writes = policy_writes(build_image(network, config, sparse))
     cases.append(golden_case(f"{name} exact {sparse}", model, sparse, stalled(Job(x, writes)))[0])
@@ -110,10 +114,10 @@ def _runs(
 )
 def test_core_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng([seed, engine])
-    config, networks = random_engine(rng)
+    config, networks = random_engine(rng, delta=engine not in DENSE_ONLY)
     print(config)
     # Every fourth engine has its first network as initial memory contents.
-    initial = build_image(networks[0], config, [Policy()] * len(networks[0].layers)) if engine % 4 == 1 else None
+    initial = build_image(networks[0], config, default_policies(networks[0], config)) if engine % 4 == 1 else None
     rounds = MORE_ROUNDS if engine in MORE_ENGINES else 1
     cases = []
     for index, network in enumerate(networks):

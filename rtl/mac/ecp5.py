@@ -15,6 +15,8 @@ _CHOSEN_SUM = 0x665A
 _CHOSEN_CARRY = 0x00AA
 #: ``(A if B) + (C if D)``: without C and D the sum must be what the carry logic makes of A and B.
 _GATED_SUM = 0x7888
+#: ``A + (B ^ C)`` if D, which is what yosys makes of a subtraction; without D the sum must be A.
+_TURNED_SUM = 0x96AA
 
 
 def multiplier(
@@ -82,6 +84,15 @@ def gated_sum(m: Module, name: str, a: Value, a_on: Value, b: Value, b_on: Value
         One bit each.
     """
     return _chain(m, name, [(_GATED_SUM, _extended(a, bit), a_on, _extended(b, bit), b_on) for bit in range(width)])
+
+
+def turned_sum(m: Module, name: str, value: Value, negative: Value) -> Value:
+    """``-value`` where ``negative`` is set, else ``value``, in one carry chain; as many bits as ``value``."""
+    cells: list[tuple[int, Value, Value, Value, Value]]
+    # A cell below the lowest bit takes the carry.
+    cells = [(_CHOSEN_CARRY, negative, Const(0), Const(0), Const(1))]
+    cells += [(_TURNED_SUM, Const(0), value[bit], negative, Const(1)) for bit in range(len(value))]
+    return _chain(m, name, cells)[1:]
 
 
 def _extended(value: Value, bit: int) -> Value:
