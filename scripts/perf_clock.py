@@ -30,6 +30,10 @@ ENGINES: dict[str, tuple[EngineConfig, Sequence[int]]] = {
         SEEDS,
     ),
     "64 lanes {4,8}": (EngineConfig(precisions=(4, 8), **_COMMON), SEEDS),
+    "32 digit lanes {4,8}, 11-bit operands": (
+        EngineConfig(precisions=(4, 8), mac="digit", operand_width=11, **{**_COMMON, "lanes": 32}),
+        SEEDS[:1],
+    ),
     **{f"{lanes} lanes {{4,8}}, H = {units}": (scaling_config(units, lanes), SEEDS[:1]) for units, lanes in POINTS},
 }
 
