@@ -23,6 +23,9 @@ LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
     # Estimated from the cells of a lane: tables, adders, and the flip-flops that have no table beside them.
     "gowin": {(4,): 540, (8,): 540, (16,): 720, (4, 8): 540, (4, 16): 720, (8, 16): 720, (4, 8, 16): 720},
 }
+#: What an engine without delta does without: references, thresholds, kept sums. Measured (`lstmith bench perf --part
+#: options`) but on Gowin.
+DELTA_LUTS = {"ecp5": 500, "ice40": 450, "gowin": 450}
 #: Width of a 4-bit weight times the largest operand that meets one.
 PACKED_PRODUCT_BITS = 15
 #: Families for which there are lanes without DSP blocks.
@@ -80,8 +83,9 @@ def weight_memories(board: Board) -> int:
 def estimate(config: EngineConfig, board: Board) -> Cost:
     """Estimated cost of an engine."""
     weights = config.lanes * -(-config.weight_depth // weight_granule(board))
+    fixed = FIXED_LUTS[board.family] - (0 if config.delta else DELTA_LUTS[board.family])
     return Cost(
-        luts=FIXED_LUTS[board.family] + _options(config, OPTION_LUTS) + config.lanes * lane_luts(config, board.family),
+        luts=fixed + _options(config, OPTION_LUTS) + config.lanes * lane_luts(config, board.family),
         dsps=(config.lanes * LANE_DSPS if config.mac == "dsp" else 0) + cell_dsps(config),
         weight_memories=weights,
         brams=state_brams(config, board) + (0 if board.sprams else weights),

@@ -88,6 +88,8 @@ def exact_figures(result: dict[str, Any]) -> dict[str, float]:
     modes = result.get("silero", {}).get("modes", {})
     found |= {f"Silero, {title}": run["cycles_per_step"] for title, run in modes.items()}
     found |= {title: row["cycles_per_step"] for title, row in result.get("peers", {}).get("rows", {}).items()}
+    options = result.get("options", {}).get("ecp5", {})
+    found |= {f"options, {title}": row["cycles_per_step"] for title, row in options.items()}
     return found | {
         f"{point['units']} units on {point['lanes']} lanes": point["cycles_per_step"]
         for point in result.get("scaling", {}).get("grid", [])

@@ -174,8 +174,8 @@ def _gates_check(rng: np.random.Generator, config: EngineConfig) -> Check:
     sheet.put("row_write", slice(0, count), 1)
     sheet.put("row_unit", slice(0, count), np.arange(count) // 4)
     sheet.put("row_gate", slice(0, count), np.arange(count) % 4)
-    for name in ("mantissa", "shift", "bias"):
-        sheet.put(f"row_data.{name}", slice(0, count), getattr(parameters, name))
+    for name, part in (("mantissa", "scale."), ("shift", ""), ("bias", "scale.")):
+        sheet.put(f"row_data.{part}{name}", slice(0, count), getattr(parameters, name))
     kept = np.zeros(count, dtype=np.int64)
     expected: list[tuple[Ints, Ints]] = []
     row = np.arange(count)

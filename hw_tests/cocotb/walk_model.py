@@ -121,7 +121,9 @@ class Walk:
             sheet.put("loaded", slice(self.active_until + 1, begun + 1), 1)
             sheet.put("layer", slice(self.active_until + 1, begun + 1), index)
             for name, value in fields.items():
-                sheet.put(f"record.{name}", slice(self.active_until + 1, begun + 1), value)
+                # The only record of a program stays.
+                held = slice(None) if self.config.records == 1 else slice(self.active_until + 1, begun + 1)
+                sheet.put(f"record.{name}", held, value)
             wishes = self.config.monitor and wish and enough and fields["rule"] and fields["restart_above"]
             clears = bool(exact or fields["mode"] != Mode.DELTA or wishes)
             trusted = enough and self.age >= fields["warmup"]

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.netlist
 
 ENGINES = {
     "ecp5": EngineConfig(lanes=2, precisions=(4, 8), family="ecp5", units=5, inputs=4),
+    "ecp5, without delta": EngineConfig(lanes=1, precisions=(8,), family="ecp5", units=5, inputs=4, delta=False),
     # Lanes without DSP blocks; the cell unit keeps its own.
     "ecp5, digit": EngineConfig(lanes=2, precisions=(4, 8), mac="digit", family="ecp5", units=5, inputs=4),
     # As on the board: 8 bit only, and weights in SPRAM.
@@ -68,7 +69,7 @@ def test_equals_golden(engine: str, tmp_path: Path, rng: np.random.Generator) ->
     for precision in config.precisions:
         network = _network(rng, config, precision)
         model = GoldenModel(network, config)
-        for mode in (Mode.SKIP, Mode.DELTA):
+        for mode in (Mode.SKIP, Mode.DELTA) if config.delta else (Mode.DENSE,):
             policies = [Policy(mode)]
             image = build_image(network, config, policies)
             # Of the weight memory only the part in use: a netlist is slow.

@@ -303,6 +303,37 @@ def test_bad_policy(
     assert str(policy) in line
 
 
+def test_design_without_delta(
+    tmp_path: Path, model: Path, calibration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small, output, policy = tmp_path / "small", tmp_path / "y.npz", tmp_path / "policy.json"
+    compiled = ["compile", model, "--calibration", calibration, "--no-delta", "-o", small]
+    run = ["run", small, "--input", calibration, "--engine", "golden", "-o", output]
+    for command in (compiled, run):
+        assert execute([str(argument) for argument in command]) == 0
+    capsys.readouterr()
+    assert json.loads((small / "engine.json").read_text())["delta"] is False
+    for text, mode in (('{"mode": "skip"}', "skip"), ('{"theta_x": 3}', "delta")):
+        policy.write_text(text)
+        line = refused(tmp_path, capsys, *run, "--policy", policy)
+        assert f"{policy}: Layer 0 policy field mode is {mode}, this engine was built without delta; use dense" in line
+    tune = (
+        "tune",
+        small,
+        "--data",
+        calibration,
+        "--metric",
+        "h_error",
+        "--max-loss",
+        "0",
+        "--json",
+        tmp_path / "t.json",
+    )
+    assert f"{small}: has an engine without delta, so nothing to tune" in refused(
+        tmp_path, capsys, *tune, "-o", tmp_path / "best.json"
+    )
+
+
 @pytest.mark.parametrize(
     ("field", "value", "named"),
     [

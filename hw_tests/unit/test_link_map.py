@@ -53,7 +53,14 @@ def test_link_has_a_region_of_its_own() -> None:
     assert LINK_REGION not in set(Region)
 
 
-@pytest.mark.parametrize("config", [CONFIG, EngineConfig(lanes=1, precisions=(16,), family="ice40", mac="digit")])
+@pytest.mark.parametrize(
+    "config",
+    [
+        CONFIG,
+        EngineConfig(lanes=1, precisions=(16,), family="ice40", mac="digit"),
+        EngineConfig(lanes=1, precisions=(4, 8), family="ecp5", delta=False),
+    ],
+)
 def test_identity_survives(config: EngineConfig) -> None:
     identity = replace(IDENTITY, config=config)
     assert len(identity.pack()) == IDENTITY_BYTES

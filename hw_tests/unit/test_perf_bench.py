@@ -61,6 +61,14 @@ RESULT: dict[str, Any] = {
     "onnxruntime_us": {"silero": {"silero": 80.0}},
     "peers": {"rows": {"lstmith, 8 bit": OURS}, "missing": "GHDL is not installed: run apt-get install ghdl"},
 }
+OPTION = {name: OURS[name] for name in ("luts", "carries", "lut_rams", "ffs", "dsps", "brams", "cycles_per_step")}
+RESULT["options"] = {
+    "ecp5": {
+        "least": {**OPTION, "logic": 3000},
+        "delta": {**OPTION, "logic": 3500, "added": 500, "to": "least"},
+    },
+    "ice40": {"least": {"luts": 2560, "carries": 663, "ffs": 2190, "dsps": 6, "brams": 22}},
+}
 PEER = {**OURS, "cycles_per_step": 891}
 
 
@@ -75,6 +83,8 @@ def _worse() -> dict[str, Any]:
     worse["silero"]["modes"]["delta"]["cycles_per_step"] += 0.01
     worse["lanes"]["{8}"]["logic"] *= 1.06
     worse["peers"]["rows"]["lstmith, 8 bit"]["logic"] += 100
+    worse["options"]["ecp5"]["delta"]["logic"] += 200
+    worse["options"]["ecp5"]["least"]["cycles_per_step"] += 1
     return worse
 
 
@@ -143,7 +153,8 @@ def test_history_and_check(history: Path) -> None:
     assert kept["latest"]["cycles"] == RESULT["cycles"]
     assert list(regressions(RESULT, kept["latest"])) == []
     assert list(regressions({"lanes": RESULT["lanes"]}, kept["latest"])) == []
-    assert [line.split(": ")[0] for line in regressions(_worse(), kept["latest"])] == ["Silero, delta", "lane {8}"]
+    found = [line.split(": ")[0] for line in regressions(_worse(), kept["latest"])]
+    assert found == ["Silero, delta", "options, least", "lane {8}", "options, delta"]
     for text, problem in (("[", "is not JSON"), ("[]", "holds no runs")):
         history.write_text(text)
         with pytest.raises(UserError, match=rf"perf\.json: {problem}"):
@@ -188,6 +199,8 @@ def test_text_says_what_was_not_measured() -> None:
     assert "could not be measured (GHDL is not installed: run apt-get install ghdl)" in text
     assert "measured 2026-01-02: cycles; 2026-01-01: lanes." in text
     assert "quoted, not measured here" in text
+    assert "| delta | 500 | least | 3500 | 2000 |" in text
+    assert "| least | 2560 | 663 | 2190 | 6 | 22 |" in text
     assert "clock" not in perf_tables(result)
     assert silero_microseconds(result) is None
     clock = {"64 lanes {4,8}": {"mhz": {"1": 100.0}, "median_mhz": 100.0}}

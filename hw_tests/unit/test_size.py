@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 
 from lstmith.boards.board import Board
 from lstmith.boards.catalogue import BOARDS, find_board, find_target
+from lstmith.compiler.estimate import DELTA_LUTS
 from lstmith.compiler.images import MONITORED, SMALL_CHANGES, accumulator_bits
 from lstmith.compiler.size import held_bits, limits_for, size_engine, size_with_images, weight_words
+from lstmith.golden.config import EngineConfig
 from lstmith.golden.errors import UserError
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.policy import Policy
@@ -143,6 +146,34 @@ def test_chosen_engines_fit_their_board(board: Board, units: int, inputs: int) -
     assert report.brams <= board.brams
     assert config.weight_depth >= weight_words(_network(units, inputs, 8), config.lanes)
     assert report.limited_by
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_without_delta_an_engine_has_what_the_network_needs(board: Board) -> None:
+    network = _network(20, 1, 8)
+    plain, larger = size_engine(network, board, lanes=1)
+    config, report = size_engine(network, board, lanes=1, delta=False)
+    assert plain.delta
+    assert (config.delta, config.mixed, config.monitor, config.skip, config.precisions) == (False,) * 4 + ((8,),)
+    assert report.luts is not None
+    assert larger.luts is not None
+    assert report.luts <= larger.luts - DELTA_LUTS[board.family]
+    richer, config, _ = size_with_images(network, board, lanes=1, delta=False)
+    assert (richer, config.delta) == (network, False)
+
+
+@pytest.mark.parametrize("option", ["mixed", "skip"])
+def test_options_that_need_delta(option: str) -> None:
+    with pytest.raises(ValueError, match=f"^Engine {option} needs delta: "):
+        replace(EngineConfig(lanes=1, precisions=(8,), delta=False), **{option: True})  # type: ignore[arg-type]
+
+
+def test_engines_of_earlier_designs_have_delta() -> None:
+    config = EngineConfig(lanes=1, precisions=(8,), delta=False)
+    assert EngineConfig.from_json(config.to_json()) == config
+    earlier = json.loads(config.to_json())
+    del earlier["delta"]
+    assert EngineConfig.from_json(json.dumps(earlier)) == replace(config, delta=True)
 
 
 def test_wanted_lanes_and_precisions() -> None:

@@ -89,6 +89,13 @@ def test_latencies_with_everything(masks: int, layers: int) -> None:
         _elaborated(unit)
 
 
+@pytest.mark.parametrize("ways", [1, 2])
+def test_nothing_is_compared_without_delta(ways: int) -> None:
+    config = EngineConfig(lanes=2, precisions=(8,), ways=ways, delta=False)
+    encoder = _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1})))
+    assert encoder.latency + 1 == timing.encode(config) == 4
+
+
 def test_skipped_steps_take_longer_to_list() -> None:
     plain, skip = (EngineConfig(lanes=2, precisions=(8,), skip=skip) for skip in (False, True))
     assert timing.input_ready(plain) == timing.encode(plain)
