@@ -30,6 +30,7 @@ ENGINES: dict[str, tuple[EngineConfig, str]] = {
     "peepholes": (replace(LEAST, peepholes=True), BASE),
     "four active counts": (replace(LEAST, masks=4), BASE),
     "a second layer": (replace(LEAST, layers=2), BASE),
+    "a second sequence in turn": (replace(LEAST, sequences=2), BASE),
     "delta": (_DELTA, BASE),
     "both lists, mixed images": (_MIXED, "delta"),
     "skip rules": (replace(_DELTA, skip=True), "delta"),
