@@ -27,10 +27,16 @@ _GOWIN_MEMORIES = (
 #: Hides the names of fields: abc9 of yosys 0.70 takes bit 1 of a signal and the first bit of its element ``signal[1]``
 #: for one net, since both are called so, and connects what drives them.
 _WITHOUT_FIELDS = r"rename -hide w:*\[*"
+#: Multipliers that a design instantiates keep their modes (rtl/mac/dual.py): yosys' pass that infers others would take
+#: them for its own, so until it is done they are called otherwise.
+_ICE40 = (
+    "synth_ice40 -dsp -run begin:flatten; chtype -set SB_MAC16_KEPT t:SB_MAC16; "
+    "synth_ice40 -dsp -run flatten:map_ram; chtype -set SB_MAC16 t:SB_MAC16_KEPT; synth_ice40 -dsp -run map_ram:"
+)
 #: Yosys commands per family, see :func:`synthesis`.
 SYNTHESIS = {
     "ecp5": f"{_WITHOUT_FIELDS}; {COLLISIONS_UNDEFINED}; synth_ecp5",
-    "ice40": f"{_WITHOUT_FIELDS}; {COLLISIONS_UNDEFINED}; synth_ice40 -dsp",
+    "ice40": f"{_WITHOUT_FIELDS}; {COLLISIONS_UNDEFINED}; {_ICE40}",
     "gowin": f"{_WITHOUT_FIELDS}; {COLLISIONS_UNDEFINED}; {_GOWIN_MEMORIES}; synth_gowin -family gw1n -run map_ffram:",
     "nexus": f"{_WITHOUT_FIELDS}; synth_nexus",
 }

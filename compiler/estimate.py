@@ -26,12 +26,14 @@ LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
 #: What an engine without delta does without: references, thresholds, kept sums. Measured (`lstmith bench perf --part
 #: options`) but on Gowin.
 DELTA_LUTS = {"ecp5": 500, "ice40": 450, "gowin": 450}
+#: Logic cells of an iCE40 lane whose multiplier takes both rows of a word.
+DUAL_LANE_LUTS = 280
 #: Width of a 4-bit weight times the largest operand that meets one.
 PACKED_PRODUCT_BITS = 15
 #: Families for which there are lanes without DSP blocks.
 DIGIT_FAMILIES = ("ecp5",)
 #: The same of everything else: encoders, lists, pre memory, cell unit, controller, self-test.
-FIXED_LUTS = {"ecp5": 4000, "ice40": 4500, "gowin": 4700}
+FIXED_LUTS = {"ecp5": 4000, "ice40": 4050, "gowin": 4700}
 #: Flip-flops of the same with all options, and of what a lane without DSP blocks has beside its numbers.
 FIXED_FFS, DIGIT_CONTROL_FFS = 8000, 24
 #: What options add to that: both lists with their queue, the monitor, skip rules, active counts. Measured on ECP5.
@@ -44,8 +46,6 @@ LINK_BRAMS = {"gowin": 3}
 OPTION_DSPS = {"monitor": 2, "skip": 1}
 #: Part of a device that still routes well; on Gowin 67 % was placed, 85 % was not.
 USABLE_LUTS = {"ecp5": 0.85, "ice40": 0.99, "gowin": 0.7}
-#: DSP blocks of one lane.
-LANE_DSPS = 2
 #: DSP blocks of the cell unit by rows per cycle, and what peepholes add.
 CELL_DSPS = {1: 4, 2: 5}
 PEEPHOLE_DSPS = {1: 2, 2: 3}
@@ -86,7 +86,7 @@ def estimate(config: EngineConfig, board: Board) -> Cost:
     fixed = FIXED_LUTS[board.family] - (0 if config.delta else DELTA_LUTS[board.family])
     return Cost(
         luts=fixed + _options(config, OPTION_LUTS) + config.lanes * lane_luts(config, board.family),
-        dsps=(config.lanes * LANE_DSPS if config.mac == "dsp" else 0) + cell_dsps(config),
+        dsps=(config.lanes * lane_dsps(config)) + cell_dsps(config),
         weight_memories=weights,
         brams=state_brams(config, board) + (0 if board.sprams else weights),
     )
@@ -94,7 +94,16 @@ def estimate(config: EngineConfig, board: Board) -> Cost:
 
 def lane_luts(config: EngineConfig, family: str) -> int:
     """Lookup tables of one lane."""
-    return digit_lane_luts(config) if config.mac == "digit" else LANE_LUTS[family][config.precisions]
+    if config.mac == "digit":
+        return digit_lane_luts(config)
+    return DUAL_LANE_LUTS if config.dual_rows else LANE_LUTS[family][config.precisions]
+
+
+def lane_dsps(config: EngineConfig) -> int:
+    """DSP blocks of one lane: one per 8-bit row of a word, or on iCE40 one for both."""
+    if config.mac != "dsp":
+        return 0
+    return 1 if config.dual_rows else 2
 
 
 def digit_lane_luts(config: EngineConfig) -> int:

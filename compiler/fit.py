@@ -127,6 +127,9 @@ class LayerFit:
     def _grid(self, *, signed: bool, exponent: int = 0) -> Grid:
         # A signed grid needs one bit more of the 16 than one that is never negative.
         shift = 0 if self._bits == 16 else 8 if signed else 7
+        # Where the operand path is narrow, an exponent costs as many bits of the grid.
+        if self._bits == 8:
+            shift += max(0, exponent - (self._limits.operand_width - 1 - self._bits))
         top = (1 << (15 - shift)) - 1
         return Grid(shift, -top - 1 if signed else 0, top, exponent)
 

@@ -15,11 +15,11 @@ from lstmith.golden.quantised import QuantNetwork
 from .estimate import (
     DIGIT_FAMILIES,
     FIXED_FFS,
-    LANE_DSPS,
     USABLE_LUTS,
     cell_dsps,
     digit_lane_ffs,
     estimate,
+    lane_dsps,
     lane_luts,
     state_brams,
     weight_granule,
@@ -36,7 +36,7 @@ ACC_FLOOR, OPERAND_FLOOR = 24, 13
 #: Without DSP blocks each operand bit costs a lane 14 lookup tables; room for every operand of a 4-bit weight.
 DIGIT_OPERAND_FLOOR = 11
 #: The small family has no room for that.
-ICE40_ACC_FLOOR, ICE40_OPERAND_FLOOR = 16, 10
+ICE40_ACC_FLOOR, ICE40_OPERAND_FLOOR = 16, 9
 UNITS = "the number of units"
 #: Sets of weight images whose fit is reported: single precisions, and those a mixed program needs.
 IMAGES = ((4,), (8,), (16,), (4, 8), (4, 8, 16))
@@ -46,7 +46,8 @@ def limits_for(board: Board | None) -> EngineLimits:
     """The numbers that an engine for the board can hold."""
     if board is not None and board.family == "ice40":
         # 16 x 16 multipliers everywhere; wider sums would cost the small device too many adders.
-        return EngineLimits(acc_width=32, operand_width=13, c_width=16, requant_width=16)
+        # Differences of 8-bit values: two rows in one multiplier.
+        return EngineLimits(acc_width=32, operand_width=9, c_width=16, requant_width=16)
     return EngineLimits()
 
 
@@ -229,7 +230,7 @@ def _logic_bounds(
         UNITS: max(layer.units for layer in network.layers),
     }
     if mac == "dsp":
-        bounds["DSP blocks"] = (board.dsps - cell_dsps(one)) // LANE_DSPS
+        bounds["DSP blocks"] = (board.dsps - cell_dsps(one)) // lane_dsps(one)
     else:
         # A logic cell has a flip-flop for each lookup table.
         bounds["flip-flops"] = (usable - FIXED_FFS) // digit_lane_ffs(one)

@@ -28,6 +28,8 @@ PEEP_BITS = 16
 MASKS = 8
 #: Largest operand of a 4-bit weight: two such weights share a multiplier.
 PACKED_OPERAND = 1023
+#: Signed width of the difference of two 8-bit values, the largest operand where both 8-bit rows share a multiplier.
+DUAL_OPERAND_BITS = 9
 
 
 def bits_for(count: int) -> int:
@@ -54,7 +56,7 @@ class EngineConfig:
     acc_width : int
         Width n of a row sum; sums are modulo 2^n.
     operand_width : int
-        Signed width of a column's operand, 10 to 18.
+        Signed width of a column's operand, 9 to 18.
     c_width : int
         Width of the cell state, 12 to 24.
     requant_width : int
@@ -115,7 +117,7 @@ class EngineConfig:
             raise ValueError(f"Engine precisions must be ascending without repeats, not {self.precisions!r}")
         ranges = {
             "acc_width": (16, 48),
-            "operand_width": (10, 18),
+            "operand_width": (9, 18),
             "c_width": (12, 24),
             "ways": (1, 2),
             "masks": (1, MASKS),
@@ -145,6 +147,12 @@ class EngineConfig:
     def pipelined(self) -> bool:
         """Whether parts have the registers that only a fast clock needs; a one-way cell unit is for small devices."""
         return self.ways == 2
+
+    @property
+    def dual_rows(self) -> bool:
+        """Whether one multiplier takes both 8-bit rows of a word: on iCE40, where operands are narrow."""
+        narrow = self.precisions == (8,) and self.operand_width <= DUAL_OPERAND_BITS
+        return self.family == "ice40" and self.mac == "dsp" and narrow and not self.pipelined
 
     @property
     def requant_shift(self) -> int:

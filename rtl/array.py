@@ -13,6 +13,7 @@ from lstmith.golden.config import PRECISIONS, EngineConfig
 
 from .arith import delayed
 from .lane import Lane
+from .mac import mac_operand
 from .multiples import multiple, multiples
 from .types import lane_layout, pair_layout, slot_layout
 
@@ -91,7 +92,9 @@ class SystolicArray(wiring.Component):
             slot.load.eq(load),
             slot.lane.eq(lane),
             # A load comes alone, and whole.
-            slot.operand.eq(Mux(load, data, delayed(m, data, first.word_latency, "operand"))),
+            slot.operand.eq(
+                Mux(load, data, delayed(m, mac_operand(self._config, data), first.word_latency, "operand"))
+            ),
             slot.packed.eq(delayed(m, is_4bit, to_word, "packed")),
             slot.wide.eq(delayed(m, is_16bit, to_word, "wide")),
             slot.enables.eq(delayed(m, enables, to_sum, "enables")),

@@ -25,8 +25,12 @@ def random_signed(rng: np.random.Generator, width: int, count: int) -> Ints:
     return np.where(rng.random(count) < 0.1, corner, value)
 
 
-def mac_check(config: EngineConfig, precision: Ints, weights: Ints, operand: Ints, sub: Ints) -> Check:
-    """``weights`` int64 [4, cycles] by place in the word: 4 of 4 bits, 2 of 8, or 1 of 16."""
+def mac_check(
+    config: EngineConfig, precision: Ints, weights: Ints, operand: Ints, sub: Ints, given: Ints | None = None
+) -> Check:
+    """``weights`` int64 [4, cycles] by place in the word: 4 of 4 bits, 2 of 8, or 1 of 16; ``given`` is the operand as
+    the MAC takes it, if otherwise.
+    """
     unit = make_mac(config)
     bits = np.array(PRECISIONS)[precision]
     word = np.where(ROWS * bits < 16, (weights & ((1 << bits) - 1)) << (bits * ROWS), 0)
@@ -55,12 +59,28 @@ def mac_check(config: EngineConfig, precision: Ints, weights: Ints, operand: Int
     def beside_products(values: Ints) -> Ints:
         return np.concatenate([np.zeros(unit.latency, dtype=np.int64), values])
 
-    table = {"word": word.sum(axis=0), "operand": operand, "packed": precision == 0, "wide": precision == 2}
+    table = {
+        "word": word.sum(axis=0),
+        "operand": operand if given is None else given,
+        "packed": precision == 0,
+        "wide": precision == 2,
+    }
     table |= {"enables": beside_products((held << ROWS).sum(axis=0)), "clear": beside_products(clears)}
     for name in multiples(config):
         negates = np.isin(bits, [int(part) for part in name.split("_") if part.isdecimal()])
         table[name] = np.where(negates, -operand, operand)
     return Check(unit, table | {"split": beside_products(precision == 0)}, verify)
+
+
+def dual_check() -> Check:
+    """iCE40's: every 8-bit weight with every difference of 8-bit values, another weight beside it."""
+    config = EngineConfig(
+        lanes=1, precisions=(8,), family="ice40", ways=1, requant_width=16, operand_width=9, acc_width=24
+    )
+    operand, weight = (axis.ravel() for axis in np.meshgrid(np.arange(-255, 256), np.arange(-128, 128)))
+    weights = np.array([weight, -1 - weight, weight, weight])
+    given = np.abs(operand) | (operand < 0) << 8
+    return mac_check(config, np.ones_like(operand), weights, operand, np.arange(len(operand)) % 2, given)
 
 
 def mac_checks(rng: np.random.Generator, mac: str) -> dict[str, Check]:

@@ -1,14 +1,24 @@
 """MAC kinds behind one interface."""
 
+from amaranth.hdl import Value
+
 from lstmith.golden.config import EngineConfig
 
 from .digit import DigitMac
 from .dsp import DspMac
+from .dual import OPERAND_BITS, DualMac, dual_operand
 from .signature import mac_signature
 
-__all__ = ["DigitMac", "DspMac", "mac_signature", "make_mac"]
+__all__ = ["DigitMac", "DspMac", "DualMac", "mac_operand", "mac_signature", "make_mac"]
 
 
-def make_mac(config: EngineConfig) -> DspMac | DigitMac:
-    """The MAC that ``config.mac`` names."""
+def make_mac(config: EngineConfig) -> DspMac | DualMac | DigitMac:
+    """The MAC that ``config.mac`` names, of the kind that the family and the operands allow."""
+    if config.dual_rows:
+        return DualMac(config)
     return DigitMac(config) if config.mac == "digit" else DspMac(config)
+
+
+def mac_operand(config: EngineConfig, operand: Value) -> Value:
+    """An operand as the engine's MAC takes it, made once for all lanes."""
+    return dual_operand(operand[:OPERAND_BITS].as_signed()) if config.dual_rows else operand
