@@ -122,8 +122,8 @@ class Walk:
             sheet.put("layer", slice(self.active_until + 1, begun + 1), index)
             for name, value in fields.items():
                 # The only record of a program stays.
-                held = slice(None) if self.config.records == 1 else slice(self.active_until + 1, begun + 1)
-                sheet.put(f"record.{name}", held, value)
+                present = slice(None) if self.config.records == 1 else slice(self.active_until + 1, begun + 1)
+                sheet.put(f"record.{name}", present, value)
             wishes = self.config.monitor and wish and enough and fields["rule"] and fields["restart_above"]
             clears = bool(exact or fields["mode"] != Mode.DELTA or wishes)
             trusted = enough and self.age >= fields["warmup"]
