@@ -139,7 +139,7 @@ def test_float_step_takes_time() -> None:
 def test_memory_that_a_last_fold_wastes() -> None:
     figures = memory_figures([(23, 16)], "icebreaker")
     assert figures is not None
-    assert (figures["lanes"], figures["waste"]) == (2, pytest.approx(1 / 24))
+    assert (figures["lanes"], figures["waste"]) == (4, pytest.approx(1 / 24))
     assert memory_figures([(512, 512)], "icebreaker") is None
 
 
