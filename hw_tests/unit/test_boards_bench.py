@@ -36,9 +36,9 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         asked.append((seed, boards))
         return {board: _figures(40.0) for board in boards}
 
-    def silero(seed: int) -> dict[str, Any]:
-        asked.append(seed)
-        return {"ulx3s-85f": _figures(60.0, 50.0)}
+    def silero(seed: int, boards: list[str]) -> dict[str, Any]:
+        asked.append((seed, boards))
+        return {"ulx3s-85f": {**_figures(60.0, 50.0), "cycles_per_step": 1078.4, "cycles_max": 1480, "margin": 1483.7}}
 
     monkeypatch.setattr(boards_bench, "run_small", small)
     monkeypatch.setattr(boards_bench, "run_silero", silero)
@@ -56,10 +56,10 @@ def _bench(folder: Path, *more: str) -> tuple[dict[str, Any], str]:
 
 def test_all_boards_and_silero(builds: list[object], tmp_path: Path) -> None:
     figures, text = _bench(tmp_path)
-    assert builds == [(1, [board.name for board in BOARDS]), 1]
+    assert builds == [(1, [board.name for board in BOARDS]), (1, list(boards_bench.BUILDS))]
     assert set(figures) == {"small", "silero"}
     assert "| Tang Nano 9K | 2 | 7 | 7 | 7 | 7 | 7 | 7 | 40.0 | 36 | 10 % | 12 |" in text
-    assert "| ULX3S 85F | 2 | 7 | 7 | 7 | 7 | 7 | 7 | 60.0 | 50 | 17 % | 12 |" in text
+    assert "| ULX3S 85F | 2 | 7 | 7 | 7 | 7 | 7 | 7 | 60.0 | 50 | 17 % | 12 | 1,078 | 1,480 | 1,484x |" in text
     assert "old" not in text
 
 
