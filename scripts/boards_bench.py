@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def _silero_figures(design: Design, folder: Path) -> dict[str, Any]:
 
 def _built(
     seed: int,
-    designs: dict[str, Callable[[Path], Design]],
+    designs: Mapping[str, Callable[[Path], Design]],
     more: Callable[[Design, Path], dict[str, Any]] = lambda design, folder: {},
 ) -> dict[str, Any]:
     results = {}
