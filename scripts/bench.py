@@ -52,6 +52,9 @@ def command(
     board: Annotated[
         list[str] | None, typer.Option(help="Build the small network for this board only (boards); may be repeated.")
     ] = None,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="Measure the clock of this engine only (perf); may be repeated.")
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare with the last recorded run instead of recording (perf).")
     ] = False,
@@ -65,6 +68,7 @@ def command(
         "--quick": (quick, (Name.PERF, Name.BOARDS)),
         "--part": (bool(part), (Name.PERF, Name.LINK)),
         "--board": (bool(board), (Name.BOARDS,)),
+        "--engine": (bool(engine), (Name.PERF,)),
     }
     for option, (value, benches) in given.items():
         if value and name not in benches:
@@ -73,7 +77,7 @@ def command(
         path.parent.mkdir(exist_ok=True)
     check_writable(path, *documents)
     if check:
-        _check(part, path, quick=quick)
+        _check(part, engine, path, quick=quick)
         return
     short, blocks = None, None
     if name is Name.ADAPTIVE:
@@ -83,7 +87,7 @@ def command(
     elif name is Name.ENERGY:
         result, tables, text = _energy()
     elif name is Name.PERF:
-        result, tables, text, short = _perf(part, quick=quick)
+        result, tables, text, short = _perf(part, engine, quick=quick)
     elif name is Name.LINK:
         result, tables, text = _link(part, effort, path)
     elif name is Name.BOARDS:
@@ -159,20 +163,22 @@ def _area() -> tuple[dict[str, Any], dict[str, Table], str]:
     return result, {"area": rows}, f"{area_text(result)}\n\n{markdown(*rows)}"
 
 
-def _perf(parts: list[str] | None, *, quick: bool) -> tuple[dict[str, Any], dict[str, Table], str, str]:
+def _perf(
+    parts: list[str] | None, engines: list[str] | None, *, quick: bool
+) -> tuple[dict[str, Any], dict[str, Table], str, str]:
     from .perf_run import chosen_parts, measure
     from .perf_tables import perf_tables, perf_text, short_text
 
-    result = measure(chosen_parts(parts, quick=quick))
+    result = measure(chosen_parts(parts, quick=quick), engines)
     return result, perf_tables(result), perf_text(result), short_text(result)
 
 
-def _check(parts: list[str] | None, path: Path, *, quick: bool) -> None:
+def _check(parts: list[str] | None, engines: list[str] | None, path: Path, *, quick: bool) -> None:
     """Leave with 1 if something is worse than recorded."""
     from .perf_run import check, chosen_parts
     from .perf_tables import perf_tables
 
-    result, worse, since = check(chosen_parts(parts, quick=quick))
+    result, worse, since = check(chosen_parts(parts, quick=quick), engines)
     save_json(path, result)
     for title, found in perf_tables(result).items():
         out.print(table(title, *found))

@@ -92,7 +92,7 @@ PARTS = ("cycles", "silero", "lanes", "memory", "onnxruntime_us", "peers", "opti
 LONG = ("clock",)
 
 
-def run_perf(parts: Sequence[str], cache: Path) -> dict[str, Any]:
+def run_perf(parts: Sequence[str], cache: Path, engines: Sequence[str]) -> dict[str, Any]:
     """Some parts of the bench, as JSON values.
 
     Parameters
@@ -101,6 +101,8 @@ def run_perf(parts: Sequence[str], cache: Path) -> dict[str, Any]:
         Some of ``PARTS``.
     cache : Path
         Folder for what was placed and routed, see :func:`lstmith.scripts.placement.place`.
+    engines : sequence of str
+        Whose clock, see :func:`lstmith.scripts.perf_clock.run_clock`.
 
     Raises
     ------
@@ -118,7 +120,7 @@ def run_perf(parts: Sequence[str], cache: Path) -> dict[str, Any]:
             "peers": lambda: run_peers(folder, cache),
             "options": lambda: run_options(folder),
             "scaling": lambda: run_scaling(folder),
-            "clock": lambda: run_clock(cache),
+            "clock": lambda: run_clock(cache, engines),
         }
         for part in PARTS:
             if part in parts:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lstmith.boards.catalogue import DEFAULT, find_board
 from lstmith.golden.config import EngineConfig
+from lstmith.golden.errors import UserError
 
 from .console import steps
 from .perf_scaling import POINTS, scaling_config
@@ -38,16 +39,32 @@ ENGINES: dict[str, tuple[EngineConfig, Sequence[int]]] = {
 }
 
 
-def run_clock(cache: Path) -> dict[str, Any]:
-    """MHz of every engine and seed; half an hour to several, as the machine goes.
+def chosen_engines(titles: Sequence[str] | None) -> tuple[str, ...]:
+    """The engines to measure, None meaning all.
+
+    Raises
+    ------
+    UserError
+        If there is no such engine.
+    """
+    if unknown := sorted(set(titles or ()) - set(ENGINES)):
+        raise UserError("option --engine", f"{unknown[0]!r} is unknown", f"use {'; '.join(ENGINES)}")
+    return tuple(title for title in ENGINES if titles is None or title in titles)
+
+
+def run_clock(cache: Path, titles: Sequence[str]) -> dict[str, Any]:
+    """MHz of engines by seed; ten minutes to half an hour for each seed of a large one.
 
     Parameters
     ----------
     cache : Path
         See :func:`lstmith.scripts.placement.place`.
+    titles : sequence of str
+        Some of ``ENGINES``.
     """
     with steps() as report:
         return {
             title: place(title, ring_source(config), find_board(DEFAULT), WANTED_MHZ, cache, report, seeds)
             for title, (config, seeds) in ENGINES.items()
+            if title in titles
         }

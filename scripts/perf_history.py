@@ -67,8 +67,10 @@ def record(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def merged(latest: dict[str, Any], result: dict[str, Any], today: str) -> dict[str, Any]:
-    """The latest figures with some parts renewed; a peer that could not be measured stays as it was."""
+    """The latest figures with some parts renewed; a peer or a clock that was not measured stays as it was."""
     found = {**latest, **result}
+    if "clock" in result:
+        found["clock"] = {**latest.get("clock", {}), **result["clock"]}
     if result.get("peers", {}).get("missing") and "peers" in latest:
         rows = {**latest["peers"]["rows"], **result["peers"]["rows"]}
         found["peers"] = {**result["peers"], "rows": rows}

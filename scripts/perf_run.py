@@ -9,7 +9,7 @@ from typing import Any
 from lstmith.golden.errors import UserError
 
 from .perf_bench import LONG, PARTS, run_perf
-from .perf_clock import ENGINES
+from .perf_clock import ENGINES, chosen_engines
 from .perf_history import HISTORY, load_history, record, regressions
 from .perf_peers import ENGINES as SMALL_ENGINES
 from .scaling_figure import scaling_figure
@@ -39,10 +39,10 @@ def chosen_parts(parts: Sequence[str] | None, *, quick: bool) -> tuple[str, ...]
     return tuple(part for part in parts or PARTS if not (quick and part in LONG))
 
 
-def measure(parts: Sequence[str]) -> dict[str, Any]:
+def measure(parts: Sequence[str], engines: Sequence[str] | None = None) -> dict[str, Any]:
     """Measure some parts, keep them, and draw the scaling study anew; returns the latest figures of all parts."""
     load_history()  # A damaged file is refused before the work.
-    latest = record(run_perf(parts, CACHE))
+    latest = record(run_perf(parts, CACHE, chosen_engines(engines)))
     if "scaling" in latest:
         scaling_figure(latest["scaling"], _clocks(latest)).savefig(PICTURE, dpi=110)
     return latest
@@ -59,7 +59,7 @@ def _clocks(latest: dict[str, Any]) -> dict[int, float]:
     }
 
 
-def check(parts: Sequence[str]) -> tuple[dict[str, Any], list[str], str]:
+def check(parts: Sequence[str], engines: Sequence[str] | None = None) -> tuple[dict[str, Any], list[str], str]:
     """Measure some parts and hold them against what is kept.
 
     Returns
@@ -78,5 +78,5 @@ def check(parts: Sequence[str]) -> tuple[dict[str, Any], list[str], str]:
     kept = load_history()
     if not kept["runs"]:
         raise UserError(str(HISTORY), "holds no run to compare with", "run the bench without --check first")
-    measured = run_perf(parts, CACHE)
+    measured = run_perf(parts, CACHE, chosen_engines(engines))
     return measured, list(regressions(measured, kept["latest"])), kept["runs"][-1]["date"]

@@ -20,6 +20,7 @@ from lstmith.scripts.blank import blank_network, dense_account
 from lstmith.scripts.cli import execute
 from lstmith.scripts.compile import compile_design
 from lstmith.scripts.perf_bench import SHAPES, _dense_cycles, _step_time
+from lstmith.scripts.perf_clock import ENGINES, chosen_engines
 from lstmith.scripts.perf_history import load_history, merged, record, regressions
 from lstmith.scripts.perf_memory import memory_figures
 from lstmith.scripts.perf_scaling import grid_point
@@ -168,11 +169,20 @@ def test_a_peer_that_cannot_be_measured_stays() -> None:
     assert found["measured"] == {"peers": "2026-01-02"}
 
 
+def test_the_clock_of_another_engine_stays() -> None:
+    old, new = ({"mhz": {"1": mhz}, "median_mhz": mhz} for mhz in (100.0, 120.0))
+    found = merged({"clock": {"a": old, "b": old}}, {"clock": {"b": new}}, "2026-01-02")
+    assert found["clock"] == {"a": old, "b": new}
+    assert chosen_engines(None) == tuple(ENGINES)
+    first, *_, last = ENGINES
+    assert chosen_engines([last, first]) == (first, last)
+
+
 def test_check_as_a_command(
     history: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = [RESULT]
-    monkeypatch.setattr(perf_run, "run_perf", lambda parts, cache: {part: found[0][part] for part in parts})
+    monkeypatch.setattr(perf_run, "run_perf", lambda parts, cache, engines: {part: found[0][part] for part in parts})
     page = tmp_path / "page.md"
     page.write_text("<!-- bench:perf begin -->\n<!-- bench:perf end -->\n")
     common = ["bench", "perf", "--json", str(tmp_path / "p.json"), "--document", str(page)]
@@ -189,6 +199,8 @@ def test_check_as_a_command(
     assert "lane {8}: 156.88 cells of logic, recorded are 148" in capsys.readouterr().out
     assert history.read_bytes() == before
     assert execute([*common, "--part", "speed"]) == 2
+    assert execute([*common, "--part", "clock", "--engine", "9 lanes"]) == 2
+    assert "option --engine: '9 lanes' is unknown" in capsys.readouterr().err
     assert execute(["bench", "area", "--part", "lanes"]) == 2
     assert "option --part: is not for area" in capsys.readouterr().err
 
