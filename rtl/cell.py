@@ -13,7 +13,7 @@ from .activation import Activation
 from .arith import delayed, delayed_long, saturated, shifted_limited
 from .feeder import rows_layout
 from .product import registered_product
-from .types import of_sequence
+from .types import of_sequence, sequence_of
 
 
 class CellUnit(wiring.Component):
@@ -101,12 +101,12 @@ class CellUnit(wiring.Component):
         fresh = registered_product(m, "fresh", gate_i, gate_g, config, self.run)
         fresh_scaled = Signal(signed(32))
         total = Signal(signed(max(16 + config.c_width, 32) + 2))
-        c_frac = of_sequence(self.c_frac, delayed(m, self.rows.sequence, 1, "sequence_fresh"))
+        c_frac = of_sequence(self.c_frac, delayed(m, sequence_of(self.rows), 1, "sequence_fresh"))
         m.d.sync += fresh_scaled.eq(fresh >> (H_FRAC - c_frac)[:4])
         m.d.comb += total.eq(delayed(m, kept, 1, "kept_late").as_signed() + fresh_scaled + (1 << (H_FRAC - 1)))
         c_new = Signal(signed(config.c_width))
         m.d.sync += c_new.eq(saturated(m, total >> H_FRAC, config.c_width, "c_limited"))
-        place = delayed(m, Cat(self.rows.unit, self.rows.sequence), 3, "place_c")
+        place = delayed(m, Cat(self.rows.unit, sequence_of(self.rows)), 3, "place_c")
         sequence = place[config.unit_bits :]
         last = delayed(m, self.rows.last, 3, "last_c")
         valid = delayed(m, valid, 3, "valid_c")

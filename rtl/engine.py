@@ -32,7 +32,7 @@ from .program import ProgramStore
 from .ram import Ram
 from .sequencer import Sequencer
 from .state import UnitState
-from .types import InputWord, event_layout, output_layout
+from .types import InputWord, event_layout, output_layout, sequence_of, set_sequence
 
 
 class Engine(wiring.Component):
@@ -151,7 +151,7 @@ class Engine(wiring.Component):
             kept = Signal(pass_layout(config), name=f"kept_{index}")
             begun, fetched, loaded = (
                 sequence[: config.sequence_bits] == index
-                for sequence in (sequencer.drain.sequence, sequencer.fetch.sequence, loader.load_sequence)
+                for sequence in (sequence_of(sequencer.drain), sequence_of(sequencer.fetch), loader.load_sequence)
             )
             with m.If(sequencer.begin_drain & begun):
                 m.d.sync += [kept.eq(sequencer.drain), level.eq(sequencer.fetch.precision)]
@@ -216,7 +216,7 @@ class Engine(wiring.Component):
             cell.rows.eq(gates.o_rows),
             cell.rows_valid.eq(gates.o_valid),
             cell.gates.eq(gates.gates),
-            cell.c_old.eq(Mux(_of(passes, gates.o_rows.sequence).start, 0, cells.value)),
+            cell.c_old.eq(Mux(_of(passes, sequence_of(gates.o_rows)).start, 0, cells.value)),
             cells.r_place.eq(gates.next_place),
             cells.w_place.eq(cell.c_place),
             cells.w_value.eq(cell.c_new),
@@ -283,7 +283,7 @@ class Engine(wiring.Component):
             written.c.eq(cell.h_c),
             written.layer.eq(left.layer),
             written.last.eq(cell.h_last),
-            written.sequence.eq(sequence),
+            *set_sequence(written, sequence),
             queue.w_data.eq(written),
             queue.w_en.eq(cell.h_valid & (left.record.last_layer | control.emit_all)),
             self.h.payload.eq(queue.r_data),
@@ -293,10 +293,10 @@ class Engine(wiring.Component):
             self.event.layer.eq(drained.layer),
             self.event.columns.eq(drained.columns),
             self.event.low.eq(drained.low),
-            self.event.level.eq(_of(levels, drained.sequence)),
+            self.event.level.eq(_of(levels, feedback.drained_sequence[: config.sequence_bits])),
             self.event.mask.eq(drained.mask),
             self.event.restart.eq(drained.clear),
-            self.event.sequence.eq(drained.sequence),
+            *set_sequence(self.event, feedback.drained_sequence),
             self.outcome_valid.eq(inputs.outcome_valid),
             self.outcome_skipped.eq(inputs.outcome_skipped),
             self.event_valid.eq(feedback.drained),
@@ -334,9 +334,9 @@ class Engine(wiring.Component):
             banks.append(bank)
         m.submodules.cells_early = early = UnitState(config, config.c_width)
         gate = delayed(m, feeder.rows.gate, READ, "gate")
-        draining = _of(passes, delayed(m, feeder.rows.sequence, READ, "sequence"))
+        draining = _of(passes, delayed(m, sequence_of(feeder.rows), READ, "sequence"))
         m.d.comb += [
-            early.r_place.eq(Cat(feeder.rows.unit, feeder.rows.sequence)),
+            early.r_place.eq(Cat(feeder.rows.unit, sequence_of(feeder.rows))),
             early.w_place.eq(cell.c_place),
             early.w_value.eq(cell.c_new),
             early.w_valid.eq(cell.c_valid),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +11,16 @@ from lstmith.golden.config import MASKS, EngineConfig, bits_for
 from .arith import delayed
 from .encoder import Encoder
 from .lists import ListPair
-from .types import entry_layout, length_layout, lists, of_sequence, record_layout
+from .types import (
+    entry_layout,
+    length_layout,
+    lists,
+    of_sequence,
+    record_layout,
+    sequence_field,
+    sequence_of,
+    set_sequence,
+)
 
 
 def pass_layout(config: EngineConfig) -> data.StructLayout:
@@ -20,7 +29,7 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
         {
             "record": record_layout(),
             "layer": unsigned(bits_for(config.layers)),
-            "sequence": config.sequence_bits,
+            **sequence_field(config),
             "parity": 1,  # of the sequence's step: which half of the lists it reads
             "mask": unsigned(bits_for(MASKS)),
             "start": 1,  # first step of a sequence: no state before it
@@ -103,7 +112,7 @@ class Feedback(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, kinds = self._config, self._kinds
-        tag = data.StructLayout({"column": config.unit_bits, "kind": 1, "last": 1, "sequence": config.sequence_bits})
+        tag = data.StructLayout({"column": config.unit_bits, "kind": 1, "last": 1, **sequence_field(config)})
         # Both kinds of a stack take turns; else all passes have the same record.
         m.submodules.encoder = encoder = Encoder(config, kinds << config.state_bits, tag, steady=kinds == 1)
 
@@ -149,7 +158,7 @@ class Feedback(wiring.Component):
             encoder.tag.column.eq(column),
             encoder.tag.kind.eq(turn),
             encoder.tag.last.eq(last),
-            encoder.tag.sequence.eq(sequence),
+            *set_sequence(encoder.tag, sequence),
             grid.shift.eq(Mux(turn, fields.x_shift_next, fields.h_shift)),
             grid.exponent.eq(Mux(turn, fields.x_exponent_next, 0)),
             grid.mode.eq(Mux(turn, fields.mode_next, fields.mode)),
@@ -163,7 +172,9 @@ class Feedback(wiring.Component):
 
         # Behind the encoder another pass may drain already than before it.
         kind = encoder.o_tag.kind
-        listed = Mux(loading, load_sequence, encoder.o_tag.sequence)[: config.sequence_bits]
+        listed: Value = Const(0, 0)
+        if config.sequences > 1:
+            listed = Mux(loading, load_sequence, sequence_of(encoder.o_tag))
         listed_pass = of_sequence(self.passes, listed)
         m.d.comb += [
             self.drained.eq(encoder.o_valid & encoder.o_tag.last & (kind == kinds - 1)),

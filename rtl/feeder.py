@@ -10,7 +10,7 @@ from lstmith.golden.config import EngineConfig, bits_for
 
 from .arith import delayed
 from .ram import Ram
-from .types import of_sequence, pair_layout
+from .types import of_sequence, pair_layout, sequence_field, sequence_of, set_sequence
 
 #: Cycles from naming rows to their sums: what memories take to answer.
 READ = 2
@@ -28,17 +28,16 @@ def fold_layout(config: EngineConfig) -> data.StructLayout:
             "first": 1,  # first fold of its layer
             "last": 1,  # last fold of its layer
             "lanes": unsigned(bits_for(config.lanes)),  # lanes in use, minus 1
-            "shift": shift_bits(config),  # of sums from a lower image, in units of 4 bits
-            "sequence": config.sequence_bits,
+            # Of sums from a lower image, in units of 4 bits.
+            **({"shift": shift_bits(config)} if config.monitor else {}),
+            **sequence_field(config),
         }
     )
 
 
 def rows_layout(config: EngineConfig) -> data.StructLayout:
     """Which rows come next: ``ways`` gates of a unit, beginning with ``gate``."""
-    return data.StructLayout(
-        {"unit": unsigned(config.unit_bits), "sequence": config.sequence_bits, "gate": 2, "last": 1}
-    )
+    return data.StructLayout({"unit": unsigned(config.unit_bits), **sequence_field(config), "gate": 2, "last": 1})
 
 
 class Feeder(wiring.Component):
@@ -96,7 +95,8 @@ class Feeder(wiring.Component):
         m.d.comb += fold.eq(delayed(m, self.fold.as_value(), lead - 1, "fold"))
 
         running, lanes_left, last_fold = Signal(), Signal(bits_for(config.lanes)), Signal()
-        unit, gate, sequence = Signal(config.unit_bits), Signal(2), Signal(config.sequence_bits)
+        unit, gate = Signal(config.unit_bits), Signal(2)
+        sequence = Signal() if config.sequences > 1 else Const(0, 0)
         last_gate = gate == 4 - config.ways
         with m.If(running):
             m.d.sync += gate.eq(gate + config.ways)
@@ -105,12 +105,12 @@ class Feeder(wiring.Component):
         with m.If(begin):
             m.d.sync += [running.eq(1), gate.eq(0), lanes_left.eq(fold.lanes), last_fold.eq(fold.last)]
             with m.If(fold.first):
-                m.d.sync += unit.eq(of_sequence(self.unit_base, fold.sequence))
+                m.d.sync += unit.eq(of_sequence(self.unit_base, sequence_of(fold)))
             if config.sequences > 1:
-                m.d.sync += sequence.eq(fold.sequence)
+                m.d.sync += sequence.eq(sequence_of(fold))
         m.d.comb += [
             self.rows_valid.eq(running),
-            self.rows.sequence.eq(sequence),
+            *set_sequence(self.rows, sequence),
             self.rows.unit.eq(unit),
             self.rows.gate.eq(gate),
             self.rows.last.eq(last_fold & (lanes_left == 0)),

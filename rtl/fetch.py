@@ -7,6 +7,8 @@ from amaranth.lib import data
 
 from lstmith.golden.config import EngineConfig, bits_for
 
+from .types import sequence_field
+
 #: Entries that may be on their way from the lists to the array, with mixed images.
 QUEUE = 16
 
@@ -33,6 +35,6 @@ def fetch_layout(config: EngineConfig) -> data.StructLayout:
             "lowered": 1,  # the whole fold is on a lower image
             "shift": 2,  # by how many precisions, in units of 4 bits
             "lanes": unsigned(bits_for(config.lanes)),  # in use in this fold, minus 1
-            "sequence": config.sequence_bits,
+            **sequence_field(config),
         }
     )

@@ -16,6 +16,7 @@ from .arith import delayed, delayed_long
 from .feeder import READ, rows_layout
 from .ram import Ram
 from .requantise import Requantiser, RowParameters, RowScale
+from .types import sequence_of
 
 #: Kinds of memories where yosys' own choice is poor.
 _STYLES = {"scale": {"ram_style": "block"}}
@@ -99,8 +100,8 @@ class GatePipeline(wiring.Component):
         mask_bits = config.mask_bits
 
         row = Cat(self.rows.gate[way_bits:], self.rows.unit)
-        place = Cat(row, self.rows.sequence)
-        cleared = self.clear.bit_select(delayed(m, self.rows.sequence, READ, "sequence"), 1)
+        place = Cat(row, sequence_of(self.rows))
+        cleared = self.clear.bit_select(delayed(m, sequence_of(self.rows), READ, "sequence"), 1)
         scale_delay = self._requantisers[0].scale_delay
         places = [place]
         for cycle in range(max(READ + 1, scale_delay)):
@@ -167,7 +168,7 @@ class GatePipeline(wiring.Component):
         rows_next = Signal(rows_layout(config))
         m.d.comb += [
             rows_next.eq(delayed(m, rows, self._activations[0].latency - 1, "rows_gate")),
-            self.next_place.eq(Cat(rows_next.unit, rows_next.sequence)),
+            self.next_place.eq(Cat(rows_next.unit, sequence_of(rows_next))),
         ]
         m.d.sync += self.o_rows.eq(rows_next)
         return m

@@ -12,7 +12,16 @@ from lstmith.golden.timing import MARK, input_gap
 from .arith import delayed
 from .encoder import Encoder, GridFields
 from .lists import ListPair
-from .types import InputWord, SkipFields, entry_layout, length_layout, lists
+from .types import (
+    InputWord,
+    SkipFields,
+    entry_layout,
+    length_layout,
+    lists,
+    sequence_field,
+    sequence_of,
+    set_sequence,
+)
 
 
 def step_list_layout(config: EngineConfig) -> data.StructLayout:
@@ -23,7 +32,7 @@ def step_list_layout(config: EngineConfig) -> data.StructLayout:
             "start": 1,
             "restart": 1,
             "mask": unsigned(bits_for(MASKS)),
-            "sequence": config.sequence_bits,
+            **sequence_field(config),
         }
     )
 
@@ -87,7 +96,7 @@ class InputStage(wiring.Component):
         config = self._config
         column_bits = bits_for(config.inputs)
         flags = data.StructLayout(
-            {"start": 1, "restart": 1, "mask": unsigned(bits_for(MASKS)), "sequence": config.sequence_bits}
+            {"start": 1, "restart": 1, "mask": unsigned(bits_for(MASKS)), **sequence_field(config)}
         )
         tag = data.StructLayout({"column": column_bits, "last": 1})
         references = config.inputs if config.sequences == 1 else config.sequences << column_bits
@@ -120,7 +129,7 @@ class InputStage(wiring.Component):
         m.d.comb += [
             encoder.valid.eq(accept & ~marked),
             encoder.value.eq(first.value),
-            encoder.index.eq(Cat(column, now.sequence)),
+            encoder.index.eq(Cat(column, sequence_of(now))),
             encoder.grid.eq(self.grid),
             encoder.grid.exact.eq(now.start | now.restart),
             encoder.tag.column.eq(column),
@@ -145,7 +154,7 @@ class InputStage(wiring.Component):
             step.start.eq(held.start),
             step.restart.eq(held.restart),
             step.mask.eq(held.mask),
-            step.sequence.eq(held.sequence),
+            *set_sequence(step, sequence_of(held)),
         ]
         skipped = Signal()
         if config.skip:

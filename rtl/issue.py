@@ -14,7 +14,7 @@ from .feeder import fold_layout
 from .fetch import QUEUE, fetch_layout
 from .pace import Pace
 from .predictor import row_layout
-from .types import entry_layout, slot_layout
+from .types import entry_layout, sequence_of, set_sequence, slot_layout
 
 #: Cycles that the list memories take.
 READ = 2
@@ -142,7 +142,7 @@ class Issue(wiring.Component):
             read.fold.first.eq(fetch.first_fold),
             read.fold.last.eq(fetch.last_fold),
             read.fold.lanes.eq(fetch.lanes),
-            read.fold.sequence.eq(fetch.sequence),
+            *set_sequence(read.fold, sequence_of(fetch)),
             read.emits.eq(fetch.emits),
             read.frees.eq(fetch.frees),
             read.parity.eq(fetch.parity),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,7 +21,7 @@ from .input import step_list_layout
 from .monitor import trusted_bank
 from .pace import Pace
 from .restart import Restart
-from .types import length_layout, lists, record_layout
+from .types import length_layout, lists, record_layout, sequence_of, set_sequence
 
 
 class Sequencer(wiring.Component):
@@ -183,7 +183,7 @@ class Sequencer(wiring.Component):
         m.d.sync += [
             place.eq(Mux(from_inputs, x_place, h_place)),
             self.x_addr.eq(Cat(cursor.place[: bits_for(config.inputs)], buffer)),
-            self.h_addr.eq(Cat((unit_base + cursor.place)[: config.unit_bits], present.parity, present.sequence)),
+            self.h_addr.eq(Cat((unit_base + cursor.place)[: config.unit_bits], present.parity, sequence_of(present))),
             self.h_kind.eq(in_b & ~first_layer),
             self.list.eq(chosen),
             self.fetch_valid.eq(fetches),
@@ -199,7 +199,7 @@ class Sequencer(wiring.Component):
             self.fetch.frees.eq(ends & last_fold & first_layer),
             self.fetch.parity.eq(buffer),
             self.fetch.lanes.eq(lanes),
-            self.fetch.sequence.eq(present.sequence),
+            *set_sequence(self.fetch, sequence_of(present)),
             self.begin_drain.eq(begin_drain),
         ]
         columns, low = Signal.like(present.columns), Signal.like(present.low)
@@ -257,7 +257,9 @@ class Sequencer(wiring.Component):
         start = Mux(at_first, step.start, present.start)
         m.d.comb += exact.eq(Mux(at_first, step.start | step.restart | self.changed, present.exact))
         x_lists, own = Signal(pair), Signal(pair)
-        sequence = Mux(at_first, step.sequence, present.sequence)[: config.sequence_bits]
+        sequence: Value = Const(0, 0)
+        if config.sequences > 1:
+            sequence = Mux(at_first, sequence_of(step), sequence_of(present))
         context = Cat(sequence, self.layer)
         stored = Array(self.own_lengths[index] for index in range(config.contexts))[context]
         for index in range(lists(config)):
@@ -275,7 +277,7 @@ class Sequencer(wiring.Component):
                 restart.first.eq(a_lists),
                 restart.second.eq(own),
                 restart.second_live.eq(live),
-                restart.late_context.eq(Cat(present.sequence, present.layer)),
+                restart.late_context.eq(Cat(sequence_of(present), present.layer)),
                 # After a change of state, what changed means nothing.
                 restart.late.eq(Mux(present.exact, 0, b_lists)),
                 restart.late_valid.eq(self.begin_drain & (follows | present.exact)),
@@ -296,7 +298,7 @@ class Sequencer(wiring.Component):
                 in_step.eq(~self.record.last_layer),
                 present.record.eq(self.record),
                 present.layer.eq(self.layer),
-                present.sequence.eq(sequence),
+                *set_sequence(present, sequence),
                 present.parity.eq(self.halves.bit_select(sequence, 1)),
                 present.mask.eq(self.mask),
                 present.start.eq(start),
@@ -321,7 +323,7 @@ class Sequencer(wiring.Component):
             m.d.comb += self.halves.eq(self.parity)
         else:
             other = Signal()
-            m.d.comb += other.eq(at_first & (sequence != present.sequence))
+            m.d.comb += other.eq(at_first & (sequence != sequence_of(present)))
             with m.If(begins):
                 m.d.sync += [follows.eq(live), independent.eq(other), buffer.eq(self.parity)]
                 # What has drained is stored; only what still grows is looked at as it grows.

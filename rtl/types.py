@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Value, signed, unsigned
+from amaranth.hdl import Const, Value, signed, unsigned
 from amaranth.lib import data
 
 from lstmith.golden import record
@@ -63,9 +63,8 @@ def pair_layout(config: EngineConfig) -> data.StructLayout:
 
 def entry_layout(config: EngineConfig, columns: int) -> data.StructLayout:
     """A list entry: column index within its segment, operand, and whether it takes the lower image."""
-    return data.StructLayout(
-        {"column": unsigned(bits_for(columns)), "low": int(config.mixed), "operand": signed(config.operand_width)}
-    )
+    low = {"low": 1} if config.mixed else {}
+    return data.StructLayout({"column": unsigned(bits_for(columns)), **low, "operand": signed(config.operand_width)})
 
 
 def lists(config: EngineConfig) -> int:
@@ -110,7 +109,7 @@ def output_layout(config: EngineConfig) -> data.StructLayout:
             "c": signed(config.c_width),
             "layer": unsigned(bits_for(config.layers)),
             "last": 1,  # last unit of its layer's step
-            "sequence": config.sequence_bits,
+            **sequence_field(config),
         }
     )
 
@@ -125,9 +124,24 @@ def event_layout(config: EngineConfig) -> data.StructLayout:
             "level": unsigned(bits_for(len(PRECISIONS))),  # highest of the folds' precisions
             "restart": 1,
             "mask": unsigned(bits_for(MASKS)),
-            "sequence": config.sequence_bits,
+            **sequence_field(config),
         }
     )
+
+
+def sequence_field(config: EngineConfig) -> dict[str, int]:
+    """The field of a layout that says which of two sequences; none with one, as Verilog has no empty wires."""
+    return {"sequence": 1} if config.sequences > 1 else {}
+
+
+def sequence_of(value: Any) -> Value:
+    """The sequence that a structure tells, of no bits where there is one only."""
+    return value.sequence if "sequence" in value.shape().members else Const(0, 0)
+
+
+def set_sequence(value: Any, sequence: Value) -> list[Any]:
+    """Assignments that make a structure tell a sequence."""
+    return [value.sequence.eq(sequence)] if "sequence" in value.shape().members else []
 
 
 def of_sequence(values: Any, sequence: Value) -> Any:
