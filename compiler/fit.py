@@ -133,8 +133,8 @@ class LayerFit:
         top = (1 << (15 - shift)) - 1
         return Grid(shift, -top - 1 if signed else 0, top, exponent)
 
-    def _x_format(self, candidate: Candidate) -> tuple[Grid, float]:
-        """Input grid and the real value of one LSB of the 16-bit input."""
+    def x_format(self, candidate: Candidate) -> tuple[Grid, float]:
+        """Input grid, as fine as the exponent leaves it, and the real value of one LSB of the 16-bit input."""
         if self._index:
             return self._grid(signed=True, exponent=candidate.exponent), 2.0**-H_FRAC
         grid = self._grid(signed=self._low < 0, exponent=candidate.exponent)
@@ -157,7 +157,7 @@ class LayerFit:
 
     def _build(self, candidate: Candidate) -> QuantLayer:
         layer, limits, fit, k = self._layer, self._limits, self._profile.fit, self._index
-        grid, x_lsb = self._x_format(candidate)
+        grid, x_lsb = self.x_format(candidate)
         self._check_operands(grid)
         x, h = fit.x[k][fit.valid], fit.h[k][:, :-1][fit.valid]
         stream = np.clip(np.rint(x / x_lsb), -(1 << 15), (1 << 15) - 1).astype(np.int64)

@@ -10,6 +10,7 @@ import pytest
 from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler.calibration import Calibration, profile
 from lstmith.compiler.encode import encode_bias, encode_peepholes, encode_scales, initial_states
+from lstmith.compiler.fit import Candidate, LayerFit
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise import AUTO_TOLERANCE, quantise
 from lstmith.compiler.rows import damped, fit_scales, round_weights
@@ -299,3 +300,16 @@ def test_short_sequences_give_many_windows(rng: np.random.Generator) -> None:
     found = profile(network, Calibration(rng.normal(size=(200, 8, 2))))
     assert found.fit.valid.sum() == 150 * 8
     assert found.held.valid.sum() == 50 * 8
+
+
+def test_an_exponent_costs_bits_where_operands_are_narrow() -> None:
+    rng = np.random.default_rng(12)
+    network = random_network(rng, 6, 4)
+    calibrated = profile(network, random_calibration(rng, network))
+    spans = {}
+    for width in (9, 10, 13):
+        fit = LayerFit(network.layers[0], 0, calibrated, 8, 8, EngineLimits(operand_width=width))
+        spans[width] = [fit.x_format(Candidate(exponent, 1.0, 12))[0].span for exponent in range(5)]
+    assert [span.bit_length() for span in spans[13]] == [8, 9, 10, 11, 12]
+    assert [span.bit_length() for span in spans[10]] == [8, 9, 9, 9, 9]
+    assert [span.bit_length() for span in spans[9]] == [8, 8, 8, 8, 8]
