@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -32,7 +31,7 @@ from .program import ProgramStore
 from .ram import Ram
 from .sequencer import Sequencer
 from .state import UnitState
-from .types import InputWord, event_layout, output_layout, sequence_of, set_sequence
+from .types import InputWord, event_layout, of_sequence, output_layout, sequence_of, set_sequence
 
 
 class Engine(wiring.Component):
@@ -145,10 +144,10 @@ class Engine(wiring.Component):
         ]
 
         # Per sequence the pass that drains; whoever loads a layer's state borrows its place.
-        passes = [Signal(pass_layout(config), name=f"draining_{index}") for index in range(config.sequences)]
-        levels = [Signal(2, name=f"level_{index}") for index in range(config.sequences)]  # highest of the folds'
-        for index, (draining, level) in enumerate(zip(passes, levels, strict=True)):
-            kept = Signal(pass_layout(config), name=f"kept_{index}")
+        passes = feedback.passes
+        levels = Signal(data.ArrayLayout(2, config.sequences))  # highest of the folds'
+        for index in range(config.sequences):
+            draining, level, kept = passes[index], levels[index], Signal(pass_layout(config), name=f"kept_{index}")
             begun, fetched, loaded = (
                 sequence[: config.sequence_bits] == index
                 for sequence in (sequence_of(sequencer.drain), sequence_of(sequencer.fetch), loader.load_sequence)
@@ -162,7 +161,6 @@ class Engine(wiring.Component):
             m.d.comb += [
                 draining.eq(kept),
                 draining.record.eq(pass_record(config, program.record, kept)),
-                feedback.passes[index].eq(draining),
                 feeder.unit_base[index].eq(draining.record.unit_base),
                 gates.clear[index].eq(draining.clear),
                 cell.c_frac[index].eq(draining.record.c_frac),
@@ -216,7 +214,7 @@ class Engine(wiring.Component):
             cell.rows.eq(gates.o_rows),
             cell.rows_valid.eq(gates.o_valid),
             cell.gates.eq(gates.gates),
-            cell.c_old.eq(Mux(_of(passes, sequence_of(gates.o_rows)).start, 0, cells.value)),
+            cell.c_old.eq(Mux(of_sequence(passes, sequence_of(gates.o_rows)).start, 0, cells.value)),
             cells.r_place.eq(gates.next_place),
             cells.w_place.eq(cell.c_place),
             cells.w_value.eq(cell.c_new),
@@ -275,7 +273,8 @@ class Engine(wiring.Component):
         # Results: the sequencer reserves their places, so the queue is never full.
         result = output_layout(config)
         sequence = cell.h_place[config.unit_bits :]
-        left, drained = _of(passes, sequence), _of(passes, feedback.drained_sequence[: config.sequence_bits])
+        ended = feedback.drained_sequence[: config.sequence_bits]
+        left, drained = of_sequence(passes, sequence), of_sequence(passes, ended)
         m.submodules.queue = queue = SyncFIFOBuffered(width=result.size, depth=config.out_depth)
         written = Signal(result)
         m.d.comb += [
@@ -293,7 +292,7 @@ class Engine(wiring.Component):
             self.event.layer.eq(drained.layer),
             self.event.columns.eq(drained.columns),
             self.event.low.eq(drained.low),
-            self.event.level.eq(_of(levels, feedback.drained_sequence[: config.sequence_bits])),
+            self.event.level.eq(of_sequence(levels, ended)),
             self.event.mask.eq(drained.mask),
             self.event.restart.eq(drained.clear),
             *set_sequence(self.event, feedback.drained_sequence),
@@ -317,7 +316,7 @@ class Engine(wiring.Component):
         feeder: Feeder,
         gates: GatePipeline,
         cell: CellUnit,
-        passes: Sequence[Signal],
+        passes: data.View[data.ArrayLayout],
     ) -> None:
         """Peephole weights, and a copy of the cell state for the input and forget gates."""
         config = self._config
@@ -334,7 +333,7 @@ class Engine(wiring.Component):
             banks.append(bank)
         m.submodules.cells_early = early = UnitState(config, config.c_width)
         gate = delayed(m, feeder.rows.gate, READ, "gate")
-        draining = _of(passes, delayed(m, sequence_of(feeder.rows), READ, "sequence"))
+        draining = of_sequence(passes, delayed(m, sequence_of(feeder.rows), READ, "sequence"))
         m.d.comb += [
             early.r_place.eq(Cat(feeder.rows.unit, sequence_of(feeder.rows))),
             early.w_place.eq(cell.c_place),
@@ -345,7 +344,7 @@ class Engine(wiring.Component):
             early.bus_value.eq(loader.cell_value),
             gates.c.eq(Mux(draining.start, 0, early.value)),
             gates.peep_shift.eq(draining.record.peep_shift),
-            *(cell.peep_shift[index].eq(each.record.peep_shift) for index, each in enumerate(passes)),
+            *(cell.peep_shift[index].eq(passes[index].record.peep_shift) for index in range(config.sequences)),
             cell.peep_o.eq(banks[2].r_data),
             cell.z13.eq(gates.z13),
         ]
@@ -354,11 +353,6 @@ class Engine(wiring.Component):
                 m.d.comb += gates.peep[way].eq(banks[0].r_data)
             with m.If(gate == 1 - way if config.ways == 1 or way == 1 else 0):
                 m.d.comb += gates.peep[way].eq(banks[1].r_data)
-
-
-def _of(each: Sequence[Any], sequence: Value) -> Any:
-    """What belongs to a sequence; an index of no bits takes the only one."""
-    return Array(each)[sequence] if len(sequence) else each[0]
 
 
 def _row_init(config: EngineConfig, image: Image | None) -> list[list[dict[str, Any]]]:
