@@ -16,7 +16,7 @@ from lstmith.golden.network import FloatArray, FloatLayer
 def float_array(where: str, field: str, value: npt.NDArray[Any]) -> FloatArray:
     """``value`` as float64, refused if it does not hold finite real numbers."""
     if value.dtype.kind not in "fiu" and value.dtype.name != "bfloat16":
-        raise UserError(where, f"{field} holds {value.dtype}, not numbers", "export it as float32")
+        raise UserError(where, f"{field} holds {value.dtype}, not real numbers", "export it as float32")
     with np.errstate(invalid="ignore"):  # signalling NaNs; they are refused below, with the others
         array = np.asarray(value).astype(np.float64)
     if bad := int(array.size - np.count_nonzero(np.isfinite(array))):
@@ -40,7 +40,7 @@ def checked_layer(
     c0: FloatArray | None = None,
     fields: tuple[str, str, str, str] = ("W_ih", "W_hh", "bias", "peep"),
 ) -> FloatLayer:
-    """Build a layer in canonical gate order, refusing shapes that disagree.
+    """Build a layer in canonical gate order, refusing shapes that disagree and an initial h beyond -1..1.
 
     Parameters
     ----------
@@ -68,6 +68,13 @@ def checked_layer(
     for label, vector, wanted in vectors:
         if vector.shape != wanted:
             raise UserError(where, f"{label} has shape {list(vector.shape)}, not {list(wanted)}", fix)
+    if h0 is not None and np.abs(h0).max(initial=0.0) > 1.0:
+        unit = int(np.abs(h0).argmax())
+        raise UserError(
+            where,
+            f"its constant initial h of unit {unit} is {h0[unit]:.6g}",
+            "keep initial h within -1..1, as every later h is",
+        )
     bias = np.sum(biases, axis=0) if biases else np.zeros(4 * units)
     return FloatLayer(name, w_ih, w_hh, bias, peep, h0, c0)
 

@@ -221,22 +221,25 @@ def _initial_state(site: LstmSite, position: int, units: int) -> FloatArray | No
     if not (name := site.input(position)):
         return None
     values = [fold(site.model, site.scope, name, probe) for probe in _PROBES]
-    rows = [None if value is None or value.ndim != 3 else value.reshape(-1, value.shape[-1]) for value in values]
-    if any(row is None or row.shape[-1] != units or not np.all(row == row[:1]) for row in rows):
-        _refuse_fixed_batch(site, position, rows, units)
+    constant = [value for value in values if value is not None]
+    if not constant:
         return None
-    first, second = (row[0] for row in rows if row is not None)
-    if not np.array_equal(first, second):
-        return None
-    state = float_array(site.where, _INPUT_NAMES[position], first)
-    return state if np.any(state) else None
-
-
-def _refuse_fixed_batch(site: LstmSite, position: int, rows: list[FloatArray | None], units: int) -> None:
-    """A constant state that is neither [.., H] nor the same for all sequences has no canonical form."""
-    if rows[0] is not None:
+    field, first = _INPUT_NAMES[position], constant[0]
+    # [directions, N, H], or without N as some exporters write it.
+    if any(value.ndim not in (2, 3) or value.shape[-1] != units for value in constant):
         raise UserError(
             site.where,
-            f"{_INPUT_NAMES[position]} is constant, but not one row of {units} values for all sequences",
+            f"{field} is constant of shape {list(first.shape)}, not [1, .., {units}]",
+            f"export the model with initial states of {units} values",
+        )
+    rows = np.concatenate([value.reshape(-1, units) for value in constant])
+    if not len(rows):
+        return None
+    if len(constant) < len(values) or not np.all(rows == rows[:1]):
+        raise UserError(
+            site.where,
+            f"{field} is constant, but not one row of {units} values for all sequences",
             "export the model for batch size 1",
         )
+    state = float_array(site.where, field, rows[0])
+    return state if np.any(state) else None

@@ -66,8 +66,9 @@ def flatten(saved: Any, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
         items = [flatten(value, f"{prefix}.{key}" if prefix else str(key)) for key, value in saved.items()]
         return {key: value for found in items for key, value in found.items()}
     if hasattr(saved, "detach"):
-        # float32 first, since NumPy has no bfloat16
-        return {prefix: saved.detach().float().numpy()}
+        values = saved.detach()
+        # NumPy has no bfloat16; complex values keep their type, so that they are refused by name.
+        return {prefix: (values.resolve_conj() if values.is_complex() else values.double()).numpy()}
     return {prefix: saved} if isinstance(saved, np.ndarray) else {}
 
 

@@ -62,7 +62,7 @@ def test_format_by_content(tmp_path: Path, rng: np.random.Generator) -> None:
         ({"b_ih": (3, 4)}, "b_ih or b_hh has shape [3, 4], not [12]"),
         ({"peep": (9,)}, "peep has shape [9], not [3, 3]"),
         ({"b_hh": np.full(12, np.nan)}, "array 'b_hh' holds 12 value(s) that are not finite, for example nan"),
-        ({"b_hh": np.full(12, 1j)}, "array 'b_hh' holds complex128, not numbers"),
+        ({"b_hh": np.full(12, 1j)}, "array 'b_hh' holds complex128, not real numbers"),
     ],
 )
 def test_refused(tmp_path: Path, rng: np.random.Generator, change: Arrays, message: str) -> None:

@@ -169,8 +169,14 @@ class FakeTensor:
     def detach(self) -> FakeTensor:
         return self
 
-    def float(self) -> FakeTensor:
+    def is_complex(self) -> bool:
+        return bool(np.iscomplexobj(self.array))
+
+    def resolve_conj(self) -> FakeTensor:
         return self
+
+    def double(self) -> FakeTensor:
+        return FakeTensor(self.array.real.astype(np.float64))
 
     def numpy(self) -> np.ndarray:
         return self.array
@@ -184,6 +190,16 @@ def test_pt_nested_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, r
     network = load_model(tmp_path / "m.pth")
     np.testing.assert_array_equal(network.layers[0].w_hh, tensors["rnn.weight_hh_l0"].astype(np.float64))
     assert set(flatten(saved)) == {f"state_dict.{key}" for key in tensors}
+
+
+def test_pt_of_complex_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
+    tensors = state_dict(rng, 4, 3)
+    tensors["weight_hh_l0"] = tensors["weight_hh_l0"] * np.complex64(1 + 1j)
+    saved = {key: FakeTensor(value) for key, value in tensors.items()}
+    monkeypatch.setitem(sys.modules, "torch", FakeTorch(saved))
+    (tmp_path / "m.pt").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"m\.pt: lstm: 'weight_hh_l0' holds complex64, not real numbers; export it as"):
+        load_model(tmp_path / "m.pt")
 
 
 def test_pt_that_is_no_state_dict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
