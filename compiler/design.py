@@ -1,7 +1,7 @@
 """The directory that ``lstmith compile`` writes and every other command reads.
 
 ==================  =====================================================================
-``design.json``     format version, target, report, names and scalars of the layers
+``design.json``     format version, target, report, names and scalars of the layers, checksums of all files
 ``engine.json``     :class:`~lstmith.golden.config.EngineConfig`
 ``network.npz``     integer arrays of the quantised network, ``l<k>_<field>``, and ``predictor``
 ``float.npz``       float64 arrays of the float network, ``l<k>_<field>``
@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import zipfile
 import zlib
@@ -29,12 +30,13 @@ from lstmith.golden.network import FloatLayer, FloatNetwork
 from lstmith.golden.quantised import Grid, QuantLayer, QuantNetwork
 
 from .files import whole_directory
-from .split_graph import SplitGraph
+from .split_graph import GRAPH_FILES, SplitGraph
 
-FORMAT = 2
+FORMAT = 3
 
 _MARKER = "design.json"
 _GRAPH = "graph"
+_FILES = ("engine.json", "network.npz", "float.npz")
 _QUANT_ARRAYS = ("weights", "mantissa", "shift", "bias", "peep", "reduced_bias", "idle_h", "order")
 _QUANT_GRIDS = ("x_grid", "h_grid")
 _QUANT_LISTS = ("images", "counts")
@@ -89,7 +91,6 @@ class Design:
             "report": self.report,
         }
         with whole_directory(path, _MARKER) as draft:
-            (draft / _MARKER).write_text(json.dumps(described, indent=2) + "\n")
             (draft / "engine.json").write_text(self.engine.to_json())
             _save_arrays(
                 draft / "network.npz", self.network.layers, _QUANT_ARRAYS, {_PREDICTOR: self.network.predictor}
@@ -97,6 +98,8 @@ class Design:
             _save_arrays(draft / "float.npz", self.source.layers, _FLOAT_ARRAYS)
             if self.graph is not None:
                 self.graph.save(draft / _GRAPH)
+            described["checksums"] = _checksums(draft, described)
+            (draft / _MARKER).write_text(json.dumps(described, indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Design:
@@ -105,14 +108,18 @@ class Design:
         Raises
         ------
         UserError
-            If the directory is no design, or a file is missing or damaged.
+            If the directory is no design, or a file is missing, damaged or changed since it was written.
         """
         if not (path / _MARKER).is_file():
             raise UserError(str(path), f"is not a design (no {_MARKER})", "give a directory that 'compile' wrote")
         described = _read_json(path / _MARKER)
         where = str(path / _MARKER)
         if described.get("format") != FORMAT:
-            raise UserError(f"{where} field format", f"is {described.get('format')!r}, not {FORMAT}", _REMEDY)
+            raise UserError(
+                f"{where} field format",
+                f"is {described.get('format')!r}, of another version of lstmith; this one reads {FORMAT}",
+                _REMEDY,
+            )
         entries = _typed(described, "layers", list, where)
         if not entries:
             raise UserError(f"{where} field layers", "is empty", _REMEDY)
@@ -129,7 +136,7 @@ class Design:
             network = QuantNetwork(tuple(layers), others.get(_PREDICTOR))
         with _damage(str(path / "engine.json")):
             engine = EngineConfig.from_json((path / "engine.json").read_text())
-        return cls(
+        loaded = cls(
             engine,
             network,
             FloatNetwork(tuple(sources)),
@@ -137,6 +144,29 @@ class Design:
             SplitGraph.load(path / _GRAPH) if _typed(described, "graph", bool, where) else None,
             _typed(described, "report", dict, where),
         )
+        # Last, because what is plainly wrong has a message that says more.
+        _check_unchanged(path, described)
+        return loaded
+
+
+def _checksums(path: Path, described: dict[str, Any]) -> dict[str, str]:
+    """SHA-256 of every file of a design by its name, and of ``design.json`` without the checksums."""
+    # As it is read back: tuples as lists, all keys as strings.
+    own = json.loads(json.dumps({name: value for name, value in described.items() if name != "checksums"}))
+    found = {_MARKER: hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()}
+    graph = [f"{_GRAPH}/{name}" for name in GRAPH_FILES] if described["graph"] else []
+    for name in (*_FILES, *graph):
+        found[name] = hashlib.sha256((path / name).read_bytes()).hexdigest()
+    return found
+
+
+def _check_unchanged(path: Path, described: dict[str, Any]) -> None:
+    recorded = _typed(described, "checksums", dict, str(path / _MARKER))
+    for name, checksum in _checksums(path, described).items():
+        if recorded.get(name) != checksum:
+            raise UserError(
+                str(path / name), "was changed after the design was written (its checksum differs)", _REMEDY
+            )
 
 
 def _describe(layer: QuantLayer) -> dict[str, Any]:

@@ -23,6 +23,9 @@ X_NAME = "lstm_x"
 OUTPUT_NAMES = ("lstm_y", "lstm_y_h", "lstm_y_c")
 
 _MODELS = ("before", "after")
+_SPLIT = "split.json"
+#: Files of a saved graph.
+GRAPH_FILES = (*(f"{name}.onnx" for name in _MODELS), _SPLIT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,12 +88,12 @@ class SplitGraph:
             ) from error
         for name in _MODELS:
             _write(directory / f"{name}.onnx", getattr(self, name).SerializeToString(deterministic=True))
-        _write(directory / "split.json", (json.dumps(described, indent=2) + "\n").encode())
+        _write(directory / _SPLIT, (json.dumps(described, indent=2) + "\n").encode())
 
     @classmethod
     def load(cls, directory: Path) -> SplitGraph:
         """Read what `save` wrote."""
-        path = directory / "split.json"
+        path = directory / _SPLIT
         try:
             described: dict[str, Any] = json.loads(path.read_text())
             models = {name: onnx.load(directory / f"{name}.onnx") for name in _MODELS}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import operator
 from dataclasses import asdict, dataclass, fields
+from typing import get_type_hints
 
 PRECISIONS = (4, 8, 16)
 
@@ -30,6 +31,11 @@ MASKS = 8
 PACKED_OPERAND = 1023
 #: Signed width of the difference of two 8-bit values, the largest operand where both 8-bit rows share a multiplier.
 DUAL_OPERAND_BITS = 9
+
+#: Families with vendor cells of their own, and the one without. A board tells its own by its place here.
+FAMILIES = ("generic", "ecp5", "ice40", "gowin")
+#: Most lanes, inputs or units, layers and weight words per lane that any engine may have.
+MOST = {"lanes": 4096, "inputs": 1 << 16, "units": 1 << 16, "layers": 256, "weight_depth": 1 << 24}
 
 
 def bits_for(count: int) -> int:
@@ -107,10 +113,9 @@ class EngineConfig:
     delta: bool = True
 
     def __post_init__(self) -> None:
-        positive = ("lanes", "weight_depth", "units", "inputs", "layers")
-        for name in positive:
-            if operator.index(getattr(self, name)) < 1:
-                raise TypeError(f"Engine {name} must be a positive integer, not {getattr(self, name)!r}")
+        for name, most in MOST.items():
+            if not 1 <= operator.index(getattr(self, name)) <= most:
+                raise TypeError(f"Engine {name} must be an integer in 1..{most}, not {getattr(self, name)!r}")
         if not self.precisions or any(p not in PRECISIONS for p in self.precisions):
             raise ValueError(f"Engine precisions must be chosen from 4, 8 and 16, not {self.precisions!r}")
         if tuple(sorted(set(self.precisions))) != self.precisions:
@@ -135,6 +140,8 @@ class EngineConfig:
         for name in ("mixed", "skip"):
             if getattr(self, name) and not self.delta:
                 raise ValueError(f"Engine {name} needs delta: without references nothing tells what changed")
+        if self.family not in FAMILIES:
+            raise ValueError(f"Engine family must be one of {', '.join(FAMILIES)}, not {self.family!r}")
         if self.mac not in ("dsp", "digit"):
             raise ValueError(f"Engine mac must be 'dsp' or 'digit', not {self.mac!r}")
 
@@ -218,10 +225,30 @@ class EngineConfig:
 
     @classmethod
     def from_json(cls, text: str) -> EngineConfig:
-        """Inverse of :meth:`to_json`; unknown keys raise ``TypeError``."""
+        """Inverse of :meth:`to_json`.
+
+        Raises
+        ------
+        TypeError
+            If a parameter is missing, unknown or of another type: a default in its place would be another engine.
+        ValueError
+            If the text is no JSON or a parameter is out of range.
+        """
         values = json.loads(text)
-        known = {field.name for field in fields(cls)}
-        if unknown := set(values) - known:
+        if not isinstance(values, dict):
+            raise TypeError(f"Engine parameters must be an object, not {values!r}")
+        known = {field.name: get_type_hints(cls)[field.name] for field in fields(cls)}
+        if unknown := values.keys() - known:
             raise TypeError(f"Unknown engine parameters: {', '.join(sorted(unknown))}")
-        values["precisions"] = tuple(values["precisions"])
-        return cls(**values)
+        if missing := known.keys() - values:
+            raise TypeError(f"Missing engine parameters: {', '.join(sorted(missing))}")
+        for name, kind in known.items():
+            value = values[name]
+            if kind in (int, bool, str):
+                right = type(value) is kind
+            else:
+                right = type(value) is list and all(type(entry) is int for entry in value)
+            if not right:
+                wanted = {int: "an integer", bool: "true or false", str: "a string"}.get(kind, "a list of integers")
+                raise TypeError(f"Engine {name} must be {wanted}, not {value!r}")
+        return cls(**{**values, "precisions": tuple(values["precisions"])})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from .config import PRECISIONS, EngineConfig
+from .config import FAMILIES, PRECISIONS, EngineConfig
 from .link_map import LINK_VERSION
 
 IDENTITY_BYTES = 64
@@ -14,9 +14,7 @@ MAGIC = 0x4C53544D
 IDENTITY_FORMAT = "<IBBBBII8s16sB"
 #: lanes, weight_depth, units, inputs, layers, masks, precisions, acc, operand, c and requant width, flags.
 CONFIG_FORMAT = "<HIHHBBBBBBBB"
-#: Families by their code in the flags.
-FAMILIES = ("generic", "ecp5", "ice40", "gowin")
-#: Flags of the configuration by bit; the family's code lies above them.
+#: Flags of the configuration by bit; the family's place in ``FAMILIES`` lies above them.
 _FLAGS = ("peepholes", "mixed", "monitor", "skip")
 _TWO_WAYS, _DIGIT, _FAMILY_SHIFT = 1 << 4, 1 << 5, 6
 #: Beside the precisions, where engines from before it was optional have 0.

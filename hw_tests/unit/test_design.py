@@ -162,8 +162,14 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda path: (path / "network.npz").write_bytes(b"PK"), r"network\.npz: is damaged \("),
     (lambda path: (path / "network.npz").write_bytes(b"PK\3\4"), r"network\.npz: is damaged \("),
     (lambda path: (path / "float.npz").unlink(), r"float\.npz: cannot be read \(No such file"),
-    (_edit("design.json", lambda d: d.update(format=9)), r"field format: is 9, not 2; compile the model again$"),
-    (_edit("design.json", lambda d: d.update(format=1)), r"field format: is 1, not 2; compile the model again$"),
+    (
+        _edit("design.json", lambda d: d.update(format=9)),
+        r"field format: is 9, of another version of lstmith; this one reads 3; compile the model again$",
+    ),
+    (
+        _edit("design.json", lambda d: d.update(format=2)),
+        r"field format: is 2, of another version of lstmith; this one reads 3; compile the model again$",
+    ),
     (_edit("design.json", lambda d: d["layers"][0].pop("images")), r"field layers\[0\] field images: is None"),
     (_edit("design.json", lambda d: d["layers"][0].update(images=[6])), r"layers\[0\]: is damaged \(Images must be"),
     (_edit("design.json", lambda d: d["layers"][0].update(counts=["2"])), r"layers\[0\] field counts: is \['2'\]"),
@@ -182,6 +188,38 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (_arrays(lambda a: a.update(l0_bias=a["l0_bias"] / 2)), r"field l0_bias: is float64, not int64"),
     (_arrays(lambda a: a.update(l0_weights=a["l0_weights"] * 1000)), r"layers\[0\]: is damaged \(Layer weights must"),
 ]
+
+
+#: Changes that leave a design of right types and shapes, but another one.
+EDITS: list[tuple[Callable[[Path], object], str]] = [
+    (_edit("engine.json", lambda d: d.update(lanes=d["lanes"] + 1)), "engine.json"),
+    (_edit("engine.json", lambda d: d.update(c_width=20)), "engine.json"),
+    (_edit("design.json", lambda d: d["layers"][0].update(c_frac=9)), "design.json"),
+    (_edit("design.json", lambda d: d["layers"][0].update(name="other")), "design.json"),
+    (_edit("design.json", lambda d: d["checksums"].pop("engine.json")), "engine.json"),
+    (_arrays(lambda a: a.update(l0_bias=a["l0_bias"] + 1)), "network.npz"),
+    (lambda path: (path / "float.npz").write_bytes((path / "float.npz").read_bytes() + b"\0"), "float.npz"),
+]
+
+
+@pytest.mark.parametrize(("edit", "name"), EDITS)
+def test_a_file_that_was_edited_is_noticed(
+    design: Design, tmp_path: Path, edit: Callable[[Path], object], name: str
+) -> None:
+    path = tmp_path / "d"
+    design.save(path)
+    edit(path)
+    with pytest.raises(UserError, match=rf"{name}: was changed after the design was written .*; compile the model"):
+        Design.load(path)
+
+
+def test_an_edited_graph_is_noticed(design: Design, tmp_path: Path) -> None:
+    path = tmp_path / "d"
+    replace(design, graph=split_model(silero.model_path())).save(path)
+    edited = path / "graph" / "split.json"
+    edited.write_text(edited.read_text() + " ")
+    with pytest.raises(UserError, match=r"graph/split\.json: was changed after the design was written"):
+        Design.load(path)
 
 
 @pytest.mark.parametrize(("damage", "problem"), DAMAGE, ids=[problem for _, problem in DAMAGE])

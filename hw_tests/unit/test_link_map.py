@@ -76,7 +76,7 @@ def test_what_is_no_identity_is_refused() -> None:
         Identity.unpack(b"\x4c" + packed[1:])
     with pytest.raises(ValueError, match=r"^Link version must be 1, not 9$"):
         Identity.unpack(packed[:4] + b"\x09" + packed[5:])
-    with pytest.raises(ValueError, match=r"^Engine lanes must be a positive integer, not 0$"):
+    with pytest.raises(ValueError, match=r"^Engine lanes must be an integer in 1\.\.4096, not 0$"):
         unpack_config(bytes(2) + pack_config(CONFIG)[2:])
     with pytest.raises(ValueError, match=r"^Ring must have a power of two of words up to 32768, not 65536$"):
         replace(IDENTITY, ring_words=1 << 16).pack()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-from dataclasses import replace
+import re
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
@@ -168,12 +169,45 @@ def test_options_that_need_delta(option: str) -> None:
         replace(EngineConfig(lanes=1, precisions=(8,), delta=False), **{option: True})  # type: ignore[arg-type]
 
 
-def test_engines_of_earlier_designs_have_delta() -> None:
-    config = EngineConfig(lanes=1, precisions=(8,), delta=False)
+def test_an_engine_is_read_as_it_was_written() -> None:
+    config = EngineConfig(lanes=1, precisions=(4, 8), delta=False)
     assert EngineConfig.from_json(config.to_json()) == config
-    earlier = json.loads(config.to_json())
-    del earlier["delta"]
-    assert EngineConfig.from_json(json.dumps(earlier)) == replace(config, delta=True)
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(EngineConfig)])
+def test_an_engine_with_a_parameter_missing_is_refused(field: str) -> None:
+    values = asdict(EngineConfig(lanes=1, precisions=(8,)))
+    del values[field]
+    with pytest.raises(TypeError, match=rf"^Missing engine parameters: {field}$"):
+        EngineConfig.from_json(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("ways", 1.0, "Engine ways must be an integer, not 1.0"),
+        ("acc_width", 17.5, "Engine acc_width must be an integer, not 17.5"),
+        ("monitor", 16777215, "Engine monitor must be true or false, not 16777215"),
+        ("lanes", True, "Engine lanes must be an integer, not True"),
+        ("lanes", 10**9, "Engine lanes must be an integer in 1..4096, not 1000000000"),
+        ("layers", 10**7, "Engine layers must be an integer in 1..256, not 10000000"),
+        ("family", "nonsense", "Engine family must be one of generic, "),
+        ("family", 3, "Engine family must be a string, not 3"),
+        ("precisions", [8.0], "Engine precisions must be a list of integers, not [8.0]"),
+        ("precisions", 8, "Engine precisions must be a list of integers, not 8"),
+        ("c_width", None, "Engine c_width must be an integer, not None"),
+    ],
+)
+def test_an_engine_of_wrong_types_is_refused(field: str, value: object, problem: str) -> None:
+    values = asdict(EngineConfig(lanes=1, precisions=(8,)))
+    with pytest.raises((TypeError, ValueError), match=re.escape(problem)):
+        EngineConfig.from_json(json.dumps(values | {field: value}))
+
+
+@pytest.mark.parametrize("text", ["3", "[]", "null"])
+def test_an_engine_that_is_no_object_is_refused(text: str) -> None:
+    with pytest.raises(TypeError, match=r"^Engine parameters must be an object"):
+        EngineConfig.from_json(text)
 
 
 def test_wanted_lanes_and_precisions() -> None:
