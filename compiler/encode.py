@@ -58,15 +58,12 @@ def row_scale(layer: QuantLayer, requant_width: int) -> FloatArray:
     return scale
 
 
-def encode_bias(bias: FloatArray, mantissa: IntArray, shift: IntArray, requant_width: int, name: str) -> IntArray:
-    """Biases with 13 fraction bits, corrected for what the requantiser's rounding adds on average, int64 [R].
+def encode_bias(bias: FloatArray, name: str) -> IntArray:
+    """Biases with 13 fraction bits, and the constant that rounds the final halving, int64 [R].
 
     Parameters
     ----------
     bias : float64 [R]
-    mantissa, shift : int64 [R]
-        From :func:`encode_scales`.
-    requant_width : int
     name : str
         Layer name for messages.
 
@@ -76,12 +73,7 @@ def encode_bias(bias: FloatArray, mantissa: IntArray, shift: IntArray, requant_w
         If a bias is out of range.
     """
     limit = 1 << (BIAS_BITS - 1)
-    # The requantiser names the middle of the interval that its shift truncates to. Of 2^t values in
-    # an interval the mean is 2^-(t + 1) below the middle; where nothing is cut off, half an LSB.
-    cut = np.maximum(shift - REQUANT_PRESHIFT, 0)
-    excess = mantissa * 2.0 ** (-cut - (requant_width - 3) + 1)
-    # One more LSB rounds the final halving.
-    encoded = np.rint(bias * (1 << RESULT_FRAC) - excess) + 1
+    encoded = np.rint(bias * (1 << RESULT_FRAC)) + 1
     outside = np.abs(encoded) >= limit
     if outside.any():
         row = int(np.argmax(outside))

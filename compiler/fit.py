@@ -180,7 +180,7 @@ class LayerFit:
             weights=integers,
             mantissa=mantissa,
             shift=shift,
-            bias=encode_bias(layer.bias + missing.mean(axis=0), mantissa, shift, limits.requant_width, layer.name),
+            bias=encode_bias(layer.bias + missing.mean(axis=0), layer.name),
             x_grid=grid,
             h_grid=self._h_grid,
             c_frac=candidate.c_frac,

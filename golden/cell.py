@@ -26,11 +26,15 @@ def requantise(total: IntArray, layer: QuantLayer, config: EngineConfig, bias: I
 
     Notes
     -----
-    The variable shift truncates and the operand is the middle of the interval that it names
-    (``2 * floor + 1``), so no rounding adder is needed and the mean error is zero.
+    The variable shift truncates. A sum of which nothing is cut off is exact, so P = 0 stays zero; any other counts as
+    the middle of its interval (``2 * floor + 1``). The mean error of all sums of an interval is then zero, without a
+    rounding adder.
     """
-    floor = saturate((total << REQUANT_PRESHIFT) >> layer.shift, config.requant_width - 1)
-    return (((2 * floor + 1) * layer.mantissa) >> (config.requant_shift - 1)) + bias
+    widened = total << REQUANT_PRESHIFT
+    shifted = widened >> layer.shift
+    floor = saturate(shifted, config.requant_width - 1)
+    inexact = shifted << layer.shift != widened
+    return (((2 * floor + inexact) * layer.mantissa) >> (config.requant_shift - 1)) + bias
 
 
 def cell_step(

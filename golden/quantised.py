@@ -71,7 +71,8 @@ class QuantLayer:
     weights : int64 [4H, I + H]
         Rows in gate order i, f, g, o; input columns first.
     mantissa, shift, bias : int64 [4H]
-        ``z = (((2 * (P << 8 >> shift) + 1) * mantissa >> (s - 1)) + bias) >> 1`` in Q5.12.
+        ``z = (((2 * (P << 8 >> shift) + inexact) * mantissa >> (s - 1)) + bias) >> 1`` in Q5.12, where
+        ``inexact`` is 1 if the right shift cuts off any one.
     x_grid, h_grid : Grid
         Input and recurrent operand grids.
     c_frac : int

@@ -34,9 +34,9 @@ class RowParameters(data.Struct):
 
 
 class Requantiser(wiring.Component):
-    """``z = sat17(((((2 * sat(P << 8 >> shift) + 1) * mantissa >> s - 1) + bias + peephole) >> 1)``.
+    """``z = sat17(((((2 * sat(P << 8 >> shift) + inexact) * mantissa >> s - 1) + bias + peephole) >> 1)``.
 
-    Throughput one row per cycle.
+    ``inexact`` is 1 if the right shift cuts off any one. Throughput one row per cycle.
 
     Parameters
     ----------
@@ -104,13 +104,23 @@ class Requantiser(wiring.Component):
         fine_shift = Signal(3)
         widened = Signal(signed(width))
         m.d.comb += widened.eq(self.updated << REQUANT_PRESHIFT)
+        # Whether the coarse shift cuts off a one, byte by byte; what the preshift filled in holds none.
+        cut = [
+            self.updated[8 * byte : 8 * byte + 8].any() & (self.shift[3:] > byte + REQUANT_PRESHIFT // 8)
+            for byte in range(-(-config.acc_width // 8))
+        ]
+        cut_coarse = Signal()
         m.d.sync += [
             coarse.eq(widened >> Cat(Const(0, 3), self.shift[3:])),
             fine_shift.eq(self.shift[:3]),
+            cut_coarse.eq(Cat(*cut).any()),
         ]
+        inexact = Signal()
+        cut_fine = Cat(coarse[place] & (fine_shift > place) for place in range(7)).any()
+        m.d.comb += inexact.eq(cut_coarse | cut_fine)
         floor = shifted_limited(m, coarse, fine_shift, config.requant_width - 1, "floor", int(config.pipelined))
         operand = Signal(signed(config.requant_width), reset_less=True)
-        m.d.sync += operand.eq(Cat(Const(1, 1), floor))
+        m.d.sync += operand.eq(Cat(delayed(m, inexact, int(config.pipelined), "inexact"), floor))
 
         factor = Signal(signed(MANTISSA_BITS + 1))
         m.d.comb += factor.eq(self.scale.mantissa)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lstmith.compiler.encode import RESULT_FRAC, row_scale
-from lstmith.golden.config import H_FRAC, REQUANT_PRESHIFT, EngineConfig
+from lstmith.golden.config import H_FRAC, EngineConfig
 from lstmith.golden.network import FloatArray, FloatLayer, FloatNetwork
 from lstmith.golden.quantised import QuantLayer, QuantNetwork
 
@@ -33,9 +33,6 @@ def real_layer(layer: QuantLayer, config: EngineConfig, name: str) -> FloatLayer
     """One layer of :func:`real_network`."""
     steps = operand_steps(layer)
     weights = layer.weights * row_scale(layer, config.requant_width)[:, None] / steps
-    # The encoder of biases subtracts what the requantiser's rounding adds on average.
-    cut = np.maximum(layer.shift - REQUANT_PRESHIFT, 0)
-    excess = layer.mantissa * 2.0 ** (-cut - config.requant_shift + 1)
     peep: FloatArray | None = None
     if layer.peep is not None:
         peep = layer.peep.astype(np.float64) * 2.0 ** float(layer.c_frac - layer.peep_shift - RESULT_FRAC)
@@ -43,7 +40,7 @@ def real_layer(layer: QuantLayer, config: EngineConfig, name: str) -> FloatLayer
         name=name,
         w_ih=np.ascontiguousarray(weights[:, : layer.inputs]),
         w_hh=np.ascontiguousarray(weights[:, layer.inputs :]),
-        bias=(layer.bias - 1 + excess) * 2.0**-RESULT_FRAC,
+        bias=((layer.bias - 1) * 2.0**-RESULT_FRAC).astype(np.float64),
         peep=peep,
     )
 

@@ -47,6 +47,10 @@ def _requantiser_check(rng: np.random.Generator, config: EngineConfig, count: in
     unit = Requantiser(config)
     total, before = random_signed(rng, config.acc_width, count), random_signed(rng, config.acc_width, count)
     shift = np.where(rng.random(count) < 0.7, rng.integers(0, config.acc_width, count), rng.integers(0, 64, count))
+    # Sums that the shift cuts off nothing of, zero among them, are told from all others.
+    low = rng.integers(0, config.acc_width, count)
+    total = np.where(rng.random(count) < 0.5, total >> low << low, total)
+    total[rng.random(count) < 0.02] = 0
     mantissa = np.where(rng.random(count) < 0.8, rng.integers(1 << 14, 1 << MANTISSA_BITS, count), 0)
     bias = random_signed(rng, BIAS_BITS, count)
     rows: Any = SimpleNamespace(shift=shift, mantissa=mantissa, bias=bias)

@@ -42,8 +42,12 @@ def sigma(z: int) -> int:
 def pre_activation(total: int, layer: QuantLayer, row: int, config: EngineConfig, mask: int = 0) -> int:
     """z with 13 fraction bits, unsaturated; ``mask`` is the active count's index."""
     bias = layer.bias if mask == 0 or layer.reduced_bias is None else layer.reduced_bias[mask - 1]
-    floor = clip(total * 2**8 // 2 ** int(layer.shift[row]), config.requant_width - 1)
-    scaled = (2 * floor + 1) * int(layer.mantissa[row]) // 2 ** (config.requant_width - 4)
+    floor, left = divmod(total * 2**8, 2 ** int(layer.shift[row]))
+    scaled = (
+        (2 * clip(floor, config.requant_width - 1) + (left != 0))
+        * int(layer.mantissa[row])
+        // 2 ** (config.requant_width - 4)
+    )
     return scaled + int(bias[row])
 
 

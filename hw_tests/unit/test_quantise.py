@@ -14,7 +14,7 @@ from lstmith.compiler.fit import Candidate, LayerFit
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise import AUTO_TOLERANCE, quantise
 from lstmith.compiler.rows import damped, fit_scales, round_weights
-from lstmith.golden.cell import requantise
+from lstmith.golden.cell import cell_step, requantise
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.errors import UserError
 from lstmith.golden.model import GoldenModel
@@ -110,7 +110,7 @@ def test_requantised_sum_is_the_real_pre_activation(requant_width: int) -> None:
         np.zeros((40, 11), dtype=np.int64),
         mantissa,
         shift,
-        encode_bias(bias, mantissa, shift, requant_width, "a"),
+        encode_bias(bias, "a"),
         Grid(8, -128, 127),
         Grid(8, -128, 127),
         12,
@@ -123,6 +123,44 @@ def test_requantised_sum_is_the_real_pre_activation(requant_width: int) -> None:
     bound = 0.5 / 4096 + 1.5 / 8192 + 2.0 ** (6 - requant_width) + 16 * 2.0**-15
     np.testing.assert_allclose(z, total * scale + bias, rtol=0, atol=bound)
     assert abs((z - (total * scale + bias)).mean()) < 2e-5
+
+
+@pytest.mark.parametrize("requant_width", [16, 18])
+def test_a_sum_of_zero_is_zero_at_every_scale(requant_width: int) -> None:
+    """An unstable zero stays: with inputs and biases of zero, h and c never leave it."""
+    scale = np.geomspace(1e-8, 1e-1, 40)
+    mantissa, shift = encode_scales(scale, requant_width, "a")
+    layer = QuantLayer(
+        precision=8,
+        weights=np.zeros((40, 11), dtype=np.int64),
+        mantissa=mantissa,
+        shift=shift,
+        bias=encode_bias(np.zeros(40), "a"),
+        x_grid=Grid(8, -128, 127),
+        h_grid=Grid(8, -128, 127),
+        c_frac=12,
+        x_lsb=1.0,
+    )
+    config = EngineConfig(lanes=1, precisions=(8,), requant_width=requant_width)
+    zero = np.zeros((1, 40), dtype=np.int64)
+    assert not (requantise(zero, layer, config, layer.bias) >> 1).any()
+    h, c = cell_step(zero, np.zeros((1, 10), dtype=np.int64), layer, config)
+    assert not h.any()
+    assert not c.any()
+
+
+def test_sums_of_an_interval_are_right_on_average() -> None:
+    """Whatever the shift cuts off, exact sums and middles have a mean error of zero."""
+    for cut in range(10):
+        mantissa, shift = np.full(4, 1 << 14), np.full(4, 8 + cut)
+        rows = QuantLayer(
+            8, np.zeros((4, 2), dtype=np.int64), mantissa, shift, np.zeros(4, dtype=np.int64),
+            Grid(8, -128, 127), Grid(8, -128, 127), 12, 1.0,
+        )  # fmt: skip
+        total = np.arange(-4 << cut, 4 << cut)
+        config = EngineConfig(lanes=1, precisions=(8,), requant_width=18)
+        found = requantise(np.tile(total[:, None], 4), rows, config, rows.bias)[:, 0]
+        assert found.mean() == (2.0 ** (1 - cut) * total).mean()
 
 
 def test_vanishing_scale_is_a_zero_row() -> None:
