@@ -118,7 +118,7 @@ def profile(network: FloatNetwork, calibration: Calibration) -> Profile:
     valid = np.arange(x.shape[1]) < lengths[:, None]
     inputs = (x, *trace.h[:-1])
     starts = _starts(lengths)
-    held = starts[HOLD_EVERY - 1 :: HOLD_EVERY] or starts
+    held = _held(starts) or starts
     fit = [start for index, start in enumerate(starts) if index % HOLD_EVERY != HOLD_EVERY - 1]
     return Profile(
         tuple(float(values[valid].min()) for values in inputs),
@@ -130,6 +130,18 @@ def profile(network: FloatNetwork, calibration: Calibration) -> Profile:
         _cut(inputs, trace, state, _spread(fit, FIT_STEPS)),
         _cut(inputs, trace, state, _spread(held, HELD_STEPS)),
     )
+
+
+def held_steps(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Steps of sequences of such lengths that no format is fitted on, bool [N, T]; none if the data is too short."""
+    held = np.zeros((len(lengths), int(lengths.max())), dtype=bool)
+    for sequence, start, steps in _held(_starts(lengths)):
+        held[sequence, start : start + steps] = True
+    return held
+
+
+def _held(starts: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    return starts[HOLD_EVERY - 1 :: HOLD_EVERY]
 
 
 def _window(lengths: npt.NDArray[np.int64]) -> int:

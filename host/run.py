@@ -18,6 +18,7 @@ from lstmith.golden.policy_file import describe_policy
 
 from .activity import count_activity
 from .energy import DEFAULT, estimate_energy
+from .numbers import count_saturation, remarks
 from .problem import Problem
 from .results import EngineRun, LayerRun, cycle_figures, mismatches, real_h, utilisation
 from .rtl_core import Progress, RtlCore
@@ -111,9 +112,14 @@ def summarise(problem: Problem, engine: str, run: EngineRun, energy: str = DEFAU
         "mean_abs_error": float(error.mean()),
         "seconds": run.seconds,
     }
+    saturation = count_saturation(problem, run)
+    figures |= saturation.summary()
     if engine == "float":
+        # Nothing is cut off in float, so there is nothing to remark on.
+        figures["remarks"] = []
         names = ("cycles", "cycles_per_step", "cycles_p99", "cycles_max", "predicted_cycles", "utilisation", "spent")
         return {**figures, **dict.fromkeys((*names, "mismatches", "cycle_mismatches", "cycles_per_second", "energy"))}
+    figures["remarks"] = remarks(problem, saturation, figures["mean_abs_error"], figures["max_abs_error"])
     golden = run if engine == "golden" else run_golden(problem)
     config, cycles, activity = problem.design.engine, int(golden.cycles.sum()), golden.activity
     assert activity is not None

@@ -12,6 +12,7 @@ import typer
 
 from lstmith.boards.board import Board
 from lstmith.boards.catalogue import DEFAULT, find_target
+from lstmith.compiler.accuracy import measure
 from lstmith.compiler.calibration import Calibration
 from lstmith.compiler.choose import choose_engine
 from lstmith.compiler.data import load_sequences
@@ -19,6 +20,7 @@ from lstmith.compiler.design import Design
 from lstmith.compiler.importer import load_model
 from lstmith.compiler.order import mean_h, order_on, parse_counts, with_counts
 from lstmith.compiler.quantise import LayerReport, Quantised, quantise
+from lstmith.compiler.remarks import remarks
 from lstmith.compiler.size import for_sequences, limits_for, size_engine, size_with_images
 from lstmith.compiler.sizing_report import SizingReport
 from lstmith.compiler.split import split_model
@@ -31,6 +33,7 @@ from lstmith.golden.policy_check import default_policies
 from lstmith.golden.quantised import QuantLayer, QuantNetwork
 
 from .console import out, remark, say, steps, table
+from .inputs import check_writable, save_json
 
 
 class Precision(enum.StrEnum):
@@ -96,8 +99,10 @@ def command(
     delta: Annotated[
         bool, typer.Option("--delta/--no-delta", help="Without, every step is dense and the engine smaller.")
     ] = True,
+    json: Annotated[Path | None, typer.Option(help="Figures of the design: its error and what to remark on.")] = None,
 ) -> None:
     """Quantise a trained LSTM and size an engine for it."""
+    check_writable(json)
     design, quantised, sizing = compile_design(
         model,
         calibration,
@@ -113,7 +118,11 @@ def command(
         delta=delta,
     )
     design.save(output)
+    if json is not None:
+        save_json(json, compile_figures(design))
     _print(design, quantised, sizing)
+    for text in design.report["remarks"]:
+        remark(text)
     say(f"design written to {output}")
 
 
@@ -164,11 +173,32 @@ def compile_design(
             reduced = with_counts(quantised.network, limits_for(board).requant_width, counts, means, permutations)
             quantised = replace(quantised, network=reduced)
         report("sizing the engine")
-        integer, engine, sizing = _fitted(model, quantised.network, data, board, lanes, mac, images, delta)
-        engine, sizing = for_sequences(integer, engine, sizing, board, sequences)
+        integer, engine, sizing = _fitted(model, quantised.network, data, board, lanes, mac, images, delta, sequences)
+        report("measuring the error")
+        error = measure(network, integer, engine, data)
+        told = remarks(network, integer, engine, data, quantised.layers, error, automatic=wanted == "auto")
         graph = _graph(model, layer, network)
-    summary: dict[str, Any] = {"quantisation": quantised.summary(), "sizing": sizing.summary()}
+    summary: dict[str, Any] = {
+        "quantisation": quantised.summary(),
+        "sizing": sizing.summary(),
+        "error": error.summary(),
+        "remarks": told,
+    }
     return Design(engine, integer, network, target, graph, summary), quantised, sizing
+
+
+def compile_figures(design: Design) -> dict[str, Any]:
+    """What ``compile --json`` writes: error of h on held-back data, remarks, and what was chosen."""
+    error = design.report["error"]
+    return {
+        "error": {"mean": error["mean"], "max": error["max"]},
+        "held_back_steps": error["steps"] if error["held_back"] else 0,
+        "remarks": design.report["remarks"],
+        "images": [list(layer.images) for layer in design.network.layers],
+        "lanes": design.engine.lanes,
+        "precision": [layer.precision for layer in design.network.layers],
+        "target": design.target,
+    }
 
 
 def _fitted(
@@ -180,6 +210,7 @@ def _fitted(
     mac: str,
     images: str,
     delta: bool,
+    sequences: int,
 ) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
     try:
         if mac == "auto" and board is not None:
@@ -193,6 +224,7 @@ def _fitted(
                 engine, sizing = size_engine(network, board, lanes=lanes, mac=kind, delta=delta)
             else:
                 network, engine, sizing = size_with_images(network, board, lanes=lanes, mac=kind, delta=delta)
+        engine, sizing = for_sequences(network, engine, sizing, board, sequences)
         # Building the image once proves that every field holds what this network needs.
         build_image(network, engine, default_policies(network, engine))
     except ValueError as error:
@@ -215,7 +247,8 @@ def _print(design: Design, quantised: Quantised, sizing: SizingReport) -> None:
     engine = design.engine
     if sizing.candidates:
         out.print(table("Candidates", CANDIDATE_COLUMNS, candidate_rows(sizing.candidates)))
-    out.print(table("Layers", LAYER_COLUMNS, [layer_row(report) for report in quantised.layers]))
+    rows = [layer_row(report) for report in quantised.layers]
+    out.print(table("Layers", LAYER_COLUMNS, [*rows, stack_row(design.report["error"])]))
     say(
         f"{sizing.lanes} {engine.mac} lanes on {sizing.target}, limited by {sizing.limited_by}; "
         f"weights of {'/'.join(str(bits) for bits in engine.precisions)} bit, sums of {engine.acc_width} bit"
@@ -255,6 +288,12 @@ def candidate_rows(candidates: Iterable[Mapping[str, Any]]) -> list[list[object]
     """Compared engines as cells under ``CANDIDATE_COLUMNS``."""
     names = ("mac", "lanes", "cycles_per_step", "ns_per_step", "luts", "dsps", "brams")
     return [[candidate[name] for name in names] for candidate in candidates]
+
+
+def stack_row(error: Mapping[str, Any]) -> list[object]:
+    """Error of the whole network as cells under ``LAYER_COLUMNS``."""
+    name = "whole network, held back" if error["held_back"] else "whole network, nothing held back"
+    return [name, *[""] * 5, f"{error['mean']:.2e}", f"{error['max']:.2e}"]
 
 
 LAYER_COLUMNS = ["layer", "weights", "operands", "x range", "c range", "sum bits", "mean error of h", "largest"]

@@ -15,7 +15,7 @@ from lstmith.compiler.quantise import LayerReport
 from lstmith.compiler.size import held_bits, weight_words
 from lstmith.golden.errors import UserError
 
-from .compile import CANDIDATE_COLUMNS, LAYER_COLUMNS, candidate_rows, layer_row
+from .compile import CANDIDATE_COLUMNS, LAYER_COLUMNS, candidate_rows, layer_row, stack_row
 from .console import say
 from .figures import cycles_figure, memory_figure
 from .html import Section, embedded, save_report
@@ -51,7 +51,12 @@ def design_sections(design: Design) -> list[Section]:
             "Number formats",
             "Errors of h are against float, on calibration data that was held back.",
             LAYER_COLUMNS,
-            [layer_row(layer) for layer in layers],
+            [*(layer_row(layer) for layer in layers), stack_row(design.report["error"])],
+        ),
+        *(
+            [Section("Remarks", "", ["remark"], [[text] for text in told])]
+            if (told := design.report["remarks"])
+            else []
         ),
         Section(
             "Engine",

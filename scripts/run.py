@@ -53,8 +53,10 @@ def command(
     if json is not None:
         save_json(json, figures)
     estimate = figures.pop("energy")
-    shown = {name: value for name, value in figures.items() if value is not None and name != "policy"}
+    shown = {name: value for name, value in figures.items() if value is not None and name not in ("policy", "remarks")}
     if estimate is not None:
         shown |= {f"energy per step ({estimate['constants']}), pJ": estimate["total_pj"]}
     rows: list[list[object]] = [[name, f"{v:.6g}" if isinstance(v, float) else v] for name, v in shown.items()]
     out.print(table(str(design), ["figure", "value"], rows))
+    for text in figures["remarks"]:
+        remark(text)
