@@ -11,8 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lstmith.golden.config import EngineConfig
+from lstmith.golden.image import build_image
+from lstmith.golden.policy import Policy
+from lstmith.golden.quantised import QuantNetwork
 from lstmith.host.tools import find_tool
 from lstmith.scripts.cli import execute
+from lstmith.scripts.compile import compile_design
 
 WIDTH, UNITS, LAYERS = 3, 5, 2
 SHAPES = {
@@ -271,3 +276,69 @@ def test_two_sequences_in_turn(folder: Path, engine: str, tmp_path: Path) -> Non
     np.testing.assert_array_equal(found[1]["h_int"], found[2]["h_int"])
     np.testing.assert_array_equal(found[1]["columns"], found[2]["columns"])
     assert found[2]["cycles"].sum() < found[1]["cycles"].sum()
+
+
+def test_what_compiling_tells_of_numbers(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The error is in the table, the JSON and the design; remarks are on standard error, in the JSON and the report."""
+    constant, told = tmp_path / "constant.npz", tmp_path / "R.json"
+    np.savez(constant, x=np.zeros((30, WIDTH), np.float32))
+    options = ("--precision", "16", "--target", "generic", "--json", told)
+    run("compile", folder / "model.npz", "--calibration", constant, *options, "-o", tmp_path / "d")
+    shown = capsys.readouterr()
+    figures = json.loads(told.read_text())
+    assert set(figures) >= {"error", "remarks", "images", "lanes", "precision", "target"}
+    assert (figures["precision"], figures["target"]) == ([16] * LAYERS, "generic")
+    [text] = figures["remarks"]
+    assert "constant.npz field x: is constant (0)" in text
+    assert text in shown.err
+    assert f"{figures['error']['mean']:.2e}" in shown.out
+    report = json.loads((tmp_path / "d" / "design.json").read_text())["report"]
+    assert report["remarks"] == [text]
+    assert report["error"]["max"] == figures["error"]["max"]
+    run("report", tmp_path / "d", "-o", tmp_path / "r.html")
+    assert "is constant (0)" in (tmp_path / "r.html").read_text()
+
+
+def test_auto_that_misses_its_tolerance_says_so(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in ("quantise", "remarks"):
+        monkeypatch.setattr(f"lstmith.compiler.{place}.AUTO_TOLERANCE", 1e-9)
+    run(
+        "compile", folder / "model.npz", "--calibration", folder / "calibration.npz", "--precision", "auto",
+        "--target", "generic", "-o", tmp_path / "d",
+    )  # fmt: skip
+    assert "--precision auto missed its tolerance: at 16 bit layer" in capsys.readouterr().err
+
+
+def test_what_a_run_tells_of_numbers(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with np.load(folder / "calibration.npz") as content:
+        np.savez(tmp_path / "far.npz", x=100 * content["x"])
+    options = ("--precision", "16", "--target", "generic")
+    run("compile", folder / "model.npz", "--calibration", folder / "calibration.npz", *options, "-o", tmp_path / "d")
+    capsys.readouterr()
+    outputs = ("-o", tmp_path / "y.npz", "--json", tmp_path / "R")
+    for engine in ("golden", "float"):
+        run("run", tmp_path / "d", "--input", tmp_path / "far.npz", "--engine", engine, *outputs)
+        shown, figures = capsys.readouterr(), json.loads((tmp_path / "R").read_text())
+        assert figures["clipped_inputs"] > 100
+        assert bool(figures["remarks"]) == (engine == "golden")
+        for text in figures["remarks"]:
+            assert text in shown.err
+
+
+def test_the_engine_that_is_saved_is_the_one_that_was_proven(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two sequences in turn are another engine, which has to hold the network too."""
+    proven: list[EngineConfig] = []
+
+    def build(network: QuantNetwork, engine: EngineConfig, policies: list[Policy]) -> object:
+        proven.append(engine)
+        return build_image(network, engine, policies)
+
+    monkeypatch.setattr("lstmith.scripts.compile.build_image", build)
+    files = (folder / "model.npz", folder / "calibration.npz")
+    design, _, _ = compile_design(*files, target="ulx3s-85f", sequences=2)
+    assert proven == [design.engine]
+    assert design.engine.sequences == 2

@@ -182,6 +182,11 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (_edit("design.json", lambda d: d["layers"].__setitem__(0, 3)), r"layers\[0\]: is 3"),
     (_edit("engine.json", lambda d: d.update(lanes=0)), r"engine\.json: is damaged \(Engine lanes must"),
     (_edit("engine.json", lambda d: d.update(colour=1)), r"Unknown engine parameters: colour"),
+    (_edit("engine.json", lambda d: d.update(ways=1.0)), r"engine\.json: is damaged \(Engine ways must be an integer"),
+    (
+        _edit("engine.json", lambda d: d.pop("c_width")),
+        r"is damaged \(Missing engine parameters: c_width",
+    ),
     (_arrays(lambda a: a.pop("l1_bias")), r"network\.npz field l1_bias: is missing"),
     (_arrays(lambda a: a.update(predictor=np.zeros(3, dtype=np.int64))), r"network\.npz: is damaged \(Predictor must"),
     (_arrays(lambda a: a.update(predictor=np.zeros(8))), r"network\.npz field predictor: is float64, not int64"),
