@@ -95,6 +95,7 @@ def remarks(problem: Problem, saturation: Saturation, mean: float, largest: floa
             f" {high:.4g});"
             " scale them as the calibration data was, or compile with calibration data that reaches as far"
         )
+    found += _initial_cells(problem)
     # Beyond 16 tanh of the cell is flat, so a saturated state need not cost anything.
     if saturation.states and saturation.states >= (NOTABLE if largest > TOLERANCE else MANY) * saturation.state_values:
         found.append(
@@ -115,6 +116,21 @@ def remarks(problem: Problem, saturation: Saturation, mean: float, largest: floa
             f"h is off by up to {largest:.2g} (mean {mean:.2g}), where compiling told {wanted} on held-back"
             f" calibration data; {fix}"
         )
+    return found
+
+
+def _initial_cells(problem: Problem) -> list[str]:
+    """Initial cell states that the format cannot hold."""
+    design, found = problem.design, []
+    for index, (layer, source) in enumerate(zip(design.network.layers, design.source.layers, strict=True)):
+        limit = 2.0 ** (design.engine.c_width - 1 - layer.c_frac)
+        own = source.c0 if problem.sequences.state is None else problem.sequences.state[index][1]
+        peak = 0.0 if own is None else float(np.abs(own).max(initial=0.0))
+        if peak > limit:
+            found.append(
+                f"{problem.sequences.source}: initial c of layer {source.name!r} reaches {peak:.4g} and is cut off at"
+                f" {limit:.4g}; compile with calibration data that begins in such states"
+            )
     return found
 
 

@@ -145,6 +145,21 @@ def test_a_cell_that_saturates_is_remarked_on() -> None:
     assert any("cell states stand at the limit" in text for text in figures["remarks"])
 
 
+def test_an_initial_cell_that_is_cut_off_is_remarked_on(rng: np.random.Generator) -> None:
+    network = random_network(rng, 8, 3)
+    x = rng.normal(0, 1, (4, 200, 3))
+    _, design, _, _ = _compiled(network, Calibration(x))
+    limit = 2.0 ** (design.engine.c_width - 1 - design.network.layers[0].c_frac)
+    for peak in (limit, 1.5 * limit):
+        sequences = Sequences(
+            x.astype(np.float32), np.full(4, 200), False, [(np.zeros((4, 8)), np.full((4, 8), peak))], "x.npz"
+        )
+        problem = make_problem(design, sequences, default_policies(design.network, design.engine))
+        told = summarise(problem, "golden", run_golden(problem))["remarks"]
+        wanted = f"x.npz: initial c of layer 'layer0' reaches {peak:.4g} and is cut off at {limit:.4g}"
+        assert any(wanted in text for text in told) == (peak > limit)
+
+
 def test_recurrent_weights_that_lose_their_bits_are_remarked_on(rng: np.random.Generator) -> None:
     """One large input weight that hardly ever counts takes the bits of all recurrent weights of its row."""
     network = random_network(rng, 8, 2)
