@@ -71,7 +71,7 @@ def _on_error(integer: QuantNetwork, error: StackError) -> list[str]:
             f" {error.sensitivity:.2g}): train it to be less sensitive, or judge its outputs instead of h"
         )
     elif not widest:
-        fix = "use --precision 16, or judge the outputs on your own data with 'lstmith tune'"
+        fix = "use --precision 16 if the board has it, or judge the outputs on your own data with 'lstmith tune'"
     elif error.rounding > worst / 2:
         fix = (
             f"rounding the inputs to 16 bits alone moves h by {error.rounding:.2g}: scale the inputs, so that few large"
