@@ -19,10 +19,10 @@ from lstmith.compiler.files import whole_directory
 from lstmith.compiler.size import size_engine
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.errors import UserError
-from lstmith.golden.image import build_image
-from lstmith.golden.link_tag import image_tag
+from lstmith.golden.image import image_tag
 from lstmith.golden.policy import Policy
 from lstmith.golden.policy_check import default_policies
+from lstmith.golden.program_image import build_image
 from lstmith.rtl.flash import flash_content
 from lstmith.rtl.top import NAME, Top
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.golden.monitor import judge
+from lstmith.golden.monitor_rule import lag
+
 from .activity import LOW, RELOAD, START, LayerState, LayerTrace
 from .cell import cell_step
 from .encoder import BoolArray, distance, follow, listed
-from .monitor import judge, lag
 from .policy import Mode, Policy, Rule
 from .quantised import IntArray, QuantLayer
 

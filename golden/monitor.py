@@ -6,32 +6,14 @@ import numpy as np
 
 from .config import EngineConfig
 from .encoder import BoolArray
+from .monitor_rule import DROP, RATIO_FRAC, spare_bits
 from .policy import Monitor, Rule, Scope
 from .quantised import IntArray, QuantLayer
-
-#: Fraction bits of a ratio threshold.
-RATIO_FRAC = 8
-#: Low bits of the cell state that the monitor does not look at.
-DROP = 3
 
 
 def magnitude(value: IntArray) -> IntArray:
     """Size of a cell state or of its change as the monitor sees it: one's complement, low bits dropped."""
     return np.where(value < 0, ~value, value) >> DROP
-
-
-def spare_bits(lanes: int) -> int:
-    """Low bits of a sum that no verdict depends on: as many as a full fold's sum has more than one unit."""
-    return lanes.bit_length() - 1
-
-
-def lag(layers: int) -> int:
-    """Steps from the one that is judged to the one that uses the verdict.
-
-    When a pass begins, at most one pass is still draining: in a stack another layer's, so the previous step
-    is complete; with one layer it may be the previous step itself, so the one before it decides.
-    """
-    return 1 if layers > 1 else 2
 
 
 def by_fold(values: IntArray, lanes: int) -> IntArray:

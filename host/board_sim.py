@@ -16,9 +16,9 @@ from lstmith.boards.board import Board
 from lstmith.boards.identity import build_identity
 from lstmith.boards.top import SIMULATED, simulation_verilog
 from lstmith.compiler.design import Design
-from lstmith.golden.image import build_image
-from lstmith.golden.link_tag import image_tag
+from lstmith.golden.image import image_tag
 from lstmith.golden.policy_check import default_policies
+from lstmith.golden.program_image import build_image
 
 from .compiled import compile_program
 from .simulate import SimulationError

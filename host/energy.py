@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lstmith.golden.activation import SEGMENT_BITS, SLOPE_BITS
+from lstmith.golden.activation_table import SEGMENT_BITS, SLOPE_BITS
 from lstmith.golden.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, SHIFT_BITS, Z_BITS, EngineConfig
 from lstmith.golden.errors import UserError
 

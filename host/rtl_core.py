@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lstmith.golden.image import build_image
+from lstmith.golden.program_image import build_image
 from lstmith.rtl.top import to_verilog
 
 from .compiled import CompiledSimulation

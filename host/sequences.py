@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.image import build_image
 from lstmith.golden.memory_map import Region, Register, address
 from lstmith.golden.policy import Policy
+from lstmith.golden.program_image import build_image
 from lstmith.golden.quantised import IntArray, QuantNetwork
 
 from .answers import of_sequence, read_cycles, read_layers

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.activation import SEGMENT_BITS, SEGMENTS, SLOPE_BITS, tanh_table
+from lstmith.golden.activation_table import SEGMENT_BITS, SEGMENTS, SLOPE_BITS, tanh_table
 from lstmith.golden.config import H_FRAC, Z_BITS
 
 from .arith import delayed, negated, sum_where

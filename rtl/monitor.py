@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from lstmith.golden.config import PRECISIONS, EngineConfig, bits_for
-from lstmith.golden.monitor import DROP, RATIO_FRAC, spare_bits
+from lstmith.golden.monitor_rule import DROP, RATIO_FRAC, spare_bits
 from lstmith.golden.policy import Rule, Scope
 
 from .arith import delayed

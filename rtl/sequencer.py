@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.golden.config import MASKS, EngineConfig, bits_for
-from lstmith.golden.monitor import lag
+from lstmith.golden.monitor_rule import lag
 from lstmith.golden.policy import Mode, Rule, Scope
 from lstmith.golden.timing import LOOK, settle
 

@@ -27,9 +27,9 @@ from lstmith.compiler.split import split_model
 from lstmith.compiler.split_graph import SplitGraph
 from lstmith.golden.config import PRECISIONS, EngineConfig
 from lstmith.golden.errors import UserError
-from lstmith.golden.image import build_image
 from lstmith.golden.network import FloatNetwork
 from lstmith.golden.policy_check import default_policies
+from lstmith.golden.program_image import build_image
 from lstmith.golden.quantised import QuantLayer, QuantNetwork
 
 from .console import out, remark, say, steps, table

@@ -11,9 +11,9 @@ import typer
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import whole_file
 from lstmith.golden.errors import UserError
-from lstmith.golden.image import build_image
 from lstmith.golden.memory_map import WEIGHTS, Region, Register, address
 from lstmith.golden.policy_check import default_policies
+from lstmith.golden.program_image import build_image
 from lstmith.golden.record import LAYOUT, RECORD_STRIDE
 from lstmith.rtl.top import NAME, port_widths, to_verilog
 

@@ -18,9 +18,9 @@ from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.host_graph import HostGraph
 from lstmith.golden.errors import UserError
-from lstmith.golden.image import build_image
-from lstmith.golden.link_tag import image_tag
+from lstmith.golden.image import image_tag
 from lstmith.golden.policy import Mode, Policy
+from lstmith.golden.program_image import build_image
 from lstmith.host.board_sim import CLOCKS_PER_BIT, VirtualBoard
 from lstmith.host.link_fuzz import baud_tolerated, build_probe, fuzz
 from lstmith.host.overlay import Overlay

@@ -19,8 +19,8 @@ from lstmith.compiler.data import Sequences
 from lstmith.compiler.size import in_turn
 from lstmith.golden.account import TITLES, Spent
 from lstmith.golden.config import EngineConfig
-from lstmith.golden.image import build_image
 from lstmith.golden.policy import Mode, Policy
+from lstmith.golden.program_image import build_image
 from lstmith.host.problem import make_problem
 from lstmith.host.results import utilisation
 from lstmith.host.rtl_core import RtlCore

@@ -17,9 +17,9 @@ from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.quantise import quantise
 from lstmith.compiler.size import size_with_images
-from lstmith.golden.image import build_image
 from lstmith.golden.network import FloatLayer, FloatNetwork
 from lstmith.golden.policy import Mode, Monitor, Policy, Rule, Skip
+from lstmith.golden.program_image import build_image
 from lstmith.host.answers import read_cycles, read_layers
 from lstmith.host.compiled import CompiledSimulation
 from lstmith.host.energy import estimate_energy

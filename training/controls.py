@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lstmith.golden.config import H_FRAC, EngineConfig
 from lstmith.golden.encoder import BoolArray
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.monitor import lag
+from lstmith.golden.monitor_rule import lag
 from lstmith.golden.policy import Policy
 from lstmith.golden.quantised import QuantNetwork
 from lstmith.workloads.workload import Bools, Float32, Session, State

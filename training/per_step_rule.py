@@ -25,7 +25,7 @@ from lstmith.compiler.images import accumulator_bits, with_images
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise import quantise
 from lstmith.golden.config import EngineConfig
-from lstmith.golden.monitor import RATIO_FRAC
+from lstmith.golden.monitor_rule import RATIO_FRAC
 from lstmith.golden.network import FloatNetwork
 from lstmith.golden.policy import Mode, Monitor, Policy, Rule
 from lstmith.golden.quantised import Grid, QuantNetwork

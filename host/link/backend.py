@@ -10,12 +10,12 @@ import numpy as np
 
 from lstmith.compiler.design import FORMAT, Design
 from lstmith.golden.config import EngineConfig
-from lstmith.golden.image import Image, build_image, check_fit
+from lstmith.golden.image import Image, image_tag
 from lstmith.golden.link_map import LinkRegister, StreamFlag, link_address
-from lstmith.golden.link_tag import image_tag
 from lstmith.golden.memory_map import IDENTITY, Region, Register, address
 from lstmith.golden.policy import Policy
 from lstmith.golden.policy_check import check_policies, default_policies
+from lstmith.golden.program_image import build_image, check_fit
 from lstmith.golden.quantised import IntArray
 from lstmith.host.backends import State, Step, final_state, zero_state
 from lstmith.host.problem import Problem, active_index

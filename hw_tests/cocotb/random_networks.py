@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.golden.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig
-from lstmith.golden.image import words_per_lane
+from lstmith.golden.program_image import words_per_lane
 from lstmith.golden.quantised import PREDICTOR_LIMIT, PREDICTOR_SUM_BITS, Grid, IntArray, QuantLayer, QuantNetwork
 
 #: Largest operand of 4-bit weights, and of any.

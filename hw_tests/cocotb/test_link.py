@@ -14,7 +14,7 @@ from cocotb_tools.runner import get_runner
 from hw_tests.unit.link_cases import PATIENCE, identity, sequences, small_design
 from lstmith.boards.top import SIMULATED, simulation_verilog
 from lstmith.compiler.design import Design
-from lstmith.golden.image import build_image
+from lstmith.golden.image import image_tag
 from lstmith.golden.link_identity import Identity
 from lstmith.golden.link_map import (
     READ_HEAD,
@@ -27,8 +27,8 @@ from lstmith.golden.link_map import (
     StreamFlag,
     link_address,
 )
-from lstmith.golden.link_tag import image_tag
 from lstmith.golden.policy import Mode, Policy
+from lstmith.golden.program_image import build_image
 from lstmith.host.link.codec import Frame, Receiver
 from lstmith.host.link_fuzz import BAUD_MOST, CYCLES_PER_BIT, IDENTITY, baud_tolerated, build_probe, fuzz
 from lstmith.host.overlay import Overlay

@@ -27,10 +27,10 @@ from hw_tests.cocotb.random_networks import (
 )
 from hw_tests.cocotb.random_policies import random_policies
 from lstmith.golden.config import EngineConfig
-from lstmith.golden.image import build_image
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.policy import Mode, Policy, Skip
 from lstmith.golden.policy_check import default_policies
+from lstmith.golden.program_image import build_image
 from lstmith.golden.quantised import QuantNetwork
 from lstmith.host.jobs import Job
 from lstmith.host.problem import active_index

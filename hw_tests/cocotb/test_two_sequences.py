@@ -22,10 +22,10 @@ from hw_tests.cocotb.random_policies import random_policies
 from lstmith.golden.activity import LayerState
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.cycles import CycleModel
-from lstmith.golden.image import build_image, words_per_lane
 from lstmith.golden.memory_map import Region, Register, address
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.policy import Mode, Policy
+from lstmith.golden.program_image import build_image, words_per_lane
 from lstmith.golden.quantised import IntArray, QuantNetwork
 from lstmith.host.answers import of_sequence, read_cycles, read_layers
 from lstmith.host.jobs import Answer, Job

@@ -10,7 +10,7 @@ import numpy as np
 from hw_tests.cocotb.vectors import Sheet
 from lstmith.golden import timing
 from lstmith.golden.config import PRECISIONS, EngineConfig
-from lstmith.golden.monitor import lag
+from lstmith.golden.monitor_rule import lag
 from lstmith.golden.policy import Mode, Rule, Scope
 from lstmith.rtl.fetch import QUEUE
 

@@ -14,9 +14,9 @@ from hw_tests.cocotb.random_policies import random_policies
 from lstmith.boards.flow import COLLISIONS_UNDEFINED
 from lstmith.boards.toolchain import run_tool
 from lstmith.golden.config import EngineConfig
-from lstmith.golden.image import build_image
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.policy import Mode, Policy
+from lstmith.golden.program_image import build_image
 from lstmith.golden.quantised import QuantNetwork
 from lstmith.host.jobs import Job
 from lstmith.host.simulate import Simulation

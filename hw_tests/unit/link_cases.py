@@ -19,10 +19,10 @@ from lstmith.compiler.design import FORMAT, Design
 from lstmith.compiler.quantise import quantise
 from lstmith.compiler.size import size_with_images
 from lstmith.golden.config import EngineConfig
-from lstmith.golden.image import check_fit
 from lstmith.golden.link_identity import Identity
 from lstmith.golden.link_map import Feature
 from lstmith.golden.network import FloatLayer, FloatNetwork
+from lstmith.golden.program_image import check_fit
 from lstmith.golden.quantised import QuantNetwork
 
 #: Waits of the driver in tests: a device in memory answers at once.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from hw_tests.unit import slow_lstm
 from lstmith.golden.config import EngineConfig
-from lstmith.golden.monitor import DROP
+from lstmith.golden.monitor_rule import DROP
 from lstmith.golden.policy import Mode, Policy, Rule, Scope
 from lstmith.golden.quantised import QuantLayer, QuantNetwork
 

@@ -5,7 +5,7 @@ Only the activation table's 256 support points are golden's; interpolation and e
 
 from __future__ import annotations
 
-from lstmith.golden.activation import tanh_table
+from lstmith.golden.activation_table import tanh_table
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.quantised import Grid, QuantLayer
 

@@ -30,10 +30,11 @@ from lstmith.compiler.quantise import quantise
 from lstmith.compiler.size import limits_for, size_engine
 from lstmith.golden.config import EngineConfig
 from lstmith.golden.errors import UserError
-from lstmith.golden.image import Image, build_image
+from lstmith.golden.image import Image
 from lstmith.golden.link_identity import Identity
 from lstmith.golden.memory_map import WEIGHTS
 from lstmith.golden.policy import Policy
+from lstmith.golden.program_image import build_image
 from lstmith.rtl.flash import READ, WAKE, FlashLoader, checksum, flash_content
 
 

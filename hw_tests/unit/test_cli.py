@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from lstmith.golden.config import EngineConfig
-from lstmith.golden.image import build_image
 from lstmith.golden.policy import Policy
+from lstmith.golden.program_image import build_image
 from lstmith.golden.quantised import QuantNetwork
 from lstmith.host.tools import find_tool
 from lstmith.scripts.cli import execute

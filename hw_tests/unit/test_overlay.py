@@ -10,10 +10,10 @@ import pytest
 from hw_tests.cocotb.random_policies import random_policies
 from hw_tests.unit.link_cases import PATIENCE, identity, random_designs, sequences, small_design
 from lstmith.compiler.design import Design
-from lstmith.golden.image import build_image
+from lstmith.golden.image import image_tag
 from lstmith.golden.link_map import Feature
-from lstmith.golden.link_tag import image_tag
 from lstmith.golden.policy import Mode, Policy, Skip
+from lstmith.golden.program_image import build_image
 from lstmith.golden.quantised import IntArray
 from lstmith.host.link.errors import RefusedError
 from lstmith.host.link.model import DeviceModel, ModelTransport

@@ -11,9 +11,9 @@ from scipy.io import wavfile
 
 from hw_tests.unit.link_cases import PtyDevice, identity
 from lstmith.compiler.design import Design
-from lstmith.golden.image import build_image
-from lstmith.golden.link_tag import image_tag
+from lstmith.golden.image import image_tag
 from lstmith.golden.policy import Policy
+from lstmith.golden.program_image import build_image
 from lstmith.host.link.model import DeviceModel
 from lstmith.scripts.cli import execute
 from lstmith.scripts.silero import RATE, probabilities
