@@ -7,7 +7,8 @@ PYTHON_BIN  := .venv/bin/python
 ENVIRONMENT := .venv/.ready
 DATA        := build/data/.ready
 TYPES       := build/types/lstmith
-PACKAGES    := golden compiler host boards rtl scripts training tuning workloads
+# Folders that are the package lstmith; hw_tests/support is lstmith.test_support.
+PACKAGES    := spec golden rtl boards compiler flow host cli tuning training datasets workloads scripts
 
 # The folder names (rtl, host, ...) must not become importable top-level modules.
 export PYTHONSAFEPATH := 1
@@ -29,8 +30,9 @@ lint: $(ENVIRONMENT)
 	@# The folders map to the namespace lstmith; mypy needs to see that as a real tree.
 	@rm -rf $(TYPES) && mkdir -p $(TYPES)
 	@for package in $(PACKAGES); do ln -s "$(CURDIR)/$$package" $(TYPES)/; done
-	.venv/bin/mypy $(PACKAGES:%=-p lstmith.%)
-	.venv/bin/mypy hw_tests
+	@ln -s "$(CURDIR)/hw_tests/support" $(TYPES)/test_support
+	.venv/bin/mypy $(PACKAGES:%=-p lstmith.%) -p lstmith.test_support
+	.venv/bin/mypy hw_tests --exclude hw_tests/support
 
 bench: setup
 	.venv/bin/lstmith bench
@@ -41,9 +43,9 @@ $(ENVIRONMENT): pyproject.toml scripts/setup/environment.sh
 	bash scripts/setup/environment.sh
 	@touch $@
 
-$(DATA): scripts/speech_files.csv scripts/workload_files.csv | $(ENVIRONMENT)
-	$(PYTHON_BIN) -m lstmith.scripts.speech
-	$(PYTHON_BIN) -m lstmith.scripts.workload_files
+$(DATA): datasets/speech_files.csv datasets/workload_files.csv | $(ENVIRONMENT)
+	$(PYTHON_BIN) -m lstmith.datasets.speech
+	$(PYTHON_BIN) -m lstmith.datasets.workload_files
 	@touch $@
 
 # Keeps .venv and the downloaded recordings: neither depends on the sources.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 
-from lstmith.golden.link_map import Feature
+from lstmith.spec.link_map import Feature
 
 FAMILIES = ("ecp5", "ice40", "gowin")
 #: A resource and its number, and which of its parts.
@@ -57,7 +57,7 @@ class Board:
     ring_words : int
         16-bit words of the host link's result ring.
     features : Feature
-        What the host link can do; see :class:`lstmith.golden.link_map.Feature`. Both take many lookup tables.
+        What the host link can do; see :class:`lstmith.spec.link_map.Feature`. Both take many lookup tables.
     lights : tuple of Light
         Resources that show: alive, busy, session, fault; the first of them where a board has fewer.
     flash_offset : int

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lstmith.golden.errors import UserError
-from lstmith.golden.link_map import Feature
-
-from .board import Board
+from lstmith.boards.board import Board
+from lstmith.spec.errors import UserError
+from lstmith.spec.link_map import Feature
 
 #: The target without limits: plain Verilog for any FPGA.
 GENERIC = "generic"

@@ -8,7 +8,7 @@ from amaranth.hdl import ClockDomain, ClockSignal, Const, Instance, Module, Rese
 from amaranth.lib import io
 from amaranth.lib.wiring import Component
 
-from .board import Board
+from lstmith.boards.board import Board
 
 #: Cycles of reset after start-up; the block memories of an iCE40 answer only after 3 microseconds.
 RESET_CYCLES = 1 << 10

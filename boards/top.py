@@ -11,14 +11,13 @@ from amaranth.hdl import Cat, ClockDomain, Elaboratable, Module, Mux, Signal, Va
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.image import Image
-from lstmith.golden.link_identity import Identity
-from lstmith.golden.link_map import FlashStatus
-from lstmith.rtl.flash import FlashLoader, checksum, flash_content
+from lstmith.boards.board import Board
+from lstmith.boards.clock import Clock
 from lstmith.rtl.link.core import LinkedCore
-
-from .board import Board
-from .clock import Clock
+from lstmith.rtl.link.flash import FlashLoader, checksum, flash_content
+from lstmith.spec.link_identity import Identity
+from lstmith.spec.link_map import FlashStatus
+from lstmith.spec.memory_image import Image
 
 #: Bits of the counter behind the light that shows a running clock: about six changes per second at 50 MHz.
 ALIVE_BITS = 24
@@ -37,7 +36,7 @@ def watchdog_bits(weight_depth: int) -> int:
 
 @dataclass(frozen=True)
 class Flash:
-    """Weights in a serial flash: byte address, and their :func:`lstmith.rtl.flash.checksum`."""
+    """Weights in a serial flash: byte address, and their :func:`lstmith.rtl.link.flash.checksum`."""
 
     offset: int
     checksum: int

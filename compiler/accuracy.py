@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.config import H_FRAC, EngineConfig
+from lstmith.compiler.quantise.calibration import HOLD_EVERY, WINDOW, Calibration, held_steps
+from lstmith.compiler.quantise.encode import encode_c, encode_h
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatArray, FloatNetwork, initial_state, run_float
-from lstmith.golden.policy import Mode, Policy
-from lstmith.golden.quantised import QuantNetwork
-
-from .calibration import HOLD_EVERY, WINDOW, Calibration, held_steps
-from .encode import encode_c, encode_h
+from lstmith.spec.config import H_FRAC, EngineConfig
+from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.quantised import QuantNetwork
 
 #: Longest run from an initial state: so many steps hold one held-back window at least.
 LONGEST = HOLD_EVERY * WINDOW

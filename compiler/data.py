@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.errors import UserError
+from lstmith.compiler.files import whole_file
+from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.golden.network import FloatArray, FloatNetwork, initial_state
-
-from .calibration import Calibration
-from .files import whole_file
+from lstmith.spec.errors import UserError
 
 #: What Y.npz holds after its leading shape [T] or [N, T]: dtype.
 RESULTS = {

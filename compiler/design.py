@@ -2,7 +2,7 @@
 
 ==================  =====================================================================
 ``design.json``     format version, target, report, names and scalars of the layers, checksums of all files
-``engine.json``     :class:`~lstmith.golden.config.EngineConfig`
+``engine.json``     :class:`~lstmith.spec.config.EngineConfig`
 ``network.npz``     integer arrays of the quantised network, ``l<k>_<field>``, and ``predictor``
 ``float.npz``       float64 arrays of the float network, ``l<k>_<field>``
 ``graph/``          the ONNX graph around the LSTM, if the model came from one
@@ -24,13 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.errors import UserError
+from lstmith.compiler.files import whole_directory
+from lstmith.compiler.importers.split_graph import GRAPH_FILES, SplitGraph
 from lstmith.golden.network import FloatLayer, FloatNetwork
-from lstmith.golden.quantised import Grid, QuantLayer, QuantNetwork
-
-from .files import whole_directory
-from .split_graph import GRAPH_FILES, SplitGraph
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.errors import UserError
+from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
 FORMAT = 3
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lstmith.golden.errors import UserError
+from lstmith.spec.errors import UserError
 
 
 def _refused(path: Path, error: OSError) -> UserError:

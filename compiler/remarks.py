@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstmith.golden.config import EngineConfig
+from lstmith.compiler.accuracy import LONGEST, StackError
+from lstmith.compiler.quantise.calibration import HOLD_EVERY, Calibration
+from lstmith.compiler.quantise.encode import row_scale
+from lstmith.compiler.quantise.quantise import AUTO_TOLERANCE, LayerReport
 from lstmith.golden.network import FloatArray, FloatLayer, FloatNetwork, initial_state, run_float
-from lstmith.golden.quantised import QuantLayer, QuantNetwork
-
-from .accuracy import LONGEST, StackError
-from .calibration import HOLD_EVERY, Calibration
-from .encode import row_scale
-from .quantise import AUTO_TOLERANCE, LayerReport
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
 #: Error of h above which numbers are remarked on.
 TOLERANCE = 1e-2

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .encoder import BoolArray
-from .quantised import IntArray
+from lstmith.golden.encoder import BoolArray
+from lstmith.spec.quantised import IntArray
 
 
 class Spent(enum.IntEnum):

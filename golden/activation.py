@@ -9,8 +9,8 @@ from functools import cache
 
 import numpy as np
 
-from .activation_table import SEGMENT_BITS, SEGMENTS, Table, tanh_table
-from .config import H_FRAC, Z_BITS
+from lstmith.spec.activation_table import SEGMENT_BITS, SEGMENTS, Table, tanh_table
+from lstmith.spec.config import H_FRAC, Z_BITS
 
 Z_MASK = (1 << Z_BITS) - 1
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .encoder import BoolArray
-from .quantised import IntArray, QuantLayer
+from lstmith.golden.encoder import BoolArray
+from lstmith.spec.quantised import IntArray, QuantLayer
 
 #: Classes of a column in a step.
 UNLISTED, MAIN, LOW = 0, 1, 2

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .activation import Z_MASK, sigma_lookup, tanh_lookup
-from .config import H_FRAC, REQUANT_PRESHIFT, Z_BITS, Z_FRAC, EngineConfig
-from .quantised import IntArray, QuantLayer
+from lstmith.golden.activation import Z_MASK, sigma_lookup, tanh_lookup
+from lstmith.spec.config import H_FRAC, REQUANT_PRESHIFT, Z_BITS, Z_FRAC, EngineConfig
+from lstmith.spec.quantised import IntArray, QuantLayer
 
 
 def saturate(value: IntArray, width: int) -> IntArray:

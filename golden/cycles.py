@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from . import timing
-from .account import Account, Ledger, Spent
-from .activity import RELOAD, START, LayerTrace
-from .config import EngineConfig
-from .encoder import BoolArray
-from .pass_words import NEVER, pass_words
-from .policy import Policy
-from .quantised import IntArray, QuantNetwork
+from lstmith.golden.account import Account, Ledger, Spent
+from lstmith.golden.activity import RELOAD, START, LayerTrace
+from lstmith.golden.encoder import BoolArray
+from lstmith.golden.pass_words import NEVER, pass_words
+from lstmith.spec import latency as timing
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Policy
+from lstmith.spec.quantised import IntArray, QuantNetwork
 
 #: Which row and step of the words: int64 [N] each.
 _Place = tuple[IntArray, IntArray]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .policy import Mode
-from .quantised import IntArray
+from lstmith.spec.policy import Mode
+from lstmith.spec.quantised import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 

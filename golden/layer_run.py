@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.golden.activity import LOW, RELOAD, START, LayerState, LayerTrace
+from lstmith.golden.cell import cell_step
+from lstmith.golden.encoder import BoolArray, distance, follow, listed
 from lstmith.golden.monitor import judge
-from lstmith.golden.monitor_rule import lag
-
-from .activity import LOW, RELOAD, START, LayerState, LayerTrace
-from .cell import cell_step
-from .encoder import BoolArray, distance, follow, listed
-from .policy import Mode, Policy, Rule
-from .quantised import IntArray, QuantLayer
+from lstmith.spec.monitor_rule import lag
+from lstmith.spec.policy import Mode, Policy, Rule
+from lstmith.spec.quantised import IntArray, QuantLayer
 
 if TYPE_CHECKING:
-    from .model import GoldenModel
+    from lstmith.golden.model import GoldenModel
 
 Floats = npt.NDArray[np.floating]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .activity import LayerState, LayerTrace
-from .config import EngineConfig
-from .encoder import BoolArray
-from .layer_run import LayerRun, Matrices, mask_index
-from .policy import Policy
-from .policy_check import check_policies
-from .quantised import IntArray, QuantNetwork
+from lstmith.golden.activity import LayerState, LayerTrace
+from lstmith.golden.encoder import BoolArray
+from lstmith.golden.layer_run import LayerRun, Matrices, mask_index
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Policy
+from lstmith.spec.policy_check import check_policies
+from lstmith.spec.quantised import IntArray, QuantNetwork
 
 
 class GoldenModel:

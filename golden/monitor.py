@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .config import EngineConfig
-from .encoder import BoolArray
-from .monitor_rule import DROP, RATIO_FRAC, spare_bits
-from .policy import Monitor, Rule, Scope
-from .quantised import IntArray, QuantLayer
+from lstmith.golden.encoder import BoolArray
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.monitor_rule import DROP, RATIO_FRAC, spare_bits
+from lstmith.spec.policy import Monitor, Rule, Scope
+from lstmith.spec.quantised import IntArray, QuantLayer
 
 
 def magnitude(value: IntArray) -> IntArray:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .activity import LOW, MAIN, LayerTrace
-from .config import EngineConfig
-from .quantised import IntArray, QuantLayer, QuantNetwork
+from lstmith.golden.activity import LOW, MAIN, LayerTrace
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 
 #: Long before everything.
 NEVER = -(1 << 40)

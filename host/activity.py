@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.golden.activity import LayerTrace
-from lstmith.golden.config import PRECISIONS, EngineConfig
-from lstmith.golden.quantised import IntArray, QuantLayer, QuantNetwork
+from lstmith.spec.config import PRECISIONS, EngineConfig
+from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 
 #: Rows of weights per unit, one for each gate.
 GATES = 4

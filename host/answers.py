@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.config import PRECISIONS
-from lstmith.golden.quantised import IntArray, QuantLayer, QuantNetwork
-
-from .jobs import EVENT_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, Answer
-from .results import LayerRun
-from .simulate import SimulationError
+from lstmith.host.jobs import EVENT_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, Answer
+from lstmith.host.results import LayerRun
+from lstmith.host.simulate import SimulationError
+from lstmith.spec.config import PRECISIONS
+from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 
 #: What a skipped step repeats of a layer: h, c and the number of active units.
 Held = tuple[IntArray, IntArray, int]

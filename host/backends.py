@@ -11,16 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.compiler.design import Design
-from lstmith.golden.config import EngineConfig
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.policy import Policy
-from lstmith.golden.quantised import IntArray
-
-from .activity import Activity, count_activity
-from .problem import Problem, active_index, integer_problem
-from .results import EngineRun
-from .rtl_core import Progress, RtlCore
-from .run import run_golden
+from lstmith.host.activity import Activity, count_activity
+from lstmith.host.problem import Problem, active_index, integer_problem
+from lstmith.host.results import EngineRun
+from lstmith.host.rtl_core import Progress, RtlCore
+from lstmith.host.run import run_golden
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Policy
+from lstmith.spec.quantised import IntArray
 
 #: One step's input, or None for a step that is marked as skipped.
 Step = npt.NDArray[np.int16] | None

@@ -13,15 +13,14 @@ from pathlib import Path
 from types import TracebackType
 
 from lstmith.boards.board import Board
-from lstmith.boards.identity import build_identity
 from lstmith.boards.top import SIMULATED, simulation_verilog
 from lstmith.compiler.design import Design
-from lstmith.golden.image import image_tag
-from lstmith.golden.policy_check import default_policies
-from lstmith.golden.program_image import build_image
-
-from .compiled import compile_program
-from .simulate import SimulationError
+from lstmith.compiler.program_image import build_image
+from lstmith.flow.identity import build_identity
+from lstmith.host.compiled import compile_program
+from lstmith.host.simulate import SimulationError
+from lstmith.spec.memory_image import image_tag
+from lstmith.spec.policy_check import default_policies
 
 HARNESS = Path(__file__).with_name("board_sim.cpp")
 #: Clock cycles per bit on the wire; a board has about 20.

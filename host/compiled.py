@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.errors import UserError
-
-from .jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, Answer, Element, Job
-from .processes import running
-from .simulate import SimulationError
-from .tools import verilator_environment
+from lstmith.flow.processes import running
+from lstmith.flow.tools import verilator_environment
+from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, Answer, Element, Job
+from lstmith.host.simulate import SimulationError
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.errors import UserError
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 TOPLEVEL = "lstmith_core"

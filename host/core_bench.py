@@ -18,8 +18,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotb.utils import get_sim_time
 
-from lstmith.golden.memory_map import READ_LATENCY
 from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, Answer, Job
+from lstmith.spec.registers import READ_LATENCY
 
 IntArray = npt.NDArray[np.int64]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lstmith.golden.activation_table import SEGMENT_BITS, SLOPE_BITS
-from lstmith.golden.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, SHIFT_BITS, Z_BITS, EngineConfig
-from lstmith.golden.errors import UserError
-
-from .activity import Activity
+from lstmith.host.activity import Activity
+from lstmith.spec.activation_table import SEGMENT_BITS, SLOPE_BITS
+from lstmith.spec.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, SHIFT_BITS, Z_BITS, EngineConfig
+from lstmith.spec.errors import UserError
 
 #: A multiplier's energy grows with the product of its operands' widths: the published 8 and 32 bit ones differ
 #: by 15.5, their widths' products by 16. Likewise an adder's with its width.

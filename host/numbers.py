@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from lstmith.compiler.remarks import MANY, NOTABLE, TOLERANCE
-from lstmith.golden.policy_check import default_policies
-
-from .problem import Problem
-from .results import EngineRun
+from lstmith.host.problem import Problem
+from lstmith.host.results import EngineRun
+from lstmith.spec.policy_check import default_policies
 
 #: So many times what calibration told, once that is above the tolerance, an error is beyond it.
 BEYOND = 2.0

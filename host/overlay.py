@@ -20,19 +20,18 @@ import numpy.typing as npt
 from lstmith.boards.catalogue import BOARDS
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
-from lstmith.golden.errors import UserError
-from lstmith.golden.policy import Policy
-from lstmith.golden.policy_check import check_policies, default_policies
-from lstmith.golden.quantised import IntArray
-
-from .backends import Backend, GoldenBackend, SimulatorBackend, State, Step
-from .link.backend import LinkBackend
-from .link.errors import NoAnswerError, RefusedError
-from .link.transport import SerialTransport, Transport
-from .problem import Problem, make_problem
-from .results import EngineRun, real_h
-from .rtl_core import Progress
-from .self_test import Throughput, Verification, measure, verify
+from lstmith.host.backends import Backend, GoldenBackend, SimulatorBackend, State, Step
+from lstmith.host.link.backend import LinkBackend
+from lstmith.host.link.errors import NoAnswerError, RefusedError
+from lstmith.host.link.transport import SerialTransport, Transport
+from lstmith.host.problem import Problem, make_problem
+from lstmith.host.results import EngineRun, real_h
+from lstmith.host.rtl_core import Progress
+from lstmith.host.self_test import Throughput, Verification, measure, verify
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Policy
+from lstmith.spec.policy_check import check_policies, default_policies
+from lstmith.spec.quantised import IntArray
 
 Float32 = npt.NDArray[np.float32]
 

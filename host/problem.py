@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
-from lstmith.golden.config import H_FRAC
-from lstmith.golden.errors import UserError
 from lstmith.golden.network import FloatArray, initial_state
-from lstmith.golden.policy import Policy
-from lstmith.golden.quantised import IntArray, QuantNetwork
+from lstmith.spec.config import H_FRAC
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Policy
+from lstmith.spec.quantised import IntArray, QuantNetwork
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from lstmith.golden.account import Account
 from lstmith.golden.activity import LOW, LayerTrace
-from lstmith.golden.config import H_FRAC, PRECISIONS, EngineConfig
-from lstmith.golden.quantised import QuantLayer, QuantNetwork
-
-from .activity import Activity, lanes_in_use
+from lstmith.host.activity import Activity, lanes_in_use
+from lstmith.spec.config import H_FRAC, PRECISIONS, EngineConfig
+from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lstmith.golden.program_image import build_image
+from lstmith.compiler.program_image import build_image
+from lstmith.host.compiled import CompiledSimulation
+from lstmith.host.problem import Problem
+from lstmith.host.results import EngineRun
+from lstmith.host.sequences import collect, job_rows, make_job
+from lstmith.host.simulate import Simulation
 from lstmith.rtl.top import to_verilog
-
-from .compiled import CompiledSimulation
-from .problem import Problem
-from .results import EngineRun
-from .sequences import collect, job_rows, make_job
-from .simulate import Simulation
 
 Progress = Callable[[int], None]
 

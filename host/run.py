@@ -9,19 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from lstmith.golden.config import H_FRAC
 from lstmith.golden.cycles import CycleModel
-from lstmith.golden.errors import UserError
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import run_float
-from lstmith.golden.policy_file import describe_policy
-
-from .activity import count_activity
-from .energy import DEFAULT, estimate_energy
-from .numbers import count_saturation, remarks
-from .problem import Problem
-from .results import EngineRun, LayerRun, cycle_figures, mismatches, real_h, utilisation
-from .rtl_core import Progress, RtlCore
+from lstmith.host.activity import count_activity
+from lstmith.host.energy import DEFAULT, estimate_energy
+from lstmith.host.numbers import count_saturation, remarks
+from lstmith.host.problem import Problem
+from lstmith.host.results import EngineRun, LayerRun, cycle_figures, mismatches, real_h, utilisation
+from lstmith.host.rtl_core import Progress, RtlCore
+from lstmith.spec.config import H_FRAC
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy_file import describe_policy
 
 ENGINES = ("float", "golden", "icarus", "verilator", "board")
 

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.boards.recording import record
 from lstmith.compiler.design import Design
-from lstmith.golden.policy import Mode, Policy
-
-from .backends import Backend, final_state
-from .link.backend import LinkBackend
-from .problem import Problem, integer_problem
-from .results import mismatches
-from .run import run_golden
+from lstmith.host.backends import Backend, final_state
+from lstmith.host.link.backend import LinkBackend
+from lstmith.host.problem import Problem, integer_problem
+from lstmith.host.results import mismatches
+from lstmith.host.run import run_golden
+from lstmith.host.stimulus import record
+from lstmith.spec.policy import Mode, Policy
 
 #: Frame bits of a byte on the wire.
 BYTE_BITS = 10

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.memory_map import Region, Register, address
-from lstmith.golden.policy import Policy
-from lstmith.golden.program_image import build_image
-from lstmith.golden.quantised import IntArray, QuantNetwork
-
-from .answers import of_sequence, read_cycles, read_layers
-from .jobs import Answer, Job, Write
-from .problem import Problem, active_index
-from .results import EngineRun, LayerRun, real_h
-from .simulate import SimulationError
+from lstmith.compiler.program_image import build_image
+from lstmith.host.answers import of_sequence, read_cycles, read_layers
+from lstmith.host.jobs import Answer, Job, Write
+from lstmith.host.problem import Problem, active_index
+from lstmith.host.results import EngineRun, LayerRun, real_h
+from lstmith.host.simulate import SimulationError
+from lstmith.spec.policy import Policy
+from lstmith.spec.quantised import IntArray, QuantNetwork
+from lstmith.spec.registers import Region, Register, address
 
 #: Idle cycles the core needs to fetch a layer's record, and to encode one loaded h.
 SELECT_IDLE, HIDDEN_IDLE = 20, 4

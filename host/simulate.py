@@ -11,10 +11,9 @@ from pathlib import Path
 
 from cocotb_tools.runner import get_runner
 
-from lstmith.golden.errors import UserError
-
-from .jobs import Answer, Job
-from .tools import verilator_environment
+from lstmith.flow.tools import verilator_environment
+from lstmith.host.jobs import Answer, Job
+from lstmith.spec.errors import UserError
 
 SIMULATORS = ("icarus", "verilator")
 

@@ -16,7 +16,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-from lstmith.host.tools import verilator_environment
+from lstmith.flow.tools import verilator_environment
 
 # How long an example takes says more about the other worker than about the code.
 hypothesis.settings.register_profile("project", deadline=None, print_blob=True)

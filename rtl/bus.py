@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.memory_map import ADDRESS_BITS, DATA_BITS
+from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS
 
 
 class BusSignature(wiring.Signature):
@@ -14,7 +14,7 @@ class BusSignature(wiring.Signature):
     Members
     -------
     addr
-        Word address, see ``golden.memory_map``.
+        Word address, see ``spec.registers``.
     w_data, w_en
         Write.
     r_en, r_data

@@ -6,7 +6,12 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import (
+from lstmith.rtl.bus import BusSignature
+from lstmith.rtl.cell.requantise import RowParameters
+from lstmith.rtl.layouts import SkipFields
+from lstmith.rtl.lists.encoder import GridFields
+from lstmith.rtl.prim.arith import delayed
+from lstmith.spec.config import (
     BIAS_BITS,
     MANTISSA_BITS,
     MASKS,
@@ -16,15 +21,9 @@ from lstmith.golden.config import (
     EngineConfig,
     bits_for,
 )
-from lstmith.golden.image import Image
-from lstmith.golden.memory_map import IDENTITY, REGION_SHIFT, Region, Register
-from lstmith.golden.quantised import PREDICTOR_SUM_BITS
-
-from .arith import delayed
-from .bus import BusSignature
-from .encoder import GridFields
-from .requantise import RowParameters
-from .types import SkipFields
+from lstmith.spec.memory_image import Image
+from lstmith.spec.quantised import PREDICTOR_SUM_BITS
+from lstmith.spec.registers import IDENTITY, REGION_SHIFT, Region, Register
 
 #: Bits of an address that tell registers apart.
 NUMBER_BITS = bits_for(max(Register) + 1)

@@ -9,29 +9,28 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from lstmith.golden import timing
-from lstmith.golden.config import PEEP_BITS, EngineConfig
-from lstmith.golden.image import Image
-from lstmith.golden.quantised import PREDICTOR_BITS
-
-from .arith import delayed
-from .array import SystolicArray
-from .bus import BusSignature
-from .cell import CellUnit
-from .control import Control
-from .feedback import Feedback, pass_layout, pass_record
-from .feeder import READ, Feeder
-from .gates import GatePipeline
-from .input import InputStage
-from .issue import Issue
-from .loader import Loader
-from .monitor import Monitor
-from .predictor import Predictor, predictor_weights
-from .program import ProgramStore
-from .ram import Ram
-from .sequencer import Sequencer
-from .state import UnitState
-from .types import InputWord, event_layout, of_sequence, output_layout, sequence_of, set_sequence
+from lstmith.rtl.array.array import SystolicArray
+from lstmith.rtl.bus import BusSignature
+from lstmith.rtl.cell.cell import CellUnit
+from lstmith.rtl.cell.feeder import READ, Feeder
+from lstmith.rtl.cell.gates import GatePipeline
+from lstmith.rtl.cell.loader import Loader
+from lstmith.rtl.cell.monitor import Monitor
+from lstmith.rtl.cell.predictor import Predictor, predictor_weights
+from lstmith.rtl.cell.state import UnitState
+from lstmith.rtl.control import Control
+from lstmith.rtl.layouts import InputWord, event_layout, of_sequence, output_layout, sequence_of, set_sequence
+from lstmith.rtl.lists.feedback import Feedback, pass_layout, pass_record
+from lstmith.rtl.lists.input_stage import InputStage
+from lstmith.rtl.prim.arith import delayed
+from lstmith.rtl.prim.ram import Ram
+from lstmith.rtl.program_store import ProgramStore
+from lstmith.rtl.sequencer.issue import Issue
+from lstmith.rtl.sequencer.sequencer import Sequencer
+from lstmith.spec import latency as timing
+from lstmith.spec.config import PEEP_BITS, EngineConfig
+from lstmith.spec.memory_image import Image
+from lstmith.spec.quantised import PREDICTOR_BITS
 
 
 class Engine(wiring.Component):

@@ -7,12 +7,11 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import MASKS, EngineConfig, bits_for
-from lstmith.golden.image import Image
-from lstmith.golden.memory_map import ADDRESS_BITS, DATA_BITS
-
-from .engine import Engine
-from .types import event_layout
+from lstmith.rtl.engine import Engine
+from lstmith.rtl.layouts import event_layout
+from lstmith.spec.config import MASKS, EngineConfig, bits_for
+from lstmith.spec.memory_image import Image
+from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS
 
 NAME = "lstmith_core"
 #: Ports of an engine with two sequences, beside the step, the result and the event that are of one.

@@ -17,27 +17,26 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.boards.catalogue import DEFAULT, find_board
+from lstmith.cli.console import out, progress, say, steps, table
+from lstmith.cli.figures import detection_figure
+from lstmith.cli.generate import generate
+from lstmith.cli.html import Section, embedded, save_report
+from lstmith.cli.inputs import save_json
+from lstmith.cli.main import guard
+from lstmith.cli.report import design_sections, run_sections
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import whole_file
-from lstmith.compiler.host_graph import HostGraph
-from lstmith.golden.errors import UserError
-from lstmith.golden.policy import Mode, Policy
+from lstmith.compiler.importers.host_graph import HostGraph
+from lstmith.datasets.silero import RATE, STEP_SECONDS, THRESHOLD, features, feeds, probabilities, segments
+from lstmith.datasets.speech import Recording, demo_audio
 from lstmith.host.problem import Problem, make_problem
 from lstmith.host.results import EngineRun, mismatches
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden, summarise
-
-from .cli import guard
-from .console import out, progress, say, steps, table
-from .figures import detection_figure
-from .generate import generate
-from .html import Section, embedded, save_report
-from .inputs import save_json
-from .report import design_sections, run_sections
-from .silero import RATE, STEP_SECONDS, THRESHOLD, features, feeds, probabilities, segments
-from .silero_bench import silero_design
-from .speech import Recording, demo_audio
+from lstmith.scripts.bench.silero import silero_design
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Mode, Policy
 
 OUTPUT = Path("build/demo")
 ICARUS_STEPS = 4
@@ -136,7 +135,7 @@ def detect(design: Design, recording: Recording) -> Detection:
 def build() -> dict[str, Any]:
     """The bitstream with the most lanes whose build is estimated to be quick enough."""
     # Loads Amaranth's platforms, which only this step needs.
-    from lstmith.boards.build import build_bitstream, estimate_seconds
+    from lstmith.flow.build import build_bitstream, estimate_seconds
 
     board = find_board(DEFAULT)
     for lanes in BUILD_LANES:

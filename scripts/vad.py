@@ -12,17 +12,16 @@ import numpy as np
 import typer
 from rich.live import Live
 
+from lstmith.cli.console import err, out, remark, say, table
+from lstmith.cli.inputs import check_writable, save_json
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import whole_file
-from lstmith.compiler.host_graph import Carried, HostGraph
-from lstmith.golden.errors import UserError
-from lstmith.golden.policy_file import load_policy
+from lstmith.compiler.importers.host_graph import Carried, HostGraph
+from lstmith.datasets.silero import CONTEXT, HOP, RATE, STEP_SECONDS, THRESHOLD, Samples, segments
 from lstmith.host.overlay import Overlay
-
-from .console import err, out, remark, say, table
-from .inputs import check_writable, save_json
-from .silero import CONTEXT, HOP, RATE, STEP_SECONDS, THRESHOLD, Samples, segments
-from .vad_view import Moment, View
+from lstmith.scripts.vad_view import Moment, View
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy_file import load_policy
 
 #: Where the network is kept that is compiled if none is given.
 DESIGN = Path("build/vad/design")
@@ -41,7 +40,7 @@ def command(
     json: Annotated[Path | None, typer.Option(help="Probabilities and activity per frame.")] = None,
 ) -> None:
     """Find speech: the encoder runs here, the LSTM on the engine, frame by frame."""
-    from . import audio
+    from lstmith.datasets import audio
 
     if (speech is None) == (microphone is None):
         raise UserError("arguments", "name no sound, or two", "give a .wav file or --microphone SECONDS")
@@ -116,7 +115,7 @@ def _design(path: Path | None) -> Design:
         return Design.load(path)
     if DESIGN.exists():
         return Design.load(DESIGN)
-    from .silero_bench import silero_design
+    from lstmith.scripts.bench.silero import silero_design
 
     remark(f"compiling Silero VAD into {DESIGN}")
     with tempfile.TemporaryDirectory(prefix="lstmith-") as folder:
@@ -139,7 +138,7 @@ def _watch(found: Iterator[Moment], title: str) -> list[Moment]:
 
 
 def _finish(moments: list[Moment], figure: Path, json: Path | None) -> None:
-    from .figures import detection_figure
+    from lstmith.cli.figures import detection_figure
 
     samples = np.concatenate([moment.samples for moment in moments])
     speech = np.array([moment.probability for moment in moments])

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lstmith.compiler.encode import RESULT_FRAC, row_scale
+from lstmith.compiler.quantise.encode import RESULT_FRAC, row_scale
 from lstmith.golden.cell import cell_step, requantise
-from lstmith.golden.config import H_FRAC, EngineConfig
-from lstmith.golden.quantised import QuantLayer
+from lstmith.spec.config import H_FRAC, EngineConfig
+from lstmith.spec.quantised import QuantLayer
 
 
 def cell(total: Tensor, c_old: Tensor, bias: Tensor, layer: QuantLayer, config: EngineConfig) -> tuple[Tensor, Tensor]:

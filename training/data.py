@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from lstmith.golden.encoder import BoolArray
 from lstmith.golden.network import FloatArray, FloatNetwork, padded, run_float
-from lstmith.golden.quantised import QuantNetwork
+from lstmith.spec.quantised import QuantNetwork
 
 
 @dataclass(frozen=True)

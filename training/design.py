@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lstmith.compiler.design import Design
-from lstmith.golden.errors import UserError
-from lstmith.golden.policy import Policy
-from lstmith.golden.policy_check import check_policies
-from lstmith.workloads.workload import Float32
+import numpy as np
+import numpy.typing as npt
 
-from .data import sequences, teacher
-from .finetune import Finetuned, Loss, Settings, finetune, follow_teacher
+from lstmith.compiler.design import Design
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Policy
+from lstmith.spec.policy_check import check_policies
+from lstmith.training.data import sequences, teacher
+from lstmith.training.finetune import Finetuned, Loss, Settings, finetune, follow_teacher
 
 
 def finetune_design(
     design: Design,
     policies: list[Policy],
-    xs: list[Float32],
+    xs: list[npt.NDArray[np.float32]],
     settings: Settings,
     loss: Loss | None = None,
 ) -> tuple[Design, Finetuned]:

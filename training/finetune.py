@@ -11,16 +11,15 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from lstmith.golden.config import H_FRAC, EngineConfig
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatArray
-from lstmith.golden.policy import Policy
-from lstmith.golden.policy_check import missed_bound
-from lstmith.golden.quantised import QuantNetwork
-
-from .data import Sequences
-from .rule import subset, with_share
-from .straight_through import StraightThrough
+from lstmith.spec.config import H_FRAC, EngineConfig
+from lstmith.spec.policy import Policy
+from lstmith.spec.policy_check import missed_bound
+from lstmith.spec.quantised import QuantNetwork
+from lstmith.training.data import Sequences
+from lstmith.training.rule import subset, with_share
+from lstmith.training.straight_through import StraightThrough
 
 #: Loss of h (real, float64 [N, T, sum of all H], layers side by side) for the sequences at some rows; a scalar.
 Loss = Callable[[Tensor, npt.NDArray[np.integer]], Tensor]

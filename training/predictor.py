@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lstmith.golden.config import EngineConfig
 from lstmith.golden.encoder import BoolArray
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatArray
-from lstmith.golden.policy import Mode, Policy, Skip
-from lstmith.golden.quantised import PREDICTOR_LIMIT, IntArray, QuantNetwork
-
-from .data import Sequences
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode, Policy, Skip
+from lstmith.spec.quantised import PREDICTOR_LIMIT, IntArray, QuantNetwork
+from lstmith.training.data import Sequences
 
 #: Steps after the skipped one in which its effect is looked for.
 HORIZON = 4

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstmith.compiler.encode import RESULT_FRAC, row_scale
-from lstmith.golden.config import H_FRAC, EngineConfig
+from lstmith.compiler.quantise.encode import RESULT_FRAC, row_scale
 from lstmith.golden.network import FloatArray, FloatLayer, FloatNetwork
-from lstmith.golden.quantised import QuantLayer, QuantNetwork
+from lstmith.spec.config import H_FRAC, EngineConfig
+from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
 
 def real_network(network: QuantNetwork, config: EngineConfig, names: list[str]) -> FloatNetwork:

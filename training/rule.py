@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from lstmith.golden.activity import LayerTrace
-from lstmith.golden.config import EngineConfig
 from lstmith.golden.encoder import BoolArray
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.policy import Policy, Rule
-from lstmith.golden.quantised import QuantNetwork
-
-from .data import Sequences
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Policy, Rule
+from lstmith.spec.quantised import QuantNetwork
+from lstmith.training.data import Sequences
 
 #: Largest ratio worth a threshold, in 1/256: the cell state changes by four times its size.
 LARGEST_RATIO = 1024

@@ -16,12 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from lstmith.golden.activity import LOW, LayerTrace
-from lstmith.golden.config import BIAS_BITS, EngineConfig
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.policy import Mode, Policy
-from lstmith.golden.quantised import Grid, QuantLayer, QuantNetwork
-
-from .cell import cell
+from lstmith.spec.config import BIAS_BITS, EngineConfig
+from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
+from lstmith.training.cell import cell
 
 #: Shadow biases count in this many LSBs (2^-13): a step of the optimiser then means about as much as in weights.
 BIAS_UNIT = 64

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.golden.activity import LayerTrace
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.quantised import QuantNetwork
 from lstmith.host.activity import Activity, count_activity
 from lstmith.host.energy import estimate_energy
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.quantised import QuantNetwork
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]

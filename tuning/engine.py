@@ -9,15 +9,26 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.golden.activity import LayerState, LayerTrace
-from lstmith.golden.config import H_FRAC, EngineConfig
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork
-from lstmith.golden.policy import Policy
-from lstmith.golden.quantised import QuantNetwork
-
-from .activity import Costs
-from .pieces import Batch, Bools, Float32, IntStates, Recorded, Segment, Span, Values, batches, joined, spans_of
+from lstmith.spec.config import H_FRAC, EngineConfig
+from lstmith.spec.policy import Policy
+from lstmith.spec.quantised import QuantNetwork
+from lstmith.tuning.activity import Costs
+from lstmith.tuning.pieces import (
+    Batch,
+    Bools,
+    Float32,
+    IntStates,
+    Recorded,
+    Segment,
+    Span,
+    Values,
+    batches,
+    joined,
+    spans_of,
+)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto
 
-from lstmith.compiler.host_graph import Carried, HostGraph
-from lstmith.compiler.split_graph import OUTPUT_NAMES, SplitGraph
-from lstmith.golden.errors import UserError
+from lstmith.compiler.importers.host_graph import Carried, HostGraph
+from lstmith.compiler.importers.split_graph import OUTPUT_NAMES, SplitGraph
+from lstmith.spec.errors import UserError
 
 Float32 = npt.NDArray[np.float32]
 

@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.compiler.design import Design
-from lstmith.golden.errors import UserError
-
-from .head import Head
+from lstmith.spec.errors import UserError
+from lstmith.tuning.head import Head
 
 Float32 = npt.NDArray[np.float32]
 Labels = list[npt.NDArray[Any]]

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.config import H_FRAC, EngineConfig
 from lstmith.golden.network import FloatArray, FloatNetwork, FloatTrace, initial_state, padded, run_float
-from lstmith.golden.quantised import IntArray, QuantNetwork
+from lstmith.spec.config import H_FRAC, EngineConfig
+from lstmith.spec.quantised import IntArray, QuantNetwork
 
 Float32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]

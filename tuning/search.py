@@ -17,11 +17,10 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 import optuna
 
-from lstmith.golden.errors import UserError
-from lstmith.golden.policy import Policy
-from lstmith.golden.policy_file import describe_policy
-
-from .space import Params
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Policy
+from lstmith.spec.policy_file import describe_policy
+from lstmith.tuning.space import Params
 
 #: Trials proposed together.
 ROUND = 8

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from lstmith.golden.config import PACKED_OPERAND, EngineConfig
-from lstmith.golden.policy import Mode, Monitor, Policy, Rule, Scope, Skip
-from lstmith.golden.policy_check import check_policies
-from lstmith.golden.quantised import QuantNetwork
-
-from .pieces import Float32
+from lstmith.spec.config import PACKED_OPERAND, EngineConfig
+from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope, Skip
+from lstmith.spec.policy_check import check_policies
+from lstmith.spec.quantised import QuantNetwork
+from lstmith.tuning.pieces import Float32
 
 Params = dict[str, int]
 

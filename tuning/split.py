@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.errors import UserError
-
-from .pieces import Segment
+from lstmith.spec.errors import UserError
+from lstmith.tuning.pieces import Segment
 
 #: Sequences from which on whole sequences are dealt; fewer ones are cut in two.
 DEALT = 16

@@ -12,16 +12,15 @@ import numpy.typing as npt
 
 from lstmith.compiler.data import Sequences, load_sequences
 from lstmith.compiler.design import Design
-from lstmith.golden.errors import UserError
-from lstmith.golden.policy import Mode, Policy
-
-from .activity import dense_cycles
-from .engine import GoldenEngine, Prepared
-from .metrics import Float32, Labels, Material, Quality, h_error, named
-from .pieces import Recorded, Segment
-from .search import Evaluate, Measured
-from .space import Space
-from .split import Split, split
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Mode, Policy
+from lstmith.tuning.activity import dense_cycles
+from lstmith.tuning.engine import GoldenEngine, Prepared
+from lstmith.tuning.metrics import Float32, Labels, Material, Quality, h_error, named
+from lstmith.tuning.pieces import Recorded, Segment
+from lstmith.tuning.search import Evaluate, Measured
+from lstmith.tuning.space import Space
+from lstmith.tuning.split import Split, split
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib
 
-from lstmith.golden.errors import UserError
-
-from .workload import Workload
+from lstmith.spec.errors import UserError
+from lstmith.workloads.workload import Workload
 
 #: Module of each workload; every one has ``load() -> Workload``.
 _MODULES = {

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.compiler.host_graph import Carried, HostGraph
-from lstmith.compiler.importer import load_model
-from lstmith.compiler.split import split_model
-from lstmith.scripts.speech import RATE, read_speech
-from lstmith.scripts.speech_files import SpeechFile, fetch
-from lstmith.scripts.workload_files import fetch_files
-
-from .workload import Float32, Float64, Metric, Runner, Scores, Workload, chosen
+from lstmith.compiler.importers.host_graph import Carried, HostGraph
+from lstmith.compiler.importers.importer import load_model
+from lstmith.compiler.importers.split import split_model
+from lstmith.datasets.speech import RATE, read_speech
+from lstmith.datasets.speech_files import SpeechFile, fetch
+from lstmith.datasets.workload_files import fetch_files
+from lstmith.workloads.workload import Float32, Float64, Metric, Runner, Scores, Workload, chosen
 
 NETWORK = "core1"
 FRAME = 512  #: samples per step: 32 ms

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lstmith.golden.network import FloatNetwork, initial_state, padded, run_float
-
-from .workload import Bools, Float32, State, Workload
+from lstmith.workloads.workload import Bools, Float32, State, Workload
 
 BATCH = 64  #: sequences run side by side; more gain little and cost memory
 PADDING = 1.25  #: longest over shortest in a batch, as steps past a sequence's end are wasted

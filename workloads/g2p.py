@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.golden.network import FloatLayer, FloatNetwork, padded, run_float
-
-from .float_runner import FloatRunner
-from .g2p_data import BOUNDARY, Entry, entries
-from .g2p_score import word_errors
-from .g2p_skip import Costs, skipped
-from .workload import Bools, Float32, Metric, Runner, Scores, Session, State, Workload, chosen
+from lstmith.workloads.float_runner import FloatRunner
+from lstmith.workloads.g2p_data import BOUNDARY, Entry, entries
+from lstmith.workloads.g2p_score import word_errors
+from lstmith.workloads.g2p_skip import Costs, skipped
+from lstmith.workloads.workload import Bools, Float32, Metric, Runner, Scores, Session, State, Workload, chosen
 
 SIDES = ("encoder", "decoder")
 WEIGHTS = Path(__file__).parent / "weights"

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from lstmith.scripts.workload_files import fetch_files
+from lstmith.datasets.workload_files import fetch_files
 
 GRAPHEMES = "'abcdefghijklmnopqrstuvwxyz"
 # fmt: off

@@ -9,11 +9,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from lstmith.scripts.console import progress
-
-from .g2p_data import BOUNDARY, Entry
-from .g2p_model import Net
-from .g2p_skip import OUTSIDE, SHAPE, Costs, contexts
+from lstmith.cli.console import progress
+from lstmith.workloads.g2p_data import BOUNDARY, Entry
+from lstmith.workloads.g2p_model import Net
+from lstmith.workloads.g2p_skip import OUTSIDE, SHAPE, Costs, contexts
 
 BATCH = 512
 NOTHING = -100  #: target where there is none

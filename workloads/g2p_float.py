@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .float_runner import FloatRunner, FloatSession
-from .workload import Bools, Float32, State
+from lstmith.workloads.float_runner import FloatRunner, FloatSession
+from lstmith.workloads.workload import Bools, Float32, State
 
 
 class SkippingRunner(FloatRunner):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from .g2p_data import BOUNDARY, GRAPHEMES, PHONEMES
+from lstmith.workloads.g2p_data import BOUNDARY, GRAPHEMES, PHONEMES
 
 SIDES = ("encoder", "decoder")
 CLASSES = len(PHONEMES) + 1  #: phonemes and the end

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .g2p_data import Entry
-from .workload import Scores
+from lstmith.workloads.g2p_data import Entry
+from lstmith.workloads.workload import Scores
 
 Phonemes = tuple[int, ...]
 

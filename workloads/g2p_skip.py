@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .g2p_data import GRAPHEMES
+from lstmith.workloads.g2p_data import GRAPHEMES
 
 OUTSIDE = len(GRAPHEMES)  #: the neighbour of a word's first and last letter
 SHAPE = (OUTSIDE + 1, OUTSIDE, OUTSIDE + 1)  #: left neighbour, letter, right neighbour

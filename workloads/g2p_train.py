@@ -19,15 +19,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from lstmith.scripts.console import progress, say
-
-from .float_runner import FloatRunner
-from .g2p import WEIGHTS, Plan, assemble
-from .g2p_data import BOUNDARY, Entry, entries
-from .g2p_fit_skip import fit_costs
-from .g2p_model import Net
-from .g2p_score import phoneme_errors, word_errors
-from .g2p_skip import SHAPE, Costs, skipped
+from lstmith.cli.console import progress, say
+from lstmith.workloads.float_runner import FloatRunner
+from lstmith.workloads.g2p import WEIGHTS, Plan, assemble
+from lstmith.workloads.g2p_data import BOUNDARY, Entry, entries
+from lstmith.workloads.g2p_fit_skip import fit_costs
+from lstmith.workloads.g2p_model import Net
+from lstmith.workloads.g2p_score import phoneme_errors, word_errors
+from lstmith.workloads.g2p_skip import SHAPE, Costs, skipped
 
 COUNTS = (192, 176, 160, 144, 128, 112, 96, 80)
 TOLERANCE = 0.7  #: of skipped letters, nats: every fiftieth

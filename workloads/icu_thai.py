@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lstmith.datasets.workload_files import fetch_files
 from lstmith.golden.network import FloatLayer, FloatNetwork
-from lstmith.scripts.workload_files import fetch_files
-
-from .float_runner import FloatRunner
-from .workload import Float32, Float64, Metric, Runner, Scores, Workload, chosen
+from lstmith.workloads.float_runner import FloatRunner
+from lstmith.workloads.workload import Float32, Float64, Metric, Runner, Scores, Workload, chosen
 
 FORWARD, BACKWARD = "forward", "backward"
 BEGIN, SINGLE = 0, 3  #: classes of the head that start a word; 1 and 2 are inside and end

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.datasets.workload_files import fetch_files
 from lstmith.golden.network import FloatLayer, FloatNetwork
-from lstmith.scripts.workload_files import fetch_files
-
-from .workload import Float32, Float64, Metric, Runner, Scores, Workload, chosen
+from lstmith.workloads.workload import Float32, Float64, Metric, Runner, Scores, Workload, chosen
 
 WEIGHTS = Path(__file__).with_name("weights") / "japanese_vowels.npz"
 SEEDS = (1, 2, 3)
@@ -46,7 +45,7 @@ class JapaneseVowelsWorkload(Workload):
 
 
 def load() -> JapaneseVowelsWorkload:
-    """The nets of ``workloads/weights``, made by ``python -m lstmith.scripts.train_japanese_vowels``."""
+    """The nets of ``workloads/weights``, made by ``python -m lstmith.workloads.train_japanese_vowels``."""
     with np.load(WEIGHTS) as stored:
         arrays = {name: stored[name].astype(np.float64) for name in stored.files}
     networks, heads = {}, {}

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lstmith.compiler.host_graph import Carried, HostGraph
-from lstmith.compiler.importer import load_model
-from lstmith.compiler.split import split_model
-from lstmith.scripts.silero import HOP, RATE, THRESHOLD, feeds, model_path
-from lstmith.scripts.speech import Recording, calibration_audio, heldout_audio, tune_audio
-
-from .float_runner import FloatRunner
-from .workload import Bools, Float32, Metric, Runner, Scores, Workload, chosen
+from lstmith.compiler.importers.host_graph import Carried, HostGraph
+from lstmith.compiler.importers.importer import load_model
+from lstmith.compiler.importers.split import split_model
+from lstmith.datasets.silero import HOP, RATE, THRESHOLD, feeds, model_path
+from lstmith.datasets.speech import Recording, calibration_audio, heldout_audio, tune_audio
+from lstmith.workloads.float_runner import FloatRunner
+from lstmith.workloads.workload import Bools, Float32, Metric, Runner, Scores, Workload, chosen
 
 NETWORK = "silero"
 UNIT_FRAMES = 10 * RATE // HOP  #: neighbouring frames depend on each other: stretches of 10 s are what is resampled

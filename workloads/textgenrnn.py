@@ -16,11 +16,10 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.datasets.workload_files import fetch_files
 from lstmith.golden.network import FloatLayer, FloatNetwork
-from lstmith.scripts.workload_files import fetch_files
-
-from .float_runner import FloatRunner
-from .workload import Float32, Float64, Metric, Runner, Scores, Workload, chosen
+from lstmith.workloads.float_runner import FloatRunner
+from lstmith.workloads.workload import Float32, Float64, Metric, Runner, Scores, Workload, chosen
 
 NETWORK = "textgenrnn"
 WINDOW = 40  #: characters, the marker before a text among them

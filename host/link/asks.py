@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from lstmith.golden.link_map import ANSWER_WORDS
+from lstmith.spec.link_map import ANSWER_WORDS
 
 
 @dataclass(eq=False)

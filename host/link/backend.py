@@ -9,26 +9,25 @@ from dataclasses import replace
 import numpy as np
 
 from lstmith.compiler.design import FORMAT, Design
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.image import Image, image_tag
-from lstmith.golden.link_map import LinkRegister, StreamFlag, link_address
-from lstmith.golden.memory_map import IDENTITY, Region, Register, address
-from lstmith.golden.policy import Policy
-from lstmith.golden.policy_check import check_policies, default_policies
-from lstmith.golden.program_image import build_image, check_fit
-from lstmith.golden.quantised import IntArray
+from lstmith.compiler.program_image import build_image, check_fit
 from lstmith.host.backends import State, Step, final_state, zero_state
+from lstmith.host.link.device import Device
+from lstmith.host.link.errors import LostError, RefusedError, WrongDeviceError
+from lstmith.host.link.runs import HiddenStream, run_job
+from lstmith.host.link.session import Session
+from lstmith.host.link.transport import Transport
 from lstmith.host.problem import Problem, active_index
 from lstmith.host.results import EngineRun
 from lstmith.host.rtl_core import Progress
 from lstmith.host.sequences import collect, make_job, state_writes
 from lstmith.host.simulate import SimulationError
-
-from .device import Device
-from .errors import LostError, RefusedError, WrongDeviceError
-from .runs import HiddenStream, run_job
-from .session import Session
-from .transport import Transport
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.link_map import LinkRegister, StreamFlag, link_address
+from lstmith.spec.memory_image import Image, image_tag
+from lstmith.spec.policy import Policy
+from lstmith.spec.policy_check import check_policies, default_policies
+from lstmith.spec.quantised import IntArray
+from lstmith.spec.registers import IDENTITY, Region, Register, address
 
 #: Registers that count, by the name that users see.
 COUNTERS = {

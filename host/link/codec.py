@@ -1,6 +1,6 @@
 """Frames on the wire: COBS around a sequence number, a command, a body and a CRC; a zero byte ends each.
 
-The layout is :mod:`lstmith.golden.link_map`'s.
+The layout is :mod:`lstmith.spec.link_map`'s.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cobs import cobs
 
-from lstmith.golden.link_map import CRC_BYTES, FRAME_BYTES, REQUEST_HEAD
+from lstmith.spec.link_map import CRC_BYTES, FRAME_BYTES, REQUEST_HEAD
 
 END = b"\0"
 

@@ -8,8 +8,14 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.link_identity import Identity
-from lstmith.golden.link_map import (
+from lstmith.host.jobs import Write
+from lstmith.host.link.asks import Ask, Asks
+from lstmith.host.link.errors import LostError
+from lstmith.host.link.results import Ring
+from lstmith.host.link.session import Session
+from lstmith.host.link.transport import Patience
+from lstmith.spec.link_identity import Identity
+from lstmith.spec.link_map import (
     ANSWER_WORDS,
     FETCH_HEAD,
     MASK_SHIFT,
@@ -26,13 +32,6 @@ from lstmith.golden.link_map import (
     StreamFlag,
     link_address,
 )
-from lstmith.host.jobs import Write
-
-from .asks import Ask, Asks
-from .errors import LostError
-from .results import Ring
-from .session import Session
-from .transport import Patience
 
 #: Seconds without a result, while some are due, after which they are given up: the device's own watchdog is shorter.
 RESULT_SECONDS = 20.0

@@ -11,11 +11,10 @@ from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
 from lstmith.boards.catalogue import BOARDS
-from lstmith.golden.link_identity import Identity
-
-from .errors import LinkError, NoAnswerError
-from .session import Session
-from .transport import SerialTransport
+from lstmith.host.link.errors import LinkError, NoAnswerError
+from lstmith.host.link.session import Session
+from lstmith.host.link.transport import SerialTransport
+from lstmith.spec.link_identity import Identity
 
 #: How often to ask; a real device answers in milliseconds, a busy virtual one in a second.
 TRIES = 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lstmith.golden.errors import UserError
+from lstmith.spec.errors import UserError
 
 
 class LinkError(UserError):

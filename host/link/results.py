@@ -6,9 +6,9 @@ from collections import deque
 
 import numpy as np
 
-from lstmith.golden.link_map import PLACES, RECORDS, Kind, Record
-from lstmith.golden.quantised import IntArray, QuantNetwork
 from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, Answer
+from lstmith.spec.link_map import PLACES, RECORDS, Kind, Record
+from lstmith.spec.quantised import IntArray, QuantNetwork
 
 #: Bits of the device's cycle counter.
 _COUNTER = 1 << 32

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.link_map import RECORDS, STREAM_VALUES, Kind, Mode, StreamFlag
-from lstmith.golden.quantised import IntArray, QuantNetwork
 from lstmith.host.jobs import Answer, Job
-
-from .device import Device
-from .results import HiddenReader, RecordReader
+from lstmith.host.link.device import Device
+from lstmith.host.link.results import HiddenReader, RecordReader
+from lstmith.spec.link_map import RECORDS, STREAM_VALUES, Kind, Mode, StreamFlag
+from lstmith.spec.quantised import IntArray, QuantNetwork
 
 #: Steps whose input the engine has taken before the first of them is surely computed.
 IN_ENGINE = 2

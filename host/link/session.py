@@ -14,12 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from lstmith.golden.link_identity import IDENTITY_BYTES, MAGIC, Identity
-from lstmith.golden.link_map import ANSWER, ANSWER_HEAD, LINK_VERSION, REQUEST_HEAD, Command, Status
-
-from .codec import END, Frame, Receiver
-from .errors import LinkError, LostError, NoAnswerError, RefusedError, WrongDeviceError
-from .transport import Patience, Transport
+from lstmith.host.link.codec import END, Frame, Receiver
+from lstmith.host.link.errors import LinkError, LostError, NoAnswerError, RefusedError, WrongDeviceError
+from lstmith.host.link.transport import Patience, Transport
+from lstmith.spec.link_identity import IDENTITY_BYTES, MAGIC, Identity
+from lstmith.spec.link_map import ANSWER, ANSWER_HEAD, LINK_VERSION, REQUEST_HEAD, Command, Status
 
 #: Seconds to wait for the first HELLO's answer; each further try waits twice as long.
 HELLO_SECONDS, HELLO_TRIES = 0.5, 4

@@ -10,7 +10,7 @@ from typing import Protocol
 import serial
 from serial.tools import list_ports
 
-from .errors import LostError, PortError
+from lstmith.host.link.errors import LostError, PortError
 
 #: Longest wait for the operating system to take bytes: a closed far end of a pseudo-terminal takes none.
 WRITE_TIMEOUT = 5.0

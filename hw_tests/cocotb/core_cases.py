@@ -8,19 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.golden.activity import LayerState
-from lstmith.golden.config import EngineConfig
 from lstmith.golden.cycles import CycleModel
-from lstmith.golden.image import Image
-from lstmith.golden.memory_map import Region, Register, address
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.policy import Policy
-from lstmith.golden.quantised import IntArray, QuantNetwork
 from lstmith.host.activity import Activity, count_activity
 from lstmith.host.answers import Held, read_cycles, read_layers
 from lstmith.host.jobs import Answer, Job, Write
 from lstmith.host.problem import active_index
 from lstmith.host.results import LayerRun
 from lstmith.host.simulate import SimulationError
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.memory_image import Image
+from lstmith.spec.policy import Policy
+from lstmith.spec.quantised import IntArray, QuantNetwork
+from lstmith.spec.registers import Region, Register, address
 
 #: Idle cycles around loading an h: the record is fetched first, the last value is encoded after.
 LOAD_GAP = 20

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hw_tests.cocotb.vectors import Check, Table, assert_equal, wrap
-from lstmith.golden.config import PACKED_OPERAND, PRECISIONS, EngineConfig
-from lstmith.rtl.mac import make_mac
-from lstmith.rtl.multiples import multiples
+from lstmith.rtl.array.mac import make_mac
+from lstmith.rtl.array.mac.multiples import multiples
+from lstmith.spec.config import PACKED_OPERAND, PRECISIONS, EngineConfig
 
 Ints = npt.NDArray[np.int64]
 CYCLES = 1 << 17

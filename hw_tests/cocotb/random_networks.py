@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig
-from lstmith.golden.program_image import words_per_lane
-from lstmith.golden.quantised import PREDICTOR_LIMIT, PREDICTOR_SUM_BITS, Grid, IntArray, QuantLayer, QuantNetwork
+from lstmith.compiler.program_image import words_per_lane
+from lstmith.spec.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig
+from lstmith.spec.quantised import PREDICTOR_LIMIT, PREDICTOR_SUM_BITS, Grid, IntArray, QuantLayer, QuantNetwork
 
 #: Largest operand of 4-bit weights, and of any.
 SPAN_LIMIT = {4: 1023, 8: (1 << 17) - 1, 16: (1 << 17) - 1}

@@ -6,10 +6,10 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.policy import Mode, Monitor, Policy, Rule, Scope, Skip
-from lstmith.golden.policy_check import check_policies
-from lstmith.golden.quantised import QuantNetwork
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope, Skip
+from lstmith.spec.policy_check import check_policies
+from lstmith.spec.quantised import QuantNetwork
 
 #: Draws per layer before it gets a policy that needs nothing of the engine.
 DRAWS = 30

@@ -17,14 +17,14 @@ from amaranth.lib.wiring import In
 
 from hw_tests.cocotb.mac_cases import mac_checks, random_signed
 from hw_tests.cocotb.vectors import SIMULATORS, Check, Table, assert_equal, run_checks, wrap
-from lstmith.golden import timing
 from lstmith.golden.activation import Z_MASK, sigma_lookup, tanh_lookup
 from lstmith.golden.cell import requantise, saturate, tanh_of_cell
-from lstmith.golden.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, Z_BITS, EngineConfig
-from lstmith.rtl.activation import Activation
-from lstmith.rtl.cell import CellUnit
-from lstmith.rtl.feeder import READ
-from lstmith.rtl.requantise import Requantiser
+from lstmith.rtl.cell.activation import Activation
+from lstmith.rtl.cell.cell import CellUnit
+from lstmith.rtl.cell.feeder import READ
+from lstmith.rtl.cell.requantise import Requantiser
+from lstmith.spec import latency as timing
+from lstmith.spec.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, Z_BITS, EngineConfig
 
 Ints = npt.NDArray[np.int64]
 #: Cycles from a unit's last gates to its new cell state, where the output peephole joins.

@@ -14,12 +14,12 @@ import pytest
 from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks, wrap
 from lstmith.golden.activation import Z_MASK, sigma_lookup, tanh_lookup
 from lstmith.golden.cell import requantise, saturate
-from lstmith.golden.config import Z_BITS, EngineConfig
-from lstmith.rtl.array import SystolicArray
-from lstmith.rtl.feeder import READ, Feeder
-from lstmith.rtl.gates import GatePipeline
-from lstmith.rtl.ram import Ram
-from lstmith.rtl.weights import WeightBank
+from lstmith.rtl.array.array import SystolicArray
+from lstmith.rtl.array.weight_bank import WeightBank
+from lstmith.rtl.cell.feeder import READ, Feeder
+from lstmith.rtl.cell.gates import GatePipeline
+from lstmith.rtl.prim.ram import Ram
+from lstmith.spec.config import Z_BITS, EngineConfig
 
 Ints = npt.NDArray[np.int64]
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks
-from lstmith.golden import timing
-from lstmith.golden.config import PRECISIONS, EngineConfig, bits_for
-from lstmith.golden.image import Image
-from lstmith.golden.policy import Mode
-from lstmith.golden.quantised import PREDICTOR_LIMIT
-from lstmith.rtl.predictor import Predictor, predictor_weights
-from lstmith.rtl.restart import Restart
+from lstmith.rtl.cell.predictor import Predictor, predictor_weights
+from lstmith.rtl.sequencer.restart import Restart
+from lstmith.spec import latency as timing
+from lstmith.spec.config import PRECISIONS, EngineConfig, bits_for
+from lstmith.spec.memory_image import Image
+from lstmith.spec.policy import Mode
+from lstmith.spec.quantised import PREDICTOR_LIMIT
 
 Lengths = list[tuple[int, int]]
 

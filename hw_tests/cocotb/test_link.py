@@ -14,9 +14,14 @@ from cocotb_tools.runner import get_runner
 from hw_tests.unit.link_cases import PATIENCE, identity, sequences, small_design
 from lstmith.boards.top import SIMULATED, simulation_verilog
 from lstmith.compiler.design import Design
-from lstmith.golden.image import image_tag
-from lstmith.golden.link_identity import Identity
-from lstmith.golden.link_map import (
+from lstmith.compiler.program_image import build_image
+from lstmith.host.link.codec import Frame, Receiver
+from lstmith.host.overlay import Overlay
+from lstmith.host.problem import make_problem
+from lstmith.host.results import mismatches
+from lstmith.host.run import run_golden
+from lstmith.spec.link_identity import Identity
+from lstmith.spec.link_map import (
     READ_HEAD,
     STREAM_HEAD,
     WRITE_HEAD,
@@ -27,15 +32,10 @@ from lstmith.golden.link_map import (
     StreamFlag,
     link_address,
 )
-from lstmith.golden.policy import Mode, Policy
-from lstmith.golden.program_image import build_image
-from lstmith.host.link.codec import Frame, Receiver
-from lstmith.host.link_fuzz import BAUD_MOST, CYCLES_PER_BIT, IDENTITY, baud_tolerated, build_probe, fuzz
-from lstmith.host.overlay import Overlay
-from lstmith.host.problem import make_problem
-from lstmith.host.results import mismatches
-from lstmith.host.run import run_golden
-from lstmith.host.serial_bench import Reaction, SerialBench
+from lstmith.spec.memory_image import image_tag
+from lstmith.spec.policy import Mode, Policy
+from lstmith.test_support.link_fuzz import BAUD_MOST, CYCLES_PER_BIT, IDENTITY, baud_tolerated, build_probe, fuzz
+from lstmith.test_support.serial_bench import Reaction, SerialBench
 
 FUZZED = 10_000
 #: More cycles than a stuck engine is waited for.

@@ -12,9 +12,6 @@ import pytest
 from cobs import cobs
 
 from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.link_identity import IDENTITY_BYTES
-from lstmith.golden.link_map import CRC_BYTES, FRAME_BYTES, PLACES, RECORDS, Command, Kind
 from lstmith.host.link.codec import Frame
 from lstmith.host.link.results import fields
 from lstmith.rtl.link.answer import AnswerBuilder
@@ -22,6 +19,9 @@ from lstmith.rtl.link.collect import CompactCollector, RecordCollector
 from lstmith.rtl.link.receiver import BUFFER_BYTES, FRAME_START, TAIL, FrameReceiver
 from lstmith.rtl.link.ring import ResultRing
 from lstmith.rtl.link.uart import UartReceiver, UartTransmitter, baud_step
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.link_identity import IDENTITY_BYTES
+from lstmith.spec.link_map import CRC_BYTES, FRAME_BYTES, PLACES, RECORDS, Command, Kind
 
 BAUD = 3_000_000
 #: Cycles per bit: few, as simulated boards have; no whole number, as real ones have.

@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pytest
 
 from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks
-from lstmith.golden.config import PRECISIONS, EngineConfig
 from lstmith.golden.monitor import judge
-from lstmith.golden.policy import Monitor as MonitorPolicy
-from lstmith.golden.policy import Rule, Scope
-from lstmith.rtl.monitor import Monitor
+from lstmith.rtl.cell.monitor import Monitor
+from lstmith.spec.config import PRECISIONS, EngineConfig
+from lstmith.spec.policy import Monitor as MonitorPolicy
+from lstmith.spec.policy import Rule, Scope
 
 Ints = npt.NDArray[np.int64]
 #: What a policy may hold.

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks, wrap
-from lstmith.golden import timing
-from lstmith.golden.config import PRECISIONS, EngineConfig, bits_for
-from lstmith.rtl.fetch import QUEUE
-from lstmith.rtl.issue import READ, Issue
-from lstmith.rtl.pace import Pace
+from lstmith.rtl.sequencer.fetch import QUEUE
+from lstmith.rtl.sequencer.issue import READ, Issue
+from lstmith.rtl.sequencer.pace import Pace
+from lstmith.spec import latency as timing
+from lstmith.spec.config import PRECISIONS, EngineConfig, bits_for
 
 
 @dataclass

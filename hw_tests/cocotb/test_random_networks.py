@@ -26,16 +26,16 @@ from hw_tests.cocotb.random_networks import (
     random_state,
 )
 from hw_tests.cocotb.random_policies import random_policies
-from lstmith.golden.config import EngineConfig
+from lstmith.compiler.program_image import build_image
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.policy import Mode, Policy, Skip
-from lstmith.golden.policy_check import default_policies
-from lstmith.golden.program_image import build_image
-from lstmith.golden.quantised import QuantNetwork
 from lstmith.host.jobs import Job
 from lstmith.host.problem import active_index
 from lstmith.host.simulate import Simulation
 from lstmith.rtl.top import to_verilog
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode, Policy, Skip
+from lstmith.spec.policy_check import default_policies
+from lstmith.spec.quantised import QuantNetwork
 
 #: Four (engine, network, policy) triples for each of two networks per engine.
 ENGINES = 32

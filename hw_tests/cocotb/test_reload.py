@@ -12,11 +12,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks
-from lstmith.golden import record, timing
-from lstmith.golden.config import MASKS, EngineConfig, bits_for
-from lstmith.rtl.arith import delayed
-from lstmith.rtl.loader import Loader
-from lstmith.rtl.program import ProgramStore
+from lstmith.rtl.cell.loader import Loader
+from lstmith.rtl.prim.arith import delayed
+from lstmith.rtl.program_store import ProgramStore
+from lstmith.spec import latency as timing
+from lstmith.spec import layer_descriptor as record
+from lstmith.spec.config import MASKS, EngineConfig, bits_for
 
 
 def _hidden(unit: object) -> object:

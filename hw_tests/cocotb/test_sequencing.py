@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks, wrap
-from lstmith.golden import record, timing
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.policy import Mode
-from lstmith.rtl.issue import READ, Issue
-from lstmith.rtl.program import ProgramStore
-from lstmith.rtl.sequencer import Sequencer
+from lstmith.rtl.program_store import ProgramStore
+from lstmith.rtl.sequencer.issue import READ, Issue
+from lstmith.rtl.sequencer.sequencer import Sequencer
+from lstmith.spec import latency as timing
+from lstmith.spec import layer_descriptor as record
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode
 
 
 def _program_check(rng: np.random.Generator) -> Check:

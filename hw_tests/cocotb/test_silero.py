@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from lstmith.compiler.data import Sequences
-from lstmith.compiler.host_graph import HostGraph
-from lstmith.golden.errors import UserError
-from lstmith.golden.policy import Mode, Monitor, Policy, Rule, Scope, Skip
+from lstmith.compiler.importers.host_graph import HostGraph
+from lstmith.datasets.silero import features
+from lstmith.datasets.speech import demo_audio
 from lstmith.host.problem import Problem, make_problem
 from lstmith.host.results import mismatches
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden
-from lstmith.scripts.silero import features
-from lstmith.scripts.silero_bench import LANES, silero_design
-from lstmith.scripts.speech import demo_audio
+from lstmith.scripts.bench.silero import LANES, silero_design
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope, Skip
 
 #: From the middle of the recording: speech, and pauses between sentences.
 FIRST = 200

@@ -11,16 +11,16 @@ import pytest
 from amaranth.lib import data
 
 from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks
-from lstmith.golden import timing
-from lstmith.golden.config import EngineConfig, bits_for
 from lstmith.golden.encoder import distance, follow
-from lstmith.golden.policy import Mode
-from lstmith.golden.quantised import Grid
-from lstmith.rtl.encoder import Encoder
-from lstmith.rtl.feedback import Feedback
-from lstmith.rtl.input import InputStage
-from lstmith.rtl.issue import READ
-from lstmith.rtl.lists import ListPair
+from lstmith.rtl.lists.encoder import Encoder
+from lstmith.rtl.lists.feedback import Feedback
+from lstmith.rtl.lists.input_stage import InputStage
+from lstmith.rtl.lists.list_pair import ListPair
+from lstmith.rtl.sequencer.issue import READ
+from lstmith.spec import latency as timing
+from lstmith.spec.config import EngineConfig, bits_for
+from lstmith.spec.policy import Mode
+from lstmith.spec.quantised import Grid
 
 Ints = npt.NDArray[np.int64]
 Entries = list[tuple[int, int, int]]

@@ -12,7 +12,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from cocotb_tools.runner import Runner, get_runner
 
-from lstmith.host.tools import find_tool, verilator_environment
+from lstmith.flow.tools import find_tool, verilator_environment
 
 
 class Counter(wiring.Component):

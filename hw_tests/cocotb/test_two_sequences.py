@@ -19,20 +19,20 @@ from hw_tests.cocotb.random_networks import (
     random_state,
 )
 from hw_tests.cocotb.random_policies import random_policies
+from lstmith.compiler.program_image import build_image, words_per_lane
 from lstmith.golden.activity import LayerState
-from lstmith.golden.config import EngineConfig
 from lstmith.golden.cycles import CycleModel
-from lstmith.golden.memory_map import Region, Register, address
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.policy import Mode, Policy
-from lstmith.golden.program_image import build_image, words_per_lane
-from lstmith.golden.quantised import IntArray, QuantNetwork
 from lstmith.host.answers import of_sequence, read_cycles, read_layers
 from lstmith.host.jobs import Answer, Job
 from lstmith.host.results import LayerRun
 from lstmith.host.sequences import make_turns, state_writes
 from lstmith.host.simulate import Simulation
 from lstmith.rtl.top import to_verilog
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.quantised import IntArray, QuantNetwork
+from lstmith.spec.registers import Region, Register, address
 
 ENGINES = 12
 ON_VERILATOR = range(0, ENGINES, 4)

@@ -9,9 +9,9 @@ import pytest
 
 from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks
 from hw_tests.cocotb.walk_model import Fields, Walk
-from lstmith.golden.config import PRECISIONS, EngineConfig
-from lstmith.golden.policy import Mode, Rule, Scope
-from lstmith.rtl.sequencer import Sequencer
+from lstmith.rtl.sequencer.sequencer import Sequencer
+from lstmith.spec.config import PRECISIONS, EngineConfig
+from lstmith.spec.policy import Mode, Rule, Scope
 
 #: Names of the outputs that are not part of the entry.
 PORTS = {"x": "x_addr", "h": "h_addr", "kind": "h_kind", "list": "list"}

@@ -16,7 +16,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from cocotb_tools.runner import get_runner
 
-from lstmith.boards.netlist import cell_models, map_netlist
+from lstmith.flow.netlist import cell_models, map_netlist
 
 SIMULATORS = ("icarus", "verilator")
 TOP = "units"

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from hw_tests.cocotb.vectors import Sheet
-from lstmith.golden import timing
-from lstmith.golden.config import PRECISIONS, EngineConfig
-from lstmith.golden.monitor_rule import lag
-from lstmith.golden.policy import Mode, Rule, Scope
-from lstmith.rtl.fetch import QUEUE
+from lstmith.rtl.sequencer.fetch import QUEUE
+from lstmith.spec import latency as timing
+from lstmith.spec.config import PRECISIONS, EngineConfig
+from lstmith.spec.monitor_rule import lag
+from lstmith.spec.policy import Mode, Rule, Scope
 
 #: Cycles from fetching a fold's last entry to its first h, at least.
 TO_H = 20

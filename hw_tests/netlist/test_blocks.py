@@ -15,8 +15,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from lstmith.boards.board import FAMILIES
-from lstmith.boards.netlist import cell_models, map_netlist
-from lstmith.rtl.mac.ecp5 import REGISTERS, chosen_sum, gated_sum, multiplier
+from lstmith.flow.netlist import cell_models, map_netlist
+from lstmith.rtl.prim.ecp5 import REGISTERS, chosen_sum, gated_sum, multiplier
 
 pytestmark = pytest.mark.netlist
 

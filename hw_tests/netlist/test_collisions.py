@@ -11,16 +11,16 @@ from amaranth.back import rtlil
 from hw_tests.cocotb.core_cases import differences, golden_case, policy_writes
 from hw_tests.cocotb.random_networks import random_engine, random_input
 from hw_tests.cocotb.random_policies import random_policies
-from lstmith.boards.flow import COLLISIONS_UNDEFINED
-from lstmith.boards.toolchain import run_tool
-from lstmith.golden.config import EngineConfig
+from lstmith.compiler.program_image import build_image
+from lstmith.flow.families import COLLISIONS_UNDEFINED
+from lstmith.flow.toolchain import run_tool
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.policy import Mode, Policy
-from lstmith.golden.program_image import build_image
-from lstmith.golden.quantised import QuantNetwork
 from lstmith.host.jobs import Job
 from lstmith.host.simulate import Simulation
 from lstmith.rtl.top import NAME, Top
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.quantised import QuantNetwork
 
 pytestmark = pytest.mark.netlist
 

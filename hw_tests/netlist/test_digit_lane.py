@@ -10,10 +10,10 @@ import pytest
 
 from hw_tests.cocotb.mac_cases import random_check
 from hw_tests.cocotb.vectors import run_checks
-from lstmith.compiler.estimate import digit_lane_ffs, digit_lane_luts
-from lstmith.golden.config import EngineConfig
-from lstmith.rtl.array import SystolicArray
-from lstmith.scripts.area_bench import synthesised
+from lstmith.compiler.sizing.estimate import digit_lane_ffs, digit_lane_luts
+from lstmith.rtl.array.array import SystolicArray
+from lstmith.scripts.bench.area import synthesised
+from lstmith.spec.config import EngineConfig
 
 pytestmark = pytest.mark.netlist
 

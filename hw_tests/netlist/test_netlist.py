@@ -9,16 +9,16 @@ import pytest
 
 from hw_tests.cocotb.core_cases import differences, golden_case
 from hw_tests.cocotb.random_networks import random_input, random_layer
-from lstmith.boards.netlist import cell_models, map_netlist
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.memory_map import WEIGHTS
+from lstmith.compiler.program_image import build_image, words_per_lane
+from lstmith.flow.netlist import cell_models, map_netlist
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.policy import Mode, Policy
-from lstmith.golden.program_image import build_image, words_per_lane
-from lstmith.golden.quantised import QuantNetwork
 from lstmith.host.jobs import Job
 from lstmith.host.simulate import Simulation
 from lstmith.rtl.top import NAME, Top
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.quantised import QuantNetwork
+from lstmith.spec.registers import WEIGHTS
 
 pytestmark = pytest.mark.netlist
 

@@ -16,14 +16,14 @@ from hw_tests.cocotb.random_networks import random_engine
 from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import FORMAT, Design
-from lstmith.compiler.quantise import quantise
-from lstmith.compiler.size import size_with_images
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.link_identity import Identity
-from lstmith.golden.link_map import Feature
+from lstmith.compiler.program_image import check_fit
+from lstmith.compiler.quantise.quantise import quantise
+from lstmith.compiler.sizing.size import size_with_images
 from lstmith.golden.network import FloatLayer, FloatNetwork
-from lstmith.golden.program_image import check_fit
-from lstmith.golden.quantised import QuantNetwork
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.link_identity import Identity
+from lstmith.spec.link_map import Feature
+from lstmith.spec.quantised import QuantNetwork
 
 #: Waits of the driver in tests: a device in memory answers at once.
 PATIENCE = 1e-3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstmith.compiler.calibration import Calibration
+from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.golden.network import FloatLayer, FloatNetwork
 
 

@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass, field
 
 from hw_tests.unit import slow_lstm
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.monitor_rule import DROP
-from lstmith.golden.policy import Mode, Policy, Rule, Scope
-from lstmith.golden.quantised import QuantLayer, QuantNetwork
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.monitor_rule import DROP
+from lstmith.spec.policy import Mode, Policy, Rule, Scope
+from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
 
 @dataclass

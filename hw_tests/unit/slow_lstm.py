@@ -5,9 +5,9 @@ Only the activation table's 256 support points are golden's; interpolation and e
 
 from __future__ import annotations
 
-from lstmith.golden.activation_table import tanh_table
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.quantised import Grid, QuantLayer
+from lstmith.spec.activation_table import tanh_table
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.quantised import Grid, QuantLayer
 
 
 def clip(value: int, width: int) -> int:

@@ -10,14 +10,15 @@ import pytest
 
 from hw_tests.unit.networks import random_network
 from lstmith.golden.network import FloatNetwork
-from lstmith.golden.policy import Mode, Monitor, Policy, Rule, Skip
-from lstmith.scripts import adaptive_bench, adaptive_tables
-from lstmith.scripts.adaptive_bench import Network, best_control, best_row
-from lstmith.scripts.adaptive_controls import AfterWarmup, RandomSteps, six_bits, with_random_columns
-from lstmith.scripts.adaptive_networks import Static, engine_for, quantised
-from lstmith.scripts.adaptive_rows import Row
-from lstmith.scripts.adaptive_runner import GoldenRunner
-from lstmith.scripts.adaptive_search import ERRORS, Joint, doubt, mechanisms
+from lstmith.scripts.bench.adaptive import bench as adaptive_bench
+from lstmith.scripts.bench.adaptive import tables as adaptive_tables
+from lstmith.scripts.bench.adaptive.bench import Network, best_control, best_row
+from lstmith.scripts.bench.adaptive.controls import AfterWarmup, RandomSteps, six_bits, with_random_columns
+from lstmith.scripts.bench.adaptive.networks import Static, engine_for, quantised
+from lstmith.scripts.bench.adaptive.rows import Row
+from lstmith.scripts.bench.adaptive.runner import GoldenRunner
+from lstmith.scripts.bench.adaptive.search import ERRORS, Joint, doubt, mechanisms
+from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Skip
 from lstmith.tuning.engine import GoldenEngine
 from lstmith.tuning.pieces import Recorded
 from lstmith.tuning.space import Space

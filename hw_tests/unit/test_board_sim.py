@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 
 from hw_tests.unit.link_cases import sequences, small_design
+from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
-from lstmith.golden.link_map import Command
-from lstmith.golden.policy import Mode, Policy, Skip
 from lstmith.host.link.codec import Frame
 from lstmith.host.link.transport import SerialTransport
 from lstmith.host.overlay import BAUDS, Overlay
 from lstmith.host.problem import make_problem
 from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
-from lstmith.scripts.cli import execute
+from lstmith.spec.link_map import Command
+from lstmith.spec.policy import Mode, Policy, Skip
 
 BUILD_SECONDS = 300
 POLICIES = (

@@ -18,24 +18,24 @@ from amaranth.sim import Simulator
 from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.boards import top
 from lstmith.boards.board import Board
-from lstmith.boards.build import TimingError, build_bitstream, estimate_seconds, synthesise
 from lstmith.boards.catalogue import BOARDS, find_board
 from lstmith.boards.clock import ecp5_dividers, gowin_dividers, ice40_dividers
-from lstmith.boards.flow import SYNTHESIS, bitstream_name
-from lstmith.boards.identity import build_identity
-from lstmith.boards.toolchain import RESOURCES, ToolError, count_cells
 from lstmith.boards.top import LIGHTS, BoardTop, Flash, find_platform
 from lstmith.compiler.design import Design
-from lstmith.compiler.quantise import quantise
-from lstmith.compiler.size import limits_for, size_engine
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.errors import UserError
-from lstmith.golden.image import Image
-from lstmith.golden.link_identity import Identity
-from lstmith.golden.memory_map import WEIGHTS
-from lstmith.golden.policy import Policy
-from lstmith.golden.program_image import build_image
-from lstmith.rtl.flash import READ, WAKE, FlashLoader, checksum, flash_content
+from lstmith.compiler.program_image import build_image
+from lstmith.compiler.quantise.quantise import quantise
+from lstmith.compiler.sizing.size import limits_for, size_engine
+from lstmith.flow.build import TimingError, build_bitstream, estimate_seconds, synthesise
+from lstmith.flow.families import SYNTHESIS, bitstream_name
+from lstmith.flow.identity import build_identity
+from lstmith.flow.toolchain import RESOURCES, ToolError, count_cells
+from lstmith.rtl.link.flash import READ, WAKE, FlashLoader, checksum, flash_content
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.errors import UserError
+from lstmith.spec.link_identity import Identity
+from lstmith.spec.memory_image import Image
+from lstmith.spec.policy import Policy
+from lstmith.spec.registers import WEIGHTS
 
 
 def _design(board: str, units: int, inputs: int, lanes: int) -> Design:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lstmith.boards.catalogue import BOARDS
-from lstmith.scripts import boards_bench
-from lstmith.scripts.cli import execute
+from lstmith.cli.main import execute
+from lstmith.scripts.bench import boards as boards_bench
 
 _BLOCKS = "".join(
     f"<!-- {name} begin -->\nold\n<!-- {name} end -->\n" for name in ("bench:boards", "bench:boards-small")

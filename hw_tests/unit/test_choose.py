@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lstmith.boards.catalogue import find_board
-from lstmith.compiler.calibration import Calibration
-from lstmith.compiler.choose import KINDS, choose_engine
-from lstmith.golden.errors import UserError
-from lstmith.golden.quantised import Grid, QuantLayer, QuantNetwork
+from lstmith.compiler.quantise.calibration import Calibration
+from lstmith.compiler.sizing.choose import KINDS, choose_engine
+from lstmith.spec.errors import UserError
+from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
 
 def _network(units: int, inputs: int, rng: np.random.Generator) -> QuantNetwork:

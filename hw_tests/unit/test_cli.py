@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.policy import Policy
-from lstmith.golden.program_image import build_image
-from lstmith.golden.quantised import QuantNetwork
-from lstmith.host.tools import find_tool
-from lstmith.scripts.cli import execute
-from lstmith.scripts.compile import compile_design
+from lstmith.cli.compile_model import compile_design
+from lstmith.cli.main import execute
+from lstmith.compiler.program_image import build_image
+from lstmith.flow.tools import find_tool
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Policy
+from lstmith.spec.quantised import QuantNetwork
 
 WIDTH, UNITS, LAYERS = 3, 5, 2
 SHAPES = {
@@ -337,7 +337,7 @@ def test_the_engine_that_is_saved_is_the_one_that_was_proven(
         proven.append(engine)
         return build_image(network, engine, policies)
 
-    monkeypatch.setattr("lstmith.scripts.compile.build_image", build)
+    monkeypatch.setattr("lstmith.cli.compile_model.build_image", build)
     files = (folder / "model.npz", folder / "calibration.npz")
     design, _, _ = compile_design(*files, target="ulx3s-85f", sequences=2)
     assert proven == [design.engine]

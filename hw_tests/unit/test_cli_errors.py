@@ -16,7 +16,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from lstmith.scripts.cli import execute
+from lstmith.cli.main import execute
 
 WIDTH, UNITS = 3, 4
 
@@ -366,7 +366,7 @@ def test_errors_that_are_not_the_users_exit_with_one(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("lstmith.scripts.generate.generate", broken)
+    monkeypatch.setattr("lstmith.cli.generate.generate", broken)
     assert execute(["generate", str(design), "-o", str(tmp_path / "core.v")]) == 1
     assert "a bug" in check_line(capsys.readouterr().err)
 
@@ -377,7 +377,7 @@ def test_interrupt(tmp_path: Path, design: Path, calibration: Path, number: sign
     scratch.mkdir()
     (scratch / ".ses").touch()  # onnxruntime's, wherever temporary files go
     before = sorted(tmp_path.rglob("*"))
-    command = [sys.executable, "-m", "lstmith.scripts.cli", "run", str(design), "--input", str(calibration)]
+    command = [sys.executable, "-m", "lstmith.cli.main", "run", str(design), "--input", str(calibration)]
     command += ["--engine", "verilator", "-o", str(tmp_path / "y.npz"), "--json", str(tmp_path / "r.json")]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(scratch)

@@ -10,8 +10,8 @@ import pytest
 
 from hw_tests.unit.networks import random_network
 from lstmith.compiler.data import RESULTS, load_sequences, save_results
-from lstmith.golden.errors import UserError
 from lstmith.golden.network import FloatNetwork
+from lstmith.spec.errors import UserError
 
 
 def _network(layers: int = 1) -> FloatNetwork:

@@ -12,13 +12,13 @@ import pytest
 
 from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler.design import Design
-from lstmith.compiler.quantise import quantise
-from lstmith.compiler.size import size_engine
-from lstmith.compiler.split import split_model
-from lstmith.golden.errors import UserError
+from lstmith.compiler.importers.split import split_model
+from lstmith.compiler.quantise.quantise import quantise
+from lstmith.compiler.sizing.size import size_engine
+from lstmith.datasets import silero
 from lstmith.golden.network import FloatNetwork
-from lstmith.golden.quantised import QuantNetwork
-from lstmith.scripts import silero
+from lstmith.spec.errors import UserError
+from lstmith.spec.quantised import QuantNetwork
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lstmith.boards.floorplan import GRIDS, place_lanes
+from lstmith.flow.floorplan import GRIDS, place_lanes
 
 #: Multipliers and block memories that nextpnr reports.
 BLOCKS = {"LFE5U-25F": (28, 56), "LFE5U-45F": (72, 108), "LFE5U-85F": (156, 208), "LFE5UM5G-85F": (156, 208)}

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstmith.golden.encoder import follow, listed
-from lstmith.golden.policy import Mode
-from lstmith.golden.quantised import Grid, IntArray
+from lstmith.spec.policy import Mode
+from lstmith.spec.quantised import Grid, IntArray
 
 
 def _array(*values: int) -> IntArray:

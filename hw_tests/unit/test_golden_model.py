@@ -21,13 +21,13 @@ from hw_tests.cocotb.random_networks import (
 )
 from hw_tests.cocotb.random_policies import random_policies
 from hw_tests.unit import networks, slow_lstm
-from lstmith.compiler.quantise import quantise
+from lstmith.compiler.quantise.quantise import quantise
 from lstmith.golden.activity import LayerTrace
-from lstmith.golden.config import EngineConfig
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import run_float
-from lstmith.golden.policy import Mode, Policy
-from lstmith.golden.quantised import Grid, QuantLayer, QuantNetwork
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 

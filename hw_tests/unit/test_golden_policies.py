@@ -21,13 +21,13 @@ from hw_tests.cocotb.random_networks import (
 )
 from hw_tests.cocotb.random_policies import accepted, highest, random_policies
 from hw_tests.unit.slow_engine import SlowEngine
-from lstmith.golden.config import EngineConfig
+from lstmith.compiler.program_image import check_fit, words_per_lane
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.policy import Mode, Monitor, Policy, Rule, Skip
-from lstmith.golden.policy_check import check_policies, missed_bound
-from lstmith.golden.program_image import check_fit, words_per_lane
-from lstmith.golden.quantised import Grid, QuantNetwork
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Skip
+from lstmith.spec.policy_check import check_policies, missed_bound
+from lstmith.spec.quantised import Grid, QuantNetwork
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 STEPS = 8

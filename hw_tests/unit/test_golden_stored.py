@@ -8,9 +8,9 @@ import pytest
 from hw_tests.cocotb.random_networks import random_hints, random_input, random_masks
 from hw_tests.cocotb.random_policies import random_policies
 from hw_tests.unit.link_cases import fitting_engine
+from lstmith.compiler.program_image import build_image
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.program_image import build_image
-from lstmith.golden.stored import Memories
+from lstmith.test_support.stored import Memories
 
 ENGINES = 24
 

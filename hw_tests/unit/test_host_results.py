@@ -14,14 +14,14 @@ from hw_tests.cocotb.core_cases import Case, counter_differences, differences, g
 from hw_tests.cocotb.random_networks import random_engine, random_hints, random_input, random_masks
 from hw_tests.cocotb.random_policies import random_policies
 from lstmith.golden.activity import LayerTrace
-from lstmith.golden.config import PRECISIONS, EngineConfig
-from lstmith.golden.errors import UserError
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.pass_words import pass_words
-from lstmith.golden.quantised import QuantNetwork
 from lstmith.host.activity import Activity, count_activity, fold_entries, lanes_in_use
 from lstmith.host.energy import CONSTANTS, estimate_energy
 from lstmith.host.jobs import Answer, Element, Job
+from lstmith.spec.config import PRECISIONS, EngineConfig
+from lstmith.spec.errors import UserError
+from lstmith.spec.quantised import QuantNetwork
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 STEPS = 7

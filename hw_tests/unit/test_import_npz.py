@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstmith.compiler.importer import load_model
-from lstmith.golden.errors import UserError
+from lstmith.compiler.importers.importer import load_model
+from lstmith.spec.errors import UserError
 
 Arrays = dict[str, Any]
 

@@ -14,9 +14,9 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from hw_tests.unit.onnx_models import branch, const, lstm, save, save_lstm, weights
-from lstmith.compiler.importer import load_model
-from lstmith.golden.errors import UserError
+from lstmith.compiler.importers.importer import load_model
 from lstmith.golden.network import FloatNetwork, run_float
+from lstmith.spec.errors import UserError
 
 STEPS, SEQUENCES = 7, 3
 

@@ -13,10 +13,10 @@ import pytest
 from onnx import helper
 
 from hw_tests.unit.onnx_models import branch, const, lstm, save, weights
-from lstmith.compiler.importer import load_model
-from lstmith.compiler.split import HostGraph, SplitGraph, split_model
-from lstmith.golden.errors import UserError
+from lstmith.compiler.importers.importer import load_model
+from lstmith.compiler.importers.split import HostGraph, SplitGraph, split_model
 from lstmith.golden.network import run_float
+from lstmith.spec.errors import UserError
 
 FRAMES, CONTEXT, NEW = 120, 64, 512
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from hw_tests.unit.onnx_models import save_lstm, weights
-from lstmith.compiler.importer import load_model
-from lstmith.golden.errors import UserError
+from lstmith.compiler.importers.importer import load_model
+from lstmith.spec.errors import UserError
 
 
 @pytest.mark.parametrize("shape", [(1, 6), (1, 1, 6)])

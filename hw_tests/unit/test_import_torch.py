@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from lstmith.compiler.importer import load_model
-from lstmith.compiler.torch_import import flatten, from_state_dict
-from lstmith.golden.errors import UserError
+from lstmith.compiler.importers.importer import load_model
+from lstmith.compiler.importers.torch_import import flatten, from_state_dict
 from lstmith.golden.network import run_float
+from lstmith.spec.errors import UserError
 
 Tensors = dict[str, np.ndarray]
 

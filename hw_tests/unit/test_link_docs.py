@@ -1,4 +1,4 @@
-"""docs/link.md says what golden/link_map.py says."""
+"""docs/link.md says what spec/link_map.py says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lstmith.scripts.link_docs import DOCUMENT, tables
+from lstmith.scripts.bench.link.docs import DOCUMENT, tables
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,4 +15,4 @@ ROOT = Path(__file__).parents[2]
 def test_tables_are_up_to_date(name: str) -> None:
     text = (ROOT / DOCUMENT).read_text()
     found = text.partition(f"<!-- {name} begin -->\n")[2].partition(f"<!-- {name} end -->")[0]
-    assert found == tables()[name], "run python -m lstmith.scripts.link_docs"
+    assert found == tables()[name], "run python -m lstmith.scripts.bench.link.docs"

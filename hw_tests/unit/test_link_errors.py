@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from hw_tests.unit.link_cases import PtyDevice, identity, small_design
+from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
-from lstmith.golden.link_identity import Identity
-from lstmith.golden.link_map import Feature
-from lstmith.golden.memory_map import Register
 from lstmith.host import overlay
 from lstmith.host.link import session
 from lstmith.host.link.codec import Frame, Receiver
-from lstmith.host.link.model import DeviceModel, ModelTransport
 from lstmith.host.overlay import Overlay
-from lstmith.scripts.cli import execute
+from lstmith.spec.link_identity import Identity
+from lstmith.spec.link_map import Feature
+from lstmith.spec.registers import Register
+from lstmith.test_support.model import DeviceModel, ModelTransport
 
 
 @pytest.fixture(autouse=True)

@@ -9,14 +9,14 @@ import pytest
 
 from hw_tests.unit.link_cases import PATIENCE, identity, sequences, small_design
 from lstmith.compiler.design import Design
-from lstmith.golden.policy import Mode, Policy
 from lstmith.host.link.errors import LinkError, LostError
-from lstmith.host.link.faulty import FaultyLine
-from lstmith.host.link.model import DeviceModel, ModelTransport
 from lstmith.host.overlay import Overlay
 from lstmith.host.problem import make_problem
 from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
+from lstmith.spec.policy import Mode, Policy
+from lstmith.test_support.faulty import FaultyLine
+from lstmith.test_support.model import DeviceModel, ModelTransport
 
 LINES, MOMENTS = 20, 50
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.link_identity import IDENTITY_BYTES, Identity, pack_config, unpack_config
-from lstmith.golden.link_map import (
+from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.link_identity import IDENTITY_BYTES, Identity, pack_config, unpack_config
+from lstmith.spec.link_map import (
     ANSWER_WORDS,
     FRAME_BYTES,
     LINK_REGION,
@@ -18,8 +19,7 @@ from lstmith.golden.link_map import (
     WRITE_WORDS,
     Feature,
 )
-from lstmith.golden.memory_map import Region
-from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS
+from lstmith.spec.registers import Region
 
 CONFIG = EngineConfig(lanes=43, precisions=(4, 8), weight_depth=70_000, units=300, inputs=17, ways=1, skip=True)
 IDENTITY = Identity(

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from hw_tests.unit.link_cases import PATIENCE, identity, small_design
-from lstmith.golden.link_map import ANSWER_WORDS
-from lstmith.golden.policy import Mode, Policy, Skip
 from lstmith.host.link.asks import Asks
-from lstmith.host.link.model import DeviceModel, ModelTransport
 from lstmith.host.overlay import Overlay
+from lstmith.spec.link_map import ANSWER_WORDS
+from lstmith.spec.policy import Mode, Policy, Skip
+from lstmith.test_support.model import DeviceModel, ModelTransport
 
 STEPS = 200
 #: Of the bytes on the wire, in the direction that has more to carry.

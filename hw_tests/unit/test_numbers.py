@@ -12,16 +12,16 @@ import pytest
 from hw_tests.unit.networks import random_calibration, random_network
 from hw_tests.unit.wild_networks import LIMIT, judged, wild
 from lstmith.compiler.accuracy import LONGEST, StackError, measure
-from lstmith.compiler.calibration import HOLD_EVERY, WINDOW, Calibration, held_steps
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
-from lstmith.compiler.quantise import Quantised, quantise
+from lstmith.compiler.quantise.calibration import HOLD_EVERY, WINDOW, Calibration, held_steps
+from lstmith.compiler.quantise.quantise import Quantised, quantise
 from lstmith.compiler.remarks import remarks
-from lstmith.compiler.size import size_engine
+from lstmith.compiler.sizing.size import size_engine
 from lstmith.golden.network import FloatLayer, FloatNetwork
-from lstmith.golden.policy_check import default_policies
 from lstmith.host.problem import Problem, make_problem
 from lstmith.host.run import run_golden, run_in_float, summarise
+from lstmith.spec.policy_check import default_policies
 
 
 def _compiled(

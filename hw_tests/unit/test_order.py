@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from hw_tests.unit.networks import random_calibration, random_network
-from lstmith.compiler.order import importance, mean_h, ordered, parse_counts, with_counts
-from lstmith.compiler.quantise import quantise
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.errors import UserError
+from lstmith.compiler.quantise.order import importance, mean_h, ordered, parse_counts, with_counts
+from lstmith.compiler.quantise.quantise import quantise
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import run_float
-from lstmith.golden.policy import Mode, Policy
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Mode, Policy
 
 CONFIG = EngineConfig(lanes=3, precisions=(8,), acc_width=40, operand_width=18, layers=2, masks=4)
 

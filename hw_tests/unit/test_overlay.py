@@ -10,17 +10,17 @@ import pytest
 from hw_tests.cocotb.random_policies import random_policies
 from hw_tests.unit.link_cases import PATIENCE, identity, random_designs, sequences, small_design
 from lstmith.compiler.design import Design
-from lstmith.golden.image import image_tag
-from lstmith.golden.link_map import Feature
-from lstmith.golden.policy import Mode, Policy, Skip
-from lstmith.golden.program_image import build_image
-from lstmith.golden.quantised import IntArray
+from lstmith.compiler.program_image import build_image
 from lstmith.host.link.errors import RefusedError
-from lstmith.host.link.model import DeviceModel, ModelTransport
 from lstmith.host.overlay import Overlay
 from lstmith.host.problem import make_problem
 from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
+from lstmith.spec.link_map import Feature
+from lstmith.spec.memory_image import image_tag
+from lstmith.spec.policy import Mode, Policy, Skip
+from lstmith.spec.quantised import IntArray
+from lstmith.test_support.model import DeviceModel, ModelTransport
 
 ENGINES = 12
 

@@ -10,22 +10,24 @@ import numpy as np
 import pytest
 
 from lstmith.boards.catalogue import find_board
+from lstmith.cli.compile_model import compile_design
+from lstmith.cli.main import execute
 from lstmith.compiler.data import Sequences
-from lstmith.golden.errors import UserError
-from lstmith.golden.policy import Mode, Policy
 from lstmith.host.problem import make_problem
 from lstmith.host.run import run_golden
-from lstmith.scripts import peer_creator, perf_history, perf_run
-from lstmith.scripts.blank import blank_network, dense_account
-from lstmith.scripts.cli import execute
-from lstmith.scripts.compile import compile_design
-from lstmith.scripts.perf_bench import SHAPES, _dense_cycles, _step_time
-from lstmith.scripts.perf_clock import ENGINES, chosen_engines
-from lstmith.scripts.perf_history import load_history, merged, record, regressions
-from lstmith.scripts.perf_memory import memory_figures
-from lstmith.scripts.perf_scaling import grid_point
-from lstmith.scripts.perf_tables import perf_tables, perf_text, short_text, silero_microseconds
-from lstmith.scripts.scaling_figure import scaling_figure
+from lstmith.scripts.bench.blank import blank_network, dense_account
+from lstmith.scripts.bench.perf import history as perf_history
+from lstmith.scripts.bench.perf import peer_creator
+from lstmith.scripts.bench.perf import run as perf_run
+from lstmith.scripts.bench.perf.bench import SHAPES, _dense_cycles, _step_time
+from lstmith.scripts.bench.perf.clock import ENGINES, chosen_engines
+from lstmith.scripts.bench.perf.history import load_history, merged, record, regressions
+from lstmith.scripts.bench.perf.memory import memory_figures
+from lstmith.scripts.bench.perf.scaling import grid_point
+from lstmith.scripts.bench.perf.scaling_figure import scaling_figure
+from lstmith.scripts.bench.perf.tables import perf_tables, perf_text, short_text, silero_microseconds
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Mode, Policy
 
 OURS = {
     "cycles_per_step": 430,

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from lstmith.boards.catalogue import find_board
-from lstmith.boards.toolchain import ToolError
-from lstmith.scripts import placement
-from lstmith.scripts.placement import Source, place
+from lstmith.flow.toolchain import ToolError
+from lstmith.scripts.bench import placement
+from lstmith.scripts.bench.placement import Source, place
 
 SOURCE = Source("module top; endmodule", "top.v", "read_verilog top.v", "top")
 BOARD = find_board("ulx3s-25f")

@@ -11,15 +11,15 @@ import pytest
 from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
-from lstmith.compiler.quantise import quantise
-from lstmith.compiler.size import size_with_images
-from lstmith.golden.errors import UserError
-from lstmith.golden.policy import Mode, Policy, Skip
-from lstmith.golden.quantised import QuantNetwork
+from lstmith.compiler.quantise.quantise import quantise
+from lstmith.compiler.sizing.size import size_with_images
 from lstmith.host.problem import make_problem
 from lstmith.host.results import mismatches
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Mode, Policy, Skip
+from lstmith.spec.quantised import QuantNetwork
 
 UNITS, STEPS = 6, 7
 COUNTS = ((4, 2), (5, 1))

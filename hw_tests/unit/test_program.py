@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lstmith.boards import program
-from lstmith.scripts.cli import execute
+from lstmith.cli.main import execute
+from lstmith.flow import programmer as program
 
 NO_LIBRARY = "openFPGALoader: error while loading shared libraries: libftdi1.so.2: cannot open shared object file"
 NO_BOARD = "empty\nunable to open ftdi device: -3 (device not found)\nJTAG init failed with: unable to open ftdi device"

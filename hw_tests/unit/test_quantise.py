@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from hw_tests.unit.networks import random_calibration, random_network
-from lstmith.compiler.calibration import Calibration, profile
-from lstmith.compiler.encode import encode_bias, encode_peepholes, encode_scales, initial_states
-from lstmith.compiler.fit import Candidate, LayerFit
-from lstmith.compiler.limits import EngineLimits
-from lstmith.compiler.quantise import AUTO_TOLERANCE, quantise
-from lstmith.compiler.rows import damped, fit_scales, round_weights
+from lstmith.compiler.quantise.calibration import Calibration, profile
+from lstmith.compiler.quantise.encode import encode_bias, encode_peepholes, encode_scales, initial_states
+from lstmith.compiler.quantise.fit import Candidate, LayerFit
+from lstmith.compiler.quantise.quantise import AUTO_TOLERANCE, quantise
+from lstmith.compiler.quantise.rows import damped, fit_scales, round_weights
+from lstmith.compiler.sizing.limits import EngineLimits
 from lstmith.golden.cell import cell_step, requantise
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.errors import UserError
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork, run_float
-from lstmith.golden.policy import Mode, Policy
-from lstmith.golden.quantised import Grid, QuantLayer
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.quantised import Grid, QuantLayer
 
 #: Mean absolute error of h that random networks stay below, by weight bits.
 TOLERANCE = {4: 0.05, 8: 0.01, 16: 0.001}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lstmith.scripts.compile import compile_design
-from lstmith.scripts.report import design_sections
+from lstmith.cli.compile_model import compile_design
+from lstmith.cli.report import design_sections
 
 
 def test_bits_used_of_bits_there_are(tmp_path: Path, rng: np.random.Generator) -> None:

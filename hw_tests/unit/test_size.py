@@ -12,15 +12,15 @@ import pytest
 
 from lstmith.boards.board import Board
 from lstmith.boards.catalogue import BOARDS, find_board, find_target
-from lstmith.compiler.estimate import DELTA_LUTS
-from lstmith.compiler.images import MONITORED, SMALL_CHANGES, accumulator_bits
-from lstmith.compiler.size import held_bits, limits_for, size_engine, size_with_images, weight_words
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.errors import UserError
+from lstmith.compiler.sizing.estimate import DELTA_LUTS
+from lstmith.compiler.sizing.low_images import MONITORED, SMALL_CHANGES, accumulator_bits
+from lstmith.compiler.sizing.size import held_bits, limits_for, size_engine, size_with_images, weight_words
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.policy import Policy
-from lstmith.golden.policy_check import check_policies
-from lstmith.golden.quantised import Grid, QuantLayer, QuantNetwork
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Policy
+from lstmith.spec.policy_check import check_policies
+from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
 
 def _network(units: int, inputs: int, *precisions: int) -> QuantNetwork:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstmith.compiler.host_graph import HostGraph
-from lstmith.compiler.importer import load_model
-from lstmith.compiler.split import split_model
-from lstmith.golden.errors import UserError
+from lstmith.compiler.importers.host_graph import HostGraph
+from lstmith.compiler.importers.importer import load_model
+from lstmith.compiler.importers.split import split_model
+from lstmith.datasets import silero, speech, speech_files
 from lstmith.golden.network import run_float
-from lstmith.scripts import silero, speech, speech_files
+from lstmith.spec.errors import UserError
 
 PACKAGE = "pocketsphinx-testdata"
 

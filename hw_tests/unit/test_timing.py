@@ -9,23 +9,23 @@ import pytest
 from amaranth.hdl import Fragment
 from amaranth.lib import data
 
-from lstmith.golden import timing
-from lstmith.golden.config import EngineConfig
-from lstmith.rtl.activation import Activation
-from lstmith.rtl.array import SystolicArray
-from lstmith.rtl.cell import CellUnit
-from lstmith.rtl.encoder import Encoder
-from lstmith.rtl.feedback import Feedback
-from lstmith.rtl.feeder import Feeder
-from lstmith.rtl.gates import GatePipeline
-from lstmith.rtl.input import InputStage
-from lstmith.rtl.issue import READ, Issue
-from lstmith.rtl.lane import Lane
-from lstmith.rtl.monitor import Monitor
-from lstmith.rtl.predictor import Predictor
-from lstmith.rtl.program import ProgramStore
-from lstmith.rtl.requantise import Requantiser
-from lstmith.rtl.restart import Restart
+from lstmith.rtl.array.array import SystolicArray
+from lstmith.rtl.array.lane import Lane
+from lstmith.rtl.cell.activation import Activation
+from lstmith.rtl.cell.cell import CellUnit
+from lstmith.rtl.cell.feeder import Feeder
+from lstmith.rtl.cell.gates import GatePipeline
+from lstmith.rtl.cell.monitor import Monitor
+from lstmith.rtl.cell.predictor import Predictor
+from lstmith.rtl.cell.requantise import Requantiser
+from lstmith.rtl.lists.encoder import Encoder
+from lstmith.rtl.lists.feedback import Feedback
+from lstmith.rtl.lists.input_stage import InputStage
+from lstmith.rtl.program_store import ProgramStore
+from lstmith.rtl.sequencer.issue import READ, Issue
+from lstmith.rtl.sequencer.restart import Restart
+from lstmith.spec import latency as timing
+from lstmith.spec.config import EngineConfig
 
 
 def _elaborated(unit: Any) -> Any:

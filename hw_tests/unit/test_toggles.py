@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from lstmith.scripts import toggles
-from lstmith.scripts.toggles import CELL_UNIT, CONTROL, MEMORIES, MULTIPLIERS, SUMS, count_toggles, net_classes
+from lstmith.scripts.bench.energy import toggles
+from lstmith.scripts.bench.energy.toggles import (
+    CELL_UNIT,
+    CONTROL,
+    MEMORIES,
+    MULTIPLIERS,
+    SUMS,
+    count_toggles,
+    net_classes,
+)
 
 VCD = b"""$date today $end
 $timescale 1ns $end

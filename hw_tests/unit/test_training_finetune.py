@@ -10,18 +10,18 @@ import pytest
 
 from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler.design import Design
-from lstmith.compiler.images import accumulator_bits, with_images
-from lstmith.compiler.limits import EngineLimits
-from lstmith.compiler.quantise import quantise
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.errors import UserError
+from lstmith.compiler.quantise.quantise import quantise
+from lstmith.compiler.sizing.limits import EngineLimits
+from lstmith.compiler.sizing.low_images import accumulator_bits, with_images
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork
-from lstmith.golden.policy import Mode, Monitor, Policy, Rule
-from lstmith.golden.quantised import QuantNetwork
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Mode, Monitor, Policy, Rule
+from lstmith.spec.quantised import QuantNetwork
 
 torch = pytest.importorskip("torch", reason="training needs the extra torch")
-from lstmith.training.controls import (  # noqa: E402
+from lstmith.scripts.bench.per_step.controls import (  # noqa: E402
     Engine,
     after_warmup,
     every_step,

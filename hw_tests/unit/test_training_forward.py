@@ -13,13 +13,13 @@ from hw_tests.cocotb.random_networks import random_engine, random_input
 from hw_tests.cocotb.random_policies import random_policies
 from hw_tests.unit.networks import random_calibration
 from hw_tests.unit.networks import random_network as random_float
-from lstmith.compiler.quantise import quantise
-from lstmith.golden.config import EngineConfig
+from lstmith.compiler.quantise.quantise import quantise
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork, run_float
-from lstmith.golden.policy import Mode, Monitor, Policy, Rule, Scope
-from lstmith.golden.quantised import QuantNetwork
-from lstmith.scripts.adaptive_networks import Static, engine_for, quantised
+from lstmith.scripts.bench.adaptive.networks import Static, engine_for, quantised
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope
+from lstmith.spec.quantised import QuantNetwork
 from lstmith.workloads.catalogue import load
 
 torch = pytest.importorskip("torch", reason="training needs the extra torch")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from hw_tests.unit.networks import random_calibration, random_network
-from lstmith.compiler.calibration import Calibration
-from lstmith.compiler.quantise import quantise
-from lstmith.golden.config import EngineConfig
+from lstmith.compiler.quantise.calibration import Calibration
+from lstmith.compiler.quantise.quantise import quantise
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.policy import Mode, Policy, Skip
-from lstmith.golden.quantised import PREDICTOR_LIMIT
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode, Policy, Skip
+from lstmith.spec.quantised import PREDICTOR_LIMIT
 
 torch = pytest.importorskip("torch", reason="training needs the extra torch")
 from lstmith.training.data import sequences  # noqa: E402

@@ -9,7 +9,7 @@ from hw_tests.unit.networks import random_network
 from lstmith.workloads.workload import Metric, Scores
 
 torch = pytest.importorskip("torch", reason="training needs the extra torch")
-from lstmith.training.per_step_rule import Row, compiled, difference, table  # noqa: E402
+from lstmith.scripts.bench.per_step.per_step_rule import Row, compiled, difference, table  # noqa: E402
 
 
 def scores(*values: float) -> Scores:

@@ -12,11 +12,11 @@ import pytest
 from hw_tests.unit.networks import random_network
 from hw_tests.unit.tuning_cases import UNITS, WIDTH, compiled, tune, walk
 from lstmith.compiler.design import Design
-from lstmith.golden.errors import UserError
-from lstmith.golden.policy import Mode, Monitor, Policy, Rule
-from lstmith.golden.policy_check import check_policies
-from lstmith.golden.policy_file import load_policy
-from lstmith.scripts.adaptive_networks import Static, engine_for, quantised
+from lstmith.scripts.bench.adaptive.networks import Static, engine_for, quantised
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Mode, Monitor, Policy, Rule
+from lstmith.spec.policy_check import check_policies
+from lstmith.spec.policy_file import load_policy
 from lstmith.tuning.engine import GoldenEngine
 from lstmith.tuning.pieces import Recorded, Segment, spans_of
 from lstmith.tuning.search import Measured, Trial, Workers, expected_losses, fastest, pareto, search

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hw_tests.unit.tuning_cases import compiled, tune, walk
-from lstmith.golden.errors import UserError
+from lstmith.spec.errors import UserError
 from lstmith.tuning.metrics import Quality, accuracy, bpc, f1, h_error, sisnr
 
 OWN = """

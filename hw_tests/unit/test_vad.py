@@ -10,16 +10,16 @@ import pytest
 from scipy.io import wavfile
 
 from hw_tests.unit.link_cases import PtyDevice, identity
+from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
-from lstmith.golden.image import image_tag
-from lstmith.golden.policy import Policy
-from lstmith.golden.program_image import build_image
-from lstmith.host.link.model import DeviceModel
-from lstmith.scripts.cli import execute
-from lstmith.scripts.silero import RATE, probabilities
-from lstmith.scripts.silero_bench import silero_design
-from lstmith.scripts.speech import demo_audio
+from lstmith.compiler.program_image import build_image
+from lstmith.datasets.silero import RATE, probabilities
+from lstmith.datasets.speech import demo_audio
+from lstmith.scripts.bench.silero import silero_design
 from lstmith.scripts.vad_view import HISTORY, Moment, View, bars
+from lstmith.spec.memory_image import image_tag
+from lstmith.spec.policy import Policy
+from lstmith.test_support.model import DeviceModel
 
 SECONDS = 2
 

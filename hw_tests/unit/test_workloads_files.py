@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lstmith.golden.errors import UserError
-from lstmith.scripts import workload_files
-from lstmith.scripts.workload_files import WorkloadFile, fetch_files, workload_table
+from lstmith.datasets import workload_files
+from lstmith.datasets.workload_files import WorkloadFile, fetch_files, workload_table
+from lstmith.spec.errors import UserError
 
 CONTENT = b"weights"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

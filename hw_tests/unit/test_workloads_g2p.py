@@ -7,12 +7,12 @@ import hashlib
 import numpy as np
 import pytest
 
+from lstmith.scripts.bench.g2p_plan import judge
 from lstmith.workloads import catalogue, g2p
 from lstmith.workloads.float_runner import FloatRunner
 from lstmith.workloads.g2p import G2p, Plan
 from lstmith.workloads.g2p_data import GRAPHEMES, PHONEMES, Entry, entries, split_of
 from lstmith.workloads.g2p_float import SkippingRunner
-from lstmith.workloads.g2p_plan import judge
 from lstmith.workloads.g2p_score import distance, phoneme_errors, word_errors
 from lstmith.workloads.g2p_skip import OUTSIDE, SHAPE, contexts, skipped
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hw_tests.unit.workload_cases import ZeroRunner, loaded
-from lstmith.golden.errors import UserError
 from lstmith.golden.network import FloatLayer, FloatNetwork, run_float
+from lstmith.spec.errors import UserError
 from lstmith.workloads import catalogue
 from lstmith.workloads.float_runner import BATCH, FloatRunner
 from lstmith.workloads.workload import Float32, Metric, Runner, Scores, Workload

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmith.scripts.cli import execute
+from lstmith.cli.main import execute
 
 WIDTH, UNITS = 3, 6
 

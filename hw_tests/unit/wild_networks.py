@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.cli.compile_model import compile_design
 from lstmith.compiler.data import load_sequences
-from lstmith.golden.errors import UserError
-from lstmith.golden.policy_check import default_policies
 from lstmith.host.problem import make_problem
 from lstmith.host.run import run_golden, summarise
-from lstmith.scripts.compile import compile_design
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy_check import default_policies
 
 Floats = npt.NDArray[np.float64]
 #: Errors of h above this must not go unsaid.

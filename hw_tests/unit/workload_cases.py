@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import pytest
 
-from lstmith.golden.errors import UserError
+from lstmith.spec.errors import UserError
 from lstmith.workloads import catalogue
 from lstmith.workloads.workload import Bools, Float32, Session, State, Workload
 

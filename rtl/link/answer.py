@@ -7,7 +7,7 @@ from amaranth.lib import crc, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from lstmith.golden.link_map import CRC_BYTES, FRAME_BYTES
+from lstmith.spec.link_map import CRC_BYTES, FRAME_BYTES
 
 BUFFER_BYTES = 256
 #: Place of the first byte; the code byte before it is known when the next zero comes.

@@ -6,10 +6,10 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.config import EngineConfig
-from lstmith.golden.link_map import LAYER_BITS, RECORDS, Kind
-from lstmith.golden.timing import MARK, input_ready
-from lstmith.rtl.types import event_layout, output_layout
+from lstmith.rtl.layouts import event_layout, output_layout
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.latency import MARK, input_ready
+from lstmith.spec.link_map import LAYER_BITS, RECORDS, Kind
 
 #: Outcomes that can wait for results of earlier steps.
 OUTCOMES = 8
@@ -147,7 +147,7 @@ class RecordCollector(wiring.Component):
 
 
 def record_words(kind: Kind, values: dict[str, Value]) -> list[Value]:
-    """A record's 16-bit words, by ``golden.link_map.RECORDS``."""
+    """A record's 16-bit words, by ``spec.link_map.RECORDS``."""
     record = RECORDS[kind]
     bits: list[Value] = [Const(kind >> bit & 1 if bit < 2 else 0, 1) for bit in range(16 * record.words)]
     for field in record.fields:

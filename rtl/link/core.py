@@ -6,17 +6,16 @@ from amaranth.hdl import EnableInserter, Module, Mux, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from lstmith.golden.image import Image
-from lstmith.golden.link_identity import Identity
-from lstmith.golden.link_map import Feature, FlashStatus
 from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.engine import Engine
-
-from .link import Link
+from lstmith.rtl.link.link import Link
+from lstmith.spec.link_identity import Identity
+from lstmith.spec.link_map import Feature, FlashStatus
+from lstmith.spec.memory_image import Image
 
 
 class LinkedCore(wiring.Component):
-    """An engine that a host talks to as golden/link_map.py describes.
+    """An engine that a host talks to as spec/link_map.py describes.
 
     Parameters
     ----------

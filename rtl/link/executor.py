@@ -6,12 +6,11 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.link_map import ANSWER, MASK_SHIFT, Command, Status, StreamFlag
-from lstmith.golden.memory_map import READ_LATENCY
 from lstmith.rtl.bus import BusSignature
-from lstmith.rtl.types import InputWord
-
-from .receiver import BUFFER_BYTES, FRAME_START, TAIL, TAILS
+from lstmith.rtl.layouts import InputWord
+from lstmith.rtl.link.receiver import BUFFER_BYTES, FRAME_START, TAIL, TAILS
+from lstmith.spec.link_map import ANSWER, MASK_SHIFT, Command, Status, StreamFlag
+from lstmith.spec.registers import READ_LATENCY
 
 #: Where a frame's body begins, behind sequence and command.
 _BODY = FRAME_START + 2

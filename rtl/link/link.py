@@ -6,25 +6,24 @@ from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from lstmith.golden.link_identity import Identity
-from lstmith.golden.link_map import LINK_REGION, Feature, FlashStatus, LinkRegister, Mode
-from lstmith.golden.memory_map import DATA_BITS, IDENTITY, REGION_SHIFT, WEIGHTS, Region, Register, address
 from lstmith.rtl.bus import BusSignature
-from lstmith.rtl.types import InputWord, event_layout, output_layout
-
-from .answer import Answer
-from .collect import CompactCollector, RecordCollector
-from .executor import Executor
-from .receiver import FrameReceiver
-from .ring import ResultRing
-from .uart import UartReceiver, UartTransmitter
+from lstmith.rtl.layouts import InputWord, event_layout, output_layout
+from lstmith.rtl.link.answer import Answer
+from lstmith.rtl.link.collect import CompactCollector, RecordCollector
+from lstmith.rtl.link.executor import Executor
+from lstmith.rtl.link.receiver import FrameReceiver
+from lstmith.rtl.link.ring import ResultRing
+from lstmith.rtl.link.uart import UartReceiver, UartTransmitter
+from lstmith.spec.link_identity import Identity
+from lstmith.spec.link_map import LINK_REGION, Feature, FlashStatus, LinkRegister, Mode
+from lstmith.spec.registers import DATA_BITS, IDENTITY, REGION_SHIFT, WEIGHTS, Region, Register, address
 
 #: Regions that can be written without ``Feature.STATES``: the upper one's bits include the lower one's.
 _NARROW = (Region.CONTROL, Region.ROWS)
 
 
 class Link(wiring.Component):
-    """Executes the commands of golden/link_map.py.
+    """Executes the commands of spec/link_map.py.
 
     With ``Feature.RECORDS`` the engine has a clock enable, so that its time stands still while a record is
     written, and while it waits for input of which more was announced: its cycles are those it would take if
@@ -44,7 +43,7 @@ class Link(wiring.Component):
     ready
         The link may begin.
     flash
-        :class:`~lstmith.golden.link_map.FlashStatus`.
+        :class:`~lstmith.spec.link_map.FlashStatus`.
     tick
         Strobe of the watchdog: a frame that waits for the engine over two of them is given up.
     bus, x, h, event, event_valid, outcome_valid, outcome_skipped, engine_busy

@@ -1,4 +1,4 @@
-"""Receiver: bytes of the serial port to frames in a buffer, as golden/link_map.py describes them."""
+"""Receiver: bytes of the serial port to frames in a buffer, as spec/link_map.py describes them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from amaranth.lib import crc, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.link_identity import IDENTITY_BYTES
-from lstmith.golden.link_map import CRC_BYTES, FRAME_BYTES, FRAME_BYTES_MIN, Command
+from lstmith.spec.link_identity import IDENTITY_BYTES
+from lstmith.spec.link_map import CRC_BYTES, FRAME_BYTES, FRAME_BYTES_MIN, Command
 
 #: A buffer holds one frame.
 BUFFER_BYTES = 256

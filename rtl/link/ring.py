@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from lstmith.golden.link_map import PLACES
+from lstmith.spec.link_map import PLACES
 
 
 class ResultRing(wiring.Component):

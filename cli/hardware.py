@@ -1,0 +1,73 @@
+"""``lstmith synth`` and ``lstmith build``: what yosys and nextpnr make of a design."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lstmith.boards.catalogue import find_board
+from lstmith.cli.console import out, say, steps, table
+from lstmith.cli.inputs import check_writable, save_json
+from lstmith.compiler.design import Design
+
+
+class Family(enum.StrEnum):
+    """FPGA families that yosys maps to."""
+
+    ECP5 = "ecp5"
+    ICE40 = "ice40"
+    GOWIN = "gowin"
+    NEXUS = "nexus"
+
+
+def synth_command(
+    design: Annotated[Path, typer.Argument(help="Directory that 'compile' wrote.")],
+    family: Annotated[Family, typer.Option(help="FPGA family.")],
+    json: Annotated[Path | None, typer.Option(help="Resources.")] = None,
+) -> None:
+    """Synthesise the core alone and count its resources."""
+    from lstmith.flow.build import synthesise
+
+    check_writable(json)
+    loaded = Design.load(design)
+    with steps() as report:
+        figures = synthesise(loaded, family.value, report)
+    _finish(f"{design} on {family.value}", figures, json)
+
+
+def build_command(
+    design: Annotated[Path, typer.Argument(help="Directory that 'compile' wrote.")],
+    board: Annotated[str, typer.Option(help="Board, see 'lstmith boards'.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Directory of the bitstream.")],
+    seed: Annotated[int, typer.Option(help="Seed of placement.")] = 1,
+    json: Annotated[Path | None, typer.Option(help="Resources and clock.")] = None,
+) -> None:
+    """Build a bitstream."""
+    from lstmith.flow.build import TimingError, build_bitstream
+
+    check_writable(json)
+    loaded, found = Design.load(design), find_board(board)
+    try:
+        with steps() as report:
+            figures = build_bitstream(loaded, found, seed, output, report)
+    except TimingError as error:
+        # No bitstream, but what was reached is worth knowing.
+        if json is not None:
+            save_json(json, error.result)
+        raise
+    _finish(f"{design} on {found.title}", figures, json)
+    say(f"bitstream in {output}")
+
+
+def _finish(title: str, figures: dict[str, Any], json: Path | None) -> None:
+    if json is not None:
+        save_json(json, figures)
+    rows: list[list[object]] = [
+        [name, f"{value:.4g}" if isinstance(value, float) else value]
+        for name, value in figures.items()
+        if isinstance(value, int | float)
+    ]
+    out.print(table(title, ["resource", "value"], rows))

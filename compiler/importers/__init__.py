@@ -1,0 +1,1 @@
+"""Model files to float networks, and the graph around them."""

@@ -1,0 +1,84 @@
+"""LSTM weights from an .npz archive of plain arrays."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from lstmith.compiler.importers.checks import check_stack, checked_layer, float_array, readable_file
+from lstmith.golden.network import FloatArray, FloatLayer, FloatNetwork
+from lstmith.spec.errors import UserError
+
+_REQUIRED = ("W_ih", "W_hh", "b_ih", "b_hh")
+_OPTIONAL = ("peep",)
+_KEYS = f"use {', '.join(_REQUIRED)} and optionally {', '.join(_OPTIONAL)}, with prefixes l0_, l1_, ... if stacked"
+_PREFIX = re.compile(r"l(\d+)_(.+)")
+
+
+def import_npz(path: Path, layer: str | None = None) -> FloatNetwork:
+    """The network in an .npz file.
+
+    Arrays, in gate order i, f, g, o: ``W_ih`` [4H, I], ``W_hh`` [4H, H], ``b_ih`` and ``b_hh`` [4H], optional ``peep``
+    [3, H] in order i, f, o. Stacked layers carry the prefixes ``l0_``, ``l1_``, ...
+
+    Parameters
+    ----------
+    path : Path
+    layer : str, optional
+        Refused: an .npz file holds one network.
+    """
+    readable_file(path)
+    if layer is not None:
+        raise UserError("--layer", f"{layer!r} does not apply, because {path} holds one network", "leave --layer out")
+    where, arrays = str(path), _load(path)
+    stacked = [key for key in arrays if _PREFIX.fullmatch(key)]
+    if stacked and len(stacked) != len(arrays):
+        odd = next(key for key in arrays if key not in stacked)
+        raise UserError(where, f"it mixes {odd!r}, which has no layer prefix, with {stacked[0]!r}", _KEYS)
+    if not stacked:
+        return FloatNetwork((_layer(where, "l0", "", arrays),))
+    count = len({key.partition("_")[0] for key in stacked})
+    groups: dict[str, dict[str, FloatArray]] = {f"l{index}": {} for index in range(count)}
+    for key, array in arrays.items():
+        prefix, _, field = key.partition("_")
+        if prefix not in groups:
+            raise UserError(
+                where,
+                f"array {key!r} belongs to layer {prefix}, but there are {count} layers",
+                "number the layers l0_, l1_, ... without gaps",
+            )
+        groups[prefix][field] = array
+    layers = tuple(_layer(where, name, f"{name}_", fields) for name, fields in groups.items())
+    check_stack(where, layers)
+    return FloatNetwork(layers)
+
+
+def _load(path: Path) -> dict[str, FloatArray]:
+    try:
+        # Opened here, because np.load leaves a damaged archive open.
+        with path.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise UserError(str(path), "is a single array, not an .npz archive", "save it with numpy.savez")
+            return {key: float_array(str(path), f"array {key!r}", archive[key]) for key in archive.files}
+    except (ValueError, OSError, EOFError, RuntimeError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
+        reason = "it holds Python objects" if "pickle" in str(error).lower() else "it is damaged or another format"
+        raise UserError(
+            str(path), f"cannot be read as .npz ({reason})", "save plain numeric arrays with numpy.savez"
+        ) from error
+
+
+def _layer(where: str, name: str, prefix: str, fields: dict[str, FloatArray]) -> FloatLayer:
+    for field in fields:
+        if field not in _REQUIRED + _OPTIONAL:
+            raise UserError(where, f"array {prefix + field!r} is unknown", _KEYS)
+    for field in _REQUIRED:
+        if field not in fields:
+            raise UserError(where, f"array {prefix + field!r} is missing", _KEYS)
+    w_ih, w_hh, *biases = (fields[field] for field in _REQUIRED)
+    labels = (prefix + "W_ih", prefix + "W_hh", f"{prefix}b_ih or {prefix}b_hh", prefix + "peep")
+    return checked_layer(where, name, w_ih, w_hh, tuple(biases), fields.get("peep"), fields=labels)

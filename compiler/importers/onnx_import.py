@@ -1,0 +1,239 @@
+"""LSTM networks of an ONNX model: nodes joined to stacks, duplicates merged, one chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from onnx import ModelProto, NodeProto
+
+from lstmith.compiler.importers.checks import check_stack
+from lstmith.compiler.importers.onnx_graph import STANDARD_DOMAINS, Array, Scope, cut, fold, label, load_onnx, run_piece
+from lstmith.compiler.importers.onnx_lstm import Y_H, LstmSite, R, W, X, Y, find_sites, read_layer, sizes
+from lstmith.golden.network import FloatNetwork
+from lstmith.spec.errors import UserError
+
+_OTHER_RECURRENT = ("GRU", "RNN")
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxNetwork:
+    """Stacked LSTM nodes of a graph.
+
+    Parameters
+    ----------
+    sites : tuple of LstmSite
+        The nodes, from input to output.
+    network : FloatNetwork or None
+        Their canonical form; None if refused.
+    refusal : UserError or None
+        Why.
+    twins : tuple of OnnxNetwork
+        The same network in the other branches of the same If nodes.
+    """
+
+    sites: tuple[LstmSite, ...]
+    network: FloatNetwork | None
+    refusal: UserError | None = None
+    twins: tuple[OnnxNetwork, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The first node's name."""
+        return self.sites[0].name
+
+    def describe(self) -> str:
+        """Name and widths, and what is not supported, for a list."""
+        inputs, _ = sizes(self.sites[0])
+        units = "+".join("?" if size is None else str(size) for size in (sizes(site)[1] for site in self.sites))
+        note = f", not supported: {self.refusal.problem}" if self.refusal else ""
+        return f"{self.name!r} (I={'?' if inputs is None else inputs}, H={units}{note})"
+
+
+def import_onnx(path: Path, layer: str | None = None) -> FloatNetwork:
+    """The LSTM network of an ONNX file.
+
+    Parameters
+    ----------
+    path : Path
+    layer : str, optional
+        Name of any node of the wanted network; needed if there are several.
+    """
+    chosen = choose_network(load_onnx(path), str(path), layer)
+    assert chosen.network is not None
+    return chosen.network
+
+
+def choose_network(model: ModelProto, source: str, layer: str | None) -> OnnxNetwork:
+    """The network that ``layer`` names, or the only one there is.
+
+    If ``layer`` names a twin, that twin is returned.
+    """
+    networks = find_networks(model, source)
+    if layer is not None:
+        everything = [network for main in networks for network in (main, *main.twins)]
+        chosen = [network for network in everything if layer in {site.name for site in network.sites}]
+        if not chosen:
+            raise UserError(
+                f"{source}: --layer", f"there is no LSTM named {layer!r}", f"choose one of {_list(networks)}"
+            )
+        return _supported(chosen[0])
+    usable = [network for network in networks if network.refusal is None]
+    if len(networks) > 1 and usable:
+        raise UserError(source, f"it holds {len(networks)} LSTMs: {_list(networks)}", "name one of them with --layer")
+    return _supported(networks[0])
+
+
+def find_networks(model: ModelProto, source: str) -> list[OnnxNetwork]:
+    """All LSTM networks of the graph, in graph order, twins merged.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    sites = find_sites(model, source)
+    if not sites:
+        raise _no_lstm(model, source)
+    merged: list[OnnxNetwork] = []
+    for network in map(_read, _stacks(sites)):
+        for index, other in enumerate(merged):
+            if _exclusive(network.sites[0], other.sites[0]) and _same_weights(network.network, other.network):
+                merged[index] = OnnxNetwork(other.sites, other.network, twins=(*other.twins, network))
+                break
+        else:
+            merged.append(network)
+    return merged
+
+
+def _list(networks: list[OnnxNetwork]) -> str:
+    return ", ".join(network.describe() for network in networks)
+
+
+def _supported(network: OnnxNetwork) -> OnnxNetwork:
+    if network.refusal is not None:
+        raise network.refusal
+    return network
+
+
+def _no_lstm(model: ModelProto, source: str) -> UserError:
+    for scope in Scope(model.graph).inwards():
+        for node in scope.nodes:
+            standard = node.domain in STANDARD_DOMAINS
+            if standard and node.op_type in _OTHER_RECURRENT:
+                return UserError(
+                    source,
+                    f"its recurrent node {label(node)!r} is a {node.op_type}, which is not supported",
+                    "use an LSTM",
+                )
+            if not standard and "LSTM" in node.op_type:
+                return UserError(
+                    source,
+                    f"its node {label(node)!r} is a {node.domain}.{node.op_type}, which is not supported",
+                    "export the model before it is quantised or optimised for a runtime",
+                )
+    return UserError(
+        source,
+        "its graph has no LSTM node",
+        "export the model so that its LSTM stays one node (a torch.nn.LSTM, not single gates)",
+    )
+
+
+def _read(sites: tuple[LstmSite, ...]) -> OnnxNetwork:
+    try:
+        layers = tuple(read_layer(site) for site in sites)
+        check_stack(sites[0].source, layers)
+    except UserError as refusal:
+        return OnnxNetwork(sites, None, refusal)
+    return OnnxNetwork(sites, FloatNetwork(layers))
+
+
+def _stacks(sites: list[LstmSite]) -> list[tuple[LstmSite, ...]]:
+    """Join nodes of which one reads nothing but the other's output sequence."""
+    below = {id(site): _read_by(site, sites) for site in sites}
+    above: dict[int, list[LstmSite]] = {id(site): [] for site in sites}
+    for site in sites:
+        if (source := below[id(site)]) is not None:
+            above[id(source)].append(site)
+    stacks = []
+    for site in sites:
+        source = below[id(site)]
+        # Two readers of one sequence are two networks on top of a third.
+        if source is not None and len(above[id(source)]) == 1:
+            continue
+        stack = [site]
+        while len(above[id(stack[-1])]) == 1:
+            stack += above[id(stack[-1])]
+        stacks.append(tuple(stack))
+    return stacks
+
+
+def _read_by(site: LstmSite, sites: list[LstmSite]) -> LstmSite | None:
+    """The LSTM whose output sequence, unchanged, is this one's X.
+
+    Reshapes and transposes in between are not interpreted: they are run on numbers, and the numbers must arrive
+    in place.
+    """
+    by_node = {id(other.node): other for other in sites}
+    piece = cut(site.scope, [site.input(X)], lambda node, name: id(node) in by_node)
+    if len(piece.inputs) != 1:
+        return None
+    [(name, home)] = piece.inputs.items()
+    _, producer = home.find(name)
+    if not isinstance(producer, NodeProto) or (source := by_node.get(id(producer))) is None:
+        return None
+    recurrent = fold(source.model, source.scope, source.input(R))
+    weights = fold(source.model, source.scope, source.input(W))
+    if recurrent is None or weights is None or recurrent.ndim != 3:
+        return None
+    directions, units = recurrent.shape[0], recurrent.shape[2]
+    steps, sequences = _probe_sizes(source, last=name == source.output(Y_H))
+    if name == source.output(Y):
+        shape = (steps, directions, sequences, units)
+    elif name == source.output(Y_H) and source.one_step():
+        shape = (1, directions, sequences, units)
+    else:
+        return None
+    sent = np.random.default_rng(0).standard_normal(shape).astype(weights.dtype)
+    arrived = run_piece(site.model, piece, [site.input(X)], {name: _as_output(sent, source, name)})
+    wanted = sent.transpose(0, 2, 1, 3).reshape(shape[0], sequences, directions * units)
+    wanted = wanted.swapaxes(0, 1) if site.batch_first else wanted
+    return source if arrived is not None and np.array_equal(arrived[0], wanted) else None
+
+
+def _probe_sizes(source: LstmSite, last: bool) -> tuple[int, int]:
+    """Steps and sequences to try: the graph's own where it fixes them."""
+    shape = source.scope.shape_of(source.output(Y) or source.input(X))
+    if last or shape is None or len(shape) < 3:
+        return 3, 2
+    steps, sequences = (shape[1], shape[0]) if source.batch_first else (shape[0], shape[-2])
+    return steps or 3, sequences or 2
+
+
+def _as_output(sent: Array, source: LstmSite, name: str) -> Array:
+    """[T, D, N, H] as the node would write it: Y or Y_h, in its layout."""
+    if name == source.output(Y):
+        return sent.transpose(2, 0, 1, 3) if source.batch_first else sent
+    return sent[0].swapaxes(0, 1) if source.batch_first else sent[0]
+
+
+def _exclusive(one: LstmSite, other: LstmSite) -> bool:
+    """Whether the two stand in different branches of one If, so that never both run."""
+    chosen = {id(scope.owner): scope for scope in one.branches() if scope.owner and scope.owner.op_type == "If"}
+    return any(
+        scope.owner is not None and chosen.get(id(scope.owner), scope) is not scope for scope in other.branches()
+    )
+
+
+def _same_weights(one: FloatNetwork | None, other: FloatNetwork | None) -> bool:
+    if one is None or other is None or len(one.layers) != len(other.layers):
+        return False
+    fields = ("w_ih", "w_hh", "bias", "peep", "h0", "c0")
+    return all(
+        np.array_equal(a, b)
+        if (a := getattr(x, field)) is not None and (b := getattr(y, field)) is not None
+        else getattr(x, field) is getattr(y, field)
+        for x, y in zip(one.layers, other.layers, strict=True)
+        for field in fields
+    )

@@ -1,0 +1,121 @@
+"""The two halves of an ONNX model split around its LSTM, as data and as files.
+
+The caller's state (graph inputs that only set the LSTM's initial state, graph outputs that only return its final
+state) drops out of both halves: the engine keeps the state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import onnx
+from onnx import ModelProto
+
+from lstmith.compiler.importers.onnx_flatten import Condition
+from lstmith.spec.errors import UserError
+
+#: What the halves call the values at the cut.
+X_NAME = "lstm_x"
+OUTPUT_NAMES = ("lstm_y", "lstm_y_h", "lstm_y_c")
+
+_MODELS = ("before", "after")
+_SPLIT = "split.json"
+#: Files of a saved graph.
+GRAPH_FILES = (*(f"{name}.onnx" for name in _MODELS), _SPLIT)
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitGraph:
+    """Two ONNX models around an LSTM.
+
+    Parameters
+    ----------
+    before : ModelProto
+        From the graph's inputs to ``lstm_x`` (the LSTM's X) and the ``carried`` values.
+    after : ModelProto
+        From ``lstm_y``, ``lstm_y_h``, ``lstm_y_c`` (those it needs) and the ``carried`` values to ``outputs``.
+    layers : tuple of str
+        Names of the LSTM nodes that are cut out.
+    units : int
+        H of the last layer.
+    inputs : tuple of str
+        Graph inputs to be fed.
+    carried : tuple of str
+        Values that go from ``before`` to ``after`` past the LSTM, and graph inputs that ``after`` reads.
+    outputs : tuple of str
+        Graph outputs that ``after`` computes.
+    direct_outputs : tuple of str
+        Graph outputs that do not depend on the LSTM; ``before`` computes them.
+    state_inputs, state_outputs : tuple of str
+        The caller's state, which the engine handles.
+    conditions : tuple of Condition
+        Values in ``before`` that chose the branch with the LSTM and must keep doing so.
+    batch_first : bool
+        X and Y are [N, T, ..] instead of [T, N, ..].
+    one_step : bool
+        The graph runs one time step per call.
+    """
+
+    before: ModelProto
+    after: ModelProto
+    layers: tuple[str, ...]
+    units: int
+    inputs: tuple[str, ...]
+    carried: tuple[str, ...]
+    outputs: tuple[str, ...]
+    direct_outputs: tuple[str, ...]
+    state_inputs: tuple[str, ...]
+    state_outputs: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    batch_first: bool
+    one_step: bool
+
+    def save(self, directory: Path) -> None:
+        """Write before.onnx, after.onnx and split.json, each appearing whole."""
+        described = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in _MODELS
+        }
+        described["conditions"] = [dataclasses.asdict(condition) for condition in self.conditions]
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                str(directory), f"cannot be created ({error.strerror})", "choose a writable directory"
+            ) from error
+        for name in _MODELS:
+            _write(directory / f"{name}.onnx", getattr(self, name).SerializeToString(deterministic=True))
+        _write(directory / _SPLIT, (json.dumps(described, indent=2) + "\n").encode())
+
+    @classmethod
+    def load(cls, directory: Path) -> SplitGraph:
+        """Read what `save` wrote."""
+        path = directory / _SPLIT
+        try:
+            described: dict[str, Any] = json.loads(path.read_text())
+            models = {name: onnx.load(directory / f"{name}.onnx") for name in _MODELS}
+            described["conditions"] = [Condition(**condition) for condition in described["conditions"]]
+            fields: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value for key, value in described.items()
+            }
+            return cls(**{**fields, **models})
+        except OSError as error:
+            raise UserError(
+                str(error.filename or path), f"cannot be read ({error.strerror})", "compile the ONNX model again"
+            ) from error
+        except (ValueError, KeyError, TypeError, onnx.checker.ValidationError) as error:
+            raise UserError(str(path), f"is damaged ({error})", "compile the ONNX model again") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError as error:
+        raise UserError(str(path), f"cannot be written ({error.strerror})", "choose a writable directory") from error
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,205 @@
+"""Lays a network and its policies out for an engine's memories."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.spec import layer_descriptor as record
+from lstmith.spec.config import PACKED_OPERAND, PRECISIONS, EngineConfig
+from lstmith.spec.memory_image import Image
+from lstmith.spec.policy import Policy
+from lstmith.spec.policy_check import check_policies
+from lstmith.spec.quantised import PREDICTOR_SUM_BITS, QuantLayer, QuantNetwork
+from lstmith.spec.registers import Register
+
+
+def words_per_lane(network: QuantNetwork, config: EngineConfig) -> int:
+    """16-bit weight words that each lane needs."""
+    return sum(_layer_words(layer, config) for layer in network.layers)
+
+
+def _layer_words(layer: QuantLayer, config: EngineConfig) -> int:
+    entry = sum(config.words_per_entry(precision) for precision in (layer.precision, *layer.images))
+    return config.folds(layer.units) * (layer.inputs + layer.units) * entry
+
+
+def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
+    """Whether an engine can run a network.
+
+    Raises
+    ------
+    ValueError
+        Naming what does not fit, and by how much.
+    """
+    needs = {
+        "units": sum(layer.units for layer in network.layers),
+        "layers": len(network.layers),
+        "inputs": network.inputs,
+        "weight_depth": words_per_lane(network, config),
+        "masks": network.masks,
+    }
+    for name, need in needs.items():
+        if need > getattr(config, name):
+            raise ValueError(f"Network needs {name} of {need}, the engine has {getattr(config, name)}")
+    if network.masks > 1 and config.delta and not config.mixed:
+        # Another count recomputes the sums, and the only list may already hold changes.
+        raise ValueError("Network has active counts, which take an engine with both lists")
+    if network.predictor is not None and config.skip:
+        first = network.layers[0]
+        spans = np.repeat([first.x_grid.span, first.h_grid.span], [first.inputs, first.units])
+        if (reach := int(np.abs(network.predictor) @ spans)) >= 1 << (PREDICTOR_SUM_BITS - 1):
+            raise ValueError(f"Predictor sums reach {reach}, beyond {PREDICTOR_SUM_BITS} bits")
+    for index, layer in enumerate(network.layers):
+        for precision in (layer.precision, *layer.images):
+            if precision not in config.precisions:
+                raise ValueError(f"Layer {index} has {precision}-bit weights, the engine supports {config.precisions}")
+        if layer.images and not config.mixed:
+            raise ValueError(f"Layer {index} has several images, the engine takes one")
+        if layer.sum_bound >= 1 << (config.acc_width - 1):
+            raise ValueError(f"Layer {index} sums reach {layer.sum_bound}, beyond {config.acc_width}-bit accumulators")
+        span = max(layer.x_grid.span, layer.h_grid.span)
+        limit = (1 << (config.operand_width - 1)) - 1
+        if layer.precision == 4:
+            limit = min(limit, PACKED_OPERAND)
+        if span > limit:
+            raise ValueError(f"Layer {index} operands reach {span}, the engine takes {limit}")
+        if layer.peep is not None and not config.peepholes:
+            raise ValueError(f"Layer {index} has peepholes, the engine has none")
+        if index and layer.x_grid.low == 0:
+            raise ValueError(f"Layer {index} reads h of the layer before, so its input grid must be signed")
+
+
+def build_image(network: QuantNetwork, config: EngineConfig, policies: list[Policy]) -> Image:
+    """Lay a network out for an engine.
+
+    Raises
+    ------
+    ValueError
+        If the network does not fit.
+    """
+    check_fit(network, config)
+    check_policies(network, config, policies)
+    layers = network.layers
+    weights = np.zeros((config.lanes, config.weight_depth), dtype=np.uint16)
+    bases: list[dict[int, int]] = []
+    used = 0
+    for layer in layers:
+        bases.append({})
+        for precision in (layer.precision, *layer.images):
+            words = lay_out_weights(layer, config, precision)
+            weights[:, used : used + words.shape[1]] = words
+            bases[-1][precision] = used
+            used += words.shape[1]
+    records = {
+        mask << config.layer_bits | index: record.pack(_record(network, config, policies, index, mask, bases[index]))
+        for mask in range(network.masks)
+        for index in range(len(layers))
+    }
+    first, policy = layers[0], policies[0]
+    skip = policy.skip
+    registers = {
+        Register.X_INPUTS: first.inputs - 1,
+        Register.X_GRID: (
+            first.x_grid.shift | first.x_grid.exponent << 4 | (first.x_grid.low == 0) << 7 | policy.mode << 8
+        ),
+        Register.X_THETA: policy.theta_x,
+        Register.X_TAU: policy.tau_x | policy.restart_tau_x << 8,
+        Register.SKIP_CHANGE: skip.change,
+        Register.SKIP_RULE: skip.limit | skip.predictor << 4,
+        Register.SKIP_THRESHOLD: skip.threshold % (1 << 24),
+    }
+    return Image(
+        weights,
+        _by_unit([layer.mantissa for layer in layers]),
+        _by_unit([layer.shift for layer in layers]),
+        np.stack([_by_unit([layer.bias_at(mask) for layer in layers]) for mask in range(network.masks)]),
+        np.concatenate(
+            [np.zeros((layer.units, 3), dtype=np.int64) if layer.peep is None else layer.peep.T for layer in layers]
+        ),
+        network.predictor,
+        first.inputs,
+        records,
+        registers,
+    )
+
+
+def _record(
+    network: QuantNetwork,
+    config: EngineConfig,
+    policies: list[Policy],
+    index: int,
+    mask: int,
+    bases: dict[int, int],
+) -> dict[str, int]:
+    """One layer's record at one active count."""
+    layers = network.layers
+    layer, policy = layers[index], policies[index]
+    last = index + 1 == len(layers)
+    after, after_policy = (layer, policy) if last else (layers[index + 1], policies[index + 1])
+    units = layer.active(mask)
+    folds = config.folds(units)
+    monitor = policy.monitor
+    images = (*layer.images, layer.precision, layer.precision)[:2]
+    low = layer.entry_image or layer.precision
+    unit_bases = np.cumsum([0, *(entry.units for entry in layers)])
+    return {
+        "precision": PRECISIONS.index(layer.precision),
+        "low": PRECISIONS.index(low),
+        "mode": policy.mode,
+        "last_layer": int(last),
+        "folds": folds - 1,
+        "last_lanes": units - (folds - 1) * config.lanes - 1,
+        "base_4": bases.get(4, 0),
+        "base_8": bases.get(8, 0),
+        "base_16": bases.get(16, 0),
+        "c_frac": layer.c_frac,
+        "h_shift": layer.h_grid.shift,
+        "x_shift_next": after.x_grid.shift,
+        "x_exponent_next": after.x_grid.exponent,
+        "peep_shift": layer.peep_shift,
+        "mode_next": after_policy.mode,
+        "inputs": layer.inputs,
+        "columns": layer.inputs + layer.units,
+        "unit_base": int(unit_bases[index]),
+        "x_base": int(unit_bases[max(index - 1, 0)]),
+        "theta_h": policy.theta_h,
+        "theta_x_next": after_policy.theta_x,
+        "tau_h": policy.tau_h,
+        "restart_tau_h": policy.restart_tau_h,
+        "tau_x_next": after_policy.tau_x,
+        "restart_tau_x_next": after_policy.restart_tau_x,
+        "units": units - 1,
+        "refresh": policy.refresh,
+        "monitor_low": monitor.low,
+        "monitor_middle": monitor.middle,
+        "low_leave": monitor.low + monitor.hysteresis,
+        "middle_leave": monitor.middle + monitor.hysteresis,
+        "warmup": monitor.warmup,
+        "restart_above": monitor.restart_above,
+        "rule": monitor.rule,
+        "scope": monitor.scope,
+        "monitor_theta": monitor.theta,
+        "level_low": PRECISIONS.index(images[0]),
+        "level_middle": PRECISIONS.index(images[1]),
+    }
+
+
+def lay_out_weights(layer: QuantLayer, config: EngineConfig, precision: int) -> npt.NDArray[np.uint16]:
+    """Weight words of one image of a layer, uint16 [lanes, folds * (I + H) * words per entry].
+
+    Lane l of fold k holds the four gate rows of unit k * L + l. A word holds one row at 16 bit, two
+    (i, f then g, o) at 8 bit, four at 4 bit, first row in the low bits.
+    """
+    units, columns = layer.units, layer.weights.shape[1]
+    folds, entry = config.folds(units), config.words_per_entry(precision)
+    padded = np.zeros((4, folds * config.lanes, columns), dtype=np.int64)
+    padded[:, :units] = layer.image(precision).reshape(4, units, columns)
+    rows = padded.reshape(entry, 4 // entry, folds, config.lanes, columns) & ((1 << precision) - 1)
+    places = (1 << (precision * np.arange(4 // entry, dtype=np.int64))).reshape(1, -1, 1, 1, 1)
+    words = (rows * places).sum(axis=1)  # [entry, folds, lanes, columns]
+    return words.transpose(2, 1, 3, 0).reshape(config.lanes, -1).astype(np.uint16)
+
+
+def _by_unit(rows: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    return np.concatenate([values.reshape(4, -1).T for values in rows])

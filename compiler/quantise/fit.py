@@ -1,0 +1,218 @@
+"""Number formats of one layer: candidates, each judged by running the golden model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lstmith.compiler.quantise.calibration import Profile, Windows
+from lstmith.compiler.quantise.encode import encode_bias, encode_c, encode_h, encode_peepholes, encode_scales
+from lstmith.compiler.quantise.rows import damped, fit_scales, round_weights
+from lstmith.compiler.sizing.limits import EngineLimits
+from lstmith.golden.model import GoldenModel
+from lstmith.golden.network import FloatArray, FloatLayer
+from lstmith.spec.config import H_FRAC, PACKED_OPERAND
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
+
+#: Parts of the calibrated input range that the 8-bit input grid may cover; the rest saturates.
+RANGES = (1.0, 0.9, 0.8, 0.7)
+#: Headroom of a 16-bit input grid over the calibrated range, where it costs nothing noticeable.
+HEADROOM = 1.25
+#: Smallest cell range worth trying: where c reaches only tanh, saturation at 16 was never seen to matter.
+SMALLEST_CELL = 16.0
+#: Errors this close are a tie, which the earlier candidate wins: smaller sums, wider input range, finer cell.
+TIE = 1.005
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The choices that are searched.
+
+    Parameters
+    ----------
+    exponent : int
+        Left shift e of the input operands.
+    reach : float
+        Part of the calibrated input range that the grid covers.
+    c_frac : int
+        Fraction bits of the cell state.
+    """
+
+    exponent: int
+    reach: float
+    c_frac: int
+
+
+class LayerFit:
+    """Searches the formats of one layer.
+
+    Parameters
+    ----------
+    layer : FloatLayer
+    index : int
+        Position in the stack.
+    calibrated : Profile
+    precision, activation_bits : int
+    limits : EngineLimits
+    """
+
+    def __init__(
+        self,
+        layer: FloatLayer,
+        index: int,
+        calibrated: Profile,
+        precision: int,
+        activation_bits: int,
+        limits: EngineLimits,
+    ):
+        self._layer, self._index, self._profile = layer, index, calibrated
+        self._precision, self._bits, self._limits = precision, activation_bits, limits
+        self._config = limits.model_config()
+        self._low, self._high = calibrated.x_low[index], calibrated.x_high[index]
+        self._h_grid = self._grid(signed=True)
+        self._tried: dict[Candidate, tuple[float, QuantLayer]] = {}
+
+    def search(self) -> tuple[QuantLayer, Candidate]:
+        """The best candidate: exponent first, then input range, cell format and the exponent again.
+
+        Raises
+        ------
+        UserError
+            If no exponent keeps operands, row scales and sums within the limits.
+        """
+        cells = self._cell_formats()
+        best = self._best([Candidate(e, 1.0, cells[0]) for e in range(5)])
+        if self._index == 0 and self._bits == 8:
+            best = self._best([best, *(replace(best, reach=reach) for reach in RANGES)])
+        best = self._best([best, *(replace(best, c_frac=c_frac) for c_frac in cells)])
+        near = [e for e in (best.exponent - 1, best.exponent, best.exponent + 1) if 0 <= e <= 4]
+        best = self._best([replace(best, exponent=e) for e in near])
+        return self._tried[best][1], best
+
+    def error(self, layer: QuantLayer, windows: Windows) -> FloatArray:
+        """Absolute error of h against float over the valid steps, float64 [S, H]."""
+        model = GoldenModel(QuantNetwork((layer,)), self._config)
+        policy = [Policy(Mode.DENSE)]
+        k = self._index
+        state = model.loaded_state(
+            policy,
+            [(encode_h(windows.h[k][:, 0]), encode_c(windows.c[k][:, 0], layer.c_frac, self._limits.c_width))],
+        )
+        x = model.network.quantise_input(windows.x[k])
+        h = model.run(x, policy, state)[0].h
+        error: FloatArray = np.abs(h / float(1 << H_FRAC) - windows.h[k][:, 1:])[windows.valid]
+        return error
+
+    def _best(self, candidates: list[Candidate]) -> Candidate:
+        refusal: UserError | None = None
+        for candidate in candidates:
+            if candidate not in self._tried:
+                try:
+                    layer = self._build(candidate)
+                except UserError as error:
+                    refusal = refusal or error
+                    continue
+                self._tried[candidate] = float(self.error(layer, self._profile.fit).mean()), layer
+        usable = [candidate for candidate in candidates if candidate in self._tried]
+        if not usable:
+            assert refusal is not None
+            raise refusal
+        least = min(self._tried[candidate][0] for candidate in usable)
+        return next(candidate for candidate in usable if self._tried[candidate][0] <= TIE * least)
+
+    def _grid(self, *, signed: bool, exponent: int = 0) -> Grid:
+        # A signed grid needs one bit more of the 16 than one that is never negative.
+        shift = 0 if self._bits == 16 else 8 if signed else 7
+        # Where the operand path is narrow, an exponent costs as many bits of the grid.
+        if self._bits == 8:
+            shift += max(0, exponent - (self._limits.operand_width - 1 - self._bits))
+        top = (1 << (15 - shift)) - 1
+        return Grid(shift, -top - 1 if signed else 0, top, exponent)
+
+    def x_format(self, candidate: Candidate) -> tuple[Grid, float]:
+        """Input grid, as fine as the exponent leaves it, and the real value of one LSB of the 16-bit input."""
+        if self._index:
+            return self._grid(signed=True, exponent=candidate.exponent), 2.0**-H_FRAC
+        grid = self._grid(signed=self._low < 0, exponent=candidate.exponent)
+        peak = max(self._high, -self._low) or 1.0
+        reach = HEADROOM if self._bits == 16 else candidate.reach
+        return grid, peak * reach / grid.high / (1 << grid.shift)
+
+    def _cell_formats(self) -> list[int]:
+        """Fraction bits worth trying, most first; with peepholes the one that covers the range."""
+        integer_bits = self._limits.c_width - 1
+        peak = self._profile.c_peak[self._index] * HEADROOM
+
+        def covering(value: float) -> int:
+            return int(np.clip(integer_bits - np.ceil(np.log2(max(value, 2.0**-10))), 4, 15))
+
+        if self._layer.peep is not None:
+            return [covering(peak)]
+        finest = covering(min(peak, SMALLEST_CELL))
+        return list(range(finest, max(covering(peak), finest - 4) - 1, -1))
+
+    def _build(self, candidate: Candidate) -> QuantLayer:
+        layer, limits, fit, k = self._layer, self._limits, self._profile.fit, self._index
+        grid, x_lsb = self.x_format(candidate)
+        self._check_operands(grid)
+        x, h = fit.x[k][fit.valid], fit.h[k][:, :-1][fit.valid]
+        stream = np.clip(np.rint(x / x_lsb), -(1 << 15), (1 << 15) - 1).astype(np.int64)
+        operands = np.concatenate(
+            [grid.apply(stream) << grid.exponent, self._h_grid.apply(encode_h(h))], axis=1
+        ).astype(np.float64)
+        x_step, h_step = x_lsb * 2.0 ** (grid.shift - grid.exponent), 2.0 ** (self._h_grid.shift - H_FRAC)
+        weights = np.concatenate([layer.w_ih * x_step, layer.w_hh * h_step], axis=1)
+        moments = damped(operands.T @ operands / len(operands))
+        scale = fit_scales(weights, self._precision, moments)
+        integers = round_weights(weights, scale, self._precision, moments)
+        # What rounding leaves of each row's mean moves into its bias.
+        missing = x @ layer.w_ih.T + h @ layer.w_hh.T - (operands @ integers.T) * scale
+        mantissa, shift = encode_scales(scale, limits.requant_width, layer.name)
+        peep, peep_shift = None, 0
+        if layer.peep is not None:
+            peep, peep_shift = encode_peepholes(layer.peep, candidate.c_frac, layer.name)
+        result = QuantLayer(
+            precision=self._precision,
+            weights=integers,
+            mantissa=mantissa,
+            shift=shift,
+            bias=encode_bias(layer.bias + missing.mean(axis=0), layer.name),
+            x_grid=grid,
+            h_grid=self._h_grid,
+            c_frac=candidate.c_frac,
+            x_lsb=x_lsb,
+            peep=peep,
+            peep_shift=peep_shift,
+        )
+        self._check_sums(result)
+        return result
+
+    def _check_operands(self, grid: Grid) -> None:
+        span = max(grid.span, self._h_grid.span)
+        limit = (1 << (self._limits.operand_width - 1)) - 1
+        if self._precision == 4:
+            limit = min(limit, PACKED_OPERAND)
+        if span > limit:
+            raise UserError(
+                f"layer {self._layer.name!r}",
+                f"has {self._bits}-bit operands up to {span}, beyond {limit} of {self._precision}-bit weights"
+                f" on a {self._limits.operand_width}-bit operand path",
+                "use 8-bit activations or an engine with 16-bit weights",
+            )
+
+    def _check_sums(self, layer: QuantLayer) -> None:
+        needed, have = accumulator_bits(layer), self._limits.acc_width
+        if have is not None and needed > have:
+            raise UserError(
+                f"layer {self._layer.name!r}",
+                f"has row sums up to {layer.sum_bound}, {needed} bits, {needed - have} more than the engine's {have}",
+                "generate an engine with wider sums or use a lower precision",
+            )
+
+
+def accumulator_bits(layer: QuantLayer) -> int:
+    """Signed width that holds every row sum of a layer."""
+    return layer.sum_bound.bit_length() + 1

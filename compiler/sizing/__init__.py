@@ -1,0 +1,1 @@
+"""Engines that fit a board."""

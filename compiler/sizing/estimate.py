@@ -1,0 +1,175 @@
+"""Rough costs of an engine on a board; all constants of the estimate are here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lstmith.boards.board import Board
+from lstmith.spec.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig
+
+#: 4-input lookup tables (on iCE40 logic cells, which also hold the flip-flops) of one lane with DSP blocks, by family
+#: and the precisions it supports. Measured; on ECP5 with sums of 24 bits, of 40 bits where there are 16-bit weights.
+LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
+    "ecp5": {
+        (4,): 175,
+        (8,): 150,
+        (16,): 270,
+        (4, 8): 175,
+        (4, 16): 295,
+        (8, 16): 270,
+        (4, 8, 16): 295,
+    },
+    "ice40": {(8,): 330},
+    # Estimated from the cells of a lane: tables, adders, and the flip-flops that have no table beside them.
+    "gowin": {(4,): 540, (8,): 540, (16,): 720, (4, 8): 540, (4, 16): 720, (8, 16): 720, (4, 8, 16): 720},
+}
+#: What an engine without delta does without: references, thresholds, kept sums. Measured (`lstmith bench perf --part
+#: options`) but on Gowin.
+DELTA_LUTS = {"ecp5": 500, "ice40": 450, "gowin": 450}
+#: Logic cells of an iCE40 lane whose multiplier takes both rows of a word.
+DUAL_LANE_LUTS = 280
+#: Width of a 4-bit weight times the largest operand that meets one.
+PACKED_PRODUCT_BITS = 15
+#: Families for which there are lanes without DSP blocks.
+DIGIT_FAMILIES = ("ecp5",)
+#: The same of everything else: encoders, lists, pre memory, cell unit, controller, self-test.
+FIXED_LUTS = {"ecp5": 4000, "ice40": 4050, "gowin": 4700}
+#: Flip-flops of the same with all options, and of what a lane without DSP blocks has beside its numbers.
+FIXED_FFS, DIGIT_CONTROL_FFS = 8000, 24
+#: What options add to that: both lists with their queue, the monitor, skip rules, active counts. Measured on ECP5.
+OPTION_LUTS = {"mixed": 1000, "monitor": 450, "skip": 170, "masks": 200}
+#: Shapes of a block memory, width and depth, where words need not be of 16 bits; and the blocks of the host link, where
+#: there are few.
+SHAPES = {"gowin": ((18, 1024), (36, 512))}
+LINK_BRAMS = {"gowin": 3}
+#: DSP blocks that options add.
+OPTION_DSPS = {"monitor": 2, "skip": 1}
+#: Part of a device that still routes well; on Gowin 67 % was placed, 85 % was not.
+USABLE_LUTS = {"ecp5": 0.85, "ice40": 0.99, "gowin": 0.7}
+#: DSP blocks of the cell unit by rows per cycle, and what peepholes add.
+CELL_DSPS = {1: 4, 2: 5}
+PEEPHOLE_DSPS = {1: 2, 2: 3}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Resources an engine is estimated to take.
+
+    Parameters
+    ----------
+    luts, dsps : int
+    weight_memories : int
+        Block memories (single-port memories where the board has them) for weights.
+    brams : int
+        Block memories in total.
+    """
+
+    luts: int
+    dsps: int
+    weight_memories: int
+    brams: int
+
+
+def weight_granule(board: Board) -> int:
+    """16-bit words of one weight memory."""
+    return (board.spram_bits if board.sprams else board.bram_bits) // 16
+
+
+def weight_memories(board: Board) -> int:
+    """Weight memories that the board has."""
+    return board.sprams or board.brams
+
+
+def estimate(config: EngineConfig, board: Board) -> Cost:
+    """Estimated cost of an engine."""
+    weights = config.lanes * -(-config.weight_depth // weight_granule(board))
+    fixed = FIXED_LUTS[board.family] - (0 if config.delta else DELTA_LUTS[board.family])
+    return Cost(
+        luts=fixed + _options(config, OPTION_LUTS) + config.lanes * lane_luts(config, board.family),
+        dsps=(config.lanes * lane_dsps(config)) + cell_dsps(config),
+        weight_memories=weights,
+        brams=state_brams(config, board) + (0 if board.sprams else weights),
+    )
+
+
+def lane_luts(config: EngineConfig, family: str) -> int:
+    """Lookup tables of one lane."""
+    if config.mac == "digit":
+        return digit_lane_luts(config)
+    return DUAL_LANE_LUTS if config.dual_rows else LANE_LUTS[family][config.precisions]
+
+
+def lane_dsps(config: EngineConfig) -> int:
+    """DSP blocks of one lane: one per 8-bit row of a word, or on iCE40 one for both."""
+    if config.mac != "dsp":
+        return 0
+    return 1 if config.dual_rows else 2
+
+
+def digit_lane_luts(config: EngineConfig) -> int:
+    """What yosys makes of a lane without DSP blocks on ECP5; carry cells come in pairs."""
+    operand, highest = config.operand_width, config.precisions[-1]
+    # Four sums and, per bit of a pair of them, a place in the drain chain.
+    cells = 4 * _paired(config.acc_width) + 2 * config.acc_width + 4
+    # Four bricks of three chains and the gate of their lowest bit; two chains join them to 8 bits, one to 16.
+    cells += 4 * (3 * _paired(operand + 1) + 1)
+    if highest > 4:
+        cells += 2 * _paired(operand + 4)
+    if highest > 8:
+        cells += _paired(operand + 8) + (operand + 16 if 8 in config.precisions else 0)
+    return cells
+
+
+def digit_lane_ffs(config: EngineConfig) -> int:
+    """About the flip-flops of a lane without DSP blocks, which are more than its lookup tables."""
+    operand = config.operand_width
+    # Sums, captured sums and the drain chain; word, operand and bricks.
+    bits = 10 * config.acc_width + 16 + max(16, operand) + 4 * (operand + 4) + DIGIT_CONTROL_FFS
+    # Its negative for each precision's signed weights.
+    bits += len(config.precisions) * (operand + 1)
+    if config.precisions[-1] > 8:
+        bits += 2 * (operand + 8) + (4 * PACKED_PRODUCT_BITS if 4 in config.precisions else 0)
+    return bits
+
+
+def _paired(bits: int) -> int:
+    return bits + bits % 2
+
+
+def cell_dsps(config: EngineConfig) -> int:
+    """DSP blocks of the cell unit and of what looks at it."""
+    peepholes = PEEPHOLE_DSPS[config.ways] if config.peepholes else 0
+    return CELL_DSPS[config.ways] + peepholes + _options(config, OPTION_DSPS)
+
+
+def _options(config: EngineConfig, costs: dict[str, int]) -> int:
+    """Cost of the options that an engine is built with."""
+    built = {"mixed": config.mixed, "monitor": config.monitor, "skip": config.skip, "masks": config.masks > 1}
+    return sum(cost for name, cost in costs.items() if built[name])
+
+
+def state_brams(config: EngineConfig, board: Board) -> int:
+    """Block memories for sums, row parameters, states, activation tables and lists."""
+    parameter_bits = BIAS_BITS + MANTISSA_BITS + SHIFT_BITS
+    unit_bits = config.c_width + 3 * 16 + (3 * PEEP_BITS if config.peepholes else 0)
+    entry_bits = config.operand_width + 16
+    # Each way reads its own rows every cycle; a memory is never shared between two uses.
+    units = config.units * config.sequences
+    depth = 4 * config.masks * units // config.ways
+    kept_bits = config.acc_width if config.delta else 0
+    if board.family in SHAPES:
+        rows = config.ways * (_blocks(board, depth, kept_bits) + _blocks(board, depth, parameter_bits))
+    else:
+        rows = config.ways * _blocks(board, depth, kept_bits + parameter_bits)
+    # Mixed engines keep the list of changes and that of values of every step.
+    lists = 2 * (1 + config.mixed) * _blocks(board, 2 * units + config.inputs * config.sequences, entry_bits)
+    queue = _blocks(board, 2 * config.lanes + 32, config.acc_width * config.ways)
+    tables = config.ways * 2
+    link = LINK_BRAMS.get(board.family, 0)
+    return rows + lists + queue + tables + link + _blocks(board, units, unit_bits)
+
+
+def _blocks(board: Board, depth: int, width: int) -> int:
+    """Blocks that a memory takes."""
+    shapes = SHAPES.get(board.family, ((16, board.bram_bits // 16),))
+    return min(-(-width // wide) * -(-depth // deep) for wide, deep in shapes)

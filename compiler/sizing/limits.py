@@ -1,0 +1,50 @@
+"""What an engine's generation parameters demand of a network's numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lstmith.spec.config import EngineConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineLimits:
+    """Bounds that quantisation keeps.
+
+    Parameters
+    ----------
+    acc_width : int or None
+        Width of the row sums if it is already fixed; None lets the engine follow the network.
+    operand_width : int
+        Largest signed width of an operand.
+    c_width : int
+        Width of the cell state.
+    requant_width : int
+        Width of the requantiser's multiplier operand, 16 or 18.
+    """
+
+    acc_width: int | None = None
+    operand_width: int = 18
+    c_width: int = 18
+    requant_width: int = 18
+
+    @classmethod
+    def of(cls, config: EngineConfig) -> EngineLimits:
+        """The limits of an engine that exists."""
+        return cls(
+            acc_width=config.acc_width,
+            operand_width=config.operand_width,
+            c_width=config.c_width,
+            requant_width=config.requant_width,
+        )
+
+    def model_config(self) -> EngineConfig:
+        """An engine for trial runs of the golden model, with sums wide enough for every candidate."""
+        return EngineConfig(
+            lanes=1,
+            precisions=(4, 8, 16),
+            acc_width=48,
+            operand_width=18,
+            c_width=self.c_width,
+            requant_width=self.requant_width,
+        )

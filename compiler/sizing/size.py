@@ -1,0 +1,367 @@
+"""Choosing an engine for a network on a board, and saying what limits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from lstmith.boards.board import Board
+from lstmith.boards.catalogue import BOARDS
+from lstmith.compiler.sizing.estimate import (
+    DIGIT_FAMILIES,
+    FIXED_FFS,
+    USABLE_LUTS,
+    cell_dsps,
+    digit_lane_ffs,
+    estimate,
+    lane_dsps,
+    lane_luts,
+    state_brams,
+    weight_granule,
+    weight_memories,
+)
+from lstmith.compiler.sizing.limits import EngineLimits
+from lstmith.compiler.sizing.low_images import accumulator_bits, with_images
+from lstmith.compiler.sizing.report import SizingReport
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.errors import UserError
+from lstmith.spec.quantised import QuantNetwork
+
+#: Lanes of an engine without a board, unless the network has fewer units.
+GENERIC_LANES = 64
+#: Floors, so that an engine can also run other networks than the one it was sized for.
+ACC_FLOOR, OPERAND_FLOOR = 24, 13
+#: Without DSP blocks each operand bit costs a lane 14 lookup tables; room for every operand of a 4-bit weight.
+DIGIT_OPERAND_FLOOR = 11
+#: The small family has no room for that.
+ICE40_ACC_FLOOR, ICE40_OPERAND_FLOOR = 16, 9
+UNITS = "the number of units"
+#: Sets of weight images whose fit is reported: single precisions, and those a mixed program needs.
+IMAGES = ((4,), (8,), (16,), (4, 8), (4, 8, 16))
+
+
+def limits_for(board: Board | None) -> EngineLimits:
+    """The numbers that an engine for the board can hold."""
+    if board is not None and board.family == "ice40":
+        # 16 x 16 multipliers everywhere; wider sums would cost the small device too many adders.
+        # Differences of 8-bit values: two rows in one multiplier.
+        return EngineLimits(acc_width=32, operand_width=9, c_width=16, requant_width=16)
+    return EngineLimits()
+
+
+def weight_words(network: QuantNetwork, lanes: int, precisions: Sequence[int] | None = None) -> int:
+    """16-bit words per lane of the network's weights, in all its own images or at the given precisions."""
+    total = 0
+    for layer in network.layers:
+        bits = sum((layer.precision, *layer.images) if precisions is None else precisions)
+        total += -(-layer.units // lanes) * (layer.inputs + layer.units) * bits // 4
+    return total
+
+
+def held_bits(network: QuantNetwork) -> int:
+    """Bits of the network's weights in all its images; what :func:`weight_words` takes beyond them is wasted."""
+    return sum(
+        4 * layer.units * (layer.inputs + layer.units) * sum((layer.precision, *layer.images))
+        for layer in network.layers
+    )
+
+
+def size_engine(
+    network: QuantNetwork,
+    board: Board | None,
+    *,
+    lanes: int | None = None,
+    mac: str = "dsp",
+    precisions: Sequence[int] | None = None,
+    delta: bool = True,
+) -> tuple[EngineConfig, SizingReport]:
+    """The engine for a network.
+
+    Parameters
+    ----------
+    network : QuantNetwork
+    board : Board or None
+        None for the target without limits.
+    lanes : int or None
+        None takes the count with the fewest cycles that fits.
+    mac : str
+        ``dsp`` or ``digit``.
+    precisions : sequence of int or None
+        Weight widths of the lanes; None means 4 and 8, and 16 if a layer needs it, or what the board has.
+    delta : bool
+        Whether the engine takes changes, and with that the options that build on them.
+
+    Raises
+    ------
+    UserError
+        If the network does not fit: by how much, and which board or precision does.
+    """
+    # Without delta a board's engine is as small as its network allows.
+    widths = _precisions(network, board, () if precisions is None and not delta else precisions)
+    if lanes is not None and lanes < 1:
+        raise UserError("lanes", f"is {lanes}", "use a positive number")
+    if mac == "digit" and board is not None and board.family not in DIGIT_FAMILIES:
+        raise UserError("mac", f"'digit' is not made for {board.name}", "use dsp, or an ECP5 board")
+    most, limited_by = _most_lanes(network, board, mac, widths, delta)
+    if board is not None and lanes is not None and lanes > most:
+        raise UserError(
+            "lanes",
+            f"is {lanes}, above the {most} that {board.name} has room for ({limited_by})",
+            f"use at most {most}",
+        )
+    chosen = lanes if lanes is not None else _fewest_cycles(network, most)
+    config = _config(network, board, chosen, mac, widths, delta)
+    if board is not None and lanes is not None:
+        _refuse_overflow(network, config, board)
+    return config, _report(network, config, board, limited_by if lanes is None else "the --lanes option")
+
+
+def size_with_images(
+    network: QuantNetwork, board: Board | None, *, lanes: int | None = None, mac: str = "dsp", delta: bool = True
+) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
+    """As :func:`size_engine`; the network gains lower images where they cost no lane.
+
+    Raises
+    ------
+    UserError
+        If the network does not fit even without.
+    """
+    config, report = size_engine(network, board, lanes=lanes, mac=mac, delta=delta)
+    richer = with_images(network)
+    if not config.mixed or not any(layer.images for layer in richer.layers):
+        return network, config, report
+    try:
+        config, richer_report = size_engine(richer, board, lanes=config.lanes, mac=mac, delta=delta)
+    except UserError:
+        return network, config, report
+    return richer, config, replace(richer_report, limited_by=report.limited_by)
+
+
+def for_sequences(
+    network: QuantNetwork, config: EngineConfig, report: SizingReport, board: Board | None, sequences: int
+) -> tuple[EngineConfig, SizingReport]:
+    """The same engine for so many sequences in turn; two leave no room for the monitor and skip rules.
+
+    Raises
+    ------
+    UserError
+        If there is no such engine, or its states do not fit the board.
+    """
+    if sequences == 1:
+        return config, report
+    if sequences != 2:
+        raise UserError("option --sequences", f"is {sequences}", "use 1 or 2")
+    if config.masks > 1:
+        raise UserError("option --sequences", "is 2 with several active counts", "leave out --active, or use 1")
+    config = in_turn(config)
+    if board is not None:
+        _refuse_overflow(network, config, board)
+    return config, _report(network, config, board, report.limited_by, report.candidates)
+
+
+def in_turn(config: EngineConfig) -> EngineConfig:
+    """An engine with one active count for two sequences."""
+    return replace(config, sequences=2, monitor=False, skip=False)
+
+
+def lane_counts(network: QuantNetwork, board: Board, mac: str, *, delta: bool = True) -> list[int]:
+    """Lane counts that fit a board, those with the fewest weight words first; of equal ones only the smallest.
+
+    Raises
+    ------
+    UserError
+        As :func:`size_engine`.
+    """
+    config, _ = size_engine(network, board, mac=mac, delta=delta)
+    smallest: dict[int, int] = {}
+    for lanes in range(1, config.lanes + 1):
+        smallest.setdefault(weight_words(network, lanes), lanes)
+    counts = [smallest[words] for words in sorted(smallest)]
+    return [
+        lanes for lanes in counts if not _excess(_config(network, board, lanes, mac, config.precisions, delta), board)
+    ]
+
+
+def _precisions(network: QuantNetwork, board: Board | None, wanted: Sequence[int] | None) -> tuple[int, ...]:
+    needed = {bits for layer in network.layers for bits in (layer.precision, *layer.images)}
+    offered = set(board.precisions) if board is not None else {4, 8, 16}
+    if missing := sorted((needed | set(wanted or ())) - offered):
+        able = [other.name for other in BOARDS if set(missing) <= set(other.precisions)]
+        assert board is not None
+        raise UserError(
+            "precision",
+            f"{missing[0]} bit is not supported on {board.name}",
+            f"use {' or '.join(str(bits) for bits in sorted(offered))} bit, or a board such as {able[0]}",
+        )
+    chosen = set(wanted) if wanted is not None else ({4, 8} | needed) & offered
+    return tuple(sorted(chosen | needed))
+
+
+def _most_lanes(
+    network: QuantNetwork, board: Board | None, mac: str, precisions: tuple[int, ...], delta: bool
+) -> tuple[int, str]:
+    """Largest lane count, and what bounds it."""
+    if board is None:
+        units = max(layer.units for layer in network.layers)
+        return min(GENERIC_LANES, units), "the default" if units > GENERIC_LANES else UNITS
+    bounds = _logic_bounds(network, board, mac, precisions, delta)
+    room = min(bounds.values())
+    if room < 1:
+        scarce = min(bounds, key=lambda name: bounds[name])
+        raise UserError("target", f"{board.name} has too few {scarce} for one lane", "use a larger board")
+    bounds["weight memory"] = _memory_lanes(network, board, mac, precisions, room, delta)
+    limited_by = min(bounds, key=lambda name: bounds[name])
+    if not bounds[limited_by]:
+        _refuse_overflow(network, _config(network, board, room, mac, precisions, delta), board)
+    return bounds[limited_by], limited_by
+
+
+def _logic_bounds(
+    network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...], delta: bool
+) -> dict[str, int]:
+    """Largest lane count by each resource except memory."""
+    one = _config(network, board, 1, mac, precisions, delta)
+    per_lane = lane_luts(one, board.family)
+    usable = int(board.luts * USABLE_LUTS[board.family])
+    bounds = {
+        "lookup tables": (usable - estimate(one, board).luts + per_lane) // per_lane,
+        UNITS: max(layer.units for layer in network.layers),
+    }
+    if mac == "dsp":
+        bounds["DSP blocks"] = (board.dsps - cell_dsps(one)) // lane_dsps(one)
+    else:
+        # A logic cell has a flip-flop for each lookup table.
+        bounds["flip-flops"] = (usable - FIXED_FFS) // digit_lane_ffs(one)
+    return bounds
+
+
+def _memory_lanes(
+    network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...], most: int, delta: bool
+) -> int:
+    """Largest lane count up to ``most`` whose weights fit; not every smaller one does."""
+    fitting = (n for n in range(most, 0, -1) if not _excess(_config(network, board, n, mac, precisions, delta), board))
+    return next(fitting, 0)
+
+
+def _excess(config: EngineConfig, board: Board) -> int:
+    """Memory blocks beyond the board's."""
+    cost = estimate(config, board)
+    if board.sprams:
+        return max(0, cost.weight_memories - board.sprams, cost.brams - board.brams)
+    return max(0, cost.brams - board.brams)
+
+
+def _fewest_cycles(network: QuantNetwork, most: int) -> int:
+    """The smallest of the lane counts with the fewest cycles: 64 rather than 72 for 128 units."""
+
+    def cycles(lanes: int) -> int:
+        return weight_words(network, lanes)
+
+    return min(range(1, most + 1), key=lambda lanes: (cycles(lanes), lanes))
+
+
+def _config(
+    network: QuantNetwork, board: Board | None, lanes: int, mac: str, precisions: tuple[int, ...], delta: bool
+) -> EngineConfig:
+    layers = network.layers
+    limits = limits_for(board)
+    span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
+    words = weight_words(network, lanes)
+    small = board is not None and board.small
+    floor = ICE40_OPERAND_FLOOR if small else DIGIT_OPERAND_FLOOR if mac == "digit" else OPERAND_FLOOR
+    if board is not None:
+        granule = weight_granule(board)
+        words = -(-words // granule) * granule
+    return EngineConfig(
+        lanes=lanes,
+        precisions=precisions,
+        mac=mac,
+        family="generic" if board is None else board.family,
+        peepholes=any(layer.peep is not None for layer in layers),
+        acc_width=max(ICE40_ACC_FLOOR if small else ACC_FLOOR, *(accumulator_bits(layer) for layer in layers)),
+        operand_width=max(floor, span.bit_length() + 1),
+        c_width=limits.c_width,
+        requant_width=limits.requant_width,
+        ways=1 if small else 2,
+        weight_depth=words,
+        units=sum(layer.units for layer in layers),
+        inputs=network.inputs,
+        layers=len(layers),
+        masks=network.masks,
+        mixed=not small and delta,
+        monitor=not small and delta and any(layer.images for layer in layers),
+        skip=not small and delta,
+        delta=delta,
+    )
+
+
+def _refuse_overflow(network: QuantNetwork, config: EngineConfig, board: Board) -> None:
+    """Say by how much a network is too large, and what fits; returns if it is not."""
+    if not _excess(config, board):
+        return
+    have = weight_memories(board) * weight_granule(board) * 16
+    if not board.sprams:
+        have -= state_brams(config, board) * board.bram_bits
+    need = weight_words(network, config.lanes) * config.lanes * 16
+    highest = max(layer.precision for layer in network.layers)
+    others = sorted(BOARDS, key=lambda other: other.luts)
+    larger = next((other.name for other in others if _fits(network, other, config.mac, config.delta)), None)
+    lower = [bits for bits in board.precisions if bits < highest and _lower_fits(network, board, config, bits)]
+    fixes = ([f"--precision {max(lower)}"] if lower else []) + ([f"--target {larger}"] if larger else [])
+    need, have = max(need, have + 16), max(have, 0)
+    raise UserError(
+        "target",
+        f"{board.name} has {have} bits for weights and the network needs {need}, {need - have} too many",
+        f"use {' or '.join(fixes)}" if fixes else "use a smaller network; no supported board holds this one",
+    )
+
+
+def _fits(network: QuantNetwork, board: Board, mac: str, delta: bool) -> bool:
+    precisions = tuple(sorted({layer.precision for layer in network.layers}))
+    if not set(precisions) <= set(board.precisions):
+        return False
+    room = min(_logic_bounds(network, board, mac, precisions, delta).values())
+    return room > 0 and bool(_memory_lanes(network, board, mac, precisions, room, delta))
+
+
+def _lower_fits(network: QuantNetwork, board: Board, config: EngineConfig, precision: int) -> bool:
+    """Whether the weights would fit at a lower precision, with as many lanes or fewer."""
+    counts = range(1, config.lanes + 1)
+    return any(_images_fit(network, board, replace(config, lanes=lanes), (precision,)) for lanes in counts)
+
+
+def _images_fit(network: QuantNetwork, board: Board, config: EngineConfig, precisions: tuple[int, ...]) -> bool:
+    granule = weight_granule(board)
+    blocks = config.lanes * -(-weight_words(network, config.lanes, precisions) // granule)
+    spare = 0 if board.sprams else state_brams(config, board)
+    return set(precisions) <= set(board.precisions) and blocks + spare <= weight_memories(board)
+
+
+def _report(
+    network: QuantNetwork,
+    config: EngineConfig,
+    board: Board | None,
+    limited_by: str,
+    candidates: Sequence[dict[str, Any]] = (),
+) -> SizingReport:
+    words = weight_words(network, config.lanes)
+    names = {images: "+".join(str(bits) for bits in images) for images in IMAGES}
+    if board is None:
+        return SizingReport(
+            "generic", config.lanes, limited_by, words, words * config.lanes * 16, 0, dict.fromkeys(names.values())
+        )
+    cost = estimate(config, board)
+    return SizingReport(
+        target=board.name,
+        lanes=config.lanes,
+        limited_by=limited_by,
+        weight_words=words,
+        weight_bits=words * config.lanes * 16,
+        memory_bits=weight_memories(board) * weight_granule(board) * 16,
+        images={name: _images_fit(network, board, config, images) for images, name in names.items()},
+        luts=cost.luts,
+        dsps=cost.dsps,
+        brams=cost.brams,
+        candidates=list(candidates),
+    )

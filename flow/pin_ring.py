@@ -1,0 +1,45 @@
+"""A core behind three pins, so that nothing of it can be optimised away and any package has room: for benches."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal
+
+from lstmith.rtl.top import Top, port_widths
+from lstmith.spec.config import EngineConfig
+
+
+class PinRing(Elaboratable):
+    """Shifts every input of the core in and every output out.
+
+    Parameters
+    ----------
+    config : EngineConfig
+
+    Attributes
+    ----------
+    serial_in, load, serial_out : Signal
+        Its pins, beside clock and reset: next input bit, take the outputs, next output bit.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        self.serial_in, self.load, self.serial_out = Signal(), Signal(), Signal()
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.core = core = Top(self._config)
+        ports = port_widths(self._config)
+        inputs, outputs = (
+            Cat(getattr(core, name) for name, (direction, _) in ports.items() if direction == wanted)
+            for wanted in ("in", "out")
+        )
+        driven, seen = Signal(len(inputs), reset_less=True), Signal(len(outputs), reset_less=True)
+        leaving = Signal(len(outputs), reset_less=True)
+        m.d.comb += inputs.eq(driven)
+        m.d.sync += [
+            driven.eq(Cat(self.serial_in, driven)),
+            seen.eq(outputs),
+            leaving.eq(Mux(self.load, seen, Cat(Const(0, 1), leaving))),
+            self.serial_out.eq(leaving[-1]),
+        ]
+        return m

@@ -1,0 +1,123 @@
+"""Runs the YoWASP tools, and reads what they report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lstmith.flow.tools import find_tool
+
+#: Cells of synthesised netlists, by the resource they count as.
+CELLS = {
+    "luts": ("LUT4", "SB_LUT4", "LUT1", "LUT2", "LUT3", "TRELLIS_COMB", "ICESTORM_LC"),
+    "carries": ("CCU2C", "SB_CARRY", "ALU", "CCU2"),
+    "brams": ("DP16KD", "SB_RAM40_4K", "ICESTORM_RAM", "PDPSC16K", "DP16K", "SDPB", "SDPX9B", "DPB", "DPX9B", "SPX9"),
+    "spram": ("SB_SPRAM256KA", "ICESTORM_SPRAM"),
+    "dsps": ("MULT18X18D", "SB_MAC16", "ICESTORM_DSP", "MULT18X18", "MULT9X9", "MULT36X36", "MULTALU18X18"),
+}
+#: Families of cells that have many variants, by the start of their names.
+CELL_STARTS = {
+    "ffs": ("TRELLIS_FF", "SB_DFF", "DFF", "FD1P3"),
+    "brams": ("PDPSC512K", "PDP16K"),
+    "dsps": ("MULTADDSUB", "MULTPREADD", "MULT9X9", "MULT18X"),
+}
+RESOURCES = ("luts", "carries", "ffs", "brams", "spram", "dsps")
+
+#: Tools that YoWASP does not build.
+_OWN_NAMES = ("gowin_pack",)
+
+
+class ToolError(Exception):
+    """A tool failed; the message is one line that names its log."""
+
+
+def run_tool(name: str, arguments: Sequence[str], folder: Path, *, allowed: Sequence[int] = (0,)) -> int:
+    """Run a tool in a folder; what it prints goes to ``<name>.out`` there.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    ToolError
+        If the exit code is not allowed.
+    UserError
+        If the tool is not installed.
+    """
+    log = folder / f"{name}.out"
+    with log.open("w") as output:
+        command = [str(find_tool(name if name in _OWN_NAMES else f"yowasp-{name}")), *arguments]
+        code = subprocess.run(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
+    if code not in allowed:
+        # Under -q, yosys tells some errors only to the log it was asked to write.
+        own = folder / f"{name}.log"
+        told = own if own.exists() and not log.read_text(errors="replace").strip() else log
+        raise ToolError(f"{name} failed ({first_error(told)}), see {told}")
+    return code
+
+
+@contextmanager
+def workspace(prefix: str = "lstmith-build-") -> Iterator[Path]:
+    """A temporary folder that stays if a tool fails, since the message names the log in it."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        yield folder
+    except ToolError:
+        raise
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def first_error(log: Path) -> str:
+    """The first error that a tool printed, or its last line."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if "ERROR" in line or "Error" in line]
+    return (errors or lines[-1:] or ["no output"])[0]
+
+
+def tool_versions(packages: Sequence[str]) -> dict[str, str]:
+    """Versions of the packages that hold the tools, without their maker's name."""
+    return {package.removeprefix("yowasp-"): version(package) for package in packages}
+
+
+def count_cells(cells: dict[str, int]) -> dict[str, int]:
+    """Resources of a synthesised netlist.
+
+    Parameters
+    ----------
+    cells : dict of str to int
+        Number of cells by type.
+
+    Returns
+    -------
+    dict of str to int
+        By the names in ``RESOURCES``.
+    """
+    counts = dict.fromkeys(RESOURCES, 0)
+    for kind, number in cells.items():
+        exact = [resource for resource, kinds in CELLS.items() if kind in kinds]
+        starts = [resource for resource, begins in CELL_STARTS.items() if kind.startswith(begins)]
+        for resource in (exact or starts)[:1]:
+            counts[resource] += number
+    return counts
+
+
+def read_statistics(path: Path) -> dict[str, int]:
+    """Cells by type, of yosys' ``stat -json``."""
+    return dict(json.loads(path.read_text())["design"]["num_cells_by_type"])
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """nextpnr's ``--report``: its JSON."""
+    return dict(json.loads(path.read_text()))

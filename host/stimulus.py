@@ -1,0 +1,35 @@
+"""The input that a device is verified with."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.spec.quantised import QuantNetwork
+
+#: Most elements and steps.
+ELEMENTS, STEPS = 512, 16
+_SEED = 1
+
+
+def record(network: QuantNetwork) -> npt.NDArray[np.int16]:
+    """A sequence over the whole input range, in which about half of the values change per step.
+
+    Parameters
+    ----------
+    network : QuantNetwork
+
+    Returns
+    -------
+    int16 [T, I]
+    """
+    rng = np.random.default_rng(_SEED)
+    steps = min(STEPS, max(2, ELEMENTS // network.inputs))
+    grid = network.layers[0].x_grid
+    span = np.iinfo(np.int16)
+    low, high = max(grid.low << grid.shift, span.min), min(grid.high << grid.shift, span.max)
+    x = rng.integers(low, high + 1, (steps, network.inputs))
+    for t in range(1, steps):
+        x[t] = np.where(rng.random(network.inputs) < 0.5, x[t - 1], x[t])
+    x[rng.random(x.shape) < 0.25] = 0
+    return x.astype(np.int16)

@@ -1,0 +1,61 @@
+"""The four row sums of a lane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+
+from lstmith.rtl.prim.ecp5 import chosen_sum
+from lstmith.spec.config import EngineConfig
+
+
+class Term(NamedTuple):
+    """What is added to a row's sum: ``plain``, or ``other + carry`` where ``choice`` is set.
+
+    Parameters
+    ----------
+    plain : Value
+        Signed.
+    other : Value or None
+        Signed; None where there is no choice.
+    choice : Value
+    carry : Value
+        One bit, or none.
+    """
+
+    plain: Value
+    other: Value | None = None
+    choice: Value = Const(0)
+    carry: Value = Const(0, 0)
+
+
+def add_terms(m: Module, config: EngineConfig, mac: Any, terms: Sequence[Term]) -> None:
+    """Add each row's term where ``mac.enables`` names the row, and drive ``mac.sums``.
+
+    Parameters
+    ----------
+    mac : Component
+        With ports of :func:`.signature.mac_signature`.
+    terms : sequence of Term
+        One per gate row.
+    """
+    for row, term in enumerate(terms):
+        total = Signal(signed(config.acc_width), name=f"sum_{row}", reset_less=True)
+        # A captured row is never added to in the same cycle; the clear is a free synchronous reset.
+        with m.If(mac.clear[row // 2]):
+            m.d.sync += total.eq(0)
+        with m.Elif(mac.enables[row]):
+            m.d.sync += total.eq(_added(m, config, f"added_{row}", total, term))
+        m.d.comb += mac.sums[row].eq(total)
+
+
+def _added(m: Module, config: EngineConfig, name: str, total: Signal, term: Term) -> Value:
+    if term.other is None:
+        return total + term.plain
+    if config.family == "ecp5":
+        return chosen_sum(m, name, total, term.plain, term.other, term.choice, term.carry)
+    # The carry enters below the lowest bit: one adder, not two.
+    added = Mux(term.choice, Cat(term.carry, term.other).as_signed(), term.plain << len(term.carry))
+    return (Cat(Const(1, len(term.carry)), total).as_signed() + added) >> len(term.carry)

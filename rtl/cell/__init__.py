@@ -1,0 +1,1 @@
+"""From row sums to c and h."""

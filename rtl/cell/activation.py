@@ -1,0 +1,94 @@
+"""Sigma and tanh by one interpolated table."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from lstmith.rtl.prim.arith import delayed, negated, sum_where
+from lstmith.rtl.prim.ram import Ram
+from lstmith.spec.activation_table import SEGMENT_BITS, SEGMENTS, SLOPE_BITS, tanh_table
+from lstmith.spec.config import H_FRAC, Z_BITS
+
+
+class Activation(wiring.Component):
+    """sigma or tanh of a Q5.12 argument. Latency 6 cycles, throughput one per cycle.
+
+    Parameters
+    ----------
+    family : str
+        Whose carry cells it may use.
+
+    Members
+    -------
+    z : signed(17), Q5.12
+    is_tanh : which function
+    y : signed(16), Q1.15; sigma lies in 0..32767
+    """
+
+    z: In(signed(Z_BITS))
+    is_tanh: In(1)
+    y: Out(signed(16))
+
+    def __init__(self, family: str = "generic"):
+        self._family = family
+        super().__init__()
+
+    @property
+    def latency(self) -> int:
+        """Cycles from ``z`` to ``y``."""
+        return 6
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        segment_layout = data.StructLayout({"value": H_FRAC, "rise": SLOPE_BITS})
+        values, rises = tanh_table()
+        init = [{"value": int(value), "rise": int(rise)} for value, rise in zip(values, rises, strict=True)]
+        m.submodules.table = table = Ram(segment_layout, SEGMENTS, init)
+
+        # Both functions are odd about their centre: look up the magnitude, put the sign back at the end.
+        # sigma's argument is halved by reading z, which has 12 fraction bits, as having 13.
+        magnitude, doubled, argument = Signal(17), Signal(18), Signal(16)
+        m.d.comb += [
+            magnitude.eq(negated(m, "magnitude", self.z, self.z[-1], self._family)),
+            doubled.eq(magnitude << self.is_tanh),
+        ]
+        m.d.sync += argument.eq(Mux(doubled[16:].any(), 0xFFFF, doubled))
+        m.d.comb += table.r_addr.eq(argument[SEGMENT_BITS:])
+        fraction = delayed(m, argument[:SEGMENT_BITS], table.latency, "fraction")
+
+        # rise * fraction from adders: 11 x 8 bits would waste a DSP where the lanes need them all.
+        rise = Cat(table.r_data.rise, Const(0, 1))
+        halves = [Signal(SLOPE_BITS + 4, name=f"half_{index}") for index in range(2)]
+        for index, half in enumerate(halves):
+            bits = fraction[4 * index :][:4]
+            low, high = (
+                sum_where(
+                    m, f"pair_{index}_{bit}", rise, bits[bit], Cat(Const(0, 1), rise), bits[bit + 1], self._family
+                )
+                for bit in (0, 2)
+            )
+            m.d.sync += half.eq(low + (high << 2))
+        base, value = Signal(H_FRAC), Signal(H_FRAC)
+        m.d.sync += base.eq(table.r_data.value)
+        product = Signal(SLOPE_BITS + SEGMENT_BITS)
+        m.d.comb += product.eq(halves[0] + (halves[1] << 4))
+        # Rounded by a carry into the sum's lowest bit: the bit below it, beside a one.
+        rounds = product[SEGMENT_BITS - 1]
+        m.d.sync += value.eq((Cat(rounds, base) + Cat(Const(1, 1), product[SEGMENT_BITS:])) >> 1)
+
+        flags = Signal(2)
+        m.d.comb += flags.eq(self.is_tanh << 1 | (self.z < 0))
+        for stage in range(self.latency - 1):
+            later = Signal(2, name=f"flags_{stage}")
+            m.d.sync += later.eq(flags)
+            flags = later
+        # Two's complement in one adder: all bits turned over, and a carry. Of sigma = (2^15 + 1 +- value) / 2 the carry
+        # is the bit that rounding up leaves over.
+        negative, is_tanh = flags[0], flags[1]
+        turned = Signal(signed(H_FRAC + 1))
+        m.d.comb += turned.eq(Cat(value, Const(0, 1)) ^ negative.replicate(H_FRAC + 1))
+        # Half of a value of either sign, and one half in Q0.15.
+        halved = Cat(turned[1:H_FRAC], ~turned[H_FRAC], Const(0, 1))
+        carry = negative | (~is_tanh & value[0])
+        m.d.sync += self.y.eq(Mux(is_tanh, turned, halved.as_signed()) + carry)
+        return m

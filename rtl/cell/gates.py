@@ -1,0 +1,173 @@
+"""Gate pipeline: kept sums, requantisation and activation of every row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from lstmith.rtl.cell.activation import Activation
+from lstmith.rtl.cell.feeder import READ, rows_layout
+from lstmith.rtl.cell.requantise import Requantiser, RowParameters, RowScale
+from lstmith.rtl.layouts import sequence_of
+from lstmith.rtl.prim.arith import delayed, delayed_long
+from lstmith.rtl.prim.ram import Ram
+from lstmith.spec.config import MASKS, PEEP_BITS, SHIFT_BITS, EngineConfig, bits_for
+
+#: Kinds of memories where yosys' own choice is poor.
+_STYLES = {"scale": {"ram_style": "block"}}
+
+
+class GatePipeline(wiring.Component):
+    """Row sums to gate values, ``ways`` rows per cycle; without delta no sums are kept.
+
+    Way w serves gates w, w + ways, ...; each has its own banks of sums and row parameters, which are read when they
+    are needed: a row's place waits in fewer registers than its parameters would.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    row_init : sequence of sequence of dict
+        Initial row parameters by unit and gate.
+
+    Members
+    -------
+    rows, rows_valid, sums
+        From the feeder; ``sums`` two cycles after ``rows``.
+    clear
+        The kept sums count as zero, per sequence.
+    run
+        Clock enable of multipliers that have registers.
+    peep, c, peep_shift
+        With peepholes: weights per way and the cell state, beside ``sums``.
+    mask
+        Index of the active count: which set of row parameters.
+    row_unit, row_gate, row_mask, row_data, row_write
+        Write of one row's parameters.
+    o_rows, o_valid, gates
+        ``latency`` cycles after ``sums``.
+    next_place
+        Place in the state memories of the rows that leave in the next cycle.
+    z13
+        The last way's pre-activation with 13 fraction bits, seven cycles before its gate.
+    """
+
+    def __init__(self, config: EngineConfig, row_init: Sequence[Sequence[dict[str, Any]]] = ()):
+        self._config, self._row_init = config, row_init
+        rows = rows_layout(config)
+        members = {
+            "rows": In(rows),
+            "rows_valid": In(1),
+            "sums": In(data.ArrayLayout(signed(config.acc_width), config.ways)),
+            "clear": In(config.sequences),
+            "run": In(1, init=1),
+            "mask": In(bits_for(MASKS)),
+            "row_mask": In(bits_for(MASKS)),
+            "row_unit": In(config.unit_bits),
+            "row_gate": In(2),
+            "row_data": In(RowParameters),
+            "row_write": In(1),
+            "o_rows": Out(rows),
+            "o_valid": Out(1),
+            "next_place": Out(config.state_bits),
+            "gates": Out(data.ArrayLayout(signed(16), config.ways)),
+            "z13": Out(signed(24)),
+        }
+        if config.peepholes:
+            members |= {
+                "peep": In(data.ArrayLayout(signed(PEEP_BITS), config.ways)),
+                "c": In(signed(config.c_width)),
+                "peep_shift": In(5),
+            }
+        super().__init__(members)
+        self._requantisers = [Requantiser(config) for _ in range(config.ways)]
+        self._activations = [Activation(config.family) for _ in range(config.ways)]
+
+    @property
+    def latency(self) -> int:
+        """Cycles from ``sums`` to ``gates``."""
+        return self._requantisers[0].latency + self._activations[0].latency
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        way_bits = config.ways - 1  # 1 way: no bit of the gate selects it; 2 ways: one bit
+        depth = 4 // config.ways << config.unit_bits
+        mask_bits = config.mask_bits
+
+        row = Cat(self.rows.gate[way_bits:], self.rows.unit)
+        place = Cat(row, sequence_of(self.rows))
+        cleared = self.clear.bit_select(delayed(m, sequence_of(self.rows), READ, "sequence"), 1)
+        scale_delay = self._requantisers[0].scale_delay
+        places = [place]
+        for cycle in range(max(READ + 1, scale_delay)):
+            places.append(delayed(m, places[-1], 1, f"place_{cycle}"))
+        updated_valid = delayed(m, self.rows_valid, READ + 1, "updated_valid")
+        rows = delayed_long(
+            m,
+            self.rows.as_value(),
+            READ + self._requantisers[0].latency,
+            "rows_z",
+            config.family,
+        )
+        rows_view = Signal(rows_layout(config))
+        m.d.comb += rows_view.eq(rows)
+
+        for way, (requantiser, activation) in enumerate(zip(self._requantisers, self._activations, strict=True)):
+            rows_init = [row for unit in self._row_init for row in unit[way :: config.ways]]
+            if config.delta:
+                m.submodules[f"kept_{way}"] = kept = Ram(signed(config.acc_width), depth << config.sequence_bits)
+                m.d.comb += [
+                    kept.r_addr.eq(place),
+                    kept.w_addr.eq(places[READ + 1]),
+                    kept.w_data.eq(requantiser.updated),
+                    kept.w_en.eq(updated_valid),
+                    requantiser.total.eq(Mux(cleared, 0, kept.r_data)),
+                ]
+            parts = {"shift": SHIFT_BITS, "scale": RowScale}
+            parameters = {
+                # Scales fit a block memory's word; yosys would take lookup tables for few units.
+                name: Ram(shape, depth << mask_bits, [row[name] for row in rows_init], _STYLES.get(name))
+                for name, shape in parts.items()
+            }
+            for name, memory in parameters.items():
+                m.submodules[f"{name}_{way}"] = memory
+            m.submodules[f"requantiser_{way}"] = requantiser
+            m.submodules[f"activation_{way}"] = activation
+            m.d.comb += [
+                parameters["shift"].r_addr.eq(Cat(places[1][: len(row)], self.mask[:mask_bits])),
+                parameters["scale"].r_addr.eq(Cat(places[scale_delay][: len(row)], self.mask[:mask_bits])),
+                requantiser.added.eq(self.sums[way]),
+                requantiser.run.eq(self.run),
+                requantiser.shift.eq(parameters["shift"].r_data),
+                requantiser.scale.eq(parameters["scale"].r_data),
+                activation.z.eq(requantiser.z),
+                activation.is_tanh.eq((rows_view.gate == 2) & (way == 0)),
+                self.gates[way].eq(activation.y),
+            ]
+            for name, memory in parameters.items():
+                m.d.comb += [
+                    memory.w_addr.eq(Cat(self.row_gate[way_bits:], self.row_unit, self.row_mask[:mask_bits])),
+                    memory.w_data.eq(self.row_data[name]),
+                    memory.w_en.eq(self.row_write & (1 if config.ways == 1 else self.row_gate[0] == way)),
+                ]
+            if config.peepholes:
+                m.d.comb += [
+                    requantiser.peep.eq(self.peep[way]),
+                    requantiser.c.eq(self.c),
+                    requantiser.peep_shift.eq(self.peep_shift),
+                ]
+        m.d.comb += [
+            self.z13.eq(self._requantisers[-1].z13),
+            self.o_valid.eq(delayed(m, self.rows_valid, READ + self.latency, "valid_gate")),
+        ]
+        rows_next = Signal(rows_layout(config))
+        m.d.comb += [
+            rows_next.eq(delayed(m, rows, self._activations[0].latency - 1, "rows_gate")),
+            self.next_place.eq(Cat(rows_next.unit, sequence_of(rows_next))),
+        ]
+        m.d.sync += self.o_rows.eq(rows_next)
+        return m

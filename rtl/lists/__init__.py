@@ -1,0 +1,1 @@
+"""Column lists: which columns a step adds."""

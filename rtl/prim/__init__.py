@@ -1,0 +1,1 @@
+"""Memories, arithmetic and vendor cells that all parts share."""

@@ -1,0 +1,79 @@
+"""Block RAM with one write port, and a register behind its read port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from amaranth.hdl import Module, ShapeLike, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from lstmith.spec.config import bits_for
+
+
+class Ram(wiring.Component):
+    """Simple dual-port memory. Latency 2 cycles, throughput one word per cycle.
+
+    Block RAM answers late in its cycle (5.8 ns on ECP5), so no logic may follow it: the register
+    is part of the memory.
+
+    Parameters
+    ----------
+    shape : shape-like
+        One word.
+    depth : int
+        Number of words.
+    init : iterable
+        Initial contents, zero beyond its end.
+    attrs : dict
+        For synthesis, such as the kind of memory where the tool's own choice is poor.
+
+    Members
+    -------
+    r_addr, r_data
+        The word at ``r_addr`` appears ``latency`` cycles later; undefined for a word being written.
+    w_addr, w_data, w_en
+        Written at the end of the cycle.
+    """
+
+    def __init__(
+        self, shape: ShapeLike, depth: int, init: Iterable[object] = (), attrs: Mapping[str, str] | None = None
+    ):
+        if not isinstance(depth, int) or depth < 1:
+            raise TypeError(f"Memory depth must be a positive integer, not {depth!r}")
+        self._shape, self._depth, self._init = shape, depth, list(init)
+        self._attrs = dict(attrs or {})
+        address = bits_for(depth)
+        super().__init__(
+            {
+                "r_addr": In(address),
+                "r_data": Out(shape),
+                "w_addr": In(address),
+                "w_data": In(shape),
+                "w_en": In(1),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from an address to its word."""
+        return 2
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        # A power-of-two depth keeps every address valid, so that no tool has to define the others.
+        depth = 1 << bits_for(self._depth)
+        m.submodules.memory = memory = Memory(shape=self._shape, depth=depth, init=self._init, attrs=self._attrs)
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            read.addr.eq(self.r_addr),
+            read.en.eq(1),
+            write.addr.eq(self.w_addr),
+            write.data.eq(self.w_data),
+            write.en.eq(self.w_en),
+        ]
+        word = Signal(self._shape, reset_less=True)
+        m.d.sync += word.eq(read.data)
+        m.d.comb += self.r_data.eq(word)
+        return m

@@ -1,0 +1,1 @@
+"""Walks steps, layers and folds, and issues list entries."""

@@ -1,0 +1,83 @@
+"""The networks of the workloads as engines that can do everything a policy may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lstmith.compiler.quantise.calibration import Calibration
+from lstmith.compiler.quantise.quantise import quantise
+from lstmith.compiler.sizing.limits import EngineLimits
+from lstmith.compiler.sizing.low_images import accumulator_bits, with_images
+from lstmith.golden.network import FloatNetwork, padded
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.quantised import QuantNetwork
+from lstmith.workloads.workload import Float32, State
+
+#: Lanes of a network whose smallest layer has twice as many units or more.
+LANES = 64
+#: Units per lane of a smaller one. With few units per lane the way round through the pipeline, some 50 cycles, is
+#: longer than any list, and no list can be too long.
+SMALL_RATIO = 8
+#: Bits of a sum beyond those the compiler leaves, so that the search may choose any refresh.
+SUM_ROOM = 2
+
+
+@dataclass(frozen=True)
+class Static:
+    """A static choice of number formats.
+
+    Parameters
+    ----------
+    weights, operands : int
+        Bits.
+    """
+
+    weights: int
+    operands: int
+
+    @property
+    def name(self) -> str:
+        """As the tables call it."""
+        return f"W{self.weights}A{self.operands}"
+
+
+def lanes_for(network: FloatNetwork) -> int:
+    """64 lanes, fewer where layers have less than 128 units."""
+    units = min(layer.units for layer in network.layers)
+    return LANES if units >= 2 * LANES else max(1, units // SMALL_RATIO)
+
+
+def quantised(
+    network: FloatNetwork, calibration: list[Float32], static: Static, starts: State | None = None
+) -> QuantNetwork:
+    """A network in a static format, with a lower image of its weights.
+
+    Parameters
+    ----------
+    calibration : list of float32 [T, I]
+    static : Static
+    starts : list of (h, c) or None
+        Per layer, float64 [N, H] each: what they start in.
+    """
+    data = Calibration(*padded(calibration), state=starts)
+    found = quantise(network, data, precision=[static.weights], activation_bits=static.operands, limits=EngineLimits())
+    return with_images(found.network)
+
+
+def engine_for(network: QuantNetwork, lanes: int) -> EngineConfig:
+    """An engine with both lists, the monitor and the skip rule."""
+    layers = network.layers
+    span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
+    return EngineConfig(
+        lanes=lanes,
+        precisions=tuple(sorted({width for layer in layers for width in (layer.precision, *layer.images)})),
+        acc_width=max(accumulator_bits(layer) for layer in layers) + SUM_ROOM,
+        operand_width=max(13, span.bit_length() + 1),
+        units=sum(layer.units for layer in layers),
+        inputs=network.inputs,
+        layers=len(layers),
+        weight_depth=1 << 20,
+        mixed=True,
+        monitor=True,
+        skip=True,
+    )

@@ -1,0 +1,61 @@
+"""Networks and dense runs without numbers in them, for benches that only need sizes and cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lstmith.golden.account import Account
+from lstmith.golden.activity import MAIN, LayerTrace
+from lstmith.golden.cycles import CycleModel
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
+
+_GRID = Grid(8, -128, 127, 0)
+
+
+def blank_network(shapes: Sequence[tuple[int, int]], precision: int = 8) -> QuantNetwork:
+    """A stack of layers whose weights are all zero, and take no memory here.
+
+    Parameters
+    ----------
+    shapes : sequence of (units, inputs)
+    precision : int
+        Bits of a weight.
+    """
+    layers = []
+    for units, inputs in shapes:
+        rows = np.broadcast_to(np.zeros(1, dtype=np.int64), (4 * units,))
+        weights = np.broadcast_to(np.zeros(1, dtype=np.int64), (4 * units, units + inputs))
+        layers.append(QuantLayer(precision, weights, rows, rows, rows, _GRID, _GRID, 8, 1.0))
+    return QuantNetwork(tuple(layers))
+
+
+def dense_account(network: QuantNetwork, config: EngineConfig, steps: int) -> Account:
+    """What a sequence of dense steps with waiting inputs spends its cycles on.
+
+    Parameters
+    ----------
+    network : QuantNetwork
+    config : EngineConfig
+        With one active count.
+    steps : int
+
+    Returns
+    -------
+    Account
+        Of one sequence; from the third step on they are all the same.
+    """
+    traces = [_dense_trace(layer, config, steps) for layer in network.layers]
+    return CycleModel(network, config).account(traces)
+
+
+def _dense_trace(layer: QuantLayer, config: EngineConfig, steps: int) -> LayerTrace:
+    trace = LayerTrace.empty(layer, 1, steps, config.folds(layer.units))
+    trace.x_class[:] = MAIN
+    # At a sequence's start h is zero, and not listed.
+    trace.h_class[:, 1:] = MAIN
+    trace.levels[:] = layer.precision
+    trace.restart[:] = True
+    return trace

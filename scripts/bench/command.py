@@ -1,0 +1,231 @@
+"""``lstmith bench``: the figures of the documentation, measured, and written into it."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lstmith.cli.console import out, say, steps, table
+from lstmith.cli.inputs import check_writable, save_json
+from lstmith.compiler.files import read_json
+from lstmith.scripts.bench.blocks import Table, markdown, replace_block
+from lstmith.spec.errors import UserError
+
+
+class Name(enum.StrEnum):
+    """Benches."""
+
+    SILERO = "silero"
+    BOARDS = "boards"
+    ADAPTIVE = "adaptive"
+    AREA = "area"
+    ENERGY = "energy"
+    PERF = "perf"
+    LINK = "link"
+
+
+#: Benches with a table in README.
+IN_README = (Name.SILERO, Name.BOARDS, Name.ADAPTIVE, Name.PERF)
+
+
+def command(
+    name: Annotated[Name, typer.Argument(help="Which bench.")] = Name.SILERO,
+    json: Annotated[Path | None, typer.Option(help="All figures; default build/bench-NAME.json.")] = None,
+    document: Annotated[list[Path] | None, typer.Option(help="Documents whose block is renewed.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of placement (boards).")] = 1,
+    network: Annotated[
+        list[str] | None, typer.Option(help="Measure only this network again (adaptive); may be repeated.")
+    ] = None,
+    part: Annotated[
+        list[str] | None, typer.Option(help="Measure only this part again (perf, link); may be repeated.")
+    ] = None,
+    effort: Annotated[
+        float, typer.Option(help="Factor on the policies tried (adaptive), on frames and sessions (link).", min=0.001)
+    ] = 1.0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Without large engines (perf), or the small network alone (boards).")
+    ] = False,
+    board: Annotated[
+        list[str] | None, typer.Option(help="Build the small network for this board only (boards); may be repeated.")
+    ] = None,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="Measure the clock of this engine only (perf); may be repeated.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with the last recorded run instead of recording (perf).")
+    ] = False,
+) -> None:
+    """Measure silero, link, area or energy (minutes), boards (an hour), adaptive (policies) or perf (hours)."""
+    path = json or Path("build") / f"bench-{name.value}.json"
+    results = Path("docs/results.md")
+    documents = document or ([Path("README.md"), results] if name in IN_README else [results])
+    given = {
+        "--check": (check, (Name.PERF,)),
+        "--quick": (quick, (Name.PERF, Name.BOARDS)),
+        "--part": (bool(part), (Name.PERF, Name.LINK)),
+        "--board": (bool(board), (Name.BOARDS,)),
+        "--engine": (bool(engine), (Name.PERF,)),
+    }
+    for option, (value, benches) in given.items():
+        if value and name not in benches:
+            raise UserError(f"option {option}", f"is not for {name.value}", f"use it with {' or '.join(benches)}")
+    if path.parent == Path("build"):
+        path.parent.mkdir(exist_ok=True)
+    check_writable(path, *documents)
+    if check:
+        _check(part, engine, path, quick=quick)
+        return
+    short, blocks = None, None
+    if name is Name.ADAPTIVE:
+        result, tables, text, short = _adaptive(network, effort, path.with_suffix(""))
+    elif name is Name.AREA:
+        result, tables, text = _area()
+    elif name is Name.ENERGY:
+        result, tables, text = _energy()
+    elif name is Name.PERF:
+        result, tables, text, short = _perf(part, engine, quick=quick)
+    elif name is Name.LINK:
+        result, tables, text = _link(part, effort, path)
+    elif name is Name.BOARDS:
+        result, tables, blocks = _boards(seed, path, board or [], quick=quick)
+    else:
+        result, tables, text = _silero()
+    save_json(path, result)
+    for each in documents:
+        for block, content in (blocks or {f"bench:{name.value}": text}).items():
+            replace_block(each, block, short if short and each.name == "README.md" else content)
+    for title, found in tables.items():
+        out.print(table(title, *found))
+    say(f"figures in {path}" + (f", tables in {', '.join(map(str, documents))}" if documents else ""))
+
+
+def _silero() -> tuple[dict[str, Any], dict[str, Table], str]:
+    from lstmith.scripts.bench.silero import accuracy_rows, mode_rows, run_silero
+
+    result = run_silero()
+    accuracy, modes = accuracy_rows(result), mode_rows(result)
+    text = (
+        "Silero VAD v6.2 on speech that nothing was calibrated on, clean and with noise (`lstmith bench silero`). "
+        "Speech decisions against float:\n\n"
+        f"{markdown(*accuracy)}\n"
+        f"The W8A8 core with {result['lanes']} lanes, simulated by Verilator on all {result['frames']} frames: "
+        "every h, c and list compared with the golden model, every step's cycles with the predicted ones. "
+        f"h is {'the same, bit for bit,' if result['same_h'] else 'NOT the same'} in all modes; the last policy "
+        "computes small changes in 4 bit.\n\n"
+        f"{markdown(*modes)}"
+    )
+    tables = {
+        "Silero VAD against float": accuracy,
+        f"RTL on {result['lanes']} lanes, {result['frames']} frames": modes,
+    }
+    return result, tables, text
+
+
+def _boards(
+    seed: int, path: Path, boards: list[str], *, quick: bool
+) -> tuple[dict[str, Any], dict[str, Table], dict[str, str]]:
+    """The small network and, unless ``quick``, Silero; what is not measured again is kept from the file of figures."""
+    from lstmith.boards.catalogue import BOARDS, find_board
+    from lstmith.compiler.files import read_json
+    from lstmith.scripts.bench.boards import (
+        BUILDS,
+        INPUTS,
+        LANES,
+        UNITS,
+        board_rows,
+        run_silero,
+        run_small,
+        silero_rows,
+    )
+
+    for board in boards:
+        find_board(board)
+    before = read_json(path, "remove it") if path.exists() else {}
+    result: dict[str, Any] = {part: before[part] for part in ("small", "silero") if part in before}
+    result["small"] = {**result.get("small", {}), **run_small(seed, boards or [board.name for board in BOARDS])}
+    tables = {"a small network": board_rows(result["small"])}
+    blocks = {
+        "bench:boards-small": f"A network of {UNITS} units and {INPUTS} input, W8A8, {LANES} lanes, with the host link "
+        f"on every board, with seed {seed} (`lstmith bench boards --quick`):\n\n{markdown(*tables['a small network'])}"
+    }
+    if not quick:
+        result["silero"] = {**result.get("silero", {}), **run_silero(seed, boards or list(BUILDS))}
+        tables["Silero"] = silero_rows(result["silero"])
+        blocks["bench:boards"] = (
+            f"Silero VAD's W8A8 core with the host link, with seed {seed} (`lstmith bench boards`); cycles of exact "
+            "changes on held-out speech, and how often a step fits into the 32 ms of its frame, at the board's "
+            f"clock:\n\n{markdown(*tables['Silero'])}"
+        )
+    return result, tables, blocks
+
+
+def _area() -> tuple[dict[str, Any], dict[str, Table], str]:
+    from lstmith.scripts.bench.area import area_rows, area_text, run_area
+
+    result = run_area()
+    rows = area_rows(result)
+    return result, {"area": rows}, f"{area_text(result)}\n\n{markdown(*rows)}"
+
+
+def _perf(
+    parts: list[str] | None, engines: list[str] | None, *, quick: bool
+) -> tuple[dict[str, Any], dict[str, Table], str, str]:
+    from lstmith.scripts.bench.perf.run import chosen_parts, measure
+    from lstmith.scripts.bench.perf.tables import perf_tables, perf_text, short_text
+
+    result = measure(chosen_parts(parts, quick=quick), engines)
+    return result, perf_tables(result), perf_text(result), short_text(result)
+
+
+def _check(parts: list[str] | None, engines: list[str] | None, path: Path, *, quick: bool) -> None:
+    """Leave with 1 if something is worse than recorded."""
+    from lstmith.scripts.bench.perf.run import check, chosen_parts
+    from lstmith.scripts.bench.perf.tables import perf_tables
+
+    result, worse, since = check(chosen_parts(parts, quick=quick), engines)
+    save_json(path, result)
+    for title, found in perf_tables(result).items():
+        out.print(table(title, *found))
+    for line in worse:
+        say(line)
+    if worse:
+        raise typer.Exit(1)
+    say(f"as good as the run of {since}")
+
+
+def _energy() -> tuple[dict[str, Any], dict[str, Table], str]:
+    from lstmith.scripts.bench.energy.bench import energy_text, part_rows, run_energy, total_rows
+
+    result = run_energy()
+    totals, parts = total_rows(result), part_rows(result)
+    text = f"{energy_text(result)}\n\n{markdown(*totals)}\nThe same by part:\n\n{markdown(*parts)}"
+    return result, {"energy estimate and value changes": totals, "by part": parts}, text
+
+
+def _link(parts: list[str] | None, effort: float, path: Path) -> tuple[dict[str, Any], dict[str, Table], str]:
+    """The parts that are not measured again are those of an earlier run."""
+    from lstmith.scripts.bench.link.bench import PARTS, link_tables, link_text, run_link
+
+    with steps() as report:
+        measured = run_link(report, parts or list(PARTS), effort)
+    # Another part may have been measured meanwhile.
+    result = (read_json(path, "measure all parts") if parts and path.exists() else {}) | measured
+    return result, link_tables(result), link_text(result)
+
+
+def _adaptive(
+    networks: list[str] | None, effort: float, folder: Path
+) -> tuple[dict[str, Any], dict[str, Table], str, str]:
+    from lstmith.scripts.bench.adaptive.bench import TRIALS, run_adaptive
+    from lstmith.scripts.bench.adaptive.tables import full_text, network_tables, short_text, summary_table
+
+    names = networks or list(TRIALS)
+    if unknown := sorted(set(names) - set(TRIALS)):
+        raise UserError("option --network", f"{unknown[0]!r} is unknown", f"use {', '.join(TRIALS)}")
+    with steps() as report:
+        result = run_adaptive(names, report, effort, folder)
+    tables = {**network_tables(result), "all networks": summary_table(result)}
+    return result, tables, full_text(result), short_text(result)

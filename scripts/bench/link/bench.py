@@ -1,0 +1,278 @@
+"""``lstmith bench link``: Silero VAD through the virtual board, and what its link carries, survives and tolerates."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.boards.catalogue import BOARDS, DEFAULT, find_board
+from lstmith.boards.top import SIMULATED, simulation_verilog
+from lstmith.compiler.data import Sequences
+from lstmith.compiler.design import Design
+from lstmith.compiler.importers.host_graph import HostGraph
+from lstmith.compiler.program_image import build_image
+from lstmith.datasets.silero import features
+from lstmith.datasets.speech import demo_audio
+from lstmith.flow.identity import build_identity
+from lstmith.host.board_sim import CLOCKS_PER_BIT, VirtualBoard
+from lstmith.host.overlay import Overlay
+from lstmith.host.problem import make_problem
+from lstmith.host.results import mismatches
+from lstmith.host.run import run_golden
+from lstmith.host.self_test import BYTE_BITS
+from lstmith.scripts.bench.blocks import Table, markdown
+from lstmith.scripts.bench.link.faults import run_moments
+from lstmith.scripts.bench.silero import silero_design
+from lstmith.spec.errors import UserError
+from lstmith.spec.memory_image import image_tag
+from lstmith.spec.policy import Mode, Policy
+from lstmith.test_support.link_fuzz import baud_tolerated, build_probe, fuzz
+from lstmith.test_support.serial_bench import SerialBench
+from lstmith.test_support.timed_line import TimedLine
+
+#: As many as the bitstream of `make demo`.
+LANES = 32
+FRAMES = 300  #: 9.6 s of speech
+POLICIES = {"dense": Policy(Mode.DENSE), "auto, 4 bit": Policy(Mode.AUTO, tau_x=4, tau_h=4, refresh=8, theta_h=1)}
+BAUD = 3_000_000
+#: Clock cycles per bit where time is measured, as on a board with 48 MHz; milliseconds that a host's reaction may take.
+TIMED_CLOCKS, ROUND_TRIPS = 16, (0.0, 1.0, 2.0)
+#: Steps that only fill the pipeline, further ones that are timed, and steps alone.
+FILLING, STREAMED, ALONE = 20, 40, 5
+#: Sessions with a fault, and frames of noise.
+MOMENTS, FUZZED = 500, 100_000
+#: Waits of the driver in simulated time, of which nothing is known beforehand.
+_PATIENCE = 100.0
+
+Report = Callable[..., None]
+Counter = Callable[[int], None]
+
+
+def run_link(report: Report, parts: list[str], effort: float = 1.0) -> dict[str, Any]:
+    """Measure.
+
+    Parameters
+    ----------
+    report : callable
+        Takes a stage's name and how much of it is done, 0 to 1.
+    parts : list of str
+        Of ``PARTS``.
+    effort : float
+        Factor on frames, sessions and noise.
+
+    Returns
+    -------
+    dict of str to Any
+        Figures of every part.
+
+    Raises
+    ------
+    UserError
+        If there is no such part.
+    """
+    if unknown := sorted(set(parts) - set(PARTS)):
+        raise UserError("option --part", f"{unknown[0]!r} is unknown", f"use {', '.join(PARTS)}")
+    return {name: PARTS[name](report, effort) for name in PARTS if name in parts}
+
+
+def _scaled(count: int, effort: float) -> int:
+    return max(10, round(count * effort))
+
+
+def _counted(report: Report, stage: str, total: int) -> Counter:
+    """Progress within a stage."""
+    report(stage, 0.0)
+    return lambda done: report(stage, done / total)
+
+
+def _silero(report: Report, folder: Path) -> tuple[Design, npt.NDArray[np.float32]]:
+    report("compiling Silero VAD")
+    design = silero_design(folder, lanes=LANES)
+    assert design.graph is not None
+    return design, features(demo_audio().samples, HostGraph(design.graph))
+
+
+def _exactness(report: Report, effort: float) -> dict[str, Any]:
+    """Silero through pins, pseudo-terminal and driver."""
+    with tempfile.TemporaryDirectory(prefix="lstmith-") as name:
+        design, x = _silero(report, Path(name))
+    x = x[: _scaled(FRAMES, effort)]
+    given = Sequences(x[None], np.array([len(x)]), True, None, "speech")
+    report("building the virtual board")
+    modes = {}
+    with VirtualBoard(design, find_board(DEFAULT)) as board, Overlay(board.port) as overlay:
+        overlay.load(design)
+        for mode, policy in POLICIES.items():
+            report(f"{mode} through the virtual board")
+            problem = make_problem(design, given, [policy])
+            run, golden = overlay.run(problem), run_golden(problem)
+            modes[mode] = {
+                "cycles_per_step": float(run.cycles.mean()),
+                "mismatches": mismatches(run, golden),
+                "cycle_mismatches": int(np.count_nonzero(run.cycles != golden.cycles)),
+                "seconds": run.seconds,
+            }
+    return {"frames": len(x), "lanes": design.engine.lanes, "clocks_per_bit": CLOCKS_PER_BIT, "modes": modes}
+
+
+def _throughput(report: Report, effort: float) -> dict[str, Any]:
+    """In the board's own time, which passes only while the driver waits: bits on the wire."""
+    with tempfile.TemporaryDirectory(prefix="lstmith-") as name:
+        design, x = _silero(report, Path(name))
+        image = build_image(design.network, design.engine, [Policy(Mode.DELTA)])
+        identity = build_identity(find_board(DEFAULT), replace(design.engine, family="generic"))
+        identity = replace(identity, clock_hz=TIMED_CLOCKS * BAUD, baud=BAUD)
+        verilog = simulation_verilog(identity, image, image_tag(image, design.engine))
+        report("building the board")
+        with SerialBench(verilog, SIMULATED, Path(name) / "board", TIMED_CLOCKS) as bench:
+            delays = []
+            for delay in ROUND_TRIPS:
+                report(f"streaming, {delay:g} ms to react")
+                delays.append(_timed(TimedLine(bench, identity.clock_hz, delay / 1e3), design, x))
+    payload = 2 * max(design.network.inputs, 1 + design.network.layers[-1].units)
+    return {
+        "lanes": design.engine.lanes,
+        "payload_bytes": payload,
+        "delays": [
+            {
+                "ms": delay,
+                "share": payload * BYTE_BITS / bits,
+                "steps_per_second": BAUD / bits,
+                "alone_ms": 1e3 * alone / BAUD,
+            }
+            for delay, (bits, alone) in zip(ROUND_TRIPS, delays, strict=True)
+        ],
+    }
+
+
+def _timed(line: TimedLine, design: Design, x: npt.NDArray[np.float32]) -> tuple[float, float]:
+    """Bit times of a step among others, and of a step alone."""
+    overlay = Overlay(line, patience=_PATIENCE)
+    overlay.load(design, check=False)
+
+    def bits(work: Callable[[], object]) -> float:
+        before = line.cycles
+        work()
+        return (line.cycles - before) / TIMED_CLOCKS
+
+    few = bits(lambda: overlay.infer(x[:FILLING]))
+    many = bits(lambda: overlay.infer(x[: FILLING + STREAMED]))
+    one = bits(lambda: list(overlay.infer(iter(x[:1]))))
+    more = bits(lambda: list(overlay.infer(iter(x[: 1 + ALONE]))))
+    return (many - few) / STREAMED, (more - one) / ALONE
+
+
+def _faults(report: Report, effort: float) -> dict[str, Any]:
+    count = _scaled(MOMENTS, effort)
+    report("building the virtual board")
+    return {fault: asdict(tally) for fault, tally in run_moments(count, _counted(report, "faults", count)).items()}
+
+
+def _noise(report: Report, effort: float) -> dict[str, Any]:
+    count = _scaled(FUZZED, effort)
+    report("building the link")
+    with tempfile.TemporaryDirectory(prefix="lstmith-") as name, build_probe(Path(name)) as probe:
+        tolerated = baud_tolerated(probe)
+        return asdict(fuzz(probe, np.random.default_rng(0), count, _counted(report, "noise", count))) | tolerated
+
+
+#: What can be measured by itself.
+PARTS: dict[str, Callable[[Report, float], dict[str, Any]]] = {
+    "silero": _exactness,
+    "throughput": _throughput,
+    "faults": _faults,
+    "noise": _noise,
+}
+
+
+def link_tables(result: dict[str, Any]) -> dict[str, Table]:
+    """A table for every part that was measured, by its title."""
+    made = {"silero": _silero_table, "throughput": _throughput_table, "faults": _faults_table, "noise": _noise_table}
+    return {name: table(result[name]) for name, table in made.items() if name in result}
+
+
+def _silero_table(figures: dict[str, Any]) -> Table:
+    columns = ["policy", "frames", "cycles per step", "mismatches", "wrong cycles", "seconds"]
+    rows: list[list[object]] = [
+        [
+            mode,
+            figures["frames"],
+            f"{found['cycles_per_step']:.1f}",
+            found["mismatches"],
+            found["cycle_mismatches"],
+            f"{found['seconds']:.0f}",
+        ]
+        for mode, found in figures["modes"].items()
+    ]
+    return columns, rows
+
+
+def _throughput_table(figures: dict[str, Any]) -> Table:
+    columns = ["reaction of the host in ms", "share of the wire", "steps per second", "step alone in ms"]
+    rows: list[list[object]] = [
+        [f"{one['ms']:g}", f"{100 * one['share']:.1f} %", f"{one['steps_per_second']:.0f}", f"{one['alone_ms']:.2f}"]
+        for one in figures["delays"]
+    ]
+    return columns, rows
+
+
+def _faults_table(figures: dict[str, Any]) -> Table:
+    columns = ["fault", "sessions", "lost", "wrong results", "next session failed"]
+    rows: list[list[object]] = [
+        [fault, found["sessions"], found["lost"], found["wrong"], found["stuck"]] for fault, found in figures.items()
+    ]
+    return columns, rows
+
+
+def _noise_table(figures: dict[str, Any]) -> Table:
+    columns = ["frames", "hangs", "unintended accesses", "wrong answers", "right frames not answered"]
+    names = ("frames", "hangs", "unintended", "wrong_answers", "silent")
+    return columns, [[figures[name] for name in names]]
+
+
+def link_text(result: dict[str, Any]) -> str:
+    """What was measured, in words and tables; parts that were not measured are left out."""
+    made = {"silero": _silero_text, "throughput": _throughput_text, "faults": _faults_text, "noise": _noise_text}
+    tables = link_tables(result)
+    return "\n".join(f"{made[name](result[name])}\n\n{markdown(*found)}" for name, found in tables.items())
+
+
+def _silero_text(figures: dict[str, Any]) -> str:
+    return (
+        f"Silero VAD with {figures['lanes']} lanes, by the driver through the virtual board: a Verilated board top "
+        f"behind a pseudo-terminal, {figures['clocks_per_bit']} clock cycles per bit (`lstmith bench link`). "
+        "Every h, c and list is compared with the golden model:"
+    )
+
+
+def _throughput_text(figures: dict[str, Any]) -> str:
+    return (
+        f"Streamed h of Silero VAD with {figures['lanes']} lanes at 3 Mbaud, by the board's own clock of "
+        f"{TIMED_CLOCKS} cycles per bit; the host takes no time, but reacts late. A step's payload is "
+        f"{figures['payload_bytes']} bytes in the fuller direction (`lstmith bench link --part throughput`):"
+    )
+
+
+def _faults_text(figures: dict[str, Any]) -> str:
+    return (
+        f"{sum(found['sessions'] for found in figures.values())} sessions through the virtual board whose host was "
+        "killed, whose port was closed, or whose board was reset in the middle of a random write, each followed by an "
+        "undisturbed one; all results up to the fault are compared (`lstmith bench link --part faults`):"
+    )
+
+
+def _noise_text(figures: dict[str, Any]) -> str:
+    fewest = min(1e6 * board.clock_mhz / board.baud for board in BOARDS)
+    return (
+        f"Frames of {len(figures['by_kind'])} kinds, right, repeated, reordered, damaged, overlong and ill-formed, to "
+        "the link in Verilator; what it sends and what it tells the engine is compared with a model, and a right frame "
+        "after each has to be answered (`lstmith bench link --part noise`). The host's baud may be "
+        f"{figures['slow']:.1f} % too low or {figures['fast']:.1f} % too high, at {figures['cycles_per_bit']:g} cycles "
+        f"per bit; boards have {fewest:g} or more:"
+    )

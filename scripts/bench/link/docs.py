@@ -1,0 +1,140 @@
+"""Tables of docs/link.md, made from ``spec/link_map.py``: run this module after changing that one.
+
+A test compares the document with :func:`tables`.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import re
+import struct
+from pathlib import Path
+
+from lstmith.scripts.bench.blocks import markdown, replace_block
+from lstmith.spec import link_identity, link_map
+from lstmith.spec.link_map import RECORDS, Command, Feature, FlashStatus, LinkRegister, Mode, Status, StreamFlag
+
+DOCUMENT = Path("docs/link.md")
+#: Sizes by the letters of ``struct``.
+_KINDS = {"B": "u8", "H": "u16", "I": "u32", "s": "bytes"}
+
+
+def tables() -> dict[str, str]:
+    """Every block's text by its name."""
+    return {
+        "link:limits": _limits(),
+        "link:commands": _members(Command, "command"),
+        "link:statuses": _members(Status, "status"),
+        "link:bodies": _bodies(),
+        "link:flags": _members(StreamFlag, "flag"),
+        "link:registers": _registers(),
+        "link:modes": _members(Mode, "mode"),
+        "link:flash": _members(FlashStatus, "bit"),
+        "link:features": _members(Feature, "bit"),
+        "link:records": _records(),
+        "link:identity": _identity(),
+    }
+
+
+def _members(kind: type[enum.IntEnum] | type[enum.IntFlag], title: str) -> str:
+    """An enumeration with the comments beside its members."""
+    comments = dict(re.findall(r"^    (\w+) = .*?#: (.*)$", inspect.getsource(kind), re.MULTILINE))
+    rows: list[list[object]] = [[f"`{member.name}`", int(member), comments.get(member.name, "")] for member in kind]
+    return _table([title, "value", "meaning"], rows)
+
+
+def _table(columns: list[str], rows: list[list[object]]) -> str:
+    """Text columns at the end stand left."""
+    return markdown(columns, [[_plain(cell) for cell in row] for row in rows]).replace("---: |\n", "--- |\n", 1)
+
+
+def _plain(cell: object) -> str:
+    """A comment's references as Markdown."""
+    text = re.sub(r":class:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", str(cell))
+    return text.replace("``", "`").replace("|", "\\|")
+
+
+def _limits() -> str:
+    names = {
+        "FRAME_BYTES": "most bytes of a frame before COBS, CRC included",
+        "FRAME_BYTES_MIN": "fewest",
+        "READ_WORDS": "most words of a READ",
+        "WRITE_WORDS": "most words of a WRITE",
+        "STREAM_VALUES": "most values of a STREAM",
+        "ANSWER_WORDS": "most result words of an answer",
+        "LINK_VERSION": "version of all this",
+    }
+    return _table(["name", "value", "meaning"], [[f"`{k}`", getattr(link_map, k), v] for k, v in names.items()])
+
+
+def _bodies() -> str:
+    fields = {
+        "READ": ("READ_HEAD", "count, address bits 0-15, address bits 16-23"),
+        "WRITE": ("WRITE_HEAD", "address bits 0-15, address bits 16-23"),
+        "STREAM": ("STREAM_HEAD", "flags and index of the active count, release, from"),
+        "FETCH": ("FETCH_HEAD", "release, from"),
+    }
+    then = {"WRITE": "u32 per word", "STREAM": "int16 per value"}
+    rows: list[list[object]] = []
+    for command, (name, meaning) in fields.items():
+        at = 0
+        for letter, field in zip(getattr(link_map, name)[1:], meaning.split(", "), strict=True):
+            rows.append([f"`{command}`", at, _KINDS[letter], field])
+            at += struct.calcsize(f"<{letter}")
+        if command in then:
+            rows.append([f"`{command}`", at, "...", then[command]])
+    return _table(["command", "byte of the body", "type", "field"], rows)
+
+
+def _registers() -> str:
+    comments = dict(re.findall(r"^    (\w+) = .*?#: (.*)$", inspect.getsource(LinkRegister), re.MULTILINE))
+    rows: list[list[object]] = [
+        [f"`{register.name}`", f"{link_map.link_address(register):#08x}", comments[register.name]]
+        for register in LinkRegister
+    ]
+    return _table(["register", "bus address", "meaning"], rows)
+
+
+def _records() -> str:
+    rows: list[list[object]] = []
+    for kind, record in RECORDS.items():
+        rows.append([f"`{kind.name}`, {record.words} words", "kind", 0, "0-1", int(kind)])
+        for field in record.fields:
+            bits = f"{field.bit}-{field.bit + field.width - 1}" if field.width > 1 else str(field.bit)
+            rows.append(["", f"`{field.name}`", field.word, bits, "signed" if field.signed else ""])
+    return _table(["record", "field", "word", "bits", ""], rows)
+
+
+def _identity() -> str:
+    names = {
+        "IDENTITY_FORMAT": (
+            "magic 0x4C53544D, version, window, ring size as a power of two, features, clock in Hz, baud, commit, "
+            "board's name, format of designs"
+        ),
+        "CONFIG_FORMAT": (
+            "lanes, weight_depth, units, inputs, layers, masks, precisions (bits 0/1/2: 4/8/16 bit; 7: without delta), "
+            "acc_width, operand_width, c_width, requant_width, flags"
+        ),
+    }
+    rows: list[list[object]] = []
+    at = 0
+    for name, meaning in names.items():
+        letters = re.findall(r"(\d*)([BHIs])", getattr(link_identity, name))
+        for (count, letter), field in zip(letters, meaning.split(", "), strict=True):
+            size = struct.calcsize(f"<{count}{letter}")
+            kind = f"{size} bytes" if letter == "s" else _KINDS[letter]
+            rows.append([at, kind, field])
+            at += size
+    rows.append([at, f"{link_identity.IDENTITY_BYTES - at} bytes", "zero"])
+    return _table(["byte", "type", "field"], rows)
+
+
+def main() -> None:
+    """Renew every block of the document."""
+    for name, text in tables().items():
+        replace_block(DOCUMENT, name, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The rule per time step, after fine-tuning."""

@@ -1,0 +1,274 @@
+"""Speed and size of the engine beside what it is compared with, measured in one run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper
+
+from lstmith.cli.compile_model import compile_design
+from lstmith.cli.console import progress
+from lstmith.compiler.data import Sequences
+from lstmith.compiler.program_image import build_image
+from lstmith.compiler.sizing.size import in_turn
+from lstmith.datasets.speech import heldout_audio
+from lstmith.flow.toolchain import workspace
+from lstmith.golden.account import TITLES, Spent
+from lstmith.host.problem import make_problem
+from lstmith.host.results import utilisation
+from lstmith.host.rtl_core import RtlCore
+from lstmith.host.run import run_golden
+from lstmith.rtl.array.array import SystolicArray
+from lstmith.rtl.top import to_verilog
+from lstmith.scripts.bench.area import synthesised
+from lstmith.scripts.bench.perf.clock import run_clock
+from lstmith.scripts.bench.perf.history import IN_TURN
+from lstmith.scripts.bench.perf.memory import run_memory
+from lstmith.scripts.bench.perf.options import run_options
+from lstmith.scripts.bench.perf.peers import run_peers
+from lstmith.scripts.bench.perf.scaling import run_scaling
+from lstmith.scripts.bench.silero import POLICIES, heldout_problem, save_features, silero_design
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode, Policy
+from lstmith.workloads.catalogue import NAMES, load
+
+STEPS, SETTLED = 12, 4
+#: Timed blocks of onnxruntime, of which the fastest counts, since other work on the machine only slows it, and
+#: steps in each.
+TIMED_BLOCKS, BLOCK_STEPS = 20, 100
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A dense W8A8 network, and how many of the multiplications of a step one cycle does."""
+
+    units: int
+    inputs: int
+    lanes: int
+
+    @property
+    def title(self) -> str:
+        """As in the tables."""
+        return f"H={self.units} I={self.inputs}, {2 * self.lanes} MACs"
+
+    @property
+    def ideal(self) -> int:
+        """Cycles of a step in which every multiplier has work."""
+        return -(-self.units // self.lanes) * (self.units + self.inputs) * 2
+
+
+#: A multiple of lanes that yosys 0.70 maps: with twice four lanes of {4,8} its abc9 pass stops in an assertion.
+SMALL_ARRAY = 6
+SHAPES = (
+    *(Shape(20, 1, lanes) for lanes in (2, 10)),
+    Shape(16, 16, 16),
+    *(Shape(128, 128, lanes) for lanes in (2, 8)),
+    *(Shape(size, size, 64) for size in (128, 256, 512)),
+)
+LANES = {
+    "{8}": EngineConfig(lanes=SMALL_ARRAY, precisions=(8,), family="ecp5"),
+    "{4,8}": EngineConfig(lanes=SMALL_ARRAY, precisions=(4, 8), family="ecp5"),
+    "{4,8,16}, 40-bit sums": EngineConfig(
+        lanes=SMALL_ARRAY, precisions=(4, 8, 16), family="ecp5", acc_width=40, operand_width=17
+    ),
+}
+# Without DSP blocks; 11 bits are what the compiler gives Silero VAD.
+LANES |= {f"digit {title}": replace(config, mac="digit") for title, config in LANES.items()}
+LANES["digit {4,8}, 11-bit operands"] = replace(LANES["digit {4,8}"], operand_width=11)
+
+
+#: What can be measured by itself, in this order.
+PARTS = ("cycles", "silero", "lanes", "memory", "onnxruntime_us", "peers", "options", "scaling", "clock")
+#: Hours rather than minutes.
+LONG = ("clock",)
+
+
+def run_perf(parts: Sequence[str], cache: Path, engines: Sequence[str]) -> dict[str, Any]:
+    """Some parts of the bench, as JSON values.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        Some of ``PARTS``.
+    cache : Path
+        Folder for what was placed and routed, see :func:`lstmith.scripts.bench.placement.place`.
+    engines : sequence of str
+        Whose clock, see :func:`lstmith.scripts.bench.perf.clock.run_clock`.
+
+    Raises
+    ------
+    ToolError
+        If a tool fails; its log is kept.
+    """
+    result: dict[str, Any] = {}
+    with workspace("lstmith-bench-") as folder:
+        measures: dict[str, Callable[[], dict[str, Any]]] = {
+            "cycles": lambda: _cycles(folder),
+            "silero": lambda: _silero(folder),
+            "lanes": lambda: _lanes(folder),
+            "memory": run_memory,
+            "onnxruntime_us": _onnxruntime,
+            "peers": lambda: run_peers(folder, cache),
+            "options": lambda: run_options(folder),
+            "scaling": lambda: run_scaling(folder),
+            "clock": lambda: run_clock(cache, engines),
+        }
+        for part in PARTS:
+            if part in parts:
+                result[part] = measures[part]()
+    return result
+
+
+def _cycles(folder: Path) -> dict[str, Any]:
+    found = {}
+    with progress("cycles of dense networks", len(SHAPES)) as report:
+        for done, shape in enumerate(SHAPES):
+            found[shape.title] = _dense_cycles(shape, folder)
+            report(done + 1)
+    return found
+
+
+def _lanes(folder: Path) -> dict[str, Any]:
+    with progress("area of lanes"):
+        return {title: _lane_area(config, folder) for title, config in LANES.items()}
+
+
+def _onnxruntime() -> dict[str, Any]:
+    found = {}
+    with progress("onnxruntime, one step at a time", len(NAMES)) as report:
+        for done, workload in enumerate(NAMES):
+            found[workload] = _float_times(workload)
+            report(done + 1)
+    return found
+
+
+def _dense_cycles(shape: Shape, folder: Path) -> dict[str, Any]:
+    """Cycles per step of the model that the RTL equals, once inputs wait."""
+    rng = np.random.default_rng(shape.units)
+    scale = 1 / np.sqrt(shape.units + shape.inputs)
+    gates = 4 * shape.units
+    model, data = folder / "dense.npz", folder / "x.npz"
+    np.savez(
+        model,
+        W_ih=rng.normal(0, scale, (gates, shape.inputs)),
+        W_hh=rng.normal(0, scale, (gates, shape.units)),
+        b_ih=np.zeros(gates),
+        b_hh=np.zeros(gates),
+    )
+    x = rng.normal(0, 1, (STEPS, shape.inputs)).astype(np.float32)
+    np.savez(data, x=x)
+    found: dict[str, Any] = {"ideal": shape.ideal}
+    for together, suffix in ((1, ""), (2, IN_TURN)):
+        design, _, _ = compile_design(model, data, lanes=shape.lanes, target="generic", sequences=together)
+        sequences = Sequences(np.stack([x] * together), np.full(together, STEPS), False, None, str(data))
+        run = run_golden(make_problem(design, sequences, [Policy(Mode.DENSE)]))
+        assert run.account is not None
+        # Steps at the end of the last sequences hide nothing of a successor.
+        settled = slice(SETTLED, STEPS - 1)
+        mean = float(run.cycles[:, settled].mean())
+        spent = dict(zip(Spent, run.account.spent[:, settled].mean(axis=(0, 1)).tolist(), strict=True))
+        figures = {"cycles_per_step": mean, "utilisation": shape.ideal / mean, "spent": _titled(spent)}
+        found |= {name + suffix: value for name, value in figures.items()}
+    return found
+
+
+def _silero(folder: Path) -> dict[str, Any]:
+    """Compilation, simulation and utilisation of Silero VAD on 64 lanes."""
+    with progress("compiling and generating Silero VAD"):
+        begun = time.perf_counter()
+        design = silero_design(folder)
+        compiled = time.perf_counter()
+        policies = [Policy()] * len(design.network.layers)
+        to_verilog(design.engine, build_image(design.network, design.engine, policies))
+        seconds = time.perf_counter() - begun
+    save_features(folder / "heldout.npz", heldout_audio())
+    problem = heldout_problem(design, folder / "heldout.npz")
+    with progress("predicting Silero VAD"):
+        modes = {}
+        engines = {"": design.engine, ", two sequences": in_turn(design.engine)}
+        for title, (turns, engine) in product(("dense", "delta", "auto, 4 bit"), engines.items()):
+            given = replace(problem, design=replace(design, engine=engine), policies=[POLICIES[title]])
+            run = run_golden(given)
+            assert run.activity is not None
+            assert run.account is not None
+            steps = int(run.valid.sum())
+            modes[title + turns] = {
+                "cycles_per_step": float(run.cycles[run.valid].mean()),
+                "utilisation": utilisation(run.activity, int(run.cycles.sum()), design.engine),
+                "spent": _titled({kind: count / steps for kind, count in run.account.total(run.valid).items()}),
+            }
+    with progress("simulating Silero VAD"):
+        simulated = RtlCore(problem, "verilator", folder / "core").run(problem)
+    return {
+        "compile_seconds": compiled - begun,
+        "compile_and_generate_seconds": seconds,
+        "modes": modes,
+        "simulated_cycles_per_second": float(simulated.cycles.sum()) / simulated.seconds,
+    }
+
+
+def _titled(spent: Mapping[Spent, float]) -> dict[str, float]:
+    """Cycles per step by title, without what is zero."""
+    return {TITLES[kind]: count for kind, count in spent.items() if count}
+
+
+def _lane_area(config: EngineConfig, folder: Path) -> dict[str, float]:
+    """Cells of twice the lanes less those of the lanes, per lane."""
+    small, large = (
+        synthesised(SystolicArray(replace(config, lanes=count)), folder) for count in (config.lanes, 2 * config.lanes)
+    )
+    return {
+        name: (getattr(large, name) - getattr(small, name)) / config.lanes
+        for name in ("logic", "luts", "carries", "lut_rams", "ffs", "dsps")
+    }
+
+
+def _float_times(workload: str) -> dict[str, float]:
+    """Microseconds per step of each of a workload's networks in onnxruntime on one thread."""
+    return {
+        name: sum(_step_time(layer.inputs, layer.units) for layer in network.layers)
+        for name, network in load(workload).networks.items()
+    }
+
+
+def _step_time(inputs: int, units: int) -> float:
+    """One LSTM layer, state handed over from step to step; what it computes does not change how long it takes."""
+    rng = np.random.default_rng(1)
+    weights = {
+        "W": rng.normal(0, 0.1, (1, 4 * units, inputs)).astype(np.float32),
+        "R": rng.normal(0, 0.1, (1, 4 * units, units)).astype(np.float32),
+        "B": np.zeros((1, 8 * units), dtype=np.float32),
+    }
+    state = [1, 1, units]
+    node = helper.make_node("LSTM", ["x", "W", "R", "B", "", "h", "c"], ["", "h_next", "c_next"], hidden_size=units)
+    graph = helper.make_graph(
+        [node],
+        "step",
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in (("x", [1, 1, inputs]), ("h", state), ("c", state))
+        ],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, state) for name in ("h_next", "c_next")],
+        [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    h = c = np.zeros(state, dtype=np.float32)
+    x = rng.normal(0, 1, (1, 1, inputs)).astype(np.float32)
+    blocks = []
+    for _ in range(TIMED_BLOCKS):
+        begun = time.perf_counter()
+        for _ in range(BLOCK_STEPS):
+            h, c = session.run(None, {"x": x, "h": h, "c": c})
+        blocks.append(time.perf_counter() - begun)
+    return min(blocks) / BLOCK_STEPS * 1e6

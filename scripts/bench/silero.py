@@ -1,0 +1,155 @@
+"""What Silero VAD's LSTM shows on held-out speech: accuracy, exactness, and the cycles of its policies."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lstmith.cli.compile_model import compile_design
+from lstmith.cli.console import progress
+from lstmith.compiler.data import Sequences
+from lstmith.compiler.design import Design
+from lstmith.compiler.importers.host_graph import HostGraph
+from lstmith.compiler.importers.split import split_model
+from lstmith.datasets.silero import features, model_path
+from lstmith.datasets.speech import Recording, calibration_audio, heldout_audio
+from lstmith.host.problem import Problem, make_problem
+from lstmith.host.results import EngineRun, cycle_figures, mismatches, utilisation
+from lstmith.host.rtl_core import RtlCore
+from lstmith.host.run import run_golden
+from lstmith.scripts.bench.accuracy import measure, recorded
+from lstmith.spec.policy import Mode, Policy
+
+PRECISIONS = (8, 16)
+LANES = 64
+#: Every mode without thresholds, which are exact, and one policy that computes small changes in 4 bit.
+POLICIES = {mode.name.lower(): Policy(mode) for mode in Mode} | {
+    "auto, 4 bit": Policy(
+        Mode.AUTO, theta_x=1, theta_h=1, tau_x=4, tau_h=4, restart_tau_x=1, restart_tau_h=2, refresh=16
+    )
+}
+EXACT = tuple(mode.name.lower() for mode in Mode)
+
+
+def silero_design(
+    folder: Path, *, lanes: int | None = LANES, precision: str = "8", target: str = "ulx3s-85f"
+) -> Design:
+    """Silero VAD compiled through the same function as ``lstmith compile``.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the calibration data is written.
+    lanes : int or None
+    precision, target : str
+    """
+    network_data = folder / "calibration.npz"
+    save_features(network_data, calibration_audio())
+    design, _, _ = compile_design(model_path(), network_data, lanes=lanes, precision=precision, target=target)
+    return design
+
+
+def save_features(path: Path, recordings: list[Recording]) -> None:
+    """The LSTM's input for some recordings as X.npz."""
+    graph = HostGraph(split_model(model_path()))
+    batch = recorded([features(recording.samples, graph) for recording in recordings])
+    np.savez(path, x=batch.x.astype(np.float32), lengths=np.asarray(batch.lengths))
+
+
+def run_silero() -> dict[str, Any]:
+    """All figures of the bench as JSON values."""
+    calibration, heldout = calibration_audio(), heldout_audio()
+    with progress("accuracy against float"):
+        accuracy = measure(PRECISIONS, calibration, heldout)
+    with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        design = silero_design(folder)
+        save_features(folder / "heldout.npz", heldout)
+        problem = heldout_problem(design, folder / "heldout.npz")
+        with progress("building the simulated core"):
+            core = RtlCore(problem, "verilator", folder / "core")
+        modes, h_int = {}, []
+        for title, policy in POLICIES.items():
+            given = problem.with_policies([policy] * len(design.network.layers))
+            with progress(f"simulating {title}", len(problem.x)) as report:
+                run = core.run(given, report)
+            modes[title] = _mode_figures(run, run_golden(given), design)
+            if title in EXACT:
+                h_int.append(run.layers[-1].h)
+    dense = modes["dense"]["cycles_per_step"]
+    for figures in modes.values():
+        figures["speedup"] = dense / figures["cycles_per_step"]
+    return {
+        "accuracy": {str(bits): asdict(found) for bits, found in accuracy.items()},
+        "lanes": design.engine.lanes,
+        "frames": int(problem.valid.sum()),
+        "modes": modes,
+        "same_h": all(bool((h == h_int[0]).all()) for h in h_int),
+    }
+
+
+def heldout_problem(design: Design, data: Path) -> Problem:
+    """The held-out frames as a problem in delta mode without thresholds."""
+    with np.load(data) as arrays:
+        sequences = Sequences(arrays["x"], arrays["lengths"].astype(np.int64), False, None, str(data))
+    return make_problem(design, sequences, [Policy()] * len(design.network.layers))
+
+
+def _mode_figures(run: EngineRun, golden: EngineRun, design: Design) -> dict[str, Any]:
+    assert golden.activity is not None
+    return {
+        **cycle_figures(run.cycles[run.valid]),
+        "predicted_cycles": int(golden.cycles.sum()),
+        "mismatches": mismatches(run, golden),
+        "cycle_mismatches": int(np.count_nonzero(run.cycles != golden.cycles)),
+        "utilisation": utilisation(golden.activity, int(golden.cycles.sum()), design.engine),
+        "seconds": run.seconds,
+        "cycles_per_second": int(run.cycles.sum()) / run.seconds,
+    }
+
+
+def accuracy_rows(result: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
+    """Accuracy as a table: columns and rows."""
+    columns = [
+        "weights and operands",
+        "frames",
+        "decisions changed",
+        "in percent",
+        "largest error of p",
+        "mean error of h",
+    ]
+    rows: list[list[object]] = [
+        [
+            f"W{bits}A{bits}",
+            found["frames"],
+            found["changed"],
+            f"{100 * found['changed'] / found['frames']:.3f}",
+            f"{found['max_probability_error']:.3f}",
+            f"{found['mean_h_error']:.1e}",
+        ]
+        for bits, found in result["accuracy"].items()
+    ]
+    return columns, rows
+
+
+def mode_rows(result: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
+    """The policies as a table: columns and rows."""
+    columns = ["mode", "cycles per step", "99 %", "worst", "speed-up", "utilisation", "mismatches", "wrong cycles"]
+    rows: list[list[object]] = [
+        [
+            name,
+            f"{figures['cycles_per_step']:.1f}",
+            f"{figures['cycles_p99']:.0f}",
+            figures["cycles_max"],
+            f"{figures['speedup']:.2f}x",
+            f"{figures['utilisation']:.2%}",
+            figures["mismatches"],
+            figures["cycle_mismatches"],
+        ]
+        for name, figures in result["modes"].items()
+    ]
+    return columns, rows

@@ -1,0 +1,1 @@
+"""What model, hardware, compiler and host agree on: formats, registers, latencies. Imports nothing of the project."""

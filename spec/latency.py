@@ -1,0 +1,131 @@
+"""Pipeline latencies of a generated engine, in cycles; the RTL's ``latency`` properties must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.layer_descriptor import RECORD_WORDS
+from lstmith.spec.quantised import IntArray
+
+#: From a pre-activation to its gate value.
+ACTIVATION = 6
+#: From beginning a pass to its first fetch, at the earliest.
+OPEN = 3
+#: From an entry being countable, or a pass being drained, to the fetch that waits for it.
+LOOK = 2
+#: From the mark of a skipped step to its outcome.
+MARK = 2
+#: From reading the last h to its new list being complete.
+RELOAD_FLUSH = 9
+#: From the capture of the first layer's first fold to the predictor's verdict.
+PREDICT = 4
+
+
+def encode(config: EngineConfig) -> int:
+    """From a value to its entry being visible to the sequencer; without delta it is compared with nothing."""
+    return 4 + config.delta * (1 + config.pipelined)
+
+
+def queue(config: EngineConfig) -> int:
+    """From fetching a list entry to firing it: with mixed images an entry's words are only known when it is read."""
+    return 6 if config.mixed else 0
+
+
+def settle(config: EngineConfig) -> int:
+    """For how many cycles a pass could have begun before it does: the decision to restart looks at its lists."""
+    return 5 if config.mixed else 0
+
+
+def fire_to_lane(config: EngineConfig) -> int:
+    """From the cycle in which a list entry is fired to that entry's slot in lane 0."""
+    return 2 if config.mixed else 5
+
+
+def lane(config: EngineConfig) -> int:
+    """From a slot in a lane to its accumulation: weight memory in two cycles, then the multiplier's registers."""
+    return 5 if config.pipelined else 4
+
+
+def drain(config: EngineConfig) -> int:
+    """From a capture to the pair in the drain chain."""
+    return 2 if config.pipelined else 1
+
+
+def input_ready(config: EngineConfig) -> int:
+    """From a step's last input to its list being ready, or to the verdict that it is skipped."""
+    return encode(config) + (2 if config.skip else 0)
+
+
+def input_gap(config: EngineConfig) -> int:
+    """Cycles between the last input of a step and the first of the next one.
+
+    A reference is stored before it is read again; where steps may be skipped, it is known which references hold.
+    """
+    return input_ready(config) - 1 if config.skip else encode(config) - 2
+
+
+def fetch(config: EngineConfig) -> int:
+    """From taking a layer record to having the next; 0 with one layer."""
+    return 0 if config.layers == 1 else RECORD_WORDS + 3
+
+
+def renew(config: EngineConfig, units: Sequence[IntArray | int]) -> IntArray:
+    """From a waiting step on a drained engine to its first pass, where records are fetched anew.
+
+    Parameters
+    ----------
+    config : EngineConfig
+        With several active counts.
+    units : sequence of int or int64 [N]
+        Active units of each layer whose h is listed anew: none at a sequence's start.
+    """
+    fetched = RECORD_WORDS + 3
+    listed = np.zeros((), dtype=np.int64)
+    for active in units:
+        listed = listed + (2 + fetched + active + RELOAD_FLUSH)
+    # With one layer its record is the right one already.
+    return listed + (1 if len(units) == 1 else 2 + fetched)
+
+
+def kinds(config: EngineConfig) -> int:
+    """Lists that each h is encoded for, one per cycle: the own one, in a stack the next layer's too."""
+    return 2 if config.layers > 1 else 1
+
+
+def capture_delay(words: int) -> int:
+    """Cycles from firing a fold's last entry to capturing its first pair of sums, less the pipeline."""
+    return max(words - 1, 1)
+
+
+def fold_gap(words: int, next_words: int) -> int:
+    """Cycles from a fold's last entry to the next fold's first.
+
+    Sums of gates g and o leave in the cycle after the last entry's words. Wider entries begin with
+    i and f, so they may already be there; a 4-bit entry adds to all four rows and has to wait.
+    """
+    return capture_delay(words) + (2 if next_words == 1 else 1)
+
+
+def feeder(config: EngineConfig) -> int:
+    """From a pair leaving lane 0 to its first row in the requantiser."""
+    return 0 if config.ways == 2 else 3
+
+
+def requantise(config: EngineConfig) -> int:
+    """From a row sum to its pre-activation."""
+    return 6 + config.pipelined + config.peepholes
+
+
+def cell(config: EngineConfig) -> int:
+    """From the last gates of a unit to its h."""
+    return 15 if config.peepholes else 12 + config.pipelined
+
+
+def capture_to_visible(config: EngineConfig) -> int:
+    """From a fold's capture time to lane 0's unit being visible in the own h list."""
+    leave_lane = fire_to_lane(config) + lane(config) + drain(config)
+    gates = config.unit_cycles - 1
+    return leave_lane + feeder(config) + requantise(config) + ACTIVATION + gates + cell(config) + encode(config)

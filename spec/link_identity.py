@@ -1,0 +1,166 @@
+"""The 64 bytes of HELLO's answer: which build this is, and which engine it holds."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from lstmith.spec.config import FAMILIES, PRECISIONS, EngineConfig
+from lstmith.spec.link_map import LINK_VERSION
+
+IDENTITY_BYTES = 64
+MAGIC = 0x4C53544D
+#: magic, version, window, ring size as a power of two, features, clock in Hz, baud, commit, board, design format.
+IDENTITY_FORMAT = "<IBBBBII8s16sB"
+#: lanes, weight_depth, units, inputs, layers, masks, precisions, acc, operand, c and requant width, flags.
+CONFIG_FORMAT = "<HIHHBBBBBBBB"
+#: Flags of the configuration by bit; the family's place in ``FAMILIES`` lies above them.
+_FLAGS = ("peepholes", "mixed", "monitor", "skip")
+_TWO_WAYS, _DIGIT, _FAMILY_SHIFT = 1 << 4, 1 << 5, 6
+#: Beside the precisions, where engines from before it was optional have 0.
+_NO_DELTA = 1 << 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What a device says of itself.
+
+    Parameters
+    ----------
+    window : int
+        Frames that may be sent before an answer has come.
+    ring_words : int
+        16-bit words of the result ring, a power of two up to 2^15.
+    features : int
+        :class:`~lstmith.spec.link_map.Feature`.
+    clock_hz, baud : int
+    commit : bytes
+        First 8 bytes of the source's commit, zero if unknown.
+    board : str
+        Name, up to 16 ASCII characters.
+    design_format : int
+        Version of the design's files.
+    config : EngineConfig
+    version : int
+        Of the link; where it differs from ``LINK_VERSION`` only ``version`` means anything.
+    """
+
+    window: int
+    ring_words: int
+    features: int
+    clock_hz: int
+    baud: int
+    commit: bytes
+    board: str
+    design_format: int
+    config: EngineConfig
+    version: int = LINK_VERSION
+
+    def pack(self) -> bytes:
+        """The ``IDENTITY_BYTES`` bytes."""
+        if not 0 < self.ring_words <= 1 << 15 or self.ring_words & (self.ring_words - 1):
+            raise ValueError(f"Ring must have a power of two of words up to 32768, not {self.ring_words!r}")
+        board = self.board.encode("ascii")
+        if len(board) > 16 or len(self.commit) != 8:
+            raise ValueError(f"Board must have up to 16 characters, not {self.board!r}, and commit 8 bytes")
+        head = struct.pack(
+            IDENTITY_FORMAT,
+            MAGIC,
+            self.version,
+            self.window,
+            self.ring_words.bit_length() - 1,
+            self.features,
+            self.clock_hz,
+            self.baud,
+            self.commit,
+            board,
+            self.design_format,
+        )
+        return (head + pack_config(self.config)).ljust(IDENTITY_BYTES, b"\0")
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Identity:
+        """What :meth:`pack` packed.
+
+        Raises
+        ------
+        ValueError
+            If it is no identity, or none of this version.
+        """
+        size = struct.calcsize(IDENTITY_FORMAT)
+        if len(data) != IDENTITY_BYTES:
+            raise ValueError(f"Identity must have {IDENTITY_BYTES} bytes, not {len(data)}")
+        magic, version, window, ring, features, clock, baud, commit, board, form = struct.unpack(
+            IDENTITY_FORMAT, data[:size]
+        )
+        if magic != MAGIC:
+            raise ValueError(f"Identity must begin with {MAGIC:#x}, not {magic:#x}")
+        if version != LINK_VERSION:
+            raise ValueError(f"Link version must be {LINK_VERSION}, not {version}")
+        return cls(
+            window=window,
+            ring_words=1 << ring,
+            features=features,
+            clock_hz=clock,
+            baud=baud,
+            commit=commit,
+            board=board.rstrip(b"\0").decode("ascii", "replace"),
+            design_format=form,
+            config=unpack_config(data[size : size + struct.calcsize(CONFIG_FORMAT)]),
+            version=version,
+        )
+
+
+def pack_config(config: EngineConfig) -> bytes:
+    """An engine's configuration as the bytes of ``CONFIG_FORMAT``; their CRC-32 is its digest."""
+    flags = sum(getattr(config, name) << bit for bit, name in enumerate(_FLAGS))
+    flags |= _TWO_WAYS * (config.ways == 2) | _DIGIT * (config.mac == "digit")
+    return struct.pack(
+        CONFIG_FORMAT,
+        config.lanes,
+        config.weight_depth,
+        config.units,
+        config.inputs,
+        config.layers,
+        config.masks,
+        sum(1 << PRECISIONS.index(bits) for bits in config.precisions) | _NO_DELTA * (not config.delta),
+        config.acc_width,
+        config.operand_width,
+        config.c_width,
+        config.requant_width,
+        flags | FAMILIES.index(config.family) << _FAMILY_SHIFT,
+    )
+
+
+def unpack_config(data: bytes) -> EngineConfig:
+    """What :func:`pack_config` packed.
+
+    Raises
+    ------
+    ValueError
+        If no engine has such a configuration.
+    """
+    lanes, depth, units, inputs, layers, masks, precisions, acc, operand, c, requant, flags = struct.unpack(
+        CONFIG_FORMAT, data
+    )
+    try:
+        return EngineConfig(
+            lanes=lanes,
+            weight_depth=depth,
+            units=units,
+            inputs=inputs,
+            layers=layers,
+            masks=masks,
+            precisions=tuple(bits for index, bits in enumerate(PRECISIONS) if precisions >> index & 1),
+            acc_width=acc,
+            operand_width=operand,
+            c_width=c,
+            requant_width=requant,
+            ways=2 if flags & _TWO_WAYS else 1,
+            delta=not precisions & _NO_DELTA,
+            mac="digit" if flags & _DIGIT else "dsp",
+            family=FAMILIES[flags >> _FAMILY_SHIFT],
+            **{name: bool(flags >> bit & 1) for bit, name in enumerate(_FLAGS)},
+        )
+    except TypeError as error:
+        raise ValueError(str(error)) from None

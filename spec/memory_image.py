@@ -1,0 +1,98 @@
+"""Everything the engine's memories hold for one network, ready as initial contents or bus writes."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.spec import layer_descriptor as record
+from lstmith.spec.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, EngineConfig, bits_for
+from lstmith.spec.quantised import PREDICTOR_BITS
+from lstmith.spec.registers import WEIGHTS, Region, Register, address
+
+
+@dataclass(frozen=True)
+class Image:
+    """Memory contents.
+
+    Attributes
+    ----------
+    weights : uint16 [lanes, depth]
+        Words per lane; unused words are zero.
+    mantissa, shift : int64 [units, 4]
+        Row scales by unit and gate.
+    bias : int64 [masks, units, 4]
+        Row biases at each active count.
+    peep : int64 [units, 3]
+    predictor : int64 [I + H] or None
+    inputs : int
+        Of the first layer: where the predictor's recurrent weights begin.
+    records : dict of int to list of int
+        Packed layer records by place in the program: index of the active count, then layer.
+    registers : dict
+        Control registers to set.
+    """
+
+    weights: npt.NDArray[np.uint16]
+    mantissa: npt.NDArray[np.int64]
+    shift: npt.NDArray[np.int64]
+    bias: npt.NDArray[np.int64]
+    peep: npt.NDArray[np.int64]
+    predictor: npt.NDArray[np.int64] | None
+    inputs: int
+    records: dict[int, list[int]]
+    registers: dict[Register, int]
+
+    def bus_writes(self, config: EngineConfig, *, weights: bool = True) -> Iterator[tuple[int, int]]:
+        """(address, data) of every write that loads the image through the bus."""
+        yield from self.policy_writes()
+        for mask, biases in enumerate(self.bias):
+            begin = mask << (config.unit_bits + 2)
+            for row, (mantissa, shift, bias) in enumerate(
+                zip(self.mantissa.flat, self.shift.flat, biases.flat, strict=True), begin
+            ):
+                yield address(Region.ROWS, 2 * row), int(mantissa) | int(shift) << MANTISSA_BITS
+                yield address(Region.ROWS, 2 * row + 1), int(bias) % (1 << BIAS_BITS)
+        if config.skip and self.predictor is not None:
+            for column, weight in enumerate(self.predictor):
+                h_place = (1 << bits_for(config.inputs)) + column - self.inputs
+                place = column if column < self.inputs else h_place
+                yield address(Region.PREDICTOR, place), int(weight) % (1 << PREDICTOR_BITS)
+        if config.peepholes:
+            for unit, values in enumerate(self.peep):
+                for index, value in enumerate(values):
+                    yield address(Region.PEEPHOLES, 4 * unit + index), int(value) % (1 << PEEP_BITS)
+        if weights:
+            for lane, words in enumerate(self.weights):
+                for index, word in enumerate(words):
+                    yield WEIGHTS | lane << config.address_bits | index, int(word)
+
+    def policy_writes(self) -> Iterator[tuple[int, int]]:
+        """Writes of the program and the registers alone; enough to change the policy."""
+        for place, words in self.records.items():
+            for index, word in enumerate(words):
+                yield address(Region.PROGRAM, place * record.RECORD_STRIDE + index), word
+        for register, value in self.registers.items():
+            yield address(Region.CONTROL, register), value
+
+
+def image_tag(image: Image, config: EngineConfig) -> int:
+    """CRC-32 over everything of an image but its policy: weights, rows, peepholes, predictor.
+
+    Parameters
+    ----------
+    image : Image
+    config : EngineConfig
+
+    Returns
+    -------
+    int
+        Never 0, which stands for no weights.
+    """
+    policy = len(list(image.policy_writes()))
+    writes = np.array(list(image.bus_writes(config))[policy:], dtype="<u4")
+    return zlib.crc32(writes.tobytes()) or 1

@@ -1,0 +1,79 @@
+"""Policy files: JSON as users write it, refused key by key."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+from pathlib import Path
+from typing import Any
+
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope, Skip
+
+_ENUMS: dict[str, type[enum.IntEnum]] = {"mode": Mode, "rule": Rule, "scope": Scope}
+_NESTED: dict[str, type[Any]] = {"monitor": Monitor, "skip": Skip}
+
+
+def load_policy(path: Path, layers: int) -> list[Policy]:
+    """Read a policy file: one object for all layers, or ``{"layers": [..]}`` with one object each.
+
+    Raises
+    ------
+    UserError
+        If the file is not JSON, has unknown keys, bad values or the wrong number of layers.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(str(path), f"cannot be read as JSON ({error})", "give a policy file") from None
+    if not isinstance(content, dict):
+        raise UserError(str(path), f"holds a {type(content).__name__}", "write an object")
+    if "layers" not in content:
+        return [_parse(Policy, content, str(path))] * layers
+    entries = content["layers"]
+    if set(content) != {"layers"} or not isinstance(entries, list):
+        raise UserError(str(path), f"has keys {sorted(content)}", "write only a list 'layers'")
+    if len(entries) != layers:
+        raise UserError(
+            f"{path} field layers", f"has {len(entries)} entries", f"write one for each of the {layers} layers"
+        )
+    return [_parse(Policy, entry, f"{path} field layers[{index}]") for index, entry in enumerate(entries)]
+
+
+def describe_policy(policy: Policy) -> dict[str, Any]:
+    """The policy as :func:`load_policy` reads it."""
+    return {key: _plain(value) for key, value in dataclasses.asdict(policy).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return value.name.lower() if isinstance(value, enum.IntEnum) else value
+
+
+def _parse(kind: type[Any], entry: object, where: str) -> Any:
+    if not isinstance(entry, dict):
+        raise UserError(where, f"is {entry!r}", "write an object")
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    if unknown := sorted(set(entry) - set(known)):
+        raise UserError(where, f"has unknown key {unknown[0]!r}", f"use {', '.join(known)}")
+    return kind(**{name: _value(known[name], value, f"{where} field {name}") for name, value in entry.items()})
+
+
+def _value(field: dataclasses.Field[Any], value: object, where: str) -> Any:
+    if field.name in _NESTED:
+        return _parse(_NESTED[field.name], value, where)
+    if field.name in _ENUMS:
+        names = [member.name.lower() for member in _ENUMS[field.name]]
+        if value not in names:
+            raise UserError(where, f"is {value!r}", f"use {', '.join(names[:-1])} or {names[-1]}")
+        return _ENUMS[field.name][str(value).upper()]
+    if not field.metadata:
+        if not isinstance(value, bool):
+            raise UserError(where, f"is {value!r}", "use true or false")
+        return value
+    low, high = field.metadata["low"], field.metadata["high"]
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise UserError(where, f"is {value!r}", f"use an integer between {low} and {high}")
+    return value

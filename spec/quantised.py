@@ -1,0 +1,271 @@
+"""A quantised network: integers only, exactly what the hardware holds."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.spec.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, MASKS, PEEP_BITS, PRECISIONS, SHIFT_BITS
+
+IntArray = npt.NDArray[np.int64]
+T = TypeVar("T", bound=np.generic)
+
+#: Width of a predictor's weight, and its largest magnitude.
+PREDICTOR_BITS = 4
+PREDICTOR_LIMIT = 7
+#: Width of its sum and of the threshold.
+PREDICTOR_SUM_BITS = 24
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a 16-bit value becomes an operand: ``clip((value + half) >> shift, low, high) << exponent``.
+
+    Parameters
+    ----------
+    shift : int
+        Right shift, 0 to 15; rounds half up.
+    low, high : int
+        Saturation bounds: ``high`` is 2^(15 - shift) - 1, ``low`` is 0 or ``-high - 1``.
+    exponent : int
+        Left shift of the listed difference (x columns share a row scale with h columns).
+    """
+
+    shift: int
+    low: int
+    high: int
+    exponent: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.shift <= 15:
+            raise ValueError(f"Grid shift must be between 0 and 15, not {self.shift!r}")
+        top = (1 << (15 - self.shift)) - 1
+        if self.high != top or self.low not in (0, -top - 1):
+            raise ValueError(f"Grid bounds must be 0 or {-top - 1} to {top}, not {(self.low, self.high)!r}")
+        if not 0 <= self.exponent <= 4:
+            raise ValueError(f"Grid exponent must be between 0 and 4, not {self.exponent!r}")
+
+    def apply(self, value: npt.NDArray[np.integer]) -> IntArray:
+        """Round and saturate; the exponent is not applied."""
+        half = (1 << self.shift) >> 1
+        return np.clip((value.astype(np.int64) + half) >> self.shift, self.low, self.high)
+
+    @property
+    def span(self) -> int:
+        """Largest magnitude of an operand: a difference of two grid values, shifted."""
+        return (self.high - self.low) << self.exponent
+
+
+@dataclass(frozen=True)
+class QuantLayer:
+    """One layer in integers.
+
+    Parameters
+    ----------
+    precision : int
+        Weight width, 4, 8 or 16.
+    weights : int64 [4H, I + H]
+        Rows in gate order i, f, g, o; input columns first.
+    mantissa, shift, bias : int64 [4H]
+        ``z = (((2 * (P << 8 >> shift) + inexact) * mantissa >> (s - 1)) + bias) >> 1`` in Q5.12, where
+        ``inexact`` is 1 if the right shift cuts off any one.
+    x_grid, h_grid : Grid
+        Input and recurrent operand grids.
+    c_frac : int
+        Fraction bits of the cell state, 4 to 15.
+    peep : int64 [3, H] or None
+        Peephole weights, order i, f, o.
+    peep_shift : int
+        Right shift from ``peep * c`` to Q.13.
+    x_lsb : float
+        Real value of one LSB of the layer's 16-bit input (2^-15 for layers after the first).
+    images : tuple of int
+        Lower weight widths that the layer is also stored in, ascending; see :meth:`image`.
+    counts : tuple of int
+        Active counts below H, descending: the layer may run with its first A units alone.
+    reduced_bias : int64 [len(counts), 4H] or None
+        Bias at each count, the mean of the dropped units folded in.
+    idle_h : int64 [H] or None
+        What h of a dropped unit counts as, Q1.15.
+    order : int64 [H] or None
+        Place of each unit in the source network; None if they are in its order.
+    """
+
+    precision: int
+    weights: IntArray
+    mantissa: IntArray
+    shift: IntArray
+    bias: IntArray
+    x_grid: Grid
+    h_grid: Grid
+    c_frac: int
+    x_lsb: float
+    peep: IntArray | None = None
+    peep_shift: int = 0
+    images: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
+    reduced_bias: IntArray | None = None
+    idle_h: IntArray | None = None
+    order: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        rows, columns = self.weights.shape
+        if rows % 4 or columns <= rows // 4:
+            raise ValueError(f"Weights must have shape [4H, I + H], not {self.weights.shape!r}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"Precision must be 4, 8 or 16, not {self.precision!r}")
+        # Two 4-bit weights share a multiplier, which leaves no room for -8; wider ones are symmetric alike.
+        limit = (1 << (self.precision - 1)) - 1
+        bounds = {
+            "weights": (-limit, limit),
+            "mantissa": (0, (1 << MANTISSA_BITS) - 1),
+            "shift": (0, (1 << SHIFT_BITS) - 1),
+            "bias": (-(1 << (BIAS_BITS - 1)), (1 << (BIAS_BITS - 1)) - 1),
+        }
+        if self.peep is not None:
+            bounds["peep"] = (-(1 << (PEEP_BITS - 1)), (1 << (PEEP_BITS - 1)) - 1)
+        if self.reduced_bias is not None:
+            bounds["reduced_bias"] = bounds["bias"]
+        if self.idle_h is not None:
+            bounds["idle_h"] = (-(1 << H_FRAC), (1 << H_FRAC) - 1)
+        for name, (low, high) in bounds.items():
+            array = getattr(self, name)
+            if array.size and (array.min() < low or array.max() > high):
+                raise ValueError(f"Layer {name} must lie in {low}..{high}, not {array.min()}..{array.max()}")
+        if not 4 <= self.c_frac <= 15:
+            raise ValueError(f"Cell fraction bits must be between 4 and 15, not {self.c_frac!r}")
+        if not 0 <= self.peep_shift <= 31:
+            raise ValueError(f"Peephole shift must be between 0 and 31, not {self.peep_shift!r}")
+        if self.h_grid.exponent:
+            raise ValueError(f"The recurrent grid has no exponent, not {self.h_grid.exponent!r}")
+        if (
+            any(p not in PRECISIONS or p >= self.precision for p in self.images)
+            or tuple(sorted(set(self.images))) != self.images
+        ):
+            raise ValueError(f"Images must be ascending widths below {self.precision}, not {self.images!r}")
+        if self.order is not None and not np.array_equal(np.sort(self.order), np.arange(self.units)):
+            raise ValueError(f"Order must be a permutation of {self.units} units")
+        self._check_counts()
+
+    def to_source(self, values: npt.NDArray[T]) -> npt.NDArray[T]:
+        """Values by unit, [..., H], in the source network's order."""
+        if self.order is None:
+            return values
+        restored = np.empty_like(values)
+        restored[..., self.order] = values
+        return restored
+
+    def from_source(self, values: npt.NDArray[T]) -> npt.NDArray[T]:
+        """Inverse of :meth:`to_source`."""
+        return values if self.order is None else values[..., self.order]
+
+    def _check_counts(self) -> None:
+        counts = (self.units, *self.counts, 0)
+        if any(one <= two for one, two in itertools.pairwise(counts)) or len(self.counts) >= MASKS:
+            raise ValueError(
+                f"Active counts must descend from below {self.units} to 1, at most {MASKS - 1}, not {self.counts!r}"
+            )
+        shapes = {"reduced_bias": (len(self.counts), 4 * self.units), "idle_h": (self.units,)}
+        for name, shape in shapes.items():
+            array = getattr(self, name)
+            if self.counts and (array is None or array.shape != shape):
+                raise ValueError(f"Layer {name} must have shape {shape}, not {None if array is None else array.shape}")
+
+    @property
+    def units(self) -> int:
+        """H."""
+        return self.weights.shape[0] // 4
+
+    @property
+    def inputs(self) -> int:
+        """I."""
+        return self.weights.shape[1] - self.units
+
+    @property
+    def entry_image(self) -> int | None:
+        """Width of the lower image that small operands use: the next lower one."""
+        return self.images[-1] if self.images else None
+
+    def image(self, precision: int) -> IntArray:
+        """Weights at one of the layer's widths, int64 [4H, I + H].
+
+        A lower image approximates ``weights / 2^k``, k = ``precision`` of the layer minus that of the
+        image, so that its products, shifted left by k, add to the same sums.
+        """
+        if precision == self.precision:
+            return self.weights
+        if precision not in self.images:
+            raise ValueError(f"Layer has no {precision}-bit image")
+        shift = self.precision - precision
+        limit = (1 << (precision - 1)) - 1
+        return np.clip((self.weights + (1 << (shift - 1))) >> shift, -limit, limit)
+
+    def image_error(self, precision: int) -> IntArray:
+        """``weights - image * 2^k``: what an operand on a lower image misses, int64 [4H, I + H]."""
+        return self.weights - (self.image(precision) << (self.precision - precision))
+
+    def active(self, mask: int) -> int:
+        """Units computed at an active count's index; 0 is all of them."""
+        return (self.units, *self.counts)[mask]
+
+    def bias_at(self, mask: int) -> IntArray:
+        """Bias at an active count's index, int64 [4H]."""
+        return self.bias if mask == 0 or self.reduced_bias is None else self.reduced_bias[mask - 1]
+
+    @property
+    def sum_bound(self) -> int:
+        """Largest magnitude that a row sum P can reach, over all inputs (exact, int)."""
+        absolute = np.abs(self.weights)
+        x_peak = max(-self.x_grid.low, self.x_grid.high) << self.x_grid.exponent
+        h_peak = max(-self.h_grid.low, self.h_grid.high)
+        rows = absolute[:, : self.inputs].sum(axis=1) * x_peak + absolute[:, self.inputs :].sum(axis=1) * h_peak
+        return int(rows.max(initial=0))
+
+
+@dataclass(frozen=True)
+class QuantNetwork:
+    """Stacked quantised layers.
+
+    Parameters
+    ----------
+    layers : tuple of QuantLayer
+    predictor : int64 [I + H] or None
+        Row of 4-bit weights over the first layer's columns that tells whether the next step may be skipped.
+    """
+
+    layers: tuple[QuantLayer, ...]
+    predictor: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        columns = self.layers[0].weights.shape[1]
+        if self.predictor is not None and (
+            self.predictor.shape != (columns,) or np.abs(self.predictor).max() > PREDICTOR_LIMIT
+        ):
+            raise ValueError(
+                f"Predictor must have shape {(columns,)} within +-{PREDICTOR_LIMIT}, not {self.predictor.shape}"
+            )
+        if len({len(layer.counts) for layer in self.layers}) != 1:
+            raise ValueError("Every layer must have the same number of active counts")
+
+    @property
+    def masks(self) -> int:
+        """Active counts, all units included."""
+        return 1 + len(self.layers[0].counts)
+
+    @property
+    def inputs(self) -> int:
+        """Width of the first layer's input."""
+        return self.layers[0].inputs
+
+    @property
+    def x_lsb(self) -> float:
+        """Real value of one LSB of the input stream."""
+        return self.layers[0].x_lsb
+
+    def quantise_input(self, x: npt.NDArray[np.floating]) -> npt.NDArray[np.int16]:
+        """Float input to the stream's int16, rounded half to even and saturated."""
+        return np.clip(np.rint(x / self.x_lsb), -32768, 32767).astype(np.int16)

@@ -1,0 +1,140 @@
+"""``lstmith tune``: the policy with the fewest cycles at an accepted loss, from recorded data and a metric."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lstmith.cli.console import out, progress, remark, say, table
+from lstmith.cli.inputs import check_writable, save_json
+from lstmith.compiler.files import whole_file
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Policy
+from lstmith.spec.policy_file import describe_policy
+
+#: More processes than these gain nothing, since a round has eight trials.
+MOST_WORKERS = 8
+
+
+def command(
+    design: Annotated[Path, typer.Argument(help="Directory that 'compile' wrote.")],
+    data: Annotated[Path, typer.Option(help="Recorded inputs: .npz with x, and labels y for metrics that need them.")],
+    metric: Annotated[
+        str, typer.Option(help="h_error, decisions, accuracy, f1, sisnr, bpc, or [higher:|lower:]module:function.")
+    ],
+    max_loss: Annotated[float, typer.Option(help="Largest loss against float, in the metric's unit.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The policy that was chosen.")],
+    json: Annotated[Path, typer.Option(help="The Pareto set; its plot is written beside it as .png.")],
+    trials: Annotated[int, typer.Option(help="Policies to try.", min=1)] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of the search.", min=0)] = 1,
+    workers: Annotated[int | None, typer.Option(help="Processes.", show_default="one per core", min=1)] = None,
+) -> None:
+    """Search the policies of a design; one part of the data is tuned on, every figure is of the other."""
+    from lstmith.tuning.search import Workers, fastest, pareto, search
+    from lstmith.tuning.task import Task, prepare
+
+    if not 0 <= max_loss < float("inf"):
+        raise UserError("option --max-loss", f"is {max_loss}", "give a number from 0 up")
+    picture = json.with_suffix(".png")
+    check_writable(output, json, picture)
+    task = Task.load(design, data, metric)
+    if not task.design.engine.delta:
+        raise UserError(str(design), "has an engine without delta, so nothing to tune", "compile without --no-delta")
+    exact = task.evaluator(task.split.tune, cuts=True)(task.exact())
+    if exact.loss > max_loss:
+        raise UserError(
+            "option --max-loss",
+            f"is {max_loss:g}, but the design without any saving already loses {exact.loss:.4g}",
+            "accept more, or compile with more bits",
+        )
+    processes = min(workers or os.cpu_count() or 1, MOST_WORKERS)
+    with (
+        progress("trying policies", trials) as report,
+        Workers(functools.partial(prepare, design, data, metric), processes) as measure,
+    ):
+        tried = search(measure, task.space, trials=trials, max_loss=max_loss, seed=seed, report=report)
+    best = fastest(tried, max_loss)
+    if best is None:
+        raise UserError("option --trials", f"is {trials}, too few to find a policy within the loss", "give more")
+    front = pareto(tried)
+    if best not in front:
+        front = sorted([*front, best], key=lambda trial: trial.measured.cycles)
+    points = []
+    judge = task.evaluator(task.split.heldout, cuts=False)
+    with progress("judging on held-out data", len(front)) as report:
+        for index, trial in enumerate(front):
+            points.append(_point(trial.policies, judge(trial.policies), trial.measured, task.static_cycles))
+            report(index + 1)
+    chosen = points[front.index(best)]
+    save_json(output, chosen["policy"])
+    result = {
+        "metric": {"name": metric, "higher_is_better": judge.quality.higher_is_better},
+        "max_loss": max_loss,
+        "split": task.split.describe(),
+        "figures_of": "heldout",
+        "float_metric": judge.quality.of_float,
+        "static_cycles_per_step": task.static_cycles,
+        "lanes": task.design.engine.lanes,
+        "trials": trials,
+        "policies_tried": len(tried),
+        "seed": seed,
+        "points": points,
+        "chosen": chosen,
+    }
+    save_json(json, result)
+    _draw(picture, result, [trial.measured for trial in tried])
+    _print(result, output, json, picture)
+
+
+def _point(policies: list[Policy], held: Any, tuned: Any, static: int) -> dict[str, Any]:
+    """A policy with its figures on held-out data, and those it was found by under ``tune``."""
+    figures = [
+        {
+            "metric": found.metric,
+            "loss": found.loss,
+            "cycles_per_step": found.cycles,
+            "speedup_vs_static": static / found.cycles,
+        }
+        for found in (held, tuned)
+    ]
+    return {"policy": {"layers": [describe_policy(policy) for policy in policies]}, **figures[0], "tune": figures[1]}
+
+
+def _draw(path: Path, result: dict[str, Any], tried: list[Any]) -> None:
+    from lstmith.tuning.figure import pareto_figure
+
+    figure = pareto_figure(result, [(one.cycles, one.loss) for one in tried])
+    with whole_file(path) as draft:
+        figure.savefig(draft, format="png", dpi=120)
+
+
+def _print(result: dict[str, Any], output: Path, json: Path, picture: Path) -> None:
+    divided, chosen = result["split"], result["chosen"]
+    rows: list[list[object]] = [
+        [
+            "chosen" if point is chosen else "",
+            f"{point['metric']:.5g}",
+            f"{point['loss']:.3g}",
+            f"{point['cycles_per_step']:.1f}",
+            f"{point['speedup_vs_static']:.2f}x",
+            f"{point['tune']['loss']:.3g}",
+            f"{point['tune']['cycles_per_step']:.1f}",
+        ]
+        for point in result["points"]
+    ]
+    columns = ["policy", result["metric"]["name"], "loss", "cycles per step", "speed-up", "loss (tuned on)", "cycles"]
+    out.print(table("Pareto set", columns, rows))
+    say(
+        f"tuned on {divided['tune_steps']} steps; the figures are of {divided['heldout_steps']} others, "
+        f"divided by {divided['by']}; dense without overhead takes {result['static_cycles_per_step']} cycles"
+    )
+    if chosen["loss"] > result["max_loss"]:
+        remark(
+            f"on held-out data the chosen policy loses {chosen['loss']:.3g}, more than {result['max_loss']:g}: "
+            "give more data, or ask for less"
+        )
+    say(f"policy in {output}, figures in {json}, plot in {picture}")
