@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +12,10 @@ from lstmith.golden.activity import LOW, RELOAD, START, LayerState, LayerTrace
 from lstmith.golden.cell import cell_step
 from lstmith.golden.encoder import BoolArray, distance, follow, listed
 from lstmith.golden.monitor import judge
+from lstmith.spec.config import EngineConfig
 from lstmith.spec.monitor_rule import lag
 from lstmith.spec.policy import Mode, Policy, Rule
-from lstmith.spec.quantised import IntArray, QuantLayer
-
-if TYPE_CHECKING:
-    from lstmith.golden.model import GoldenModel
+from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 
 Floats = npt.NDArray[np.floating]
 
@@ -53,19 +50,21 @@ class LayerRun:
 
     def __init__(
         self,
-        model: GoldenModel,
+        network: QuantNetwork,
+        config: EngineConfig,
+        matrices: Matrices,
         index: int,
         policies: list[Policy],
         state: LayerState,
         x: npt.NDArray[np.int16],
         masks: npt.NDArray[np.integer],
     ):
-        self._config, self._index = model.config, index
-        self._layer, self._policy, self._state = model.network.layers[index], policies[index], state
-        self._layers = len(model.network.layers)
-        self._matrices, self._predictor = model.matrices(index), model.network.predictor
+        self._config, self._index = config, index
+        self._layer, self._policy, self._state = network.layers[index], policies[index], state
+        self._layers = len(network.layers)
+        self._matrices, self._predictor = matrices, network.predictor
         self._masks = masks
-        self._feeder = model.network.layers[index - 1] if index else None
+        self._feeder = network.layers[index - 1] if index else None
         self._grid_x = self._layer.x_grid.apply(x)
         self._rule = policies[0].skip
         self._marked = self.skipped = np.zeros(x.shape[:2], dtype=bool)

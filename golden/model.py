@@ -117,8 +117,4 @@ class GoldenModel:
         masks: npt.NDArray[np.integer],
     ) -> LayerRun:
         """One layer's way through a run; experiments put another rule in its place."""
-        return LayerRun(self, index, policies, state, x, masks)
-
-    def matrices(self, index: int) -> Matrices:
-        """Weights of a layer."""
-        return self._matrices[index]
+        return LayerRun(self.network, self.config, self._matrices[index], index, policies, state, x, masks)

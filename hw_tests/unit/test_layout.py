@@ -9,14 +9,37 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("golden", "rtl", "compiler", "host", "boards", "scripts", "training", "tuning", "workloads")
-SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
-TESTS = sorted((ROOT / "hw_tests").rglob("*.py"))
+#: What each folder may import of the project, from the bottom up: arrows point down only.
+LAYERS: dict[str, set[str]] = {
+    "spec": set(),
+    "golden": {"spec"},
+    "rtl": {"spec"},
+    "boards": {"spec", "rtl"},
+    "compiler": {"spec", "golden", "rtl", "boards"},
+    "flow": {"spec", "golden", "rtl", "boards", "compiler"},
+    "host": {"spec", "golden", "rtl", "boards", "compiler", "flow"},
+    "cli": {"spec", "golden", "rtl", "boards", "compiler", "flow", "host"},
+    "tuning": {"spec", "golden", "compiler", "host", "cli"},
+    "training": {"spec", "golden", "compiler"},
+    "datasets": {"spec", "compiler", "flow"},
+    "workloads": {"spec", "golden", "compiler", "cli", "datasets"},
+    "test_support": {"spec", "golden", "rtl", "compiler", "flow", "host"},
+    "scripts": {
+        *("spec", "golden", "rtl", "boards", "compiler", "flow", "host", "cli"),
+        *("tuning", "training", "datasets", "workloads", "test_support"),
+    },
+}
+#: Where a package's folder is not called as the package.
+ELSEWHERE = {"test_support": "hw_tests/support"}
+FOLDERS = {package: ELSEWHERE.get(package, package) for package in LAYERS}
+SOURCES = sorted(path for folder in FOLDERS.values() for path in (ROOT / folder).rglob("*.py"))
+TESTS = sorted(set((ROOT / "hw_tests").rglob("*.py")) - set(SOURCES))
 MAX_LINES = 400
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".sh", ".yml", ".json", ".csv", ".html", ".j2", ".v", ".vlt"}
 
 #: What a part may not import, and why it matters.
 FORBIDDEN_IMPORTS = {
+    "spec": ("amaranth", "onnx", "onnxruntime", "scipy"),  # NumPy only: everybody may import it
     "golden": ("amaranth", "onnx", "onnxruntime", "scipy"),  # NumPy only: it defines what is right
     "rtl": ("onnx", "onnxruntime"),  # hardware depends on sizes and formats, never on a model
 }
@@ -44,13 +67,43 @@ def violations(path: Path, banned: tuple[str, ...]) -> set[str]:
     return {module for module in imported_modules(path) if module.split(".")[0] in banned}
 
 
+def module_of(path: Path) -> str:
+    """The name a source file is imported by, without ``lstmith.``."""
+    for package, folder in FOLDERS.items():
+        if path.is_relative_to(ROOT / folder):
+            parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            return ".".join((package, *(part for part in parts if part != "__init__")))
+    raise ValueError(f"{path} is in no package")
+
+
+def used_modules(path: Path) -> set[str]:
+    """Modules of the project that a file imports, without ``lstmith.``."""
+    own = module_of(path).split(".")
+    used = set()
+    for node in ast.walk(ast.parse(path.read_text(), filename=str(path))):
+        if isinstance(node, ast.ImportFrom):
+            package = own if path.name == "__init__.py" else own[:-1]
+            base = [] if not node.level else ["lstmith", *package[: len(package) + 1 - node.level]]
+            module = ".".join([*base, *((node.module or "").split(".") if node.module else [])])
+            names = [f"{module}.{alias.name}" for alias in node.names]
+            known = {name for name in names if name.removeprefix("lstmith.") in MODULES}
+            used |= known | ({module} if len(known) < len(names) else set())
+        elif isinstance(node, ast.Import):
+            used |= {alias.name for alias in node.names}
+    return {module.removeprefix("lstmith.") for module in used if module.startswith("lstmith.")}
+
+
+MODULES = {module_of(path): path for path in SOURCES}
+
+
 def test_sources_are_found() -> None:
-    assert {path.relative_to(ROOT).parts[0] for path in SOURCES} == set(FOLDERS)
+    assert {module.split(".")[0] for module in MODULES} == set(LAYERS)
 
 
 def test_package_list_equals_folders() -> None:
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    found = {"lstmith." + ".".join(path.relative_to(ROOT).parent.parts): name(path.parent) for path in SOURCES}
+    inits = [path for path in SOURCES if path.name == "__init__.py"]
+    found = {f"lstmith.{module_of(path)}": name(path.parent) for path in inits}
     assert sorted(setuptools["packages"]) == sorted(found)
     assert setuptools["package-dir"] == found
 
@@ -66,21 +119,42 @@ def test_files_are_short() -> None:
 
 def test_imports_use_the_namespace() -> None:
     """``import rtl`` works by accident inside the repository and makes every class exist twice."""
-    assert not {name(path): bad for path in SOURCES + TESTS if (bad := violations(path, FOLDERS))}
+    assert not {name(path): bad for path in SOURCES + TESTS if (bad := violations(path, tuple(LAYERS)))}
 
 
 def test_parts_import_only_what_they_may() -> None:
     for folder, banned in FORBIDDEN_IMPORTS.items():
-        files = (ROOT / folder).rglob("*.py")
+        files = (ROOT / FOLDERS[folder]).rglob("*.py")
         assert not {name(path): bad for path in files if (bad := violations(path, banned))}
 
 
-def test_lower_parts_do_not_import_upper_ones() -> None:
-    """``golden`` stands alone; ``rtl`` sees only ``golden``."""
-    for folder, allowed in {"golden": {"golden"}, "rtl": {"golden", "rtl"}}.items():
-        for path in (ROOT / folder).rglob("*.py"):
-            used = {module.split(".")[1] for module in imported_modules(path) if module.startswith("lstmith.")}
-            assert used <= allowed, name(path)
+def test_imports_point_down() -> None:
+    """Every folder imports only what the table of layers allows."""
+    wrong = {}
+    for module, path in MODULES.items():
+        own = module.split(".")[0]
+        upward = {used for used in used_modules(path) if used.split(".")[0] not in LAYERS[own] | {own}}
+        if upward:
+            wrong[name(path)] = upward
+    assert not wrong
+
+
+def test_layers_have_no_cycle() -> None:
+    """The table itself points down: each folder only imports folders above it in the table."""
+    order = list(LAYERS)
+    assert not [folder for folder in order if LAYERS[folder] - set(order[: order.index(folder)])]
+
+
+def test_files_import_in_no_cycle() -> None:
+    """Imports that only type checkers see count as well: they tie files together just as much."""
+    edges = {module: used_modules(path) & set(MODULES) - {module} for module, path in MODULES.items()}
+    remaining: set[str] = set()
+    while remaining != set(edges):
+        # What imports nothing that is left, or is imported by nothing that is left, is in no cycle.
+        remaining = set(edges)
+        wanted = set().union(*edges.values())
+        edges = {module: used & remaining for module, used in edges.items() if used & remaining and module in wanted}
+    assert not edges
 
 
 def texts() -> Iterator[Path]:
@@ -100,6 +174,6 @@ def test_nothing_mentions_a_developers_machine() -> None:
 def test_rules_can_fail(tmp_path: Path) -> None:
     bad = tmp_path / "bad.py"
     bad.write_text("import rtl.lane\nfrom onnx import helper\n")
-    assert violations(bad, FOLDERS) == {"rtl.lane"}
+    assert violations(bad, tuple(LAYERS)) == {"rtl.lane"}
     assert violations(bad, FORBIDDEN_IMPORTS["golden"]) == {"onnx"}
     assert FORBIDDEN_WORDS.search("see " + "/" + "work/main")

@@ -82,14 +82,14 @@ class RandomColumns(GoldenModel):
         super().__init__(network, config)
         self.fraction, self.rng = fraction, np.random.default_rng(seed)
 
-    def layer_run(self, *arguments: Any) -> LayerRun:
+    def layer_run(self, index: int, *arguments: Any) -> LayerRun:
         """See :meth:`GoldenModel.layer_run`."""
-        return _RandomRun(self, *arguments)
+        return _RandomRun(self, self._matrices[index], index, *arguments)
 
 
 class _RandomRun(LayerRun):
     def __init__(self, model: RandomColumns, *arguments: Any):
-        super().__init__(model, *arguments)
+        super().__init__(model.network, model.config, *arguments)
         self._random = model
 
     def classes(self, operand: IntArray, tau: IntArray, among: BoolArray | None) -> npt.NDArray[np.int8]:
