@@ -20,6 +20,8 @@ LOOK = 2
 MARK = 2
 #: From reading the last h to its new list being complete.
 RELOAD_FLUSH = 9
+#: From the end of a fold to the pace knowing that its places in the output queue are taken.
+PLACES_SEEN = 3
 #: From the capture of the first layer's first fold to the predictor's verdict.
 PREDICT = 4
 
@@ -107,6 +109,15 @@ def fold_gap(words: int, next_words: int) -> int:
     i and f, so they may already be there; a 4-bit entry adds to all four rows and has to wait.
     """
     return capture_delay(words) + (2 if next_words == 1 else 1)
+
+
+def unseen_units(config: EngineConfig) -> int:
+    """Units whose places in the output queue were reserved too recently for the pace to see when a fold wants to end.
+
+    The pace sees the count of places with those of the folds that ended ``PLACES_SEEN`` cycles ago or earlier. A fold of k
+    units ends ``unit_cycles * k`` cycles before the next one at the earliest, so no more units end in fewer cycles.
+    """
+    return (PLACES_SEEN - 1) // config.unit_cycles
 
 
 def feeder(config: EngineConfig) -> int:

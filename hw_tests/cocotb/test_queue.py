@@ -42,7 +42,7 @@ class Array:
         if cycle < earliest:
             return False
         # The room is that of the cycle before, and places count a cycle after they are reserved.
-        room = self.before <= self.config.out_depth - max(self.config.lanes, 2)
+        room = self.before <= self.config.out_depth - self.config.lanes - timing.unseen_units(self.config)
         if last and emits and not room:
             self.full += 1
             return False
@@ -59,6 +59,7 @@ class Array:
         self.before = self.outstanding
         self.outstanding += self.reserved - popped
         self.reserved = reserved
+        assert self.outstanding + reserved <= self.config.out_depth, "the output queue would lose results"
 
 
 def _pops(rng: np.random.Generator, cycle: int, array: Array) -> int:

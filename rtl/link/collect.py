@@ -14,7 +14,7 @@ from lstmith.spec.link_map import LAYER_BITS, RECORDS, Kind
 #: Outcomes that can wait for results of earlier steps.
 OUTCOMES = 8
 #: Fewest cycles between two transfers of the executor.
-_TRANSFER_CYCLES = 4
+TRANSFER_CYCLES = 4
 
 
 class CompactCollector(wiring.Component):
@@ -32,11 +32,16 @@ class CompactCollector(wiring.Component):
         Another transfer of the input stream may be made: no outcome will be lost.
     o
         Words for the ring.
+
+    Attributes
+    ----------
+    level : Signal
+        Outcomes that wait; no part of the interface, proofs look at it.
     """
 
     def __init__(self, config: EngineConfig):
         # From a transfer to its outcome others may be made; each ends one step at most.
-        if max(MARK, input_ready(config)) > _TRANSFER_CYCLES * (OUTCOMES // 2 - 1):
+        if max(MARK, input_ready(config)) > TRANSFER_CYCLES * (OUTCOMES // 2 - 1):
             raise ValueError(f"Collector must hold the outcomes of {input_ready(config)!r} cycles")
         self._config = config
         super().__init__(
@@ -48,11 +53,12 @@ class CompactCollector(wiring.Component):
                 "o": Out(stream.Signature(16)),
             }
         )
+        self.level = Signal(range(OUTCOMES))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         queue = Array(Signal(name=f"outcome_{index}") for index in range(OUTCOMES))
-        put, take, level = Signal(range(OUTCOMES)), Signal(range(OUTCOMES)), Signal(range(OUTCOMES))
+        put, take, level = Signal(range(OUTCOMES)), Signal(range(OUTCOMES)), self.level
         computes, skipped = Signal(), queue[take]
         m.d.comb += [level.eq(put - take), self.room.eq(level < OUTCOMES // 2)]
         with m.If(self.outcome_valid):

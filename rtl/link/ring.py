@@ -32,6 +32,11 @@ class ResultRing(wiring.Component):
         Goes on to the following byte.
     full
         No more words can come in.
+
+    Attributes
+    ----------
+    written, released : Signal
+        Places behind the last word and of the first one kept; no part of the interface, proofs look at them.
     """
 
     def __init__(self, words: int):
@@ -52,6 +57,7 @@ class ResultRing(wiring.Component):
                 "full": Out(1),
             }
         )
+        self.written, self.released = Signal(self._bits + 1), Signal(self._bits + 1)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -59,7 +65,7 @@ class ResultRing(wiring.Component):
         # Places have one bit more than addresses, which tells a full ring from an empty one; bytes have another.
         m.submodules.memory = memory = Memory(shape=8, depth=2 << bits, init=[])
         write, read = memory.write_port(), memory.read_port()
-        written, released, reading = Signal(bits + 1), Signal(bits + 1), Signal(bits + 2)
+        written, released, reading = self.written, self.released, Signal(bits + 2)
         upper, ahead = Signal(), Signal(bits + 1)
         # What is written comes straight from the engine's memories, so it waits a cycle, and so does the place.
         accepted, visible = Signal(), Signal(bits + 1)

@@ -66,6 +66,11 @@ class Issue(wiring.Component):
         A weight word is issued.
     row_valid, row_entry
         A column of the first layer's first fold, for the skip predictor.
+
+    Attributes
+    ----------
+    queue, waits : SyncFIFO, Signal
+        With mixed images: the queue, and whether an entry waits at its head; no part of the interface, proofs look at them.
     """
 
     def __init__(self, config: EngineConfig):
@@ -92,6 +97,8 @@ class Issue(wiring.Component):
                 "row_entry": Out(row_layout(config)),
             }
         )
+        if config.mixed:
+            self.queue, self.waits = SyncFIFO(width=work_layout(config).size, depth=QUEUE), Signal()
 
     @property
     def queue_latency(self) -> int:
@@ -209,9 +216,9 @@ class Issue(wiring.Component):
         """Entries wait for the pace; the sequencer never fetches more than fit."""
         config = self._config
         layout = work_layout(config)
-        m.submodules.queue = queue = SyncFIFO(width=layout.size, depth=QUEUE)
+        m.submodules.queue = queue = self.queue
         m.submodules.pace = pace = Pace(config)
-        head, waits = Signal(layout, reset_less=True), Signal()
+        head, waits = Signal(layout, reset_less=True), self.waits
         m.d.comb += [
             queue.w_data.eq(read),
             queue.w_en.eq(valid),

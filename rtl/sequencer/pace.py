@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.spec.config import EngineConfig, bits_for
-from lstmith.spec.latency import fold_gap
+from lstmith.spec.latency import fold_gap, unseen_units
 
 
 class Pace(wiring.Component):
@@ -27,6 +27,14 @@ class Pace(wiring.Component):
         One result left the output queue.
     fires
         The entry enters the array.
+
+    Attributes
+    ----------
+    outstanding : Signal
+        Places of the output queue that are taken, without those of the cycle before; no part of the interface, proofs
+        look at it.
+    reserved : Signal
+        Places that the entry of the cycle before has taken.
     """
 
     def __init__(self, config: EngineConfig):
@@ -42,13 +50,14 @@ class Pace(wiring.Component):
                 "fires": Out(1),
             }
         )
+        self.outstanding = Signal(range(config.out_depth + 1))
+        self.reserved = Signal(range(config.lanes + 1))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
         gap, capturing = Signal(2), Signal(3)
         spacing = Signal(range(config.unit_cycles * config.lanes + 4))
-        outstanding = Signal(range(config.out_depth + 1))
         room, spaced, is_4bit = Signal(), Signal(init=1), Signal()
         m.d.comb += [
             is_4bit.eq(self.precision == 0),
@@ -56,8 +65,9 @@ class Pace(wiring.Component):
                 self.valid & (gap == 0) & ~(is_4bit & (capturing != 0)) & (~self.last | (spaced & (room | ~self.emits)))
             ),
         ]
-        # Two cycles old is recent enough: only the folds of a single lane may end so soon after each other.
-        m.d.sync += [room.eq(outstanding <= config.out_depth - max(config.lanes, 2)), spaced.eq(spacing <= 1)]
+        # A full fold must fit beside the units that ended since the count was taken.
+        most = config.out_depth - config.lanes - unseen_units(config)
+        m.d.sync += [room.eq(self.outstanding <= most), spaced.eq(spacing <= 1)]
 
         for counter in (gap, capturing, spacing):
             with m.If(counter != 0):
@@ -74,9 +84,8 @@ class Pace(wiring.Component):
                     spacing.eq(config.unit_cycles * (self.lanes + 1) + Mux(self.precision == 2, 3, 1) - 2),
                     spaced.eq(0),
                 ]
-        reserved = Signal(range(config.lanes + 1))
         m.d.sync += [
-            reserved.eq(Mux(self.fires & self.last & self.emits, self.lanes + 1, 0)),
-            outstanding.eq(outstanding + reserved - self.popped),
+            self.reserved.eq(Mux(self.fires & self.last & self.emits, self.lanes + 1, 0)),
+            self.outstanding.eq(self.outstanding + self.reserved - self.popped),
         ]
         return m

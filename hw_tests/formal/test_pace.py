@@ -1,0 +1,78 @@
+"""The output queue never takes more results than it has places: proven by induction for every way to stall it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from amaranth.hdl import Assert, Assume, Cover, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+from hw_tests.formal.prover import Bench
+from lstmith.rtl.sequencer import pace
+from lstmith.spec.config import PRECISIONS, EngineConfig, bits_for
+
+#: Longer than anything that the pace remembers of entries, but for long folds, whose end is nearer than the next one's.
+DEPTH = 6
+
+
+class PaceBench(wiring.Component):
+    """Entries come as they like, results leave as they like: a queue that is stalled for ever is one of the cases."""
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        super().__init__(
+            {
+                "valid": In(1),
+                "precision": In(2),
+                "last": In(1),
+                "lanes": In(bits_for(config.lanes)),
+                "emits": In(1),
+                "popped": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.pace = unit = pace.Pace(config)
+        for name in ("valid", "precision", "last", "lanes", "emits", "popped"):
+            m.d.comb += getattr(unit, name).eq(getattr(self, name))
+        taken = Signal(range(2 * config.out_depth))
+        m.d.comb += [
+            taken.eq(unit.outstanding + unit.reserved),
+            Assume(self.precision < len(PRECISIONS)),
+            Assume(self.lanes < config.lanes),
+            # A result leaves only after it has come.
+            Assume(~self.popped | (unit.outstanding != 0)),
+            Assert(taken <= config.out_depth),
+            Cover(taken == 2 * config.lanes),
+        ]
+        return m
+
+
+def bench(lanes: int, ways: int, folder: Path) -> Bench:
+    config = EngineConfig(lanes=lanes, precisions=PRECISIONS, ways=ways, units=16, inputs=8)
+    return Bench(PaceBench(config), folder)
+
+
+@pytest.mark.parametrize("ways", [1, 2])
+@pytest.mark.parametrize("lanes", [1, 2, 5, 16, 64])
+def test_queue_never_overflows(lanes: int, ways: int, tmp_path: Path) -> None:
+    verdict = bench(lanes, ways, tmp_path).proves(DEPTH)
+    assert verdict.holds, verdict.log
+
+
+def test_folds_follow_each_other(tmp_path: Path) -> None:
+    """The assumptions leave the queue filling: two folds of two units end and wait. That it becomes full, and that only
+    then an entry waits for room, is simulated (``test_queue``)."""
+    verdict = bench(2, 2, tmp_path).covers(12)
+    assert verdict.holds, verdict.log
+
+
+@pytest.mark.parametrize("lanes", [2, 5])
+def test_units_not_yet_seen_matter(lanes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without them the queue takes a result more than it has places for."""
+    monkeypatch.setattr(pace, "unseen_units", lambda config: 0)
+    assert not bench(lanes, 2, tmp_path).induction(DEPTH).holds
