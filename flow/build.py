@@ -21,7 +21,7 @@ from lstmith.compiler.files import whole_directory
 from lstmith.compiler.program_image import build_image
 from lstmith.compiler.sizing.estimate import estimate
 from lstmith.compiler.sizing.size import size_engine
-from lstmith.flow.families import FLOWS, SYNTHESIS, bitstream_name, synthesis
+from lstmith.flow.families import DROP_MODELS, FLOWS, SYNTHESIS, bitstream_name, synthesis
 from lstmith.flow.floorplan import place_lanes
 from lstmith.flow.identity import build_identity
 from lstmith.flow.toolchain import (
@@ -211,7 +211,8 @@ def _policies(design: Design) -> list[Policy]:
 
 def _run_yosys(folder: Path, source: str, family: str, top: str) -> None:
     script = (
-        f"read_rtlil {source}; {synthesis(family, folder)} -top {top} -json top.json; tee -q -o stat.json stat -json"
+        f"read_rtlil {source}; {synthesis(family, folder)} -top {top}; {DROP_MODELS}; write_json top.json; "
+        "tee -q -o stat.json stat -json"
     )
     run_tool("yosys", ["-q", "-l", "yosys.log", "-p", script], folder)
 
