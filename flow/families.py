@@ -26,8 +26,8 @@ _GOWIN_MEMORIES = (
 #: Hides the names of fields: abc9 of yosys 0.70 takes bit 1 of a signal and the first bit of its element ``signal[1]``
 #: for one net, since both are called so, and connects what drives them.
 _WITHOUT_FIELDS = r"rename -hide w:*\[*"
-#: Removes the models of block memories that yosys leaves behind, one per content and named by a hash of it. nextpnr numbers
-#: names in the order of the file, and places by these numbers: a changed weight or commit would change the placement.
+#: Removes the models of block memories that yosys leaves behind, one per content and named by a hash of it. nextpnr
+#: numbers names in the order of the file and places by these numbers: a changed commit would change the placement.
 DROP_MODELS = "delete =$paramod*"
 #: Multipliers that a design instantiates keep their modes (rtl/array/mac/dual.py): yosys' pass that infers others
 #: would take them for its own, so until it is done they are called otherwise.

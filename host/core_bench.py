@@ -15,11 +15,11 @@ import cocotb
 import numpy as np
 import numpy.typing as npt
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
+from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, with_timeout
 from cocotb.utils import get_sim_time
 
 from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, Answer, Job
-from lstmith.spec.registers import READ_LATENCY
+from lstmith.spec.registers import READ_LATENCY, WEIGHTS, Region, address
 
 IntArray = npt.NDArray[np.int64]
 
@@ -93,6 +93,9 @@ async def feed(dut: Any, job: Job, rng: random.Random) -> int:
 
 async def collect(dut: Any, job: Job, rng: random.Random, results: list[tuple[int, ...]]) -> None:
     """Take results until cancelled."""
+    if job.h_closed:
+        dut.h_ready.value = 0
+        await ClockCycles(dut.clk, job.h_closed)
     while True:
         if job.h_stall:
             dut.h_ready.value = 0
@@ -110,6 +113,23 @@ async def collect(dut: Any, job: Job, rng: random.Random, results: list[tuple[in
                 int(dut.h_last.value),
             )
         )
+        if job.h_gap:
+            dut.h_ready.value = 0
+            await ClockCycles(dut.clk, job.h_gap)
+
+
+async def disturb(dut: Any, chance: float, rng: random.Random) -> None:
+    """Reads and writes anywhere while the core is busy, until cancelled: they must change nothing."""
+    while True:
+        # In the middle of a cycle, so that `busy` is that of the edge at which the access counts.
+        await FallingEdge(dut.clk)
+        happens = bool(dut.busy.value) and rng.random() < chance
+        region = rng.choice([*Region, None])
+        offset = rng.randrange(64)
+        dut.bus_addr.value = WEIGHTS | offset if region is None else address(region, offset)
+        dut.bus_w_data.value = rng.randrange(1 << 32)
+        writes = rng.random() < 0.5
+        dut.bus_w_en.value, dut.bus_r_en.value = int(happens and writes), int(happens and not writes)
 
 
 def layer_of(dut: Any, kind: str) -> int:
@@ -154,8 +174,8 @@ async def reset(dut: Any) -> Answer:
 
 async def run_job(dut: Any, job: Job) -> Answer:
     """Writes, one sequence, reads."""
-    for address, data, idle in job.writes:
-        await bus_write(dut, address, data, idle)
+    for place, data, idle in job.writes:
+        await bus_write(dut, place, data, idle)
     dut.bus_w_en.value = 0
     await ClockCycles(dut.clk, 20)
     results: list[tuple[int, ...]] = []
@@ -173,12 +193,14 @@ async def run_job(dut: Any, job: Job) -> Answer:
         for task in tasks:
             task.cancel()
         return await reset(dut)
+    if job.noise:
+        tasks.append(cocotb.start_soon(disturb(dut, job.noise, random.Random(job.seed + 2))))
     first = await feeder
     while len(outcomes) < len(job.x) or dut.busy.value or dut.h_valid.value:
         await ClockCycles(dut.clk, POLL)
     for task in tasks:
         task.cancel()
-    dut.h_ready.value = 1
+    dut.h_ready.value, dut.bus_w_en.value, dut.bus_r_en.value = 1, 0, 0
     reads = [await bus_read(dut, address) for address in job.reads]
     return Answer(
         table(results, RESULT_FIELDS),
@@ -203,6 +225,6 @@ async def run_jobs(dut: Any) -> None:
     for index in range(len(list(folder.glob("job_*.npz")))):
         job = Job.load(folder / f"job_{index}.npz")
         # A core that hangs must fail, not wait for ever; no network here takes this long per step.
-        limit = 100_000 + 20_000 * len(job.x) + 2 * len(job.writes)
+        limit = 100_000 + 20_000 * len(job.x) + 2 * len(job.writes) + job.h_closed
         answer = await with_timeout(run_job(dut, job), limit * PERIOD_NS, "ns")
         answer.save(folder / f"answer_{index}.npz")

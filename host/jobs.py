@@ -58,6 +58,10 @@ class Job:
         Reset the core after so many cycles and answer nothing; 0 for never.
     turns : list of int
         Which sequence each step belongs to; empty for one alone.
+    h_closed, h_gap : int
+        Cycles before the first result is taken, and between two results.
+    noise : float
+        Probability of a random bus access in a cycle in which the core is busy.
     """
 
     x: npt.NDArray[np.int16]
@@ -72,6 +76,14 @@ class Job:
     seed: int = 0
     abandon: int = 0
     turns: list[int] = field(default_factory=list)
+    h_closed: int = 0
+    h_gap: int = 0
+    noise: float = 0.0
+
+    @property
+    def stalls(self) -> bool:
+        """Whether a stream pauses, so that nothing predicts the cycles."""
+        return bool(self.x_stall or self.h_stall or self.h_closed or self.h_gap)
 
     def elements(self) -> Iterator[Element]:
         """The input stream; flags come with a step's first element."""
@@ -100,6 +112,8 @@ class Job:
             seed=self.seed,
             abandon=self.abandon,
             turns=np.array(self.turns, dtype=np.int64),
+            receiver=np.array([self.h_closed, self.h_gap]),
+            noise=self.noise,
         )
 
     @classmethod
@@ -119,6 +133,9 @@ class Job:
                 seed=int(arrays["seed"]),
                 abandon=int(arrays["abandon"]),
                 turns=arrays["turns"].tolist(),
+                h_closed=int(arrays["receiver"][0]),
+                h_gap=int(arrays["receiver"][1]),
+                noise=float(arrays["noise"]),
             )
 
 

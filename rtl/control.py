@@ -32,7 +32,7 @@ WORD_COUNTS = {4: Register.WORDS_4, 8: Register.WORDS_8, 16: Register.WORDS_16}
 
 
 class Control(wiring.Component):
-    """Bus accesses as strobes for the parts that hold the data.
+    """Bus accesses as strobes for the parts that hold the data; while the engine runs, nothing but registers is read.
 
     Parameters
     ----------
@@ -109,17 +109,22 @@ class Control(wiring.Component):
         m.d.sync += [address.eq(self.bus.addr), value.eq(self.bus.w_data)]
         m.d.comb += [self.index.eq(address[:REGION_SHIFT]), self.data.eq(value)]
 
+        # While the engine runs its memories are its own, and its registers stay as they are: what the bus asks of them
+        # is not done. Registers are read at any time.
+        allowed = Signal()
+        m.d.sync += allowed.eq(self.idle)
+
         def accesses(which: Region, strobe: Signal) -> Signal:
             """Decoded before the register, beside the address."""
             direction = "write" if strobe is self.bus.w_en else "read"
             found = Signal(name=f"{direction}_{which.name.lower()}")
             region = self.bus.addr[REGION_SHIFT:]
-            m.d.sync += found.eq(strobe & (region == which))
+            m.d.sync += found.eq(strobe & self.idle & (region == which))
             return found
 
         write, read = self.bus.w_en, self.bus.r_en
         weight_write = Signal()
-        m.d.sync += weight_write.eq(write & self.bus.addr[-1])
+        m.d.sync += weight_write.eq(write & self.idle & self.bus.addr[-1])
         row_upper = self.index[0]
         half_row = Signal(data.StructLayout({"mantissa": MANTISSA_BITS, "shift": SHIFT_BITS}))
         row_access = accesses(Region.ROWS, write)
@@ -180,10 +185,11 @@ class Control(wiring.Component):
         with m.If(beyond):
             m.d.sync += register_value.eq(0)
         region_before = delayed(m, address[REGION_SHIFT:], 2, "region")
+        open_before = delayed(m, allowed, 2, "allowed")
         with m.If(region_before == Region.CELL):
-            m.d.sync += self.bus.r_data.eq(self.cell_value.as_signed())
+            m.d.sync += self.bus.r_data.eq(Mux(open_before, self.cell_value.as_signed(), 0))
         with m.Elif(region_before == Region.HIDDEN):
-            m.d.sync += self.bus.r_data.eq(self.hidden_value.as_signed())
+            m.d.sync += self.bus.r_data.eq(Mux(open_before, self.hidden_value.as_signed(), 0))
         with m.Else():
             m.d.sync += self.bus.r_data.eq(register_value)
         return m
@@ -211,7 +217,7 @@ class Control(wiring.Component):
         }
         # Decoded in two halves before the address is registered, and put together behind it.
         number, addressed = self.bus.addr[:NUMBER_BITS], Signal()
-        m.d.sync += addressed.eq(self.bus.w_en & ~self.bus.addr[NUMBER_BITS:].any())
+        m.d.sync += addressed.eq(self.bus.w_en & self.idle & ~self.bus.addr[NUMBER_BITS:].any())
 
         def written(register: Register) -> Value:
             found = Signal(name=f"writes_{register.name.lower()}")

@@ -114,8 +114,8 @@ def fold_gap(words: int, next_words: int) -> int:
 def unseen_units(config: EngineConfig) -> int:
     """Units whose places in the output queue were reserved too recently for the pace to see when a fold wants to end.
 
-    The pace sees the count of places with those of the folds that ended ``PLACES_SEEN`` cycles ago or earlier. A fold of k
-    units ends ``unit_cycles * k`` cycles before the next one at the earliest, so no more units end in fewer cycles.
+    The pace counts the places of folds that ended ``PLACES_SEEN`` cycles ago or earlier. A fold of k units ends at
+    least ``unit_cycles * k`` cycles before the next one, so no more units end in fewer cycles.
     """
     return (PLACES_SEEN - 1) // config.unit_cycles
 

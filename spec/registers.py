@@ -1,4 +1,8 @@
-"""The engine's bus as software sees it: 24-bit word addresses, 32-bit data."""
+"""The engine's bus as software sees it: 24-bit word addresses, 32-bit data.
+
+While ``busy`` is high, only registers are read: every write is ignored, and a read of ``CELL`` or ``HIDDEN`` gives 0. A
+register that concerns the input acts on the elements that follow, so it is written between steps.
+"""
 
 from __future__ import annotations
 

@@ -131,7 +131,6 @@ def golden_case(
         reads=[address(region, place) for region in (Region.HIDDEN, Region.CELL) for place in places]
         + [address(Region.CONTROL, register) for register in COUNTERS],
     )
-    stalls = job.x_stall or job.h_stall
     case = Case(
         label=label,
         job=every,
@@ -143,7 +142,7 @@ def golden_case(
         state=np.concatenate(
             [getattr(kept, name)[0, :count] for name in ("h", "c") for kept, count in zip(state, used, strict=True)]
         ),
-        cycles=None if stalls else CycleModel(network, config).cycles(traces, policies, hints[None])[0],
+        cycles=None if job.stalls else CycleModel(network, config).cycles(traces, policies, hints[None])[0],
         activity=count_activity(network, config, traces, valid),
     )
     return case, state

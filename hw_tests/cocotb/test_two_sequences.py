@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from hw_tests.cocotb.core_cases import image_writes, policy_writes
+from hw_tests.cocotb.pair_cases import PAIR, Pair, pair_case
 from hw_tests.cocotb.random_networks import (
     for_two,
     random_engine,
@@ -23,110 +24,18 @@ from lstmith.compiler.program_image import build_image, words_per_lane
 from lstmith.golden.activity import LayerState
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
-from lstmith.host.answers import of_sequence, read_cycles, read_layers
-from lstmith.host.jobs import Answer, Job
-from lstmith.host.results import LayerRun
-from lstmith.host.sequences import make_turns, state_writes
+from lstmith.host.jobs import Job
+from lstmith.host.sequences import state_writes
 from lstmith.host.simulate import Simulation
 from lstmith.rtl.top import to_verilog
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy
-from lstmith.spec.quantised import IntArray, QuantNetwork
-from lstmith.spec.registers import Region, Register, address
+from lstmith.spec.quantised import QuantNetwork
 
 ENGINES = 12
 ON_VERILATOR = range(0, ENGINES, 4)
 #: Weight words that one dense run of a sequence may issue.
 WORDS_PER_RUN = 2000
-PAIR = range(2)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two sequences and what golden says of them: per layer [2, T, ...], ``state`` as read back at the end."""
-
-    label: str
-    job: Job
-    lengths: list[int]
-    network: QuantNetwork
-    layers: list[LayerRun]
-    before: list[list[tuple[IntArray, IntArray, int]]]
-    state: IntArray
-    cycles: npt.NDArray[np.int64] | None
-
-    def differences(self, answer: Answer) -> list[str]:
-        """What of an answer differs, a line each."""
-        turns, found = np.array(self.job.turns), []
-        for row, length in enumerate(self.lengths):
-            have = read_layers(self.network, of_sequence(answer, turns, row), length, self.before[row])
-            for index, (one, both) in enumerate(zip(have, self.layers, strict=True)):
-                found += [
-                    f"{self.label}: sequence {row} layer {index} {name}"
-                    for name in vars(both)
-                    if (getattr(one, name)[0] != getattr(both, name)[row, :length]).any()
-                ]
-        if (answer.reads != self.state).any():
-            found.append(f"{self.label}: state read back")
-        cycles = read_cycles(self.network, answer)
-        if self.cycles is not None and (cycles != self.cycles).any():
-            found.append(f"{self.label}: {cycles.tolist()} cycles, not {self.cycles.tolist()}")
-        return found
-
-
-def _pair(
-    label: str,
-    model: GoldenModel,
-    policies: list[Policy],
-    x: npt.NDArray[np.int16],
-    job: Job,
-    *,
-    lengths: list[int],
-    state: list[LayerState],
-    hints: npt.NDArray[np.bool_],
-) -> Pair:
-    """Two sequences [2, T, I] with a job's writes, flags and stalls; ``state`` goes on, if they are equally long."""
-    network, config = model.network, model.config
-    before = [
-        [(kept.h[row], kept.c[row], layer.units) for layer, kept in zip(network.layers, state, strict=True)]
-        for row in PAIR
-    ]
-    begins = job.start or job.restart
-    traces = model.run(x, policies, state, restart=begins, hints=hints)
-    valid = np.arange(x.shape[1]) < np.array(lengths)[:, None]
-    turns = make_turns(lengths)
-    row, step = (np.array(column) for column in zip(*turns, strict=True))
-    units = sum(layer.units for layer in network.layers)
-    reads = [
-        address(region, (sequence << config.unit_bits) + place)
-        for sequence in PAIR
-        for region in (Region.HIDDEN, Region.CELL)
-        for place in range(units)
-    ]
-    ends = [
-        getattr(trace, name)[sequence, lengths[sequence] - 1]
-        for sequence in PAIR
-        for name in ("h", "c")
-        for trace in traces
-    ]
-    follows = policies[0].skip.hints
-    cycles = CycleModel(network, config).cycles(traces, policies, hints, valid)[row, step]
-    return Pair(
-        label,
-        replace(
-            job,
-            x=x[row, step],
-            writes=[*job.writes, (address(Region.CONTROL, Register.OUTPUT_ALL), 1, 0)],
-            turns=row.tolist(),
-            marks=[bool(follows and hints[place] and not (begins and place[1] == 0)) for place in turns],
-            reads=reads,
-        ),
-        lengths,
-        network,
-        [LayerRun.of_trace(layer, config, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)],
-        before,
-        np.concatenate(ends),
-        None if job.x_stall or job.h_stall else cycles,
-    )
 
 
 def _pairs(rng: np.random.Generator, network: QuantNetwork, config: EngineConfig) -> list[Pair]:
@@ -147,7 +56,7 @@ def _pairs(rng: np.random.Generator, network: QuantNetwork, config: EngineConfig
 
     def run(label: str, policies: list[Policy], job: Job, lengths: list[int], state: list[LayerState]) -> Pair:
         x, hints = made()
-        return _pair(f"{label} {policies}", model, policies, x, job, lengths=lengths, state=state, hints=hints)
+        return pair_case(f"{label} {policies}", model, policies, x, job, lengths=lengths, state=state, hints=hints)
 
     empty = np.zeros((0, network.inputs), dtype=np.int16)
     dense = [Policy(Mode.DENSE)] * len(network.layers)

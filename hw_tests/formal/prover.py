@@ -52,7 +52,7 @@ class Bench:
         run_tool("yosys", ["-q", "-p", _SCRIPT.format(top=TOP)], folder)
 
     def induction(self, depth: int) -> Verdict:
-        """Whether what held for ``depth`` cycles holds in the next one, whatever the state; no claim about the reset."""
+        """Whether what held for ``depth`` cycles holds in the next one, whatever the state was."""
         return self._solve("-i", "-t", str(depth))
 
     def bounded(self, depth: int) -> Verdict:
@@ -60,7 +60,7 @@ class Bench:
         return self._solve("-t", str(depth))
 
     def covers(self, depth: int) -> Verdict:
-        """Whether each cover is reached within ``depth`` cycles after reset: assumptions that contradict would forbid it."""
+        """Whether each cover is reached within ``depth`` cycles after reset; contradicting assumptions forbid it."""
         return self._solve("-c", "-t", str(depth))
 
     def proves(self, depth: int) -> Verdict:

@@ -70,7 +70,8 @@ class Issue(wiring.Component):
     Attributes
     ----------
     queue, waits : SyncFIFO, Signal
-        With mixed images: the queue, and whether an entry waits at its head; no part of the interface, proofs look at them.
+        With mixed images: the queue, and whether an entry waits at its head; no part of the interface, proofs look
+        at them.
     """
 
     def __init__(self, config: EngineConfig):
