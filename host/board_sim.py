@@ -19,6 +19,8 @@ from lstmith.compiler.program_image import build_image
 from lstmith.flow.identity import build_identity
 from lstmith.host.compiled import compile_program
 from lstmith.host.simulate import SimulationError
+from lstmith.rtl.array.weight_bank import initialised
+from lstmith.rtl.cells import cell_models
 from lstmith.spec.memory_image import image_tag
 from lstmith.spec.policy_check import default_policies
 
@@ -68,12 +70,15 @@ class VirtualBoard:
     def _build(self, design: Design, board: Board, folder: Path) -> Path:
         policies = default_policies(design.network, design.engine)
         image = build_image(design.network, design.engine, policies)
-        # Without the family's cells, which simulators do not know.
-        identity = build_identity(board, replace(design.engine, family="generic"))
+        identity = build_identity(board, design.engine)
         identity = replace(identity, baud=identity.clock_hz // self._clocks)
         source = folder / "board.v"
-        source.write_text(simulation_verilog(identity, image, image_tag(image, design.engine)))
-        return compile_program((source, HARNESS), SIMULATED, folder, ("--prefix", "Vboard"))
+        # Weights in memories without initial contents come from a flash, which is not here: the driver sends them.
+        text = simulation_verilog(identity, image, image_tag(image, design.engine) if initialised(design.engine) else 0)
+        source.write_text(text)
+        models = folder / "cells.v"
+        models.write_text(cell_models(text))
+        return compile_program((source, models, HARNESS), SIMULATED, folder, ("--prefix", "Vboard"))
 
     def __enter__(self) -> VirtualBoard:
         self.start()

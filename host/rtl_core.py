@@ -15,6 +15,8 @@ from lstmith.host.problem import Problem
 from lstmith.host.results import EngineRun
 from lstmith.host.sequences import collect, job_rows, make_job
 from lstmith.host.simulate import Simulation
+from lstmith.rtl.array.weight_bank import initialised
+from lstmith.rtl.cells import cell_models
 from lstmith.rtl.top import to_verilog
 
 Progress = Callable[[int], None]
@@ -38,14 +40,19 @@ class RtlCore:
         image = build_image(design.network, design.engine, problem.policies)
         folder.mkdir(parents=True, exist_ok=True)
         source = folder / "core.v"
-        # Without the family's cells, which simulators do not know and which may not be initialised;
-        # the netlist tests hold the two together.
-        source.write_text(to_verilog(replace(design.engine, family="generic"), image))
+        text = to_verilog(design.engine, image)
+        source.write_text(text)
+        models = []
+        if cells := cell_models(text):
+            models.append(folder / "core_cells.v")
+            models[0].write_text(cells)
+        # Memories that no bitstream can fill are filled through the bus, as a board does it.
+        self._writes = [] if initialised(design.engine) else list(image.weight_writes(design.engine))
         self._simulation: CompiledSimulation | Simulation
         if simulator == "verilator":
-            self._simulation = CompiledSimulation(source, design.engine, folder / "verilator")
+            self._simulation = CompiledSimulation(source, design.engine, folder / "verilator", models=models)
         else:
-            self._simulation = Simulation([source], simulator, folder / simulator)
+            self._simulation = Simulation([source, *models], simulator, folder / simulator)
 
     def run(self, problem: Problem, progress: Progress | None = None) -> EngineRun:
         """All sequences, one after another, or two by two where the core takes them in turn.
@@ -59,6 +66,8 @@ class RtlCore:
         """
         begun = time.perf_counter()
         jobs = [make_job(problem, rows) for rows in job_rows(problem)]
+        loads = [(where, value, 0) for where, value in self._writes]
+        jobs[0] = replace(jobs[0], writes=loads + jobs[0].writes)
         if isinstance(self._simulation, CompiledSimulation):
             ended = np.cumsum([0, *(len(rows) for rows in job_rows(problem))])
             answers = self._simulation.run(jobs, progress and (lambda done: progress(int(ended[done]))))

@@ -40,11 +40,7 @@ class Simulation:
             raise ValueError(f"Simulator must be one of {SIMULATORS}, not {simulator!r}")
         self._folder, self._toplevel, self._runs = folder, toplevel, 0
         folder.mkdir(parents=True, exist_ok=True)
-        # As SystemVerilog, Icarus initialises variables without an event, and `always @*` blocks that
-        # only constants feed would never run.
-        arguments = ["-g2005"]
-        if simulator == "verilator":
-            arguments = ["-O3", "-Wno-fatal", "--x-initial", "0"]
+        arguments = ["-O3", "-Wno-fatal", "--x-initial", "0"] if simulator == "verilator" else []
         with _tools(), _exit_as_error(folder / "build.log"):
             self._runner = get_runner(simulator)
             self._runner.build(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.back import verilog
 from amaranth.hdl import Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.engine import Engine
 from lstmith.rtl.layouts import event_layout
+from lstmith.rtl.verilog import VerilogText, convert
 from lstmith.spec.config import MASKS, EngineConfig, bits_for
 from lstmith.spec.memory_image import Image
 from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS
@@ -109,6 +109,25 @@ class Top(wiring.Component):
         return m
 
 
+def core_verilog(
+    config: EngineConfig, image: Image | None = None, name: str = NAME, header: tuple[str, ...] = ()
+) -> VerilogText:
+    """The core as Verilog, and the names of its modules; the same input gives the same bytes.
+
+    Parameters
+    ----------
+    config : EngineConfig
+        Its family decides which vendor cells the text instantiates; see :func:`lstmith.rtl.cells.cell_models`.
+    image : Image or None
+        Initial contents of memories and registers.
+    name : str
+        Of the top module; all other modules' names begin with it.
+    header : tuple of str
+        Comment lines at the beginning.
+    """
+    return convert(Top(config, image), name, header)
+
+
 def to_verilog(config: EngineConfig, image: Image | None = None) -> str:
-    """The core as Verilog; the same input gives the same bytes."""
-    return str(verilog.convert(Top(config, image), name=NAME, emit_src=False, strip_internal_attrs=True))
+    """The text of :func:`core_verilog` alone."""
+    return core_verilog(config, image).text

@@ -67,9 +67,13 @@ class Image:
                 for index, value in enumerate(values):
                     yield address(Region.PEEPHOLES, 4 * unit + index), int(value) % (1 << PEEP_BITS)
         if weights:
-            for lane, words in enumerate(self.weights):
-                for index, word in enumerate(words):
-                    yield WEIGHTS | lane << config.address_bits | index, int(word)
+            yield from self.weight_writes(config)
+
+    def weight_writes(self, config: EngineConfig) -> Iterator[tuple[int, int]]:
+        """Writes of the weights alone."""
+        for lane, words in enumerate(self.weights):
+            for index, word in enumerate(words):
+                yield WEIGHTS | lane << config.address_bits | index, int(word)
 
     def policy_writes(self) -> Iterator[tuple[int, int]]:
         """Writes of the program and the registers alone; enough to change the policy."""

