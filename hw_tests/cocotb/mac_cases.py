@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from hw_tests.cocotb.vectors import Check, Table, assert_equal, wrap
+from hw_tests.checks import Check, Table, assert_equal, wrap
 from lstmith.rtl.array.mac import make_mac
 from lstmith.rtl.array.mac.multiples import multiples
 from lstmith.spec.config import PACKED_OPERAND, PRECISIONS, EngineConfig

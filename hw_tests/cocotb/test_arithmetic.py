@@ -15,8 +15,9 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
+from hw_tests.checks import Check, Table, assert_equal, wrap
 from hw_tests.cocotb.mac_cases import mac_checks, random_signed
-from hw_tests.cocotb.vectors import SIMULATORS, Check, Table, assert_equal, run_checks, wrap
+from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 from lstmith.golden.activation import Z_MASK, sigma_lookup, tanh_lookup
 from lstmith.golden.cell import requantise, saturate, tanh_of_cell
 from lstmith.rtl.cell.activation import Activation

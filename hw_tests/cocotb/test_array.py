@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks, wrap
+from hw_tests.checks import Check, Sheet, Table, assert_equal, wrap
+from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 from lstmith.golden.activation import Z_MASK, sigma_lookup, tanh_lookup
 from lstmith.golden.cell import requantise, saturate
 from lstmith.rtl.array.array import SystolicArray

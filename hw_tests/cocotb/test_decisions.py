@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks
+from hw_tests.checks import Check, Sheet, Table, assert_equal
+from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 from lstmith.rtl.cell.predictor import Predictor, predictor_weights
 from lstmith.rtl.sequencer.restart import Restart
 from lstmith.spec import latency as timing

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pytest
 from cobs import cobs
 
-from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks
+from hw_tests.checks import Check, Sheet, Table, assert_equal
+from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 from lstmith.host.link.codec import Frame
 from lstmith.host.link.results import fields
 from lstmith.rtl.link.answer import AnswerBuilder

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pytest
 from amaranth.lib import data
 
-from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks, wrap
+from hw_tests.checks import Check, Sheet, Table, assert_equal, wrap
+from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 from lstmith.golden.encoder import distance as encoder_distance
 from lstmith.golden.encoder import follow
 from lstmith.rtl.lists.encoder import Encoder

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks
+from hw_tests.checks import Check, Sheet, Table, assert_equal
+from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 from lstmith.golden.monitor import judge
 from lstmith.rtl.cell.monitor import Monitor
 from lstmith.spec.config import PRECISIONS, EngineConfig

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks, wrap
+from hw_tests.checks import Check, Sheet, Table, assert_equal, wrap
+from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 from lstmith.rtl.sequencer.fetch import QUEUE
 from lstmith.rtl.sequencer.issue import READ, Issue
 from lstmith.rtl.sequencer.pace import Pace

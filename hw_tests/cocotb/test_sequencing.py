@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks, wrap
+from hw_tests.checks import Check, Sheet, Table, assert_equal, wrap
+from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 from lstmith.rtl.program_store import ProgramStore
 from lstmith.rtl.sequencer.issue import READ, Issue
 from lstmith.rtl.sequencer.sequencer import Sequencer

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pytest
 from amaranth.lib import data
 
-from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks
+from hw_tests.checks import Check, Sheet, Table, assert_equal
+from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 from lstmith.golden.encoder import distance, follow
 from lstmith.rtl.lists.encoder import Encoder
 from lstmith.rtl.lists.feedback import Feedback

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw_tests.cocotb.vectors import SIMULATORS, Check, Sheet, Table, assert_equal, run_checks
+from hw_tests.checks import Check, Sheet, Table, assert_equal
+from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 from hw_tests.cocotb.walk_model import Fields, Walk
 from lstmith.rtl.sequencer.sequencer import Sequencer
 from lstmith.spec.config import PRECISIONS, EngineConfig
