@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw_tests.cocotb.mac_cases import random_check
 from hw_tests.cocotb.vectors import run_checks
+from hw_tests.fast.rtl.array.mac.mac_cases import random_check
 from lstmith.compiler.sizing.estimate import digit_lane_ffs, digit_lane_luts
 from lstmith.rtl.array.array import SystolicArray
 from lstmith.scripts.bench.area import synthesised

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hw_tests.cocotb.mac_cases import dual_check
 from hw_tests.cocotb.vectors import run_checks
+from hw_tests.fast.rtl.array.mac.mac_cases import dual_check
 
 pytestmark = pytest.mark.netlist
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, wrap
-from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 from lstmith.rtl.sequencer.fetch import QUEUE
 from lstmith.rtl.sequencer.issue import READ, Issue
 from lstmith.rtl.sequencer.pace import Pace
@@ -68,7 +65,7 @@ def _pops(rng: np.random.Generator, cycle: int, array: Array) -> int:
     return int(array.outstanding > 0 and rng.random() < (0.02 if cycle // 1000 % 2 else 0.9))
 
 
-def _pace_check(rng: np.random.Generator, config: EngineConfig) -> Check:
+def pace_check(rng: np.random.Generator, config: EngineConfig) -> Check:
     """Entries of all precisions, most of them waiting already when the one before has fired."""
     sheet, array = Sheet(4000), Array(config)
     fires: list[int] = []
@@ -101,7 +98,7 @@ def _pace_check(rng: np.random.Generator, config: EngineConfig) -> Check:
     return Check(Pace(config), sheet.table, verify)
 
 
-def _issue_check(rng: np.random.Generator, *, monitor: bool) -> Check:
+def issue_check(rng: np.random.Generator, *, monitor: bool) -> Check:
     """Entries on both images, fetched as far ahead as the queue takes them."""
     config = EngineConfig(
         lanes=3,
@@ -211,13 +208,3 @@ def _fetched(
         fold["shift"] = fetch["shift"]
     entry: dict[str, Any] = {name: flags[name] for name in ("last", "emits", "frees", "parity")}
     return entry | {"address": begin % config.weight_depth, "operand": value, "precision": used, "fold": fold}
-
-
-@pytest.mark.parametrize("simulator", SIMULATORS)
-def test_queue(simulator: str, rng: np.random.Generator, tmp_path: Path) -> None:
-    checks = {f"issue_{int(monitor)}": _issue_check(rng, monitor=monitor) for monitor in (False, True)}
-    for lanes, ways in ((1, 2), (3, 1), (4, 2)):
-        checks[f"pace_{lanes}_{ways}"] = _pace_check(
-            rng, EngineConfig(lanes=lanes, precisions=PRECISIONS, ways=ways, units=16, inputs=8)
-        )
-    run_checks(checks, simulator, tmp_path)

@@ -1,18 +1,15 @@
-"""The cell-state monitor alone: its verdicts are those of ``golden.monitor.judge``, and come when it says."""
+"""Cell-state monitor: its verdicts are those of ``golden.monitor.judge``, and come when it says."""
 
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 
-from hw_tests.checks import Check, Sheet, Table, assert_equal
-from hw_tests.cocotb.vectors import SIMULATORS, run_checks
+from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.golden.monitor import judge
 from lstmith.rtl.cell.monitor import Monitor
 from lstmith.spec.config import PRECISIONS, EngineConfig
@@ -20,6 +17,8 @@ from lstmith.spec.policy import Monitor as MonitorPolicy
 from lstmith.spec.policy import Rule, Scope
 
 Ints = npt.NDArray[np.int64]
+
+
 #: What a policy may hold.
 LIMITS = {field.name: field.metadata["high"] for field in dataclasses.fields(MonitorPolicy) if field.metadata}
 
@@ -61,9 +60,11 @@ def _record(policy: MonitorPolicy, layer: Any) -> dict[str, int]:
     }
 
 
-def _monitor_check(rng: np.random.Generator, config: EngineConfig, *layers: tuple[int, tuple[int, ...], int]) -> Check:
+def _monitor_check(
+    rng: np.random.Generator, cycles: int, config: EngineConfig, *layers: tuple[int, tuple[int, ...], int]
+) -> Check:
     """Steps of layers given as (weight bits, lower images, units); each step under a policy of its own."""
-    unit, sheet = Monitor(config), Sheet(12000)
+    unit, sheet = Monitor(config), Sheet(cycles)
     # Stored in one cycle, readable in the next.
     readable = unit.latency + 1
     shapes: list[Any] = [SimpleNamespace(precision=bits, images=images) for bits, images, _ in layers]
@@ -139,23 +140,29 @@ def _monitor_check(rng: np.random.Generator, config: EngineConfig, *layers: tupl
     return Check(unit, sheet.table, verify)
 
 
-@pytest.mark.parametrize("simulator", SIMULATORS)
-def test_monitor(simulator: str, rng: np.random.Generator, tmp_path: Path) -> None:
+def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
+    """One lane, one fold, and a stack of several images."""
+
     def config(*precisions: int, **sizes: Any) -> EngineConfig:
         return EngineConfig(precisions=precisions, mixed=True, monitor=True, **sizes)
 
-    checks = {
+    cycles = 12_000 if full else 5000
+    return {
         # Every unit is a fold: verdicts follow each other as closely as they can.
-        "one_lane": _monitor_check(rng, config(4, 8, 16, lanes=1, units=8, c_width=12), (16, (4, 8), 5)),
-        "one_lane_two_images": _monitor_check(rng, config(4, 8, lanes=1, units=8), (8, (4,), 5)),
-        "one_fold": _monitor_check(rng, config(4, 8, 16, lanes=8, units=8, ways=1), (16, (4, 8), 8)),
+        "one_lane": _monitor_check(rng, cycles, config(4, 8, 16, lanes=1, units=8, c_width=12), (16, (4, 8), 5)),
+        "one_lane_two_images": _monitor_check(rng, cycles, config(4, 8, lanes=1, units=8), (8, (4,), 5)),
+        "one_fold": _monitor_check(rng, cycles, config(4, 8, 16, lanes=8, units=8, ways=1), (16, (4, 8), 8)),
         # Layers of different images; the last folds are not full.
         "stack": _monitor_check(
             rng,
+            cycles,
             config(4, 8, 16, lanes=3, units=32, layers=3, c_width=24),
             (16, (4, 8), 11),
             (8, (4,), 7),
             (16, (8,), 2),
         ),
     }
-    run_checks(checks, simulator, tmp_path)
+
+
+def test_alone(rng: np.random.Generator) -> None:
+    run_here(checks(rng, full=False))

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import numpy as np
-import pytest
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw_tests.checks import Check, Sheet, Table, assert_equal
-from hw_tests.cocotb.vectors import SIMULATORS, run_checks
+from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.rtl.cell.loader import Loader
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.program_store import ProgramStore
@@ -230,7 +227,10 @@ def _renewal_check(rng: np.random.Generator, layers: int) -> Check:
     return Check(Renewal(config, records), course.sheet.table, course.verify)
 
 
-@pytest.mark.parametrize("simulator", SIMULATORS)
-def test_reload(simulator: str, rng: np.random.Generator, tmp_path: Path) -> None:
-    checks = {f"layers_{layers}": _renewal_check(rng, layers) for layers in (1, 3)}
-    run_checks(checks, simulator, tmp_path)
+def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
+    """One layer and a stack."""
+    return {f"layers_{layers}": _renewal_check(rng, layers) for layers in (1, 3)}
+
+
+def test_alone(rng: np.random.Generator) -> None:
+    run_here(checks(rng, full=False))

@@ -1,16 +1,13 @@
-"""The sequencer alone, with one image and with several: every fetch in its cycle, with all that belongs to it."""
+"""Sequencer: every fetch in its cycle, with all that belongs to it."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 
-from hw_tests.checks import Check, Sheet, Table, assert_equal
-from hw_tests.cocotb.vectors import SIMULATORS, run_checks
-from hw_tests.cocotb.walk_model import Fields, Walk
+from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
+from hw_tests.fast.rtl.sequencer.walk_model import Fields, Walk
 from lstmith.rtl.sequencer.sequencer import Sequencer
+from lstmith.spec import latency as timing
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.policy import Mode, Rule, Scope
 
@@ -93,8 +90,66 @@ def _walk_check(rng: np.random.Generator, config: EngineConfig, *shapes: tuple[i
     return Check(Sequencer(config, 1 if len(shapes) == 1 else 2), sheet.table, verify)
 
 
-@pytest.mark.parametrize("simulator", SIMULATORS)
-def test_walk(simulator: str, rng: np.random.Generator, tmp_path: Path) -> None:
+def _sequencer_check(rng: np.random.Generator, precision: int) -> Check:
+    """A start, then a step whose h list grows while it is issued: every entry once, in order, never too soon."""
+    lanes, folds, x_count, h_count = 3, 4, 5, 9
+    config = EngineConfig(lanes=lanes, precisions=(4, 8, 16), inputs=8, units=16)
+    unit, sheet, words = Sequencer(config, 1), Sheet(1200), 1 << precision
+    fields = {"precision": precision, "mode": Mode.DELTA, "last_layer": 1, "folds": folds - 1, "last_lanes": 1}
+    fields |= {f"base_{4 << precision}": 8, "inputs": 8, "columns": 17, "unit_base": 2}
+    for name, setting in fields.items():
+        sheet.put(f"record.{name}", slice(None), int(setting))
+    sheet.put("loaded", slice(None), 1)
+    # Step 0 is in buffer 0; its drain takes long, and meanwhile step 1 from buffer 1 waits for h.
+    begin, grow, drained = 5, 300, 700
+    sheet.put("full", slice(begin, 250), 1)
+    sheet.put("full", slice(250, 1000), 2)
+    sheet.put("step.0.lengths.0.count", slice(None), x_count)
+    sheet.put("step.0.start", slice(None), 1)
+    sheet.put("step.1.lengths.0.count", slice(None), x_count)
+    counts = np.zeros(sheet.cycles, dtype=np.int64)
+    visible = grow + 20 * np.arange(h_count) + rng.integers(0, 15, h_count)
+    for cycle in visible:
+        counts[cycle:] += 1
+    counts[drained + 1 :] = 0
+    sheet.put("lengths.0.0.count", slice(None), counts)
+    sheet.put("drained", drained, 1)
+    sheet.put("done.0.0.count", slice(drained + 1, None), h_count)
+
+    def verify(outputs: Table) -> None:
+        fires = np.flatnonzero(outputs["fetch_valid"])
+        first, second = fires[fires < 250], fires[fires >= 250]
+        entries = np.arange(x_count + h_count)
+        assert_equal("step 0 in order", outputs["x_addr"][first], np.tile(np.arange(x_count), folds))
+        from_x = np.tile(entries < x_count, folds)
+        assert_equal("step 1 kinds", outputs["fetch.from_x"][second], from_x)
+        place = outputs["x_addr"][second] & 7
+        assert_equal("x in order", place[from_x], np.tile(np.arange(x_count), folds))
+        h_place = outputs["h_addr"][second] & 15
+        assert_equal("h in order", h_place[~from_x], np.tile(2 + np.arange(h_count), folds))
+        h_fires = second[~from_x][: h_count - 1]
+        # It leaves a cycle after it is fetched.
+        known = visible[1:] + timing.LOOK + 1
+        assert (h_fires >= known).all(), "an entry fired before its successor was known"
+        assert (h_fires <= known + 1).all(), "an entry waited for nothing"
+        for step, (own, width) in enumerate(((first, x_count), (second, x_count + h_count))):
+            ends = own[width - 1 :: width]
+            assert_equal(
+                f"ends of step {step}", np.flatnonzero(outputs["fetch.last"][own]), width * np.arange(1, folds + 1) - 1
+            )
+            assert (np.diff(own) >= words).all(), "an entry was not given its cycles"
+            assert (np.diff(ends) >= config.unit_cycles * lanes).all(), "a fold ended before the one before had left"
+        assert second[x_count + h_count - 1] > drained, "a step ended before the one before had drained"
+        base = outputs["fetch.base"][second].reshape(folds, -1)
+        assert_equal("x base", base[:, 0], 8 + 17 * words * np.arange(folds))
+        assert_equal("h base", base[:, -1], 8 + 8 * words + 17 * words * np.arange(folds))
+
+    return Check(unit, sheet.table, verify)
+
+
+def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
+    """One image and several, one layer and a stack; a list that grows while it is fetched."""
+
     def config(layers: int, *, mixed: bool = False, monitor: bool = False, ways: int = 2) -> EngineConfig:
         return EngineConfig(
             lanes=3,
@@ -117,4 +172,9 @@ def test_walk(simulator: str, rng: np.random.Generator, tmp_path: Path) -> None:
     }
     for code in range(3):
         checks[f"direct_{PRECISIONS[code]}"] = _walk_check(rng, config(1, ways=1 + code % 2), (code, 7, 8))
-    run_checks(checks, simulator, tmp_path)
+        checks[f"growing_{PRECISIONS[code]}"] = _sequencer_check(rng, code)
+    return checks
+
+
+def test_alone(rng: np.random.Generator) -> None:
+    run_here(checks(rng, full=False))

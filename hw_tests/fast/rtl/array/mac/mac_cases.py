@@ -13,7 +13,11 @@ from lstmith.rtl.array.mac.multiples import multiples
 from lstmith.spec.config import PACKED_OPERAND, PRECISIONS, EngineConfig
 
 Ints = npt.NDArray[np.int64]
-CYCLES = 1 << 17
+
+
+CYCLES, SOME = 1 << 17, 2000
+
+
 ROWS = np.arange(4)[:, None]
 
 
@@ -83,24 +87,33 @@ def dual_check() -> Check:
     return mac_check(config, np.ones_like(operand), weights, operand, np.arange(len(operand)) % 2, given)
 
 
-def mac_checks(rng: np.random.Generator, mac: str) -> dict[str, Check]:
-    """A kind in every precision: all products of 4 and of 8 bits, random ones of 16, and mixed word by word."""
+def mac_checks(rng: np.random.Generator, mac: str, *, full: bool) -> dict[str, Check]:
+    """A kind in every precision: all products of 4 and of 8 bits, random ones of 16, and mixed word by word.
+
+    Less than ``full``, a random choice of the products, in their order.
+    """
     config = partial(EngineConfig, lanes=1, acc_width=40, mac=mac)
+
+    def some(*axes: Ints) -> list[Ints]:
+        grid = [axis.ravel() for axis in np.meshgrid(*axes)]
+        chosen = slice(None) if full else np.sort(rng.choice(len(grid[0]), SOME, replace=False))
+        return [axis[chosen] for axis in grid]
+
     # Every 4-bit weight with every operand in every row, in four arrangements of neighbours.
-    operands = np.arange(-PACKED_OPERAND, PACKED_OPERAND + 1)
-    operand, weight, turn = (axis.ravel() for axis in np.meshgrid(operands, np.arange(15), np.arange(4)))
+    operand, weight, turn = some(np.arange(-PACKED_OPERAND, PACKED_OPERAND + 1), np.arange(15), np.arange(4))
     weights = np.array([(weight + row * (2 * turn + 1)) % 15 - 7 for row in range(4)])
     zero = np.zeros_like(operand)
     four = mac_check(config(precisions=(4,), operand_width=11), zero, weights, operand, zero)
     # Every 8-bit product in every row.
-    operand, weight, sub = (axis.ravel() for axis in np.meshgrid(np.arange(-128, 128), np.arange(256), np.arange(2)))
+    operand, weight, sub = some(np.arange(-128, 128), np.arange(256), np.arange(2))
     weights = np.array([weight - 128, 127 - weight, weight, weight])
     eight = mac_check(config(precisions=(8,), operand_width=10), np.ones_like(operand), weights, operand, sub)
     # 16 bits, and all precisions mixed word by word at the full operand width.
-    weights, operand = np.tile(random_signed(rng, 16, CYCLES), (4, 1)), random_signed(rng, 17, CYCLES)
-    sub = rng.integers(0, 4, CYCLES)
-    sixteen = mac_check(config(precisions=(16,), operand_width=17), np.full(CYCLES, 2), weights, operand, sub)
-    mixed = random_check(rng, config(precisions=PRECISIONS, operand_width=18), CYCLES)
+    cycles = CYCLES if full else SOME
+    weights, operand = np.tile(random_signed(rng, 16, cycles), (4, 1)), random_signed(rng, 17, cycles)
+    sub = rng.integers(0, 4, cycles)
+    sixteen = mac_check(config(precisions=(16,), operand_width=17), np.full(cycles, 2), weights, operand, sub)
+    mixed = random_check(rng, config(precisions=PRECISIONS, operand_width=18), cycles)
     return {f"{mac}_4": four, f"{mac}_8": eight, f"{mac}_16": sixteen, f"{mac}_mixed": mixed}
 
 

@@ -1,0 +1,33 @@
+"""The checks of the fast tier at their full size on Icarus and Verilator: one build for a group of units."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_tests.cocotb.vectors import SIMULATORS, run_checks
+
+#: Units whose tables are of about the same length, by folder of ``rtl`` and file.
+GROUPS = {
+    "macs": ("array.mac.dsp", "array.mac.digit"),
+    "arithmetic": ("cell.activation", "cell.requantise", "cell.cell"),
+    "array": ("array.array", "array.weight_bank", "prim.ram", "cell.feeder", "cell.gates"),
+    "lists": ("lists.encoder", "lists.input_stage", "lists.feedback", "lists.list_pair"),
+    "cell": ("cell.monitor", "cell.predictor", "cell.reload"),
+    "sequencer": ("sequencer.issue", "sequencer.pace", "sequencer.restart", "sequencer.sequencer", "program_store"),
+    "link": ("link.answer", "link.collect", "link.receiver", "link.ring", "link.uart"),
+}
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("group", GROUPS)
+def test_units(group: str, simulator: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    checks = {}
+    for unit in GROUPS[group]:
+        *folders, name = unit.split(".")
+        module = importlib.import_module(".".join(("hw_tests.fast.rtl", *folders, f"test_{name}")))
+        checks |= {f"{name}_{case}": check for case, check in module.checks(rng, full=True).items()}
+    run_checks(checks, simulator, tmp_path)

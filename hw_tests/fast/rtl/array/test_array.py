@@ -1,0 +1,102 @@
+"""Systolic array: sums of every fold, each pair in its cycle."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here, wrap
+from lstmith.rtl.array.array import SystolicArray
+from lstmith.spec.config import EngineConfig
+
+Ints = npt.NDArray[np.int64]
+
+
+def _weights(rng: np.random.Generator, config: EngineConfig) -> Ints:
+    """uint16 [lanes, depth]; never a 4-bit -8, which no layer has."""
+    words = rng.integers(0, 1 << 16, (config.lanes, config.weight_depth))
+    for bit in range(0, 16, 4):
+        nibble = words >> bit & 15
+        words = np.where(nibble == 8, words ^ (1 << bit), words)
+    return words
+
+
+def _rows(word: Ints, precision: int, sub: int) -> Ints:
+    """Weights of a word by gate row, int64 [4, lanes]; rows it does not hold are zero."""
+    bits = 4 << precision
+    rows = np.zeros((4, len(word)), dtype=np.int64)
+    for place in range(16 // bits):
+        rows[sub * (16 // bits) + place] = wrap(word >> (bits * place), bits)
+    return rows
+
+
+def _slots(rng: np.random.Generator, config: EngineConfig, cycles: int) -> Check:
+    """Weight loads, then folds of mixed precision, as close to each other as the drain chain allows."""
+    unit, sheet = SystolicArray(config), Sheet(cycles)
+    weights = _weights(rng, config)
+    cycle = 0
+    for lane in range(config.lanes):
+        for address in range(config.weight_depth):
+            load: dict[str, Any] = {
+                "load": 1,
+                "lane": lane,
+                "address": address,
+                "operand": wrap(weights[lane, address], 16),
+            }
+            for name, value in load.items():
+                sheet.put(f"i.{name}", cycle, value)
+            cycle += 1
+
+    captures, sums = [cycle + 8], [np.zeros((4, config.lanes), dtype=np.int64)]
+    while captures[-1] < sheet.cycles - 200:
+        entries = [int(precision) for precision in rng.integers(0, 3, rng.integers(1, 5))]
+        rows = np.zeros((4, config.lanes), dtype=np.int64)
+        # A 4-bit word adds to all rows, so it waits for both captures, and its own come after it.
+        begin = captures[-1] + (1 if entries[0] else 2)
+        capture = begin + sum(1 << precision for precision in entries) - (1 if entries[-1] else 0)
+        cycle = begin + max(0, captures[-1] + 2 * config.lanes - capture)
+        for precision in entries:
+            operand = int(rng.integers(-1023, 1024))
+            for sub in range(1 << precision):
+                address = int(rng.integers(config.weight_depth))
+                slot = {"valid": 1, "precision": precision, "sub": sub, "address": address, "operand": operand}
+                for name, value in slot.items():
+                    sheet.put(f"i.{name}", cycle, value)
+                rows += _rows(weights[:, address], precision, sub) * operand
+                cycle += 1
+        captures.append(cycle - (1 if entries[-1] else 0))
+        sums.append(rows)
+    for bit in range(2):
+        sheet.put("i.capture", np.array(captures) + bit, 1 << bit)
+
+    def verify(outputs: Table) -> None:
+        for capture, rows in zip(captures, sums, strict=True):
+            for lane in range(config.lanes):
+                for pair in range(2):
+                    at = capture + unit.latency + 2 * lane + pair
+                    have = [outputs[f"drain.{name}"][at] for name in ("first", "second")]
+                    want = wrap(rows[2 * pair : 2 * pair + 2, lane], config.acc_width)
+                    assert_equal(f"sums {pair} of lane {lane}, captured in {capture}", np.array(have), want)
+
+    return Check(unit, sheet.table, verify)
+
+
+def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
+    """One lane and several, both kinds of MAC, one and two rows per cycle."""
+    cycles = 6000 if full else 1200
+    config = partial(EngineConfig, precisions=(4, 8, 16), operand_width=16, weight_depth=16, units=8)
+    single = config(lanes=1, acc_width=20)
+    checks = {"single": _slots(rng, single, cycles)}
+    for ways in (1, 2):
+        # A one-way cell unit has the lanes of small devices.
+        for mac in ("dsp", "digit"):
+            sized = config(lanes=3, acc_width=30, ways=ways, mac=mac)
+            checks[f"{ways}_{mac}"] = _slots(rng, sized, cycles)
+    return checks
+
+
+def test_alone(rng: np.random.Generator) -> None:
+    run_here(checks(rng, full=False))

@@ -1,0 +1,68 @@
+"""Feeder: every row named in its cycle, its sum two cycles later."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
+from lstmith.rtl.cell.feeder import READ, Feeder
+from lstmith.spec.config import EngineConfig
+
+
+def _feeder_check(rng: np.random.Generator, config: EngineConfig) -> Check:
+    array_latency = 7
+    unit = Feeder(config, array_latency)
+    sheet = Sheet(4000)
+    rows: list[tuple[int, int, int, int]] = []
+    sums: list[tuple[int, int]] = []
+    cycle = 0
+    while cycle < sheet.cycles - 200:
+        folds, number = int(rng.integers(1, 4)), int(rng.integers(0, 8))
+        sheet.put("unit_base.0", slice(cycle, None), number)
+        for fold in range(folds):
+            ends = fold == folds - 1
+            lanes = int(rng.integers(1, config.lanes + 1)) if ends else config.lanes
+            for name, value in (("first", fold == 0), ("last", ends), ("lanes", lanes - 1)):
+                sheet.put(f"fold.{name}", cycle, value)
+            sheet.put("fold_valid", cycle, 1)
+            # The chain moves on for as long as it has lanes; beyond those in use it holds noise.
+            pairs = rng.integers(-(1 << 19), 1 << 19, (config.lanes, 4))
+            places = cycle + array_latency + 2 * np.arange(config.lanes)
+            for pair in range(2):
+                sheet.put("drain.first", places + pair, pairs[:, 2 * pair])
+                sheet.put("drain.second", places + pair, pairs[:, 2 * pair + 1])
+            begin = cycle + array_latency + unit.latency
+            for lane in range(lanes):
+                for step in range(config.unit_cycles):
+                    at = begin + lane * config.unit_cycles + step
+                    rows.append((at - READ, number, step * config.ways, int(ends and lane == lanes - 1)))
+                    sums += [(at, int(pairs[lane, step * config.ways + way])) for way in range(config.ways)]
+                number += 1
+            cycle += config.unit_cycles * lanes + int(rng.choice([0, 0, 1, 30]))
+        # The next layer's base comes when this layer's has been read.
+        cycle += config.unit_cycles * config.lanes
+
+    def verify(outputs: Table) -> None:
+        at, number, gate, last = np.array(rows).T
+        assert_equal("cycles of rows", np.flatnonzero(outputs["rows_valid"]), at)
+        assert_equal("gate", outputs["rows.gate"][at], gate)
+        assert_equal("unit", outputs["rows.unit"][at], number)
+        assert_equal("last", outputs["rows.last"][at], last)
+        cycles, values = np.array(sums).T
+        have = np.array([outputs[f"sums.{way}"] for way in range(config.ways)])
+        way = np.arange(len(cycles)) % config.ways
+        assert_equal("sums", have[way, cycles], values)
+
+    return Check(unit, sheet.table, verify)
+
+
+def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
+    """One and two rows per cycle."""
+    config = partial(EngineConfig, lanes=5, precisions=(8,), acc_width=20, units=64)
+    return {str(ways): _feeder_check(rng, config(ways=ways)) for ways in (1, 2)}
+
+
+def test_alone(rng: np.random.Generator) -> None:
+    run_here(checks(rng, full=False))

@@ -1,0 +1,54 @@
+"""Answers: encoded frames with their CRC."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+from cobs import cobs
+
+from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
+from lstmith.rtl.link.answer import AnswerBuilder
+from lstmith.spec.link_map import CRC_BYTES, FRAME_BYTES
+
+
+def _answer_builder(rng: np.random.Generator) -> Check:
+    """What is written into the buffer is the answer, encoded, with its CRC."""
+    unit, sheet, begin = AnswerBuilder(), Sheet(14_000), 2
+    frames: list[tuple[int, int, bytes]] = []
+    for size in [4, FRAME_BYTES - CRC_BYTES, *rng.integers(1, 60, 14).tolist()]:
+        content = bytes(rng.choice([0, 0, 7, 200], size).tolist()) if rng.random() < 0.5 else rng.bytes(size)
+        # A byte is taken every ten cycles; the CRC's bytes take nine each.
+        sheet.put("i.valid", slice(begin, begin + 10 * size), 1)
+        sheet.put("i.payload", slice(begin, begin + 10 * size), np.repeat(list(content), 10))
+        finish = begin + 10 * size
+        finished = finish + 2 + 9 * CRC_BYTES
+        sheet.put("finish", slice(finish, finished + 1), 1)
+        frames.append((begin, finished, content))
+        begin = finished + 3
+
+    def verify(outputs: Table) -> None:
+        assert_equal("finished", np.flatnonzero(outputs["finished"]), [finished for _, finished, _ in frames])
+        for first, finished, content in frames:
+            buffer, span = np.zeros(256, dtype=np.int64), slice(first, finished + 1)
+            for address, value, enable in zip(
+                *(outputs[name][span].tolist() for name in ("w_addr", "w_data", "w_en")), strict=True
+            ):
+                if enable:
+                    buffer[address] = value
+            encoded = cobs.encode(content + zlib.crc32(content).to_bytes(CRC_BYTES, "little")) + b"\0"
+            assert_equal("buffer", buffer[: len(encoded)], list(encoded))
+            full = outputs["body_full"][finished - 9 * CRC_BYTES - 2]
+            assert full == (len(content) == FRAME_BYTES - CRC_BYTES)
+
+    assert begin < sheet.cycles
+    return Check(unit, sheet.table, verify)
+
+
+def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
+    """Answers of all sizes."""
+    return {"builder": _answer_builder(rng)}
+
+
+def test_alone(rng: np.random.Generator) -> None:
+    run_here(checks(rng, full=False))

@@ -1,0 +1,23 @@
+"""Pace: every entry fires in the first cycle that the array is free for it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hw_tests.checks import Check, run_here
+from hw_tests.fast.rtl.sequencer.queue_cases import pace_check
+from lstmith.spec.config import PRECISIONS, EngineConfig
+
+
+def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
+    """Lanes and rows per cycle that differ; the output queue is full now and then."""
+    return {
+        f"{lanes}_{ways}": pace_check(
+            rng, EngineConfig(lanes=lanes, precisions=PRECISIONS, ways=ways, units=16, inputs=8)
+        )
+        for lanes, ways in ((1, 2), (3, 1), (4, 2))
+    }
+
+
+def test_alone(rng: np.random.Generator) -> None:
+    run_here(checks(rng, full=False))

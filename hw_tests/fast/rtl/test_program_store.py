@@ -1,0 +1,65 @@
+"""Program store: records written over the bus, fetched in turn and at will."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from hw_tests.checks import Check, Sheet, Table, run_here
+from lstmith.rtl.program_store import ProgramStore
+from lstmith.spec import layer_descriptor as record
+from lstmith.spec.config import EngineConfig
+
+
+def _program_check(rng: np.random.Generator, layers: int, masks: int) -> Check:
+    """Every layer's record at every active count, written over the bus, fetched in turn and at will."""
+    config = EngineConfig(lanes=1, precisions=(8,), layers=layers, masks=masks)
+    unit, sheet = ProgramStore(config), Sheet(900)
+    records = {}
+    for mask, layer in itertools.product(range(masks), range(layers)):
+        values = {name: int(rng.integers(0, 1 << width)) for name, width in record.FIELDS.items()}
+        records[layer, mask] = values | {"last_layer": int(layer == layers - 1)}
+        for word, content in enumerate(record.pack(records[layer, mask])):
+            at = (mask << config.layer_bits | layer) * record.RECORD_STRIDE + word
+            sheet.put("w_en", at, 1)
+            sheet.put("w_addr", at, at)
+            sheet.put("w_data", at, content)
+    looks = []
+    layer, mask, cycle = 0, 0, 140
+    for turn in range(16):
+        selects = turn % 4 == 3
+        if selects:
+            layer, mask = int(rng.integers(layers)), int(rng.integers(masks))
+            sheet.put("select", cycle, 1)
+            sheet.put("layer_select", cycle, layer)
+            sheet.put("mask_select", cycle, mask)
+        elif turn:
+            sheet.put("advance", cycle, 1)
+            layer = (layer + 1) % layers
+        # An advance to the only layer fetches nothing.
+        fetched = turn > 0 and unit.fetch_latency > 0 and (selects or layers > 1)
+        looks.append((cycle, (layer, mask), fetched))
+        cycle += unit.fetch_latency + 5
+
+    def verify(outputs: Table) -> None:
+        for begin, want, fetched in looks:
+            at = begin + unit.fetch_latency
+            assert not fetched or outputs["loaded"][at - 1] == 0, "early"
+            assert outputs["loaded"][at] == 1, "late"
+            assert outputs["layer"][at] == want[0], "layer"
+            for name, content in records[want].items():
+                assert outputs[f"record.{name}"][at] == content, name
+
+    return Check(unit, sheet.table, verify)
+
+
+def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
+    """Several layers and active counts, several layers, several counts, and a single record."""
+    return {
+        f"{layers}_{masks}": _program_check(rng, layers, masks) for layers, masks in ((3, 2), (3, 1), (1, 4), (1, 1))
+    }
+
+
+def test_alone(rng: np.random.Generator) -> None:
+    run_here(checks(rng, full=False))
