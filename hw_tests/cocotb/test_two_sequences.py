@@ -38,7 +38,7 @@ ON_VERILATOR = range(0, ENGINES, 4)
 WORDS_PER_RUN = 2000
 
 
-def _pairs(rng: np.random.Generator, network: QuantNetwork, config: EngineConfig) -> list[Pair]:
+def random_pairs(rng: np.random.Generator, network: QuantNetwork, config: EngineConfig) -> list[Pair]:
     """Of different lengths, alone, from loaded states, continued, stalled."""
     model = GoldenModel(network, config)
     words = sum(
@@ -93,7 +93,7 @@ def test_each_as_if_alone(engine: int, simulator: str, seed: int, tmp_path: Path
     config, networks = random_engine(rng, most=24)
     fitting = [for_two(config, network) for network in networks]
     config = fitting[0][0]
-    pairs = [pair for _, network in fitting for pair in _pairs(rng, network, config)]
+    pairs = [pair for _, network in fitting for pair in random_pairs(rng, network, config)]
     source = tmp_path / "core.v"
     source.write_text(to_verilog(config))
     answers = Simulation([source], simulator, tmp_path / "simulation").run([pair.job for pair in pairs])

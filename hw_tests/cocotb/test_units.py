@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hw_tests.checks import Check
 from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 
 #: Units whose tables are of about the same length, by folder of ``rtl`` and file.
@@ -25,7 +26,7 @@ GROUPS = {
 @pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize("group", GROUPS)
 def test_units(group: str, simulator: str, rng: np.random.Generator, tmp_path: Path) -> None:
-    checks = {}
+    checks: dict[str, Check] = {}
     for unit in GROUPS[group]:
         *folders, name = unit.split(".")
         module = importlib.import_module(".".join(("hw_tests.fast.rtl", *folders, f"test_{name}")))

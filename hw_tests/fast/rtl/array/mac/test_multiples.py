@@ -1,0 +1,73 @@
+"""Multiples of an operand: its negative where the word's precision has a signed part there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain, combinations
+
+import numpy as np
+import pytest
+from amaranth.hdl import Module, Value, signed, unsigned
+
+from hw_tests.checks import Check, Table, assert_equal, run_here
+from hw_tests.fast.rtl.array.mac.mac_cases import random_signed
+from hw_tests.fast.rtl.function_unit import FunctionUnit
+from lstmith.rtl.array.mac.multiples import multiple, multiples, top_name
+from lstmith.spec.config import PRECISIONS, EngineConfig
+
+SETS = tuple(chain.from_iterable(combinations(PRECISIONS, size) for size in (1, 2, 3)))
+
+
+def _config(precisions: tuple[int, ...], mac: str = "digit") -> EngineConfig:
+    return EngineConfig(lanes=1, precisions=precisions, mac=mac, operand_width=10)
+
+
+def _signed_part(bits: int, part: int) -> bool:
+    """Whether a part of 4 bits holds the sign of a weight: it is a weight's highest."""
+    return (part + 1) * 4 % bits == 0
+
+
+def _multiple(config: EngineConfig, name: str) -> Callable[[Module, dict[str, Value]], Value]:
+    return lambda m, i: multiple(config, name, i["operand"], [i["code"] == code for code in range(len(PRECISIONS))])
+
+
+def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
+    """Every part's multiple, at the lowest operand too, for every set of precisions."""
+    found = {}
+    cycles = 200
+    operand = random_signed(rng, 10, cycles)
+    operand[:2] = -(1 << 9), (1 << 9) - 1
+    for precisions in SETS:
+        config = _config(precisions)
+        code = rng.choice([PRECISIONS.index(bits) for bits in precisions], cycles)
+        for part in range(4):
+            name = top_name(config, part)
+            if name not in multiples(config):
+                continue
+            unit = FunctionUnit(
+                {"operand": signed(10), "code": unsigned(2)},
+                signed(11),
+                _multiple(config, name),
+            )
+            negative = np.array([_signed_part(PRECISIONS[index], part) for index in code])
+            want = np.where(negative, -operand, operand)
+
+            def verify(outputs: Table, want: np.ndarray = want) -> None:
+                assert_equal("multiple", outputs["o"][:cycles], want)
+
+            found[f"{name}_{'_'.join(map(str, precisions))}_{part}"] = Check(
+                unit, {"operand": operand, "code": code}, verify
+            )
+    return found
+
+
+def test_alone(rng: np.random.Generator) -> None:
+    run_here(checks(rng, full=False))
+
+
+@pytest.mark.parametrize("precisions", SETS)
+def test_parts_that_are_never_signed_take_the_operand(precisions: tuple[int, ...]) -> None:
+    config = _config(precisions)
+    plain = [part for part in range(4) if not any(_signed_part(bits, part) for bits in precisions)]
+    assert [part for part in range(4) if top_name(config, part) == "operand"] == plain
+    assert multiples(_config(precisions, "dsp")) == {}
