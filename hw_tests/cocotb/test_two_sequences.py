@@ -16,11 +16,10 @@ from hw_tests.cocotb.random_networks import (
     random_engine,
     random_hints,
     random_input,
-    random_network,
     random_state,
 )
 from hw_tests.cocotb.random_policies import random_policies
-from lstmith.compiler.program_image import build_image, words_per_lane
+from lstmith.compiler.program_image import build_image
 from lstmith.golden.activity import LayerState
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
@@ -99,18 +98,3 @@ def test_each_as_if_alone(engine: int, simulator: str, seed: int, tmp_path: Path
     answers = Simulation([source], simulator, tmp_path / "simulation").run([pair.job for pair in pairs])
     found = [line for pair, answer in zip(pairs, answers, strict=True) for line in pair.differences(answer)]
     assert not found, "\n".join([str(config), *found])
-
-
-def test_nothing_waits(rng: np.random.Generator) -> None:
-    """Where alone each step waits for the one before, two sequences keep the array busy."""
-    network = random_network(rng, [1, 20], (8,), peepholes=False, requant_width=18)
-    alone = EngineConfig(lanes=10, precisions=(8,), acc_width=32, operand_width=18, units=20, inputs=1, mixed=True)
-    alone = replace(alone, weight_depth=words_per_lane(network, alone))
-    x = np.stack([random_input(rng, 8, 1) for _ in PAIR])
-    mean = {}
-    for config in (alone, replace(alone, sequences=2)):
-        traces = GoldenModel(network, config).run(x, [Policy(Mode.DENSE)])
-        mean[config.sequences] = CycleModel(network, config).cycles(traces)[:, 4:].mean()
-    ideal = 2 * 21 * 2
-    assert mean[2] == ideal
-    assert mean[1] > 1.3 * ideal

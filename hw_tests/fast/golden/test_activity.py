@@ -1,0 +1,38 @@
+"""What a layer keeps and tells: skipped steps change nothing, entries are counted by class."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import numpy as np
+
+from hw_tests.cocotb.random_networks import random_network
+from lstmith.golden.activity import LOW, MAIN, LayerState, LayerTrace
+
+
+def test_a_skipped_step_is_undone(rng: np.random.Generator) -> None:
+    layer = random_network(rng, [2, 3], (8,), peepholes=False, requant_width=18).layers[0]
+    state = LayerState.zero(layer, sequences=2, folds=3)
+    before = deepcopy(state)
+    for name, value in vars(state).items():
+        values = value if isinstance(value, list) else [value]
+        for part in values:
+            part[...] = part + 1
+    after = deepcopy(state)
+    state.keep(np.array([True, False]), before)
+    for name, value in vars(state).items():
+        olds, news = getattr(before, name), getattr(after, name)
+        triples = zip(value, olds, news, strict=True) if isinstance(value, list) else [(value, olds, news)]
+        for have, old, new in triples:
+            assert (have[0] == new[0]).all(), name
+            assert (have[1] == old[1]).all(), name
+
+
+def test_entries_are_counted_by_class(rng: np.random.Generator) -> None:
+    layer = random_network(rng, [2, 3], (8,), peepholes=False, requant_width=18).layers[0]
+    trace = LayerTrace.empty(layer, sequences=1, steps=2, folds=1)
+    trace.x_class[0, 0] = [MAIN, LOW]
+    trace.h_class[0, 0] = [0, LOW, LOW]
+    trace.h_class[0, 1] = [MAIN, 0, 0]
+    assert trace.entries.tolist() == [[[1, 3], [1, 0]]]
+    assert trace.columns.tolist() == [[4, 1]]

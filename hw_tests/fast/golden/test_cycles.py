@@ -1,0 +1,40 @@
+"""Cycles of steps: where the array is never idle they are its words, else the way round is in them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hw_tests.cocotb.random_networks import random_input, random_network
+from lstmith.compiler.program_image import words_per_lane
+from lstmith.golden.cycles import CycleModel, capture_delay, fold_gap
+from lstmith.golden.model import GoldenModel
+from lstmith.spec import latency as timing
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode, Policy
+
+PAIR = range(2)
+
+
+def test_arrays_as_numbers() -> None:
+    words = np.array([1, 2, 4])
+    assert capture_delay(words).tolist() == [timing.capture_delay(count) for count in (1, 2, 4)]
+    for after in (1, 2, 4):
+        have = fold_gap(words, np.full(3, after))
+        assert have.tolist() == [timing.fold_gap(count, after) for count in (1, 2, 4)]
+
+
+def test_nothing_waits(rng: np.random.Generator) -> None:
+    """Where alone each step waits for the one before, two sequences keep the array busy."""
+    network = random_network(rng, [1, 20], (8,), peepholes=False, requant_width=18)
+    alone = EngineConfig(lanes=10, precisions=(8,), acc_width=32, operand_width=18, units=20, inputs=1, mixed=True)
+    alone = replace(alone, weight_depth=words_per_lane(network, alone))
+    x = np.stack([random_input(rng, 8, 1) for _ in PAIR])
+    mean = {}
+    for config in (alone, replace(alone, sequences=2)):
+        traces = GoldenModel(network, config).run(x, [Policy(Mode.DENSE)])
+        mean[config.sequences] = CycleModel(network, config).cycles(traces)[:, 4:].mean()
+    ideal = 2 * 21 * 2
+    assert mean[2] == ideal
+    assert mean[1] > 1.3 * ideal

@@ -1,0 +1,66 @@
+"""The LSTM in floating point, against the equations for one unit."""
+
+from __future__ import annotations
+
+from math import exp, tanh
+
+import numpy as np
+import pytest
+
+from lstmith.golden.network import FloatLayer, FloatNetwork, initial_state, padded, run_float, sigmoid
+
+
+def _sigma(z: float) -> float:
+    return 1 / (1 + exp(-z))
+
+
+def _layer(rng: np.random.Generator, inputs: int = 1, **options: np.ndarray) -> FloatLayer:
+    w_ih, w_hh, bias = (rng.normal(size=size) for size in ((4, inputs), (4, 1), 4))
+    return FloatLayer("a", w_ih, w_hh, bias, **options)
+
+
+@pytest.mark.parametrize("peepholes", [False, True])
+def test_equations_of_one_unit(peepholes: bool, rng: np.random.Generator) -> None:
+    layer = _layer(rng, peep=rng.normal(size=(3, 1))) if peepholes else _layer(rng)
+    peep = [0.0, 0.0, 0.0] if layer.peep is None else layer.peep[:, 0].tolist()
+    x = rng.normal(size=5)
+    h = c = 0.0
+    want = []
+    for value in x:
+        z = [layer.w_ih[gate, 0] * value + layer.w_hh[gate, 0] * h + layer.bias[gate] for gate in range(4)]
+        gate_i, gate_f = _sigma(z[0] + peep[0] * c), _sigma(z[1] + peep[1] * c)
+        c = gate_f * c + gate_i * tanh(z[2])
+        h = _sigma(z[3] + peep[2] * c) * tanh(c)
+        want.append((h, c))
+    trace = run_float(FloatNetwork((layer,)), x[None, :, None])
+    # Both are float64, in another order of additions.
+    np.testing.assert_allclose(np.array(want), np.stack([trace.h[0][0, :, 0], trace.c[0][0, :, 0]], axis=1), rtol=1e-12)
+
+
+def test_layers_are_stacked_and_runs_can_be_cut(rng: np.random.Generator) -> None:
+    layers = _layer(rng, 2), _layer(rng)
+    x = rng.normal(size=(3, 6, 2))
+    whole = run_float(FloatNetwork(layers), x)
+    first = run_float(FloatNetwork(layers[:1]), x)
+    assert (run_float(FloatNetwork(layers[1:]), first.h[0]).h[0] == whole.h[1]).all()
+    head = run_float(FloatNetwork(layers), x[:, :4])
+    state = [(h[:, -1], c[:, -1]) for h, c in zip(head.h, head.c, strict=True)]
+    assert (run_float(FloatNetwork(layers), x[:, 4:], state).h[1] == whole.h[1][:, 4:]).all()
+
+
+def test_initial_states(rng: np.random.Generator) -> None:
+    layer = _layer(rng, h0=np.array([0.5]), c0=np.array([-2.0]))
+    assert [part.tolist() for part in initial_state(layer, 2)] == [[[0.5], [0.5]], [[-2.0], [-2.0]]]
+    assert [part.tolist() for part in initial_state(_layer(rng), 1)] == [[[0.0]], [[0.0]]]
+
+
+def test_shapes_are_checked(rng: np.random.Generator) -> None:
+    with pytest.raises(ValueError, match=r"^Layer 'a' field bias must have shape \(4,\), not \(3,\)$"):
+        FloatLayer("a", rng.normal(size=(4, 2)), rng.normal(size=(4, 1)), rng.normal(size=3))
+
+
+def test_padding_and_sigmoid() -> None:
+    batch, lengths = padded([np.ones((2, 1)), np.ones((3, 1))])
+    assert batch[..., 0].tolist() == [[1, 1, 0], [1, 1, 1]]
+    assert lengths.tolist() == [2, 3]
+    assert sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist() == [0, 0.5, 1]
