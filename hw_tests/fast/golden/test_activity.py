@@ -14,7 +14,7 @@ def test_a_skipped_step_is_undone(rng: np.random.Generator) -> None:
     layer = random_network(rng, [2, 3], (8,), peepholes=False, requant_width=18).layers[0]
     state = LayerState.zero(layer, sequences=2, folds=3)
     before = deepcopy(state)
-    for name, value in vars(state).items():
+    for value in vars(state).values():
         values = value if isinstance(value, list) else [value]
         for part in values:
             part[...] = part + 1

@@ -8,7 +8,7 @@ import numpy as np
 from cobs import cobs
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
-from lstmith.rtl.link.answer import AnswerBuilder
+from lstmith.rtl.link.answer import Answer, AnswerBuilder
 from lstmith.spec.link_map import CRC_BYTES, FRAME_BYTES
 
 
@@ -45,9 +45,39 @@ def _answer_builder(rng: np.random.Generator) -> Check:
     return Check(unit, sheet.table, verify)
 
 
+def _answer(rng: np.random.Generator) -> Check:
+    """Answers are built while the one before is sent to a slow port: every byte of each, once."""
+    unit, sheet, cycle = Answer(), Sheet(6000), 2
+    finishes: list[int] = []
+    taken: list[int] = []
+    wanted = b""
+    for size in rng.integers(4, 40, 10).tolist():
+        content = rng.bytes(size)
+        sheet.put("i.valid", slice(cycle, cycle + 10 * size), 1)
+        sheet.put("i.payload", slice(cycle, cycle + 10 * size), np.repeat(list(content), 10))
+        cycle += 10 * size
+        encoded = cobs.encode(content + zlib.crc32(content).to_bytes(CRC_BYTES, "little")) + b"\0"
+        # It is complete when it is built and the one before is gone.
+        finished = max(cycle + 2 + 9 * CRC_BYTES, taken[-1] + 1 if taken else 0)
+        sheet.put("finish", slice(cycle, finished + 1), 1)
+        finishes.append(finished)
+        taken += [finished + 4 + 12 * place for place in range(len(encoded))]
+        wanted += encoded
+        cycle = finished + 3
+    sheet.put("o.ready", taken, 1)
+
+    def verify(outputs: Table) -> None:
+        assert_equal("finished", np.flatnonzero(outputs["finished"]), finishes)
+        assert outputs["o.valid"][taken].all(), "a byte is missing"
+        assert_equal("o", outputs["o.payload"][taken], list(wanted))
+
+    assert taken[-1] < sheet.cycles
+    return Check(unit, sheet.table, verify)
+
+
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """Answers of all sizes."""
-    return {"builder": _answer_builder(rng)}
+    return {"builder": _answer_builder(rng), "answer": _answer(rng)}
 
 
 def test_alone(rng: np.random.Generator) -> None:

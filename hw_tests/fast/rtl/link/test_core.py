@@ -1,0 +1,48 @@
+"""An engine behind its serial port: written, run and read over the line, h equal to golden's."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+
+import numpy as np
+
+from hw_tests.fast.rtl.link.serial_host import talk
+from hw_tests.fast.rtl.link.test_link import IDENTITY
+from hw_tests.fast.rtl.small_engine import Features, small_engine
+from lstmith.compiler.program_image import build_image
+from lstmith.golden.model import GoldenModel
+from lstmith.host.link.codec import Frame
+from lstmith.rtl.link.core import LinkedCore
+from lstmith.spec.link_map import FETCH_HEAD, STREAM_HEAD, WRITE_HEAD, Command, Feature, Status, StreamFlag
+from lstmith.spec.policy import Mode, Policy
+
+
+def test_steps_over_the_line(rng: np.random.Generator) -> None:
+    config, network = small_engine(rng, Features(dims=(2, 2)))
+    dense, exact = [Policy(Mode.DENSE)], [Policy(Mode.DELTA)]
+    x = rng.integers(-3000, 3000, (2, network.inputs)).astype(np.int16)
+    frames = [Frame(255, Command.HELLO)]
+
+    def ask(command: Command, body: bytes) -> None:
+        frames.append(Frame((frames[-1].seq + 1) % 256, command, body))
+
+    # Of the policy, whose registers no reset restores.
+    for address, value in build_image(network, config, exact).policy_writes():
+        ask(
+            Command.WRITE,
+            struct.pack(f"{WRITE_HEAD}I", address & 0xFFFF, address >> 16, value % (1 << 32)),
+        )
+    for step, flag in zip(x, (StreamFlag.START, StreamFlag(0)), strict=True):
+        ask(Command.STREAM, struct.pack(f"{STREAM_HEAD}{len(step)}h", flag, 0, 0, *step.tolist()))
+    # Twice, since the first may be answered before the last result is there.
+    for _ in range(2):
+        ask(Command.FETCH, struct.pack(FETCH_HEAD, 0, 0))
+    identity = replace(IDENTITY, config=config, features=Feature.STATES)
+    image = build_image(network, config, dense)
+    answers = talk(LinkedCore(identity, image), frames, {"ready": 1})
+    assert [answer.body[0] for answer in answers] == [Status.OK] * len(answers)
+    (trace,) = GoldenModel(network, config).run(x[None], exact)
+    want = [word for step in trace.h[0].tolist() for word in (0, *step)]
+    body = answers[-1].body[2:]
+    assert list(struct.unpack(f"<{len(body) // 2}h", body)) == want

@@ -1,0 +1,80 @@
+"""The link alone, over its serial line: sessions, numbers, and what reaches the engine's bus."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+
+from hw_tests.fast.rtl.link.serial_host import BAUD, CLOCK, talk
+from lstmith.host.link.codec import Frame
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.link_identity import IDENTITY_BYTES, Identity
+from lstmith.spec.link_map import (
+    ANSWER,
+    LINK_REGION,
+    READ_HEAD,
+    STREAM_HEAD,
+    WRITE_HEAD,
+    Command,
+    Feature,
+    LinkRegister,
+    Status,
+    StreamFlag,
+)
+from lstmith.spec.registers import REGION_SHIFT
+from lstmith.test_support.probe import READ_PATTERN, LinkProbe
+
+IDENTITY = Identity(
+    window=2,
+    ring_words=64,
+    features=Feature.RECORDS | Feature.STATES,
+    clock_hz=CLOCK,
+    baud=BAUD,
+    commit=bytes(range(8)),
+    board="sim",
+    design_format=1,
+    config=EngineConfig(lanes=1, precisions=(8,), units=4, inputs=3),
+)
+TAG = LINK_REGION << REGION_SHIFT | LinkRegister.TAG
+
+
+def _read(address: int, count: int) -> bytes:
+    return struct.pack(READ_HEAD, count, address & 0xFFFF, address >> 16)
+
+
+def _write(address: int, *words: int) -> bytes:
+    return struct.pack(f"{WRITE_HEAD}{len(words)}I", address & 0xFFFF, address >> 16, *words)
+
+
+def test_session(rng: np.random.Generator) -> None:
+    """Every kind of request and refusal; an answer tells its number, its status, and the number that comes next."""
+    word, address = int(rng.integers(1 << 32)), int(rng.integers(1 << 12))
+    stream = struct.pack(f"{STREAM_HEAD}h", StreamFlag.START | StreamFlag.MORE, 0, 0, -5)
+    requests = [
+        (Frame(9, Command.READ, _read(address, 1)), Status.NO_SESSION, None),
+        (Frame(40, Command.HELLO), Status.OK, IDENTITY.pack()),
+        (Frame(41, Command.READ, _read(address, 2)), Status.OK, [address | READ_PATTERN, address + 1 | READ_PATTERN]),
+        (Frame(41, Command.READ, _read(address, 1)), Status.REJECTED, b""),
+        (Frame(42, Command.WRITE, _write(TAG, word)), Status.OK, b""),
+        (Frame(43, Command.READ, _read(TAG, 1)), Status.OK, [word]),
+        (Frame(44, Command.READ, b"\0"), Status.BAD_LENGTH, b""),
+        (Frame(44, 77), Status.BAD_COMMAND, b""),
+        # A marked step is skipped at once: its outcome is the only word in the ring.
+        (Frame(44, Command.STREAM, struct.pack(STREAM_HEAD, StreamFlag.MARK, 0, 0)), Status.OK, None),
+        (Frame(45, Command.FETCH, struct.pack("<HH", 0, 0)), Status.OK, struct.pack("<H", 1)),
+        (Frame(46, Command.STREAM, stream), Status.OK, None),
+        (Frame(47, Command.READ, _read(address, 1)), Status.UNFINISHED, b""),
+        (Frame(0, Command.HELLO), Status.OK, IDENTITY.pack()),
+        (Frame(1, Command.READ, _read(TAG, 1)), Status.OK, [word]),
+    ]
+    answers = talk(LinkProbe(IDENTITY), [frame for frame, *_ in requests])
+    expected = None
+    for number, (answer, (frame, status, body)) in enumerate(zip(answers, requests, strict=True)):
+        assert (answer.seq, answer.command & ~ANSWER) == (frame.seq, frame.command & 0x7F), number
+        assert answer.body[0] == status, number
+        expected = (frame.seq + 1) % 256 if status is Status.OK else expected
+        assert expected is None or answer.body[1] == expected, number
+        content = struct.pack(f"<{len(body)}I", *body) if isinstance(body, list) else body
+        assert content is None or answer.body[2:] == content, number
+    assert len(answers[1].body) == 2 + IDENTITY_BYTES

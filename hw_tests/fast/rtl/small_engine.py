@@ -1,0 +1,60 @@
+"""Engines of two lanes with chosen features, and networks for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hw_tests.cocotb.random_networks import random_network
+from lstmith.compiler.program_image import words_per_lane
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.quantised import QuantNetwork
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a network and its engine have."""
+
+    dims: tuple[int, ...] = (3, 5)
+    precisions: tuple[int, ...] = (8,)
+    ways: int = 2
+    mac: str = "dsp"
+    peepholes: bool = False
+    mixed: bool = False
+    skip: bool = False
+    masks: int = 1
+    delta: bool = True
+
+
+def small_engine(rng: np.random.Generator, features: Features) -> tuple[EngineConfig, QuantNetwork]:
+    """A network, and the narrowest engine of two lanes for it."""
+    network = random_network(
+        rng,
+        list(features.dims),
+        features.precisions,
+        peepholes=features.peepholes,
+        requant_width=18,
+        mixed=features.mixed,
+        masks=features.masks,
+        predictor=features.skip,
+    )
+    span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in network.layers)
+    config = EngineConfig(
+        lanes=2,
+        precisions=features.precisions,
+        mac=features.mac,
+        ways=features.ways,
+        peepholes=features.peepholes,
+        mixed=features.mixed,
+        monitor=features.mixed,
+        skip=features.skip,
+        masks=features.masks,
+        delta=features.delta,
+        acc_width=min(48, max(layer.sum_bound for layer in network.layers).bit_length() + 9),
+        operand_width=max(10, span.bit_length() + 1),
+        units=sum(features.dims[1:]),
+        inputs=features.dims[0],
+        layers=len(features.dims) - 1,
+    )
+    return replace(config, weight_depth=words_per_lane(network, config)), network
