@@ -15,14 +15,20 @@ export PYTHONSAFEPATH := 1
 # pytest already uses one process per core; BLAS threads on top of that only fight.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench setup clean
+.PHONY: demo check test lint bench setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup
 	$(PYTHON_BIN) -m lstmith.scripts.demo
 
 test: setup lint
-	.venv/bin/pytest -n 2 -m "not slow"
+	.venv/bin/pytest -n 2 -m "not slow" --durations=10
+
+# Needs the tools of .venv but no recordings, and sets nothing up: what it answers, it answers within a minute.
+check:
+	@test -x .venv/bin/pytest || { echo "make check: .venv has no tools yet; run 'make setup' once" >&2; exit 2; }
+	@$(MAKE) --no-print-directory lint ENVIRONMENT=
+	.venv/bin/pytest -q -n 2 hw_tests/fast --durations=10
 
 lint: $(ENVIRONMENT)
 	.venv/bin/ruff check .

@@ -15,9 +15,10 @@ from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 GROUPS = {
     "macs": ("array.mac.dsp", "array.mac.digit"),
     "arithmetic": ("cell.activation", "cell.requantise", "cell.cell"),
-    "array": ("array.array", "array.weight_bank", "prim.ram", "cell.feeder", "cell.gates"),
+    "array": ("array.array", "array.lane", "array.mac.multiples", "array.weight_bank", "cell.feeder", "cell.gates"),
     "lists": ("lists.encoder", "lists.input_stage", "lists.feedback", "lists.list_pair"),
-    "cell": ("cell.monitor", "cell.predictor", "cell.reload"),
+    "cell": ("cell.loader", "cell.monitor", "cell.predictor", "cell.reload", "cell.state"),
+    "small": ("prim.arith", "prim.product", "prim.ram", "control"),
     "sequencer": ("sequencer.issue", "sequencer.pace", "sequencer.restart", "sequencer.sequencer", "program_store"),
     "link": ("link.answer", "link.collect", "link.receiver", "link.ring", "link.uart"),
 }

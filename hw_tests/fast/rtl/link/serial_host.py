@@ -36,7 +36,8 @@ def talk(unit: wiring.Component, frames: Sequence[Frame], ports: dict[str, int] 
         for name, value in (ports or {}).items():
             ctx.set(getattr(dut, name), value)
         await ctx.tick().repeat(20)
-        receiver, bits, wait = Receiver(), [], -1
+        receiver, wait = Receiver(), -1
+        bits: list[int] = []
         for number, frame in enumerate(frames):
             line = [level for byte in frame.encode() for level in _levels(byte)]
             for cycle in range(LIMIT):

@@ -1,0 +1,161 @@
+"""Control: every region's access as strobes and fields, registers as written, counters as counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
+from lstmith.rtl.control import Control
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.registers import IDENTITY, READ_LATENCY, WEIGHTS, Region, Register, address
+
+CONFIG = EngineConfig(
+    lanes=3, precisions=(4, 8, 16), peepholes=True, mixed=True, skip=True, masks=4, layers=2, units=8, inputs=8
+)
+STROBES = ("weight_write", "program_write", "row_write", "predictor_write", "cell_write", "hidden_write")
+REGIONS = {
+    Region.PROGRAM: "program_write",
+    Region.PREDICTOR: "predictor_write",
+    Region.CELL: "cell_write",
+    Region.HIDDEN: "hidden_write",
+}
+COUNTERS = {"skipped": Register.SKIPPED, "restarts": Register.RESTARTS}
+
+
+def _writes(rng: np.random.Generator) -> Check:
+    """Writes of every region in turn, as close as they may follow each other."""
+    sheet, unit = Sheet(1500), Control(CONFIG)
+    wanted: list[tuple[int, dict[str, int]]] = []
+    strobes: dict[str, list[int]] = {name: [] for name in STROBES}
+
+    def write(cycle: int, place: int, value: int) -> None:
+        sheet.put("bus.addr", cycle, place)
+        sheet.put("bus.w_data", cycle, value)
+        sheet.put("bus.w_en", cycle, 1)
+
+    cycle = 2
+    while cycle < sheet.cycles - 20:
+        value, kind = int(rng.integers(1 << 32)), int(rng.integers(4))
+        if kind == 0:
+            lane, word = int(rng.integers(3)), int(rng.integers(CONFIG.weight_depth))
+            write(cycle, WEIGHTS | lane << CONFIG.address_bits | word, value)
+            wanted.append((cycle + 1, {"weight_lane": lane, "weight_address": word, "data": value}))
+            strobes["weight_write"].append(cycle + 1)
+        elif kind == 1:
+            mask, unit_, gate = int(rng.integers(4)), int(rng.integers(8)), int(rng.integers(4))
+            row = ((mask << CONFIG.unit_bits | unit_) << 2 | gate) << 1
+            write(cycle, address(Region.ROWS, row), value)
+            cycle += 1
+            bias = int(rng.integers(1 << 32))
+            write(cycle, address(Region.ROWS, row | 1), bias)
+            fields = {"row_mask": mask, "row_unit": unit_, "row_gate": gate}
+            fields |= {"row_data.scale.mantissa": value & 0x7FFF, "row_data.shift": value >> 15 & 0x3F}
+            wanted.append((cycle + 1, fields))
+            strobes["row_write"].append(cycle + 1)
+        elif kind == 2:
+            gate, place = int(rng.integers(3)), int(rng.integers(8))
+            write(cycle, address(Region.PEEPHOLES, place << 2 | gate), value)
+            wanted.append((cycle + 1, {"peep_write": 1 << gate, "peep_unit": place}))
+        else:
+            region, index = rng.choice(list(REGIONS)), int(rng.integers(8))
+            write(cycle, address(Region(int(region)), index), value)
+            wanted.append((cycle + 1, {"index": index, "data": value}))
+            strobes[REGIONS[Region(int(region))]].append(cycle + 1)
+        cycle += int(rng.choice([1, 1, 4]))
+
+    def verify(outputs: Table) -> None:
+        for name, cycles in strobes.items():
+            assert_equal(name, np.flatnonzero(outputs[name]), cycles)
+        for at, fields in wanted:
+            for name, value in fields.items():
+                assert outputs[name][at] == value, f"{name} in cycle {at}"
+
+    return Check(unit, sheet.table, verify)
+
+
+def _registers(rng: np.random.Generator) -> Check:
+    """Settings as they are written, a load's begin and end, and what reads answer while the engine counts."""
+    sheet, unit = Sheet(1200), Control(CONFIG)
+    settings: list[tuple[int, dict[str, int]]] = []
+    loads: list[tuple[int, dict[str, int]]] = []
+    reads: list[tuple[int, int]] = []
+    events = {name: (rng.random(sheet.cycles) < 0.3).astype(np.int64) for name in ("skipped", "restarts", "word_valid")}
+    idle = (rng.random(sheet.cycles) < 0.5).astype(np.int64)
+    precision = rng.integers(0, 3, sheet.cycles)
+    for name, values in (events | {"idle": idle, "word_precision": precision}).items():
+        sheet.put(name, slice(None), values)
+    cell, hidden = rng.integers(-(1 << 15), 1 << 15, (2, sheet.cycles))
+    sheet.put("cell_value", slice(None), cell)
+    sheet.put("hidden_value", slice(None), hidden)
+    counted: dict[Register, Any] = {register: events[name] for name, register in COUNTERS.items()}
+    counted[Register.CYCLES] = 1 - idle
+    for code, register in enumerate((Register.WORDS_4, Register.WORDS_8, Register.WORDS_16)):
+        counted[register] = events["word_valid"] * (precision == code)
+    now: dict[str, int] = {}
+    for cycle in range(2, sheet.cycles - 20, 8):
+        value = int(rng.integers(1 << 32))
+        fields = {
+            Register.OUTPUT_ALL: {"emit_all": value & 1},
+            Register.X_INPUTS: {"inputs": value & 7},
+            Register.X_GRID: {
+                "grid.shift": value & 15,
+                "grid.exponent": value >> 4 & 7,
+                "grid.unsigned": value >> 7 & 1,
+                "grid.mode": value >> 8 & 3,
+            },
+            Register.X_THETA: {"grid.theta": value & 0xFFFF},
+            Register.X_TAU: {"grid.tau": value & 0xFF, "grid.restart_tau": value >> 8 & 0xFF},
+            Register.SKIP_CHANGE: {"skip.change": value & 0xFFFFFF},
+            Register.SKIP_RULE: {"skip.limit": value & 15, "skip.predictor": value >> 4 & 1},
+            Register.SKIP_THRESHOLD: {"threshold": (value & 0xFFFFFF ^ 0x800000) - 0x800000},
+        }
+        if rng.random() < 0.2:
+            layer, mask = int(rng.integers(2)), int(rng.integers(4))
+            word = int(rng.random() < 0.6) * (1 + layer + 256 * mask)
+            sheet.put("bus.w_data", cycle, word)
+            sheet.put("bus.addr", cycle, address(Region.CONTROL, Register.LOAD))
+            begins = {"load_begin": 1, "load_end": 0, "load_layer": layer, "load_mask": mask}
+            loads.append((cycle + 1, begins if word else {"load_begin": 0, "load_end": 1}))
+        else:
+            register = list(fields)[int(rng.integers(len(fields)))]
+            sheet.put("bus.w_data", cycle, value)
+            sheet.put("bus.addr", cycle, address(Region.CONTROL, register))
+            now = now | fields[register]
+        sheet.put("bus.w_en", cycle, 1)
+        settings.append((cycle + 2, now))
+        # A read of anything behind the write.
+        at, kind = cycle + 2, int(rng.integers(4))
+        if kind == 0:
+            register = list(counted)[int(rng.integers(len(counted)))]
+            place, answer = address(Region.CONTROL, register), int(counted[register][: at + 2].sum())
+        elif kind == 1:
+            place, answer = address(Region.CONTROL, Register.IDENTITY), IDENTITY
+        elif kind == 2:
+            place, answer = address(Region.CELL, 3), int(cell[at + 3])
+        else:
+            place, answer = address(Region.HIDDEN, 5), int(hidden[at + 3])
+        sheet.put("bus.addr", at, place)
+        sheet.put("bus.r_en", at, 1)
+        reads.append((at + READ_LATENCY, answer))
+
+    def verify(outputs: Table) -> None:
+        for at, fields in [*settings, *loads]:
+            for name, value in fields.items():
+                assert outputs[name][at] == value, f"{name} in cycle {at}"
+        for name in ("load_begin", "load_end"):
+            assert_equal(name, np.flatnonzero(outputs[name]), [at for at, fields in loads if fields[name]])
+        cycles, answers = np.array(reads).T
+        assert_equal("bus.r_data", outputs["bus.r_data"][cycles], answers % (1 << 32))
+
+    return Check(unit, sheet.table, verify)
+
+
+def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
+    """Writes of memories, and registers."""
+    return {"writes": _writes(rng), "registers": _registers(rng)}
+
+
+def test_alone(rng: np.random.Generator) -> None:
+    run_here(checks(rng, full=False))

@@ -1,0 +1,43 @@
+# amaranth: UnusedElaboratable=no
+"""The top level: its ports keep their names, directions and widths, in Verilog too."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from lstmith.rtl.top import NAME, Top, port_widths, to_verilog
+from lstmith.spec.config import EngineConfig
+
+CONFIG = EngineConfig(lanes=1, precisions=(8,), units=2, inputs=2, weight_depth=16, mixed=True)
+STREAM = ["x_value", "x_start", "x_restart", "x_mark", "x_mask", "x_valid"]
+INPUTS = [*STREAM, "h_ready", "bus_addr", "bus_w_data", "bus_w_en", "bus_r_en"]
+RESULT = ["x_ready", "h_value", "h_cell", "h_layer", "h_last", "h_valid", "bus_r_data"]
+EVENT = ["event_valid", "event_layer", "event_columns", "event_low", "event_level", "event_restart", "event_mask"]
+OUTPUTS = [*RESULT, *EVENT, "outcome_valid", "outcome_skipped", "busy"]
+#: A port of a module in Verilog.
+DECLARED = re.compile(r"^  (input|output) (?:signed )?(?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("sequences", [1, 2])
+def test_ports(sequences: int) -> None:
+    config = replace(CONFIG, sequences=sequences)
+    more = {"in": ["x_sequence"], "out": ["h_sequence", "event_sequence"]} if sequences == 2 else {"in": [], "out": []}
+    ports = port_widths(config)
+    for direction, names in (("in", INPUTS), ("out", OUTPUTS)):
+        assert [name for name, (way, _) in ports.items() if way == direction] == names + more[direction]
+    top = Top(config)
+    widths = {name: len(getattr(top, name)) for name in ports}
+    assert widths == {name: width for name, (_, width) in ports.items()}
+
+
+def test_verilog_has_these_ports() -> None:
+    text = to_verilog(CONFIG)
+    body = text[text.index(f"module {NAME}(") :]
+    declared = re.findall(
+        r"^  (input|output) (?:signed )?(?:\[(\d+):0\] )?(\w+);$", body[: body.index("endmodule")], re.M
+    )
+    found = {name: (way[:-3], int(top or 0) + 1) for way, top, name in declared}
+    assert found == {"clk": ("in", 1), "rst": ("in", 1), **port_widths(CONFIG)}
