@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Flash loader: weights from a serial flash to the bus, and their checksum."""
 
 from __future__ import annotations
