@@ -27,12 +27,14 @@ def test_steps_over_the_line(rng: np.random.Generator) -> None:
     def ask(command: Command, body: bytes) -> None:
         frames.append(Frame((frames[-1].seq + 1) % 256, command, body))
 
-    # Of the policy, whose registers no reset restores.
+    # The policy, a frame for each run of addresses.
+    runs: list[tuple[int, list[int]]] = []
     for address, value in build_image(network, config, exact).policy_writes():
-        ask(
-            Command.WRITE,
-            struct.pack(f"{WRITE_HEAD}I", address & 0xFFFF, address >> 16, value % (1 << 32)),
-        )
+        if not runs or address != runs[-1][0] + len(runs[-1][1]):
+            runs.append((address, []))
+        runs[-1][1].append(value % (1 << 32))
+    for address, values in runs:
+        ask(Command.WRITE, struct.pack(f"{WRITE_HEAD}{len(values)}I", address & 0xFFFF, address >> 16, *values))
     for step, flag in zip(x, (StreamFlag.START, StreamFlag(0)), strict=True):
         ask(Command.STREAM, struct.pack(f"{STREAM_HEAD}{len(step)}h", flag, 0, 0, *step.tolist()))
     # Twice, since the first may be answered before the last result is there.
