@@ -17,7 +17,7 @@ from lstmith.spec.link_map import CRC_BYTES, FRAME_BYTES, Command
 def _frame_receiver(rng: np.random.Generator) -> Check:
     """Right frames fill a buffer each, another is lost, a HELLO empties both; what is damaged leaves no trace."""
     identity = rng.bytes(IDENTITY_BYTES)
-    unit, sheet = FrameReceiver(identity), Sheet(24_000)
+    unit, sheet = FrameReceiver(identity), Sheet(36_000)
     cycle, buffer = 4, 0
     looks: list[tuple[int, int]] = []  # cycle, what `full` is
     reads: list[tuple[int, int]] = []  # cycle of the byte, which
