@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,6 @@ from hw_tests.cocotb.random_networks import (
 from hw_tests.cocotb.random_policies import random_policies
 from lstmith.compiler.program_image import build_image
 from lstmith.golden.activity import LayerState
-from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import Job
 from lstmith.host.sequences import state_writes

@@ -301,7 +301,7 @@ def test_what_compiling_tells_of_numbers(folder: Path, tmp_path: Path, capsys: p
 def test_auto_that_misses_its_tolerance_says_so(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for place in ("quantise", "remarks"):
+    for place in ("quantise.quantise", "remarks"):
         monkeypatch.setattr(f"lstmith.compiler.{place}.AUTO_TOLERANCE", 1e-9)
     run(
         "compile", folder / "model.npz", "--calibration", folder / "calibration.npz", "--precision", "auto",

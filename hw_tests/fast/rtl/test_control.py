@@ -9,7 +9,7 @@ import numpy as np
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.rtl.control import Control
 from lstmith.spec.config import EngineConfig
-from lstmith.spec.registers import IDENTITY, READ_LATENCY, WEIGHTS, Region, Register, address
+from lstmith.spec.registers import IDENTITY, READ_LATENCY, REGION_SHIFT, WEIGHTS, Region, Register, address
 
 CONFIG = EngineConfig(
     lanes=3, precisions=(4, 8, 16), peepholes=True, mixed=True, skip=True, masks=4, layers=2, units=8, inputs=8
@@ -25,8 +25,10 @@ COUNTERS = {"skipped": Register.SKIPPED, "restarts": Register.RESTARTS}
 
 
 def _writes(rng: np.random.Generator) -> Check:
-    """Writes of every region in turn, as close as they may follow each other."""
+    """Writes of every region in turn, as close as they may follow each other; nothing is written while busy."""
     sheet, unit = Sheet(1500), Control(CONFIG)
+    idle = np.repeat(rng.random(-(-sheet.cycles // 50)) < 0.7, 50)[: sheet.cycles].astype(np.int64)
+    sheet.put("idle", slice(None), idle)
     wanted: list[tuple[int, dict[str, int]]] = []
     strobes: dict[str, list[int]] = {name: [] for name in STROBES}
 
@@ -38,6 +40,13 @@ def _writes(rng: np.random.Generator) -> Check:
     cycle = 2
     while cycle < sheet.cycles - 20:
         value, kind = int(rng.integers(1 << 32)), int(rng.integers(4))
+        if not idle[cycle] or not idle[cycle + 1]:
+            # Anywhere, weights among it; a row's two pieces must not straddle the edge.
+            region = rng.choice([*Region, WEIGHTS >> REGION_SHIFT])
+            if not idle[cycle]:
+                write(cycle, int(region) << REGION_SHIFT | int(rng.integers(64)), value)
+            cycle += 1
+            continue
         if kind == 0:
             lane, word = int(rng.integers(3)), int(rng.integers(CONFIG.weight_depth))
             write(cycle, WEIGHTS | lane << CONFIG.address_bits | word, value)
@@ -117,12 +126,13 @@ def _registers(rng: np.random.Generator) -> Check:
             sheet.put("bus.w_data", cycle, word)
             sheet.put("bus.addr", cycle, address(Region.CONTROL, Register.LOAD))
             begins = {"load_begin": 1, "load_end": 0, "load_layer": layer, "load_mask": mask}
-            loads.append((cycle + 1, begins if word else {"load_begin": 0, "load_end": 1}))
+            if idle[cycle]:
+                loads.append((cycle + 1, begins if word else {"load_begin": 0, "load_end": 1}))
         else:
             register = list(fields)[int(rng.integers(len(fields)))]
             sheet.put("bus.w_data", cycle, value)
             sheet.put("bus.addr", cycle, address(Region.CONTROL, register))
-            now = now | fields[register]
+            now = now | fields[register] if idle[cycle] else now
         sheet.put("bus.w_en", cycle, 1)
         settings.append((cycle + 2, now))
         # A read of anything behind the write.
@@ -133,9 +143,9 @@ def _registers(rng: np.random.Generator) -> Check:
         elif kind == 1:
             place, answer = address(Region.CONTROL, Register.IDENTITY), IDENTITY
         elif kind == 2:
-            place, answer = address(Region.CELL, 3), int(cell[at + 3])
+            place, answer = address(Region.CELL, 3), int(cell[at + 3] * idle[at])
         else:
-            place, answer = address(Region.HIDDEN, 5), int(hidden[at + 3])
+            place, answer = address(Region.HIDDEN, 5), int(hidden[at + 3] * idle[at])
         sheet.put("bus.addr", at, place)
         sheet.put("bus.r_en", at, 1)
         reads.append((at + READ_LATENCY, answer))
