@@ -13,13 +13,15 @@ import typer
 from lstmith.boards.board import Board
 from lstmith.boards.catalogue import DEFAULT, find_target
 from lstmith.cli.console import out, remark, say, steps, table
-from lstmith.cli.inputs import check_writable, save_json
+from lstmith.cli.inputs import save_json
+from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.accuracy import measure
 from lstmith.compiler.data import load_sequences
-from lstmith.compiler.design import Design
+from lstmith.compiler.design import FOLDER, Design
 from lstmith.compiler.importers.importer import load_model
 from lstmith.compiler.importers.split import split_model
 from lstmith.compiler.importers.split_graph import SplitGraph
+from lstmith.compiler.marks import DESIGN_FIGURES
 from lstmith.compiler.program_image import build_image
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.quantise.order import mean_h, order_on, parse_counts, with_counts
@@ -101,7 +103,7 @@ def command(
     json: Annotated[Path | None, typer.Option(help="Figures of the design: its error and what to remark on.")] = None,
 ) -> None:
     """Quantise a trained LSTM and size an engine for it."""
-    check_writable(json)
+    check_outputs([model, calibration], [Output(output, FOLDER), Output(json, DESIGN_FIGURES)])
     design, quantised, sizing = compile_design(
         model,
         calibration,
@@ -118,7 +120,7 @@ def command(
     )
     design.save(output)
     if json is not None:
-        save_json(json, compile_figures(design))
+        save_json(json, compile_figures(design), DESIGN_FIGURES)
     _print(design, quantised, sizing)
     for text in design.report["remarks"]:
         remark(text)

@@ -10,9 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from lstmith.cli.console import say, steps
-from lstmith.cli.inputs import check_writable, save_json
+from lstmith.cli.inputs import save_json
+from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import whole_file
+from lstmith.compiler.marks import CORE, CORE_DESCRIPTION
 from lstmith.compiler.program_image import build_image
 from lstmith.rtl.cells import cell_models
 from lstmith.rtl.top import NAME, core_verilog, port_widths
@@ -57,7 +59,7 @@ MEANINGS = {
     "outcome_skipped": "the step is skipped",
     "busy": "something is in flight",
 }
-CELLS_NOTE = "For simulation alone: synthesis tools of the vendor know these cells."
+CELLS_NOTE = "lstmith: for simulation alone; synthesis tools of the vendor know these cells."
 SIGNED = {"x_value", "h_value", "h_cell"}
 
 
@@ -68,12 +70,11 @@ def command(
     name: Annotated[str, typer.Option(help="Of the module, and the beginning of all its parts' names.")] = NAME,
 ) -> None:
     """Write the core as Verilog, byte for byte the same every time."""
-    if output.suffix != ".v":
-        raise UserError(str(output), "does not end in .v", "name the Verilog file CORE.v")
     if not is_identifier(name):
         raise UserError("option --name", f"{name!r} is no Verilog identifier", "use letters, digits and _, no keyword")
     described, models = output.with_suffix(".json"), output.with_name(f"{output.stem}_cells.v")
-    check_writable(output, described, models)
+    beside = [Output(described, CORE_DESCRIPTION, beside=output), Output(models, CORE, beside=output)]
+    check_outputs([design], [Output(output, CORE), *beside])
     loaded = Design.load(design)
     with steps() as report:
         report("generating Verilog")
@@ -85,7 +86,7 @@ def command(
     description["cells"] = models.name if cells else None
     with whole_file(output) as draft:
         draft.write_text(text)
-    save_json(described, description)
+    save_json(described, description, CORE_DESCRIPTION)
     say(f"{output}: module {name}, {loaded.engine.lanes} lanes, {len(text)} bytes; ports and registers in {described}")
     if cells:
         say(f"{models}: models of the vendor's cells, for simulation alone")

@@ -10,8 +10,10 @@ import typer
 
 from lstmith.boards.catalogue import find_board
 from lstmith.cli.console import out, say, steps, table
-from lstmith.cli.inputs import check_writable, save_json
+from lstmith.cli.inputs import save_json
+from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.design import Design
+from lstmith.compiler.marks import BUILD_FIGURES, SYNTHESIS_FIGURES, Kind
 
 
 class Family(enum.StrEnum):
@@ -31,11 +33,11 @@ def synth_command(
     """Synthesise the core alone and count its resources."""
     from lstmith.flow.build import synthesise
 
-    check_writable(json)
+    check_outputs([design], [Output(json, SYNTHESIS_FIGURES)])
     loaded = Design.load(design)
     with steps() as report:
         figures = synthesise(loaded, family.value, report)
-    _finish(f"{design} on {family.value}", figures, json)
+    _finish(f"{design} on {family.value}", figures, json, SYNTHESIS_FIGURES)
 
 
 def build_command(
@@ -46,9 +48,9 @@ def build_command(
     json: Annotated[Path | None, typer.Option(help="Resources and clock.")] = None,
 ) -> None:
     """Build a bitstream."""
-    from lstmith.flow.build import TimingError, build_bitstream
+    from lstmith.flow.build import FOLDER, TimingError, build_bitstream
 
-    check_writable(json)
+    check_outputs([design], [Output(output, FOLDER), Output(json, BUILD_FIGURES)])
     loaded, found = Design.load(design), find_board(board)
     try:
         with steps() as report:
@@ -56,15 +58,15 @@ def build_command(
     except TimingError as error:
         # No bitstream, but what was reached is worth knowing.
         if json is not None:
-            save_json(json, error.result)
+            save_json(json, error.result, BUILD_FIGURES)
         raise
-    _finish(f"{design} on {found.title}", figures, json)
+    _finish(f"{design} on {found.title}", figures, json, BUILD_FIGURES)
     say(f"bitstream in {output}")
 
 
-def _finish(title: str, figures: dict[str, Any], json: Path | None) -> None:
+def _finish(title: str, figures: dict[str, Any], json: Path | None, kind: Kind) -> None:
     if json is not None:
-        save_json(json, figures)
+        save_json(json, figures, kind)
     rows: list[list[object]] = [
         [name, f"{value:.4g}" if isinstance(value, float) else value]
         for name, value in figures.items()

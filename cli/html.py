@@ -12,6 +12,7 @@ import jinja2
 from matplotlib.figure import Figure
 
 from lstmith.compiler.files import whole_file
+from lstmith.compiler.marks import REPORT
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -61,7 +62,7 @@ def save_report(path: Path, title: str, summary: str, sections: list[Section]) -
         lstrip_blocks=True,
     )
     page = environment.get_template("report.html.j2").render(
-        title=title, summary=summary, sections=sections, version=importlib.metadata.version("lstmith")
+        title=title, summary=summary, sections=sections, mark=REPORT.mark, version=importlib.metadata.version("lstmith")
     )
     with whole_file(path) as draft:
         draft.write_text(page, encoding="utf-8")

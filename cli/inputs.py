@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lstmith.compiler.data import load_sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import whole_file
+from lstmith.compiler.marks import KEY, Kind
 from lstmith.host.problem import Problem, make_problem
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy_check import check_policies, default_policies
 from lstmith.spec.policy_file import load_policy
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def load_problem(design: Design, data: Path, policy: Path | None) -> Problem:
@@ -35,28 +38,13 @@ def load_problem(design: Design, data: Path, policy: Path | None) -> Problem:
     return make_problem(design, load_sequences(data, design.source), policies)
 
 
-def check_writable(*paths: Path | None) -> None:
-    """Refuse, before long work, outputs whose folder is missing or that are folders.
-
-    Raises
-    ------
-    UserError
-        Naming the path.
-    """
-    for path in paths:
-        if path is None:
-            continue
-        if path.is_dir():
-            raise UserError(str(path), "is a directory", "give a file name")
-        trial = path.with_name(f".{path.name}.trial-{os.getpid()}")
-        try:
-            trial.touch()
-            trial.unlink()
-        except OSError as error:
-            raise UserError(str(path), f"cannot be written ({error.strerror})", "choose a writable path") from None
-
-
-def save_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a JSON file; it appears whole."""
+def save_json(path: Path, values: Mapping[str, Any], kind: Kind) -> None:
+    """Write a JSON file with its mark; it appears whole."""
     with whole_file(path) as draft:
-        draft.write_text(json.dumps(values, indent=2) + "\n")
+        draft.write_text(json.dumps({**values, KEY: kind.mark}, indent=2) + "\n")
+
+
+def save_picture(path: Path, figure: Figure, kind: Kind) -> None:
+    """Write a figure as PNG with its mark; it appears whole."""
+    with whole_file(path) as draft:
+        figure.savefig(draft, format="png", dpi=120, metadata={"Software": kind.mark})

@@ -13,9 +13,10 @@ from lstmith.cli.compile_model import CANDIDATE_COLUMNS, LAYER_COLUMNS, candidat
 from lstmith.cli.console import say
 from lstmith.cli.figures import cycles_figure, memory_figure
 from lstmith.cli.html import Section, embedded, save_report
-from lstmith.cli.inputs import check_writable
+from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import read_json
+from lstmith.compiler.marks import REPORT
 from lstmith.compiler.quantise.quantise import LayerReport
 from lstmith.compiler.sizing.size import held_bits, weight_words
 from lstmith.spec.errors import UserError
@@ -32,7 +33,7 @@ def command(
     runs: Annotated[list[Path] | None, typer.Option("--run", help="JSON that 'run' wrote; may be repeated.")] = None,
 ) -> None:
     """Write an HTML report."""
-    check_writable(output)
+    check_outputs([source, *(runs or [])], [Output(output, REPORT)])
     sections = design_sections(Design.load(source)) if (source / "design.json").is_file() else build_sections(source)
     if runs:
         sections += run_sections({path.stem: read_json(path, COMMAND) for path in runs})

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from lstmith.cli.console import out, progress, remark, table
-from lstmith.cli.inputs import check_writable, load_problem, save_json
+from lstmith.cli.inputs import load_problem, save_json
+from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.data import save_results
 from lstmith.compiler.design import Design
+from lstmith.compiler.marks import RUN_FIGURES, RUN_RESULTS
 from lstmith.host.energy import CONSTANTS, DEFAULT, find_constants
 from lstmith.host.overlay import Overlay
 from lstmith.host.run import ENGINES, run_engine, summarise
@@ -35,7 +37,7 @@ def command(
     if port is None and engine == "board":
         raise UserError("option --port", "is missing", "give the board's serial port, see 'lstmith devices'")
     find_constants(energy)
-    check_writable(output, json)
+    check_outputs([design, data, policy], [Output(output, RUN_RESULTS), Output(json, RUN_FIGURES)])
     problem = load_problem(Design.load(design), data, policy)
     with progress(f"running on {engine}", len(problem.x) if engine in ("verilator", "board") else None) as report:
         if port is None:
@@ -50,7 +52,7 @@ def command(
         figures = summarise(problem, engine, run, energy)
     save_results(output, run.arrays(), single=problem.sequences.single)
     if json is not None:
-        save_json(json, figures)
+        save_json(json, figures, RUN_FIGURES)
     estimate = figures.pop("energy")
     shown = {name: value for name, value in figures.items() if value is not None and name not in ("policy", "remarks")}
     if estimate is not None:

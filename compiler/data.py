@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.compiler.files import whole_file
+from lstmith.compiler.marks import RUN_RESULTS, mark_archive
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.golden.network import FloatArray, FloatNetwork, initial_state
 from lstmith.spec.errors import UserError
@@ -137,8 +138,10 @@ def save_results(path: Path, results: Mapping[str, npt.NDArray[Any]], *, single:
     arrays: dict[str, Any] = {
         name: (array[0] if single else array).astype(RESULTS.get(name, array.dtype)) for name, array in results.items()
     }
-    with whole_file(path) as draft, draft.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    with whole_file(path) as draft:
+        with draft.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        mark_archive(draft, RUN_RESULTS)
 
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmith.compiler.files import whole_directory
+from lstmith.compiler.files import Folder, whole_directory
 from lstmith.compiler.importers.split_graph import GRAPH_FILES, SplitGraph
 from lstmith.golden.network import FloatLayer, FloatNetwork
 from lstmith.spec.config import EngineConfig
@@ -36,6 +36,13 @@ FORMAT = 3
 _MARKER = "design.json"
 _GRAPH = "graph"
 _FILES = ("engine.json", "network.npz", "float.npz")
+#: What is in the directory; a directory that holds anything else is never replaced.
+FOLDER = Folder(
+    "lstmith compile",
+    _MARKER,
+    ("format", "layers"),
+    (_MARKER, *_FILES, f"{_GRAPH}/*.onnx", f"{_GRAPH}/split.json"),
+)
 _QUANT_ARRAYS = ("weights", "mantissa", "shift", "bias", "peep", "reduced_bias", "idle_h", "order")
 _QUANT_GRIDS = ("x_grid", "h_grid")
 _QUANT_LISTS = ("images", "counts")
@@ -89,7 +96,7 @@ class Design:
             ],
             "report": self.report,
         }
-        with whole_directory(path, _MARKER) as draft:
+        with whole_directory(path, FOLDER) as draft:
             (draft / "engine.json").write_text(self.engine.to_json())
             _save_arrays(
                 draft / "network.npz", self.network.layers, _QUANT_ARRAYS, {_PREDICTOR: self.network.predictor}

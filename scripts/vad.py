@@ -13,10 +13,11 @@ import typer
 from rich.live import Live
 
 from lstmith.cli.console import err, out, remark, say, table
-from lstmith.cli.inputs import check_writable, save_json
+from lstmith.cli.inputs import save_json, save_picture
+from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.design import Design
-from lstmith.compiler.files import whole_file
 from lstmith.compiler.importers.host_graph import Carried, HostGraph
+from lstmith.compiler.marks import SPEECH_FIGURES, SPEECH_PICTURE
 from lstmith.datasets.silero import CONTEXT, HOP, RATE, STEP_SECONDS, THRESHOLD, Samples, segments
 from lstmith.host.overlay import Overlay
 from lstmith.scripts.vad_view import Moment, View
@@ -36,7 +37,7 @@ def command(
     design: Annotated[Path | None, typer.Option(help="Silero VAD as 'compile' wrote it.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file.")] = None,
     baud: Annotated[int | None, typer.Option(help="Bits per second of the port.", show_default="found")] = None,
-    figure: Annotated[Path, typer.Option(help="Picture of waveform, probability and activity.")] = Path("vad.png"),
+    figure: Annotated[Path | None, typer.Option(help="Picture of waveform, probability and activity: .png.")] = None,
     json: Annotated[Path | None, typer.Option(help="Probabilities and activity per frame.")] = None,
 ) -> None:
     """Find speech: the encoder runs here, the LSTM on the engine, frame by frame."""
@@ -46,7 +47,7 @@ def command(
         raise UserError("arguments", "name no sound, or two", "give a .wav file or --microphone SECONDS")
     if engine not in ENGINES:
         raise UserError("option --engine", f"{engine!r} is unknown", f"use one of {', '.join(ENGINES)}, or --port")
-    check_writable(figure, json)
+    check_outputs([speech, design, policy], [Output(figure, SPEECH_PICTURE), Output(json, SPEECH_FIGURES)])
     if speech is not None:
         samples, rate = audio.read_wav(speech, RATE)
         if rate != RATE:
@@ -137,7 +138,7 @@ def _watch(found: Iterator[Moment], title: str) -> list[Moment]:
     return moments
 
 
-def _finish(moments: list[Moment], figure: Path, json: Path | None) -> None:
+def _finish(moments: list[Moment], figure: Path | None, json: Path | None) -> None:
     from lstmith.cli.figures import detection_figure
 
     samples = np.concatenate([moment.samples for moment in moments])
@@ -146,14 +147,13 @@ def _finish(moments: list[Moment], figure: Path, json: Path | None) -> None:
     counts = {name: np.array([moment.counts[name] for moment in moments]) for name in names}
     found = segments(speech)
     words = {f"{name.removeprefix('words_')} bit": values for name, values in counts.items() if name != "skipped"}
-    drawn = detection_figure(
-        samples, RATE, STEP_SECONDS, {"p": speech}, found, words, THRESHOLD, cost_label="weight words per step"
-    )
-    with whole_file(figure) as draft:
-        drawn.savefig(draft, format="png", dpi=120)
+    if figure is not None:
+        cost = "weight words per step"
+        drawn = detection_figure(samples, RATE, STEP_SECONDS, {"p": speech}, found, words, THRESHOLD, cost_label=cost)
+        save_picture(figure, drawn, SPEECH_PICTURE)
     if json is not None:
         values = {"probabilities": speech.tolist(), "segments": found}
-        save_json(json, values | {name: series.tolist() for name, series in counts.items()})
+        save_json(json, values | {name: series.tolist() for name, series in counts.items()}, SPEECH_FIGURES)
     rows: list[list[object]] = [
         ["frames", len(moments)],
         ["frames with speech", int((speech > THRESHOLD).sum())],
@@ -161,4 +161,5 @@ def _finish(moments: list[Moment], figure: Path, json: Path | None) -> None:
     rows += [[f"{name} per frame", f"{values.mean():.1f}"] for name, values in counts.items()]
     out.print(table("Speech", ["figure", "value"], rows))
     say("speech: " + (", ".join(f"{begin:.2f}-{end:.2f} s" for begin, end in found) or "none"))
-    say(f"picture in {figure}")
+    if figure is not None:
+        say(f"picture in {figure}")

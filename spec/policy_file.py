@@ -25,10 +25,14 @@ def load_policy(path: Path, layers: int) -> list[Policy]:
     """
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UserError(str(path), f"cannot be read ({error.strerror})", "give a policy file") from None
+    except ValueError as error:
         raise UserError(str(path), f"cannot be read as JSON ({error})", "give a policy file") from None
     if not isinstance(content, dict):
         raise UserError(str(path), f"holds a {type(content).__name__}", "write an object")
+    # What 'tune' wrote says so.
+    content.pop("generator", None)
     if "layers" not in content:
         return [_parse(Policy, content, str(path))] * layers
     entries = content["layers"]

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from lstmith.cli.console import out, progress, remark, say, table
-from lstmith.cli.inputs import check_writable, save_json
-from lstmith.compiler.files import whole_file
+from lstmith.cli.inputs import save_json, save_picture
+from lstmith.cli.outputs import Output, check_outputs
+from lstmith.compiler.marks import PARETO_PICTURE, PARETO_SET, POLICY
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Policy
 from lstmith.spec.policy_file import describe_policy
@@ -40,7 +41,8 @@ def command(
     if not 0 <= max_loss < float("inf"):
         raise UserError("option --max-loss", f"is {max_loss}", "give a number from 0 up")
     picture = json.with_suffix(".png")
-    check_writable(output, json, picture)
+    outputs = [Output(output, POLICY), Output(json, PARETO_SET), Output(picture, PARETO_PICTURE, beside=json)]
+    check_outputs([design, data], outputs)
     task = Task.load(design, data, metric)
     if not task.design.engine.delta:
         raise UserError(str(design), "has an engine without delta, so nothing to tune", "compile without --no-delta")
@@ -70,7 +72,7 @@ def command(
             points.append(_point(trial.policies, judge(trial.policies), trial.measured, task.static_cycles))
             report(index + 1)
     chosen = points[front.index(best)]
-    save_json(output, chosen["policy"])
+    save_json(output, chosen["policy"], POLICY)
     result = {
         "metric": {"name": metric, "higher_is_better": judge.quality.higher_is_better},
         "max_loss": max_loss,
@@ -85,7 +87,7 @@ def command(
         "points": points,
         "chosen": chosen,
     }
-    save_json(json, result)
+    save_json(json, result, PARETO_SET)
     _draw(picture, result, [trial.measured for trial in tried])
     _print(result, output, json, picture)
 
@@ -107,9 +109,7 @@ def _point(policies: list[Policy], held: Any, tuned: Any, static: int) -> dict[s
 def _draw(path: Path, result: dict[str, Any], tried: list[Any]) -> None:
     from lstmith.tuning.figure import pareto_figure
 
-    figure = pareto_figure(result, [(one.cycles, one.loss) for one in tried])
-    with whole_file(path) as draft:
-        figure.savefig(draft, format="png", dpi=120)
+    save_picture(path, pareto_figure(result, [(one.cycles, one.loss) for one in tried]), PARETO_PICTURE)
 
 
 def _print(result: dict[str, Any], output: Path, json: Path, picture: Path) -> None:

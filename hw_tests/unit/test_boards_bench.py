@@ -57,14 +57,15 @@ def _bench(folder: Path, *more: str) -> tuple[dict[str, Any], str]:
 def test_all_boards_and_silero(builds: list[object], tmp_path: Path) -> None:
     figures, text = _bench(tmp_path)
     assert builds == [(1, [board.name for board in BOARDS]), (1, list(boards_bench.BUILDS))]
-    assert set(figures) == {"small", "silero"}
+    assert set(figures) == {"small", "silero", "generator"}
     assert "| Tang Nano 9K | 2 | 7 | 7 | 7 | 7 | 7 | 7 | 40.0 | 36 | 10 % | 12 |" in text
     assert "| ULX3S 85F | 2 | 7 | 7 | 7 | 7 | 7 | 7 | 60.0 | 50 | 17 % | 12 | 1,078 | 1,480 | 1,484x |" in text
     assert "old" not in text
 
 
 def test_quick_keeps_silero_and_the_other_boards(builds: list[object], tmp_path: Path) -> None:
-    (tmp_path / "figures.json").write_text(json.dumps({"small": {"ecpix5-85f": _figures(72.0)}, "silero": {"kept": 1}}))
+    earlier = {"small": {"ecpix5-85f": _figures(72.0)}, "silero": {"kept": 1}, "generator": "lstmith bench boards"}
+    (tmp_path / "figures.json").write_text(json.dumps(earlier))
     figures, text = _bench(tmp_path, "--quick", "--board", "icebreaker", "--seed", "4")
     assert builds == [(4, ["icebreaker"])]
     assert set(figures["small"]) == {"ecpix5-85f", "icebreaker"}

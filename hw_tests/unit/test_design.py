@@ -98,9 +98,11 @@ def test_bytes_do_not_depend_on_time_or_place(design: Design, tmp_path: Path, mo
 def test_an_earlier_design_is_replaced_and_other_files_are_not(design: Design, tmp_path: Path) -> None:
     path = tmp_path / "d"
     design.save(path)
-    (path / "stale").write_text("")
     design.save(path)
-    assert not (path / "stale").exists()
+    (path / "mine").write_text("keep")
+    with pytest.raises(UserError, match="d: holds mine, which 'lstmith compile' did not write; choose a new path"):
+        design.save(path)
+    assert (path / "mine").read_text() == "keep"
     assert [entry.name for entry in tmp_path.iterdir()] == ["d"]
     for taken in (tmp_path / "file", tmp_path / "full" / "file"):
         taken.parent.mkdir(exist_ok=True)

@@ -209,7 +209,9 @@ def test_outputs(design: Path, tmp_path: Path, rng: np.random.Generator) -> None
     result = json.loads((tmp_path / "r.json").read_text())
     policies = load_policy(tmp_path / "policy.json", 1)
     assert result["chosen"] in result["points"]
-    assert json.loads((tmp_path / "policy.json").read_text()) == result["chosen"]["policy"]
+    written = json.loads((tmp_path / "policy.json").read_text())
+    assert written.pop("generator") == "lstmith tune policy"
+    assert written == result["chosen"]["policy"]
     assert len(policies) == 1
     for point in result["points"]:
         assert {"policy", "metric", "loss", "cycles_per_step", "speedup_vs_static"} <= point.keys()

@@ -17,8 +17,8 @@ def markdown(columns: list[str], rows: list[list[object]]) -> str:
     return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
 
 
-def replace_block(path: Path, name: str, text: str) -> None:
-    """Replace what stands between ``<!-- NAME begin -->`` and ``<!-- NAME end -->``.
+def find_block(path: Path, name: str) -> tuple[str, str]:
+    """What stands before ``<!-- NAME begin -->`` and after ``<!-- NAME end -->``, these lines included.
 
     Raises
     ------
@@ -30,11 +30,23 @@ def replace_block(path: Path, name: str, text: str) -> None:
         content = path.read_text()
     except OSError as error:
         raise UserError(
-            str(path), f"cannot be read ({error.strerror})", "run the bench in the project's folder"
+            str(path), f"cannot be read ({error.strerror})", "run the bench in the project's folder, or give --document"
         ) from None
     before, found, rest = content.partition(begin)
     _, closed, after = rest.partition(end)
     if not (found and closed):
         raise UserError(str(path), f"has no block {name!r}", f"put {begin.strip()} and {end.strip()} into it")
+    return before + begin, end + after
+
+
+def replace_block(path: Path, name: str, text: str) -> None:
+    """Replace what stands between ``<!-- NAME begin -->`` and ``<!-- NAME end -->``.
+
+    Raises
+    ------
+    UserError
+        If the document cannot be read or has no such block.
+    """
+    before, after = find_block(path, name)
     with whole_file(path) as draft:
-        draft.write_text(f"{before}{begin}{text}{end}{after}")
+        draft.write_text(before + text + after)

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from lstmith.cli.console import out, say, steps, table
-from lstmith.cli.inputs import check_writable, save_json
+from lstmith.cli.inputs import save_json
+from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.files import read_json
-from lstmith.scripts.bench.blocks import Table, markdown, replace_block
+from lstmith.compiler.marks import bench_figures
+from lstmith.scripts.bench.blocks import Table, find_block, markdown, replace_block
 from lstmith.spec.errors import UserError
 
 
@@ -60,8 +62,6 @@ def command(
 ) -> None:
     """Measure silero, link, area or energy (minutes), boards (an hour), adaptive (policies) or perf (hours)."""
     path = json or Path("build") / f"bench-{name.value}.json"
-    results = Path("docs/results.md")
-    documents = document or ([Path("README.md"), results] if name in IN_README else [results])
     given = {
         "--check": (check, (Name.PERF,)),
         "--quick": (quick, (Name.PERF, Name.BOARDS)),
@@ -72,9 +72,15 @@ def command(
     for option, (value, benches) in given.items():
         if value and name not in benches:
             raise UserError(f"option {option}", f"is not for {name.value}", f"use it with {' or '.join(benches)}")
-    if path.parent == Path("build"):
+    kind = bench_figures(name.value)
+    documents = [] if check else document or _documents(name)
+    check_outputs([], [Output(each, None) for each in documents])
+    for each in documents:
+        for block in _blocks(name, quick=quick):
+            find_block(each, block)
+    if json is None:
         path.parent.mkdir(exist_ok=True)
-    check_writable(path, *documents)
+    check_outputs(documents, [Output(path, kind)])
     if check:
         _check(part, engine, path, quick=quick)
         return
@@ -93,13 +99,39 @@ def command(
         result, tables, blocks = _boards(seed, path, board or [], quick=quick)
     else:
         result, tables, text = _silero()
-    save_json(path, result)
+    save_json(path, result, kind)
     for each in documents:
         for block, content in (blocks or {f"bench:{name.value}": text}).items():
             replace_block(each, block, short if short and each.name == "README.md" else content)
     for title, found in tables.items():
         out.print(table(title, *found))
     say(f"figures in {path}" + (f", tables in {', '.join(map(str, documents))}" if documents else ""))
+
+
+def _documents(name: Name) -> list[Path]:
+    """The project's own documents that a bench renews.
+
+    Raises
+    ------
+    UserError
+        If the current folder is not the project's.
+    """
+    results = Path("docs/results.md")
+    if not results.is_file():
+        blocks = " and ".join(_blocks(name, quick=False))
+        raise UserError(
+            "option --document",
+            "is missing, and this is not the project's folder",
+            f"name a document that holds the block {blocks}, or run the bench in a checkout",
+        )
+    return [Path("README.md"), results] if name in IN_README else [results]
+
+
+def _blocks(name: Name, *, quick: bool) -> list[str]:
+    """Names of the blocks that a bench renews."""
+    if name is not Name.BOARDS:
+        return [f"bench:{name.value}"]
+    return ["bench:boards-small"] if quick else ["bench:boards-small", "bench:boards"]
 
 
 def _silero() -> tuple[dict[str, Any], dict[str, Table], str]:
@@ -186,7 +218,7 @@ def _check(parts: list[str] | None, engines: list[str] | None, path: Path, *, qu
     from lstmith.scripts.bench.perf.tables import perf_tables
 
     result, worse, since = check(chosen_parts(parts, quick=quick), engines)
-    save_json(path, result)
+    save_json(path, result, bench_figures(Name.PERF.value))
     for title, found in perf_tables(result).items():
         out.print(table(title, *found))
     for line in worse:
