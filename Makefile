@@ -19,7 +19,7 @@ export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := demo
 
 demo: setup
-	$(PYTHON_BIN) -m lstmith.scripts.demo
+	.venv/bin/lstmith demo
 
 test: setup lint
 	.venv/bin/pytest -n 2 -m "not slow" --durations=10

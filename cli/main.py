@@ -5,41 +5,55 @@
 
 from __future__ import annotations
 
+import errno
+import importlib.metadata
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from lstmith.cli import board_sim, boards, generate, hardware, program, report, run
-from lstmith.cli import compile_model as compile
-from lstmith.scripts import vad
-from lstmith.scripts.bench import command as bench
+from lstmith.cli.lazy import CommandTable
 from lstmith.spec.errors import UserError
-from lstmith.tuning import command as tune
+
+#: Set by the shell when it asks for completions.
+COMPLETION = "_LSTMITH_COMPLETE"
 
 app = typer.Typer(
     name="lstmith",
     help="LSTM inference cores for FPGAs, from a trained model.",
-    add_completion=False,
+    cls=CommandTable,
     pretty_exceptions_enable=False,
 )
-app.command("compile")(compile.command)
-app.command("run")(run.command)
-app.command("generate")(generate.command)
-app.command("synth")(hardware.synth_command)
-app.command("build")(hardware.build_command)
-app.command("tune")(tune.command)
-app.command("report")(report.command)
-app.command("boards")(boards.command)
-app.command("program")(program.program_command)
-app.command("devices")(program.devices_command)
-app.command("board-sim")(board_sim.command)
-app.command("vad")(vad.command)
-app.command("bench")(bench.command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"lstmith {importlib.metadata.version('lstmith')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None: ...
+
+
+#: Packages that commands import when they run, and the optional dependency group that installs each.
+EXTRAS = {
+    "cocotb": "sim",
+    "cocotb_tools": "sim",
+    "elasticai": "peers",
+    "h5py": "demo",
+    "scipy": "demo",
+    "torch": "torch",
+}
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 
@@ -74,6 +88,8 @@ class _Interrupt:
 
 def main() -> NoReturn:
     """Entry point of the program."""
+    if COMPLETION in os.environ:
+        app(prog_name="lstmith")
     sys.exit(execute(sys.argv[1:]))
 
 
@@ -110,8 +126,8 @@ def guard(action: Callable[[], None]) -> int:
             return _tell(str(error), WRONG_INPUT)
         except UsageError as error:  # type: ignore[misc]
             return _tell(_usage(error), WRONG_INPUT)
-        except KeyboardInterrupt:
-            return _tell(INTERRUPTED, WRONG_INPUT)
+        except KeyboardInterrupt as stop:
+            return _tell(str(stop) or INTERRUPTED, WRONG_INPUT)
         except BrokenPipeError:
             # Whoever read the output has seen enough.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -121,8 +137,22 @@ def guard(action: Callable[[], None]) -> int:
                 return _tell(INTERRUPTED, WRONG_INPUT)
             if os.environ.get("LSTMITH_DEBUG"):
                 raise
+            if known := _environment(error):
+                return _tell(known, WRONG_INPUT)
             return _tell(f"internal error: {type(error).__name__}: {error}; set LSTMITH_DEBUG=1 for details", FAILED)
     return DONE
+
+
+def _environment(error: Exception) -> str | None:
+    """What the user can do about an error that is the machine's: a package that is missing, or a full disk."""
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        if package in EXTRAS:
+            return f"{package}: this Python package is not installed; run pip install 'lstmith[{EXTRAS[package]}]'"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = error.filename or tempfile.gettempdir()
+        return f"{place}: no space is left there; free some, or set TMPDIR to a folder on another disk"
+    return None
 
 
 def _usage(error: Exception) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from lstmith.compiler.importers.host_graph import HostGraph
+from lstmith.compiler.runtime import ort
 from lstmith.flow.tools import package_directory
 
 Samples = npt.NDArray[np.float32]

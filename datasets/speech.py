@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import resample_poly
 
-from lstmith.datasets.speech_files import SpeechFile, data_directory, fetch
+from lstmith.datasets.places import data_directory
+from lstmith.datasets.speech_files import SpeechFile, fetch
 
 Samples = npt.NDArray[np.float32]
 
@@ -110,6 +110,9 @@ def _session(name: str, files: list[SpeechFile], snr_db: int | None, rng: np.ran
 
 def read_speech(entry: SpeechFile) -> npt.NDArray[np.float64]:
     """One file as float64 [n] at 16 kHz, within [-1, 1]; the table holds only 16-bit mono at 8 or 16 kHz."""
+    # Of the extra 'demo'; the command that needs it says so when it runs, not when it is named.
+    from scipy.signal import resample_poly
+
     with wave.open(str(entry.path)) as file:
         rate = file.getframerate()
         pcm = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")

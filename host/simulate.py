@@ -38,6 +38,8 @@ class Simulation:
     def __init__(self, verilog: Sequence[Path], simulator: str, folder: Path, toplevel: str = "lstmith_core"):
         if simulator not in SIMULATORS:
             raise ValueError(f"Simulator must be one of {SIMULATORS}, not {simulator!r}")
+        # Of the extra 'sim': other engines work without it.
+
         self._folder, self._toplevel, self._runs = folder, toplevel, 0
         folder.mkdir(parents=True, exist_ok=True)
         arguments = ["-O3", "-Wno-fatal", "--x-initial", "0"] if simulator == "verilator" else []

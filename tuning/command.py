@@ -58,7 +58,12 @@ def command(
         progress("trying policies", trials) as report,
         Workers(functools.partial(prepare, design, data, metric), processes) as measure,
     ):
-        tried = search(measure, task.space, trials=trials, max_loss=max_loss, seed=seed, report=report)
+        try:
+            tried = search(measure, task.space, trials=trials, max_loss=max_loss, seed=seed, report=report)
+        except KeyboardInterrupt:
+            # How many were done is on the progress bar; none of them is kept.
+            lost = f"interrupted: the policies tried so far are lost, of {trials}, and nothing was written"
+            raise KeyboardInterrupt(f"{lost}; start the command again, with fewer --trials for a quick look") from None
     best = fastest(tried, max_loss)
     if best is None:
         raise UserError("option --trials", f"is {trials}, too few to find a policy within the loss", "give more")

@@ -16,11 +16,11 @@ import numpy.typing as npt
 import onnx
 import onnx.inliner
 import onnx.shape_inference
-import onnxruntime as ort
 from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from lstmith.compiler.importers.checks import readable_file
+from lstmith.compiler.runtime import ort
 from lstmith.spec.errors import UserError
 
 #: The newest file format that the pinned onnxruntime loads; onnx itself already writes a newer one, and

@@ -13,6 +13,7 @@ from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.importer import load_model
 from lstmith.compiler.importers.split import split_model
 from lstmith.datasets import silero, speech, speech_files
+from lstmith.datasets.places import data_directory
 from lstmith.golden.network import run_float
 from lstmith.spec.errors import UserError
 
@@ -111,7 +112,7 @@ def test_features_and_float_lstm_give_the_float_probability(graph: HostGraph) ->
 def copied_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder of its own with one package in it."""
     speech_files.fetch("heldout")
-    shutil.copytree(speech_files.data_directory() / PACKAGE, tmp_path / PACKAGE)
+    shutil.copytree(data_directory() / PACKAGE, tmp_path / PACKAGE)
     monkeypatch.setenv("LSTMITH_DATA", str(tmp_path))
     return tmp_path
 

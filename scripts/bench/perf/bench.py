@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto, helper
 
 from lstmith.cli.compile_model import compile_design
 from lstmith.cli.console import progress
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.program_image import build_image
+from lstmith.compiler.runtime import ort
 from lstmith.compiler.sizing.size import in_turn
 from lstmith.datasets.speech import heldout_audio
 from lstmith.flow.toolchain import workspace
