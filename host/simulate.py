@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cocotb_tools.runner import get_runner
-
 from lstmith.flow.tools import verilator_environment
 from lstmith.host.jobs import Answer, Job
 from lstmith.spec.errors import UserError
@@ -38,6 +36,9 @@ class Simulation:
     def __init__(self, verilog: Sequence[Path], simulator: str, folder: Path, toplevel: str = "lstmith_core"):
         if simulator not in SIMULATORS:
             raise ValueError(f"Simulator must be one of {SIMULATORS}, not {simulator!r}")
+        # Of the extra 'sim': other engines work without it.
+        from cocotb_tools.runner import get_runner
+
         # Of the extra 'sim': other engines work without it.
 
         self._folder, self._toplevel, self._runs = folder, toplevel, 0

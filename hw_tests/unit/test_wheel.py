@@ -69,7 +69,9 @@ class Installed:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the program; nothing of this process's environment but the PATH is seen."""
-        environment = {"PATH": os.defpath, "HOME": str(self.home), "OMP_NUM_THREADS": "1"}
+        # Where matplotlib keeps what it knows of fonts.
+        kept = {"MPLCONFIGDIR": str(self.folder / "matplotlib")}
+        environment = {"PATH": os.defpath, "HOME": str(self.home), "OMP_NUM_THREADS": "1", **kept}
         program = self.folder / "venv" / "bin" / "lstmith"
         return subprocess.run(
             [program, *arguments], cwd=self.home, env=environment, capture_output=True, text=True, check=False
