@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 from lstmith.boards.board import Board
 from lstmith.compiler.design import FORMAT
+from lstmith.flow.commit import source_commit
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.link_identity import Identity
-
-_COMMIT_BYTES = 8
-
-
-def source_commit() -> bytes:
-    """First 8 bytes of the commit that this source is at; zeros if it is no checkout or git is missing."""
-    command = ["git", "rev-parse", "HEAD"]
-    try:
-        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout
-        return bytes.fromhex(found.strip())[:_COMMIT_BYTES]
-    except (OSError, subprocess.CalledProcessError):
-        return bytes(_COMMIT_BYTES)
 
 
 def build_identity(board: Board, config: EngineConfig) -> Identity:
