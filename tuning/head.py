@@ -10,7 +10,7 @@ import numpy.typing as npt
 from onnx import TensorProto
 
 from lstmith.compiler.importers.host_graph import Carried, HostGraph
-from lstmith.compiler.importers.split_graph import OUTPUT_NAMES, SplitGraph
+from lstmith.compiler.importers.split_graph import SplitGraph
 from lstmith.spec.errors import UserError
 
 Float32 = npt.NDArray[np.float32]
@@ -41,10 +41,11 @@ class Head:
             raise UserError(where, "holds no graph after the LSTM, which the metric needs", _OTHER)
         self._graph, self._where = HostGraph(graph), where
         self._carried: Carried | None = None
+        cell = graph.lstm_outputs[2]
         kinds = {value.name: value.type.tensor_type for value in graph.after.graph.input}
         wanted = [name for name in graph.carried if name in kinds]
-        for name in (*wanted, *(name for name in kinds if name == OUTPUT_NAMES[2])):
-            if name == OUTPUT_NAMES[2] or kinds[name].elem_type != TensorProto.BOOL:
+        for name in (*wanted, *(name for name in kinds if name == cell)):
+            if name == cell or kinds[name].elem_type != TensorProto.BOOL:
                 raise UserError(where, f"has a graph that needs {name!r} beside h", _OTHER)
         self._flags = wanted
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.compiler.importers.onnx_graph import Array, session
-from lstmith.compiler.importers.split_graph import OUTPUT_NAMES, X_NAME, SplitGraph
+from lstmith.compiler.importers.split_graph import SplitGraph
 from lstmith.spec.errors import UserError
 
 Float32 = npt.NDArray[np.float32]
@@ -29,7 +29,9 @@ class HostGraph:
     """The halves of a split model in onnxruntime, one thread each.
 
     A graph that runs one step per call (``split.one_step``) takes the frames of one sequence along the first axis of
-    its inputs, as if they were a batch, and gives them back along T. Any other graph takes its inputs as they are.
+    its inputs, as if they were a batch, and gives them back along T. If each call runs several sequences
+    (``split.sequences``), its inputs have a leading axis of calls instead: ``[calls, *shape]``, or ``[calls, *rest]``
+    where the shape is ``[1, *rest]``. Calls are time. Any other graph takes its inputs as they are.
     """
 
     def __init__(self, split: SplitGraph) -> None:
@@ -41,9 +43,12 @@ class HostGraph:
             {value.name: _dtype(value.type) for value in self._after.get_inputs()} if self._after else {}
         )
         # A graph exported for batch size 1 cannot take the frames at once.
-        self._framewise = split.one_step and any(
-            value.shape and value.shape[0] == 1 for value in self._before.get_inputs()
+        self._side_by_side = split.one_step and (split.sequences or 1) > 1
+        self._framewise = self._side_by_side or (
+            split.one_step and any(value.shape and value.shape[0] == 1 for value in self._before.get_inputs())
         )
+        halves = [half for half in (self._before, self._after) if half]
+        self._shapes = {value.name: value.shape for half in halves for value in half.get_inputs()}
 
     def before(self, feeds: Mapping[str, Array]) -> tuple[Float32, Carried]:
         """Run everything before the LSTM.
@@ -56,7 +61,7 @@ class HostGraph:
         Returns
         -------
         x : float32 [N, T, I]
-            N is 1 for a graph that runs one step per call, T its number of frames.
+            For a graph that runs one step per call, T is its number of frames, and N is 1 or ``split.sequences``.
         carried : Carried
             To be handed to `after`.
         """
@@ -64,7 +69,8 @@ class HostGraph:
             if name not in feeds:
                 raise UserError(f"input {name!r}", "is missing", f"the model needs {', '.join(self.split.inputs)}")
         calls = [self._call(feeds) for feeds in self._frames(feeds)] if self._framewise else [self._call(feeds)]
-        parts = [x if not self.split.one_step else x.swapaxes(0, 1) for x, _ in calls]
+        batch_is_time = self.split.one_step and not self._framewise
+        parts = [x.swapaxes(0, 1) if batch_is_time else x for x, _ in calls]
         return np.concatenate(parts, axis=1), Carried(tuple(values for _, values in calls))
 
     def after(self, h: npt.NDArray[Any], carried: Carried, c: npt.NDArray[Any] | None = None) -> dict[str, Array]:
@@ -83,22 +89,25 @@ class HostGraph:
         -------
         dict
             ``split.outputs`` and ``split.direct_outputs`` by name. Of a graph for batch size 1 that ran frame by
-            frame, the frames are joined along the first axis.
+            frame, the frames are joined along the first axis; of one with several sequences per call, they are
+            stacked along a new first axis.
         """
-        if c is None and OUTPUT_NAMES[2] in self._after_types:
+        if c is None and self.split.lstm_outputs[2] in self._after_types:
             raise UserError("the part after the LSTM", "reads the cell state", "give c as well as h")
-        if self.split.one_step:
+        if self.split.one_step and not self._side_by_side and len(carried.calls) == 1:
             h, c = h.swapaxes(0, 1), None if c is None else c.swapaxes(0, 1)
-        pieces = np.split(h, len(carried.calls))
-        cells = [None] * len(pieces) if c is None else np.split(c, len(pieces))
+        pieces = np.split(h, len(carried.calls), axis=1)
+        cells = [None] * len(pieces) if c is None else np.split(c, len(pieces), axis=1)
         results = [self._finish(*call) for call in zip(pieces, cells, carried.calls, strict=True)]
+        if self._side_by_side:
+            return {name: np.stack([result[name] for result in results]) for name in results[0]}
         if len(results) == 1:
             return results[0]
         return {name: np.concatenate([np.atleast_1d(result[name]) for result in results]) for name in results[0]}
 
     def _frames(self, feeds: Mapping[str, Array]) -> list[dict[str, Array]]:
         """The feeds of each call; scalars are the same for all."""
-        arrays = {name: np.asarray(feeds[name]) for name in self.split.inputs}
+        arrays = {name: self._by_call(name, np.asarray(feeds[name])) for name in self.split.inputs}
         counts = {array.shape[0] for array in arrays.values() if array.ndim}
         if len(counts) != 1:
             raise UserError(
@@ -107,9 +116,19 @@ class HostGraph:
                 "give all of them the same number of frames, along the first axis",
             )
         return [
-            {name: array[i : i + 1] if array.ndim else array for name, array in arrays.items()}
-            for i in range(counts.pop())
+            {name: array[i] if array.ndim else array for name, array in arrays.items()} for i in range(counts.pop())
         ]
+
+    def _by_call(self, name: str, array: Array) -> Array:
+        """An input with a leading axis of calls; scalars as they are."""
+        shape = self._shapes.get(name, array.shape)
+        if not self._side_by_side:
+            return array[:, None] if array.ndim else array
+        if array.ndim == len(shape) and array.ndim and shape[0] == 1:
+            return array[:, None]
+        if array.ndim not in (0, len(shape) + 1):
+            raise UserError(f"input {name!r}", f"has shape {list(array.shape)}", f"give [calls, {_list(shape)}]")
+        return array
 
     def _call(self, feeds: Mapping[str, Array]) -> tuple[Float32, dict[str, Array]]:
         given = {name: np.asarray(feeds[name], dtype) for name, dtype in self._before_types.items()}
@@ -121,7 +140,7 @@ class HostGraph:
                     f"lead the graph past the compiled LSTM ({condition.node!r} takes its other branch)",
                     "choose the LSTM of that branch with --layer",
                 )
-        x = values.pop(X_NAME)
+        x = values.pop(self.split.x_name)
         carried = {name: values[name] if name in values else np.asarray(feeds[name]) for name in self.split.carried}
         direct = {name: values[name] for name in self.split.direct_outputs}
         return np.asarray(x if self.split.batch_first else x.swapaxes(0, 1), np.float32), {**carried, **direct}
@@ -138,9 +157,13 @@ class HostGraph:
         outputs = (sequence, last_h, last_c)
         if not self.split.batch_first:
             outputs = (sequence.transpose(1, 2, 0, 3), last_h.swapaxes(0, 1), None if c is None else c[:, -1][None])
-        values = {**dict(zip(OUTPUT_NAMES, outputs, strict=True)), **carried}
+        values = {**dict(zip(self.split.lstm_outputs, outputs, strict=True)), **carried}
         given = {name: np.asarray(values[name], dtype) for name, dtype in self._after_types.items()}
         return {**_run(self._after, given), **direct}
+
+
+def _list(shape: Sequence[int | str | None]) -> str:
+    return ", ".join("?" if size is None else str(size) for size in shape)
 
 
 def _dtype(kind: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
-from lstmith.compiler.importers.onnx_graph import Scope, attribute, fold, label, reads
+from lstmith.compiler.importers.onnx_graph import Scope, attribute, fold, fresh, label, names_in, reads
 from lstmith.compiler.importers.onnx_lstm import LstmSite
 from lstmith.spec.errors import UserError
 
@@ -75,12 +75,14 @@ def flatten_around(model: ModelProto, sites: Iterable[LstmSite]) -> FlatGraph:
         *_, main = site.scope.outwards()
     assert main is not None
     flat = FlatGraph()
-    _inline(model, main, taken, {}, flat)
+    described = (*model.graph.input, *model.graph.output, *model.graph.initializer)
+    used = names_in(model.graph.node) | {value.name for value in described}
+    _inline(main, taken, {}, flat, used)
     return flat
 
 
 def _inline(
-    model: ModelProto, scope: Scope, taken: Mapping[int, Scope], names: Mapping[str, str], flat: FlatGraph
+    scope: Scope, taken: Mapping[int, Scope], names: Mapping[str, str], flat: FlatGraph, used: set[str]
 ) -> None:
     for tensor in scope.graph.initializer:
         flat.constants.append(copy := TensorProto.FromString(tensor.SerializeToString()))
@@ -95,8 +97,8 @@ def _inline(
         flat.conditions.append(Condition(condition, branch.branch == "then_branch", label(node)))
         # Sibling branches may use one name for two values, so what comes out of a branch gets a name of its own.
         prefix = f"{branch.graph.name}_{len(flat.conditions)}/"
-        inner = {**names, **{name: prefix + name for name in _defined(branch.graph)}}
-        _inline(model, branch, taken, inner, flat)
+        inner = {**names, **{name: fresh(prefix + name, used) for name in sorted(_defined(branch.graph))}}
+        _inline(branch, taken, inner, flat, used)
         for inside, outside in zip(branch.graph.output, node.output, strict=True):
             source, target = inner.get(inside.name, inside.name), names.get(outside, outside)
             flat.nodes.append(onnx.helper.make_node("Identity", [source], [target]))

@@ -183,6 +183,26 @@ def reads(node: NodeProto) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def names_in(nodes: Iterable[NodeProto]) -> set[str]:
+    """All names of values that nodes and the graphs inside them use or define."""
+    found: set[str] = set()
+    for node in nodes:
+        found.update(node.input, node.output)
+        for _, graph in subgraphs(node):
+            described = (*graph.input, *graph.output, *graph.initializer)
+            found.update(value.name for value in described)
+            found |= names_in(graph.node)
+    return found
+
+
+def fresh(name: str, taken: set[str]) -> str:
+    """``name``, with underscores appended until it is not in ``taken``; the result is added there."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
 def cut(scope: Scope, names: Iterable[str], stop: Callable[[NodeProto, str], bool] = lambda node, name: False) -> Piece:
     """Everything needed to compute ``names``, back to constants, graph inputs and values where ``stop`` says so."""
     piece, done = Piece(), set[str]()
@@ -217,7 +237,8 @@ def run_piece(
         for name, value in feeds.items()
     ]
     # An Identity per output: onnxruntime wants outputs to come from nodes, and some of ours are initializers.
-    results = [f"lstmith_result_{index}" for index in range(len(outputs))]
+    taken = names_in(piece.nodes) | {tensor.name for tensor in piece.constants} | {*feeds, *outputs}
+    results = [fresh(f"result_{index}", taken) for index in range(len(outputs))]
     tail = [onnx.helper.make_node("Identity", [name], [to]) for name, to in zip(outputs, results, strict=True)]
     graph = onnx.helper.make_graph(
         [*piece.nodes, *tail], "piece", inputs, [ValueInfoProto(name=name) for name in results], piece.constants

@@ -58,7 +58,7 @@ def import_onnx(path: Path, layer: str | None = None) -> FloatNetwork:
     ----------
     path : Path
     layer : str, optional
-        Name of any node of the wanted network; needed if there are several.
+        Name of any node of the wanted network, or of one of its outputs; needed if there are several.
     """
     chosen = choose_network(load_onnx(path), str(path), layer)
     assert chosen.network is not None
@@ -74,6 +74,7 @@ def choose_network(model: ModelProto, source: str, layer: str | None) -> OnnxNet
     if layer is not None:
         everything = [network for main in networks for network in (main, *main.twins)]
         chosen = [network for network in everything if layer in {site.name for site in network.sites}]
+        chosen = chosen or [n for n in everything if any(layer in site.node.output for site in n.sites)]
         if not chosen:
             raise UserError(
                 f"{source}: --layer", f"there is no LSTM named {layer!r}", f"choose one of {_list(networks)}"

@@ -8,7 +8,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto
 
 from lstmith.compiler.importers.checks import checked_layer, float_array
-from lstmith.compiler.importers.onnx_graph import STANDARD_DOMAINS, Scope, attribute, fold, label
+from lstmith.compiler.importers.onnx_graph import STANDARD_DOMAINS, Scope, attribute, fold, fresh, label
 from lstmith.golden.network import FloatArray, FloatLayer
 from lstmith.spec.errors import UserError
 
@@ -89,7 +89,16 @@ def find_sites(model: ModelProto, source: str) -> list[LstmSite]:
         name if plain.count(name) == 1 else _path_name(scope, name)
         for (scope, _), name in zip(found, plain, strict=True)
     ]
-    return [LstmSite(model, scope, node, name, source) for (scope, node), name in zip(found, names, strict=True)]
+    # Nodes of one graph may share a name; what they write does not.
+    told = [
+        name if names.count(name) == 1 else _path_name(scope, next(filter(None, node.output), name))
+        for (scope, node), name in zip(found, names, strict=True)
+    ]
+    taken: set[str] = set()
+    return [
+        LstmSite(model, scope, node, fresh(name, taken), source)
+        for (scope, node), name in zip(found, told, strict=True)
+    ]
 
 
 def _path_name(scope: Scope, name: str) -> str:

@@ -10,10 +10,21 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.onnx_flatten import Condition, FlatGraph, flatten_around, moved_from, prune
-from lstmith.compiler.importers.onnx_graph import Piece, Scope, cut, fold, load_onnx, model_like, reads, session
+from lstmith.compiler.importers.onnx_graph import (
+    Piece,
+    Scope,
+    cut,
+    fold,
+    fresh,
+    load_onnx,
+    model_like,
+    names_in,
+    reads,
+    session,
+)
 from lstmith.compiler.importers.onnx_import import OnnxNetwork, choose_network
 from lstmith.compiler.importers.onnx_lstm import INITIAL_C, INITIAL_H, Y_C, X, Y
-from lstmith.compiler.importers.split_graph import OUTPUT_NAMES, X_NAME, SplitGraph
+from lstmith.compiler.importers.split_graph import SplitGraph
 from lstmith.spec.errors import UserError
 
 __all__ = ["HostGraph", "SplitGraph", "split_model"]
@@ -61,6 +72,10 @@ class _Splitter:
         self.dynamic = self._downstream(value.name for value in self.inputs)
         self.state = {name for node in self.lstms for name in node.output if name}
         self.tainted = self._downstream(self.state)
+        described = (*self.model.graph.input, *self.model.graph.output, *self.model.graph.initializer)
+        taken = names_in(self.scope.nodes) | {value.name for value in described}
+        self.x_name = fresh("lstm_x", taken)
+        self.lstm_outputs = tuple(fresh(name, taken) for name in ("lstm_y", "lstm_y_h", "lstm_y_c"))
 
     def split(self) -> SplitGraph:
         """Sort the graph's inputs and outputs, and cut."""
@@ -87,6 +102,8 @@ class _Splitter:
         return SplitGraph(
             before=before_model,
             after=self._after_model(after, outputs, carried, before_model),
+            x_name=self.x_name,
+            lstm_outputs=self.lstm_outputs,
             layers=tuple(site.name for site in self.sites),
             units=self.units,
             inputs=tuple(value.name for value in self.inputs if value.name in needed),
@@ -98,7 +115,19 @@ class _Splitter:
             conditions=tuple(conditions),
             batch_first=self.sites[0].batch_first,
             one_step=self.sites[0].one_step(),
+            sequences=self._sequences(),
         )
+
+    def _sequences(self) -> int | None:
+        """N, if X or an initial state of any layer fixes it."""
+        for site, node in zip(self.sites, self.lstms, strict=True):
+            axis = 0 if site.batch_first else 1
+            for position in (X, INITIAL_H, INITIAL_C):
+                name = node.input[position] if position < len(node.input) else ""
+                shape = self.scope.shape_of(name) if name else None
+                if shape is not None and len(shape) == 3 and shape[axis]:
+                    return shape[axis]
+        return None
 
     def _downstream(self, start: Iterable[str]) -> set[str]:
         """``start`` and everything computed from it."""
@@ -149,8 +178,8 @@ class _Splitter:
 
     def _before_model(self, piece: Piece, computed: list[str]) -> ModelProto:
         inputs = [value for value in self.inputs if value.name in piece.inputs]
-        named = onnx.helper.make_node("Identity", [self.lstms[0].input[X]], [X_NAME])
-        outputs = [ValueInfoProto(name=name) for name in (X_NAME, *computed)]
+        named = onnx.helper.make_node("Identity", [self.lstms[0].input[X]], [self.x_name])
+        outputs = [ValueInfoProto(name=name) for name in (self.x_name, *computed)]
         return self._model("before", [*piece.nodes, named], inputs, outputs, piece)
 
     def _after_model(self, piece: Piece, outputs: list[str], carried: list[str], before: ModelProto) -> ModelProto:
@@ -165,8 +194,8 @@ class _Splitter:
                         f"{outputs} read {name!r}, the state of an inner layer",
                         "export the model so that its outputs depend on the last layer only",
                     )
-                alias = OUTPUT_NAMES[last.index(name)]
-                inputs.append(onnx.helper.make_tensor_value_info(alias, types[X_NAME], None))
+                alias = self.lstm_outputs[last.index(name)]
+                inputs.append(onnx.helper.make_tensor_value_info(alias, types[self.x_name], None))
                 named.append(onnx.helper.make_node("Identity", [alias], [name]))
             elif name in types:
                 inputs.append(onnx.helper.make_tensor_value_info(name, types[name], None))

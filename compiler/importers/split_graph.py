@@ -18,10 +18,6 @@ from onnx import ModelProto
 from lstmith.compiler.importers.onnx_flatten import Condition
 from lstmith.spec.errors import UserError
 
-#: What the halves call the values at the cut.
-X_NAME = "lstm_x"
-OUTPUT_NAMES = ("lstm_y", "lstm_y_h", "lstm_y_c")
-
 _MODELS = ("before", "after")
 _SPLIT = "split.json"
 #: Files of a saved graph.
@@ -35,9 +31,13 @@ class SplitGraph:
     Parameters
     ----------
     before : ModelProto
-        From the graph's inputs to ``lstm_x`` (the LSTM's X) and the ``carried`` values.
+        From the graph's inputs to ``x_name`` (the LSTM's X) and the ``carried`` values.
     after : ModelProto
-        From ``lstm_y``, ``lstm_y_h``, ``lstm_y_c`` (those it needs) and the ``carried`` values to ``outputs``.
+        From ``lstm_outputs`` (those it needs) and the ``carried`` values to ``outputs``.
+    x_name : str
+        What ``before`` calls the LSTM's X.
+    lstm_outputs : tuple of str
+        What ``after`` calls the LSTM's Y, Y_h and Y_c. Like ``x_name``, no other value of the graph has these names.
     layers : tuple of str
         Names of the LSTM nodes that are cut out.
     units : int
@@ -58,10 +58,14 @@ class SplitGraph:
         X and Y are [N, T, ..] instead of [T, N, ..].
     one_step : bool
         The graph runs one time step per call.
+    sequences : int or None
+        Sequences that each call runs side by side, where the graph fixes their number.
     """
 
     before: ModelProto
     after: ModelProto
+    x_name: str
+    lstm_outputs: tuple[str, ...]
     layers: tuple[str, ...]
     units: int
     inputs: tuple[str, ...]
@@ -73,6 +77,7 @@ class SplitGraph:
     conditions: tuple[Condition, ...]
     batch_first: bool
     one_step: bool
+    sequences: int | None
 
     def save(self, directory: Path) -> None:
         """Write before.onnx, after.onnx and split.json, each appearing whole."""

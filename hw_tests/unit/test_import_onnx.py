@@ -376,3 +376,18 @@ def test_refused_names_that_are_not_text(tmp_path: Path, rng: np.random.Generato
     path.write_bytes(path.read_bytes().replace(b"lstm_y", b"ls\xffm_y"))
     with pytest.raises(UserError, match=r"m\.onnx: is damaged \(the name b'.*' is not text\)"):
         load_model(path)
+
+
+def test_nodes_of_one_name_are_chosen_by_their_outputs(tmp_path: Path, rng: np.random.Generator) -> None:
+    arrays = [weights(rng, 4, 6), weights(rng, 4, 6)]
+    made = [lstm(each, name=name) for each, name in zip(arrays, ("a", "b"), strict=True)]
+    for node, _ in made:
+        node.name = "lstm"
+    constants = [constant for _, constants in made for constant in constants]
+    path = save(tmp_path / "m.onnx", [node for node, _ in made], constants, {"x": ["T", "N", 4]}, ["a_y", "b_y"])
+    with pytest.raises(UserError, match=r"it holds 2 LSTMs: 'a_y' .*'b_y' .*; name one of them with --layer"):
+        load_model(path)
+    for each, names in zip(arrays, (("a_y", "a_yh"), ("b_y", "b_yc")), strict=True):
+        for name in names:
+            found = load_model(path, name).layers[0].w_ih
+            np.testing.assert_array_equal(found[:6], each["W"][0, :6])

@@ -176,6 +176,69 @@ def test_steps_with_the_callers_state(tmp_path: Path, rng: np.random.Generator, 
         HostGraph(split).before({"x": x, "x2": x2, "level": -level})
 
 
+def test_names_of_the_graph_do_not_collide_with_ours(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Values, an input and a branch's values bear the names that the halves would like to use."""
+    node, constants = lstm(weights(rng, 4, 6), x="lstm_x", name="net")
+    inner = [
+        helper.make_node("Mul", ["lstm_y", "lstm_y"], ["lstm_x"]),
+        node,
+        helper.make_node("Squeeze", ["net_yh", "zero"], ["lstm_y_h"]),
+        helper.make_node("Identity", ["net_yc"], ["lstm_y_c"]),
+    ]
+    other = [helper.make_node("ReduceMax", ["lstm_y"], ["else_h"]), helper.make_node("Neg", ["lstm_y"], ["else_c"])]
+    nodes = [
+        helper.make_node("Greater", ["level", "low"], ["flag"]),
+        helper.make_node("If", ["flag"], ["run_1/lstm_x", "result_0"], name="on",
+                         then_branch=branch("run", inner, ["lstm_y_h", "lstm_y_c"], constants),
+                         else_branch=branch("idle", other, ["else_h", "else_c"])),
+        helper.make_node("Relu", ["run_1/lstm_x"], ["y"]),
+        helper.make_node("Relu", ["result_0"], ["lstm_y_"]),
+    ]  # fmt: skip
+    shared = [const("zero", [0]), const("low", 0.0, np.float32)]
+    path = save(tmp_path / "m.onnx", nodes, shared, {"lstm_y": ["T", "N", 4], "level": []}, ["y", "lstm_y_"])
+    feeds = {"lstm_y": rng.standard_normal((7, 3, 4)).astype(np.float32), "level": np.array(1, np.float32)}
+    got = run_split(path, feeds)
+    for name, want in zip(("y", "lstm_y_"), run_whole(path, feeds, "y", "lstm_y_"), strict=True):
+        np.testing.assert_allclose(got[name], want, atol=1e-5)
+
+
+@pytest.mark.parametrize("by", ["state", "x"])
+def test_one_step_of_several_sequences(tmp_path: Path, rng: np.random.Generator, by: str) -> None:
+    """Three sequences side by side, one step per call: calls are time."""
+    node, constants = lstm(weights(rng, 4, 5), x="step", inputs={"initial_h": "h0", "initial_c": "c0"})
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["step"], perm=[0, 2, 1]),
+        node,
+        helper.make_node("Squeeze", ["lstm_y", "axis"], ["out"]),
+        helper.make_node("Mul", ["out", "gain"], ["y"]),
+    ]
+    count: int | str = 3 if by == "state" else "N"
+    inputs: dict[str, list[int | str]] = {
+        "x": [1, 4, 3 if by == "x" else "N"],
+        "gain": [3, 1],
+        "h0": [1, count, 5],
+        "c0": [1, count, 5],
+    }
+    outputs = ["y", "lstm_yh", "lstm_yc"]
+    path = save(tmp_path / "m.onnx", nodes, [*constants, const("axis", [0, 1])], inputs, outputs)
+    split = split_model(path)
+    assert (split.one_step, split.sequences, split.state_inputs) == (True, 3, ("h0", "c0"))
+    x = rng.standard_normal((6, 1, 4, 3)).astype(np.float32)
+    gain = rng.standard_normal((6, 3, 1)).astype(np.float32)
+    h = c = np.zeros((1, 3, 5), np.float32)
+    want = []
+    for now, factor in zip(x, gain, strict=True):
+        y, h, c = run_whole(path, {"x": now, "gain": factor, "h0": h, "c0": c}, *outputs)
+        want.append(y)
+    for calls in (x, x[:, 0]):
+        got = run_split(path, {"x": calls, "gain": gain})
+        np.testing.assert_allclose(got["y"], np.stack(want), atol=1e-5)
+    frames, _ = HostGraph(split).before({"x": x, "gain": gain})
+    assert frames.shape == (3, 6, 4)
+    with pytest.raises(UserError, match=r"input 'gain': has shape \[3\]; give \[calls, 3, 1\]"):
+        HostGraph(split).before({"x": x, "gain": gain[0, :, 0]})
+
+
 def test_saved_and_loaded(tmp_path: Path, rng: np.random.Generator) -> None:
     split = split_model(step_model(tmp_path / "m.onnx", rng, "N"))
     split.save(tmp_path / "out")
