@@ -37,9 +37,22 @@ def pareto_figure(result: dict[str, Any], tried: list[tuple[float, float]]) -> F
             label=label,
         )
     axes.plot(chosen["cycles_per_step"], chosen["loss"], ls="", marker="o", ms=11, mfc="none", mec=RTL, label="chosen")
+    dense = result["dense"]
+    axes.plot(
+        dense["cycles_per_step"], dense["loss"], ls="", marker="s", ms=7, color=INK, label="dense, the engine's own"
+    )
     axes.axhline(limit, color=INK, lw=0.8, ls=":")
+    axes.annotate(
+        f"--max-loss {limit:g}",
+        (0.0, limit),
+        xycoords=("axes fraction", "data"),
+        xytext=(3, 3),
+        textcoords="offset points",
+        fontsize="small",
+        color=INK,
+    )
     # Policies far beyond the limit would press all others against the axis.
-    shown = [point["loss"] for point in points] + [point["tune"]["loss"] for point in points]
+    shown = [dense["loss"]] + [point["loss"] for point in points] + [point["tune"]["loss"] for point in points]
     most = max(1.2 * limit, 1.2 * max(shown), 1e-9)
     axes.set_ylim(min(0.0, *(loss for _, loss in tried)) - 0.04 * most, most)
     axes.set_xlabel("cycles per step")

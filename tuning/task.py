@@ -79,8 +79,8 @@ class Task:
         return Space.of(self.design.network, self.design.engine, self._xs(self.split.tune))
 
     @property
-    def static_cycles(self) -> int:
-        """Ideal cycles of a dense step at the design's own precision."""
+    def ideal_cycles(self) -> int:
+        """Cycles of a dense step at the design's own precision if nothing but reading weights took time."""
         return dense_cycles(self.design.network, self.design.engine)
 
     def evaluator(self, segments: list[Segment], *, cuts: bool) -> Evaluator:

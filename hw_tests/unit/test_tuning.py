@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from hw_tests.unit.networks import random_network
 from hw_tests.unit.tuning_cases import UNITS, WIDTH, compiled, tune, walk
+from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
 from lstmith.scripts.bench.adaptive.networks import Static, engine_for, quantised
 from lstmith.spec.errors import UserError
@@ -203,9 +205,10 @@ def test_heldout_data_does_not_steer_the_search(
     assert "tuned on 200 steps; the figures are of 200 others" in capsys.readouterr().out
 
 
-def test_outputs(design: Path, tmp_path: Path, rng: np.random.Generator) -> None:
+def test_outputs(design: Path, tmp_path: Path, rng: np.random.Generator, capsys: pytest.CaptureFixture[str]) -> None:
     """The policy can be read back, the Pareto set holds it, and the plot is there."""
     assert tune(tmp_path, design, x=walk(rng, 400)) == 0
+    shown = capsys.readouterr().out
     result = json.loads((tmp_path / "r.json").read_text())
     policies = load_policy(tmp_path / "policy.json", 1)
     assert result["chosen"] in result["points"]
@@ -216,4 +219,16 @@ def test_outputs(design: Path, tmp_path: Path, rng: np.random.Generator) -> None
     for point in result["points"]:
         assert {"policy", "metric", "loss", "cycles_per_step", "speedup_vs_static"} <= point.keys()
         assert point["speedup_vs_static"] * point["cycles_per_step"] == pytest.approx(result["static_cycles_per_step"])
+        tuned, base = point["tune"], result["dense"]["tune"]
+        assert tuned["speedup_vs_static"] * tuned["cycles_per_step"] == pytest.approx(base["cycles_per_step"])
+    # The base is what the engine takes for dense steps, overhead and all, so that a saving never reads as a loss.
+    run = ["run", str(design), "--input", str(tmp_path / "data.npz"), "--engine", "golden"]
+    (tmp_path / "dense.json").write_text(json.dumps(result["dense"]["policy"]))
+    outputs = ["-o", str(tmp_path / "y.npz"), "--json", str(tmp_path / "run.json")]
+    assert execute([*run, "--policy", str(tmp_path / "dense.json"), *outputs]) == 0
+    own = json.loads((tmp_path / "run.json").read_text())["cycles_per_step"]
+    assert result["dense"]["cycles_per_step"] == result["static_cycles_per_step"] == pytest.approx(own, rel=0.01)
+    assert result["static_cycles_per_step"] > result["ideal_cycles_per_step"]
+    assert result["dense"]["speedup_vs_static"] == 1.0
+    assert re.search(r"^ *dense .* 1\.00x", shown, re.MULTILINE)
     assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
