@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,14 +13,13 @@ from lstmith.cli.inputs import save_json
 from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import whole_file
+from lstmith.compiler.generate import design_verilog
 from lstmith.compiler.marks import CORE, CORE_DESCRIPTION
-from lstmith.compiler.program_image import build_image
 from lstmith.rtl.cells import cell_models
-from lstmith.rtl.top import NAME, core_verilog, port_widths
+from lstmith.rtl.top import NAME, port_widths
 from lstmith.rtl.verilog import is_identifier
 from lstmith.spec.errors import UserError
 from lstmith.spec.layer_descriptor import LAYOUT, RECORD_STRIDE
-from lstmith.spec.policy_check import default_policies
 from lstmith.spec.registers import READ_LATENCY, WEIGHTS, Region, Register, address
 
 MEANINGS = {
@@ -105,12 +103,7 @@ def generate(design: Design, *, image: bool = True, name: str = NAME) -> tuple[s
         Of the module.
     """
     engine, network = design.engine, design.network
-    contents = build_image(network, engine, default_policies(network, engine)) if image else None
-    header = (
-        f"lstmith {version('lstmith')}: {engine.lanes} lanes for {design.target}. This text is yours, under any terms.",
-        f"Simulate {name} with iverilog or verilator, beside the file of vendor cells where there is one.",
-    )
-    written = core_verilog(engine, contents, name, header)
+    written = design_verilog(design, image=image, name=name)
     return written.text, {
         "module": name,
         "parameters": asdict(engine),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from lstmith.compiler.design import Design
+from lstmith.compiler.generate import design_verilog
 from lstmith.compiler.program_image import build_image
 from lstmith.host.compiled import CompiledSimulation
 from lstmith.host.problem import Problem
@@ -17,7 +19,7 @@ from lstmith.host.sequences import collect, job_rows, make_job
 from lstmith.host.simulate import Simulation
 from lstmith.rtl.array.weight_bank import initialised
 from lstmith.rtl.cells import cell_models
-from lstmith.rtl.top import to_verilog
+from lstmith.spec.policy_check import default_policies
 
 Progress = Callable[[int], None]
 
@@ -28,31 +30,32 @@ class RtlCore:
     Parameters
     ----------
     problem : Problem
-        Its design is generated, its policies are the image's.
+        Its design is generated; policies come with a run.
     simulator : str
         ``icarus`` or ``verilator``.
     folder : Path
         For the build.
+    options : sequence of str
+        More arguments of Icarus.
     """
 
-    def __init__(self, problem: Problem, simulator: str, folder: Path):
+    def __init__(self, problem: Problem, simulator: str, folder: Path, options: Sequence[str] = ()):
         design = problem.design
-        image = build_image(design.network, design.engine, problem.policies)
         folder.mkdir(parents=True, exist_ok=True)
         source = folder / "core.v"
-        text = to_verilog(design.engine, image)
+        text = design_verilog(design).text
         source.write_text(text)
         models = []
         if cells := cell_models(text):
             models.append(folder / "core_cells.v")
             models[0].write_text(cells)
         # Memories that no bitstream can fill are filled through the bus, as a board does it.
-        self._writes = [] if initialised(design.engine) else list(image.weight_writes(design.engine))
+        self._writes = [] if initialised(design.engine) else _weights(design)
         self._simulation: CompiledSimulation | Simulation
         if simulator == "verilator":
             self._simulation = CompiledSimulation(source, design.engine, folder / "verilator", models=models)
         else:
-            self._simulation = Simulation([source, *models], simulator, folder / simulator)
+            self._simulation = Simulation([source, *models], simulator, folder / simulator, options=options)
 
     def run(self, problem: Problem, progress: Progress | None = None) -> EngineRun:
         """All sequences, one after another, or two by two where the core takes them in turn.
@@ -75,3 +78,8 @@ class RtlCore:
             answers = self._simulation.run(jobs)
         seconds = time.perf_counter() - begun
         return collect(problem, answers, seconds)
+
+
+def _weights(design: Design) -> list[tuple[int, int]]:
+    image = build_image(design.network, design.engine, default_policies(design.network, design.engine))
+    return list(image.weight_writes(design.engine))

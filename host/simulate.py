@@ -31,9 +31,19 @@ class Simulation:
         ``icarus`` or ``verilator``.
     folder : Path
         For the build and the logs.
+    toplevel : str
+    options : sequence of str
+        More arguments of the simulator's compiler.
     """
 
-    def __init__(self, verilog: Sequence[Path], simulator: str, folder: Path, toplevel: str = "lstmith_core"):
+    def __init__(
+        self,
+        verilog: Sequence[Path],
+        simulator: str,
+        folder: Path,
+        toplevel: str = "lstmith_core",
+        options: Sequence[str] = (),
+    ):
         if simulator not in SIMULATORS:
             raise ValueError(f"Simulator must be one of {SIMULATORS}, not {simulator!r}")
         # Of the extra 'sim': other engines work without it.
@@ -43,7 +53,7 @@ class Simulation:
 
         self._folder, self._toplevel, self._runs = folder, toplevel, 0
         folder.mkdir(parents=True, exist_ok=True)
-        arguments = ["-O3", "-Wno-fatal", "--x-initial", "0"] if simulator == "verilator" else []
+        arguments = [*(["-O3", "-Wno-fatal", "--x-initial", "0"] if simulator == "verilator" else []), *options]
         with _tools(), _exit_as_error(folder / "build.log"):
             self._runner = get_runner(simulator)
             self._runner.build(

@@ -1,0 +1,91 @@
+"""What ``generate`` writes, with the vendor's cells, in Icarus in both language modes and Verilator, against golden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lstmith.cli.compile_model import compile_design
+from lstmith.compiler.data import load_sequences
+from lstmith.compiler.design import Design
+from lstmith.compiler.generate import design_verilog
+from lstmith.host.problem import make_problem
+from lstmith.host.results import mismatches
+from lstmith.host.rtl_core import RtlCore
+from lstmith.host.run import run_golden
+from lstmith.rtl.array.weight_bank import initialised
+from lstmith.rtl.cells import cell_models
+from lstmith.spec.policy_check import default_policies
+
+STEPS = 4
+#: Simulator and options: Verilog 2005, SystemVerilog, which is cocotb's default, and Verilator.
+SIMULATORS = {"icarus-2005": ("icarus", ("-g2005",)), "icarus-2012": ("icarus", ()), "verilator": ("verilator", ())}
+#: Inputs, units, peepholes, and what is compiled: a board of every family, both MAC kinds, every precision.
+DESIGNS: dict[str, tuple[int, int, bool, dict[str, Any]]] = {
+    "ulx3s-85f": (3, 6, False, {"lanes": 2}),
+    "ecpix5-85f": (3, 6, False, {"lanes": 2, "mac": "digit"}),
+    "colorlight-5a75b": (2, 5, False, {"lanes": 2, "precision": "16"}),
+    "icepi-zero": (3, 5, False, {"lanes": 2, "sequences": 2}),
+    "ulx3s-25f": (3, 5, False, {"lanes": 1, "delta": False}),
+    "icebreaker": (4, 96, False, {"lanes": 1}),
+    "tang-nano-9k": (3, 6, False, {"lanes": 2}),
+    "generic": (2, 5, True, {"lanes": 2, "precision": "4", "active": "3"}),
+}
+
+
+def _design(name: str, rng: np.random.Generator, folder: Path) -> Design:
+    inputs, units, peepholes, options = DESIGNS[name]
+    shapes: dict[str, tuple[int, ...]] = {
+        "W_ih": (4 * units, inputs), "W_hh": (4 * units, units), "b_ih": (4 * units,), "b_hh": (4 * units,),
+    }  # fmt: skip
+    weights = {key: rng.normal(0, 0.4, shape) for key, shape in shapes.items()}
+    np.savez(folder / "model.npz", **weights, **({"peep": rng.normal(0, 0.3, (3, units))} if peepholes else {}))
+    np.savez(folder / "x.npz", x=rng.normal(0, 1, (2, 60, inputs)).astype(np.float32))
+    return compile_design(folder / "model.npz", folder / "x.npz", target=name, **options)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "simulators"),
+    [
+        *((name, ("icarus-2005", "icarus-2012")) for name in DESIGNS if name != "icebreaker"),
+        ("ulx3s-85f", ("verilator",)),
+        # Its weights take a while to be written; they are the same in every simulator.
+        ("icebreaker", ("icarus-2012",)),
+        *(pytest.param(name, tuple(SIMULATORS), marks=pytest.mark.slow) for name in DESIGNS),
+    ],
+)
+def test_equals_golden(name: str, simulators: tuple[str, ...], rng: np.random.Generator, tmp_path: Path) -> None:
+    design = _design(name, rng, tmp_path)
+    np.savez(tmp_path / "few.npz", x=rng.normal(0, 1, (2, STEPS, DESIGNS[name][0])).astype(np.float32))
+    policies = default_policies(design.network, design.engine)
+    problem = make_problem(design, load_sequences(tmp_path / "few.npz", design.source), policies)
+    golden = run_golden(problem)
+    for simulator in simulators:
+        kind, options = SIMULATORS[simulator]
+        run = RtlCore(problem, kind, tmp_path / simulator, options).run(problem)
+        assert mismatches(run, golden) == 0, simulator
+        np.testing.assert_array_equal(run.cycles, golden.cycles, simulator)
+
+
+def test_designs_have_the_cells_that_matter(rng: np.random.Generator, tmp_path: Path) -> None:
+    """Every model is used by one of the designs, and one of them has memories without initial contents."""
+    used, bare = set(), []
+    for name in ("ulx3s-85f", "icebreaker"):
+        design = _design(name, rng, tmp_path)
+        text = cell_models(design_verilog(design).text)
+        used |= {line.split()[1] for line in text.splitlines() if line.startswith("module ")}
+        bare += [] if initialised(design.engine) else [name]
+    assert used == {"CCU2C", "MULT18X18D", "SB_MAC16", "SB_SPRAM256KA"}
+    assert bare == ["icebreaker"]
+
+
+def test_two_cores_stand_in_one_design(rng: np.random.Generator, tmp_path: Path) -> None:
+    """Different names, no module twice; but for the names the text is the same."""
+    design = _design("generic", rng, tmp_path)
+    first, second = (design_verilog(design, name=name) for name in ("core_one", "core_two"))
+    assert not set(first.modules.values()) & set(second.modules.values())
+    assert all(module.isidentifier() for module in [*first.modules.values(), *second.modules.values()])
+    assert first.text.replace("core_one", "core_two") == second.text
