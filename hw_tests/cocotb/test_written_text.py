@@ -41,8 +41,10 @@ def _design(name: str, rng: np.random.Generator, folder: Path) -> Design:
     shapes: dict[str, tuple[int, ...]] = {
         "W_ih": (4 * units, inputs), "W_hh": (4 * units, units), "b_ih": (4 * units,), "b_hh": (4 * units,),
     }  # fmt: skip
-    weights = {key: rng.normal(0, 0.4, shape) for key, shape in shapes.items()}
-    np.savez(folder / "model.npz", **weights, **({"peep": rng.normal(0, 0.3, (3, units))} if peepholes else {}))
+    arrays: dict[str, Any] = {key: rng.normal(0, 0.4, shape) for key, shape in shapes.items()}
+    if peepholes:
+        arrays["peep"] = rng.normal(0, 0.3, (3, units))
+    np.savez(folder / "model.npz", **arrays)
     np.savez(folder / "x.npz", x=rng.normal(0, 1, (2, 60, inputs)).astype(np.float32))
     return compile_design(folder / "model.npz", folder / "x.npz", target=name, **options)[0]
 
