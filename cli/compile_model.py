@@ -18,6 +18,7 @@ from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.accuracy import measure
 from lstmith.compiler.data import load_sequences
 from lstmith.compiler.design import FOLDER, Design
+from lstmith.compiler.early import refuse_early
 from lstmith.compiler.importers.importer import load_model
 from lstmith.compiler.importers.split import split_model
 from lstmith.compiler.importers.split_graph import SplitGraph
@@ -152,9 +153,17 @@ def compile_design(
     board = find_target(target)
     if lanes is not None and lanes < 1:
         raise UserError("option --lanes", f"is {lanes}", "give a positive number")
+    if active is not None and not delta:
+        raise UserError(
+            "option --active",
+            f"is {active!r} with --no-delta, whose steps always compute every unit",
+            "leave out one of them",
+        )
     with steps() as report:
         report("reading the model")
         network = load_model(model, layer)
+        bits = None if precision == "auto" else int(precision)
+        refuse_early(network, board, precision=bits, lanes=lanes, mac=mac, delta=delta, sequences=sequences)
         data = load_sequences(calibration, network).calibration()
         counts = None if active is None else parse_counts(active, network)
         arranged, permutations = (network, None) if counts is None else order_on(network, data)

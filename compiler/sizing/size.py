@@ -103,6 +103,9 @@ def size_engine(
         raise UserError("lanes", f"is {lanes}", "use a positive number")
     if mac == "digit" and board is not None and board.family not in DIGIT_FAMILIES:
         raise UserError("mac", f"'digit' is not made for {board.name}", "use dsp, or an ECP5 board")
+    units = max(layer.units for layer in network.layers)
+    if board is None and lanes is not None and lanes > units:
+        raise UserError("lanes", f"is {lanes}, but the largest layer has {units} units", f"use at most {units}")
     most, limited_by = _most_lanes(network, board, mac, widths, delta)
     if board is not None and lanes is not None and lanes > most:
         raise UserError(
