@@ -247,10 +247,13 @@ def _graph(model: Path, layer: str | None, network: FloatNetwork) -> SplitGraph 
     if model.suffix.lower() != ".onnx":
         return None
     try:
-        return split_model(model, layer)
+        graph = split_model(model, layer)
     except UserError as error:
         remark(f"compiling the LSTM alone, without the graph around it: {error}")
         return None
+    for name in graph.others:
+        remark(f"LSTM {name!r} stays in the graph around it, which the host runs in float")
+    return graph
 
 
 def _print(design: Design, quantised: Quantised, sizing: SizingReport) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.compiler.archive import read_archive
 from lstmith.compiler.files import whole_file
 from lstmith.compiler.marks import RUN_RESULTS, mark_archive
 from lstmith.compiler.quantise.calibration import Calibration
@@ -86,7 +85,7 @@ def load_sequences(path: Path, network: FloatNetwork) -> Sequences:
     UserError
         If the file cannot be read or a field has a wrong shape, type or value.
     """
-    arrays = _read(path)
+    arrays = read_archive(path, "give an .npz file that numpy.savez wrote")
     if "x" not in arrays:
         raise UserError(f"{path} field x", "is missing", "give float32 [T, I] or [N, T, I]")
     x = _real(path, "x", arrays["x"])
@@ -142,22 +141,6 @@ def save_results(path: Path, results: Mapping[str, npt.NDArray[Any]], *, single:
         with draft.open("wb") as file:
             np.savez_compressed(file, **arrays)
         mark_archive(draft, RUN_RESULTS)
-
-
-def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
-    fix = "give an .npz file that numpy.savez wrote"
-    try:
-        # NumPy leaves the file open if the archive is damaged, so it is opened here.
-        with path.open("rb") as file:
-            content = np.load(file, allow_pickle=False)
-            if not isinstance(content, np.lib.npyio.NpzFile):
-                raise UserError(str(path), "holds a single array", fix)
-            with content:
-                return {name: content[name] for name in content.files}
-    except OSError as error:
-        raise UserError(str(path), f"cannot be read ({error.strerror or error})", fix) from None
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(str(path), f"is not an .npz file of plain arrays ({error})", fix) from None
 
 
 def _real(path: Path, name: str, array: npt.NDArray[Any]) -> FloatArray:

@@ -12,6 +12,19 @@ import numpy.typing as npt
 from lstmith.golden.network import FloatArray, FloatLayer
 from lstmith.spec.errors import UserError
 
+#: How to run what is not computed here; each direction is a network of its own.
+ONE_WAY = (
+    "use a forward LSTM, or save its weights as .npz (W_ih, W_hh, b_ih, b_hh) and give sequences that are "
+    "reversed in time"
+)
+BOTH_WAYS = (
+    "use a forward LSTM, or save each direction as an .npz of its own (W_ih, W_hh, b_ih, b_hh), run the reverse one "
+    "on sequences that are reversed in time, and join h"
+)
+
+#: Larger weights overflow in float32, which every framework computes in.
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 def float_array(where: str, field: str, value: npt.NDArray[Any]) -> FloatArray:
     """``value`` as float64, refused if it does not hold finite real numbers."""
@@ -26,6 +39,8 @@ def float_array(where: str, field: str, value: npt.NDArray[Any]) -> FloatArray:
             f"{field} holds {bad} value(s) that are not finite, for example {example}",
             "train or export the network again",
         )
+    if (peak := float(np.abs(array).max(initial=0.0))) > _LARGEST:
+        raise UserError(where, f"{field} reaches {peak:.4g}, beyond float32", "train or export the network again")
     return array
 
 

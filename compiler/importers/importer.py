@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from lstmith.compiler.importers.npz_import import import_npz
 from lstmith.compiler.importers.onnx_import import import_onnx
 from lstmith.compiler.importers.torch_import import import_pt, import_safetensors
 from lstmith.golden.network import FloatNetwork
+from lstmith.spec.errors import UserError
 
 Importer = Callable[[Path, str | None], FloatNetwork]
 
@@ -21,6 +23,11 @@ _BY_SUFFIX: dict[str, Importer] = {
     ".pth": import_pt,
     ".safetensors": import_safetensors,
 }
+
+_TFLITE = ("is a TensorFlow Lite model", "python -m tf2onnx.convert --tflite {name} --output {stem}.onnx")
+_KERAS = ("is a Keras model", "model.export('{stem}.onnx', format='onnx') in Keras")
+_FOREIGN = {".keras": _KERAS, ".h5": _KERAS, ".hdf5": _KERAS, ".tflite": _TFLITE}
+_SAVED_MODEL = ("is a TensorFlow SavedModel", "python -m tf2onnx.convert --saved-model {name} --output {stem}.onnx")
 
 
 def load_model(path: Path, layer: str | None = None) -> FloatNetwork:
@@ -43,9 +50,24 @@ def load_model(path: Path, layer: str | None = None) -> FloatNetwork:
     UserError
         For anything that cannot be read or is not supported, by name.
     """
+    _refuse_foreign(path)
     readable_file(path)
     importer = _BY_SUFFIX.get(path.suffix.lower()) or _by_content(path)
     return importer(path, layer)
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Name the way to ONNX for models of other frameworks, which their suffix or first bytes tell."""
+    found = _FOREIGN.get(path.suffix.lower()) if path.is_file() else None
+    if path.is_dir() and (path / "saved_model.pb").exists():
+        found = _SAVED_MODEL
+    if found is None and path.is_file() and os.access(path, os.R_OK):
+        with path.open("rb") as stream:
+            head = stream.read(8)
+        found = _KERAS if head[:4] == b"\x89HDF" else _TFLITE if head[4:] == b"TFL3" else None
+    if found is not None:
+        problem, command = found
+        raise UserError(str(path), problem, f"export it to ONNX with {command.format(name=path.name, stem=path.stem)}")
 
 
 def _by_content(path: Path) -> Importer:

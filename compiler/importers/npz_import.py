@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from pathlib import Path
 
-import numpy as np
-
+from lstmith.compiler.archive import read_archive
 from lstmith.compiler.importers.checks import check_stack, checked_layer, float_array, readable_file
 from lstmith.golden.network import FloatArray, FloatLayer, FloatNetwork
 from lstmith.spec.errors import UserError
@@ -58,18 +55,8 @@ def import_npz(path: Path, layer: str | None = None) -> FloatNetwork:
 
 
 def _load(path: Path) -> dict[str, FloatArray]:
-    try:
-        # Opened here, because np.load leaves a damaged archive open.
-        with path.open("rb") as stream:
-            archive = np.load(stream, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise UserError(str(path), "is a single array, not an .npz archive", "save it with numpy.savez")
-            return {key: float_array(str(path), f"array {key!r}", archive[key]) for key in archive.files}
-    except (ValueError, OSError, EOFError, RuntimeError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
-        reason = "it holds Python objects" if "pickle" in str(error).lower() else "it is damaged or another format"
-        raise UserError(
-            str(path), f"cannot be read as .npz ({reason})", "save plain numeric arrays with numpy.savez"
-        ) from error
+    arrays = read_archive(path, "save plain numeric arrays with numpy.savez")
+    return {key: float_array(str(path), f"array {key!r}", array) for key, array in arrays.items()}
 
 
 def _layer(where: str, name: str, prefix: str, fields: dict[str, FloatArray]) -> FloatLayer:

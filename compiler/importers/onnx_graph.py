@@ -133,7 +133,14 @@ def load_onnx(path: Path) -> ModelProto:
         raise UserError(str(path), "is not an ONNX file, or its graph is empty", "export the model to ONNX again")
     _check_names(path, model)
     if model.functions:
-        model = onnx.inliner.inline_local_functions(model)
+        try:
+            model = onnx.inliner.inline_local_functions(model)
+        except Exception as error:  # onnx raises errors of its own and of its C++ part
+            raise UserError(
+                str(path),
+                "has local functions that cannot be inlined",
+                "export it without functions that call themselves",
+            ) from error
     try:
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):

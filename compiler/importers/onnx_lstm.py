@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import ModelProto, NodeProto
 
-from lstmith.compiler.importers.checks import checked_layer, float_array
+from lstmith.compiler.importers.checks import BOTH_WAYS, ONE_WAY, checked_layer, float_array
 from lstmith.compiler.importers.onnx_graph import STANDARD_DOMAINS, Scope, attribute, fold, fresh, label
 from lstmith.golden.network import FloatArray, FloatLayer
 from lstmith.spec.errors import UserError
@@ -129,6 +129,8 @@ def read_layer(site: LstmSite) -> FloatLayer:
                 "export a forward LSTM with the shapes of the ONNX standard",
             )
     units = r.shape[2]
+    if not units:
+        raise UserError(site.where, f"R has shape {list(r.shape)}, so it has no units", "export the model again")
     declared = attribute(site.node, "hidden_size")
     if declared is not None and declared != units:
         raise UserError(
@@ -175,7 +177,9 @@ def _refuse_features(site: LstmSite) -> None:
     direction = attribute(site.node, "direction", b"forward").decode()
     if direction != "forward":
         raise UserError(
-            site.where, f"direction is {direction!r}, which is not supported", "use a forward (unidirectional) LSTM"
+            site.where,
+            f"direction is {direction!r}, which is not supported",
+            ONE_WAY if direction == "reverse" else BOTH_WAYS,
         )
     activations = [name.decode() for name in attribute(site.node, "activations", [])]
     if activations and [name.lower() for name in activations] != _DEFAULT_ACTIVATIONS:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import ModelProto
 
 from lstmith.compiler.importers.onnx_flatten import Condition
+from lstmith.compiler.importers.onnx_graph import Scope, label
 from lstmith.spec.errors import UserError
 
 _MODELS = ("before", "after")
@@ -79,6 +81,13 @@ class SplitGraph:
     one_step: bool
     sequences: int | None
 
+    @property
+    def others(self) -> list[str]:
+        """LSTM nodes that stay in the halves."""
+        graphs = [self.before.graph, self.after.graph]
+        scopes = [scope for graph in graphs for scope in Scope(graph).inwards()]
+        return [label(node) for scope in scopes for node in scope.nodes if node.op_type == "LSTM"]
+
     def save(self, directory: Path) -> None:
         """Write before.onnx, after.onnx and split.json, each appearing whole."""
         described = {
@@ -111,7 +120,7 @@ class SplitGraph:
             raise UserError(
                 str(error.filename or path), f"cannot be read ({error.strerror})", "compile the ONNX model again"
             ) from error
-        except (ValueError, KeyError, TypeError, onnx.checker.ValidationError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, DecodeError, onnx.checker.ValidationError) as error:
             raise UserError(str(path), f"is damaged ({error})", "compile the ONNX model again") from error
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import re
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
-from lstmith.compiler.importers.checks import check_stack, checked_layer, float_array, readable_file
+from lstmith.compiler.importers.checks import BOTH_WAYS, check_stack, checked_layer, float_array, readable_file
 from lstmith.golden.network import FloatLayer, FloatNetwork
 from lstmith.spec.errors import UserError
 
@@ -50,14 +53,35 @@ def import_pt(path: Path, layer: str | None = None) -> FloatNetwork:
             "install torch, or save the state dict as .safetensors",
         ) from error
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of what is refused here
+            saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises its own, pickle's and zipfile's exceptions for a bad file
         raise UserError(
             str(path),
-            f"is no PyTorch state dict ({str(error).splitlines()[0]})",
+            f"is no PyTorch state dict ({_kind(path, error)})",
             "save it with torch.save(model.state_dict(), ...)",
         ) from error
-    return from_state_dict(str(path), flatten(saved), layer)
+    try:
+        tensors = flatten(saved)
+    except (TypeError, RuntimeError, NotImplementedError) as error:  # a RecursionError is a RuntimeError
+        raise UserError(
+            str(path),
+            "holds tensors that are sparse, quantised or without values, or a dict within itself",
+            "save a state dict of dense float32 tensors",
+        ) from error
+    return from_state_dict(str(path), tensors, layer)
+
+
+def _kind(path: Path, error: Exception) -> str:
+    """What a file that torch refuses to load is; torch's own words advise to load it unsafely."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+                return "it is TorchScript"
+    if isinstance(error, pickle.UnpicklingError) and "weights" in str(error).lower():
+        return "it holds a whole model or other Python objects"
+    return "it is damaged or another format"
 
 
 def flatten(saved: Any, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
@@ -118,9 +142,7 @@ def _read_module(where: str, name: str, fields: Tensors) -> FloatNetwork:
         match = _KEY.fullmatch(key)
         assert match is not None
         if match["rev"]:
-            raise UserError(
-                where, f"it is bidirectional ({key!r}), which is not supported", "use a unidirectional LSTM"
-            )
+            raise UserError(where, f"it is bidirectional ({key!r}), which is not supported", BOTH_WAYS)
         if match["kind"].endswith("hr"):
             raise UserError(
                 where, f"it has a projection ({key!r}), which is not supported", "use an LSTM without proj_size"

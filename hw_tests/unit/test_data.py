@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,10 @@ NAN[1, 2, 0] = np.nan
         ({"y": X}, r"field x: is missing; give float32 \[T, I\] or \[N, T, I\]$"),
         ({"x": X[0, 0]}, r"field x: has shape \(2,\)"),
         ({"x": X.astype(np.complex64)}, r"field x: has type complex64; give float32$"),
-        ({"x": X[:, :, :1]}, r"field x: has width 1; give the 2 inputs that layer 'layer0' takes$"),
+        (
+            {"x": X[:, :, :1]},
+            r"field x: has width 1; give the 2 inputs that layer 'layer0' takes; of an ONNX model, Host",
+        ),
         ({"x": X[:, :0]}, r"field x: has length 0"),
         ({"x": NAN}, r"field x: is nan at \(1, 2, 0\); give finite values$"),
         ({"x": X, "lengths": np.array([4, 5])}, r"field lengths: is \[4, 5\]; give 2 values in 0\.\.4$"),
@@ -152,3 +156,40 @@ def test_results_must_be_complete(tmp_path: Path) -> None:
         save_results(tmp_path / "y.npz", results, single=False)
     with pytest.raises(UserError, match=r"absent/y\.npz: cannot be written \(No such file or directory\)"):
         save_results(tmp_path / "absent" / "y.npz", _results(2), single=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("c.csv", "numpy.savez('c.npz', x=numpy.loadtxt('c.csv', delimiter=','))"),
+        ("c.txt", "numpy.savez('c.npz', x=numpy.loadtxt('c.txt'))"),
+        ("c.dat", "give an .npz file that numpy.savez wrote"),
+        ("c.npy", "numpy.savez('c.npz', x=numpy.load('c.npy'))"),
+    ],
+)
+def test_tables_of_text_are_told_how_to_become_archives(tmp_path: Path, name: str, told: str) -> None:
+    path = tmp_path / name
+    np.savetxt(path, X[0], delimiter=",") if path.suffix != ".npy" else np.save(path, X)
+    with pytest.raises(UserError) as refusal:
+        load_sequences(path, _network())
+    assert str(refusal.value).endswith(told)
+    assert "pickle" not in str(refusal.value)
+
+
+def test_members_of_other_kinds(tmp_path: Path) -> None:
+    """A member that is no array, one of an unknown compression, one with an impossible shape."""
+    with zipfile.ZipFile(tmp_path / "text.npz", "w") as archive:
+        archive.writestr("x.npy", b"no array at all")
+    with zipfile.ZipFile(tmp_path / "plain.npz", "w") as archive:
+        archive.writestr("readme.txt", b"no array at all")
+    with zipfile.ZipFile(tmp_path / "huge.npz", "w") as archive:
+        header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (100000000000000000000,), }\n"
+        archive.writestr("x.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    np.savez(tmp_path / "coded.npz", x=X)
+    content = bytearray((tmp_path / "coded.npz").read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.index(signature) + offset] = 77
+    (tmp_path / "coded.npz").write_bytes(content)
+    for name in ("text", "plain", "huge", "coded"):
+        with pytest.raises(UserError, match=rf"{name}\.npz: is not an \.npz file of plain arrays"):
+            load_sequences(tmp_path / f"{name}.npz", _network())

@@ -81,15 +81,15 @@ def test_refused_stacks(tmp_path: Path, rng: np.random.Generator) -> None:
 
 
 def test_refused_files(tmp_path: Path, rng: np.random.Generator) -> None:
-    with pytest.raises(UserError, match=r"cannot be read as \.npz \(it holds Python objects\)"):
+    with pytest.raises(UserError, match=r"is not an \.npz file of plain arrays \(it holds Python objects\)"):
         load(tmp_path, arrays(rng, 5, 3) | {"b_hh": np.array([{}], object)})
     path = tmp_path / "m.npz"
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(UserError, match=r"cannot be read as \.npz \(it is damaged or another format\)"):
+    with pytest.raises(UserError, match=r"is not an \.npz file of plain arrays \(it is damaged\)"):
         load_model(path)
     with path.open("wb") as stream:
         np.save(stream, np.zeros(3))
-    with pytest.raises(UserError, match=r"is a single array, not an \.npz archive; save it with numpy\.savez"):
+    with pytest.raises(UserError, match=r"holds a single array; save plain numeric arrays with numpy\.savez"):
         load_model(path)
 
 

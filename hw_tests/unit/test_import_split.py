@@ -113,6 +113,24 @@ def test_sequences_with_values_carried_past(tmp_path: Path, rng: np.random.Gener
     np.testing.assert_allclose(got["mean"], want[1], atol=1e-6)
 
 
+def test_other_lstms_stay_on_the_host_and_are_named(tmp_path: Path, rng: np.random.Generator) -> None:
+    first, constants = lstm(weights(rng, 4, 6), name="first")
+    second, more = lstm(weights(rng, 6, 4), x="mid", name="second")
+    nodes = [
+        first,
+        helper.make_node("Squeeze", ["first_y", "axis"], ["sequence"]),
+        helper.make_node("MatMul", ["sequence", "mix"], ["mid"]),
+        second,
+    ]
+    constants = [*constants, *more, const("axis", [1]), const("mix", rng.normal(size=(6, 6)), np.float32)]
+    path = save(tmp_path / "m.onnx", nodes, constants, {"x": ["T", "N", 4]}, ["second_y"])
+    x = rng.standard_normal((7, 3, 4)).astype(np.float32)
+    [want] = run_whole(path, {"x": x}, "second_y")
+    for layer, other in (("first", "second"), ("second", "first")):
+        assert split_model(path, layer).others == [other]
+        np.testing.assert_allclose(run_split(path, {"x": x}, layer)["second_y"], want, atol=1e-5)
+
+
 def test_last_h_and_c_are_results_if_the_model_keeps_no_state(tmp_path: Path, rng: np.random.Generator) -> None:
     node, constants = lstm(weights(rng, 4, 6))
     nodes = [node, helper.make_node("Relu", ["lstm_yh"], ["h"]), helper.make_node("Relu", ["lstm_yc"], ["c"])]
@@ -255,6 +273,10 @@ def test_load_refuses_damage(tmp_path: Path, rng: np.random.Generator) -> None:
     del described["layers"]
     (tmp_path / "split.json").write_text(json.dumps(described))
     with pytest.raises(UserError, match=r"split\.json: is damaged .*; compile the ONNX model again"):
+        SplitGraph.load(tmp_path)
+    split_model(step_model(tmp_path / "m.onnx", rng, "N")).save(tmp_path)
+    (tmp_path / "before.onnx").write_bytes(b"\xff" * 40)
+    with pytest.raises(UserError, match=r"is damaged .*; compile the ONNX model again"):
         SplitGraph.load(tmp_path)
     (tmp_path / "before.onnx").unlink()
     with pytest.raises(UserError, match=r"before\.onnx: cannot be read \(No such file or directory\)"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import sys
 from pathlib import Path
@@ -203,7 +204,11 @@ def test_pt_of_complex_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_pt_that_is_no_state_dict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch", FakeTorch(RuntimeError("Weights only load failed\nmore")))
+    monkeypatch.setitem(
+        sys.modules, "torch", FakeTorch(pickle.UnpicklingError("Weights only load failed\n\x1b[1mmore"))
+    )
     (tmp_path / "m.pt").write_bytes(b"PK")
-    with pytest.raises(UserError, match=r"m\.pt: is no PyTorch state dict \(Weights only load failed\); save it with"):
+    with pytest.raises(
+        UserError, match=r"m\.pt: is no PyTorch state dict \(it holds a whole model or other .*\); save it"
+    ):
         load_model(tmp_path / "m.pt")
