@@ -18,7 +18,6 @@ from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.accuracy import measure
 from lstmith.compiler.data import load_sequences
 from lstmith.compiler.design import FOLDER, Design
-from lstmith.compiler.early import refuse_early
 from lstmith.compiler.importers.importer import load_model
 from lstmith.compiler.importers.split import split_model
 from lstmith.compiler.importers.split_graph import SplitGraph
@@ -29,6 +28,7 @@ from lstmith.compiler.quantise.order import mean_h, order_on, parse_counts, with
 from lstmith.compiler.quantise.quantise import LayerReport, Quantised, quantise
 from lstmith.compiler.remarks import remarks
 from lstmith.compiler.sizing.choose import choose_engine
+from lstmith.compiler.sizing.early import refuse_early
 from lstmith.compiler.sizing.report import SizingReport
 from lstmith.compiler.sizing.size import for_sequences, limits_for, size_engine, size_with_images
 from lstmith.golden.network import FloatNetwork

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-#: Tables need this; a narrower terminal wraps lines rather than lose digits.
-MIN_WIDTH = 120
+#: Wider than any table.
+ANY_WIDTH = 10_000
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
-if out.width < MIN_WIDTH:
-    out.width = MIN_WIDTH
 
 
 def say(text: str) -> None:
@@ -30,13 +29,25 @@ def remark(text: str) -> None:
 
 
 def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
-    """A table with numbers to the right."""
+    """A table with numbers to the right; a terminal too narrow for it wraps lines, and no cell is cut off."""
     made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for index, column in enumerate(columns):
         made.add_column(column, justify="right" if index else "left", no_wrap=True)
     for row in rows:
         made.add_row(*(str(value) for value in row))
+    # As wide as its cells, whatever the terminal: rich would shorten cells or drop columns.
+    made.width = out.measure(made, options=out.options.update(width=ANY_WIDTH)).maximum
     return made
+
+
+def figure_rows(figures: Mapping[str, Any]) -> list[list[object]]:
+    """Names and values as cells; of figures that have parts, one row for each part that is not zero."""
+    rows: list[list[object]] = []
+    for name, value in figures.items():
+        parts = {f"{name}: {part}": count for part, count in value.items() if count} if isinstance(value, dict) else {}
+        single = {} if isinstance(value, dict) else {name: value}
+        rows += [[label, f"{v:.6g}" if isinstance(v, float) else v] for label, v in {**single, **parts}.items()]
+    return rows
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lstmith.cli.console import out, progress, remark, table
+from lstmith.cli.console import figure_rows, out, progress, remark, table
 from lstmith.cli.inputs import load_problem, save_json
 from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.data import save_results
@@ -57,7 +57,6 @@ def command(
     shown = {name: value for name, value in figures.items() if value is not None and name not in ("policy", "remarks")}
     if estimate is not None:
         shown |= {f"energy per step ({estimate['constants']}), pJ": estimate["total_pj"]}
-    rows: list[list[object]] = [[name, f"{v:.6g}" if isinstance(v, float) else v] for name, v in shown.items()]
-    out.print(table(str(design), ["figure", "value"], rows))
+    out.print(table(str(design), ["figure", "value"], figure_rows(shown)))
     for text in figures["remarks"]:
         remark(text)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.errors import UserError
+from lstmith.spec.errors import UserError
 
 #: How a zip archive and a single .npy array begin.
 _ZIP, _NPY = b"PK", b"\x93NUMPY"

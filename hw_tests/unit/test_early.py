@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstmith.scripts.cli import execute
+from lstmith.cli.main import execute
 
 
 def _model(path: Path, units: int, inputs: int = 8) -> Path:

@@ -15,9 +15,9 @@ import pytest
 from onnx import helper
 
 from hw_tests.unit.onnx_models import save_lstm, weights
-from lstmith.compiler.importer import load_model
-from lstmith.compiler.torch_import import import_pt
-from lstmith.golden.errors import UserError
+from lstmith.compiler.importers.importer import load_model
+from lstmith.compiler.importers.torch_import import import_pt
+from lstmith.spec.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from lstmith.boards.board import Board
-from lstmith.golden.config import PRECISIONS
-from lstmith.golden.errors import UserError
+from lstmith.compiler.sizing.choose import KINDS
+from lstmith.compiler.sizing.size import for_sequences, size_engine
 from lstmith.golden.network import FloatLayer, FloatNetwork
-from lstmith.golden.quantised import Grid, QuantLayer, QuantNetwork
-
-from .choose import KINDS
-from .size import for_sequences, size_engine
+from lstmith.spec.config import PRECISIONS
+from lstmith.spec.errors import UserError
+from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
 #: Operands as narrow as they can be, so that nothing is refused that would fit after calibration.
 _NARROW = Grid(8, -128, 127)
