@@ -19,7 +19,7 @@ from lstmith.boards.top import BoardTop, find_platform
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import Folder, whole_directory
 from lstmith.compiler.program_image import build_image
-from lstmith.compiler.sizing.estimate import estimate
+from lstmith.compiler.sizing.estimate import LANE_FFS, USUAL_FIXED_FFS, estimate
 from lstmith.compiler.sizing.size import size_engine
 from lstmith.flow.families import DROP_MODELS, FLOWS, SYNTHESIS, bitstream_name, synthesis
 from lstmith.flow.floorplan import place_lanes
@@ -43,10 +43,6 @@ from lstmith.spec.memory_image import image_tag
 from lstmith.spec.policy import Policy
 from lstmith.spec.policy_check import default_policies
 
-#: Flip-flops of an engine without lanes, and of a lane: for the time of a build only.
-FIXED_FFS, LANE_FFS = 4500, 297
-#: What the estimated time of a build is above that of engines without a link, whose clock enable is slow to route.
-BUILD_MARGIN = 1.9
 #: Files of a build.
 WEIGHTS, _MARKER = "weights.bin", "build.json"
 #: What is in a build's directory; a directory that holds anything else is never replaced.
@@ -121,12 +117,13 @@ def synthesise(design: Design, family: str, progress: Progress | None = None) ->
 
 
 def estimate_seconds(config: EngineConfig) -> float:
-    """How long a bitstream of an engine takes on two cores of an ordinary server, from its measured cells.
+    """Processor seconds of a bitstream on an ordinary server, from the estimated cells.
 
-    Fitted to two builds: 17,700 lookup tables and flip-flops took 142 s, 48,800 took 580 s.
+    Fitted to two builds of the default board with its link: 15,000 lookup tables and flip-flops took 110 s, 27,500
+    took 271 s (docs/decisions/0025).
     """
-    cells = estimate(config, find_board(DEFAULT)).luts + FIXED_FFS + LANE_FFS * config.lanes
-    return BUILD_MARGIN * 2.64 * (cells / 1000) ** 1.39
+    cells = estimate(config, find_board(DEFAULT)).luts + USUAL_FIXED_FFS + LANE_FFS * config.lanes
+    return 1.89 * (cells / 1000) ** 1.5
 
 
 def build_bitstream(

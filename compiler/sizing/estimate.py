@@ -34,8 +34,11 @@ PACKED_PRODUCT_BITS = 15
 DIGIT_FAMILIES = ("ecp5",)
 #: The same of everything else: encoders, lists, pre memory, cell unit, controller, self-test.
 FIXED_LUTS = {"ecp5": 4000, "ice40": 4050, "gowin": 4700}
-#: Flip-flops of the same with all options, and of what a lane without DSP blocks has beside its numbers.
-FIXED_FFS, DIGIT_CONTROL_FFS = 8000, 24
+#: Most flip-flops of the same, with all options and the link, and of what a lane without DSP blocks has beside its
+#: numbers.
+MOST_FIXED_FFS, DIGIT_CONTROL_FFS = 8000, 24
+#: Usual flip-flops of the same on ECP5, and of a lane with DSP blocks: for how long a build takes, not for what fits.
+USUAL_FIXED_FFS, LANE_FFS = 4500, 297
 #: What options add to that: both lists with their queue, the monitor, skip rules, active counts. Measured on ECP5.
 OPTION_LUTS = {"mixed": 1000, "monitor": 450, "skip": 170, "masks": 200}
 #: Shapes of a block memory, width and depth, where words need not be of 16 bits; and the blocks of the host link, where

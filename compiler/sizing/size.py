@@ -10,7 +10,7 @@ from lstmith.boards.board import Board
 from lstmith.boards.catalogue import BOARDS
 from lstmith.compiler.sizing.estimate import (
     DIGIT_FAMILIES,
-    FIXED_FFS,
+    MOST_FIXED_FFS,
     USABLE_LUTS,
     cell_dsps,
     digit_lane_ffs,
@@ -235,7 +235,7 @@ def _logic_bounds(
         bounds["DSP blocks"] = (board.dsps - cell_dsps(one)) // lane_dsps(one)
     else:
         # A logic cell has a flip-flop for each lookup table.
-        bounds["flip-flops"] = (usable - FIXED_FFS) // digit_lane_ffs(one)
+        bounds["flip-flops"] = (usable - MOST_FIXED_FFS) // digit_lane_ffs(one)
     return bounds
 
 
