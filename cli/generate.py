@@ -69,7 +69,8 @@ def command(
 ) -> None:
     """Write the core as Verilog, byte for byte the same every time."""
     if not is_identifier(name):
-        raise UserError("option --name", f"{name!r} is no Verilog identifier", "use letters, digits and _, no keyword")
+        fix = "use letters, digits and _; no reserved word, no vendor cell"
+        raise UserError("option --name", f"{name!r} cannot name a module", fix)
     described, models = output.with_suffix(".json"), output.with_name(f"{output.stem}_cells.v")
     beside = [Output(described, CORE_DESCRIPTION, beside=output), Output(models, CORE, beside=output)]
     check_outputs([design], [Output(output, CORE), *beside])
@@ -81,6 +82,9 @@ def command(
     if cells:
         with whole_file(models) as draft:
             draft.write_text(f"// {CELLS_NOTE}\n{cells}")
+    else:
+        # An earlier core of another family may have needed some.
+        models.unlink(missing_ok=True)
     description["cells"] = models.name if cells else None
     with whole_file(output) as draft:
         draft.write_text(text)

@@ -49,8 +49,6 @@ class Simulation:
         # Of the extra 'sim': other engines work without it.
         from cocotb_tools.runner import get_runner
 
-        # Of the extra 'sim': other engines work without it.
-
         self._folder, self._toplevel, self._runs = folder, toplevel, 0
         folder.mkdir(parents=True, exist_ok=True)
         arguments = [*(["-O3", "-Wno-fatal", "--x-initial", "0"] if simulator == "verilator" else []), *options]

