@@ -50,7 +50,7 @@ MIXED = Policy(
 
 @pytest.mark.parametrize(
     ("simulator", "frames", "modes"),
-    [("icarus", 50, [Mode.DELTA]), ("verilator", 300, list(Mode))],
+    [("icarus", 6, [Mode.DELTA]), ("verilator", 300, list(Mode))],
 )
 def test_speech(simulator: str, frames: int, modes: list[Mode], tmp_path: Path) -> None:
     problem = _problem(tmp_path, frames)
