@@ -327,10 +327,10 @@ def test_what_a_run_tells_of_numbers(folder: Path, tmp_path: Path, capsys: pytes
     options = ("--precision", "16", "--target", "generic")
     run("compile", folder / "model.npz", "--calibration", folder / "calibration.npz", *options, "-o", tmp_path / "d")
     capsys.readouterr()
-    outputs = ("-o", tmp_path / "y.npz", "--json", tmp_path / "R")
+    outputs = ("-o", tmp_path / "y.npz", "--json", tmp_path / "R.json")
     for engine in ("golden", "float"):
         run("run", tmp_path / "d", "--input", tmp_path / "far.npz", "--engine", engine, *outputs)
-        shown, figures = capsys.readouterr(), json.loads((tmp_path / "R").read_text())
+        shown, figures = capsys.readouterr(), json.loads((tmp_path / "R.json").read_text())
         assert figures["clipped_inputs"] > 100
         assert bool(figures["remarks"]) == (engine == "golden")
         for text in figures["remarks"]:
