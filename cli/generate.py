@@ -75,23 +75,38 @@ def command(
     beside = [Output(described, CORE_DESCRIPTION, beside=output), Output(models, CORE, beside=output)]
     check_outputs([design], [Output(output, CORE), *beside])
     loaded = Design.load(design)
+    size, cells = write_core(loaded, output, image=image, name=name)
+    say(f"{output}: module {name}, {loaded.engine.lanes} lanes, {size} bytes; ports and registers in {described}")
+    if cells:
+        say(f"{models}: models of the vendor's cells, for simulation alone")
+
+
+def write_core(design: Design, output: Path, *, image: bool = True, name: str = NAME) -> tuple[int, bool]:
+    """Write CORE.v, beside it CORE.json and, if the text instantiates vendor cells, CORE_cells.v.
+
+    Returns
+    -------
+    size : int
+        Bytes of the text.
+    cells : bool
+        Whether models were written.
+    """
+    described, models = output.with_suffix(".json"), output.with_name(f"{output.stem}_cells.v")
     with steps() as report:
         report("generating Verilog")
-        text, description = generate(loaded, image=image, name=name)
+        text, description = generate(design, image=image, name=name)
         cells = cell_models(text)
     if cells:
         with whole_file(models) as draft:
             draft.write_text(f"// {CELLS_NOTE}\n{cells}")
-    else:
-        # An earlier core of another family may have needed some.
-        models.unlink(missing_ok=True)
+    elif models.exists() and models.stat().st_size:
+        # Of an earlier core of another family.
+        models.unlink()
     description["cells"] = models.name if cells else None
     with whole_file(output) as draft:
         draft.write_text(text)
     save_json(described, description, CORE_DESCRIPTION)
-    say(f"{output}: module {name}, {loaded.engine.lanes} lanes, {len(text)} bytes; ports and registers in {described}")
-    if cells:
-        say(f"{models}: models of the vendor's cells, for simulation alone")
+    return len(text), bool(cells)
 
 
 def generate(design: Design, *, image: bool = True, name: str = NAME) -> tuple[str, dict[str, Any]]:

@@ -101,8 +101,8 @@ def convert(component: wiring.Component, name: str, header: tuple[str, ...] = ()
         source,
         flags=re.MULTILINE,
     )
+    # The body's first line names yosys' version; it stays, since the text depends on it.
     body = _run_yosys(source)
-    # The first line names yosys' version; it stays, since the text depends on it.
     # Icarus takes a function whose name begins with $ for one of the system.
     body = re.sub(r"\\\$procmux\$(\d+) ", r"choose_\1 ", body)
     # Of a signal without bits, which nothing reads, yosys makes one of two.

@@ -18,15 +18,14 @@ import numpy.typing as npt
 from lstmith.boards.catalogue import DEFAULT, find_board
 from lstmith.cli.console import out, progress, say, steps, table
 from lstmith.cli.figures import detection_figure
-from lstmith.cli.generate import generate
+from lstmith.cli.generate import write_core
 from lstmith.cli.html import Section, embedded, save_report
 from lstmith.cli.inputs import save_json
 from lstmith.cli.report import design_sections, run_sections
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
-from lstmith.compiler.files import whole_file
 from lstmith.compiler.importers.host_graph import HostGraph
-from lstmith.compiler.marks import BUILD_FIGURES, CORE_DESCRIPTION
+from lstmith.compiler.marks import BUILD_FIGURES
 from lstmith.datasets.silero import RATE, STEP_SECONDS, THRESHOLD, features, feeds, probabilities, segments
 from lstmith.datasets.speech import Recording, demo_audio
 from lstmith.flow.tools import package_directory
@@ -170,13 +169,8 @@ def _speech(run: EngineRun, recording: Recording, graph: HostGraph) -> npt.NDArr
 
 
 def _generate(design: Design) -> None:
-    with steps() as report:
-        report("generating Verilog")
-        text, description = generate(design)
-    with whole_file(OUTPUT / "core.v") as draft:
-        draft.write_text(text)
-    save_json(OUTPUT / "core.json", description, CORE_DESCRIPTION)
-    say(f"   {len(text) / 1e6:.1f} MB: {OUTPUT / 'core.v'}")
+    size, _ = write_core(design, OUTPUT / "core.v")
+    say(f"   {size / 1e6:.1f} MB: {OUTPUT / 'core.v'}")
 
 
 def _report(
