@@ -1,0 +1,46 @@
+"""Small numbers that fields of the hardware hold, by name."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Precision(IntEnum):
+    """Code of a weight width; a field of a descriptor, a slot or an event that tells a precision holds it."""
+
+    W4 = 0
+    W8 = 1
+    W16 = 2
+
+    @property
+    def bits(self) -> int:
+        """Width of a weight: 4, 8 or 16."""
+        return 4 << self
+
+    @property
+    def words(self) -> int:
+        """16-bit weight words, and cycles, that one column of one fold takes: 1, 2 or 4."""
+        return 1 << self
+
+    @classmethod
+    def of(cls, bits: int) -> Precision:
+        """The code of a width.
+
+        Raises
+        ------
+        ValueError
+            If ``bits`` is not 4, 8 or 16.
+        """
+        for code in cls:
+            if code.bits == bits:
+                return code
+        raise ValueError(f"Precision must be 4, 8 or 16 bits, not {bits!r}")
+
+
+class Gate(IntEnum):
+    """Order of a unit's gates in every array, row memory and drain; PyTorch's names and order (i, f, g, o)."""
+
+    INPUT = 0
+    FORGET = 1
+    CELL = 2
+    OUTPUT = 3
