@@ -17,7 +17,7 @@ from lstmith.rtl.link.flash import FlashLoader, checksum, flash_content
 from lstmith.rtl.verilog import convert
 from lstmith.spec.link_identity import Identity
 from lstmith.spec.link_map import FlashStatus
-from lstmith.spec.memory_image import Image
+from lstmith.spec.memory_image import MemoryImage
 
 #: Bits of the counter behind the light that shows a running clock: about six changes per second at 50 MHz.
 ALIVE_BITS = 24
@@ -66,7 +66,7 @@ class LinkedBoard(wiring.Component):
         The serial flash, if there is one.
     """
 
-    def __init__(self, identity: Identity, image: Image, tag: int = 0, flash: Flash | None = None):
+    def __init__(self, identity: Identity, image: MemoryImage, tag: int = 0, flash: Flash | None = None):
         self._identity, self._image, self._tag, self._flash = identity, image, tag, flash
         pins = {
             "flash_select": Out(1),
@@ -115,7 +115,7 @@ class LinkedBoard(wiring.Component):
         return m
 
 
-def simulation_verilog(identity: Identity, image: Image, tag: int = 0) -> str:
+def simulation_verilog(identity: Identity, image: MemoryImage, tag: int = 0) -> str:
     """A board as Verilog: module ``lstmith_board`` with ports clk, rst, rx, tx, lights and busy.
 
     Parameters
@@ -149,7 +149,7 @@ class BoardTop(Elaboratable):
     tag : int
     """
 
-    def __init__(self, board: Board, identity: Identity, image: Image, tag: int = 0):
+    def __init__(self, board: Board, identity: Identity, image: MemoryImage, tag: int = 0):
         self._board = board
         flash = None if board.weights_initialised else Flash(board.flash_offset, checksum(flash_content(image)))
         self._linked = LinkedBoard(identity, image, tag, flash)

@@ -22,7 +22,7 @@ from lstmith.compiler.importers.importer import load_model
 from lstmith.compiler.importers.split import split_model
 from lstmith.compiler.importers.split_graph import SplitGraph
 from lstmith.compiler.marks import DESIGN_FIGURES
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.quantise.order import mean_h, order_on, parse_counts, with_counts
 from lstmith.compiler.quantise.quantise import LayerReport, Quantised, quantise
@@ -30,7 +30,7 @@ from lstmith.compiler.remarks import remarks
 from lstmith.compiler.sizing.choose import choose_engine
 from lstmith.compiler.sizing.early import refuse_early
 from lstmith.compiler.sizing.report import SizingReport
-from lstmith.compiler.sizing.size import for_sequences, limits_for, size_engine, size_with_images
+from lstmith.compiler.sizing.size import for_sequences, limits_for, size_engine, size_with_variants
 from lstmith.golden.network import FloatNetwork
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.errors import UserError
@@ -204,7 +204,7 @@ def compile_figures(design: Design) -> dict[str, Any]:
         "error": {"mean": error["mean"], "max": error["max"]},
         "held_back_steps": error["steps"] if error["held_back"] else 0,
         "remarks": design.report["remarks"],
-        "images": [list(layer.images) for layer in design.network.layers],
+        "images": [list(layer.variants) for layer in design.network.layers],
         "lanes": design.engine.lanes,
         "precision": [layer.precision for layer in design.network.layers],
         "target": design.target,
@@ -225,7 +225,7 @@ def _fitted(
     try:
         if mac == "auto" and board is not None:
             network, engine, sizing = choose_engine(
-                network, board, data, lanes=lanes, images=images != "none", delta=delta
+                network, board, data, lanes=lanes, variants=images != "none", delta=delta
             )
         else:
             # Without a board nothing tells the kinds apart.
@@ -233,10 +233,10 @@ def _fitted(
             if images == "none":
                 engine, sizing = size_engine(network, board, lanes=lanes, mac=kind, delta=delta)
             else:
-                network, engine, sizing = size_with_images(network, board, lanes=lanes, mac=kind, delta=delta)
+                network, engine, sizing = size_with_variants(network, board, lanes=lanes, mac=kind, delta=delta)
         engine, sizing = for_sequences(network, engine, sizing, board, sequences)
         # Building the image once proves that every field holds what this network needs.
-        build_image(network, engine, default_policies(network, engine))
+        build_memory_image(network, engine, default_policies(network, engine))
     except ValueError as error:
         raise UserError(str(model), f"does not fit any engine ({error})", "use a smaller network") from error
     return network, engine, sizing
@@ -268,7 +268,7 @@ def _print(design: Design, quantised: Quantised, sizing: SizingReport) -> None:
     )
     if engine.sequences > 1:
         say(f"{engine.sequences} sequences in turn")
-    lower = [f"{name} at {'+'.join(map(str, layer.images))} bit" for name, layer in _named(design) if layer.images]
+    lower = [f"{name} at {'+'.join(map(str, layer.variants))} bit" for name, layer in _named(design) if layer.variants]
     say(f"lower weight images for policies: {', '.join(lower) or 'none'}")
     for name, layer in _named(design):
         if layer.counts:
@@ -288,7 +288,7 @@ def _images(target: str, sizing: SizingReport) -> list[str]:
     board = find_target(target)
     able = set(PRECISIONS if board is None else board.precisions)
     told = []
-    for name, fits in sizing.images.items():
+    for name, fits in sizing.variants.items():
         supported = able.issuperset(int(bits) for bits in name.split("+"))
         told.append(f"{name} bit {'fits' if fits else 'does not fit' if supported else 'is not supported'}")
     return told

@@ -19,7 +19,7 @@ from lstmith.rtl.cells import cell_models
 from lstmith.rtl.top import NAME, port_widths
 from lstmith.rtl.verilog import is_identifier
 from lstmith.spec.errors import UserError
-from lstmith.spec.layer_descriptor import LAYOUT, RECORD_STRIDE
+from lstmith.spec.layer_descriptor import DESCRIPTOR_STRIDE, LAYOUT
 from lstmith.spec.registers import READ_LATENCY, WEIGHTS, Region, Register, address
 
 MEANINGS = {
@@ -131,7 +131,7 @@ def generate(design: Design, *, image: bool = True, name: str = NAME) -> tuple[s
         "registers": {item.name.lower(): address(Region.CONTROL, item) for item in Register},
         "regions": {**{item.name.lower(): address(item, 0) for item in Region}, "weights": WEIGHTS},
         "program_record": {
-            "stride": RECORD_STRIDE,
+            "stride": DESCRIPTOR_STRIDE,
             "fields": {name: {"word": w, "bit": b, "width": n} for name, (w, b, n) in LAYOUT.items()},
         },
         "layers": [

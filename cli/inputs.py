@@ -11,7 +11,7 @@ from lstmith.compiler.data import load_sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import whole_file
 from lstmith.compiler.marks import KEY, Kind
-from lstmith.host.problem import Problem, make_problem
+from lstmith.host.request import RunRequest, make_request
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy_check import check_policies, default_policies
 from lstmith.spec.policy_file import load_policy
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def load_problem(design: Design, data: Path, policy: Path | None) -> Problem:
+def load_problem(design: Design, data: Path, policy: Path | None) -> RunRequest:
     """A design with the sequences of X.npz and a policy file, or the default policy.
 
     Raises
@@ -33,9 +33,9 @@ def load_problem(design: Design, data: Path, policy: Path | None) -> Problem:
     try:
         check_policies(design.network, design.engine, policies)
     except ValueError as error:
-        problem, _, fix = str(error).partition(": ")
-        raise UserError(str(policy), problem, fix or "change the policy or compile the network for it") from None
-    return make_problem(design, load_sequences(data, design.source), policies)
+        request, _, fix = str(error).partition(": ")
+        raise UserError(str(policy), request, fix or "change the policy or compile the network for it") from None
+    return make_request(design, load_sequences(data, design.source), policies)
 
 
 def save_json(path: Path, values: Mapping[str, Any], kind: Kind) -> None:

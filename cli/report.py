@@ -70,10 +70,10 @@ def design_sections(design: Design) -> list[Section]:
         lanes = design.engine.lanes
         images = {
             name: 16 * lanes * weight_words(design.network, lanes, [int(bits) for bits in name.split("+")])
-            for name in sizing["images"]
+            for name in sizing["variants"]
         }
         rows: list[list[object]] = [
-            [f"{name} bit", bits, f"{bits / sizing['memory_bits']:.0%}", "yes" if sizing["images"][name] else "no"]
+            [f"{name} bit", bits, f"{bits / sizing['memory_bits']:.0%}", "yes" if sizing["variants"][name] else "no"]
             for name, bits in images.items()
         ]
         held, words, memory = held_bits(design.network), sizing["weight_bits"], sizing["memory_bits"]

@@ -14,8 +14,8 @@ from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.data import save_results
 from lstmith.compiler.design import Design
 from lstmith.compiler.marks import RUN_FIGURES, RUN_RESULTS
+from lstmith.host.accelerator import Accelerator
 from lstmith.host.energy import CONSTANTS, DEFAULT, find_constants
-from lstmith.host.overlay import Overlay
 from lstmith.host.run import ENGINES, run_engine, summarise
 from lstmith.spec.errors import UserError
 
@@ -38,19 +38,19 @@ def command(
         raise UserError("option --port", "is missing", "give the board's serial port, see 'lstmith devices'")
     find_constants(energy)
     check_outputs([design, data, policy], [Output(output, RUN_RESULTS), Output(json, RUN_FIGURES)])
-    problem = load_problem(Design.load(design), data, policy)
-    with progress(f"running on {engine}", len(problem.x) if engine in ("verilator", "board") else None) as report:
+    request = load_problem(Design.load(design), data, policy)
+    with progress(f"running on {engine}", len(request.x) if engine in ("verilator", "board") else None) as report:
         if port is None:
-            run = run_engine(problem, engine, report)
+            run = run_engine(request, engine, report)
         else:
-            with Overlay(port, baud=baud) as overlay:
-                overlay.load(problem.design, problem.policies)
+            with Accelerator(port, baud=baud) as accelerator:
+                accelerator.load(request.design, request.policies)
                 # The board's engine may have other lanes than the one the design was compiled for.
-                problem = replace(problem, design=overlay.design)
-                run = overlay.run(problem, report)
-            remark(str(overlay.verified))
-        figures = summarise(problem, engine, run, energy)
-    save_results(output, run.arrays(), single=problem.sequences.single)
+                request = replace(request, design=accelerator.design)
+                run = accelerator.run(request, report)
+            remark(str(accelerator.verified))
+        figures = summarise(request, engine, run, energy)
+    save_results(output, run.arrays(), single=request.sequences.single)
     if json is not None:
         save_json(json, figures, RUN_FIGURES)
     estimate = figures.pop("energy")

@@ -31,7 +31,7 @@ from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
-FORMAT = 3
+FORMAT = 4
 
 _MARKER = "design.json"
 _GRAPH = "graph"
@@ -45,7 +45,7 @@ FOLDER = Folder(
 )
 _QUANT_ARRAYS = ("weights", "mantissa", "shift", "bias", "peep", "reduced_bias", "idle_h", "order")
 _QUANT_GRIDS = ("x_grid", "h_grid")
-_QUANT_LISTS = ("images", "counts")
+_QUANT_LISTS = ("variants", "counts")
 _QUANT_SCALARS: dict[str, type] = {"precision": int, "c_frac": int, "peep_shift": int, "x_lsb": float}
 _FLOAT_ARRAYS = ("w_ih", "w_hh", "bias", "peep", "h0", "c0")
 _OPTIONAL = ("_peep", "_reduced_bias", "_idle_h", "_order", "_h0", "_c0")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from lstmith.compiler.design import Design
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.rtl.top import NAME, core_verilog
 from lstmith.rtl.verilog import VerilogText
 from lstmith.spec.policy_check import default_policies
@@ -29,7 +29,7 @@ def design_verilog(design: Design, *, image: bool = True, name: str = NAME) -> V
         The same design gives the same bytes.
     """
     engine, network = design.engine, design.network
-    contents = build_image(network, engine, default_policies(network, engine)) if image else None
+    contents = build_memory_image(network, engine, default_policies(network, engine)) if image else None
     header = (
         f"lstmith {version('lstmith')}: {engine.lanes} lanes for {design.target}. This text is yours, under any terms.",
         f"Simulate {name} with iverilog or verilator, beside the file of vendor cells where there is one.",

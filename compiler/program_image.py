@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from lstmith.spec import layer_descriptor as record
 from lstmith.spec.config import PACKED_OPERAND, PRECISIONS, EngineConfig
-from lstmith.spec.memory_image import Image
+from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.policy import Policy
 from lstmith.spec.policy_check import check_policies
 from lstmith.spec.quantised import PREDICTOR_SUM_BITS, QuantLayer, QuantNetwork
@@ -20,7 +20,7 @@ def words_per_lane(network: QuantNetwork, config: EngineConfig) -> int:
 
 
 def _layer_words(layer: QuantLayer, config: EngineConfig) -> int:
-    entry = sum(config.words_per_entry(precision) for precision in (layer.precision, *layer.images))
+    entry = sum(config.words_per_entry(precision) for precision in (layer.precision, *layer.variants))
     return config.folds(layer.units) * (layer.inputs + layer.units) * entry
 
 
@@ -37,12 +37,12 @@ def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
         "layers": len(network.layers),
         "inputs": network.inputs,
         "weight_depth": words_per_lane(network, config),
-        "masks": network.masks,
+        "active_counts": network.active_counts,
     }
     for name, need in needs.items():
         if need > getattr(config, name):
             raise ValueError(f"Network needs {name} of {need}, the engine has {getattr(config, name)}")
-    if network.masks > 1 and config.delta and not config.mixed:
+    if network.active_counts > 1 and config.delta and not config.mixed:
         # Another count recomputes the sums, and the only list may already hold changes.
         raise ValueError("Network has active counts, which take an engine with both lists")
     if network.predictor is not None and config.skip:
@@ -51,10 +51,10 @@ def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
         if (reach := int(np.abs(network.predictor) @ spans)) >= 1 << (PREDICTOR_SUM_BITS - 1):
             raise ValueError(f"Predictor sums reach {reach}, beyond {PREDICTOR_SUM_BITS} bits")
     for index, layer in enumerate(network.layers):
-        for precision in (layer.precision, *layer.images):
+        for precision in (layer.precision, *layer.variants):
             if precision not in config.precisions:
                 raise ValueError(f"Layer {index} has {precision}-bit weights, the engine supports {config.precisions}")
-        if layer.images and not config.mixed:
+        if layer.variants and not config.mixed:
             raise ValueError(f"Layer {index} has several images, the engine takes one")
         if layer.sum_bound >= 1 << (config.acc_width - 1):
             raise ValueError(f"Layer {index} sums reach {layer.sum_bound}, beyond {config.acc_width}-bit accumulators")
@@ -70,7 +70,7 @@ def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
             raise ValueError(f"Layer {index} reads h of the layer before, so its input grid must be signed")
 
 
-def build_image(network: QuantNetwork, config: EngineConfig, policies: list[Policy]) -> Image:
+def build_memory_image(network: QuantNetwork, config: EngineConfig, policies: list[Policy]) -> MemoryImage:
     """Lay a network out for an engine.
 
     Raises
@@ -86,14 +86,16 @@ def build_image(network: QuantNetwork, config: EngineConfig, policies: list[Poli
     used = 0
     for layer in layers:
         bases.append({})
-        for precision in (layer.precision, *layer.images):
+        for precision in (layer.precision, *layer.variants):
             words = lay_out_weights(layer, config, precision)
             weights[:, used : used + words.shape[1]] = words
             bases[-1][precision] = used
             used += words.shape[1]
     records = {
-        mask << config.layer_bits | index: record.pack(_record(network, config, policies, index, mask, bases[index]))
-        for mask in range(network.masks)
+        active_index << config.layer_bits | index: record.pack(
+            _record(network, config, policies, index, active_index, bases[index])
+        )
+        for active_index in range(network.active_counts)
         for index in range(len(layers))
     }
     first, policy = layers[0], policies[0]
@@ -109,11 +111,16 @@ def build_image(network: QuantNetwork, config: EngineConfig, policies: list[Poli
         Register.SKIP_RULE: skip.limit | skip.predictor << 4,
         Register.SKIP_THRESHOLD: skip.threshold % (1 << 24),
     }
-    return Image(
+    return MemoryImage(
         weights,
         _by_unit([layer.mantissa for layer in layers]),
         _by_unit([layer.shift for layer in layers]),
-        np.stack([_by_unit([layer.bias_at(mask) for layer in layers]) for mask in range(network.masks)]),
+        np.stack(
+            [
+                _by_unit([layer.bias_at(active_index) for layer in layers])
+                for active_index in range(network.active_counts)
+            ]
+        ),
         np.concatenate(
             [np.zeros((layer.units, 3), dtype=np.int64) if layer.peep is None else layer.peep.T for layer in layers]
         ),
@@ -129,7 +136,7 @@ def _record(
     config: EngineConfig,
     policies: list[Policy],
     index: int,
-    mask: int,
+    active_index: int,
     bases: dict[int, int],
 ) -> dict[str, int]:
     """One layer's record at one active count."""
@@ -137,11 +144,11 @@ def _record(
     layer, policy = layers[index], policies[index]
     last = index + 1 == len(layers)
     after, after_policy = (layer, policy) if last else (layers[index + 1], policies[index + 1])
-    units = layer.active(mask)
+    units = layer.active(active_index)
     folds = config.folds(units)
     monitor = policy.monitor
-    images = (*layer.images, layer.precision, layer.precision)[:2]
-    low = layer.entry_image or layer.precision
+    variants = (*layer.variants, layer.precision, layer.precision)[:2]
+    low = layer.entry_variant or layer.precision
     unit_bases = np.cumsum([0, *(entry.units for entry in layers)])
     return {
         "precision": PRECISIONS.index(layer.precision),
@@ -180,8 +187,8 @@ def _record(
         "rule": monitor.rule,
         "scope": monitor.scope,
         "monitor_theta": monitor.theta,
-        "level_low": PRECISIONS.index(images[0]),
-        "level_middle": PRECISIONS.index(images[1]),
+        "level_low": PRECISIONS.index(variants[0]),
+        "level_middle": PRECISIONS.index(variants[1]),
     }
 
 
@@ -194,7 +201,7 @@ def lay_out_weights(layer: QuantLayer, config: EngineConfig, precision: int) -> 
     units, columns = layer.units, layer.weights.shape[1]
     folds, entry = config.folds(units), config.words_per_entry(precision)
     padded = np.zeros((4, folds * config.lanes, columns), dtype=np.int64)
-    padded[:, :units] = layer.image(precision).reshape(4, units, columns)
+    padded[:, :units] = layer.variant(precision).reshape(4, units, columns)
     rows = padded.reshape(entry, 4 // entry, folds, config.lanes, columns) & ((1 << precision) - 1)
     places = (1 << (precision * np.arange(4 // entry, dtype=np.int64))).reshape(1, -1, 1, 1, 1)
     words = (rows * places).sum(axis=1)  # [entry, folds, lanes, columns]

@@ -18,7 +18,7 @@ from lstmith.boards.catalogue import DEFAULT, find_board
 from lstmith.boards.top import BoardTop, find_platform
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import Folder, whole_directory
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.sizing.estimate import LANE_FFS, USUAL_FIXED_FFS, estimate
 from lstmith.compiler.sizing.size import size_engine
 from lstmith.flow.families import DROP_MODELS, FLOWS, SYNTHESIS, bitstream_name, synthesis
@@ -100,7 +100,7 @@ def synthesise(design: Design, family: str, progress: Progress | None = None) ->
     config = replace(design.engine, family=family if family in FAMILIES else "generic")
     with workspace() as folder:
         _tell(progress, "synthesis")
-        image = build_image(design.network, config, _policies(design))
+        image = build_memory_image(design.network, config, _policies(design))
         (folder / "core.il").write_text(rtlil.convert(Top(config, image), name=NAME, emit_src=False))
         _run_yosys(folder, "core.il", family, NAME)
         cells = read_statistics(folder / "stat.json")
@@ -162,7 +162,7 @@ def build_bitstream(
     config = _checked(design, board)
     begun = time.monotonic()
     policies = _policies(design)
-    image = build_image(design.network, config, policies)
+    image = build_memory_image(design.network, config, policies)
     identity = build_identity(board, config)
     flow = FLOWS[board.family]
     bitstream = bitstream_name(board)

@@ -41,7 +41,7 @@ class LayerState:
         Whether it wished a restart, likewise.
     steps : int64 [N]
         Steps since the start or the last change of state.
-    mask : int64 [N]
+    active_index : int64 [N]
         Index of the active count.
     fresh : bool [N]
         A sequence starts: h is zero and not listed, even by a dense step.
@@ -62,7 +62,7 @@ class LayerState:
     levels: list[IntArray]
     wishes: list[BoolArray]
     steps: IntArray
-    mask: IntArray
+    active_index: IntArray
     fresh: BoolArray
     skip_run: IntArray
     predicted: BoolArray
@@ -86,7 +86,7 @@ class LayerState:
             levels=[np.full((sequences, folds), layer.precision) for _ in range(2)],
             wishes=[np.zeros(sequences, dtype=bool) for _ in range(2)],
             steps=zeros(),
-            mask=zeros(),
+            active_index=zeros(),
             fresh=np.ones(sequences, dtype=bool),
             skip_run=zeros(),
             predicted=np.zeros(sequences, dtype=bool),
@@ -127,7 +127,7 @@ class LayerTrace:
         Steps that recompute the sums.
     skipped : bool [N, T]
         Steps that hold h and c; nothing else is true of them.
-    mask : int8 [N, T]
+    active_index : int8 [N, T]
         Index of the active count.
     renewal : int8 [N, T]
         Whether records are fetched anew: 0 no, 1 at a sequence's start, 2 with h listed anew for another count.
@@ -140,7 +140,7 @@ class LayerTrace:
     levels: npt.NDArray[np.int8]
     restart: BoolArray
     skipped: BoolArray
-    mask: npt.NDArray[np.int8]
+    active_index: npt.NDArray[np.int8]
     renewal: npt.NDArray[np.int8]
 
     @classmethod
@@ -155,7 +155,7 @@ class LayerTrace:
             levels=np.zeros((*shape, folds), dtype=np.int8),
             restart=np.zeros(shape, dtype=bool),
             skipped=np.zeros(shape, dtype=bool),
-            mask=np.zeros(shape, dtype=np.int8),
+            active_index=np.zeros(shape, dtype=np.int8),
             renewal=np.zeros(shape, dtype=np.int8),
         )
 

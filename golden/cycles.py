@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.account import Account, Ledger, Spent
 from lstmith.golden.activity import RELOAD, START, LayerTrace
+from lstmith.golden.breakdown import CycleBreakdown, CycleClass, CycleLedger
 from lstmith.golden.encoder import BoolArray
 from lstmith.golden.pass_words import NEVER, pass_words
 from lstmith.spec import latency as timing
@@ -83,17 +83,17 @@ class CycleModel:
         """
         return _Run(self._network, self._config, traces, policies, hints, valid).cycles()
 
-    def account(
+    def breakdown(
         self,
         traces: list[LayerTrace],
         policies: list[Policy] | None = None,
         hints: BoolArray | None = None,
         valid: BoolArray | None = None,
-    ) -> Account:
+    ) -> CycleBreakdown:
         """Those cycles and what they are spent on; parameters as for :meth:`cycles`."""
         sequences, steps = traces[0].skipped.shape
-        ledger = Ledger(sequences, steps, self._config.sequences)
-        return ledger.account(_Run(self._network, self._config, traces, policies, hints, valid, ledger).cycles())
+        ledger = CycleLedger(sequences, steps, self._config.sequences)
+        return ledger.breakdown(_Run(self._network, self._config, traces, policies, hints, valid, ledger).cycles())
 
 
 class _Run:
@@ -107,7 +107,7 @@ class _Run:
         policies: list[Policy] | None,
         hints: BoolArray | None,
         valid: BoolArray | None,
-        ledger: Ledger | None = None,
+        ledger: CycleLedger | None = None,
     ):
         self._network, self._config, self._traces, self._ledger = network, config, traces, ledger
         self._visible, self._kinds = timing.capture_to_visible(config), timing.kinds(config)
@@ -192,7 +192,7 @@ class _Run:
 
     def _renewed(self, place: _Place, ready: IntArray, drained: IntArray) -> IntArray:
         """When the first pass may begin if records are fetched anew on a drained engine."""
-        if self._config.masks == 1:
+        if self._config.active_counts == 1:
             return ready
         renewal, quiet = self._traces[0].renewal[place], np.maximum(ready, drained)
         start = quiet + timing.renew(self._config, ())
@@ -264,17 +264,17 @@ class _Run:
             self._ledger.wait(
                 _free(before),
                 [
-                    (Spent.CAPTURE, before.last_end + gap),
-                    (Spent.OPEN, before.fetched + 1 + lead),
-                    (Spent.RECORD, before.begun + timing.fetch(config) + lead),
-                    (Spent.INPUT, outcome + lead),
-                    (Spent.RENEWAL, ready + lead),
-                    (Spent.DRAIN, before_that.drained + lead),
+                    (CycleClass.CAPTURE, before.last_end + gap),
+                    (CycleClass.OPEN, before.fetched + 1 + lead),
+                    (CycleClass.RECORD, before.begun + timing.fetch(config) + lead),
+                    (CycleClass.INPUT, outcome + lead),
+                    (CycleClass.RENEWAL, ready + lead),
+                    (CycleClass.DRAIN, before_that.drained + lead),
                 ],
             )
             since = earliest + words.body[*place, 0]
-            ends_with = [] if held is None else [(Spent.FEEDBACK, held + queue)]
-            self._ledger.wait(since, [(Spent.PACE, left), (Spent.DRAIN, cleared + queue), *ends_with])
+            ends_with = [] if held is None else [(CycleClass.FEEDBACK, held + queue)]
+            self._ledger.wait(since, [(CycleClass.PACE, left), (CycleClass.DRAIN, cleared + queue), *ends_with])
             self._book_folds(index, place, last, apart)
         # Passes of all layers have the same shape, for a skipped step leaves whichever was the last.
         captures = np.full((len(last), self._folds), NEVER)
@@ -293,10 +293,10 @@ class _Run:
         gap = fold_gap(final[:, :-1], first[:, 1:])
         taken = ((body + final) * happens).sum(axis=1)
         empty = self._empty[index][place]
-        self._ledger.spend(Spent.EMPTY, taken * empty)
-        self._ledger.spend(Spent.BUSY, taken * ~empty)
-        self._ledger.spend(Spent.CAPTURE, ((gap - final[:, :-1]) * follows).sum(axis=1))
-        self._ledger.spend(Spent.PACE, ((apart - gap - body[:, 1:]) * follows).sum(axis=1))
+        self._ledger.spend(CycleClass.EMPTY, taken * empty)
+        self._ledger.spend(CycleClass.BUSY, taken * ~empty)
+        self._ledger.spend(CycleClass.CAPTURE, ((gap - final[:, :-1]) * follows).sum(axis=1))
+        self._ledger.spend(CycleClass.PACE, ((apart - gap - body[:, 1:]) * follows).sum(axis=1))
 
 
 def _free(before: _Pass) -> IntArray:

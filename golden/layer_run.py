@@ -36,11 +36,11 @@ class Matrices:
         return cls(
             np.ascontiguousarray(weights[:, : layer.inputs].T * scale),
             np.ascontiguousarray(weights[:, layer.inputs :].T, dtype=np.float64),
-            {bits: np.ascontiguousarray(layer.image_error(bits).T, dtype=np.float64) for bits in layer.images},
+            {bits: np.ascontiguousarray(layer.variant_error(bits).T, dtype=np.float64) for bits in layer.variants},
         )
 
 
-def mask_index(layer: QuantLayer, policy: Policy) -> int:
+def index_of_active(layer: QuantLayer, policy: Policy) -> int:
     """Index of the policy's active count."""
     return (layer.units, *layer.counts).index(policy.active) if policy.active else 0
 
@@ -57,21 +57,21 @@ class LayerRun:
         policies: list[Policy],
         state: LayerState,
         x: npt.NDArray[np.int16],
-        masks: npt.NDArray[np.integer],
+        active_indices: npt.NDArray[np.integer],
     ):
         self._config, self._index = config, index
         self._layer, self._policy, self._state = network.layers[index], policies[index], state
         self._layers = len(network.layers)
         self._matrices, self._predictor = matrices, network.predictor
-        self._masks = masks
+        self._masks = active_indices
         self._feeder = network.layers[index - 1] if index else None
         self._grid_x = self._layer.x_grid.apply(x)
         self._rule = policies[0].skip
         self._marked = self.skipped = np.zeros(x.shape[:2], dtype=bool)
         layer, policy = self._layer, self._policy
-        self._low = layer.entry_image if policy.mixes else None
-        self._monitors = policy.monitor.rule is not Rule.OFF and bool(layer.images)
-        self._words = np.array([layer.precision // 4, (layer.entry_image or layer.precision) // 4])
+        self._low = layer.entry_variant if policy.mixes else None
+        self._monitors = policy.monitor.rule is not Rule.OFF and bool(layer.variants)
+        self._words = np.array([layer.precision // 4, (layer.entry_variant or layer.precision) // 4])
         # With known references the input's sums need no loop over steps.
         self._known: tuple[IntArray, Floats] | None = None
         if policy.theta_x == 0 and not policies[0].skip.active and not layer.counts:
@@ -105,7 +105,7 @@ class LayerRun:
         self._columns(t, exact, x_exact if self._index == 0 else exact, active, trace)
         if layer.counts:
             assert active is not None
-            trace.mask[:, t], trace.h[:, t] = state.mask, self._shown()
+            trace.active_index[:, t], trace.h[:, t] = state.active_index, self._shown()
         if computed is not None:
             state.keep(computed, before)
             self._blank(t, ~computed, trace)
@@ -133,13 +133,13 @@ class LayerRun:
         wanted = self._masks[:, t].astype(np.int64)
         counts = np.array([layer.units, *layer.counts])
         units = np.arange(layer.units)
-        changes = (wanted != state.mask) & (True if computed is None else computed)
-        kept = units < np.minimum(counts[wanted], counts[state.mask])[:, None]
+        changes = (wanted != state.active_index) & (True if computed is None else computed)
+        kept = units < np.minimum(counts[wanted], counts[state.active_index])[:, None]
         state.h = np.where(changes[:, None] & ~kept, 0, state.h)
         state.c = np.where(changes[:, None] & ~kept, 0, state.c)
         state.h_reference = np.where(changes[:, None], layer.h_grid.apply(state.h), state.h_reference)
-        state.mask = np.where(changes, wanted, state.mask)
-        return changes, units < counts[state.mask][:, None]
+        state.active_index = np.where(changes, wanted, state.active_index)
+        return changes, units < counts[state.active_index][:, None]
 
     def _columns(
         self, t: int, exact: BoolArray, x_exact: BoolArray, active: BoolArray | None, trace: LayerTrace
@@ -156,7 +156,7 @@ class LayerRun:
         inputs = None
         if active is not None and self._feeder is not None:
             counts = np.array([self._feeder.units, *self._feeder.counts])
-            inputs = np.arange(layer.inputs) < counts[state.mask][:, None]
+            inputs = np.arange(layer.inputs) < counts[state.active_index][:, None]
             x_reference = x_reference * inputs
         x_change, h_change, h_reference = x_reference - state.x_reference, state.h_change, state.h_reference
         restart = self._restarts(exact, steps, x_change, x_reference, h_change, h_reference)
@@ -180,7 +180,9 @@ class LayerRun:
         # The cell.
         c_old, bias = state.c, None
         if layer.counts:
-            bias = np.stack([layer.bias_at(mask) for mask in range(1 + len(layer.counts))])[state.mask]
+            bias = np.stack([layer.bias_at(active_index) for active_index in range(1 + len(layer.counts))])[
+                state.active_index
+            ]
         state.h, state.c = cell_step(total.astype(np.int64), c_old, layer, self._config, bias)
         if active is not None:
             state.h, state.c = state.h * active, state.c * active
@@ -296,7 +298,7 @@ class LayerRun:
         state, layer = self._state, self._layer
         if layer.idle_h is None:
             return state.h
-        active = np.arange(layer.units) < np.array([layer.units, *layer.counts])[state.mask][:, None]
+        active = np.arange(layer.units) < np.array([layer.units, *layer.counts])[state.active_index][:, None]
         return np.where(active, state.h, layer.idle_h)
 
     def _blank(self, t: int, skipped: BoolArray, trace: LayerTrace) -> None:

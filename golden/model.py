@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from lstmith.golden.activity import LayerState, LayerTrace
 from lstmith.golden.encoder import BoolArray
-from lstmith.golden.layer_run import LayerRun, Matrices, mask_index
+from lstmith.golden.layer_run import LayerRun, Matrices, index_of_active
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy
 from lstmith.spec.policy_check import check_policies
@@ -47,9 +47,9 @@ class GoldenModel:
         """States written by the host: per layer (h, c), int64 [N, H] each; the step after it restarts the sums."""
         loaded = self.zero_state(len(states[0][0]))
         for state, layer, policy, (h, c) in zip(loaded, self.network.layers, policies, states, strict=True):
-            state.mask[:] = mask_index(layer, policy)
+            state.active_index[:] = index_of_active(layer, policy)
             state.fresh[:] = False
-            active = np.arange(layer.units) < layer.active(mask_index(layer, policy))
+            active = np.arange(layer.units) < layer.active(index_of_active(layer, policy))
             state.h, state.c = h * active, c * active
             state.h_reference = layer.h_grid.apply(state.h) * active
         return loaded
@@ -62,7 +62,7 @@ class GoldenModel:
         *,
         restart: bool = True,
         hints: BoolArray | None = None,
-        masks: npt.NDArray[np.integer] | None = None,
+        active_indices: npt.NDArray[np.integer] | None = None,
     ) -> list[LayerTrace]:
         """Run N sequences of T steps.
 
@@ -77,7 +77,7 @@ class GoldenModel:
             Whether the first step restarts (a zero or loaded state); False continues a run.
         hints : bool [N, T] or None
             Steps to skip, if the policy follows hints.
-        masks : int [N, T] or None
+        active_indices : int [N, T] or None
             Index of the active count per step; None is the policy's own.
 
         Raises
@@ -90,7 +90,9 @@ class GoldenModel:
             state = self.zero_state(x.shape[0])
         sequences, steps = x.shape[:2]
         wanted = (
-            np.full((sequences, steps), mask_index(self.network.layers[0], policies[0])) if masks is None else masks
+            np.full((sequences, steps), index_of_active(self.network.layers[0], policies[0]))
+            if active_indices is None
+            else active_indices
         )
         marked = hints if policies[0].skip.hints and hints is not None else np.zeros((sequences, steps), dtype=bool)
         traces: list[LayerTrace] = []
@@ -114,7 +116,7 @@ class GoldenModel:
         policies: list[Policy],
         state: LayerState,
         x: npt.NDArray[np.int16],
-        masks: npt.NDArray[np.integer],
+        active_indices: npt.NDArray[np.integer],
     ) -> LayerRun:
         """One layer's way through a run; experiments put another rule in its place."""
-        return LayerRun(self.network, self.config, self._matrices[index], index, policies, state, x, masks)
+        return LayerRun(self.network, self.config, self._matrices[index], index, policies, state, x, active_indices)

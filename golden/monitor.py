@@ -57,7 +57,7 @@ def judge(
     moved, size = (total >> spare_bits(config.lanes) for total in sums[:2])
     changed = sums[2]
     level = np.full(previous.shape, layer.precision, dtype=np.int64)
-    thresholds = zip(layer.images, (policy.low, policy.middle), strict=False)
+    thresholds = zip(layer.variants, (policy.low, policy.middle), strict=False)
     for precision, threshold in reversed(list(thresholds)):
         limit = threshold + policy.hysteresis * (previous <= precision)
         quiet = changed < limit if policy.rule is Rule.COUNT else (moved << RATIO_FRAC) < limit * size

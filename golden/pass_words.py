@@ -74,14 +74,14 @@ def pass_words(network: QuantNetwork, config: EngineConfig, traces: list[LayerTr
             late = _late(classes, costs[:, :, 0], last[..., 0], live, config)
             late_entries = _late(classes, np.ones_like(costs[:, :, 0]), np.ones_like(last[..., 0]), live, config)
         entries = np.maximum(listed.sum(axis=2), 1)
-        active = np.array([layer.units, *layer.counts])[trace.mask]
+        active = np.array([layer.units, *layer.counts])[trace.active_index]
         found.append(PassWords(first, last, body, late, late_entries, entries, active))
     return found
 
 
 def entry_words(layer: QuantLayer, levels: npt.NDArray[np.integer]) -> Words:
     """Weight words of an entry by fold and class (main, low): int64 [..., F, 2]."""
-    low = layer.entry_image or layer.precision
+    low = layer.entry_variant or layer.precision
     lowered = levels < layer.precision
     main = np.maximum(levels.astype(np.int64) // 4, 1)
     return np.stack([main, np.where(lowered, main, low // 4)], axis=-1)

@@ -105,7 +105,7 @@ def fold_entries(layer: QuantLayer, trace: LayerTrace) -> IntArray:
     lowered = trace.levels < layer.precision
     found = [
         np.where(lowered, trace.levels == bits, bits == layer.precision) * main
-        + np.where(lowered, trace.levels == bits, bits == (layer.entry_image or layer.precision)) * low
+        + np.where(lowered, trace.levels == bits, bits == (layer.entry_variant or layer.precision)) * low
         for bits in PRECISIONS
     ]
     return np.stack(found, axis=-1)
@@ -113,6 +113,6 @@ def fold_entries(layer: QuantLayer, trace: LayerTrace) -> IntArray:
 
 def lanes_in_use(layer: QuantLayer, config: EngineConfig, trace: LayerTrace) -> IntArray:
     """Units computed in each fold, int64 [N, T, F]; 0 for a fold that does not happen."""
-    units = np.array([layer.units, *layer.counts])[trace.mask]
+    units = np.array([layer.units, *layer.counts])[trace.active_index]
     first = config.lanes * np.arange(trace.levels.shape[2])
     return np.clip(units[..., None] - first, 0, config.lanes)

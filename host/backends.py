@@ -1,4 +1,4 @@
-"""What an overlay may run on: golden and the simulators here, a device in :mod:`lstmith.host.link.backend`."""
+"""What an accelerator may run on: golden and the simulators here, a device in :mod:`lstmith.host.link.backend`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from lstmith.compiler.design import Design
 from lstmith.golden.model import GoldenModel
 from lstmith.host.activity import Activity, count_activity
-from lstmith.host.problem import Problem, active_index, integer_problem
+from lstmith.host.request import RunRequest, chosen_index, integer_request
 from lstmith.host.results import EngineRun
 from lstmith.host.rtl_core import Progress, RtlCore
 from lstmith.host.run import run_golden
@@ -44,7 +44,7 @@ class Backend(Protocol):
     def set_policies(self, policies: list[Policy]) -> None:
         """Other policies for the same design."""
 
-    def run(self, problem: Problem, progress: Progress | None) -> EngineRun:
+    def run(self, request: RunRequest, progress: Progress | None) -> EngineRun:
         """Whole sequences with everything that is to be known of them."""
 
     def stream(self, steps: Iterable[Step], state: State | None, ahead: int) -> Iterator[IntArray]:
@@ -80,9 +80,9 @@ class GoldenBackend:
         """Other policies."""
         self._policies = policies
 
-    def run(self, problem: Problem, progress: Progress | None) -> EngineRun:
+    def run(self, request: RunRequest, progress: Progress | None) -> EngineRun:
         """All sequences at once."""
-        run = run_golden(problem)
+        run = run_golden(request)
         assert run.activity is not None
         self._count(run.activity)
         self._state = final_state(run)
@@ -94,11 +94,16 @@ class GoldenBackend:
         states = self._model.zero_state(1)
         if state is not None:
             states = self._model.loaded_state(self._policies, [(h[None], c[None]) for h, c in state])
-        masks = np.full((1, 1), active_index(self._design.network, self._policies))
+        active_indices = np.full((1, 1), chosen_index(self._design.network, self._policies))
         for values in steps:
             x = np.zeros((1, 1, layers[0].inputs), dtype=np.int16) if values is None else values[None, None]
             traces = self._model.run(
-                x, self._policies, states, restart=restart, hints=np.full((1, 1), values is None), masks=masks
+                x,
+                self._policies,
+                states,
+                restart=restart,
+                hints=np.full((1, 1), values is None),
+                active_indices=active_indices,
             )
             restart = False
             valid = np.ones((1, 1), dtype=bool)
@@ -158,11 +163,11 @@ class SimulatorBackend:
         """Other policies."""
         self._policies = policies
 
-    def run(self, problem: Problem, progress: Progress | None) -> EngineRun:
+    def run(self, request: RunRequest, progress: Progress | None) -> EngineRun:
         """All sequences, one after another."""
         if self._core is None:
-            self._core = RtlCore(problem, self.name, Path(self._folder.name))
-        run = self._core.run(problem, progress)
+            self._core = RtlCore(request, self.name, Path(self._folder.name))
+        run = self._core.run(request, progress)
         _count(self._counts, run)
         self._state = final_state(run)
         return run
@@ -175,8 +180,8 @@ class SimulatorBackend:
         width = self._design.network.inputs
         x = np.array([np.zeros(width, np.int16) if values is None else values for values in given])
         hint = np.array([values is None for values in given])
-        problem = integer_problem(self._design, self._policies, x[None], state=state, hint=hint[None])
-        yield from self.run(problem, None).layers[-1].h[0]
+        request = integer_request(self._design, self._policies, x[None], state=state, hint=hint[None])
+        yield from self.run(request, None).layers[-1].h[0]
 
     def final_state(self) -> State:
         """After the last step."""

@@ -15,7 +15,7 @@ from types import TracebackType
 from lstmith.boards.board import Board
 from lstmith.boards.top import SIMULATED, simulation_verilog
 from lstmith.compiler.design import Design
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.flow.identity import build_identity
 from lstmith.host.compiled import compile_program
 from lstmith.host.simulate import SimulationError
@@ -69,7 +69,7 @@ class VirtualBoard:
 
     def _build(self, design: Design, board: Board, folder: Path) -> Path:
         policies = default_policies(design.network, design.engine)
-        image = build_image(design.network, design.engine, policies)
+        image = build_memory_image(design.network, design.engine, policies)
         identity = build_identity(board, design.engine)
         identity = replace(identity, baud=identity.clock_hz // self._clocks)
         source = folder / "board.v"

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from lstmith.flow.processes import running
 from lstmith.flow.tools import verilator_environment
-from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, Answer, Element, Job
+from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, CoreJob, CoreTrace, Element
 from lstmith.host.simulate import SimulationError
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
@@ -106,8 +106,8 @@ class CompiledSimulation:
         self._program = compile_program(sources, TOPLEVEL, folder, options, fast="-O0" if traced else "-O2")
 
     def run(
-        self, jobs: Sequence[Job], progress: Callable[[int], None] | None = None, trace: Path | None = None
-    ) -> list[Answer]:
+        self, jobs: Sequence[CoreJob], progress: Callable[[int], None] | None = None, trace: Path | None = None
+    ) -> list[CoreTrace]:
         """Run jobs one after another on the same core; it forgets everything between calls, which may overlap.
 
         Parameters
@@ -139,7 +139,7 @@ class CompiledSimulation:
             return _answers(np.fromfile(taken, dtype=np.int64), len(jobs))
 
 
-def _words(jobs: Sequence[Job], c_width: int) -> npt.NDArray[np.int64]:
+def _words(jobs: Sequence[CoreJob], c_width: int) -> npt.NDArray[np.int64]:
     """The jobs as ``harness.cpp`` reads them."""
     parts = [np.array([len(jobs), c_width], dtype=np.int64)]
     for job in jobs:
@@ -156,8 +156,8 @@ def _packed(element: Element) -> int:
     return element.value & 0xFFFF | flags << 16
 
 
-def _answers(words: npt.NDArray[np.int64], jobs: int) -> list[Answer]:
-    answers, at = [], 0
+def _answers(words: npt.NDArray[np.int64], jobs: int) -> list[CoreTrace]:
+    core_traces, at = [], 0
     for _ in range(jobs):
         first, *rows = words[at : at + 1 + len(_TABLES)].tolist()
         at += 1 + len(_TABLES)
@@ -166,5 +166,5 @@ def _answers(words: npt.NDArray[np.int64], jobs: int) -> list[Answer]:
             tables.append(words[at : at + count * fields].reshape(-1, fields))
             at += count * fields
         results, events, outcomes = tables
-        answers.append(Answer(results, events, outcomes, first, np.empty(0, dtype=np.int64)))
-    return answers
+        core_traces.append(CoreTrace(results, events, outcomes, first, np.empty(0, dtype=np.int64)))
+    return core_traces

@@ -18,7 +18,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, with_timeout
 from cocotb.utils import get_sim_time
 
-from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, Answer, Job
+from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, CoreJob, CoreTrace
 from lstmith.spec.registers import READ_LATENCY, WEIGHTS, Region, address
 
 IntArray = npt.NDArray[np.int64]
@@ -69,7 +69,7 @@ async def bus_read(dut: Any, address: int) -> int:
     return int(dut.bus_r_data.value.to_signed())
 
 
-async def feed(dut: Any, job: Job, rng: random.Random) -> int:
+async def feed(dut: Any, job: CoreJob, rng: random.Random) -> int:
     """Send the input stream; returns the cycle of the first transfer."""
     first = -1
     for element in job.elements():
@@ -91,7 +91,7 @@ async def feed(dut: Any, job: Job, rng: random.Random) -> int:
     return first
 
 
-async def collect(dut: Any, job: Job, rng: random.Random, results: list[tuple[int, ...]]) -> None:
+async def collect(dut: Any, job: CoreJob, rng: random.Random, results: list[tuple[int, ...]]) -> None:
     """Take results until cancelled."""
     if job.h_closed:
         dut.h_ready.value = 0
@@ -157,13 +157,13 @@ def table(rows: list[tuple[int, ...]], fields: tuple[str, ...]) -> IntArray:
     return np.array(rows, dtype=np.int64).reshape(-1, len(fields))
 
 
-async def reset(dut: Any) -> Answer:
+async def reset(dut: Any) -> CoreTrace:
     """Reset in whatever state the core is; there is nothing to answer."""
     dut.x_valid.value, dut.h_ready.value = 0, 1
     dut.rst.value = 1
     await ClockCycles(dut.clk, 1)
     dut.rst.value = 0
-    return Answer(
+    return CoreTrace(
         table([], RESULT_FIELDS),
         table([], EVENT_FIELDS),
         table([], OUTCOME_FIELDS),
@@ -172,7 +172,7 @@ async def reset(dut: Any) -> Answer:
     )
 
 
-async def run_job(dut: Any, job: Job) -> Answer:
+async def run_job(dut: Any, job: CoreJob) -> CoreTrace:
     """Writes, one sequence, reads."""
     for place, data, idle in job.writes:
         await bus_write(dut, place, data, idle)
@@ -202,7 +202,7 @@ async def run_job(dut: Any, job: Job) -> Answer:
         task.cancel()
     dut.h_ready.value, dut.bus_w_en.value, dut.bus_r_en.value = 1, 0, 0
     reads = [await bus_read(dut, address) for address in job.reads]
-    return Answer(
+    return CoreTrace(
         table(results, RESULT_FIELDS),
         table(events, EVENT_FIELDS),
         table(outcomes, OUTCOME_FIELDS),
@@ -223,8 +223,8 @@ async def run_jobs(dut: Any) -> None:
     await ClockCycles(dut.clk, 4)
     dut.rst.value = 0
     for index in range(len(list(folder.glob("job_*.npz")))):
-        job = Job.load(folder / f"job_{index}.npz")
+        job = CoreJob.load(folder / f"job_{index}.npz")
         # A core that hangs must fail, not wait for ever; no network here takes this long per step.
         limit = 100_000 + 20_000 * len(job.x) + 2 * len(job.writes) + job.h_closed
-        answer = await with_timeout(run_job(dut, job), limit * PERIOD_NS, "ns")
-        answer.save(folder / f"answer_{index}.npz")
+        core_trace = await with_timeout(run_job(dut, job), limit * PERIOD_NS, "ns")
+        core_trace.save(folder / f"answer_{index}.npz")

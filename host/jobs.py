@@ -33,7 +33,7 @@ class Element:
 
 
 @dataclass(frozen=True)
-class Job:
+class CoreJob:
     """One sequence, or two in turn, after some bus writes.
 
     Parameters
@@ -46,7 +46,7 @@ class Job:
         Flags of each sequence's first step.
     marks : list of bool
         Steps that are sent as a mark without values; empty for none.
-    masks : list of int
+    active_indices : list of int
         Index of the active count per step; empty for 0 everywhere.
     reads : list of int
         Bus addresses to read at the end.
@@ -69,7 +69,7 @@ class Job:
     start: bool = True
     restart: bool = False
     marks: list[bool] = field(default_factory=list)
-    masks: list[int] = field(default_factory=list)
+    active_indices: list[int] = field(default_factory=list)
     reads: list[int] = field(default_factory=list)
     x_stall: float = 0.0
     h_stall: float = 0.0
@@ -90,7 +90,7 @@ class Job:
         begun = set()
         for t, step in enumerate(self.x.tolist()):
             mark = bool(self.marks and self.marks[t])
-            mask = self.masks[t] if self.masks else 0
+            mask = self.active_indices[t] if self.active_indices else 0
             sequence = self.turns[t] if self.turns else 0
             begins = sequence not in begun
             begun.add(sequence)
@@ -106,7 +106,7 @@ class Job:
             writes=np.array(self.writes, dtype=np.int64).reshape(-1, 3),
             flags=np.array([self.start, self.restart]),
             marks=np.array(self.marks, dtype=bool),
-            masks=np.array(self.masks, dtype=np.int64),
+            active_indices=np.array(self.active_indices, dtype=np.int64),
             reads=np.array(self.reads, dtype=np.int64),
             stalls=np.array([self.x_stall, self.h_stall]),
             seed=self.seed,
@@ -117,7 +117,7 @@ class Job:
         )
 
     @classmethod
-    def load(cls, path: Path) -> Job:
+    def load(cls, path: Path) -> CoreJob:
         """Read what :meth:`save` wrote."""
         with np.load(path) as arrays:
             return cls(
@@ -126,7 +126,7 @@ class Job:
                 start=bool(arrays["flags"][0]),
                 restart=bool(arrays["flags"][1]),
                 marks=arrays["marks"].tolist(),
-                masks=arrays["masks"].tolist(),
+                active_indices=arrays["active_indices"].tolist(),
                 reads=arrays["reads"].tolist(),
                 x_stall=float(arrays["stalls"][0]),
                 h_stall=float(arrays["stalls"][1]),
@@ -140,7 +140,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CoreTrace:
     """What came out.
 
     Attributes
@@ -167,7 +167,7 @@ class Answer:
         np.savez(path, **vars(self))
 
     @classmethod
-    def load(cls, path: Path) -> Answer:
+    def load(cls, path: Path) -> CoreTrace:
         """Read what :meth:`save` wrote."""
         with np.load(path) as arrays:
             return cls(

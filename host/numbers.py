@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lstmith.compiler.remarks import MANY, NOTABLE, TOLERANCE
-from lstmith.host.problem import Problem
+from lstmith.host.request import RunRequest
 from lstmith.host.results import EngineRun
 from lstmith.spec.policy_check import default_policies
 
@@ -50,21 +50,21 @@ class Saturation:
         }
 
 
-def input_range(problem: Problem) -> tuple[float, float]:
+def input_range(request: RunRequest) -> tuple[float, float]:
     """Smallest and largest input that is neither beyond the calibration nor beyond the grid."""
-    first = problem.design.network.layers[0]
-    step = problem.design.network.x_lsb * (1 << first.x_grid.shift)
+    first = request.design.network.layers[0]
+    step = request.design.network.x_lsb * (1 << first.x_grid.shift)
     # Half a step beyond the grid still rounds to it.
     low, high = (first.x_grid.low - 0.5) * step, (first.x_grid.high + 0.5) * step
-    calibrated = problem.design.report.get("quantisation", {}).get("layers", [{}])[0]
+    calibrated = request.design.report.get("quantisation", {}).get("layers", [{}])[0]
     return min(low, calibrated.get("x_low", low)), max(high, calibrated.get("x_high", high))
 
 
-def count_saturation(problem: Problem, run: EngineRun) -> Saturation:
+def count_saturation(request: RunRequest, run: EngineRun) -> Saturation:
     """Inputs and cell states of a run that were cut off."""
-    valid, (low, high) = problem.valid, input_range(problem)
-    x = problem.sequences.x[valid].astype(np.float64)
-    top = 1 << (problem.design.engine.c_width - 1)
+    valid, (low, high) = request.valid, input_range(request)
+    x = request.sequences.x[valid].astype(np.float64)
+    top = 1 << (request.design.engine.c_width - 1)
     states = [layer.c[valid] for layer in run.layers]
     return Saturation(
         inputs=int(((x < low) | (x > high)).sum()),
@@ -75,37 +75,37 @@ def count_saturation(problem: Problem, run: EngineRun) -> Saturation:
     )
 
 
-def remarks(problem: Problem, saturation: Saturation, mean: float, largest: float) -> list[str]:
+def remarks(request: RunRequest, saturation: Saturation, mean: float, largest: float) -> list[str]:
     """What a user should know about a run's numbers.
 
     Parameters
     ----------
-    problem : Problem
+    request : Problem
     saturation : Saturation
     mean, largest : float
         Absolute error of h against float.
     """
     found = []
     if saturation.inputs >= NOTABLE * saturation.input_values and saturation.inputs:
-        low, high = input_range(problem)
+        low, high = input_range(request)
         found.append(
-            f"{problem.sequences.source} field x: {saturation.inputs} of {saturation.input_values} values are beyond"
+            f"{request.sequences.source} field x: {saturation.inputs} of {saturation.input_values} values are beyond"
             f" the calibrated range and were cut off (they reach {saturation.reach:.4g}, the range is {low:.4g} to"
             f" {high:.4g});"
             " scale them as the calibration data was, or compile with calibration data that reaches as far"
         )
-    found += _initial_cells(problem)
+    found += _initial_cells(request)
     # Beyond 16 tanh of the cell is flat, so a saturated state need not cost anything.
     if saturation.states and saturation.states >= (NOTABLE if largest > TOLERANCE else MANY) * saturation.state_values:
         found.append(
             f"{saturation.states} of {saturation.state_values} cell states stand at the limit of their format;"
             " compile with calibration data that reaches as far, or scale the inputs"
         )
-    told = problem.design.report.get("error", {})
+    told = request.design.report.get("error", {})
     promised = {name: _promise(told.get(name)) for name in ("mean", "max")}
     if largest > promised["max"] or mean > promised["mean"]:
         wanted = f"{told['max']:.2g} (mean {told['mean']:.2g})" if told else f"{TOLERANCE:g} at most"
-        plain = problem.policies == default_policies(problem.design.network, problem.design.engine)
+        plain = request.policies == default_policies(request.design.network, request.design.engine)
         fix = (
             "compile with calibration data that resembles this"
             if plain
@@ -118,16 +118,16 @@ def remarks(problem: Problem, saturation: Saturation, mean: float, largest: floa
     return found
 
 
-def _initial_cells(problem: Problem) -> list[str]:
+def _initial_cells(request: RunRequest) -> list[str]:
     """Initial cell states that the format cannot hold."""
-    design, found = problem.design, []
+    design, found = request.design, []
     for index, (layer, source) in enumerate(zip(design.network.layers, design.source.layers, strict=True)):
         limit = 2.0 ** (design.engine.c_width - 1 - layer.c_frac)
-        own = source.c0 if problem.sequences.state is None else problem.sequences.state[index][1]
+        own = source.c0 if request.sequences.state is None else request.sequences.state[index][1]
         peak = 0.0 if own is None else float(np.abs(own).max(initial=0.0))
         if peak > limit:
             found.append(
-                f"{problem.sequences.source}: initial c of layer {source.name!r} reaches {peak:.4g} and is cut off at"
+                f"{request.sequences.source}: initial c of layer {source.name!r} reaches {peak:.4g} and is cut off at"
                 f" {limit:.4g}; compile with calibration data that begins in such states"
             )
     return found

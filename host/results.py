@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.account import Account
 from lstmith.golden.activity import LOW, LayerTrace
+from lstmith.golden.breakdown import CycleBreakdown
 from lstmith.host.activity import Activity, lanes_in_use
 from lstmith.spec.config import H_FRAC, PRECISIONS, EngineConfig
 from lstmith.spec.quantised import QuantLayer, QuantNetwork
@@ -20,7 +20,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class LayerRun:
+class LayerResult:
     """One layer's results; steps after a sequence's end are zero.
 
     Attributes
@@ -51,7 +51,7 @@ class LayerRun:
     active: IntArray
 
     @classmethod
-    def empty(cls, layer: QuantLayer, shape: tuple[int, int]) -> LayerRun:
+    def empty(cls, layer: QuantLayer, shape: tuple[int, int]) -> LayerResult:
         """Room for N sequences of T steps."""
         h, c = (np.zeros((*shape, layer.units), dtype=np.int64) for _ in range(2))
         columns, low, level, active = (np.zeros(shape, dtype=np.int64) for _ in range(4))
@@ -59,7 +59,7 @@ class LayerRun:
         return cls(h, c, columns, low, level, restart, skipped, active)
 
     @classmethod
-    def of_trace(cls, layer: QuantLayer, config: EngineConfig, trace: LayerTrace, valid: BoolArray) -> LayerRun:
+    def of_trace(cls, layer: QuantLayer, config: EngineConfig, trace: LayerTrace, valid: BoolArray) -> LayerResult:
         """What the golden model did.
 
         Parameters
@@ -76,7 +76,7 @@ class LayerRun:
             level=(trace.levels * happens).max(axis=2).astype(np.int64) * valid,
             restart=trace.restart & valid,
             skipped=trace.skipped & valid,
-            active=np.array([layer.units, *layer.counts])[trace.mask] * valid,
+            active=np.array([layer.units, *layer.counts])[trace.active_index] * valid,
         )
 
     def columns_by_precision(self, layer: QuantLayer) -> IntArray:
@@ -90,7 +90,7 @@ class LayerRun:
         main_bits = np.where(lowered, self.level, layer.precision)
         bits = np.array(PRECISIONS)
         main = (self.columns - low)[..., None] * (main_bits[..., None] == bits)
-        return main + low[..., None] * (bits == (layer.entry_image or layer.precision))
+        return main + low[..., None] * (bits == (layer.entry_variant or layer.precision))
 
     def precision(self, layer: QuantLayer) -> IntArray:
         """Highest weight bits that an entry used, int64 [N, T]; without entries what they could have, 0 if skipped."""
@@ -116,18 +116,18 @@ class EngineRun:
         Wall time of the run, without building.
     activity : Activity or None
         Of the golden model.
-    account : Account or None
+    breakdown : Account or None
         What the cycles were spent on; of the golden model.
     """
 
     network: QuantNetwork
-    layers: tuple[LayerRun, ...]
+    layers: tuple[LayerResult, ...]
     cycles: IntArray
     h: npt.NDArray[np.float64]
     valid: BoolArray
     seconds: float
     activity: Activity | None = None
-    account: Account | None = None
+    breakdown: CycleBreakdown | None = None
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays of Y.npz, each [N, T, ...]."""

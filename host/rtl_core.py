@@ -11,9 +11,9 @@ import numpy as np
 
 from lstmith.compiler.design import Design
 from lstmith.compiler.generate import design_verilog
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.host.compiled import CompiledSimulation
-from lstmith.host.problem import Problem
+from lstmith.host.request import RunRequest
 from lstmith.host.results import EngineRun
 from lstmith.host.sequences import collect, job_rows, make_job
 from lstmith.host.simulate import Simulation
@@ -29,7 +29,7 @@ class RtlCore:
 
     Parameters
     ----------
-    problem : Problem
+    request : Problem
         Its design is generated; policies come with a run.
     simulator : str
         ``icarus`` or ``verilator``.
@@ -39,8 +39,8 @@ class RtlCore:
         More arguments of Icarus.
     """
 
-    def __init__(self, problem: Problem, simulator: str, folder: Path, options: Sequence[str] = ()):
-        design = problem.design
+    def __init__(self, request: RunRequest, simulator: str, folder: Path, options: Sequence[str] = ()):
+        design = request.design
         folder.mkdir(parents=True, exist_ok=True)
         source = folder / "core.v"
         text = design_verilog(design).text
@@ -57,29 +57,29 @@ class RtlCore:
         else:
             self._simulation = Simulation([source, *models], simulator, folder / simulator, options=options)
 
-    def run(self, problem: Problem, progress: Progress | None = None) -> EngineRun:
+    def run(self, request: RunRequest, progress: Progress | None = None) -> EngineRun:
         """All sequences, one after another, or two by two where the core takes them in turn.
 
         Parameters
         ----------
-        problem : Problem
+        request : Problem
             Of the same design; its policies are written first.
         progress : callable or None
             Called with the number of finished sequences, where the simulator tells.
         """
         begun = time.perf_counter()
-        jobs = [make_job(problem, rows) for rows in job_rows(problem)]
+        jobs = [make_job(request, rows) for rows in job_rows(request)]
         loads = [(where, value, 0) for where, value in self._writes]
         jobs[0] = replace(jobs[0], writes=loads + jobs[0].writes)
         if isinstance(self._simulation, CompiledSimulation):
-            ended = np.cumsum([0, *(len(rows) for rows in job_rows(problem))])
-            answers = self._simulation.run(jobs, progress and (lambda done: progress(int(ended[done]))))
+            ended = np.cumsum([0, *(len(rows) for rows in job_rows(request))])
+            core_traces = self._simulation.run(jobs, progress and (lambda done: progress(int(ended[done]))))
         else:
-            answers = self._simulation.run(jobs)
+            core_traces = self._simulation.run(jobs)
         seconds = time.perf_counter() - begun
-        return collect(problem, answers, seconds)
+        return collect(request, core_traces, seconds)
 
 
 def _weights(design: Design) -> list[tuple[int, int]]:
-    image = build_image(design.network, design.engine, default_policies(design.network, design.engine))
+    image = build_memory_image(design.network, design.engine, default_policies(design.network, design.engine))
     return list(image.weight_writes(design.engine))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lstmith.compiler.design import Design
 from lstmith.host.backends import Backend, final_state
 from lstmith.host.link.backend import LinkBackend
-from lstmith.host.problem import Problem, integer_problem
+from lstmith.host.request import RunRequest, integer_request
 from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
 from lstmith.host.stimulus import record
@@ -89,9 +89,9 @@ def verify(backend: Backend, design: Design, policies: list[Policy]) -> Verifica
         chosen_ones = [policies]
     wrong = values = steps = 0
     for chosen in chosen_ones:
-        problem = integer_problem(design, chosen, x[None])
+        request = integer_request(design, chosen, x[None])
         backend.set_policies(chosen)
-        wrong += _differences(backend, problem)
+        wrong += _differences(backend, request)
         values += 2 * x.shape[0] * sum(layer.units for layer in network.layers)
         steps += len(x)
     board, commit, tag, clock = "", "", 0, 0.0
@@ -102,12 +102,12 @@ def verify(backend: Backend, design: Design, policies: list[Policy]) -> Verifica
     return Verification(backend.name, board, commit, tag, clock, steps, values, wrong)
 
 
-def _differences(backend: Backend, problem: Problem) -> int:
-    golden = run_golden(problem)
+def _differences(backend: Backend, request: RunRequest) -> int:
+    golden = run_golden(request)
     if not isinstance(backend, LinkBackend) or backend.device.records:
-        return mismatches(backend.run(problem, None), golden)
+        return mismatches(backend.run(request, None), golden)
     # Only h comes step by step; the last state tells of the rest.
-    h = np.array(list(backend.stream(problem.x[0], None, ahead=1)))
+    h = np.array(list(backend.stream(request.x[0], None, ahead=1)))
     wrong = int(np.count_nonzero(h != golden.layers[-1].h[0]))
     if not backend.device.states:
         return wrong

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.compiler.program_image import build_image
-from lstmith.host.answers import of_sequence, read_cycles, read_layers
-from lstmith.host.jobs import Answer, Job, Write
-from lstmith.host.problem import Problem, active_index
-from lstmith.host.results import EngineRun, LayerRun, real_h
+from lstmith.compiler.program_image import build_memory_image
+from lstmith.host.core_traces import of_sequence, read_cycles, read_layers
+from lstmith.host.jobs import CoreJob, CoreTrace, Write
+from lstmith.host.request import RunRequest, chosen_index
+from lstmith.host.results import EngineRun, LayerResult, real_h
 from lstmith.host.simulate import SimulationError
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import IntArray, QuantNetwork
@@ -20,12 +20,12 @@ from lstmith.spec.registers import Region, Register, address
 #: Idle cycles the core needs to fetch a layer's record, and to encode one loaded h.
 SELECT_IDLE, HIDDEN_IDLE = 20, 4
 #: Where the register LOAD takes the active count's index, and the sequence.
-LOAD_MASK_SHIFT, LOAD_SEQUENCE_SHIFT = 8, 16
+LOAD_ACTIVE_SHIFT, LOAD_SEQUENCE_SHIFT = 8, 16
 
 
-def job_rows(problem: Problem) -> list[list[int]]:
+def job_rows(request: RunRequest) -> list[list[int]]:
     """Which sequences a core runs together: one after another, or each with the next one in turn."""
-    together, count = problem.design.engine.sequences, len(problem.x)
+    together, count = request.design.engine.sequences, len(request.x)
     return [list(range(first, min(first + together, count))) for first in range(0, count, together)]
 
 
@@ -34,28 +34,28 @@ def make_turns(lengths: Sequence[int]) -> list[tuple[int, int]]:
     return [(turn, t) for t in range(max(lengths)) for turn, length in enumerate(lengths) if t < length]
 
 
-def make_job(problem: Problem, rows: list[int]) -> Job:
+def make_job(request: RunRequest, rows: list[int]) -> CoreJob:
     """Sequences that run together, as a core takes them; the first ones bring the policies."""
-    network, engine = problem.design.network, problem.design.engine
-    turns = make_turns([int(problem.lengths[row]) for row in rows])
+    network, engine = request.design.network, request.design.engine
+    turns = make_turns([int(request.lengths[row]) for row in rows])
     row = np.array([rows[turn] for turn, _ in turns])
     step = np.array([t for _, t in turns])
-    image = build_image(network, engine, problem.policies)
+    image = build_memory_image(network, engine, request.policies)
     writes: list[Write] = [(where, value, 0) for where, value in image.policy_writes()] if rows[0] == 0 else []
     writes.append((address(Region.CONTROL, Register.OUTPUT_ALL), 1, 0))
-    if problem.state is not None:
-        mask = active_index(network, problem.policies)
+    if request.state is not None:
+        active_index = chosen_index(network, request.policies)
         for turn, index in enumerate(rows):
-            states = [(h[index], c[index]) for h, c in problem.state]
-            writes += state_writes(network, states, mask, turn, engine.unit_bits)
-    marks = np.array([sent_marks(problem.policies, problem.hints[index]) for index in rows])
-    return Job(
-        problem.x[row, step],
+            states = [(h[index], c[index]) for h, c in request.state]
+            writes += state_writes(network, states, active_index, turn, engine.unit_bits)
+    marks = np.array([sent_marks(request.policies, request.hints[index]) for index in rows])
+    return CoreJob(
+        request.x[row, step],
         writes,
-        start=problem.state is None,
-        restart=problem.state is not None,
+        start=request.state is None,
+        restart=request.state is not None,
         marks=[bool(marks[turn, t]) for turn, t in turns],
-        masks=problem.masks[row, step].tolist(),
+        active_indices=request.active_indices[row, step].tolist(),
         turns=[turn for turn, _ in turns],
     )
 
@@ -69,7 +69,7 @@ def sent_marks(policies: list[Policy], hints: npt.NDArray[np.bool_]) -> list[boo
 def state_writes(
     network: QuantNetwork,
     states: list[tuple[IntArray, IntArray]],
-    mask: int = 0,
+    active_index: int = 0,
     sequence: int = 0,
     unit_bits: int = 0,
 ) -> list[Write]:
@@ -80,7 +80,7 @@ def state_writes(
     network : QuantNetwork
     states : list of (h, c)
         Per layer, int64 [H] each; of dropped units nothing is written but a zero cell.
-    mask : int
+    active_index : int
         Index of the active count.
     sequence, unit_bits : int
         Of an engine with two: which of them, and what its units' places are wide.
@@ -88,9 +88,9 @@ def state_writes(
     load = address(Region.CONTROL, Register.LOAD)
     writes: list[Write] = []
     base = sequence << unit_bits
-    select = (mask << LOAD_MASK_SHIFT) + (sequence << LOAD_SEQUENCE_SHIFT)
+    select = (active_index << LOAD_ACTIVE_SHIFT) + (sequence << LOAD_SEQUENCE_SHIFT)
     for index, (layer, (h, c)) in enumerate(zip(network.layers, states, strict=True)):
-        active = layer.active(mask)
+        active = layer.active(active_index)
         writes.append((load, 1 + index + select, SELECT_IDLE))
         for unit, value in enumerate(h[:active].tolist()):
             writes.append((address(Region.HIDDEN, base + unit), value % (1 << 32), HIDDEN_IDLE))
@@ -101,7 +101,7 @@ def state_writes(
     return writes
 
 
-def collect(problem: Problem, answers: list[Answer], seconds: float) -> EngineRun:
+def collect(request: RunRequest, core_traces: list[CoreTrace], seconds: float) -> EngineRun:
     """What a core answered to all sequences.
 
     Raises
@@ -109,23 +109,23 @@ def collect(problem: Problem, answers: list[Answer], seconds: float) -> EngineRu
     SimulationError
         If results are missing.
     """
-    network = problem.design.network
-    sequences, longest = problem.x.shape[:2]
+    network = request.design.network
+    sequences, longest = request.x.shape[:2]
     shape = (sequences, longest)
     cycles = np.zeros(shape, dtype=np.int64)
-    layers = [LayerRun.empty(layer, shape) for layer in network.layers]
-    for rows, answer in zip(job_rows(problem), answers, strict=True):
-        turns = np.array([turn for turn, _ in make_turns([int(problem.lengths[row]) for row in rows])])
+    layers = [LayerResult.empty(layer, shape) for layer in network.layers]
+    for rows, core_trace in zip(job_rows(request), core_traces, strict=True):
+        turns = np.array([turn for turn, _ in make_turns([int(request.lengths[row]) for row in rows])])
         for turn, row in enumerate(rows):
-            steps = int(problem.lengths[row])
+            steps = int(request.lengths[row])
             try:
-                found = read_layers(network, of_sequence(answer, turns, turn), steps)
+                found = read_layers(network, of_sequence(core_trace, turns, turn), steps)
             except SimulationError as error:
                 raise SimulationError(f"sequence {row}, {error}") from None
             for layer, one in zip(layers, found, strict=True):
                 for name, values in vars(one).items():
                     getattr(layer, name)[row, :steps] = values[0]
-            cycles[row, :steps] = read_cycles(network, answer)[turns == turn]
+            cycles[row, :steps] = read_cycles(network, core_trace)[turns == turn]
     return EngineRun(
-        network, tuple(layers), cycles, real_h(network.layers[-1].to_source(layers[-1].h)), problem.valid, seconds
+        network, tuple(layers), cycles, real_h(network.layers[-1].to_source(layers[-1].h)), request.valid, seconds
     )

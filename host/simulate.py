@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lstmith.flow.tools import verilator_environment
-from lstmith.host.jobs import Answer, Job
+from lstmith.host.jobs import CoreJob, CoreTrace
 from lstmith.spec.errors import UserError
 
 SIMULATORS = ("icarus", "verilator")
@@ -64,7 +64,7 @@ class Simulation:
                 log_file=folder / "build.log",
             )
 
-    def run(self, jobs: Sequence[Job]) -> list[Answer]:
+    def run(self, jobs: Sequence[CoreJob]) -> list[CoreTrace]:
         """Run jobs one after another on the same core, which keeps its memories between them."""
         work = Path(tempfile.mkdtemp(prefix=f"run_{self._runs}_", dir=self._folder))
         self._runs += 1
@@ -79,10 +79,10 @@ class Simulation:
                 extra_env={"LSTMITH_JOBS": str(work), "COCOTB_LOG_LEVEL": "WARNING"},
                 log_file=work / "test.log",
             )
-        answers = [work / f"answer_{index}.npz" for index in range(len(jobs))]
-        if missing := [path for path in answers if not path.exists()]:
+        core_traces = [work / f"answer_{index}.npz" for index in range(len(jobs))]
+        if missing := [path for path in core_traces if not path.exists()]:
             raise SimulationError(f"{len(missing)} of {len(jobs)} jobs did not finish, see {work / 'test.log'}")
-        return [Answer.load(path) for path in answers]
+        return [CoreTrace.load(path) for path in core_traces]
 
 
 @contextmanager

@@ -12,16 +12,16 @@ from lstmith.rtl.layouts import SkipFields
 from lstmith.rtl.lists.encoder import GridFields
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec.config import (
+    ACTIVE_COUNTS,
     BIAS_BITS,
     MANTISSA_BITS,
-    MASKS,
     PEEP_BITS,
     PRECISIONS,
     SHIFT_BITS,
     EngineConfig,
     bits_for,
 )
-from lstmith.spec.memory_image import Image
+from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.quantised import PREDICTOR_SUM_BITS
 from lstmith.spec.registers import IDENTITY, REGION_SHIFT, Region, Register
 
@@ -58,7 +58,7 @@ class Control(wiring.Component):
         Read values, two cycles after ``cell_read`` or ``hidden_read``.
     """
 
-    def __init__(self, config: EngineConfig, image: Image | None = None):
+    def __init__(self, config: EngineConfig, image: MemoryImage | None = None):
         self._config, self._image = config, image
         super().__init__(
             {
@@ -82,7 +82,7 @@ class Control(wiring.Component):
                 "row_write": Out(1),
                 "row_unit": Out(config.unit_bits),
                 "row_gate": Out(2),
-                "row_mask": Out(bits_for(MASKS)),
+                "row_mask": Out(bits_for(ACTIVE_COUNTS)),
                 "row_data": Out(RowParameters),
                 "predictor_write": Out(1),
                 "peep_write": Out(3),
@@ -94,7 +94,7 @@ class Control(wiring.Component):
                 "hidden_write": Out(1),
                 "load_begin": Out(1),
                 "load_layer": Out(bits_for(config.layers)),
-                "load_mask": Out(bits_for(MASKS)),
+                "load_mask": Out(bits_for(ACTIVE_COUNTS)),
                 "load_sequence": Out(1),
                 "load_end": Out(1),
                 "cell_value": In(signed(config.c_width)),

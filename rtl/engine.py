@@ -29,7 +29,7 @@ from lstmith.rtl.sequencer.issue import Issue
 from lstmith.rtl.sequencer.sequencer import Sequencer
 from lstmith.spec import latency as timing
 from lstmith.spec.config import PEEP_BITS, EngineConfig
-from lstmith.spec.memory_image import Image
+from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.quantised import PREDICTOR_BITS
 
 
@@ -60,7 +60,7 @@ class Engine(wiring.Component):
         Clock enable, for an engine inside an ``EnableInserter``: of cells that this does not reach.
     """
 
-    def __init__(self, config: EngineConfig, image: Image | None = None):
+    def __init__(self, config: EngineConfig, image: MemoryImage | None = None):
         self._config, self._image = config, image
         super().__init__(
             {
@@ -347,14 +347,14 @@ class Engine(wiring.Component):
             cell.peep_o.eq(banks[2].r_data),
             cell.z13.eq(gates.z13),
         ]
-        for way in range(config.ways):
+        for way in range(config.rows_per_cycle):
             with m.If(gate == 0 if way == 0 else 0):
                 m.d.comb += gates.peep[way].eq(banks[0].r_data)
-            with m.If(gate == 1 - way if config.ways == 1 or way == 1 else 0):
+            with m.If(gate == 1 - way if config.rows_per_cycle == 1 or way == 1 else 0):
                 m.d.comb += gates.peep[way].eq(banks[1].r_data)
 
 
-def _row_init(config: EngineConfig, image: Image | None) -> list[list[dict[str, Any]]]:
+def _row_init(config: EngineConfig, image: MemoryImage | None) -> list[list[dict[str, Any]]]:
     """Row parameters by unit and gate, at each active count a power of two of units further on."""
     if image is None:
         return []

@@ -7,7 +7,7 @@ from amaranth.lib import data
 
 from lstmith.rtl.array.mac.multiples import multiples
 from lstmith.spec import layer_descriptor as record
-from lstmith.spec.config import MASKS, PRECISIONS, EngineConfig, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, PRECISIONS, EngineConfig, bits_for
 
 
 def slot_layout(config: EngineConfig) -> data.StructLayout:
@@ -76,7 +76,7 @@ def length_layout(columns: int) -> data.StructLayout:
     return data.StructLayout({"count": unsigned(bits_for(columns + 1)), "low": unsigned(bits_for(columns + 1))})
 
 
-def record_layout() -> data.StructLayout:
+def descriptor_layout() -> data.StructLayout:
     """The layer record's fields."""
     return data.StructLayout({name: unsigned(width) for name, width in record.FIELDS.items()})
 
@@ -88,7 +88,7 @@ class InputWord(data.Struct):
     start: 1  #: begin a sequence: h, c and the sums are zero
     restart: 1  #: states were loaded: recompute the sums
     mark: 1  #: a whole step that is skipped; no values follow
-    mask: unsigned(bits_for(MASKS))  #: index of the active count
+    mask: unsigned(bits_for(ACTIVE_COUNTS))  #: index of the active count
     sequence: 1  #: which of two interleaved sequences the step belongs to
 
 
@@ -122,7 +122,7 @@ def event_layout(config: EngineConfig) -> data.StructLayout:
             "low": unsigned(bits_for(config.inputs + 2 * config.units + 1)),  # of them, on the lower image
             "level": unsigned(bits_for(len(PRECISIONS))),  # highest of the folds' precisions
             "restart": 1,
-            "mask": unsigned(bits_for(MASKS)),
+            "mask": unsigned(bits_for(ACTIVE_COUNTS)),
             **sequence_field(config),
         }
     )

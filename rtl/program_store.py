@@ -8,10 +8,10 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.layouts import record_layout
+from lstmith.rtl.layouts import descriptor_layout
 from lstmith.rtl.prim.ram import Ram
 from lstmith.spec import layer_descriptor as record
-from lstmith.spec.config import MASKS, EngineConfig, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 
 
 class ProgramStore(wiring.Component):
@@ -41,17 +41,17 @@ class ProgramStore(wiring.Component):
     def __init__(self, config: EngineConfig, records: Mapping[int, list[int]] | None = None):
         self._config, self._records = config, records or {}
         layer = bits_for(config.layers)
-        self._place_bits = config.layer_bits + config.mask_bits
+        self._place_bits = config.layer_bits + config.active_bits
         super().__init__(
             {
-                "w_addr": In(self._place_bits + bits_for(record.RECORD_STRIDE)),
+                "w_addr": In(self._place_bits + bits_for(record.DESCRIPTOR_STRIDE)),
                 "w_data": In(32),
                 "w_en": In(1),
                 "select": In(1),
                 "layer_select": In(layer),
-                "mask_select": In(bits_for(MASKS)),
+                "mask_select": In(bits_for(ACTIVE_COUNTS)),
                 "advance": In(1),
-                "record": Out(record_layout()),
+                "record": Out(descriptor_layout()),
                 "layer": Out(layer),
                 "loaded": Out(1),
             }
@@ -60,12 +60,12 @@ class ProgramStore(wiring.Component):
     @property
     def fetch_latency(self) -> int:
         """Cycles from ``advance`` or ``select`` to ``loaded``; 0 with a single record."""
-        return record.RECORD_WORDS + 3 if self._place_bits else 0
+        return record.DESCRIPTOR_WORDS + 3 if self._place_bits else 0
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        first = self._records.get(0, [0] * record.RECORD_WORDS)
-        words = [Signal(32, name=f"word_{index}", init=first[index]) for index in range(record.RECORD_WORDS)]
+        first = self._records.get(0, [0] * record.DESCRIPTOR_WORDS)
+        words = [Signal(32, name=f"word_{index}", init=first[index]) for index in range(record.DESCRIPTOR_WORDS)]
         for name, (word, bit, width) in record.LAYOUT.items():
             m.d.comb += self.record[name].eq(words[word][bit : bit + width])
         if not self._place_bits:
@@ -75,20 +75,20 @@ class ProgramStore(wiring.Component):
             m.d.comb += self.loaded.eq(1)
             return m
 
-        init = [0] * (record.RECORD_STRIDE << self._place_bits)
+        init = [0] * (record.DESCRIPTOR_STRIDE << self._place_bits)
         for place, packed in self._records.items():
-            begin = place * record.RECORD_STRIDE
+            begin = place * record.DESCRIPTOR_STRIDE
             init[begin : begin + len(packed)] = packed
         m.submodules.memory = memory = Ram(32, len(init), init)
-        mask = Signal(max(1, self._config.mask_bits))
-        index_bits = bits_for(record.RECORD_STRIDE)
+        mask = Signal(max(1, self._config.active_bits))
+        index_bits = bits_for(record.DESCRIPTOR_STRIDE)
         fetched, waiting, arrived = Signal(index_bits), Signal(index_bits), Signal(index_bits)
         fetching, waiting_valid, arrived_valid = Signal(init=1), Signal(), Signal()
         m.d.comb += [
             memory.w_addr.eq(self.w_addr),
             memory.w_data.eq(self.w_data),
             memory.w_en.eq(self.w_en),
-            memory.r_addr.eq(Cat(fetched, self.layer[: self._config.layer_bits], mask[: self._config.mask_bits])),
+            memory.r_addr.eq(Cat(fetched, self.layer[: self._config.layer_bits], mask[: self._config.active_bits])),
             self.loaded.eq(~(fetching | waiting_valid | arrived_valid)),
         ]
         m.d.sync += [
@@ -98,7 +98,7 @@ class ProgramStore(wiring.Component):
             arrived_valid.eq(waiting_valid),
         ]
         with m.If(fetching):
-            m.d.sync += [fetched.eq(fetched + 1), fetching.eq(fetched != record.RECORD_WORDS - 1)]
+            m.d.sync += [fetched.eq(fetched + 1), fetching.eq(fetched != record.DESCRIPTOR_WORDS - 1)]
         for index, word in enumerate(words):
             with m.If(arrived_valid & (arrived == index)):
                 m.d.sync += word.eq(memory.r_data)

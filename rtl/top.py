@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out
 from lstmith.rtl.engine import Engine
 from lstmith.rtl.layouts import event_layout
 from lstmith.rtl.verilog import VerilogText, convert
-from lstmith.spec.config import MASKS, EngineConfig, bits_for
-from lstmith.spec.memory_image import Image
+from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
+from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS
 
 NAME = "lstmith_core"
@@ -26,7 +26,7 @@ def port_widths(config: EngineConfig) -> dict[str, tuple[str, int]]:
         "x_start": ("in", 1),
         "x_restart": ("in", 1),
         "x_mark": ("in", 1),
-        "x_mask": ("in", bits_for(MASKS)),
+        "x_mask": ("in", bits_for(ACTIVE_COUNTS)),
         "x_valid": ("in", 1),
         "x_ready": ("out", 1),
         "h_value": ("out", 16),
@@ -46,7 +46,7 @@ def port_widths(config: EngineConfig) -> dict[str, tuple[str, int]]:
         "event_low": ("out", event_layout(config)["low"].width),
         "event_level": ("out", 2),
         "event_restart": ("out", 1),
-        "event_mask": ("out", bits_for(MASKS)),
+        "event_mask": ("out", bits_for(ACTIVE_COUNTS)),
         "outcome_valid": ("out", 1),
         "outcome_skipped": ("out", 1),
         "busy": ("out", 1),
@@ -57,7 +57,7 @@ def port_widths(config: EngineConfig) -> dict[str, tuple[str, int]]:
 class Top(wiring.Component):
     """Flat ports around :class:`Engine`; see :func:`port_widths`."""
 
-    def __init__(self, config: EngineConfig, image: Image | None = None):
+    def __init__(self, config: EngineConfig, image: MemoryImage | None = None):
         self._config, self._image = config, image
         signed_ports = {"x_value", "h_value", "h_cell"}
         super().__init__(
@@ -110,7 +110,7 @@ class Top(wiring.Component):
 
 
 def core_verilog(
-    config: EngineConfig, image: Image | None = None, name: str = NAME, header: tuple[str, ...] = ()
+    config: EngineConfig, image: MemoryImage | None = None, name: str = NAME, header: tuple[str, ...] = ()
 ) -> VerilogText:
     """The core as Verilog, and the names of its modules; the same input gives the same bytes.
 
@@ -128,6 +128,6 @@ def core_verilog(
     return convert(Top(config, image), name, header)
 
 
-def to_verilog(config: EngineConfig, image: Image | None = None) -> str:
+def to_verilog(config: EngineConfig, image: MemoryImage | None = None) -> str:
     """The text of :func:`core_verilog` alone."""
     return core_verilog(config, image).text

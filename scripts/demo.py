@@ -29,7 +29,7 @@ from lstmith.compiler.marks import BUILD_FIGURES
 from lstmith.datasets.silero import RATE, STEP_SECONDS, THRESHOLD, features, feeds, probabilities, segments
 from lstmith.datasets.speech import Recording, demo_audio
 from lstmith.flow.tools import package_directory
-from lstmith.host.problem import Problem, make_problem
+from lstmith.host.request import RunRequest, make_request
 from lstmith.host.results import EngineRun, mismatches
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden, summarise
@@ -117,12 +117,12 @@ def detect(design: Design, recording: Recording) -> Detection:
         raise UserError("Silero VAD", "was compiled without its graph", "use the packaged ONNX file")
     graph = HostGraph(design.graph)
     x = features(recording.samples, graph)[None]
-    problem = _problem(design, x, Mode.DELTA)
+    request = _problem(design, x, Mode.DELTA)
     speech: dict[str, npt.NDArray[np.float32]] = {"float": probabilities(recording.samples)}
     figures, cycles = {}, {}
     with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as name:
         with progress("building the simulated core"):
-            core = RtlCore(problem, "verilator", Path(name))
+            core = RtlCore(request, "verilator", Path(name))
         for mode in (Mode.DENSE, Mode.DELTA):
             given = _problem(design, x, mode)
             with progress(f"simulating {mode.name.lower()}"):
@@ -132,7 +132,7 @@ def detect(design: Design, recording: Recording) -> Detection:
         with progress("simulating with Icarus"):
             few = _problem(design, x[:, :ICARUS_STEPS], Mode.DELTA)
             icarus = mismatches(RtlCore(few, "icarus", Path(name) / "few").run(few), run_golden(few))
-    speech["golden"] = _speech(run_golden(problem), recording, graph)
+    speech["golden"] = _speech(run_golden(request), recording, graph)
     speech["RTL"] = _speech(run, recording, graph)
     return Detection(speech, cycles, segments(speech["RTL"]), figures, icarus)
 
@@ -157,9 +157,9 @@ def build() -> dict[str, Any]:
     return {"lanes": lanes, **result}
 
 
-def _problem(design: Design, x: npt.NDArray[np.float32], mode: Mode) -> Problem:
+def _problem(design: Design, x: npt.NDArray[np.float32], mode: Mode) -> RunRequest:
     sequences = Sequences(x, np.array([x.shape[1]]), True, None, "the demo's recording")
-    return make_problem(design, sequences, [Policy(mode)] * len(design.network.layers))
+    return make_request(design, sequences, [Policy(mode)] * len(design.network.layers))
 
 
 def _speech(run: EngineRun, recording: Recording, graph: HostGraph) -> npt.NDArray[np.float32]:

@@ -21,7 +21,7 @@ from lstmith.compiler.importers.host_graph import Carried, HostGraph
 from lstmith.compiler.marks import SPEECH_FIGURES, SPEECH_PICTURE
 from lstmith.datasets.places import cache_directory
 from lstmith.datasets.silero import CONTEXT, HOP, RATE, STEP_SECONDS, THRESHOLD, Samples, segments
-from lstmith.host.overlay import Overlay
+from lstmith.host.accelerator import Accelerator
 from lstmith.scripts.vad_view import Moment, View
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy_file import load_policy
@@ -59,10 +59,12 @@ def command(
     loaded = _design(design)
     if loaded.graph is None or not set(loaded.graph.inputs) <= {"input", "sr"}:
         raise UserError(str(design), "is not Silero VAD", "compile Silero's ONNX file, or leave --design out")
-    with Overlay(port or engine, baud=baud) as overlay:
-        overlay.load(loaded, load_policy(policy, len(loaded.network.layers)) if policy else None)
-        moments = _watch(detect(overlay, HostGraph(loaded.graph), heard), f"Silero VAD on {overlay.backend.name}")
-        verified = overlay.verified
+    with Accelerator(port or engine, baud=baud) as accelerator:
+        accelerator.load(loaded, load_policy(policy, len(loaded.network.layers)) if policy else None)
+        moments = _watch(
+            detect(accelerator, HostGraph(loaded.graph), heard), f"Silero VAD on {accelerator.backend.name}"
+        )
+        verified = accelerator.verified
     if verified is not None:
         remark(str(verified))
     if not moments:
@@ -70,12 +72,12 @@ def command(
     _finish(moments, figure, json)
 
 
-def detect(overlay: Overlay, graph: HostGraph, heard: Iterable[Samples]) -> Iterator[Moment]:
+def detect(accelerator: Accelerator, graph: HostGraph, heard: Iterable[Samples]) -> Iterator[Moment]:
     """Frame by frame: encoder, LSTM on the engine, head.
 
     Parameters
     ----------
-    overlay : Overlay
+    accelerator : Accelerator
         With Silero's design.
     graph : HostGraph
         What is around its LSTM.
@@ -93,19 +95,19 @@ def detect(overlay: Overlay, graph: HostGraph, heard: Iterable[Samples]) -> Iter
             waiting.append((piece, carried))
             yield x[0, 0]
 
-    before = _counts(overlay)
-    for h in overlay.infer(steps()):
+    before = _counts(accelerator)
+    for h in accelerator.infer(steps()):
         piece, carried = waiting.popleft()
         probability = float(np.ravel(graph.after(h[None, None], carried)["output"])[0])
-        now = _counts(overlay)
+        now = _counts(accelerator)
         yield Moment(piece, probability, {name: now[name] - before[name] for name in now})
         before = now
 
 
-def _counts(overlay: Overlay) -> dict[str, int]:
+def _counts(accelerator: Accelerator) -> dict[str, int]:
     """The engine's counters that are worth showing; none if it does not tell."""
     try:
-        found = overlay.counters()
+        found = accelerator.counters()
     except UserError:
         return {}
     return {name: count for name, count in found.items() if name.startswith("words") or name == "skipped"}

@@ -26,7 +26,7 @@ H_FRAC = 15
 #: Width of a peephole weight.
 PEEP_BITS = 16
 #: Most active counts.
-MASKS = 8
+ACTIVE_COUNTS = 8
 #: Largest operand of a 4-bit weight: two such weights share a multiplier.
 PACKED_OPERAND = 1023
 #: Signed width of the difference of two 8-bit values, the largest operand where both 8-bit rows share a multiplier.
@@ -67,7 +67,7 @@ class EngineConfig:
         Width of the cell state, 12 to 24.
     requant_width : int
         Signed width of the requantiser's multiplier operand, 16 or 18.
-    ways : int
+    rows_per_cycle : int
         Rows the cell unit takes per cycle, 2 or 1 (a unit every 2 or 4 cycles).
     weight_depth : int
         16-bit weight words per lane.
@@ -83,7 +83,7 @@ class EngineConfig:
         Whether the cell state chooses precisions.
     skip : bool
         Whether steps can be skipped by the input's change or by the predictor; marked ones always can.
-    masks : int
+    active_counts : int
         Active counts, 1 to 8.
     sequences : int
         Sequences that may be in flight at once, 1 or 2: while one drains the other one's lists are complete.
@@ -100,7 +100,7 @@ class EngineConfig:
     operand_width: int = 13
     c_width: int = 18
     requant_width: int = 18
-    ways: int = 2
+    rows_per_cycle: int = 2
     weight_depth: int = 1024
     units: int = 128
     inputs: int = 128
@@ -108,7 +108,7 @@ class EngineConfig:
     mixed: bool = False
     monitor: bool = False
     skip: bool = False
-    masks: int = 1
+    active_counts: int = 1
     sequences: int = 1
     delta: bool = True
 
@@ -124,8 +124,8 @@ class EngineConfig:
             "acc_width": (16, 48),
             "operand_width": (9, 18),
             "c_width": (12, 24),
-            "ways": (1, 2),
-            "masks": (1, MASKS),
+            "rows_per_cycle": (1, 2),
+            "active_counts": (1, ACTIVE_COUNTS),
             "sequences": (1, 2),
         }
         for name, (low, high) in ranges.items():
@@ -135,7 +135,7 @@ class EngineConfig:
             raise ValueError(f"Engine requant_width must be 16 or 18, not {self.requant_width!r}")
         if self.monitor and not self.mixed:
             raise ValueError("Engine monitor needs mixed images")
-        if self.sequences > 1 and (self.monitor or self.skip or self.masks > 1):
+        if self.sequences > 1 and (self.monitor or self.skip or self.active_counts > 1):
             raise ValueError("Engine sequences must be 1 with a monitor, skip rules or several active counts")
         for name in ("mixed", "skip"):
             if getattr(self, name) and not self.delta:
@@ -148,12 +148,12 @@ class EngineConfig:
     @property
     def unit_cycles(self) -> int:
         """Cycles between two units that leave the array, K."""
-        return 4 // self.ways
+        return 4 // self.rows_per_cycle
 
     @property
     def pipelined(self) -> bool:
         """Whether parts have the registers that only a fast clock needs; a one-way cell unit is for small devices."""
-        return self.ways == 2
+        return self.rows_per_cycle == 2
 
     @property
     def dual_rows(self) -> bool:
@@ -192,14 +192,14 @@ class EngineConfig:
         return bits_for(self.layers) if self.layers > 1 else 0
 
     @property
-    def mask_bits(self) -> int:
+    def active_bits(self) -> int:
         """Width of an active count's index in the program; 0 with one count."""
-        return bits_for(self.masks) if self.masks > 1 else 0
+        return bits_for(self.active_counts) if self.active_counts > 1 else 0
 
     @property
     def records(self) -> int:
         """Layer records of the program, one per layer and active count."""
-        return self.layers * self.masks
+        return self.layers * self.active_counts
 
     @property
     def address_bits(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lstmith.spec.config import EngineConfig
-from lstmith.spec.layer_descriptor import RECORD_WORDS
+from lstmith.spec.layer_descriptor import DESCRIPTOR_WORDS
 from lstmith.spec.quantised import IntArray
 
 #: From a pre-activation to its gate value.
@@ -71,7 +71,7 @@ def input_gap(config: EngineConfig) -> int:
 
 def fetch(config: EngineConfig) -> int:
     """From taking a layer record to having the next; 0 with one layer."""
-    return 0 if config.layers == 1 else RECORD_WORDS + 3
+    return 0 if config.layers == 1 else DESCRIPTOR_WORDS + 3
 
 
 def renew(config: EngineConfig, units: Sequence[IntArray | int]) -> IntArray:
@@ -84,7 +84,7 @@ def renew(config: EngineConfig, units: Sequence[IntArray | int]) -> IntArray:
     units : sequence of int or int64 [N]
         Active units of each layer whose h is listed anew: none at a sequence's start.
     """
-    fetched = RECORD_WORDS + 3
+    fetched = DESCRIPTOR_WORDS + 3
     listed = np.zeros((), dtype=np.int64)
     for active in units:
         listed = listed + (2 + fetched + active + RELOAD_FLUSH)
@@ -122,7 +122,7 @@ def unseen_units(config: EngineConfig) -> int:
 
 def feeder(config: EngineConfig) -> int:
     """From a pair leaving lane 0 to its first row in the requantiser."""
-    return 0 if config.ways == 2 else 3
+    return 0 if config.rows_per_cycle == 2 else 3
 
 
 def requantise(config: EngineConfig) -> int:

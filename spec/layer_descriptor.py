@@ -66,9 +66,9 @@ def layout() -> dict[str, tuple[int, int, int]]:
 
 
 LAYOUT = layout()
-RECORD_WORDS = 1 + max(word for word, _, _ in LAYOUT.values())
+DESCRIPTOR_WORDS = 1 + max(word for word, _, _ in LAYOUT.values())
 #: Records start at multiples of this many words.
-RECORD_STRIDE = 16
+DESCRIPTOR_STRIDE = 16
 
 
 def pack(values: Mapping[str, int]) -> list[int]:
@@ -81,7 +81,7 @@ def pack(values: Mapping[str, int]) -> list[int]:
     """
     if set(values) != set(FIELDS):
         raise ValueError(f"Record fields must be {sorted(FIELDS)}, not {sorted(values)}")
-    words = [0] * RECORD_WORDS
+    words = [0] * DESCRIPTOR_WORDS
     for name, value in values.items():
         word, bit, width = LAYOUT[name]
         if not 0 <= value < 1 << width:

@@ -114,7 +114,7 @@ class Identity:
 def pack_config(config: EngineConfig) -> bytes:
     """An engine's configuration as the bytes of ``CONFIG_FORMAT``; their CRC-32 is its digest."""
     flags = sum(getattr(config, name) << bit for bit, name in enumerate(_FLAGS))
-    flags |= _TWO_WAYS * (config.ways == 2) | _DIGIT * (config.mac == "digit")
+    flags |= _TWO_WAYS * (config.rows_per_cycle == 2) | _DIGIT * (config.mac == "digit")
     return struct.pack(
         CONFIG_FORMAT,
         config.lanes,
@@ -122,7 +122,7 @@ def pack_config(config: EngineConfig) -> bytes:
         config.units,
         config.inputs,
         config.layers,
-        config.masks,
+        config.active_counts,
         sum(1 << PRECISIONS.index(bits) for bits in config.precisions) | _NO_DELTA * (not config.delta),
         config.acc_width,
         config.operand_width,
@@ -140,7 +140,7 @@ def unpack_config(data: bytes) -> EngineConfig:
     ValueError
         If no engine has such a configuration.
     """
-    lanes, depth, units, inputs, layers, masks, precisions, acc, operand, c, requant, flags = struct.unpack(
+    lanes, depth, units, inputs, layers, active_counts, precisions, acc, operand, c, requant, flags = struct.unpack(
         CONFIG_FORMAT, data
     )
     try:
@@ -150,13 +150,13 @@ def unpack_config(data: bytes) -> EngineConfig:
             units=units,
             inputs=inputs,
             layers=layers,
-            masks=masks,
+            active_counts=active_counts,
             precisions=tuple(bits for index, bits in enumerate(PRECISIONS) if precisions >> index & 1),
             acc_width=acc,
             operand_width=operand,
             c_width=c,
             requant_width=requant,
-            ways=2 if flags & _TWO_WAYS else 1,
+            rows_per_cycle=2 if flags & _TWO_WAYS else 1,
             delta=not precisions & _NO_DELTA,
             mac="digit" if flags & _DIGIT else "dsp",
             family=FAMILIES[flags >> _FAMILY_SHIFT],

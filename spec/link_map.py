@@ -50,7 +50,7 @@ class Status(enum.IntEnum):
 
 
 class StreamFlag(enum.IntFlag):
-    """First byte of STREAM; ``MASK_SHIFT`` and up: index of the active count, for the whole frame."""
+    """First byte of STREAM; ``ACTIVE_SHIFT`` and up: index of the active count, for the whole frame."""
 
     START = 1  #: the first value begins a sequence
     RESTART = 2  #: states were loaded: the first value's step recomputes its sums
@@ -59,7 +59,7 @@ class StreamFlag(enum.IntFlag):
     MORE = 16  #: the engine's time stands still while it waits for values after this frame (FULL only)
 
 
-MASK_SHIFT = 5
+ACTIVE_SHIFT = 5
 
 #: ``struct`` formats of what follows a request's head.
 READ_HEAD = "<BHB"  #: count, address bits 0-15, address bits 16-23

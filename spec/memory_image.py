@@ -16,7 +16,7 @@ from lstmith.spec.registers import WEIGHTS, Region, Register, address
 
 
 @dataclass(frozen=True)
-class Image:
+class MemoryImage:
     """Memory contents.
 
     Attributes
@@ -50,8 +50,8 @@ class Image:
     def bus_writes(self, config: EngineConfig, *, weights: bool = True) -> Iterator[tuple[int, int]]:
         """(address, data) of every write that loads the image through the bus."""
         yield from self.policy_writes()
-        for mask, biases in enumerate(self.bias):
-            begin = mask << (config.unit_bits + 2)
+        for active_index, biases in enumerate(self.bias):
+            begin = active_index << (config.unit_bits + 2)
             for row, (mantissa, shift, bias) in enumerate(
                 zip(self.mantissa.flat, self.shift.flat, biases.flat, strict=True), begin
             ):
@@ -79,12 +79,12 @@ class Image:
         """Writes of the program and the registers alone; enough to change the policy."""
         for place, words in self.records.items():
             for index, word in enumerate(words):
-                yield address(Region.PROGRAM, place * record.RECORD_STRIDE + index), word
+                yield address(Region.PROGRAM, place * record.DESCRIPTOR_STRIDE + index), word
         for register, value in self.registers.items():
             yield address(Region.CONTROL, register), value
 
 
-def image_tag(image: Image, config: EngineConfig) -> int:
+def image_tag(image: MemoryImage, config: EngineConfig) -> int:
     """CRC-32 over everything of an image but its policy: weights, rows, peepholes, predictor.
 
     Parameters

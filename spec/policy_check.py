@@ -37,14 +37,14 @@ def check_policies(network: QuantNetwork, config: EngineConfig, policies: list[P
                 f"{where} mode is {policy.mode.name.lower()}, this engine was built without delta: "
                 "use dense, or compile without --no-delta"
             )
-        _check_images(layer, config, policy, where)
+        _check_variants(layer, config, policy, where)
     if (skip.change or skip.predictor) and not config.skip:
         raise ValueError("Layer 0 policy field skip asks for a rule that this engine was built without")
     if skip.predictor and network.predictor is None:
         raise ValueError("Layer 0 policy field skip.predictor is true, but the network has no predictor: train one")
 
 
-def _check_images(layer: QuantLayer, config: EngineConfig, policy: Policy, where: str) -> None:
+def _check_variants(layer: QuantLayer, config: EngineConfig, policy: Policy, where: str) -> None:
     if not config.mixed and (policy.mode.name == "AUTO" or policy.refresh or policy.mixes):
         raise ValueError(f"{where} mode, refresh, tau or monitor needs both lists, which this engine was built without")
     monitors = policy.monitor.rule is not Rule.OFF
@@ -52,14 +52,14 @@ def _check_images(layer: QuantLayer, config: EngineConfig, policy: Policy, where
         raise ValueError(f"{where} monitor is {policy.monitor.rule.name.lower()}, this engine was built without one")
     if not policy.mixes:
         return
-    image = layer.entry_image
-    if image is None:
+    variant = layer.entry_variant
+    if variant is None:
         raise ValueError(f"{where} tau or monitor needs a lower image: compile the network with one")
     if policy.keeps_sums and not policy.refresh:
         raise ValueError(f"{where} refresh is 0, so errors of the lower image would pile up: use 1 or more")
-    shift = layer.precision - image
+    shift = layer.precision - variant
     limit = (1 << (config.operand_width - 1)) - 1
-    if image == 4:
+    if variant == 4:
         limit = min(limit, PACKED_OPERAND)
     for name, exponent in (("x", layer.x_grid.exponent), ("h", 0)):
         most = limit >> (exponent + shift)
@@ -67,7 +67,7 @@ def _check_images(layer: QuantLayer, config: EngineConfig, policy: Policy, where
             if getattr(policy, field) > most:
                 raise ValueError(f"{where} {field} is {getattr(policy, field)}: use at most {most}")
     span = max(layer.x_grid.span, layer.h_grid.span)
-    if monitors and layer.images[0] == 4 and span > PACKED_OPERAND:
+    if monitors and layer.variants[0] == 4 and span > PACKED_OPERAND:
         raise ValueError(f"{where} monitor needs operands of at most {PACKED_OPERAND}, this layer's reach {span}")
     bound = layer.sum_bound + missed_bound(layer, policy)
     if bound >= 1 << (config.acc_width - 1):
@@ -93,8 +93,8 @@ def missed_bound(layer: QuantLayer, policy: Policy) -> int:
             max(policy.tau_h, policy.restart_tau_h),
         )
     bound = 0
-    for precision in layer.images:
-        error = np.abs(layer.image_error(precision))
+    for precision in layer.variants:
+        error = np.abs(layer.variant_error(precision))
         rows = error[:, : layer.inputs].sum(axis=1) * tops[0] + error[:, layer.inputs :].sum(axis=1) * tops[1]
         bound = max(bound, int(rows.max(initial=0)))
     return steps * bound

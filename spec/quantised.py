@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.spec.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, MASKS, PEEP_BITS, PRECISIONS, SHIFT_BITS
+from lstmith.spec.config import ACTIVE_COUNTS, BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, PRECISIONS, SHIFT_BITS
 
 IntArray = npt.NDArray[np.int64]
 T = TypeVar("T", bound=np.generic)
@@ -83,8 +83,8 @@ class QuantLayer:
         Right shift from ``peep * c`` to Q.13.
     x_lsb : float
         Real value of one LSB of the layer's 16-bit input (2^-15 for layers after the first).
-    images : tuple of int
-        Lower weight widths that the layer is also stored in, ascending; see :meth:`image`.
+    variants : tuple of int
+        Lower weight widths that the layer is also stored in, ascending; see :meth:`variant`.
     counts : tuple of int
         Active counts below H, descending: the layer may run with its first A units alone.
     reduced_bias : int64 [len(counts), 4H] or None
@@ -106,7 +106,7 @@ class QuantLayer:
     x_lsb: float
     peep: IntArray | None = None
     peep_shift: int = 0
-    images: tuple[int, ...] = ()
+    variants: tuple[int, ...] = ()
     counts: tuple[int, ...] = ()
     reduced_bias: IntArray | None = None
     idle_h: IntArray | None = None
@@ -143,10 +143,10 @@ class QuantLayer:
         if self.h_grid.exponent:
             raise ValueError(f"The recurrent grid has no exponent, not {self.h_grid.exponent!r}")
         if (
-            any(p not in PRECISIONS or p >= self.precision for p in self.images)
-            or tuple(sorted(set(self.images))) != self.images
+            any(p not in PRECISIONS or p >= self.precision for p in self.variants)
+            or tuple(sorted(set(self.variants))) != self.variants
         ):
-            raise ValueError(f"Images must be ascending widths below {self.precision}, not {self.images!r}")
+            raise ValueError(f"Images must be ascending widths below {self.precision}, not {self.variants!r}")
         if self.order is not None and not np.array_equal(np.sort(self.order), np.arange(self.units)):
             raise ValueError(f"Order must be a permutation of {self.units} units")
         self._check_counts()
@@ -165,9 +165,10 @@ class QuantLayer:
 
     def _check_counts(self) -> None:
         counts = (self.units, *self.counts, 0)
-        if any(one <= two for one, two in itertools.pairwise(counts)) or len(self.counts) >= MASKS:
+        if any(one <= two for one, two in itertools.pairwise(counts)) or len(self.counts) >= ACTIVE_COUNTS:
             raise ValueError(
-                f"Active counts must descend from below {self.units} to 1, at most {MASKS - 1}, not {self.counts!r}"
+                f"Active counts must descend from below {self.units} to 1, at most {ACTIVE_COUNTS - 1}, "
+                f"not {self.counts!r}"
             )
         shapes = {"reduced_bias": (len(self.counts), 4 * self.units), "idle_h": (self.units,)}
         for name, shape in shapes.items():
@@ -186,11 +187,11 @@ class QuantLayer:
         return self.weights.shape[1] - self.units
 
     @property
-    def entry_image(self) -> int | None:
+    def entry_variant(self) -> int | None:
         """Width of the lower image that small operands use: the next lower one."""
-        return self.images[-1] if self.images else None
+        return self.variants[-1] if self.variants else None
 
-    def image(self, precision: int) -> IntArray:
+    def variant(self, precision: int) -> IntArray:
         """Weights at one of the layer's widths, int64 [4H, I + H].
 
         A lower image approximates ``weights / 2^k``, k = ``precision`` of the layer minus that of the
@@ -198,23 +199,23 @@ class QuantLayer:
         """
         if precision == self.precision:
             return self.weights
-        if precision not in self.images:
+        if precision not in self.variants:
             raise ValueError(f"Layer has no {precision}-bit image")
         shift = self.precision - precision
         limit = (1 << (precision - 1)) - 1
         return np.clip((self.weights + (1 << (shift - 1))) >> shift, -limit, limit)
 
-    def image_error(self, precision: int) -> IntArray:
+    def variant_error(self, precision: int) -> IntArray:
         """``weights - image * 2^k``: what an operand on a lower image misses, int64 [4H, I + H]."""
-        return self.weights - (self.image(precision) << (self.precision - precision))
+        return self.weights - (self.variant(precision) << (self.precision - precision))
 
-    def active(self, mask: int) -> int:
+    def active(self, active_index: int) -> int:
         """Units computed at an active count's index; 0 is all of them."""
-        return (self.units, *self.counts)[mask]
+        return (self.units, *self.counts)[active_index]
 
-    def bias_at(self, mask: int) -> IntArray:
+    def bias_at(self, active_index: int) -> IntArray:
         """Bias at an active count's index, int64 [4H]."""
-        return self.bias if mask == 0 or self.reduced_bias is None else self.reduced_bias[mask - 1]
+        return self.bias if active_index == 0 or self.reduced_bias is None else self.reduced_bias[active_index - 1]
 
     @property
     def sum_bound(self) -> int:
@@ -252,7 +253,7 @@ class QuantNetwork:
             raise ValueError("Every layer must have the same number of active counts")
 
     @property
-    def masks(self) -> int:
+    def active_counts(self) -> int:
         """Active counts, all units included."""
         return 1 + len(self.layers[0].counts)
 

@@ -13,7 +13,7 @@ from lstmith.spec.quantised import QuantNetwork
 
 
 @dataclass(frozen=True)
-class Sequences:
+class TrainingSequences:
     """Sequences that start from the zero state.
 
     Parameters
@@ -30,11 +30,11 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.x)
 
-    def rows(self, members: npt.NDArray[np.integer]) -> Sequences:
+    def rows(self, members: npt.NDArray[np.integer]) -> TrainingSequences:
         """Some of the sequences, without steps that none of them has."""
         valid = self.valid[members]
         steps = int(valid.sum(axis=1).max())
-        return Sequences(self.x[members, :steps], valid[:, :steps])
+        return TrainingSequences(self.x[members, :steps], valid[:, :steps])
 
 
 def masked(xs: list[npt.NDArray[np.float32]]) -> tuple[FloatArray, BoolArray]:
@@ -43,10 +43,10 @@ def masked(xs: list[npt.NDArray[np.float32]]) -> tuple[FloatArray, BoolArray]:
     return batch, np.arange(batch.shape[1]) < lengths[:, None]
 
 
-def sequences(network: QuantNetwork, xs: list[npt.NDArray[np.float32]]) -> Sequences:
+def sequences(network: QuantNetwork, xs: list[npt.NDArray[np.float32]]) -> TrainingSequences:
     """Float sequences as the network's input stream."""
     batch, valid = masked(xs)
-    return Sequences(network.quantise_input(batch) * valid[:, :, None], valid)
+    return TrainingSequences(network.quantise_input(batch) * valid[:, :, None], valid)
 
 
 def windows(xs: list[npt.NDArray[np.float32]], steps: int) -> list[npt.NDArray[np.float32]]:

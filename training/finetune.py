@@ -17,7 +17,7 @@ from lstmith.spec.config import H_FRAC, EngineConfig
 from lstmith.spec.policy import Policy
 from lstmith.spec.policy_check import missed_bound
 from lstmith.spec.quantised import QuantNetwork
-from lstmith.training.data import Sequences
+from lstmith.training.data import TrainingSequences
 from lstmith.training.rule import subset, with_share
 from lstmith.training.straight_through import StraightThrough
 
@@ -86,7 +86,7 @@ def finetune(
     network: QuantNetwork,
     config: EngineConfig,
     policies: list[Policy],
-    data: Sequences,
+    data: TrainingSequences,
     loss: Loss,
     settings: Settings,
 ) -> Finetuned:
@@ -172,7 +172,7 @@ def keep_sums(model: StraightThrough, policies: list[Policy]) -> None:
             module.weights *= (room / rows).clamp(max=1.0)[:, None]
 
 
-def follow_teacher(target: FloatArray, data: Sequences, head: FloatArray | None = None) -> Loss:
+def follow_teacher(target: FloatArray, data: TrainingSequences, head: FloatArray | None = None) -> Loss:
     """Loss: mean squared distance from a teacher's h, or from what a linear head makes of it.
 
     Parameters

@@ -18,7 +18,7 @@ from lstmith.golden.network import FloatArray
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy, Skip
 from lstmith.spec.quantised import PREDICTOR_LIMIT, IntArray, QuantNetwork
-from lstmith.training.data import Sequences
+from lstmith.training.data import TrainingSequences
 
 #: Steps after the skipped one in which its effect is looked for.
 HORIZON = 4
@@ -72,7 +72,7 @@ class Trained:
 
 
 def skip_effect(
-    network: QuantNetwork, config: EngineConfig, data: Sequences, head: FloatArray | None = None
+    network: QuantNetwork, config: EngineConfig, data: TrainingSequences, head: FloatArray | None = None
 ) -> tuple[FloatArray, IntArray, BoolArray]:
     """What leaving out the next step would do, for every step with a next one.
 
@@ -121,7 +121,7 @@ def skip_effect(
 def train_predictor(
     network: QuantNetwork,
     config: EngineConfig,
-    data: Sequences,
+    data: TrainingSequences,
     *,
     tolerance: float,
     precision: float = 0.9,

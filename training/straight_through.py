@@ -76,12 +76,12 @@ class StraightThroughLayer(nn.Module):
         top, bias_top = (1 << (self.layer.precision - 1)) - 1, 1 << (BIAS_BITS - 1)
         return rounded(self.weights, -top, top), rounded(self.bias * BIAS_UNIT, -bias_top, bias_top - 1)
 
-    def image(self, weights: Tensor, precision: int) -> Tensor:
+    def variant(self, weights: Tensor, precision: int) -> Tensor:
         """A lower image of ``weights`` times 2^k, so that it stands beside them, float64 [4H, I + H].
 
         Notes
         -----
-        The integers are those of :meth:`QuantLayer.image`; to the gradient an image is the weights themselves.
+        The integers are those of :meth:`QuantLayer.variant`; to the gradient an image is the weights themselves.
         """
         step, limit = 2.0 ** (self.layer.precision - precision), (1 << (precision - 1)) - 1
         exact = torch.floor((weights.detach() + step / 2) / step).clamp(-limit, limit) * step
@@ -130,7 +130,7 @@ class StraightThrough(nn.Module):
 
     def __init__(self, network: QuantNetwork, config: EngineConfig) -> None:
         super().__init__()
-        if network.masks > 1:
+        if network.active_counts > 1:
             raise ValueError("A network with active counts cannot be trained: train first, then add the counts")
         self._network, self.config = network, config
         self.layers = nn.ModuleList(StraightThroughLayer(layer) for layer in network.layers)
@@ -216,7 +216,7 @@ class _Misses:
     def __init__(self, module: StraightThroughLayer, weights: Tensor, trace: LayerTrace, config: EngineConfig) -> None:
         layer = module.layer
         self._layer, self._trace = layer, trace
-        self._errors = {p: (weights - module.image(weights, p)).T for p in layer.images}
+        self._errors = {p: (weights - module.variant(weights, p)).T for p in layer.variants}
         units = np.repeat(trace.levels, config.lanes, axis=2)[:, :, : layer.units]
         self._row_levels = torch.from_numpy(np.tile(units, 4))
         self._classes = torch.from_numpy(np.concatenate([trace.x_class, trace.h_class], axis=2))
@@ -228,7 +228,7 @@ class _Misses:
         x_operand, h_operand = (torch.where(restart, now, now - was) for was, now in zip(old, new, strict=True))
         operand = torch.cat([x_operand * 2.0**layer.x_grid.exponent, h_operand], dim=1)
         zero = torch.zeros_like(missed)
-        entry = layer.entry_image
+        entry = layer.entry_variant
         assert entry is not None
         small = classes == LOW
         more = (operand * small) @ self._errors[entry] if small.any() else zero

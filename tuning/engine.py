@@ -121,7 +121,7 @@ class GoldenEngine:
     def force(self, state: list[LayerState], low: Bools) -> None:
         """Replace the monitor's verdicts for the next step; low is bool [N]."""
         for each, layer in zip(state, self.network.layers, strict=True):
-            level = np.where(low, layer.images[0], layer.precision)
+            level = np.where(low, layer.variants[0], layer.precision)
             each.levels = [np.broadcast_to(level[:, None], each.levels[0].shape)] * 2
 
     def _state(self, policies: list[Policy], batch: Batch) -> list[LayerState]:

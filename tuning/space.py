@@ -78,14 +78,14 @@ class Space:
             Whether steps may be skipped.
         """
         first = network.layers[0]
-        images = config.mixed and all(layer.images for layer in network.layers)
+        variants = config.mixed and all(layer.variants for layer in network.layers)
         mode_choice = (Mode.SKIP, Mode.DELTA, *((Mode.AUTO,) if config.mixed else ()))
         monitors: tuple[tuple[Rule, Scope], ...] = ((Rule.OFF, Scope.LAYER),)
         narrow = all(
-            max(layer.x_grid.span, layer.h_grid.span) <= PACKED_OPERAND or 4 not in layer.images
+            max(layer.x_grid.span, layer.h_grid.span) <= PACKED_OPERAND or 4 not in layer.variants
             for layer in network.layers
         )
-        if config.monitor and images and narrow:
+        if config.monitor and variants and narrow:
             scopes = (Scope.LAYER, Scope.FOLD) if config.folds(first.units) > 1 else (Scope.LAYER,)
             monitors += tuple((rule, scope) for rule in (Rule.RATIO, Rule.COUNT) for scope in scopes)
         thetas_x, thetas_h = (FINE_THETAS if grid.shift == 0 else THETAS for grid in (first.x_grid, first.h_grid))
@@ -93,7 +93,7 @@ class Space:
         sizes = {"mode": len(mode_choice), "theta_x": len(thetas_x), "theta_h": len(thetas_h)}
         if config.mixed:
             sizes["refresh"] = len(REFRESHES)
-        if images:
+        if variants:
             most_x, most_h = _tau_limits(network, config)
             for name in ("tau", "restart_tau"):
                 sizes[f"{name}_x"] = sum(tau <= most_x for tau in TAUS)
@@ -104,8 +104,8 @@ class Space:
             sizes["restart_above"] = len(RESTARTS)
         if len(changes) > 1:
             sizes |= {"change": len(changes), "limit": len(LIMITS)}
-        if network.masks > 1:
-            sizes["active"] = network.masks
+        if network.active_counts > 1:
+            sizes["active"] = network.active_counts
         for index in range(1, len(network.layers)):
             sizes |= {f"{name}{OF_LAYER}{index}": 2 * APART + 1 for name in ("theta", "tau") if f"{name}_h" in sizes}
         return cls(network, config, sizes, mode_choice, monitors, thetas_x, thetas_h, changes)
@@ -231,8 +231,8 @@ class Space:
 
     def _layer(self, first: Policy, index: int, params: Params) -> Policy:
         layer = self.network.layers[index]
-        mask = params.get("active", 0)
-        active = layer.active(mask) if mask else 0
+        active_index = params.get("active", 0)
+        active = layer.active(active_index) if active_index else 0
         if index == 0:
             return replace(first, active=active)
         most = [_tau_limit(self.network, self.config, index, side) for side in ("x", "h")]
@@ -269,11 +269,11 @@ def _tau_limits(network: QuantNetwork, config: EngineConfig) -> tuple[int, int]:
 def _tau_limit(network: QuantNetwork, config: EngineConfig, index: int, side: str) -> int:
     """Largest operand that a lower image can take, as :func:`check_policies` has it; 0 without one."""
     layer = network.layers[index]
-    if layer.entry_image is None:
+    if layer.entry_variant is None:
         return 0
-    limit = PACKED_OPERAND if layer.entry_image == 4 else (1 << (config.operand_width - 1)) - 1
+    limit = PACKED_OPERAND if layer.entry_variant == 4 else (1 << (config.operand_width - 1)) - 1
     exponent = layer.x_grid.exponent if side == "x" else 0
-    return min(TAUS[-1], limit >> (exponent + layer.precision - layer.entry_image))
+    return min(TAUS[-1], limit >> (exponent + layer.precision - layer.entry_variant))
 
 
 def _changes(network: QuantNetwork, xs: list[Float32]) -> list[int]:

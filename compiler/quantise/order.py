@@ -14,7 +14,7 @@ from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.quantise.encode import RESULT_FRAC, encode_h, row_scale
 from lstmith.golden.encoder import BoolArray
 from lstmith.golden.network import FloatArray, FloatLayer, FloatNetwork, run_float
-from lstmith.spec.config import BIAS_BITS, MASKS
+from lstmith.spec.config import ACTIVE_COUNTS, BIAS_BITS
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 
@@ -43,9 +43,9 @@ def parse_counts(text: str, network: FloatNetwork) -> list[tuple[int, ...]]:
             fix = f"give descending counts between 1 and {layer.units - 1} for layer {layer.name!r}"
             raise UserError("option --active", f"is {text!r}", fix)
         found.append(counts)
-    if len({len(counts) for counts in found}) != 1 or len(found[0]) >= MASKS:
+    if len({len(counts) for counts in found}) != 1 or len(found[0]) >= ACTIVE_COUNTS:
         raise UserError(
-            "option --active", f"is {text!r}", f"give each layer the same number of counts, at most {MASKS - 1}"
+            "option --active", f"is {text!r}", f"give each layer the same number of counts, at most {ACTIVE_COUNTS - 1}"
         )
     return found
 

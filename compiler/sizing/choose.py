@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lstmith.boards.board import Board
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.sizing.report import SizingReport
-from lstmith.compiler.sizing.size import lane_counts, size_engine, size_with_images
+from lstmith.compiler.sizing.size import lane_counts, size_engine, size_with_variants
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.spec.config import EngineConfig
@@ -59,7 +59,7 @@ def choose_engine(
     calibration: Calibration,
     *,
     lanes: int | None = None,
-    images: bool = True,
+    variants: bool = True,
     delta: bool = True,
 ) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
     """The engine with the fewest nanoseconds per step; of equal ones, the one with the fewest lookup tables.
@@ -72,7 +72,7 @@ def choose_engine(
         Typical inputs.
     lanes : int or None
         None compares the lane counts with the fewest weight words.
-    images : bool
+    variants : bool
         Whether the network gains lower images where they cost no lane.
     delta : bool
         Whether the engine takes changes.
@@ -80,7 +80,7 @@ def choose_engine(
     Returns
     -------
     network, config, report
-        As :func:`.size.size_with_images`; the report names all candidates.
+        As :func:`.size.size_with_variants`; the report names all candidates.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def choose_engine(
     sized, refusal = [], None
     for mac in KINDS:
         try:
-            sized += list(_sized(network, board, mac, lanes, images, delta))
+            sized += list(_sized(network, board, mac, lanes, variants, delta))
         except UserError as error:
             # What keeps the first kind from fitting is what the user hears of.
             refusal = refusal or error
@@ -109,12 +109,12 @@ def choose_engine(
 
 
 def _sized(
-    network: QuantNetwork, board: Board, mac: str, lanes: int | None, images: bool, delta: bool
+    network: QuantNetwork, board: Board, mac: str, lanes: int | None, variants: bool, delta: bool
 ) -> Iterator[tuple[QuantNetwork, EngineConfig, SizingReport]]:
     counts = lane_counts(network, board, mac, delta=delta)[:COUNTS] if lanes is None else [lanes]
     for count in counts:
-        if images:
-            yield size_with_images(network, board, lanes=count, mac=mac, delta=delta)
+        if variants:
+            yield size_with_variants(network, board, lanes=count, mac=mac, delta=delta)
         else:
             yield network, *size_engine(network, board, lanes=count, mac=mac, delta=delta)
 

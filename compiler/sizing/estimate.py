@@ -40,7 +40,7 @@ MOST_FIXED_FFS, DIGIT_CONTROL_FFS = 8000, 24
 #: Usual flip-flops of the same on ECP5, and of a lane with DSP blocks: for how long a build takes, not for what fits.
 USUAL_FIXED_FFS, LANE_FFS = 4500, 297
 #: What options add to that: both lists with their queue, the monitor, skip rules, active counts. Measured on ECP5.
-OPTION_LUTS = {"mixed": 1000, "monitor": 450, "skip": 170, "masks": 200}
+OPTION_LUTS = {"mixed": 1000, "monitor": 450, "skip": 170, "active_counts": 200}
 #: Shapes of a block memory, width and depth, where words need not be of 16 bits; and the blocks of the host link, where
 #: there are few.
 SHAPES = {"gowin": ((18, 1024), (36, 512))}
@@ -141,13 +141,18 @@ def _paired(bits: int) -> int:
 
 def cell_dsps(config: EngineConfig) -> int:
     """DSP blocks of the cell unit and of what looks at it."""
-    peepholes = PEEPHOLE_DSPS[config.ways] if config.peepholes else 0
-    return CELL_DSPS[config.ways] + peepholes + _options(config, OPTION_DSPS)
+    peepholes = PEEPHOLE_DSPS[config.rows_per_cycle] if config.peepholes else 0
+    return CELL_DSPS[config.rows_per_cycle] + peepholes + _options(config, OPTION_DSPS)
 
 
 def _options(config: EngineConfig, costs: dict[str, int]) -> int:
     """Cost of the options that an engine is built with."""
-    built = {"mixed": config.mixed, "monitor": config.monitor, "skip": config.skip, "masks": config.masks > 1}
+    built = {
+        "mixed": config.mixed,
+        "monitor": config.monitor,
+        "skip": config.skip,
+        "active_counts": config.active_counts > 1,
+    }
     return sum(cost for name, cost in costs.items() if built[name])
 
 
@@ -158,16 +163,16 @@ def state_brams(config: EngineConfig, board: Board) -> int:
     entry_bits = config.operand_width + 16
     # Each way reads its own rows every cycle; a memory is never shared between two uses.
     units = config.units * config.sequences
-    depth = 4 * config.masks * units // config.ways
+    depth = 4 * config.active_counts * units // config.rows_per_cycle
     kept_bits = config.acc_width if config.delta else 0
     if board.family in SHAPES:
-        rows = config.ways * (_blocks(board, depth, kept_bits) + _blocks(board, depth, parameter_bits))
+        rows = config.rows_per_cycle * (_blocks(board, depth, kept_bits) + _blocks(board, depth, parameter_bits))
     else:
-        rows = config.ways * _blocks(board, depth, kept_bits + parameter_bits)
+        rows = config.rows_per_cycle * _blocks(board, depth, kept_bits + parameter_bits)
     # Mixed engines keep the list of changes and that of values of every step.
     lists = 2 * (1 + config.mixed) * _blocks(board, 2 * units + config.inputs * config.sequences, entry_bits)
-    queue = _blocks(board, 2 * config.lanes + 32, config.acc_width * config.ways)
-    tables = config.ways * 2
+    queue = _blocks(board, 2 * config.lanes + 32, config.acc_width * config.rows_per_cycle)
+    tables = config.rows_per_cycle * 2
     link = LINK_BRAMS.get(board.family, 0)
     return rows + lists + queue + tables + link + _blocks(board, units, unit_bits)
 

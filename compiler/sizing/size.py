@@ -22,8 +22,8 @@ from lstmith.compiler.sizing.estimate import (
     weight_memories,
 )
 from lstmith.compiler.sizing.limits import EngineLimits
-from lstmith.compiler.sizing.low_images import accumulator_bits, with_images
 from lstmith.compiler.sizing.report import SizingReport
+from lstmith.compiler.sizing.variants import accumulator_bits, with_variants
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import QuantNetwork
@@ -38,7 +38,7 @@ DIGIT_OPERAND_FLOOR = 11
 ICE40_ACC_FLOOR, ICE40_OPERAND_FLOOR = 16, 9
 UNITS = "the number of units"
 #: Sets of weight images whose fit is reported: single precisions, and those a mixed program needs.
-IMAGES = ((4,), (8,), (16,), (4, 8), (4, 8, 16))
+VARIANTS = ((4,), (8,), (16,), (4, 8), (4, 8, 16))
 
 
 def limits_for(board: Board | None) -> EngineLimits:
@@ -54,7 +54,7 @@ def weight_words(network: QuantNetwork, lanes: int, precisions: Sequence[int] | 
     """16-bit words per lane of the network's weights, in all its own images or at the given precisions."""
     total = 0
     for layer in network.layers:
-        bits = sum((layer.precision, *layer.images) if precisions is None else precisions)
+        bits = sum((layer.precision, *layer.variants) if precisions is None else precisions)
         total += -(-layer.units // lanes) * (layer.inputs + layer.units) * bits // 4
     return total
 
@@ -62,7 +62,7 @@ def weight_words(network: QuantNetwork, lanes: int, precisions: Sequence[int] | 
 def held_bits(network: QuantNetwork) -> int:
     """Bits of the network's weights in all its images; what :func:`weight_words` takes beyond them is wasted."""
     return sum(
-        4 * layer.units * (layer.inputs + layer.units) * sum((layer.precision, *layer.images))
+        4 * layer.units * (layer.inputs + layer.units) * sum((layer.precision, *layer.variants))
         for layer in network.layers
     )
 
@@ -120,7 +120,7 @@ def size_engine(
     return config, _report(network, config, board, limited_by if lanes is None else "the --lanes option")
 
 
-def size_with_images(
+def size_with_variants(
     network: QuantNetwork, board: Board | None, *, lanes: int | None = None, mac: str = "dsp", delta: bool = True
 ) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
     """As :func:`size_engine`; the network gains lower images where they cost no lane.
@@ -131,8 +131,8 @@ def size_with_images(
         If the network does not fit even without.
     """
     config, report = size_engine(network, board, lanes=lanes, mac=mac, delta=delta)
-    richer = with_images(network)
-    if not config.mixed or not any(layer.images for layer in richer.layers):
+    richer = with_variants(network)
+    if not config.mixed or not any(layer.variants for layer in richer.layers):
         return network, config, report
     try:
         config, richer_report = size_engine(richer, board, lanes=config.lanes, mac=mac, delta=delta)
@@ -155,7 +155,7 @@ def for_sequences(
         return config, report
     if sequences != 2:
         raise UserError("option --sequences", f"is {sequences}", "use 1 or 2")
-    if config.masks > 1:
+    if config.active_counts > 1:
         raise UserError("option --sequences", "is 2 with several active counts", "leave out --active, or use 1")
     config = in_turn(config)
     if board is not None:
@@ -187,7 +187,7 @@ def lane_counts(network: QuantNetwork, board: Board, mac: str, *, delta: bool = 
 
 
 def _precisions(network: QuantNetwork, board: Board | None, wanted: Sequence[int] | None) -> tuple[int, ...]:
-    needed = {bits for layer in network.layers for bits in (layer.precision, *layer.images)}
+    needed = {bits for layer in network.layers for bits in (layer.precision, *layer.variants)}
     offered = set(board.precisions) if board is not None else {4, 8, 16}
     if missing := sorted((needed | set(wanted or ())) - offered):
         able = [other.name for other in BOARDS if set(missing) <= set(other.precisions)]
@@ -286,14 +286,14 @@ def _config(
         operand_width=max(floor, span.bit_length() + 1),
         c_width=limits.c_width,
         requant_width=limits.requant_width,
-        ways=1 if small else 2,
+        rows_per_cycle=1 if small else 2,
         weight_depth=words,
         units=sum(layer.units for layer in layers),
         inputs=network.inputs,
         layers=len(layers),
-        masks=network.masks,
+        active_counts=network.active_counts,
         mixed=not small and delta,
-        monitor=not small and delta and any(layer.images for layer in layers),
+        monitor=not small and delta and any(layer.variants for layer in layers),
         skip=not small and delta,
         delta=delta,
     )
@@ -331,10 +331,10 @@ def _fits(network: QuantNetwork, board: Board, mac: str, delta: bool) -> bool:
 def _lower_fits(network: QuantNetwork, board: Board, config: EngineConfig, precision: int) -> bool:
     """Whether the weights would fit at a lower precision, with as many lanes or fewer."""
     counts = range(1, config.lanes + 1)
-    return any(_images_fit(network, board, replace(config, lanes=lanes), (precision,)) for lanes in counts)
+    return any(_variants_fit(network, board, replace(config, lanes=lanes), (precision,)) for lanes in counts)
 
 
-def _images_fit(network: QuantNetwork, board: Board, config: EngineConfig, precisions: tuple[int, ...]) -> bool:
+def _variants_fit(network: QuantNetwork, board: Board, config: EngineConfig, precisions: tuple[int, ...]) -> bool:
     granule = weight_granule(board)
     blocks = config.lanes * -(-weight_words(network, config.lanes, precisions) // granule)
     spare = 0 if board.sprams else state_brams(config, board)
@@ -349,7 +349,7 @@ def _report(
     candidates: Sequence[dict[str, Any]] = (),
 ) -> SizingReport:
     words = weight_words(network, config.lanes)
-    names = {images: "+".join(str(bits) for bits in images) for images in IMAGES}
+    names = {variants: "+".join(str(bits) for bits in variants) for variants in VARIANTS}
     if board is None:
         return SizingReport(
             "generic", config.lanes, limited_by, words, words * config.lanes * 16, 0, dict.fromkeys(names.values())
@@ -362,7 +362,7 @@ def _report(
         weight_words=words,
         weight_bits=words * config.lanes * 16,
         memory_bits=weight_memories(board) * weight_granule(board) * 16,
-        images={name: _images_fit(network, board, config, images) for images, name in names.items()},
+        variants={name: _variants_fit(network, board, config, variants) for variants, name in names.items()},
         luts=cost.luts,
         dsps=cost.dsps,
         brams=cost.brams,

@@ -1,4 +1,4 @@
-"""A device as an overlay's engine: loads weights, program and policies, runs sequences, reads and writes states."""
+"""A device as an accelerator's engine: loads weights, program and policies, runs sequences, reads and writes states."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import replace
 import numpy as np
 
 from lstmith.compiler.design import FORMAT, Design
-from lstmith.compiler.program_image import build_image, check_fit
+from lstmith.compiler.program_image import build_memory_image, check_fit
 from lstmith.host.backends import State, Step, final_state, zero_state
 from lstmith.host.link.device import Device
 from lstmith.host.link.errors import LostError, RefusedError, WrongDeviceError
 from lstmith.host.link.runs import HiddenStream, run_job
 from lstmith.host.link.session import Session
 from lstmith.host.link.transport import Transport
-from lstmith.host.problem import Problem, active_index
+from lstmith.host.request import RunRequest, chosen_index
 from lstmith.host.results import EngineRun
 from lstmith.host.rtl_core import Progress
 from lstmith.host.sequences import collect, make_job, state_writes
 from lstmith.host.simulate import SimulationError
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.link_map import LinkRegister, StreamFlag, link_address
-from lstmith.spec.memory_image import Image, image_tag
+from lstmith.spec.memory_image import MemoryImage, image_tag
 from lstmith.spec.policy import Policy
 from lstmith.spec.policy_check import check_policies, default_policies
 from lstmith.spec.quantised import IntArray
@@ -113,7 +113,7 @@ class LinkBackend:
         self._state: State | None = zero_state(design)
         self._broken = False
 
-    def _image(self, design: Design, policies: Sequence[Policy]) -> Image:
+    def _image(self, design: Design, policies: Sequence[Policy]) -> MemoryImage:
         wanted, have = design.engine, self.config
         try:
             # The scales of the rows are made for one width.
@@ -125,9 +125,9 @@ class LinkBackend:
                 raise ValueError(f"Network needs c_width of {wanted.c_width}, the engine has {have.c_width}")
             check_fit(design.network, have)
             check_policies(design.network, have, list(policies))
-            image = build_image(design.network, have, list(policies))
+            image = build_memory_image(design.network, have, list(policies))
             # Where the program is the bitstream's, it is that of the policy that builds have.
-            built = build_image(design.network, have, default_policies(design.network, have))
+            built = build_memory_image(design.network, have, default_policies(design.network, have))
             if not self.device.states and image.records != built.records:
                 raise ValueError("Its program cannot be changed, so no policy but the default one is possible")
             return image
@@ -153,23 +153,23 @@ class LinkBackend:
             self.device.write(self._image(self._design, self._policies).policy_writes())
             self._state, self._broken = zero_state(self._design), False
 
-    def run(self, problem: Problem, progress: Progress | None) -> EngineRun:
+    def run(self, request: RunRequest, progress: Progress | None) -> EngineRun:
         """All sequences, one after another; ``progress`` gets the number of finished ones."""
         if not self.device.records:
             raise RefusedError(
                 self.name, "this build tells only h, not what each step did", "use 'infer' or a larger board"
             )
-        fitted = replace(problem, design=replace(problem.design, engine=self.config))
+        fitted = replace(request, design=replace(request.design, engine=self.config))
         begun = time.perf_counter()
         self._mend()
         self._broken = True
-        answers = []
-        for index in range(len(problem.x)):
-            answers.append(run_job(self.device, problem.design.network, make_job(fitted, [index])))
+        core_traces = []
+        for index in range(len(request.x)):
+            core_traces.append(run_job(self.device, request.design.network, make_job(fitted, [index])))
             if progress is not None:
                 progress(index + 1)
         try:
-            run = collect(fitted, answers, time.perf_counter() - begun)
+            run = collect(fitted, core_traces, time.perf_counter() - begun)
         except SimulationError as error:
             raise LostError(self.name, f"results are missing ({error})", "repeat the command") from None
         self._state, self._broken = final_state(run), False
@@ -178,7 +178,7 @@ class LinkBackend:
     def stream(self, steps: Iterable[Step], state: State | None, ahead: int) -> Iterator[IntArray]:
         """h step by step."""
         network = self._design.network
-        mask = active_index(network, self._policies)
+        active_index = chosen_index(network, self._policies)
         if state is not None:
             self._need_states("load an initial state")
         self._mend()
@@ -187,11 +187,11 @@ class LinkBackend:
         self.device.write([(address(Region.CONTROL, Register.OUTPUT_ALL), 0)])
         flags = StreamFlag.START
         if state is not None:
-            self.device.write_slowly(state_writes(network, state, mask))
+            self.device.write_slowly(state_writes(network, state, active_index))
             flags = StreamFlag.RESTART
         idle = zero_state(self._design)[-1][0]
         try:
-            for h in HiddenStream(self.device, network, idle, ahead).run(steps, flags, mask):
+            for h in HiddenStream(self.device, network, idle, ahead).run(steps, flags, active_index):
                 self._state = None
                 yield h
             finished = True
@@ -211,10 +211,10 @@ class LinkBackend:
             h = self._signed(Region.HIDDEN, units, 16)
             c = self._signed(Region.CELL, units, 32)
             self._state, base = [], 0
-            mask = active_index(self._design.network, self._policies)
+            active_index = chosen_index(self._design.network, self._policies)
             for layer in self._design.network.layers:
                 # What dropped units hold is an earlier step's.
-                active = np.arange(layer.units) < layer.active(mask)
+                active = np.arange(layer.units) < layer.active(active_index)
                 self._state.append((h[base : base + layer.units] * active, c[base : base + layer.units] * active))
                 base += layer.units
         return self._state

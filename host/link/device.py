@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.host.jobs import Write
-from lstmith.host.link.asks import Ask, Asks
 from lstmith.host.link.errors import LostError
 from lstmith.host.link.results import Ring
+from lstmith.host.link.ring_reads import RingRead, RingReads
 from lstmith.host.link.session import Session
 from lstmith.host.link.transport import Patience
 from lstmith.spec.link_identity import Identity
 from lstmith.spec.link_map import (
+    ACTIVE_SHIFT,
     ANSWER_WORDS,
     FETCH_HEAD,
-    MASK_SHIFT,
     READ_HEAD,
     READ_WORDS,
     STREAM_HEAD,
@@ -57,7 +57,7 @@ class Device:
         self._begin()
 
     def _begin(self) -> None:
-        self._ring, self._asks = Ring(), Asks(self.identity.ring_words)
+        self._ring, self._asks = Ring(), RingReads(self.identity.ring_words)
         self._quiet = Patience(RESULT_SECONDS)
 
     @property
@@ -131,7 +131,7 @@ class Device:
         self.write([(link_address(LinkRegister.MODE), mode)])
 
     def send_step(
-        self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, mask: int = 0, *, sure: int = 0
+        self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, active_index: int = 0, *, sure: int = 0
     ) -> None:
         """Send one step's input, in as many requests as it takes.
 
@@ -141,26 +141,28 @@ class Device:
             None sends a mark: the step is skipped.
         flags : StreamFlag
             START, RESTART, STAMP apply to the first value; MORE says that another step follows.
-        mask : int
+        active_index : int
             Index of the active count.
         sure : int
             Words of the session that the ring will surely have got when this is executed, for asking ahead.
         """
         if values is None:
-            self.send(None, flags, mask, sure=sure)
+            self.send(None, flags, active_index, sure=sure)
             return
         for begin in range(0, len(values), STREAM_VALUES):
             part = values[begin : begin + STREAM_VALUES]
             more = StreamFlag.MORE if begin + len(part) < len(values) else flags & StreamFlag.MORE
-            self.send(part, more | (flags if begin == 0 else more), mask, sure=sure)
+            self.send(part, more | (flags if begin == 0 else more), active_index, sure=sure)
 
-    def send(self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, mask: int = 0, *, sure: int = 0) -> None:
+    def send(
+        self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, active_index: int = 0, *, sure: int = 0
+    ) -> None:
         """One request with up to ``STREAM_VALUES`` values, of any steps, or with a mark; see :meth:`send_step`."""
         self._session.make_room()
         ask = self._asks.with_input(self._ring.taken, sure)
         first = flags | (StreamFlag.MARK if values is None else StreamFlag(0))
         places = Ring.wire(self._ring.taken), Ring.wire(ask.place)
-        head = struct.pack(STREAM_HEAD, first | mask << MASK_SHIFT, *places)
+        head = struct.pack(STREAM_HEAD, first | active_index << ACTIVE_SHIFT, *places)
         stream = b"" if values is None else np.asarray(values, dtype="<i2").tobytes()
         self._session.submit(Command.STREAM, head + stream, lambda body: self._accept(ask, body))
 
@@ -191,7 +193,7 @@ class Device:
         head = struct.pack(FETCH_HEAD, Ring.wire(self._ring.taken), Ring.wire(ask.place))
         self._session.submit(Command.FETCH, head, lambda body: self._accept(ask, body))
 
-    def _accept(self, ask: Ask, body: bytes) -> None:
+    def _accept(self, ask: RingRead, body: bytes) -> None:
         self._asks.answered(ask)
         words = np.frombuffer(body, dtype="<u2").tolist()
         if self._ring.accept(ask.place, words):

@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, Answer
+from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, CoreTrace
 from lstmith.spec.link_map import PLACES, RECORDS, Kind, Record
 from lstmith.spec.quantised import IntArray, QuantNetwork
 
@@ -80,9 +80,9 @@ class RecordReader:
         self.complete = 0
 
     @staticmethod
-    def step_words(network: QuantNetwork, mask: int = 0) -> int:
+    def step_words(network: QuantNetwork, active_index: int = 0) -> int:
         """Words of a computed step at an active count's index; the first step has an INPUT record besides."""
-        units, layers = sum(layer.active(mask) for layer in network.layers), len(network.layers)
+        units, layers = sum(layer.active(active_index) for layer in network.layers), len(network.layers)
         counts = {Kind.RESULT: units, Kind.EVENT: layers, Kind.OUTCOME: 1}
         return sum(count * RECORDS[kind].words for kind, count in counts.items())
 
@@ -112,11 +112,11 @@ class RecordReader:
         """Whether a complete step was skipped."""
         return bool(self._tables[Kind.OUTCOME][step][1])
 
-    def answer(self) -> Answer:
+    def core_trace(self) -> CoreTrace:
         """Everything that has come, as a simulated core tells it."""
         stamps = self._tables[Kind.INPUT]
         first = stamps[0][0] if stamps else -1
-        return Answer(
+        return CoreTrace(
             _table(self._tables[Kind.RESULT], len(RESULT_FIELDS)),
             _since(first, _table(self._tables[Kind.EVENT], len(EVENT_FIELDS))),
             _since(first, _table(self._tables[Kind.OUTCOME], len(OUTCOME_FIELDS))),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.host.jobs import Answer, Job
+from lstmith.host.jobs import CoreJob, CoreTrace
 from lstmith.host.link.device import Device
 from lstmith.host.link.results import HiddenReader, RecordReader
 from lstmith.spec.link_map import RECORDS, STREAM_VALUES, Kind, Mode, StreamFlag
@@ -18,7 +18,9 @@ from lstmith.spec.quantised import IntArray, QuantNetwork
 IN_ENGINE = 2
 
 
-def run_job(device: Device, network: QuantNetwork, job: Job, progress: Callable[[int], None] | None = None) -> Answer:
+def run_job(
+    device: Device, network: QuantNetwork, job: CoreJob, progress: Callable[[int], None] | None = None
+) -> CoreTrace:
     """One sequence with records of everything.
 
     Parameters
@@ -39,8 +41,8 @@ def run_job(device: Device, network: QuantNetwork, job: Job, progress: Callable[
     device.write_slowly(job.writes)
     device.set_mode(Mode.FULL)
     reader, begun = RecordReader(network), device.ring.taken
-    masks = job.masks or [0] * len(job.x)
-    sizes = [RecordReader.step_words(network, mask) for mask in masks]
+    active_indices = job.active_indices or [0] * len(job.x)
+    sizes = [RecordReader.step_words(network, active_index) for active_index in active_indices]
     ends = np.cumsum([begun + RECORDS[Kind.INPUT].words, *sizes])
     # Results of all steps on their way but one must fit the ring: the engine takes one more step's input.
     room = 1 + (device.identity.ring_words - RECORDS[Kind.INPUT].words) // RecordReader.step_words(network)
@@ -70,13 +72,13 @@ def run_job(device: Device, network: QuantNetwork, job: Job, progress: Callable[
         if t + 1 < len(job.x):
             flags |= StreamFlag.MORE
         marked = bool(job.marks and job.marks[t])
-        device.send_step(None if marked else values, flags, masks[t], sure=words(t - IN_ENGINE))
+        device.send_step(None if marked else values, flags, active_indices[t], sure=words(t - IN_ENGINE))
         reader.read(device.ring)
         if progress is not None:
             progress(reader.complete)
     wait_for(len(job.x), len(job.x))
     device.settle()
-    return reader.answer()
+    return reader.core_trace()
 
 
 class HiddenStream:
@@ -106,7 +108,7 @@ class HiddenStream:
         self._found: deque[IntArray] = deque()
 
     def run(
-        self, steps: Iterable[npt.NDArray[np.int16] | None], flags: StreamFlag, mask: int = 0
+        self, steps: Iterable[npt.NDArray[np.int16] | None], flags: StreamFlag, active_index: int = 0
     ) -> Iterator[IntArray]:
         """h of every step, int64 [H], in order.
 
@@ -116,10 +118,10 @@ class HiddenStream:
             None is a marked step. It is asked for a step only when there is room for it.
         flags : StreamFlag
             Of the first step: START, RESTART, or none to go on.
-        mask : int
+        active_index : int
             Index of the active count.
         """
-        self._flags, self._mask, self._units = flags, mask, self._layer.active(mask)
+        self._flags, self._mask, self._units = flags, active_index, self._layer.active(active_index)
         for values in steps:
             self._send(values)
             while len(self._marks) >= self._ahead:

@@ -11,13 +11,13 @@ from lstmith.golden.activity import LayerState
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.host.activity import Activity, count_activity
-from lstmith.host.answers import Held, read_cycles, read_layers
-from lstmith.host.jobs import Answer, Job, Write
-from lstmith.host.problem import active_index
-from lstmith.host.results import LayerRun
+from lstmith.host.core_traces import Held, read_cycles, read_layers
+from lstmith.host.jobs import CoreJob, CoreTrace, Write
+from lstmith.host.request import chosen_index
+from lstmith.host.results import LayerResult
 from lstmith.host.simulate import SimulationError
 from lstmith.spec.config import EngineConfig
-from lstmith.spec.memory_image import Image
+from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import IntArray, QuantNetwork
 from lstmith.spec.registers import Region, Register, address
@@ -51,22 +51,22 @@ class Case:
     """
 
     label: str
-    job: Job
+    job: CoreJob
     network: QuantNetwork
-    layers: list[LayerRun]
+    layers: list[LayerResult]
     before: list[Held]
     state: IntArray
     cycles: npt.NDArray[np.int64] | None
     activity: Activity
 
 
-def state_writes(network: QuantNetwork, states: list[tuple[IntArray, IntArray]], mask: int = 0) -> list[Write]:
+def state_writes(network: QuantNetwork, states: list[tuple[IntArray, IntArray]], active_index: int = 0) -> list[Write]:
     """Bus writes that load h and c (int64 [1, H] each) of every layer at an active count's index."""
     writes: list[Write] = []
     begin = 0
     for index, (layer, (h, c)) in enumerate(zip(network.layers, states, strict=True)):
-        writes.append((address(Region.CONTROL, Register.LOAD), 1 + index + 256 * mask, LOAD_GAP))
-        for unit in range(layer.active(mask)):
+        writes.append((address(Region.CONTROL, Register.LOAD), 1 + index + 256 * active_index, LOAD_GAP))
+        for unit in range(layer.active(active_index)):
             writes.append((address(Region.CELL, begin + unit), int(c[0, unit]) % (1 << 32), 0))
             writes.append((address(Region.HIDDEN, begin + unit), int(h[0, unit]) % (1 << 32), 0))
         writes[-1] = (*writes[-1][:2], LOAD_GAP)
@@ -75,12 +75,12 @@ def state_writes(network: QuantNetwork, states: list[tuple[IntArray, IntArray]],
     return writes
 
 
-def image_writes(image: Image, config: EngineConfig) -> list[Write]:
+def image_writes(image: MemoryImage, config: EngineConfig) -> list[Write]:
     """Bus writes that load a whole network; nothing has to wait between them."""
     return [(place, value, 0) for place, value in image.bus_writes(config)]
 
 
-def policy_writes(image: Image) -> list[Write]:
+def policy_writes(image: MemoryImage) -> list[Write]:
     """Bus writes that change only the policy."""
     return [(place, value, 0) for place, value in image.policy_writes()]
 
@@ -89,7 +89,7 @@ def golden_case(
     label: str,
     model: GoldenModel,
     policies: list[Policy],
-    job: Job,
+    job: CoreJob,
     state: list[LayerState] | None = None,
     hints: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[Case, list[LayerState]]:
@@ -109,25 +109,30 @@ def golden_case(
     state = model.zero_state(1) if state is None else state
     begins = job.start or job.restart
     hints = np.zeros(steps, dtype=bool) if hints is None else hints
-    masks = job.masks or [active_index(network, policies)] * steps
+    active_indices = job.active_indices or [chosen_index(network, policies)] * steps
     before = [
-        (_shown(network, state, index), layer.c[0], network.layers[index].active(int(layer.mask[0])))
+        (_shown(network, state, index), layer.c[0], network.layers[index].active(int(layer.active_index[0])))
         for index, layer in enumerate(state)
     ]
     traces = model.run(
-        job.x[None], policies, state, restart=begins, hints=hints[None], masks=np.array(masks, dtype=np.int64)[None]
+        job.x[None],
+        policies,
+        state,
+        restart=begins,
+        hints=hints[None],
+        active_indices=np.array(active_indices, dtype=np.int64)[None],
     )
     valid = np.ones((1, steps), dtype=bool)
     follows = policies[0].skip.hints
     # Where the first layer's units begin, and how many are in use.
     bases = np.cumsum([0, *(layer.units for layer in network.layers)]).tolist()
-    used = [layer.active(int(kept.mask[0])) for layer, kept in zip(network.layers, state, strict=True)]
+    used = [layer.active(int(kept.active_index[0])) for layer, kept in zip(network.layers, state, strict=True)]
     places = [base + unit for base, count in zip(bases, used, strict=False) for unit in range(count)]
     every = replace(
         job,
         writes=[*job.writes, (address(Region.CONTROL, Register.OUTPUT_ALL), 1, 0)],
         marks=[bool(follows and hint and not (begins and t == 0)) for t, hint in enumerate(hints.tolist())],
-        masks=masks,
+        active_indices=active_indices,
         reads=[address(region, place) for region in (Region.HIDDEN, Region.CELL) for place in places]
         + [address(Region.CONTROL, register) for register in COUNTERS],
     )
@@ -136,7 +141,8 @@ def golden_case(
         job=every,
         network=network,
         layers=[
-            LayerRun.of_trace(layer, config, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)
+            LayerResult.of_trace(layer, config, trace, valid)
+            for layer, trace in zip(network.layers, traces, strict=True)
         ],
         before=before,
         state=np.concatenate(
@@ -151,12 +157,12 @@ def golden_case(
 def _shown(network: QuantNetwork, state: list[LayerState], index: int) -> IntArray:
     """h of a layer with what its dropped units count as, int64 [H]."""
     layer, kept = network.layers[index], state[index]
-    active = np.arange(layer.units) < layer.active(int(kept.mask[0]))
+    active = np.arange(layer.units) < layer.active(int(kept.active_index[0]))
     shown: IntArray = np.where(active, kept.h[0], 0 if layer.idle_h is None else layer.idle_h)
     return shown
 
 
-def differences(case: Case, answer: Answer) -> list[str]:
+def differences(case: Case, core_trace: CoreTrace) -> list[str]:
     """What of an answer differs from golden, a line each; empty if nothing does."""
     found: list[str] = []
 
@@ -170,24 +176,24 @@ def differences(case: Case, answer: Answer) -> list[str]:
             )
 
     try:
-        layers = read_layers(case.network, answer, len(case.job.x), case.before)
+        layers = read_layers(case.network, core_trace, len(case.job.x), case.before)
     except SimulationError as error:
         return [f"{case.label}: {error}"]
     for index, (have, want) in enumerate(zip(layers, case.layers, strict=True)):
         for name in vars(want):
             compare(f"layer {index} {name}", getattr(have, name)[0], getattr(want, name)[0])
-    compare("state read back", answer.reads[: len(case.state)], case.state)
+    compare("state read back", core_trace.reads[: len(case.state)], case.state)
     if case.cycles is not None:
-        compare("cycles", read_cycles(case.network, answer), case.cycles)
+        compare("cycles", read_cycles(case.network, core_trace), case.cycles)
     return found
 
 
-def counter_differences(cases: list[Case], answers: list[Answer]) -> list[str]:
+def counter_differences(cases: list[Case], core_traces: list[CoreTrace]) -> list[str]:
     """Where the core's counters grew otherwise than golden says, from job to job on the same core."""
     found: list[str] = []
     before = np.zeros(len(COUNTERS), dtype=np.int64)
-    for case, answer in zip(cases, answers, strict=True):
-        have, activity = answer.reads[len(case.state) :], case.activity
+    for case, core_trace in zip(cases, core_traces, strict=True):
+        have, activity = core_trace.reads[len(case.state) :], case.activity
         want = [*activity.words.values(), activity.skipped_steps, activity.restarts]
         if (have - before).tolist() != want:
             names = [register.name for register in COUNTERS]

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from lstmith.golden.activity import LayerState
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
-from lstmith.host.answers import of_sequence, read_cycles, read_layers
-from lstmith.host.jobs import Answer, Job
-from lstmith.host.results import LayerRun
+from lstmith.host.core_traces import of_sequence, read_cycles, read_layers
+from lstmith.host.jobs import CoreJob, CoreTrace
+from lstmith.host.results import LayerResult
 from lstmith.host.sequences import make_turns
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import IntArray, QuantNetwork
@@ -26,28 +26,28 @@ class Pair:
     """Two sequences and what golden says of them: per layer [2, T, ...], ``state`` as read back at the end."""
 
     label: str
-    job: Job
+    job: CoreJob
     lengths: list[int]
     network: QuantNetwork
-    layers: list[LayerRun]
+    layers: list[LayerResult]
     before: list[list[tuple[IntArray, IntArray, int]]]
     state: IntArray
     cycles: npt.NDArray[np.int64] | None
 
-    def differences(self, answer: Answer) -> list[str]:
+    def differences(self, core_trace: CoreTrace) -> list[str]:
         """What of an answer differs, a line each."""
         turns, found = np.array(self.job.turns), []
         for row, length in enumerate(self.lengths):
-            have = read_layers(self.network, of_sequence(answer, turns, row), length, self.before[row])
+            have = read_layers(self.network, of_sequence(core_trace, turns, row), length, self.before[row])
             for index, (one, both) in enumerate(zip(have, self.layers, strict=True)):
                 found += [
                     f"{self.label}: sequence {row} layer {index} {name}"
                     for name in vars(both)
                     if (getattr(one, name)[0] != getattr(both, name)[row, :length]).any()
                 ]
-        if (answer.reads != self.state).any():
+        if (core_trace.reads != self.state).any():
             found.append(f"{self.label}: state read back")
-        cycles = read_cycles(self.network, answer)
+        cycles = read_cycles(self.network, core_trace)
         if self.cycles is not None and (cycles != self.cycles).any():
             found.append(f"{self.label}: {cycles.tolist()} cycles, not {self.cycles.tolist()}")
         return found
@@ -58,7 +58,7 @@ def pair_case(
     model: GoldenModel,
     policies: list[Policy],
     x: npt.NDArray[np.int16],
-    job: Job,
+    job: CoreJob,
     *,
     lengths: list[int],
     state: list[LayerState],
@@ -102,7 +102,10 @@ def pair_case(
         ),
         lengths,
         network,
-        [LayerRun.of_trace(layer, config, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)],
+        [
+            LayerResult.of_trace(layer, config, trace, valid)
+            for layer, trace in zip(network.layers, traces, strict=True)
+        ],
         before,
         np.concatenate(ends),
         None if job.stalls else cycles,

@@ -37,8 +37,8 @@ def random_layer(
     first: bool,
     peepholes: bool,
     requant_width: int,
-    images: tuple[int, ...] = (),
-    masks: int = 1,
+    variants: tuple[int, ...] = (),
+    active_counts: int = 1,
 ) -> QuantLayer:
     """A layer whose gates mostly neither saturate nor idle, with some rows at the limits of their fields."""
     limit = (1 << (precision - 1)) - 1
@@ -50,7 +50,7 @@ def random_layer(
     elif kind == "extreme":
         weights = np.where(weights < 0, -limit, limit)
     # Only small operands may meet 4-bit images as the monitor likes.
-    operands = 4 if images[:1] == (4,) and rng.random() < 0.6 else precision
+    operands = 4 if variants[:1] == (4,) and rng.random() < 0.6 else precision
     x_grid = random_grid(rng, operands, unsigned=first, exponent=True)
     h_grid = random_grid(rng, operands)
 
@@ -74,7 +74,9 @@ def random_layer(
         peep = rng.choice([-peep_limit, 0, peep_limit - 1, 7, -7], (3, units))
         peep = np.where(rng.random((3, units)) < 0.9, rng.integers(-3000, 3001, (3, units)), peep)
         peep_shift = int(rng.choice([0, 8, max(0, c_frac - 4), 31]))
-    counts = tuple(sorted((int(n) for n in rng.choice(np.arange(1, units), masks - 1, replace=False)), reverse=True))
+    counts = tuple(
+        sorted((int(n) for n in rng.choice(np.arange(1, units), active_counts - 1, replace=False)), reverse=True)
+    )
     top = 1 << H_FRAC
     return QuantLayer(
         precision=precision,
@@ -88,7 +90,7 @@ def random_layer(
         x_lsb=2.0**-12,
         peep=peep,
         peep_shift=peep_shift,
-        images=images,
+        variants=variants,
         counts=counts,
         reduced_bias=rng.integers(-20_000, 20_001, (len(counts), rows)) if counts else None,
         idle_h=rng.integers(-top, top, units) if counts else None,
@@ -103,7 +105,7 @@ def random_network(
     peepholes: bool,
     requant_width: int,
     mixed: bool = False,
-    masks: int = 1,
+    active_counts: int = 1,
     predictor: bool = False,
 ) -> QuantNetwork:
     """A stack with ``dims`` = inputs, then units of each layer; every layer draws its precision.
@@ -112,12 +114,12 @@ def random_network(
     ----------
     mixed : bool
         Whether layers may have lower images.
-    masks : int
+    active_counts : int
         Most active counts; fewer where a layer has too few units.
     predictor : bool
         Whether to give it one.
     """
-    masks = min(masks, *dims[1:])
+    active_counts = min(active_counts, *dims[1:])
     layers = []
     for index, (inputs, units) in enumerate(pairwise(dims)):
         precision = int(rng.choice(precisions))
@@ -129,8 +131,8 @@ def random_network(
             first=index == 0,
             peepholes=peepholes,
             requant_width=requant_width,
-            images=tuple(bits for bits in precisions if bits < precision and mixed and rng.random() < 0.8),
-            masks=masks,
+            variants=tuple(bits for bits in precisions if bits < precision and mixed and rng.random() < 0.8),
+            active_counts=active_counts,
         )
         layers.append(layer)
     return QuantNetwork(tuple(layers), _random_predictor(rng, layers[0]) if predictor else None)
@@ -162,7 +164,7 @@ def random_engine(
     peepholes = bool(rng.random() < 0.5)
     requant_width = int(rng.choice([16, 18]))
     most_layers = int(rng.integers(1, 4))
-    masks = int(rng.choice([1, 2, 4, 8], p=[0.5, 0.2, 0.2, 0.1])) if mixed or not delta else 1
+    active_counts = int(rng.choice([1, 2, 4, 8], p=[0.5, 0.2, 0.2, 0.1])) if mixed or not delta else 1
     fitting = [
         random_network(
             rng,
@@ -171,7 +173,7 @@ def random_engine(
             peepholes=peepholes,
             requant_width=requant_width,
             mixed=mixed,
-            masks=masks,
+            active_counts=active_counts,
             predictor=skip and bool(rng.random() < 0.8),
         )
         for _ in range(networks)
@@ -190,14 +192,14 @@ def random_engine(
         operand_width=max(10, span.bit_length() + 1),
         c_width=int(rng.integers(12, 25)),
         requant_width=requant_width,
-        ways=int(rng.integers(1, 3)),
+        rows_per_cycle=int(rng.integers(1, 3)),
         units=max(sum(layer.units for layer in network.layers) for network in fitting),
         inputs=max(network.inputs for network in fitting),
         layers=max(len(network.layers) for network in fitting),
         mixed=mixed,
         monitor=mixed and bool(rng.random() < 0.7),
         skip=skip,
-        masks=masks,
+        active_counts=active_counts,
         delta=delta,
     )
     return replace(config, weight_depth=max(words_per_lane(network, config) for network in fitting)), fitting
@@ -207,7 +209,7 @@ def for_two(config: EngineConfig, network: QuantNetwork) -> tuple[EngineConfig, 
     """The same engine for two sequences in turn, and a network without active counts and predictor, which take one."""
     layers = tuple(replace(layer, counts=(), reduced_bias=None, idle_h=None) for layer in network.layers)
     return (
-        replace(config, sequences=2, monitor=False, skip=False, masks=1),
+        replace(config, sequences=2, monitor=False, skip=False, active_counts=1),
         replace(network, layers=layers, predictor=None),
     )
 
@@ -250,10 +252,10 @@ def random_hints(rng: np.random.Generator, steps: int) -> npt.NDArray[np.bool_]:
     return hints
 
 
-def random_masks(rng: np.random.Generator, network: QuantNetwork, steps: int) -> npt.NDArray[np.int64]:
+def random_active_indices(rng: np.random.Generator, network: QuantNetwork, steps: int) -> npt.NDArray[np.int64]:
     """Index of the active count per step, int64 [T]: kept for a while, then another."""
-    masks = rng.integers(0, network.masks, steps)
+    active_counts = rng.integers(0, network.active_counts, steps)
     for t in range(1, steps):
         if rng.random() < 0.6:
-            masks[t] = masks[t - 1]
-    return masks
+            active_counts[t] = active_counts[t - 1]
+    return active_counts

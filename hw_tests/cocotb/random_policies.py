@@ -17,7 +17,7 @@ DRAWS = 30
 
 def random_policies(rng: np.random.Generator, network: QuantNetwork, config: EngineConfig) -> list[Policy]:
     """One policy per layer; modes mixed, thresholds from none to more than any change."""
-    mask = int(rng.integers(0, network.masks)) if rng.random() < 0.5 else 0
+    active_index = int(rng.integers(0, network.active_counts)) if rng.random() < 0.5 else 0
     skip = random_skip(rng, network, config)
     chosen = [
         Policy(
@@ -25,7 +25,7 @@ def random_policies(rng: np.random.Generator, network: QuantNetwork, config: Eng
             theta(rng),
             theta(rng),
             skip=skip,
-            active=layer.active(mask) if mask else 0,
+            active=layer.active(active_index) if active_index else 0,
         )
         for layer in network.layers
     ]

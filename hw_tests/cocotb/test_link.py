@@ -14,10 +14,10 @@ from cocotb_tools.runner import get_runner
 from hw_tests.unit.link_cases import PATIENCE, identity, sequences, small_design
 from lstmith.boards.top import SIMULATED, simulation_verilog
 from lstmith.compiler.design import Design
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
+from lstmith.host.accelerator import Accelerator
 from lstmith.host.link.codec import Frame, Receiver
-from lstmith.host.overlay import Overlay
-from lstmith.host.problem import make_problem
+from lstmith.host.request import make_request
 from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
 from lstmith.spec.link_identity import Identity
@@ -197,7 +197,7 @@ def core(
 ) -> Iterator[tuple[Recorder, Design, str]]:
     """A small network's core behind its link."""
     design = small_design(np.random.default_rng(5))
-    image = build_image(design.network, design.engine, [Policy()])
+    image = build_memory_image(design.network, design.engine, [Policy()])
     features, window = request.param
     clock = CYCLES_PER_BIT * 3_000_000
     told = identity(design.engine, features=features, window=window, clock_hz=clock, ring_words=128)
@@ -210,35 +210,35 @@ def core(
 def test_equals_golden(core: tuple[Recorder, Design, str], rng: np.random.Generator) -> None:
     """Every number and every cycle, by the driver that users have; on the second simulator, every byte."""
     bench, design, _ = core
-    overlay = Overlay(bench, patience=PATIENCE)
-    overlay.load(design)
-    full = bool(overlay.backend.device.identity.features & Feature.RECORDS)  # type: ignore[attr-defined]
+    accelerator = Accelerator(bench, patience=PATIENCE)
+    accelerator.load(design)
+    full = bool(accelerator.backend.device.identity.features & Feature.RECORDS)  # type: ignore[attr-defined]
     given = sequences(rng, design.network.inputs, count=3, steps=9)
     for policy in (Policy(), Policy(Mode.DELTA, theta_x=3), Policy(Mode.SKIP)) if full else (Policy(),):
-        problem = make_problem(design, given, [policy])
-        golden = run_golden(problem)
+        request = make_request(design, given, [policy])
+        golden = run_golden(request)
         if full:
-            run = overlay.run(problem)
+            run = accelerator.run(request)
             assert mismatches(run, golden) == 0
             np.testing.assert_array_equal(run.cycles, golden.cycles)
-            overlay.policy = [policy]
+            accelerator.policy = [policy]
         for index, length in enumerate(given.lengths):
-            h = np.stack(list(overlay.infer(iter(given.x[index, :length]))))
+            h = np.stack(list(accelerator.infer(iter(given.x[index, :length]))))
             np.testing.assert_array_equal(h, golden.h[index, :length])
 
 
 def test_hello_at_any_moment(core: tuple[Recorder, Design, str], rng: np.random.Generator) -> None:
     """Whatever a session was doing, the next one is right."""
     bench, design, _ = core
-    overlay = Overlay(bench, patience=PATIENCE)
-    overlay.load(design)
+    accelerator = Accelerator(bench, patience=PATIENCE)
+    accelerator.load(design)
     x = sequences(rng, design.network.inputs, count=1, steps=5).x[0]
-    expected = overlay.infer(x)
+    expected = accelerator.infer(x)
     packets = b"".join(sent for sent, _ in bench.log[-12:])
     for _ in range(30):
         bench.send(packets[: int(rng.integers(len(packets)))], int(rng.integers(2000)))
         bench.exchange(b"\0" + Frame(int(rng.integers(256)), Command.HELLO).encode())
-        again = Overlay(bench, patience=PATIENCE)
+        again = Accelerator(bench, patience=PATIENCE)
         again.load(design)
         np.testing.assert_array_equal(again.infer(x), expected)
 
@@ -274,25 +274,25 @@ def test_icarus_equals_golden(
     """The same packets on the second simulator, whose answers the driver then takes for a device's."""
     bench, design, verilog = core
     given = sequences(rng, design.network.inputs, count=1, steps=2)
-    problem = make_problem(design, given, [Policy()])
+    request = make_request(design, given, [Policy()])
 
-    def work(overlay: Overlay) -> list[np.ndarray]:
+    def work(accelerator: Accelerator) -> list[np.ndarray]:
         # A byte takes a tenth of a second to simulate, so no golden vectors first: all is compared here anyway.
-        overlay.load(design, check=False)
-        live = np.stack(list(overlay.infer(iter(given.x[0, : given.lengths[0]]))))
-        if not overlay.backend.device.records:  # type: ignore[attr-defined]
+        accelerator.load(design, check=False)
+        live = np.stack(list(accelerator.infer(iter(given.x[0, : given.lengths[0]]))))
+        if not accelerator.backend.device.records:  # type: ignore[attr-defined]
             return [live]
-        run = overlay.run(problem)
+        run = accelerator.run(request)
         assert mismatches(run, golden) == 0
         return [live, run.cycles]
 
-    golden = run_golden(problem)
+    golden = run_golden(request)
     # Sessions begin at a random sequence number.
     monkeypatch.setattr("lstmith.host.link.session.secrets.randbelow", lambda below: 250)
     bench.reset()
     bench.log.clear()
-    overlay = Overlay(bench, patience=PATIENCE)
-    work(overlay)
+    accelerator = Accelerator(bench, patience=PATIENCE)
+    work(accelerator)
     packets = [sent for sent, _ in bench.log if sent]
     (tmp_path / "core.v").write_text(verilog)
     (tmp_path / "packets.json").write_text(
@@ -317,6 +317,6 @@ def test_icarus_equals_golden(
         log_file=tmp_path / "test.log",
     )
     answers = [bytes.fromhex(answer) for answer in json.loads((tmp_path / "answers.json").read_text())]
-    results = work(Overlay(Replay(packets, answers), patience=PATIENCE))
+    results = work(Accelerator(Replay(packets, answers), patience=PATIENCE))
     for found, expected in zip(results, [golden.h[0, : given.lengths[0]], golden.cycles], strict=False):
         np.testing.assert_array_equal(found, expected)

@@ -18,18 +18,18 @@ from hw_tests.cocotb.core_cases import (
     state_writes,
 )
 from hw_tests.cocotb.random_networks import (
+    random_active_indices,
     random_engine,
     random_hints,
     random_input,
-    random_masks,
     random_network,
     random_state,
 )
 from hw_tests.cocotb.random_policies import random_policies
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.model import GoldenModel
-from lstmith.host.jobs import Job
-from lstmith.host.problem import active_index
+from lstmith.host.jobs import CoreJob
+from lstmith.host.request import chosen_index
 from lstmith.host.simulate import Simulation
 from lstmith.rtl.top import to_verilog
 from lstmith.spec.config import EngineConfig
@@ -64,38 +64,38 @@ def _runs(
     x = random_input(rng, steps, network.inputs)
     cases = []
 
-    def stalled(job: Job) -> Job:
+    def stalled(job: CoreJob) -> CoreJob:
         x_stall, h_stall = (float(chance) for chance in rng.choice([0.0, 0.1, 0.6], 2))
         return replace(job, x_stall=x_stall, h_stall=h_stall, seed=int(rng.integers(1 << 30)))
 
     dense = [Policy(Mode.DENSE)] * layers
-    image = build_image(network, config, dense)
+    image = build_memory_image(network, config, dense)
     writes = image_writes(image, config) if load else policy_writes(image)
-    cases.append(golden_case(f"{name} dense", model, dense, Job(x, writes))[0])
+    cases.append(golden_case(f"{name} dense", model, dense, CoreJob(x, writes))[0])
 
     exact = [Mode.SKIP, Mode.DELTA] if config.delta else [Mode.DENSE]
     exact += [Mode.AUTO] if config.mixed else []
     sparse = [Policy(Mode(int(mode))) for mode in rng.choice(exact, layers)]
-    writes = policy_writes(build_image(network, config, sparse))
-    cases.append(golden_case(f"{name} exact {sparse}", model, sparse, stalled(Job(x, writes)))[0])
+    writes = policy_writes(build_memory_image(network, config, sparse))
+    cases.append(golden_case(f"{name} exact {sparse}", model, sparse, stalled(CoreJob(x, writes)))[0])
 
     for loaded in (False, True) * rounds:
         policies = random_policies(rng, network, config)
-        writes = policy_writes(build_image(network, config, policies))
+        writes = policy_writes(build_memory_image(network, config, policies))
         x, hints = random_input(rng, steps, network.inputs), random_hints(rng, steps)
         # Half of the runs stay at the policy's own active count.
-        masks = random_masks(rng, network, steps).tolist() if rng.random() < 0.5 else []
+        active_indices = random_active_indices(rng, network, steps).tolist() if rng.random() < 0.5 else []
         if not loaded:
-            job = Job(x, writes, masks=masks)
+            job = CoreJob(x, writes, active_indices=active_indices)
             cases.append(golden_case(f"{name} {policies}", model, policies, job, hints=hints)[0])
             continue
         values = random_state(rng, network, config)
         state = model.loaded_state(policies, values)
         half = max(1, steps // 2)
-        writes += state_writes(network, values, active_index(network, policies))
-        job = Job(x[:half], writes, start=False, restart=True, masks=masks[:half])
+        writes += state_writes(network, values, chosen_index(network, policies))
+        job = CoreJob(x[:half], writes, start=False, restart=True, active_indices=active_indices[:half])
         case, state = golden_case(f"{name} loaded {policies}", model, policies, job, state, hints[:half])
-        job = stalled(Job(x[half:], start=False, restart=False, masks=masks[half:]))
+        job = stalled(CoreJob(x[half:], start=False, restart=False, active_indices=active_indices[half:]))
         cases += [case, golden_case(f"{name} continued {policies}", model, policies, job, state, hints[half:])[0]]
     return cases
 
@@ -117,7 +117,9 @@ def test_core_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Pa
     config, networks = random_engine(rng, delta=engine not in DENSE_ONLY)
     print(config)
     # Every fourth engine has its first network as initial memory contents.
-    initial = build_image(networks[0], config, default_policies(networks[0], config)) if engine % 4 == 1 else None
+    initial = (
+        build_memory_image(networks[0], config, default_policies(networks[0], config)) if engine % 4 == 1 else None
+    )
     rounds = MORE_ROUNDS if engine in MORE_ENGINES else 1
     cases = []
     for index, network in enumerate(networks):
@@ -126,14 +128,16 @@ def test_core_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Pa
         cases += _runs(rng, network, config, name, load=index > 0 or initial is None, rounds=rounds)
     source = tmp_path / "core.v"
     source.write_text(to_verilog(config, initial))
-    answers = Simulation([source], simulator, tmp_path / "simulation").run([case.job for case in cases])
+    core_traces = Simulation([source], simulator, tmp_path / "simulation").run([case.job for case in cases])
 
-    found = [line for case, answer in zip(cases, answers, strict=True) for line in differences(case, answer)]
-    found += [] if found else counter_differences(cases, answers)
+    found = [
+        line for case, core_trace in zip(cases, core_traces, strict=True) for line in differences(case, core_trace)
+    ]
+    found += [] if found else counter_differences(cases, core_traces)
     assert not found, "\n".join([str(config), *found])
     for first in range(0, len(cases), 2 + 3 * rounds):
-        dense, exact = answers[first], answers[first + 1]
-        by_layer = [np.argsort(answer.results[:, 2], kind="stable") for answer in (dense, exact)]
+        dense, exact = core_traces[first], core_traces[first + 1]
+        by_layer = [np.argsort(core_trace.results[:, 2], kind="stable") for core_trace in (dense, exact)]
         assert (dense.results[by_layer[0]] == exact.results[by_layer[1]]).all()
 
 
@@ -143,20 +147,24 @@ def test_reset_in_mid_run(rng: np.random.Generator, tmp_path: Path) -> None:
     network = networks[0]
     policies = [Policy(Mode.DELTA)] * len(network.layers)
     model = GoldenModel(network, config)
-    image = build_image(network, config, policies)
+    image = build_memory_image(network, config, policies)
     x = random_input(rng, 3, network.inputs)
-    jobs: list[Job] = []
+    jobs: list[CoreJob] = []
     cases: list[Case] = []
     for _ in range(6):
         writes = policy_writes(image) if jobs else image_writes(image, config)
-        jobs.append(Job(x, writes, abandon=int(rng.integers(1, 400))))
+        jobs.append(CoreJob(x, writes, abandon=int(rng.integers(1, 400))))
         # Registers fall back to their initial values, memories keep what was written.
-        cases.append(golden_case("after a reset", model, policies, Job(x, policy_writes(image)))[0])
+        cases.append(golden_case("after a reset", model, policies, CoreJob(x, policy_writes(image)))[0])
         jobs.append(cases[-1].job)
     source = tmp_path / "core.v"
     source.write_text(to_verilog(config))
-    answers = Simulation([source], "icarus", tmp_path / "simulation").run(jobs)
-    found = [line for case, answer in zip(cases, answers[1::2], strict=True) for line in differences(case, answer)]
+    core_traces = Simulation([source], "icarus", tmp_path / "simulation").run(jobs)
+    found = [
+        line
+        for case, core_trace in zip(cases, core_traces[1::2], strict=True)
+        for line in differences(case, core_trace)
+    ]
     assert not found, "\n".join([str(config), *found])
 
 
@@ -168,11 +176,13 @@ def test_skipped_first_step_of_a_continued_stack(rng: np.random.Generator, tmp_p
     )
     policies = [Policy(Mode.DELTA, skip=Skip(hints=True)), Policy(Mode.DELTA)]
     model, x = GoldenModel(network, config), random_input(rng, 5, 3)
-    writes = image_writes(build_image(network, config, policies), config)
-    begun, state = golden_case("begun", model, policies, Job(x[:2], writes))
-    job, hints = Job(x[2:], start=False, restart=False), np.array([True, False, True])
+    writes = image_writes(build_memory_image(network, config, policies), config)
+    begun, state = golden_case("begun", model, policies, CoreJob(x[:2], writes))
+    job, hints = CoreJob(x[2:], start=False, restart=False), np.array([True, False, True])
     cases = [begun, golden_case("continued", model, policies, job, state, hints)[0]]
     source = tmp_path / "core.v"
     source.write_text(to_verilog(config))
-    answers = Simulation([source], "icarus", tmp_path / "simulation").run([case.job for case in cases])
-    assert [line for case, answer in zip(cases, answers, strict=True) for line in differences(case, answer)] == []
+    core_traces = Simulation([source], "icarus", tmp_path / "simulation").run([case.job for case in cases])
+    assert [
+        line for case, core_trace in zip(cases, core_traces, strict=True) for line in differences(case, core_trace)
+    ] == []

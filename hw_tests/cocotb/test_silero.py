@@ -11,7 +11,7 @@ from lstmith.compiler.data import Sequences
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.datasets.silero import features
 from lstmith.datasets.speech import demo_audio
-from lstmith.host.problem import Problem, make_problem
+from lstmith.host.request import RunRequest, make_request
 from lstmith.host.results import mismatches
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden
@@ -23,7 +23,7 @@ from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope, Skip
 FIRST = 200
 
 
-def _problem(folder: Path, frames: int) -> Problem:
+def _problem(folder: Path, frames: int) -> RunRequest:
     try:
         design, recording = silero_design(folder, lanes=LANES), demo_audio()
     except UserError as error:
@@ -31,7 +31,7 @@ def _problem(folder: Path, frames: int) -> Problem:
     assert design.graph is not None
     x = features(recording.samples, HostGraph(design.graph))[None, FIRST : FIRST + frames]
     assert x.shape[1] == frames
-    return make_problem(design, Sequences(x, np.array([frames]), True, None, "speech"), [Policy()])
+    return make_request(design, Sequences(x, np.array([frames]), True, None, "speech"), [Policy()])
 
 
 # Icarus runs this core at a few hundred cycles per second: one mode has to do.
@@ -53,11 +53,11 @@ MIXED = Policy(
     [("icarus", 6, [Mode.DELTA]), ("verilator", 300, list(Mode))],
 )
 def test_speech(simulator: str, frames: int, modes: list[Mode], tmp_path: Path) -> None:
-    problem = _problem(tmp_path, frames)
-    core = RtlCore(problem, simulator, tmp_path / "core")
+    request = _problem(tmp_path, frames)
+    core = RtlCore(request, simulator, tmp_path / "core")
     runs = {}
     for mode in modes:
-        given = problem.with_policies([Policy(mode)])
+        given = request.with_policies([Policy(mode)])
         runs[mode] = core.run(given)
         golden = run_golden(given)
         assert mismatches(runs[mode], golden) == 0, mode
@@ -67,7 +67,7 @@ def test_speech(simulator: str, frames: int, modes: list[Mode], tmp_path: Path) 
         np.testing.assert_array_equal(run.layers[0].h, delta.layers[0].h)
         # Each step of auto takes the shorter list as far as it can know.
         assert mode is Mode.AUTO or delta.cycles.sum() <= run.cycles.sum(), "delta is shorter than what ignores changes"
-    given = problem.with_policies([MIXED])
+    given = request.with_policies([MIXED])
     mixed, golden = core.run(given), run_golden(given)
     assert mismatches(mixed, golden) == 0
     np.testing.assert_array_equal(mixed.cycles, golden.cycles)

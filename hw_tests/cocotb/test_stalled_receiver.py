@@ -16,9 +16,9 @@ from hw_tests.cocotb.core_cases import Case, differences, golden_case, image_wri
 from hw_tests.cocotb.pair_cases import PAIR, Pair, pair_case
 from hw_tests.cocotb.random_networks import for_two, random_input, random_network
 from hw_tests.cocotb.random_policies import random_policies
-from lstmith.compiler.program_image import build_image, words_per_lane
+from lstmith.compiler.program_image import build_memory_image, words_per_lane
 from lstmith.golden.model import GoldenModel
-from lstmith.host.jobs import Answer, Job
+from lstmith.host.jobs import CoreJob, CoreTrace
 from lstmith.host.simulate import Simulation
 from lstmith.rtl.top import to_verilog
 from lstmith.spec.config import EngineConfig
@@ -49,7 +49,7 @@ def _engine(rng: np.random.Generator, index: int) -> tuple[EngineConfig, QuantNe
         precisions=precisions,
         acc_width=min(48, max(16, max(layer.sum_bound for layer in network.layers).bit_length() + 2)),
         operand_width=max(10, span.bit_length() + 1),
-        ways=int(rng.choice([1, 2, 2])),
+        rows_per_cycle=int(rng.choice([1, 2, 2])),
         units=sum(layer.units for layer in network.layers),
         inputs=1,
         layers=len(network.layers),
@@ -66,10 +66,10 @@ def _cases(rng: np.random.Generator, config: EngineConfig, network: QuantNetwork
     cases: list[Case | Pair] = []
     for index, (closed, gap) in enumerate(RECEIVERS):
         policies = random_policies(rng, network, config) if index % 2 else quiet
-        image = build_image(network, config, policies)
+        image = build_memory_image(network, config, policies)
         writes = policy_writes(image) if cases else image_writes(image, config)
         x = np.stack([random_input(rng, steps, 1) for _ in PAIR])
-        job = Job(x[0], writes, h_closed=closed, h_gap=gap)
+        job = CoreJob(x[0], writes, h_closed=closed, h_gap=gap)
         label = f"closed {closed}, gap {gap}, {policies}"
         if config.sequences == 1:
             cases.append(golden_case(label, model, policies, job)[0])
@@ -81,8 +81,8 @@ def _cases(rng: np.random.Generator, config: EngineConfig, network: QuantNetwork
     return cases
 
 
-def _found(case: Case | Pair, answer: Answer) -> list[str]:
-    return differences(case, answer) if isinstance(case, Case) else case.differences(answer)
+def _found(case: Case | Pair, core_trace: CoreTrace) -> list[str]:
+    return differences(case, core_trace) if isinstance(case, Case) else case.differences(core_trace)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,6 @@ def test_nothing_is_lost(engine: int, seed: int, tmp_path: Path) -> None:
     cases = _cases(rng, config, network)
     source = tmp_path / "core.v"
     source.write_text(to_verilog(config))
-    answers = Simulation([source], "icarus", tmp_path / "simulation").run([case.job for case in cases])
-    found = [line for case, answer in zip(cases, answers, strict=True) for line in _found(case, answer)]
+    core_traces = Simulation([source], "icarus", tmp_path / "simulation").run([case.job for case in cases])
+    found = [line for case, core_trace in zip(cases, core_traces, strict=True) for line in _found(case, core_trace)]
     assert not found, "\n".join([str(config), *found])

@@ -18,10 +18,10 @@ from hw_tests.cocotb.random_networks import (
     random_state,
 )
 from hw_tests.cocotb.random_policies import random_policies
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.activity import LayerState
 from lstmith.golden.model import GoldenModel
-from lstmith.host.jobs import Job
+from lstmith.host.jobs import CoreJob
 from lstmith.host.sequences import state_writes
 from lstmith.host.simulate import Simulation
 from lstmith.rtl.top import to_verilog
@@ -51,18 +51,18 @@ def random_pairs(rng: np.random.Generator, network: QuantNetwork, config: Engine
             np.stack([random_hints(rng, steps) for _ in PAIR]),
         )
 
-    def run(label: str, policies: list[Policy], job: Job, lengths: list[int], state: list[LayerState]) -> Pair:
+    def run(label: str, policies: list[Policy], job: CoreJob, lengths: list[int], state: list[LayerState]) -> Pair:
         x, hints = made()
         return pair_case(f"{label} {policies}", model, policies, x, job, lengths=lengths, state=state, hints=hints)
 
     empty = np.zeros((0, network.inputs), dtype=np.int16)
     dense = [Policy(Mode.DENSE)] * len(network.layers)
-    image = build_image(network, config, dense)
-    pairs = [run("dense", dense, Job(empty, image_writes(image, config)), whole, model.zero_state(2))]
+    image = build_memory_image(network, config, dense)
+    pairs = [run("dense", dense, CoreJob(empty, image_writes(image, config)), whole, model.zero_state(2))]
     for lengths in ([steps, int(rng.integers(1, steps))], [int(rng.integers(1, steps)), steps], whole):
         policies = random_policies(rng, network, config)
-        writes = policy_writes(build_image(network, config, policies))
-        pairs.append(run("random", policies, Job(empty, writes), lengths, model.zero_state(2)))
+        writes = policy_writes(build_memory_image(network, config, policies))
+        pairs.append(run("random", policies, CoreJob(empty, writes), lengths, model.zero_state(2)))
 
     policies = random_policies(rng, network, config)
     states = [random_state(rng, network, config) for _ in PAIR]
@@ -70,13 +70,13 @@ def random_pairs(rng: np.random.Generator, network: QuantNetwork, config: Engine
         (np.concatenate([one[0], two[0]]), np.concatenate([one[1], two[1]])) for one, two in zip(*states, strict=True)
     ]
     state = model.loaded_state(policies, both)
-    writes = policy_writes(build_image(network, config, policies))
+    writes = policy_writes(build_memory_image(network, config, policies))
     for row in PAIR:
         values = [(h[0], c[0]) for h, c in states[row]]
         writes += state_writes(network, values, 0, row, config.unit_bits)
-    pairs.append(run("loaded", policies, Job(empty, writes, start=False, restart=True), whole, state))
+    pairs.append(run("loaded", policies, CoreJob(empty, writes, start=False, restart=True), whole, state))
     stall = float(rng.choice([0.0, 0.1, 0.6]))
-    job = Job(empty, start=False, restart=False, x_stall=stall, h_stall=stall, seed=int(rng.integers(1 << 30)))
+    job = CoreJob(empty, start=False, restart=False, x_stall=stall, h_stall=stall, seed=int(rng.integers(1 << 30)))
     pairs.append(run("continued", policies, job, whole, state))
     return pairs
 
@@ -93,6 +93,6 @@ def test_each_as_if_alone(engine: int, simulator: str, seed: int, tmp_path: Path
     pairs = [pair for _, network in fitting for pair in random_pairs(rng, network, config)]
     source = tmp_path / "core.v"
     source.write_text(to_verilog(config))
-    answers = Simulation([source], simulator, tmp_path / "simulation").run([pair.job for pair in pairs])
-    found = [line for pair, answer in zip(pairs, answers, strict=True) for line in pair.differences(answer)]
+    core_traces = Simulation([source], simulator, tmp_path / "simulation").run([pair.job for pair in pairs])
+    found = [line for pair, core_trace in zip(pairs, core_traces, strict=True) for line in pair.differences(core_trace)]
     assert not found, "\n".join([str(config), *found])

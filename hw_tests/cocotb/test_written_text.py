@@ -12,7 +12,7 @@ from lstmith.cli.compile_model import compile_design
 from lstmith.compiler.data import load_sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.generate import design_verilog
-from lstmith.host.problem import make_problem
+from lstmith.host.request import make_request
 from lstmith.host.results import mismatches
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden
@@ -63,11 +63,11 @@ def test_equals_golden(name: str, simulators: tuple[str, ...], rng: np.random.Ge
     design = _design(name, rng, tmp_path)
     np.savez(tmp_path / "few.npz", x=rng.normal(0, 1, (2, STEPS, DESIGNS[name][0])).astype(np.float32))
     policies = default_policies(design.network, design.engine)
-    problem = make_problem(design, load_sequences(tmp_path / "few.npz", design.source), policies)
-    golden = run_golden(problem)
+    request = make_request(design, load_sequences(tmp_path / "few.npz", design.source), policies)
+    golden = run_golden(request)
     for simulator in simulators:
         kind, options = SIMULATORS[simulator]
-        run = RtlCore(problem, kind, tmp_path / simulator, options).run(problem)
+        run = RtlCore(request, kind, tmp_path / simulator, options).run(request)
         assert mismatches(run, golden) == 0, simulator
         np.testing.assert_array_equal(run.cycles, golden.cycles, simulator)
 

@@ -52,15 +52,15 @@ class PaceBench(wiring.Component):
         return m
 
 
-def bench(lanes: int, ways: int, folder: Path) -> Bench:
-    config = EngineConfig(lanes=lanes, precisions=PRECISIONS, ways=ways, units=16, inputs=8)
+def bench(lanes: int, rows_per_cycle: int, folder: Path) -> Bench:
+    config = EngineConfig(lanes=lanes, precisions=PRECISIONS, rows_per_cycle=rows_per_cycle, units=16, inputs=8)
     return Bench(PaceBench(config), folder)
 
 
-@pytest.mark.parametrize("ways", [1, 2])
+@pytest.mark.parametrize("rows_per_cycle", [1, 2])
 @pytest.mark.parametrize("lanes", [1, 2, 5, 16, 64])
-def test_queue_never_overflows(lanes: int, ways: int, tmp_path: Path) -> None:
-    verdict = bench(lanes, ways, tmp_path).proves(DEPTH)
+def test_queue_never_overflows(lanes: int, rows_per_cycle: int, tmp_path: Path) -> None:
+    verdict = bench(lanes, rows_per_cycle, tmp_path).proves(DEPTH)
     assert verdict.holds, verdict.log
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from hw_tests.cocotb.core_cases import differences, golden_case
 from hw_tests.cocotb.random_networks import random_input, random_layer
-from lstmith.compiler.program_image import build_image, words_per_lane
+from lstmith.compiler.program_image import build_memory_image, words_per_lane
 from lstmith.flow.netlist import cell_models, map_netlist
 from lstmith.golden.model import GoldenModel
-from lstmith.host.jobs import Job
+from lstmith.host.jobs import CoreJob
 from lstmith.host.simulate import Simulation
 from lstmith.rtl.top import NAME, Top
 from lstmith.spec.config import EngineConfig
@@ -32,7 +32,7 @@ ENGINES = {
         lanes=4,
         precisions=(8,),
         family="ice40",
-        ways=1,
+        rows_per_cycle=1,
         operand_width=9,
         c_width=16,
         requant_width=16,
@@ -42,9 +42,9 @@ ENGINES = {
     ),
     # Operands of wider grids: a multiplier for each row.
     "ice40, wide operands": EngineConfig(
-        lanes=2, precisions=(8,), family="ice40", ways=1, c_width=16, requant_width=16, units=5, inputs=4
+        lanes=2, precisions=(8,), family="ice40", rows_per_cycle=1, c_width=16, requant_width=16, units=5, inputs=4
     ),
-    "gowin": EngineConfig(lanes=2, precisions=(4, 8), family="gowin", ways=1, units=5, inputs=4),
+    "gowin": EngineConfig(lanes=2, precisions=(4, 8), family="gowin", rows_per_cycle=1, units=5, inputs=4),
 }
 CELLS = {
     "ecp5": {"MULT18X18D", "DP16KD", "TRELLIS_DPR16X4", "CCU2C", "PFUMX"},
@@ -76,7 +76,7 @@ def test_equals_golden(engine: str, tmp_path: Path, rng: np.random.Generator) ->
         model = GoldenModel(network, config)
         for mode in (Mode.SKIP, Mode.DELTA) if config.delta else (Mode.DENSE,):
             policies = [Policy(mode)]
-            image = build_image(network, config, policies)
+            image = build_memory_image(network, config, policies)
             # Of the weight memory only the part in use: a netlist is slow.
             used = words_per_lane(network, config)
             writes = [(place, value, 0) for place, value in image.bus_writes(config, weights=False)]
@@ -86,7 +86,9 @@ def test_equals_golden(engine: str, tmp_path: Path, rng: np.random.Generator) ->
                 for index, word in enumerate(words[:used])
             ]
             x = random_input(rng, STEPS, network.inputs)
-            cases.append(golden_case(f"{precision} bit {mode.name}", model, policies, Job(x, writes))[0])
-    answers = core.run([case.job for case in cases])
-    found = [line for case, answer in zip(cases, answers, strict=True) for line in differences(case, answer)]
+            cases.append(golden_case(f"{precision} bit {mode.name}", model, policies, CoreJob(x, writes))[0])
+    core_traces = core.run([case.job for case in cases])
+    found = [
+        line for case, core_trace in zip(cases, core_traces, strict=True) for line in differences(case, core_trace)
+    ]
     assert not found, "\n".join(found)

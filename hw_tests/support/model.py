@@ -10,7 +10,7 @@ from lstmith.host.link.codec import Frame, Receiver
 from lstmith.spec import link_map
 from lstmith.spec.link_identity import Identity
 from lstmith.spec.link_map import Command, Feature, LinkRegister, Mode, Status, StreamFlag, link_address
-from lstmith.spec.memory_image import Image
+from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.registers import REGION_SHIFT, WEIGHTS, Region, Register, address
 from lstmith.test_support.model_engine import ModelEngine
 
@@ -35,7 +35,7 @@ class DeviceModel:
         Of its weights.
     """
 
-    def __init__(self, identity: Identity, image: Image | None = None, tag: int = 0):
+    def __init__(self, identity: Identity, image: MemoryImage | None = None, tag: int = 0):
         self.identity = identity
         self._engine = ModelEngine(identity.config, image)
         self._registers = {link_address(LinkRegister.TAG): tag}
@@ -143,8 +143,8 @@ class DeviceModel:
         first, release, begin = struct.unpack(link_map.STREAM_HEAD, body[:size])
         values = struct.unpack(f"<{(len(body) - size) // 2}h", body[size:])
         self._release(release)
-        flags = StreamFlag(first & ((1 << link_map.MASK_SHIFT) - 1))
-        if not self._engine.take(flags, first >> link_map.MASK_SHIFT, values):
+        flags = StreamFlag(first & ((1 << link_map.ACTIVE_SHIFT) - 1))
+        if not self._engine.take(flags, first >> link_map.ACTIVE_SHIFT, values):
             return None
         if values or StreamFlag.MARK in flags:
             self._awaiting = StreamFlag.MORE in flags

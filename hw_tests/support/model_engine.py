@@ -12,10 +12,10 @@ import numpy as np
 
 from lstmith.golden.activity import LOW, LayerState, LayerTrace
 from lstmith.golden.model import GoldenModel
-from lstmith.host.results import LayerRun
+from lstmith.host.results import LayerResult
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.link_map import RECORDS, Kind, Mode, StreamFlag
-from lstmith.spec.memory_image import Image
+from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.quantised import QuantLayer
 from lstmith.spec.registers import IDENTITY, REGION_SHIFT, Region, Register
 from lstmith.test_support.stored import Memories
@@ -41,7 +41,7 @@ class ModelEngine:
         16-bit words that the ring has not taken yet.
     """
 
-    def __init__(self, config: EngineConfig, image: Image | None = None):
+    def __init__(self, config: EngineConfig, image: MemoryImage | None = None):
         self._config, self._memories = config, Memories(config)
         for address, value in image.bus_writes(config) if image else ():
             self._memories.write(address, value)
@@ -75,7 +75,7 @@ class ModelEngine:
         values = [value for state in self._states for value in (state.c if region == Region.CELL else state.h)[0]]
         return int(values[index]) % (1 << 32) if index < len(values) else 0
 
-    def take(self, flags: StreamFlag, mask: int, values: tuple[int, ...]) -> bool:
+    def take(self, flags: StreamFlag, active_index: int, values: tuple[int, ...]) -> bool:
         """Input values; False if the engine cannot take them, because its results wait.
 
         While they do, it takes no more than the next step's input.
@@ -83,7 +83,7 @@ class ModelEngine:
         if self.results and self._model and len(self._inputs) + len(values) > self._model.network.inputs:
             return False
         if not self._inputs:
-            self._flags, self._mask = flags, mask
+            self._flags, self._mask = flags, active_index
             if flags & _BEGINS:
                 self._begin()
         assert self._model is not None
@@ -135,7 +135,7 @@ class ModelEngine:
             self._states,
             restart=bool(self._flags & _BEGINS),
             hints=np.full((1, 1), values is None),
-            masks=np.full((1, 1), self._mask),
+            active_indices=np.full((1, 1), self._mask),
         )
         self._flags = StreamFlag(0)
         self._steps += 1
@@ -150,8 +150,8 @@ class ModelEngine:
                 self._results(index, layer, trace)
 
     def _results(self, index: int, layer: QuantLayer, trace: LayerTrace) -> None:
-        run = LayerRun.of_trace(layer, self._config, trace, np.ones((1, 1), dtype=bool))
-        mask, units = int(trace.mask[0, 0]), int(run.active[0, 0])
+        run = LayerResult.of_trace(layer, self._config, trace, np.ones((1, 1), dtype=bool))
+        active_index, units = int(trace.active_index[0, 0]), int(run.active[0, 0])
         self._counts[Register.RESTARTS] += int(run.restart[0, 0])
         shown = self._memories.registers.get(Register.OUTPUT_ALL, 0) & 1
         if shown or index + 1 == len(self._states):
@@ -163,7 +163,9 @@ class ModelEngine:
                     self.results.append(h & 0xFFFF)
         if self.mode is Mode.FULL:
             low, level = int(trace.entries[0, 0, LOW - 1]), PRECISIONS.index(int(run.level[0, 0]))
-            self._put(Kind.EVENT, self._now, index, int(run.columns[0, 0]), low, level, int(run.restart[0, 0]), mask)
+            self._put(
+                Kind.EVENT, self._now, index, int(run.columns[0, 0]), low, level, int(run.restart[0, 0]), active_index
+            )
 
     def _put(self, kind: Kind, *values: int) -> None:
         record = RECORDS[kind]

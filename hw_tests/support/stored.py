@@ -29,13 +29,13 @@ class Memories:
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        rows = config.masks << config.unit_bits
+        rows = config.active_counts << config.unit_bits
         self.registers: dict[int, int] = {}
         self.hidden = np.zeros(1 << config.unit_bits, dtype=np.int64)
         self.cell = np.zeros(1 << config.unit_bits, dtype=np.int64)
         self._weights = np.zeros((config.lanes, 1 << config.address_bits), dtype=np.uint16)
-        records = config.masks << config.layer_bits
-        self._program = np.zeros((records, record.RECORD_STRIDE), dtype=np.int64)
+        records = config.active_counts << config.layer_bits
+        self._program = np.zeros((records, record.DESCRIPTOR_STRIDE), dtype=np.int64)
         self._rows = np.zeros((rows, 4, 2), dtype=np.int64)  # scale, bias
         self._peep = np.zeros((1 << config.unit_bits, 4), dtype=np.int64)
         self._predictor = np.zeros(1 << (1 + bits_for(config.inputs) + config.unit_bits), dtype=np.int64)
@@ -85,9 +85,9 @@ class Memories:
             if not program[-1]["inputs"]:
                 raise ValueError("The program is empty")
         # Behind the counts of the program there may be an earlier one's, of some layers.
-        masks = min(len(self._counts(index)) for index in range(len(program)))
+        active_counts = min(len(self._counts(index)) for index in range(len(program)))
         layers = [
-            self._layer(fields, program[index - 1] if index else None, self._counts(index)[1:masks])
+            self._layer(fields, program[index - 1] if index else None, self._counts(index)[1:active_counts])
             for index, fields in enumerate(program)
         ]
         predictor = None
@@ -130,15 +130,15 @@ class Memories:
             x_terms = {name: fields[f"{name}_next"] for name in ("theta_x", "tau_x", "restart_tau_x")}
         return policies
 
-    def _fields(self, mask: int, layer: int) -> dict[str, int]:
-        return record.unpack(self._program[mask << self._config.layer_bits | layer].tolist())
+    def _fields(self, active_index: int, layer: int) -> dict[str, int]:
+        return record.unpack(self._program[active_index << self._config.layer_bits | layer].tolist())
 
     def _layer(self, fields: dict[str, int], before: dict[str, int] | None, counts: tuple[int, ...]) -> QuantLayer:
         config, base = self._config, fields["unit_base"]
         units, inputs = fields["units"] + 1, fields["inputs"]
         precision = PRECISIONS[fields["precision"]]
-        images = {PRECISIONS[fields[name]] for name in ("low", "level_low", "level_middle")} - {precision}
-        rows = self._rows.reshape(config.masks, -1, 4, 2)[: 1 + len(counts), base : base + units]
+        variants = {PRECISIONS[fields[name]] for name in ("low", "level_low", "level_middle")} - {precision}
+        rows = self._rows.reshape(config.active_counts, -1, 4, 2)[: 1 + len(counts), base : base + units]
         scale, bias = rows[0, ..., 0], rows[..., 1].transpose(0, 2, 1).reshape(len(rows), -1)
         grid = self.registers.get(Register.X_GRID, 0)
         if before is not None:
@@ -155,7 +155,7 @@ class Memories:
             x_lsb=1.0,
             peep=self._peep[base : base + units, :3].T if config.peepholes else None,
             peep_shift=fields["peep_shift"],
-            images=tuple(sorted(images)),
+            variants=tuple(sorted(variants)),
             counts=counts,
             reduced_bias=bias[1:] if counts else None,
             idle_h=np.zeros(units, dtype=np.int64) if counts else None,
@@ -164,8 +164,8 @@ class Memories:
     def _counts(self, layer: int) -> tuple[int, ...]:
         """Active counts, all units first, as far as they descend."""
         found: list[int] = []
-        for mask in range(self._config.masks):
-            fields = self._fields(mask, layer)
+        for active_index in range(self._config.active_counts):
+            fields = self._fields(active_index, layer)
             active = fields["units"] + 1
             if not fields["inputs"] or (found and active >= found[-1]):
                 break

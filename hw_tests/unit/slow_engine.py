@@ -23,7 +23,7 @@ class StepRecord:
     h: list[int]
     c: list[int]
     skipped: bool = True
-    mask: int = 0
+    active_index: int = 0
     restart: bool = False
     x_class: list[int] = field(default_factory=list)
     h_class: list[int] = field(default_factory=list)
@@ -44,21 +44,21 @@ class SlowLayer:
         self.config, self.policy, self.index, self.stacked = config, policy, index, len(network.layers) > 1
         layer = self.layer
         self.precision = layer.precision
-        self.images = {bits: layer.image(bits).tolist() for bits in (layer.precision, *layer.images)}
+        self.variants = {bits: layer.variant(bits).tolist() for bits in (layer.precision, *layer.variants)}
         self.h, self.c = [0] * layer.units, [0] * layer.units
         self.x_held, self.h_held = [0] * layer.inputs, [0] * layer.units  # what the sums stand for
         self.h_next = [0] * layer.units  # what they shall stand for after the next step
         self.sums = [0] * (4 * layer.units)
         self.largest_sum = 0
-        self.age = self.steps = self.mask = 0
+        self.age = self.steps = self.active_index = 0
         self.fresh = True  # h is zero and not even a dense step lists it
         self.late = (0, 0)
         self.verdicts: list[tuple[list[int], bool]] = []  # newest first
 
-    def load(self, h: list[int], c: list[int], mask: int) -> None:
+    def load(self, h: list[int], c: list[int], active_index: int) -> None:
         """States that the host writes."""
-        active = self.counts[mask]
-        self.mask, self.fresh = mask, False
+        active = self.counts[active_index]
+        self.active_index, self.fresh = active_index, False
         self.h = [value if unit < active else 0 for unit, value in enumerate(h)]
         self.c = [value if unit < active else 0 for unit, value in enumerate(c)]
         self.h_next = [slow_lstm.on_grid(value, self.layer.h_grid) if value else 0 for value in self.h]
@@ -68,15 +68,15 @@ class SlowLayer:
     def counts(self) -> list[int]:
         return [self.layer.units, *self.layer.counts]
 
-    def begin(self, mask: int) -> bool:
+    def begin(self, active_index: int) -> bool:
         """Another active count; returns whether it is another."""
-        if mask == self.mask:
+        if active_index == self.active_index:
             return False
-        kept = min(self.counts[mask], self.counts[self.mask])
+        kept = min(self.counts[active_index], self.counts[self.active_index])
         self.h = [value if unit < kept else 0 for unit, value in enumerate(self.h)]
         self.c = [value if unit < kept else 0 for unit, value in enumerate(self.c)]
         self.h_next = [slow_lstm.on_grid(value, self.layer.h_grid) if value else 0 for value in self.h]
-        self.mask = mask
+        self.active_index = active_index
         return True
 
     def step(self, x: list[int], exact: bool, x_exact: bool) -> StepRecord:
@@ -84,8 +84,8 @@ class SlowLayer:
         layer, policy = self.layer, self.policy
         if exact:
             self.steps = 0
-        active = self.counts[self.mask]
-        inputs = layer.inputs if self.feeder is None else [self.feeder.units, *self.feeder.counts][self.mask]
+        active = self.counts[self.active_index]
+        inputs = layer.inputs if self.feeder is None else [self.feeder.units, *self.feeder.counts][self.active_index]
         x_next = [
             self._follow(slow_lstm.on_grid(value, layer.x_grid), held, policy.theta_x, x_exact)
             if column < inputs
@@ -125,11 +125,11 @@ class SlowLayer:
         self.fresh = False
         # Folds of dropped units alone do not happen.
         levels = [level if fold * self.config.lanes < active else 0 for fold, level in enumerate(levels)]
-        return StepRecord(self.shown_h(), list(self.c), False, self.mask, restart, x_class, h_class, levels)
+        return StepRecord(self.shown_h(), list(self.c), False, self.active_index, restart, x_class, h_class, levels)
 
     def shown_h(self) -> list[int]:
         """h with what dropped units count as."""
-        active = self.counts[self.mask]
+        active = self.counts[self.active_index]
         idle = [0] * len(self.h) if self.layer.idle_h is None else self.layer.idle_h.tolist()
         return self.h[:active] + idle[active:]
 
@@ -141,7 +141,7 @@ class SlowLayer:
         """0 not listed, 1 at the layer's precision, 2 on the lower image."""
         if operand == 0 and self.policy.mode is not Mode.DENSE:
             return 0
-        mixes = self.policy.mixes and self.layer.images
+        mixes = self.policy.mixes and self.layer.variants
         return 2 if mixes and tau > 0 and abs(operand) <= tau else 1
 
     def _restarts(self, x_change: list[int], x_all: list[int], h_change: list[int], h_all: list[int]) -> bool:
@@ -171,7 +171,7 @@ class SlowLayer:
             self.late = self._cost(x_change, policy.tau_x), self._cost(x_all, policy.restart_tau_x)
 
     def _cost(self, operands: list[int], tau: int) -> int:
-        low = self.layer.images[-1] if self.policy.mixes and self.layer.images else self.precision
+        low = self.layer.variants[-1] if self.policy.mixes and self.layer.variants else self.precision
         return sum((low if 0 < abs(value) <= tau else self.precision) // 4 for value in operands if value)
 
     def _levels(self) -> list[int]:
@@ -189,10 +189,10 @@ class SlowLayer:
             for column, (operand, kind) in enumerate(zip(operands, classes, strict=True)):
                 if not kind:
                     continue
-                bits = level if level < self.precision or kind == 1 else self.layer.images[-1]
+                bits = level if level < self.precision or kind == 1 else self.layer.variants[-1]
                 for gate in range(4):
                     row = gate * units + unit
-                    self.sums[row] += (self.images[bits][row][column] * operand) * 2 ** (self.precision - bits)
+                    self.sums[row] += (self.variants[bits][row][column] * operand) * 2 ** (self.precision - bits)
         self.largest_sum = max([self.largest_sum, *(abs(value) for value in self.sums)])
 
     def _cells(self, active: int) -> None:
@@ -200,7 +200,7 @@ class SlowLayer:
         h, c = [0] * units, [0] * units
         for unit in range(active):
             rows = [gate * units + unit for gate in range(4)]
-            z = [slow_lstm.pre_activation(self.sums[row], layer, row, self.config, self.mask) for row in rows]
+            z = [slow_lstm.pre_activation(self.sums[row], layer, row, self.config, self.active_index) for row in rows]
             peeps = slow_lstm.peepholes(layer, unit)
             h[unit], c[unit] = slow_lstm.cell(z, self.c[unit], peeps, layer, self.config)
         self.h, self.c = h, c
@@ -220,7 +220,7 @@ class SlowLayer:
             moved, size = sum(change for change, _ in sizes) // spare, sum(whole for _, whole in sizes) // spare
             changed = sum(change * 2**monitor.theta > whole for change, whole in sizes)
             chosen = self.precision
-            for bits, threshold in zip(self.layer.images, (monitor.low, monitor.middle), strict=False):
+            for bits, threshold in zip(self.layer.variants, (monitor.low, monitor.middle), strict=False):
                 limit = threshold + (monitor.hysteresis if previous <= bits else 0)
                 quiet = changed < limit if monitor.rule is Rule.COUNT else 256 * moved < limit * size
                 if quiet:
@@ -240,19 +240,19 @@ class SlowEngine:
         self.layers = [SlowLayer(network, config, policy, index) for index, policy in enumerate(policies)]
         self.predicted, self.in_a_row, self.begun = False, 0, False
 
-    def run(self, x: list[list[int]], hints: list[bool], masks: list[int]) -> list[list[StepRecord]]:
+    def run(self, x: list[list[int]], hints: list[bool], active_indices: list[int]) -> list[list[StepRecord]]:
         """All steps; a list of records for each layer."""
         records: list[list[StepRecord]] = [[] for _ in self.layers]
-        for step, hint, mask in zip(x, hints, masks, strict=True):
+        for step, hint, active_index in zip(x, hints, active_indices, strict=True):
             skipped = self.begun and self._skips(step, hint)
             if skipped:
                 for layer, found in zip(self.layers, records, strict=True):
-                    found.append(StepRecord(layer.shown_h(), list(layer.c), mask=layer.mask))
+                    found.append(StepRecord(layer.shown_h(), list(layer.c), active_index=layer.active_index))
                 continue
             self.in_a_row = 0
             values = step
             for layer, found in zip(self.layers, records, strict=True):
-                exact = layer.begin(mask) or not self.begun
+                exact = layer.begin(active_index) or not self.begun
                 # The first layer's x is encoded before the step's active count takes effect.
                 found.append(layer.step(values, exact, exact if layer.index else not self.begun))
                 values = layer.shown_h()

@@ -39,9 +39,9 @@ def sigma(z: int) -> int:
     return (32768 + 1 + half) // 2
 
 
-def pre_activation(total: int, layer: QuantLayer, row: int, config: EngineConfig, mask: int = 0) -> int:
-    """z with 13 fraction bits, unsaturated; ``mask`` is the active count's index."""
-    bias = layer.bias if mask == 0 or layer.reduced_bias is None else layer.reduced_bias[mask - 1]
+def pre_activation(total: int, layer: QuantLayer, row: int, config: EngineConfig, active_index: int = 0) -> int:
+    """z with 13 fraction bits, unsaturated; ``active_index`` is the active count's index."""
+    bias = layer.bias if active_index == 0 or layer.reduced_bias is None else layer.reduced_bias[active_index - 1]
     floor, left = divmod(total * 2**8, 2 ** int(layer.shift[row]))
     scaled = (
         (2 * clip(floor, config.requant_width - 1) + (left != 0))

@@ -16,10 +16,10 @@ import pytest
 from hw_tests.unit.link_cases import sequences, small_design
 from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
+from lstmith.host.accelerator import BAUDS, Accelerator
 from lstmith.host.link.codec import Frame
 from lstmith.host.link.transport import SerialTransport
-from lstmith.host.overlay import BAUDS, Overlay
-from lstmith.host.problem import make_problem
+from lstmith.host.request import make_request
 from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
 from lstmith.spec.link_map import Command
@@ -83,13 +83,13 @@ def test_everything_through_the_pins(board: RunningBoard, rng: np.random.Generat
 
 
 def _runs_equal_golden(port: str, design: Design, rng: np.random.Generator) -> None:
-    with Overlay(port) as overlay:
-        overlay.load(design)
-        assert not overlay.backend.uploaded, "the bitstream carries the weights"  # type: ignore[attr-defined]
-        assert overlay.verify().mismatches == 0
+    with Accelerator(port) as accelerator:
+        accelerator.load(design)
+        assert not accelerator.backend.uploaded, "the bitstream carries the weights"  # type: ignore[attr-defined]
+        assert accelerator.verify().mismatches == 0
         for policy in POLICIES:
-            problem = make_problem(design, sequences(rng, design.network.inputs, steps=12), [policy])
-            run, golden = overlay.run(problem), run_golden(problem)
+            request = make_request(design, sequences(rng, design.network.inputs, steps=12), [policy])
+            run, golden = accelerator.run(request), run_golden(request)
             assert mismatches(run, golden) == 0, policy
             # The engine's time stands still while the link is slower than it.
             assert np.array_equal(run.cycles, golden.cycles), policy
@@ -98,39 +98,39 @@ def _runs_equal_golden(port: str, design: Design, rng: np.random.Generator) -> N
 def _another_network_is_loaded(port: str, design: Design, rng: np.random.Generator) -> None:
     other = small_design(rng)
     x = rng.normal(0, 1, (20, design.network.inputs))
-    with Overlay(port) as overlay, Overlay("golden") as golden:
-        for each in (overlay, golden):
+    with Accelerator(port) as accelerator, Accelerator("golden") as golden:
+        for each in (accelerator, golden):
             each.load(Design(design.engine, other.network, other.source))
-        assert np.array_equal(overlay.infer(x), golden.infer(x))
-        state = overlay.state
+        assert np.array_equal(accelerator.infer(x), golden.infer(x))
+        state = accelerator.state
         assert all(np.array_equal(one, two) for one, two in zip(state, golden.state, strict=True))
-        overlay.state = golden.state = state
-        assert np.array_equal(np.array(list(overlay.infer(iter(x)))), golden.infer(x))
-        assert overlay.counters()["restarts"] > 0
+        accelerator.state = golden.state = state
+        assert np.array_equal(np.array(list(accelerator.infer(iter(x)))), golden.infer(x))
+        assert accelerator.counters()["restarts"] > 0
 
 
 def _abandoned_sessions_do_no_harm(port: str, design: Design, rng: np.random.Generator) -> None:
     x = rng.normal(0, 1, (8, design.network.inputs))
     for cut in range(3, 20, 4):
-        with Overlay(port) as overlay:
-            overlay.load(design)
-            steps = overlay.infer(iter(x))
+        with Accelerator(port) as accelerator:
+            accelerator.load(design)
+            steps = accelerator.infer(iter(x))
             next(steps)
             steps.close()  # type: ignore[attr-defined]
             # A program that was killed in the middle of a frame, and nobody said goodbye.
-            transport = overlay.backend.device._session._transport  # type: ignore[attr-defined]
+            transport = accelerator.backend.device._session._transport  # type: ignore[attr-defined]
             transport.write(Frame(0, Command.STREAM, rng.bytes(30)).encode()[:cut])
             transport.close()
-    with Overlay(port) as overlay:
-        overlay.load(design)
-        assert overlay.verify().mismatches == 0
+    with Accelerator(port) as accelerator:
+        accelerator.load(design)
+        assert accelerator.verify().mismatches == 0
     # Another program's bytes.
     line = SerialTransport(port, BAUDS[0])
     line.write(rng.bytes(3000))
     line.close()
-    with Overlay(port) as overlay:
-        overlay.load(design)
-        assert overlay.verify().mismatches == 0
+    with Accelerator(port) as accelerator:
+        accelerator.load(design)
+        assert accelerator.verify().mismatches == 0
 
 
 def _the_command_runs(board: RunningBoard, rng: np.random.Generator) -> None:

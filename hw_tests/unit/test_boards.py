@@ -21,7 +21,7 @@ from lstmith.boards.catalogue import BOARDS, find_board
 from lstmith.boards.clock import ecp5_dividers, gowin_dividers, ice40_dividers
 from lstmith.boards.top import LIGHTS, BoardTop, Flash, find_platform
 from lstmith.compiler.design import Design
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.size import limits_for, size_engine
 from lstmith.flow.build import TimingError, build_bitstream, estimate_seconds, synthesise
@@ -32,7 +32,7 @@ from lstmith.rtl.link.flash import flash_content
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.link_identity import Identity
-from lstmith.spec.memory_image import Image
+from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.policy import Policy
 
 
@@ -95,7 +95,7 @@ def test_synthesis(family: str) -> None:
 class _StandIn(wiring.Component):
     """In place of the linked core: its pins, and next to nothing behind them."""
 
-    def __init__(self, identity: Identity, image: Image, tag: int = 0, flash: Flash | None = None):
+    def __init__(self, identity: Identity, image: MemoryImage, tag: int = 0, flash: Flash | None = None):
         pins = {"flash_select": Out(1), "flash_clock": Out(1), "flash_copi": Out(1), "flash_cipo": In(1)}
         self._has_flash = flash is not None
         super().__init__(
@@ -130,7 +130,7 @@ def test_every_pin_has_its_place(board: Board, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(top, "LinkedBoard", _StandIn)
     design = _design(board.name, 5, 4, 1)
     config = replace(design.engine, family=board.family)
-    identity, image = build_identity(board, config), build_image(design.network, config, [Policy()])
+    identity, image = build_identity(board, config), build_memory_image(design.network, config, [Policy()])
     assert identity.unpack(identity.pack()) == identity
     platform = find_platform(board)
     platform.build(BoardTop(board, identity, image), name="top", do_build=False, emit_src=False).extract(str(tmp_path))
@@ -213,7 +213,7 @@ def test_bitstream(board: str, size: int, tmp_path: Path) -> None:
     assert (out / "lstmith.bit").stat().st_size > 50_000
     assert json.loads((out / "build.json").read_text()) == result
     if not found.weights_initialised:
-        image = build_image(design.network, design.engine, [Policy()])
+        image = build_memory_image(design.network, design.engine, [Policy()])
         assert (out / "weights.bin").read_bytes() == flash_content(image)
         assert result["weights_offset"] == found.flash_offset
 

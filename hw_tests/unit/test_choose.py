@@ -29,7 +29,7 @@ def test_more_lanes_than_dsp_blocks_allow(rng: np.random.Generator) -> None:
     board = find_board("ulx3s-85f")
     network, config, report = choose_engine(_network(128, 32, rng), board, _calibration(32, rng))
     assert (config.mac, config.lanes, report.limited_by) == ("digit", 128, "the number of units")
-    assert network.layers[0].images == (4,)
+    assert network.layers[0].variants == (4,)
     compared = {(found["mac"], found["lanes"]): found for found in report.candidates}
     assert {mac for mac, _ in compared} == set(KINDS)
     best = compared["digit", 128]
@@ -44,7 +44,7 @@ def test_more_lanes_than_dsp_blocks_allow(rng: np.random.Generator) -> None:
 def test_equal_kinds_take_the_smaller(rng: np.random.Generator) -> None:
     board, calibration = find_board("ulx3s-85f"), _calibration(7, rng)
     network = _network(24, 7, rng)
-    given, config, report = choose_engine(network, board, calibration, lanes=5, images=False)
+    given, config, report = choose_engine(network, board, calibration, lanes=5, variants=False)
     assert (config.mac, config.lanes, report.limited_by) == ("dsp", 5, "the --lanes option")
     assert given == network
     assert [found["mac"] for found in report.candidates] == ["dsp", "digit"]

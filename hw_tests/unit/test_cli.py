@@ -13,7 +13,7 @@ import pytest
 
 from lstmith.cli.compile_model import compile_design
 from lstmith.cli.main import execute
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.flow.tools import find_tool
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy
@@ -171,15 +171,26 @@ def test_policy_mixes_precisions_and_follows_hints(folder: Path) -> None:
 def test_images_can_be_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model, data = folder / "model.npz", folder / "calibration.npz"
     capsys.readouterr()
-    for images, told in (("none", "none"), ("auto", "l0 at 4 bit, l1 at 4 bit")):
-        run("compile", model, "--calibration", data, "--target", "generic", "--images", images, "-o", folder / images)
+    for variants, told in (("none", "none"), ("auto", "l0 at 4 bit, l1 at 4 bit")):
+        run(
+            "compile",
+            model,
+            "--calibration",
+            data,
+            "--target",
+            "generic",
+            "--images",
+            variants,
+            "-o",
+            folder / variants,
+        )
         line = capsys.readouterr().out.split("lower weight images for policies: ")[1].splitlines()[0]
         assert told in line
     described = json.loads((folder / "none" / "design.json").read_text())
-    assert [layer["images"] for layer in described["layers"]] == [[], []]
+    assert [layer["variants"] for layer in described["layers"]] == [[], []]
     assert json.loads((folder / "none" / "engine.json").read_text())["monitor"] is False
     described = json.loads((folder / "auto" / "design.json").read_text())
-    assert [layer["images"] for layer in described["layers"]] == [[4], [4]]
+    assert [layer["variants"] for layer in described["layers"]] == [[4], [4]]
 
 
 def test_kinds_of_multiplier_are_compared(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -345,7 +356,7 @@ def test_the_engine_that_is_saved_is_the_one_that_was_proven(
 
     def build(network: QuantNetwork, engine: EngineConfig, policies: list[Policy]) -> object:
         proven.append(engine)
-        return build_image(network, engine, policies)
+        return build_memory_image(network, engine, policies)
 
     monkeypatch.setattr("lstmith.cli.compile_model.build_image", build)
     files = (folder / "model.npz", folder / "calibration.npz")

@@ -57,7 +57,7 @@ def test_what_policies_need_is_kept(design: Design, tmp_path: Path) -> None:
     layers = tuple(
         replace(
             layer,
-            images=(4, 8)[: 1 + index],
+            variants=(4, 8)[: 1 + index],
             counts=(4, 2),
             reduced_bias=rng.integers(-99, 99, (2, 20)),
             idle_h=rng.integers(-99, 99, 5),
@@ -72,7 +72,7 @@ def test_what_policies_need_is_kept(design: Design, tmp_path: Path) -> None:
     for layer, again in zip(network.layers, loaded.layers, strict=True):
         for name in ("weights", "reduced_bias", "idle_h"):
             np.testing.assert_array_equal(getattr(layer, name), getattr(again, name), strict=True)
-        assert (again.images, again.counts) == (layer.images, (4, 2))
+        assert (again.variants, again.counts) == (layer.variants, (4, 2))
 
 
 def test_the_graph_around_the_lstm_is_kept(design: Design, tmp_path: Path) -> None:
@@ -166,14 +166,14 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda path: (path / "float.npz").unlink(), r"float\.npz: cannot be read \(No such file"),
     (
         _edit("design.json", lambda d: d.update(format=9)),
-        r"field format: is 9, of another version of lstmith; this one reads 3; compile the model again$",
+        r"field format: is 9, of another version of lstmith; this one reads 4; compile the model again$",
     ),
     (
         _edit("design.json", lambda d: d.update(format=2)),
-        r"field format: is 2, of another version of lstmith; this one reads 3; compile the model again$",
+        r"field format: is 2, of another version of lstmith; this one reads 4; compile the model again$",
     ),
-    (_edit("design.json", lambda d: d["layers"][0].pop("images")), r"field layers\[0\] field images: is None"),
-    (_edit("design.json", lambda d: d["layers"][0].update(images=[6])), r"layers\[0\]: is damaged \(Images must be"),
+    (_edit("design.json", lambda d: d["layers"][0].pop("variants")), r"field layers\[0\] field variants: is None"),
+    (_edit("design.json", lambda d: d["layers"][0].update(variants=[6])), r"layers\[0\]: is damaged \(Images must be"),
     (_edit("design.json", lambda d: d["layers"][0].update(counts=["2"])), r"layers\[0\] field counts: is \['2'\]"),
     (_edit("design.json", lambda d: d["layers"][0].update(counts=[3])), r"\(Layer idle_h must have shape|reduced_bias"),
     (_edit("design.json", lambda d: d.update(layers=[])), r"field layers: is empty"),
@@ -184,7 +184,10 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (_edit("design.json", lambda d: d["layers"].__setitem__(0, 3)), r"layers\[0\]: is 3"),
     (_edit("engine.json", lambda d: d.update(lanes=0)), r"engine\.json: is damaged \(Engine lanes must"),
     (_edit("engine.json", lambda d: d.update(colour=1)), r"Unknown engine parameters: colour"),
-    (_edit("engine.json", lambda d: d.update(ways=1.0)), r"engine\.json: is damaged \(Engine ways must be an integer"),
+    (
+        _edit("engine.json", lambda d: d.update(rows_per_cycle=1.0)),
+        r"engine\.json: is damaged \(Engine rows_per_cycle must be an integer",
+    ),
     (
         _edit("engine.json", lambda d: d.pop("c_width")),
         r"is damaged \(Missing engine parameters: c_width",

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hw_tests.cocotb.core_cases import Case, counter_differences, differences, golden_case
-from hw_tests.cocotb.random_networks import random_engine, random_hints, random_input, random_masks
+from hw_tests.cocotb.random_networks import random_active_indices, random_engine, random_hints, random_input
 from hw_tests.cocotb.random_policies import random_policies
 from lstmith.golden.activity import LayerTrace
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.pass_words import pass_words
 from lstmith.host.activity import Activity, count_activity, fold_entries, lanes_in_use
 from lstmith.host.energy import CONSTANTS, estimate_energy
-from lstmith.host.jobs import Answer, Element, Job
+from lstmith.host.jobs import CoreJob, CoreTrace, Element
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import QuantNetwork
@@ -32,12 +32,12 @@ def _case(rng: np.random.Generator) -> tuple[QuantNetwork, EngineConfig, Case, l
     policies = random_policies(rng, network, config)
     model = GoldenModel(network, config)
     x, hints = random_input(rng, STEPS, network.inputs), random_hints(rng, STEPS)
-    masks = random_masks(rng, network, STEPS)
-    case, _ = golden_case("case", model, policies, Job(x, masks=masks.tolist()), hints=hints)
-    return network, config, case, model.run(x[None], policies, hints=hints[None], masks=masks[None])
+    active_indices = random_active_indices(rng, network, STEPS)
+    case, _ = golden_case("case", model, policies, CoreJob(x, active_indices=active_indices.tolist()), hints=hints)
+    return network, config, case, model.run(x[None], policies, hints=hints[None], active_indices=active_indices[None])
 
 
-def _answer(case: Case, first: int = 100) -> Answer:
+def _answer(case: Case, first: int = 100) -> CoreTrace:
     """What a core would send, with layers' results in any order between steps of a layer."""
     results, events, outcomes = [], [], []
     assert case.cycles is not None
@@ -59,24 +59,24 @@ def _answer(case: Case, first: int = 100) -> Answer:
     tables = [
         np.array(rows, dtype=np.int64).reshape(-1, width) for rows, width in ((results, 4), (events, 7), (outcomes, 2))
     ]
-    return Answer(tables[0], tables[1], tables[2], first, np.array([*case.state, *counters], dtype=np.int64))
+    return CoreTrace(tables[0], tables[1], tables[2], first, np.array([*case.state, *counters], dtype=np.int64))
 
 
 @settings(max_examples=60)
 @given(rng=seeds)
 def test_golden_as_a_core_has_no_differences(rng: np.random.Generator) -> None:
     _, _, case, _ = _case(rng)
-    answer = _answer(case)
-    assert differences(case, answer) == []
-    assert counter_differences([case], [answer]) == []
-    events = answer.events.copy()
+    core_trace = _answer(case)
+    assert differences(case, core_trace) == []
+    assert counter_differences([case], [core_trace]) == []
+    events = core_trace.events.copy()
     events[-1, 2] += 1
-    assert differences(case, replace(answer, events=events)) != []
+    assert differences(case, replace(core_trace, events=events)) != []
     for name in ("results", "events", "outcomes"):
-        assert differences(case, replace(answer, **{name: getattr(answer, name)[:-1]})) != [], name
-    reads = answer.reads.copy()
+        assert differences(case, replace(core_trace, **{name: getattr(core_trace, name)[:-1]})) != [], name
+    reads = core_trace.reads.copy()
     reads[-1] += 1
-    assert counter_differences([case], [replace(answer, reads=reads)]) != []
+    assert counter_differences([case], [replace(core_trace, reads=reads)]) != []
 
 
 @settings(max_examples=60)
@@ -96,7 +96,7 @@ def test_arrays_follow_their_definitions(rng: np.random.Generator) -> None:
             want = dict.fromkeys(PRECISIONS, 0)
             for kind in classes[classes > 0].tolist():
                 low = kind == 2 and level == layer.precision
-                want[layer.images[-1] if low else level] += 1
+                want[layer.variants[-1] if low else level] += 1
             assert by_precision[t].tolist() == list(want.values())
             assert precision[t] == max((bits for bits, count in want.items() if count), default=level)
 
@@ -125,7 +125,7 @@ def test_activity_agrees_with_the_cycle_model(rng: np.random.Generator) -> None:
 
 def test_stream_of_a_job(tmp_path: Path) -> None:
     x = np.array([[1, -2], [3, 4], [5, 6]], dtype=np.int16)
-    job = Job(x, [(1, 2, 3)], masks=[2, 2, 0], marks=[False, True, False], reads=[7], seed=5)
+    job = CoreJob(x, [(1, 2, 3)], active_indices=[2, 2, 0], marks=[False, True, False], reads=[7], seed=5)
     assert list(job.elements()) == [
         Element(1, start=True, mask=2),
         Element(-2),
@@ -134,7 +134,7 @@ def test_stream_of_a_job(tmp_path: Path) -> None:
         Element(6),
     ]
     job.save(tmp_path / "job.npz")
-    again = Job.load(tmp_path / "job.npz")
+    again = CoreJob.load(tmp_path / "job.npz")
     np.testing.assert_array_equal(again.x, x)
     assert replace(again, x=x) == job
 

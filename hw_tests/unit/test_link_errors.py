@@ -13,10 +13,10 @@ import pytest
 from hw_tests.unit.link_cases import PtyDevice, identity, small_design
 from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
-from lstmith.host import overlay
+from lstmith.host import accelerator
+from lstmith.host.accelerator import Accelerator
 from lstmith.host.link import session
 from lstmith.host.link.codec import Frame, Receiver
-from lstmith.host.overlay import Overlay
 from lstmith.spec.link_identity import Identity
 from lstmith.spec.link_map import Feature
 from lstmith.spec.registers import Register
@@ -207,8 +207,8 @@ def test_another_baud_is_found(case: Case, monkeypatch: pytest.MonkeyPatch) -> N
             if bauds[-1] == 1_000_000:
                 super().write(content)
 
-    monkeypatch.setattr(overlay, "SerialTransport", Line)
-    monkeypatch.setattr(overlay, "BAUDS", (3_000_000, 1_000_000))
-    with Overlay("port") as found:
+    monkeypatch.setattr(accelerator, "SerialTransport", Line)
+    monkeypatch.setattr(accelerator, "BAUDS", (3_000_000, 1_000_000))
+    with Accelerator("port") as found:
         found.load(case.design)
     assert bauds == [3_000_000, 1_000_000]

@@ -9,9 +9,9 @@ import pytest
 
 from hw_tests.unit.link_cases import PATIENCE, identity, sequences, small_design
 from lstmith.compiler.design import Design
+from lstmith.host.accelerator import Accelerator
 from lstmith.host.link.errors import LinkError, LostError
-from lstmith.host.overlay import Overlay
-from lstmith.host.problem import make_problem
+from lstmith.host.request import make_request
 from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
 from lstmith.spec.policy import Mode, Policy
@@ -27,18 +27,18 @@ class Work:
     def __init__(self, design: Design, rng: np.random.Generator):
         self.design, self.policies = design, [Policy(Mode.DELTA)]
         self.given = sequences(rng, design.network.inputs, steps=5)
-        with Overlay("golden") as golden:
+        with Accelerator("golden") as golden:
             golden.load(design, self.policies)
             self.h = golden.infer(self.given.x, self.given.lengths)
-        self.problem = make_problem(design, self.given, self.policies)
-        self.run = run_golden(self.problem)
+        self.request = make_request(design, self.given, self.policies)
+        self.run = run_golden(self.request)
 
     def do(self, line: ModelTransport) -> None:
         """Whatever is returned is right; what is lost raises."""
-        with Overlay(line, patience=PATIENCE) as overlay:
-            overlay.load(self.design, self.policies)
-            assert np.array_equal(overlay.infer(self.given.x, self.given.lengths), self.h)
-            assert mismatches(overlay.run(self.problem), self.run) == 0
+        with Accelerator(line, patience=PATIENCE) as accelerator:
+            accelerator.load(self.design, self.policies)
+            assert np.array_equal(accelerator.infer(self.given.x, self.given.lengths), self.h)
+            assert mismatches(accelerator.run(self.request), self.run) == 0
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +76,15 @@ class InterruptedLine(ModelTransport):
 
 def test_an_interrupted_run_leaves_a_device_that_works(work: Work) -> None:
     line = InterruptedLine(DeviceModel(identity(work.design.engine)))
-    with Overlay(line, patience=PATIENCE) as overlay:
-        overlay.load(work.design, work.policies)
+    with Accelerator(line, patience=PATIENCE) as accelerator:
+        accelerator.load(work.design, work.policies)
         for left in range(3, 12):
             line.left = left
             with pytest.raises(KeyboardInterrupt):
-                overlay.run(work.problem)
+                accelerator.run(work.request)
             # The device still waits for the rest of the sequence, in which its bus cannot be read.
-            assert overlay.counters()["skipped"] == 0
-            assert mismatches(overlay.run(work.problem), work.run) == 0
+            assert accelerator.counters()["skipped"] == 0
+            assert mismatches(accelerator.run(work.request), work.run) == 0
 
 
 @pytest.mark.parametrize("fault", ["reset_after", "cut_after"])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hw_tests.unit.link_cases import PATIENCE, identity, small_design
-from lstmith.host.link.asks import Asks
-from lstmith.host.overlay import Overlay
+from lstmith.host.accelerator import Accelerator
+from lstmith.host.link.ring_reads import RingReads
 from lstmith.spec.link_map import ANSWER_WORDS
 from lstmith.spec.policy import Mode, Policy, Skip
 from lstmith.test_support.model import DeviceModel, ModelTransport
@@ -39,11 +39,11 @@ def test_most_of_the_wire_is_payload(rng: np.random.Generator, units: int, input
     design = small_design(rng, units, inputs)
     line = CountingLine(DeviceModel(identity(design.engine, window=8, ring_words=2048)))
     x = rng.normal(0, 1, (STEPS, inputs))
-    with Overlay(line, patience=PATIENCE) as overlay, Overlay("golden") as golden:
-        for each in (overlay, golden):
+    with Accelerator(line, patience=PATIENCE) as accelerator, Accelerator("golden") as golden:
+        for each in (accelerator, golden):
             each.load(design, check=False)
         before = line.sent, line.received
-        h = overlay.infer(x)
+        h = accelerator.infer(x)
         payload = 2 * STEPS * max(inputs, 1 + units)
         assert payload / max(line.sent - before[0], line.received - before[1]) >= share
         assert np.array_equal(h, golden.infer(x))
@@ -56,11 +56,11 @@ def test_skipped_steps_leave_no_gap(rng: np.random.Generator) -> None:
     # Most steps repeat the one before.
     x = np.repeat(rng.normal(0, 1, (STEPS // 8, 40)), 8, axis=0)
     policy = Policy(Mode.DELTA, skip=Skip(change=1, limit=7))
-    with Overlay(line, patience=PATIENCE) as overlay, Overlay("golden") as golden:
-        for each in (overlay, golden):
+    with Accelerator(line, patience=PATIENCE) as accelerator, Accelerator("golden") as golden:
+        for each in (accelerator, golden):
             each.load(design, policy, check=False)
         before = line.received
-        h = overlay.infer(x)
+        h = accelerator.infer(x)
         assert np.array_equal(h, golden.infer(x))
         skipped = golden.counters()["skipped"]
         assert skipped > STEPS // 2
@@ -69,7 +69,7 @@ def test_skipped_steps_leave_no_gap(rng: np.random.Generator) -> None:
 
 
 def test_nothing_is_asked_for_twice() -> None:
-    asks = Asks(512)
+    asks = RingReads(512)
     first, second = asks.with_input(0, 2 * ANSWER_WORDS), asks.with_input(0, 2 * ANSWER_WORDS)
     assert (first.place, second.place) == (0, ANSWER_WORDS)
     # No full answer is certain behind them, so this one asks for what cannot be there.

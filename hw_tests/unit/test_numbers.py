@@ -19,7 +19,7 @@ from lstmith.compiler.quantise.quantise import Quantised, quantise
 from lstmith.compiler.remarks import remarks
 from lstmith.compiler.sizing.size import size_engine
 from lstmith.golden.network import FloatLayer, FloatNetwork
-from lstmith.host.problem import Problem, make_problem
+from lstmith.host.request import RunRequest, make_request
 from lstmith.host.run import run_golden, run_in_float, summarise
 from lstmith.spec.policy_check import default_policies
 
@@ -36,14 +36,14 @@ def _compiled(
     return quantised, Design(engine, quantised.network, network, report=report), error, told
 
 
-def _ran(design: Design, x: np.ndarray) -> tuple[Problem, dict[str, Any]]:
+def _ran(design: Design, x: np.ndarray) -> tuple[RunRequest, dict[str, Any]]:
     lengths = np.full(len(x), x.shape[1])
-    problem = make_problem(
+    request = make_request(
         design,
         Sequences(x.astype(np.float32), lengths, False, None, "x.npz"),
         default_policies(design.network, design.engine),
     )
-    return problem, summarise(problem, "golden", run_golden(problem))
+    return request, summarise(request, "golden", run_golden(request))
 
 
 @pytest.mark.parametrize("lengths", [[1000], [100] * 3, [7] * 40, [4], [3000, 10, 0, 700]])
@@ -69,9 +69,9 @@ def test_the_error_is_that_of_a_run_from_the_initial_states(rng: np.random.Gener
     network = FloatNetwork((first, network.layers[1]))
     calibration = random_calibration(rng, network, sequences=8, steps=50)
     _, design, error, _ = _compiled(network, calibration, 8)
-    problem, figures = _ran(design, np.asarray(calibration.x))
-    run = run_golden(problem)
-    exact = np.abs(run.h - run_in_float(problem).h)
+    request, figures = _ran(design, np.asarray(calibration.x))
+    run = run_golden(request)
+    exact = np.abs(run.h - run_in_float(request).h)
     held = held_steps(np.full(8, 50))
     assert error.held_back
     assert error.steps == held.sum()
@@ -81,7 +81,7 @@ def test_the_error_is_that_of_a_run_from_the_initial_states(rng: np.random.Gener
 
 
 @pytest.mark.parametrize(
-    ("x", "problem"),
+    ("x", "remark"),
     [
         (np.zeros((1, 50, 3)), "data field x: is constant (0), which tells neither ranges nor errors; give recordings"),
         (np.full((2, 50, 3), 0.5), "data field x: is constant (0.5), which tells"),
@@ -89,9 +89,9 @@ def test_the_error_is_that_of_a_run_from_the_initial_states(rng: np.random.Gener
         (np.eye(3)[None], "data field x: has 3 steps, too few to hold a part back"),
     ],
 )
-def test_data_that_tells_nothing_is_remarked_on(rng: np.random.Generator, x: np.ndarray, problem: str) -> None:
+def test_data_that_tells_nothing_is_remarked_on(rng: np.random.Generator, x: np.ndarray, remark: str) -> None:
     _, _, _, told = _compiled(random_network(rng, 5, 3), Calibration(x))
-    assert any(problem in text for text in told), told
+    assert any(remark in text for text in told), told
 
 
 def test_an_ordinary_network_is_not_remarked_on(rng: np.random.Generator) -> None:
@@ -154,8 +154,8 @@ def test_an_initial_cell_that_is_cut_off_is_remarked_on(rng: np.random.Generator
         sequences = Sequences(
             x.astype(np.float32), np.full(4, 200), False, [(np.zeros((4, 8)), np.full((4, 8), peak))], "x.npz"
         )
-        problem = make_problem(design, sequences, default_policies(design.network, design.engine))
-        told = summarise(problem, "golden", run_golden(problem))["remarks"]
+        request = make_request(design, sequences, default_policies(design.network, design.engine))
+        told = summarise(request, "golden", run_golden(request))["remarks"]
         wanted = f"x.npz: initial c of layer 'layer0' reaches {peak:.4g} and is cut off at {limit:.4g}"
         assert any(wanted in text for text in told) == (peak > limit)
 

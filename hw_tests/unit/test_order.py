@@ -14,7 +14,7 @@ from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Policy
 
-CONFIG = EngineConfig(lanes=3, precisions=(8,), acc_width=40, operand_width=18, layers=2, masks=4)
+CONFIG = EngineConfig(lanes=3, precisions=(8,), acc_width=40, operand_width=18, layers=2, active_counts=4)
 
 
 def all_valid(x: np.ndarray) -> np.ndarray:

@@ -13,9 +13,9 @@ from lstmith.boards.catalogue import find_board
 from lstmith.cli.compile_model import compile_design
 from lstmith.cli.main import execute
 from lstmith.compiler.data import Sequences
-from lstmith.host.problem import make_problem
+from lstmith.host.request import make_request
 from lstmith.host.run import run_golden
-from lstmith.scripts.bench.blank import blank_network, dense_account
+from lstmith.scripts.bench.blank import blank_network, dense_breakdown
 from lstmith.scripts.bench.perf import history as perf_history
 from lstmith.scripts.bench.perf import peer_creator
 from lstmith.scripts.bench.perf import run as perf_run
@@ -111,11 +111,11 @@ def test_dense_steps_without_numbers_take_what_golden_says(tmp_path: Path, rng: 
     np.savez(data, x=x)
     design, _, _ = compile_design(model, data, lanes=int(rng.integers(1, units)), target="generic")
     sequences = Sequences(x[None], np.array([steps]), False, None, str(data))
-    run = run_golden(make_problem(design, sequences, [Policy(Mode.DENSE)]))
-    account = dense_account(blank_network([(units, inputs)]), design.engine, steps)
-    np.testing.assert_array_equal(account.cycles, run.cycles)
-    assert run.account is not None
-    np.testing.assert_array_equal(account.spent, run.account.spent)
+    run = run_golden(make_request(design, sequences, [Policy(Mode.DENSE)]))
+    breakdown = dense_breakdown(blank_network([(units, inputs)]), design.engine, steps)
+    np.testing.assert_array_equal(breakdown.cycles, run.cycles)
+    assert run.breakdown is not None
+    np.testing.assert_array_equal(breakdown.spent, run.breakdown.spent)
 
 
 def test_scaling_study() -> None:
@@ -158,9 +158,9 @@ def test_history_and_check(history: Path) -> None:
     assert list(regressions({"lanes": RESULT["lanes"]}, kept["latest"])) == []
     found = [line.split(": ")[0] for line in regressions(_worse(), kept["latest"])]
     assert found == ["Silero, delta", "options, least", "lane {8}", "options, delta"]
-    for text, problem in (("[", "is not JSON"), ("[]", "holds no runs")):
+    for text, request in (("[", "is not JSON"), ("[]", "holds no runs")):
         history.write_text(text)
-        with pytest.raises(UserError, match=rf"perf\.json: {problem}"):
+        with pytest.raises(UserError, match=rf"perf\.json: {request}"):
             load_history()
 
 

@@ -13,8 +13,8 @@ import pytest
 from lstmith.boards.board import Board
 from lstmith.boards.catalogue import BOARDS, find_board, find_target
 from lstmith.compiler.sizing.estimate import DELTA_LUTS
-from lstmith.compiler.sizing.low_images import MONITORED, SMALL_CHANGES, accumulator_bits
-from lstmith.compiler.sizing.size import held_bits, limits_for, size_engine, size_with_images, weight_words
+from lstmith.compiler.sizing.size import held_bits, limits_for, size_engine, size_with_variants, weight_words
+from lstmith.compiler.sizing.variants import MONITORED, SMALL_CHANGES, accumulator_bits
 from lstmith.golden.model import GoldenModel
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
@@ -60,9 +60,9 @@ def test_lanes_without_dsp_blocks(board: str, lanes: int, limit: str) -> None:
 def test_icebreaker_is_filled_exactly() -> None:
     config, report = size_engine(_network(128, 128, 8), find_board("icebreaker"))
     assert report.weight_bits == report.memory_bits
-    assert (config.ways, config.requant_width, config.c_width, config.family) == (1, 16, 16, "ice40")
-    assert report.images["8"]
-    assert not report.images["4+8"]
+    assert (config.rows_per_cycle, config.requant_width, config.c_width, config.family) == (1, 16, 16, "ice40")
+    assert report.variants["8"]
+    assert not report.variants["4+8"]
     with pytest.raises(
         UserError, match=r"^target: icebreaker has 1048576 bits .* needs \d+, \d+ too many; use --target"
     ):
@@ -71,20 +71,20 @@ def test_icebreaker_is_filled_exactly() -> None:
 
 def test_lower_images_where_there_is_room() -> None:
     network = _network(128, 128, 8)
-    richer, config, report = size_with_images(network, find_board("ulx3s-85f"))
+    richer, config, report = size_with_variants(network, find_board("ulx3s-85f"))
     assert held_bits(richer) == report.weight_bits == 4 * 128 * 256 * (8 + 4)
-    assert [layer.images for layer in richer.layers] == [(4,)]
-    assert (config.mixed, config.monitor, config.skip, config.masks) == (True, True, True, 1)
+    assert [layer.variants for layer in richer.layers] == [(4,)]
+    assert (config.mixed, config.monitor, config.skip, config.active_counts) == (True, True, True, 1)
     assert (config.lanes, config.weight_depth, report.weight_words) == (64, 2048, 1536)
     # The same lanes, but 16 bit fill the board.
-    richer, config, _ = size_with_images(_network(128, 128, 16), find_board("ulx3s-85f"))
-    assert [layer.images for layer in richer.layers] == [()]
+    richer, config, _ = size_with_variants(_network(128, 128, 16), find_board("ulx3s-85f"))
+    assert [layer.variants for layer in richer.layers] == [()]
     assert (config.mixed, config.monitor, config.skip) == (True, False, True)
-    richer, config, _ = size_with_images(_network(20, 7, 16, 4, 8), None)
-    assert [layer.images for layer in richer.layers] == [(8,), (), (4,)]
+    richer, config, _ = size_with_variants(_network(20, 7, 16, 4, 8), None)
+    assert [layer.variants for layer in richer.layers] == [(8,), (), (4,)]
     assert config.precisions == (4, 8, 16)
-    richer, config, _ = size_with_images(network, find_board("icebreaker"))
-    assert [layer.images for layer in richer.layers] == [()]
+    richer, config, _ = size_with_variants(network, find_board("icebreaker"))
+    assert [layer.variants for layer in richer.layers] == [()]
     assert (config.mixed, config.monitor, config.skip) == (False, False, False)
 
 
@@ -98,7 +98,7 @@ def test_sums_have_room_for_what_lower_images_miss(policy: Policy, precision: in
     if precision == 8:
         # The exponent 2 of the input grid would leave changes of at most 15 for the lower image.
         layer = replace(layer, x_grid=replace(layer.x_grid, exponent=1))
-    network, config, _ = size_with_images(QuantNetwork((layer,)), None)
+    network, config, _ = size_with_variants(QuantNetwork((layer,)), None)
     check_policies(network, config, [policy])
     narrow = replace(config, acc_width=accumulator_bits(network.layers[0]))
     check_policies(network, narrow, [policy])
@@ -110,7 +110,7 @@ def test_sums_have_room_for_what_lower_images_miss(policy: Policy, precision: in
 
 def test_images_of_the_flagship() -> None:
     _, report = size_engine(_network(128, 128, 8), find_board("ulx3s-85f"))
-    assert report.images == {"4": True, "8": True, "16": True, "4+8": True, "4+8+16": False}
+    assert report.variants == {"4": True, "8": True, "16": True, "4+8": True, "4+8+16": False}
 
 
 @pytest.mark.parametrize(("units", "lanes"), [(1, 1), (12, 12), (64, 64), (65, 33), (150, 50)])
@@ -118,7 +118,7 @@ def test_generic_lanes_divide_the_units_well(units: int, lanes: int) -> None:
     config, report = size_engine(_network(units, 3, 8), None)
     assert config.lanes == lanes
     assert report.luts is None
-    assert report.images["8"] is None
+    assert report.variants["8"] is None
 
 
 def test_stacked_layers_with_peepholes_and_mixed_precisions() -> None:
@@ -159,7 +159,7 @@ def test_without_delta_an_engine_has_what_the_network_needs(board: Board) -> Non
     assert report.luts is not None
     assert larger.luts is not None
     assert report.luts <= larger.luts - DELTA_LUTS[board.family]
-    richer, config, _ = size_with_images(network, board, lanes=1, delta=False)
+    richer, config, _ = size_with_variants(network, board, lanes=1, delta=False)
     assert (richer, config.delta) == (network, False)
 
 
@@ -185,7 +185,7 @@ def test_an_engine_with_a_parameter_missing_is_refused(field: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
     [
-        ("ways", 1.0, "Engine ways must be an integer, not 1.0"),
+        ("rows_per_cycle", 1.0, "Engine rows_per_cycle must be an integer, not 1.0"),
         ("acc_width", 17.5, "Engine acc_width must be an integer, not 17.5"),
         ("monitor", 16777215, "Engine monitor must be true or false, not 16777215"),
         ("lanes", True, "Engine lanes must be an integer, not True"),

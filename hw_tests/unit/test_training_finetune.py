@@ -12,7 +12,7 @@ from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler.design import Design
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.limits import EngineLimits
-from lstmith.compiler.sizing.low_images import accumulator_bits, with_images
+from lstmith.compiler.sizing.variants import accumulator_bits, with_variants
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork
 from lstmith.spec.config import EngineConfig
@@ -29,7 +29,7 @@ from lstmith.scripts.bench.per_step.controls import (  # noqa: E402
     random_steps,
     run_engine,
 )
-from lstmith.training.data import Sequences, sequences  # noqa: E402
+from lstmith.training.data import TrainingSequences, sequences  # noqa: E402
 from lstmith.training.design import finetune_design  # noqa: E402
 from lstmith.training.finetune import Settings, keep_sums  # noqa: E402
 from lstmith.training.rule import halves, shares, with_share  # noqa: E402
@@ -45,7 +45,7 @@ def case() -> tuple[Design, list[np.ndarray]]:
     source = random_network(rng, 6, 3)
     calibration = random_calibration(rng, source, sequences=20, steps=12)
     found = quantise(source, calibration, precision=[8], limits=EngineLimits(operand_width=11)).network
-    network = with_images(found)
+    network = with_variants(found)
     config = EngineConfig(
         lanes=4,
         precisions=(4, 8),
@@ -108,7 +108,7 @@ def test_sums_stay_within_the_accumulators(case: tuple[Design, list[np.ndarray]]
     GoldenModel(model.network(), narrow).run(np.zeros((1, 2, 3), dtype=np.int16), [POLICY])
 
 
-def _data(network: QuantNetwork, xs: list[np.ndarray]) -> Sequences:
+def _data(network: QuantNetwork, xs: list[np.ndarray]) -> TrainingSequences:
     return sequences(network, [x[: 7 + index % 6] for index, x in enumerate(xs)])
 
 

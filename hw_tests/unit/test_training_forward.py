@@ -137,7 +137,7 @@ def test_gradient_reaches_biases(rng: np.random.Generator) -> None:
 def test_active_counts_are_refused(rng: np.random.Generator) -> None:
     while True:
         config, (network, _) = random_engine(rng, most=6)
-        if network.masks > 1:
+        if network.active_counts > 1:
             break
     with pytest.raises(ValueError, match="train first, then add the counts"):
         StraightThrough(network, config)

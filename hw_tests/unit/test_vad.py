@@ -12,7 +12,7 @@ from scipy.io import wavfile
 from hw_tests.unit.link_cases import PtyDevice, identity
 from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.datasets.silero import RATE, probabilities
 from lstmith.datasets.speech import demo_audio
 from lstmith.scripts.bench.silero import silero_design
@@ -52,7 +52,7 @@ def test_every_engine_hears_the_same(design: Path, samples: np.ndarray, tmp_path
     assert np.abs(np.array(golden["probabilities"]) - wanted).max() < 0.1
     assert golden["segments"]
     loaded = Design.load(design)
-    image = build_image(loaded.network, loaded.engine, [Policy()])
+    image = build_memory_image(loaded.network, loaded.engine, [Policy()])
     device = DeviceModel(identity(loaded.engine, ring_words=2048), image, image_tag(image, loaded.engine))
     with PtyDevice(device.receive) as line:
         code, board = _vad(tmp_path, tmp_path / "speech.wav", "--design", design, "--port", line.port)

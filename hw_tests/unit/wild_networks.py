@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lstmith.cli.compile_model import compile_design
 from lstmith.compiler.data import load_sequences
-from lstmith.host.problem import make_problem
+from lstmith.host.request import make_request
 from lstmith.host.run import run_golden, summarise
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy_check import default_policies
@@ -127,8 +127,8 @@ def judged(case: Wild, seed: int, folder: Path) -> Told:
     except UserError as error:
         return Told(str(error))
     policies = default_policies(design.network, design.engine)
-    problem = make_problem(design, load_sequences(fresh, design.source), policies)
-    figures = summarise(problem, "golden", run_golden(problem))
+    request = make_request(design, load_sequences(fresh, design.source), policies)
+    figures = summarise(request, "golden", run_golden(request))
     report = design.report
     told = tuple(report["remarks"]), tuple(figures["remarks"])
     return Told(None, *told, report["error"]["max"], figures["max_abs_error"])

@@ -50,7 +50,7 @@ class CellUnit(wiring.Component):
             "rows": In(rows_layout(config)),
             "rows_valid": In(1),
             "run": In(1, init=1),
-            "gates": In(data.ArrayLayout(signed(16), config.ways)),
+            "gates": In(data.ArrayLayout(signed(16), config.rows_per_cycle)),
             "c_frac": In(data.ArrayLayout(4, config.sequences)),
             "c_old": In(signed(config.c_width)),
             "c_new": Out(signed(config.c_width)),
@@ -81,17 +81,17 @@ class CellUnit(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        ways = config.ways
+        rows_per_cycle = config.rows_per_cycle
 
         # Stage 0: the last gates are here, the earlier ones were held.
         gates = Array(Signal(signed(16), name=f"gate_{name}") for name in "ifgo")
-        last_gates = self.rows.gate == 4 - ways
-        for way in range(ways):
+        last_gates = self.rows.gate == 4 - rows_per_cycle
+        for way in range(rows_per_cycle):
             with m.If(self.rows_valid & ~last_gates):
                 m.d.sync += gates[(self.rows.gate + way)[:2]].eq(self.gates[way])
         gate_i, gate_f = gates[0], gates[1]
-        gate_g = self.gates[0] if ways == 2 else gates[2]
-        gate_o = self.gates[ways - 1]
+        gate_g = self.gates[0] if rows_per_cycle == 2 else gates[2]
+        gate_o = self.gates[rows_per_cycle - 1]
         valid = Signal()
         m.d.comb += valid.eq(self.rows_valid & last_gates)
 

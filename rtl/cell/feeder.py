@@ -35,7 +35,7 @@ def fold_layout(config: EngineConfig) -> data.StructLayout:
 
 
 def rows_layout(config: EngineConfig) -> data.StructLayout:
-    """Which rows come next: ``ways`` gates of a unit, beginning with ``gate``."""
+    """Which rows come next: ``rows_per_cycle`` gates of a unit, beginning with ``gate``."""
     return data.StructLayout({"unit": unsigned(config.unit_bits), **sequence_field(config), "gate": 2, "last": 1})
 
 
@@ -76,14 +76,14 @@ class Feeder(wiring.Component):
                 "drain": In(pair_layout(config)),
                 "rows": Out(rows_layout(config)),
                 "rows_valid": Out(1),
-                "sums": Out(data.ArrayLayout(signed(config.acc_width), config.ways)),
+                "sums": Out(data.ArrayLayout(signed(config.acc_width), config.rows_per_cycle)),
             }
         )
 
     @property
     def latency(self) -> int:
         """Cycles from a pair at ``drain`` to its first row's sum."""
-        return 0 if self._config.ways == 2 else 3
+        return 0 if self._config.rows_per_cycle == 2 else 3
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -96,9 +96,9 @@ class Feeder(wiring.Component):
         running, lanes_left, last_fold = Signal(), Signal(bits_for(config.lanes)), Signal()
         unit, gate = Signal(config.unit_bits), Signal(2)
         sequence = Signal() if config.sequences > 1 else Const(0, 0)
-        last_gate = gate == 4 - config.ways
+        last_gate = gate == 4 - config.rows_per_cycle
         with m.If(running):
-            m.d.sync += gate.eq(gate + config.ways)
+            m.d.sync += gate.eq(gate + config.rows_per_cycle)
             with m.If(last_gate):
                 m.d.sync += [unit.eq(unit + 1), lanes_left.eq(lanes_left - 1), running.eq(lanes_left != 0)]
         with m.If(begin):
@@ -114,7 +114,7 @@ class Feeder(wiring.Component):
             self.rows.gate.eq(gate),
             self.rows.last.eq(last_fold & (lanes_left == 0)),
         ]
-        if config.ways == 2:
+        if config.rows_per_cycle == 2:
             sums = [self.drain.first, self.drain.second]
         else:
             sums = [self._elaborate_queue(m, running & (gate == 0), gate)]

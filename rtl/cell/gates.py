@@ -15,14 +15,14 @@ from lstmith.rtl.cell.requantise import Requantiser, RowParameters, RowScale
 from lstmith.rtl.layouts import sequence_of
 from lstmith.rtl.prim.arith import delayed, delayed_long
 from lstmith.rtl.prim.ram import Ram
-from lstmith.spec.config import MASKS, PEEP_BITS, SHIFT_BITS, EngineConfig, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, PEEP_BITS, SHIFT_BITS, EngineConfig, bits_for
 
 #: Kinds of memories where yosys' own choice is poor.
 _STYLES = {"scale": {"ram_style": "block"}}
 
 
 class GatePipeline(wiring.Component):
-    """Row sums to gate values, ``ways`` rows per cycle; without delta no sums are kept.
+    """Row sums to gate values, ``rows_per_cycle`` rows per cycle; without delta no sums are kept.
 
     Way w serves gates w, w + ways, ...; each has its own banks of sums and row parameters, which are read when they
     are needed: a row's place waits in fewer registers than its parameters would.
@@ -61,11 +61,11 @@ class GatePipeline(wiring.Component):
         members = {
             "rows": In(rows),
             "rows_valid": In(1),
-            "sums": In(data.ArrayLayout(signed(config.acc_width), config.ways)),
+            "sums": In(data.ArrayLayout(signed(config.acc_width), config.rows_per_cycle)),
             "clear": In(config.sequences),
             "run": In(1, init=1),
-            "mask": In(bits_for(MASKS)),
-            "row_mask": In(bits_for(MASKS)),
+            "mask": In(bits_for(ACTIVE_COUNTS)),
+            "row_mask": In(bits_for(ACTIVE_COUNTS)),
             "row_unit": In(config.unit_bits),
             "row_gate": In(2),
             "row_data": In(RowParameters),
@@ -73,18 +73,18 @@ class GatePipeline(wiring.Component):
             "o_rows": Out(rows),
             "o_valid": Out(1),
             "next_place": Out(config.state_bits),
-            "gates": Out(data.ArrayLayout(signed(16), config.ways)),
+            "gates": Out(data.ArrayLayout(signed(16), config.rows_per_cycle)),
             "z13": Out(signed(24)),
         }
         if config.peepholes:
             members |= {
-                "peep": In(data.ArrayLayout(signed(PEEP_BITS), config.ways)),
+                "peep": In(data.ArrayLayout(signed(PEEP_BITS), config.rows_per_cycle)),
                 "c": In(signed(config.c_width)),
                 "peep_shift": In(5),
             }
         super().__init__(members)
-        self._requantisers = [Requantiser(config) for _ in range(config.ways)]
-        self._activations = [Activation(config.family) for _ in range(config.ways)]
+        self._requantisers = [Requantiser(config) for _ in range(config.rows_per_cycle)]
+        self._activations = [Activation(config.family) for _ in range(config.rows_per_cycle)]
 
     @property
     def latency(self) -> int:
@@ -94,9 +94,9 @@ class GatePipeline(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        way_bits = config.ways - 1  # 1 way: no bit of the gate selects it; 2 ways: one bit
-        depth = 4 // config.ways << config.unit_bits
-        mask_bits = config.mask_bits
+        way_bits = config.rows_per_cycle - 1  # 1 way: no bit of the gate selects it; 2 ways: one bit
+        depth = 4 // config.rows_per_cycle << config.unit_bits
+        active_bits = config.active_bits
 
         row = Cat(self.rows.gate[way_bits:], self.rows.unit)
         place = Cat(row, sequence_of(self.rows))
@@ -117,7 +117,7 @@ class GatePipeline(wiring.Component):
         m.d.comb += rows_view.eq(rows)
 
         for way, (requantiser, activation) in enumerate(zip(self._requantisers, self._activations, strict=True)):
-            rows_init = [row for unit in self._row_init for row in unit[way :: config.ways]]
+            rows_init = [row for unit in self._row_init for row in unit[way :: config.rows_per_cycle]]
             if config.delta:
                 m.submodules[f"kept_{way}"] = kept = Ram(signed(config.acc_width), depth << config.sequence_bits)
                 m.d.comb += [
@@ -130,7 +130,7 @@ class GatePipeline(wiring.Component):
             parts = {"shift": SHIFT_BITS, "scale": RowScale}
             parameters = {
                 # Scales fit a block memory's word; yosys would take lookup tables for few units.
-                name: Ram(shape, depth << mask_bits, [row[name] for row in rows_init], _STYLES.get(name))
+                name: Ram(shape, depth << active_bits, [row[name] for row in rows_init], _STYLES.get(name))
                 for name, shape in parts.items()
             }
             for name, memory in parameters.items():
@@ -138,8 +138,8 @@ class GatePipeline(wiring.Component):
             m.submodules[f"requantiser_{way}"] = requantiser
             m.submodules[f"activation_{way}"] = activation
             m.d.comb += [
-                parameters["shift"].r_addr.eq(Cat(places[1][: len(row)], self.mask[:mask_bits])),
-                parameters["scale"].r_addr.eq(Cat(places[scale_delay][: len(row)], self.mask[:mask_bits])),
+                parameters["shift"].r_addr.eq(Cat(places[1][: len(row)], self.mask[:active_bits])),
+                parameters["scale"].r_addr.eq(Cat(places[scale_delay][: len(row)], self.mask[:active_bits])),
                 requantiser.added.eq(self.sums[way]),
                 requantiser.run.eq(self.run),
                 requantiser.shift.eq(parameters["shift"].r_data),
@@ -150,9 +150,9 @@ class GatePipeline(wiring.Component):
             ]
             for name, memory in parameters.items():
                 m.d.comb += [
-                    memory.w_addr.eq(Cat(self.row_gate[way_bits:], self.row_unit, self.row_mask[:mask_bits])),
+                    memory.w_addr.eq(Cat(self.row_gate[way_bits:], self.row_unit, self.row_mask[:active_bits])),
                     memory.w_data.eq(self.row_data[name]),
-                    memory.w_en.eq(self.row_write & (1 if config.ways == 1 else self.row_gate[0] == way)),
+                    memory.w_en.eq(self.row_write & (1 if config.rows_per_cycle == 1 else self.row_gate[0] == way)),
                 ]
             if config.peepholes:
                 m.d.comb += [

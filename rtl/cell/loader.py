@@ -7,8 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.cell.reload import Reload
-from lstmith.rtl.layouts import record_layout
-from lstmith.spec.config import MASKS, EngineConfig, bits_for
+from lstmith.rtl.layouts import descriptor_layout
+from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 
 
 class Loader(wiring.Component):
@@ -42,7 +42,7 @@ class Loader(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        layer, mask = bits_for(config.layers), bits_for(MASKS)
+        layer, mask = bits_for(config.layers), bits_for(ACTIVE_COUNTS)
         super().__init__(
             {
                 "host_begin": In(1),
@@ -61,7 +61,7 @@ class Loader(wiring.Component):
                 "quiet": In(1),
                 "begins": In(1),
                 "begins_layer": In(layer),
-                "record": In(record_layout()),
+                "record": In(descriptor_layout()),
                 "loaded": In(1),
                 "loaded_layer": In(layer),
                 "hidden": In(signed(16)),
@@ -109,7 +109,7 @@ class Loader(wiring.Component):
             self.hidden_write.eq(self.host_hidden_write),
             self.hidden_read.eq(self.host_hidden_read),
         ]
-        if self._config.masks > 1:
+        if self._config.active_counts > 1:
             self._elaborate_reload(m)
         return m
 

@@ -10,7 +10,7 @@ from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.product import registered_product
 from lstmith.rtl.prim.ram import Ram
 from lstmith.spec.config import EngineConfig, bits_for
-from lstmith.spec.memory_image import Image
+from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.quantised import PREDICTOR_BITS, PREDICTOR_SUM_BITS
 
 
@@ -29,7 +29,7 @@ def row_layout(config: EngineConfig) -> data.StructLayout:
     )
 
 
-def predictor_weights(config: EngineConfig, image: Image | None) -> list[int]:
+def predictor_weights(config: EngineConfig, image: MemoryImage | None) -> list[int]:
     """Initial weights by place."""
     init = [0] * (1 << place_bits(config))
     if image is not None and image.predictor is not None:

@@ -6,9 +6,9 @@ from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.layouts import record_layout
+from lstmith.rtl.layouts import descriptor_layout
 from lstmith.rtl.prim.arith import delayed
-from lstmith.spec.config import MASKS, EngineConfig, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 from lstmith.spec.latency import RELOAD_FLUSH
 
 
@@ -49,19 +49,19 @@ class Reload(wiring.Component):
             {
                 "pending": In(1),
                 "start": In(1),
-                "wanted": In(bits_for(MASKS)),
+                "wanted": In(bits_for(ACTIVE_COUNTS)),
                 "quiet": In(1),
                 "begins": In(1),
                 "begins_layer": In(bits_for(config.layers)),
-                "host_mask": In(bits_for(MASKS)),
+                "host_mask": In(bits_for(ACTIVE_COUNTS)),
                 "host_loads": In(1),
                 "host_ends": In(1),
                 "host_layer": In(bits_for(config.layers)),
-                "record": In(record_layout()),
+                "record": In(descriptor_layout()),
                 "loaded": In(1),
                 "hold": Out(1),
                 "changed": Out(1),
-                "mask": Out(bits_for(MASKS)),
+                "mask": Out(bits_for(ACTIVE_COUNTS)),
                 "select": Out(1),
                 "layer": Out(bits_for(config.layers)),
                 "load_begin": Out(1),

@@ -11,7 +11,7 @@ from lstmith.rtl.engine import Engine
 from lstmith.rtl.link.link import Link
 from lstmith.spec.link_identity import Identity
 from lstmith.spec.link_map import Feature, FlashStatus
-from lstmith.spec.memory_image import Image
+from lstmith.spec.memory_image import MemoryImage
 
 
 class LinkedCore(wiring.Component):
@@ -36,7 +36,7 @@ class LinkedCore(wiring.Component):
         Bus of a loader.
     """
 
-    def __init__(self, identity: Identity, image: Image | None = None, tag: int = 0):
+    def __init__(self, identity: Identity, image: MemoryImage | None = None, tag: int = 0):
         self._identity, self._image, self._tag = identity, image, tag
         super().__init__(
             {

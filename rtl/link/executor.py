@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.layouts import InputWord
 from lstmith.rtl.link.receiver import BUFFER_BYTES, FRAME_START, TAIL, TAILS
-from lstmith.spec.link_map import ANSWER, MASK_SHIFT, Command, Status, StreamFlag
+from lstmith.spec.link_map import ACTIVE_SHIFT, ANSWER, Command, Status, StreamFlag
 from lstmith.spec.registers import READ_LATENCY
 
 #: Where a frame's body begins, behind sequence and command.
@@ -129,7 +129,7 @@ class Executor(wiring.Component):
             self.x.payload.start.eq(flags[0]),
             self.x.payload.restart.eq(flags[1]),
             self.x.payload.mark.eq(marks),
-            self.x.payload.mask.eq(flags[MASK_SHIFT:]),
+            self.x.payload.mask.eq(flags[ACTIVE_SHIFT:]),
             self.stamp.eq(flags[StreamFlag.STAMP.bit_length() - 1]),
         ]
         more = flags[StreamFlag.MORE.bit_length() - 1]

@@ -7,7 +7,7 @@ from amaranth.lib import crc, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.spec.config import EngineConfig, bits_for
-from lstmith.spec.memory_image import Image
+from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS, WEIGHTS
 
 WAKE, READ = 0xAB, 0x03
@@ -21,7 +21,7 @@ FLASH_ADDRESS_BITS = 24
 _CRC = crc.catalog.CRC32_BZIP2
 
 
-def flash_content(image: Image) -> bytes:
+def flash_content(image: MemoryImage) -> bytes:
     """The weights as they lie in the flash."""
     return bytes(image.weights.astype("<u2").tobytes())
 

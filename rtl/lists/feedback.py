@@ -7,11 +7,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import (
+    descriptor_layout,
     entry_layout,
     length_layout,
     lists,
     of_sequence,
-    record_layout,
     sequence_field,
     sequence_of,
     set_sequence,
@@ -19,18 +19,18 @@ from lstmith.rtl.layouts import (
 from lstmith.rtl.lists.encoder import Encoder
 from lstmith.rtl.lists.list_pair import ListPair
 from lstmith.rtl.prim.arith import delayed
-from lstmith.spec.config import MASKS, EngineConfig, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 
 
 def pass_layout(config: EngineConfig) -> data.StructLayout:
     """A layer's step on its way through the drain side."""
     return data.StructLayout(
         {
-            "record": record_layout(),
+            "record": descriptor_layout(),
             "layer": unsigned(bits_for(config.layers)),
             **sequence_field(config),
             "parity": 1,  # of the sequence's step: which half of the lists it reads
-            "mask": unsigned(bits_for(MASKS)),
+            "mask": unsigned(bits_for(ACTIVE_COUNTS)),
             "start": 1,  # first step of a sequence: no state before it
             "exact": 1,  # x lists hold values, sums are computed anew
             "clear": 1,  # kept sums count as zero

@@ -19,7 +19,7 @@ from lstmith.rtl.layouts import (
 from lstmith.rtl.lists.encoder import Encoder, GridFields
 from lstmith.rtl.lists.list_pair import ListPair
 from lstmith.rtl.prim.arith import delayed
-from lstmith.spec.config import MASKS, EngineConfig, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 from lstmith.spec.latency import MARK, input_gap
 
 
@@ -30,7 +30,7 @@ def step_list_layout(config: EngineConfig) -> data.StructLayout:
             "lengths": data.ArrayLayout(length_layout(config.inputs), lists(config)),
             "start": 1,
             "restart": 1,
-            "mask": unsigned(bits_for(MASKS)),
+            "mask": unsigned(bits_for(ACTIVE_COUNTS)),
             **sequence_field(config),
         }
     )
@@ -95,7 +95,7 @@ class InputStage(wiring.Component):
         config = self._config
         column_bits = bits_for(config.inputs)
         flags = data.StructLayout(
-            {"start": 1, "restart": 1, "mask": unsigned(bits_for(MASKS)), **sequence_field(config)}
+            {"start": 1, "restart": 1, "mask": unsigned(bits_for(ACTIVE_COUNTS)), **sequence_field(config)}
         )
         tag = data.StructLayout({"column": column_bits, "last": 1})
         references = config.inputs if config.sequences == 1 else config.sequences << column_bits

@@ -6,7 +6,7 @@ from amaranth.hdl import Array, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.layouts import length_layout, record_layout
+from lstmith.rtl.layouts import descriptor_layout, length_layout
 from lstmith.rtl.lists.encoder import DELTA, RESTART
 from lstmith.spec.config import EngineConfig, bits_for
 from lstmith.spec.policy import Mode
@@ -49,7 +49,7 @@ class Restart(wiring.Component):
         super().__init__(
             {
                 "context": In(bits_for(config.contexts)),
-                "record": In(record_layout()),
+                "record": In(descriptor_layout()),
                 "exact": In(1),
                 "wish": In(1),
                 "first": In(pair),

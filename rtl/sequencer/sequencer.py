@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.cell.monitor import trusted_bank
-from lstmith.rtl.layouts import length_layout, lists, record_layout, sequence_of, set_sequence
+from lstmith.rtl.layouts import descriptor_layout, length_layout, lists, sequence_of, set_sequence
 from lstmith.rtl.lists.encoder import DELTA, RESTART
 from lstmith.rtl.lists.feedback import pass_layout, pass_record
 from lstmith.rtl.lists.input_stage import step_list_layout
@@ -17,7 +17,7 @@ from lstmith.rtl.sequencer.fetch import QUEUE, fetch_layout
 from lstmith.rtl.sequencer.images import choose_images
 from lstmith.rtl.sequencer.pace import Pace
 from lstmith.rtl.sequencer.restart import Restart
-from lstmith.spec.config import MASKS, EngineConfig, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 from lstmith.spec.latency import LOOK, settle
 from lstmith.spec.monitor_rule import lag
 from lstmith.spec.policy import Mode, Rule, Scope
@@ -85,7 +85,7 @@ class Sequencer(wiring.Component):
         pair = data.ArrayLayout(length_layout(config.units), lists(config))
         super().__init__(
             {
-                "record": In(record_layout()),
+                "record": In(descriptor_layout()),
                 "layer": In(bits_for(config.layers)),
                 "loaded": In(1),
                 "advance": Out(1),
@@ -114,7 +114,7 @@ class Sequencer(wiring.Component):
                 "drain": Out(pass_layout(config)),
                 "hold": In(1),
                 "changed": In(1),
-                "mask": In(bits_for(MASKS)),
+                "mask": In(bits_for(ACTIVE_COUNTS)),
                 "begins": Out(1),
                 "coming": Out(step_list_layout(config)),
                 "parity": Out(1),

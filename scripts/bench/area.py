@@ -30,7 +30,7 @@ ENGINE = EngineConfig(
     mixed=True,
 )
 #: The same with monitor, skip rules and active counts.
-ADAPTIVE = replace(ENGINE, monitor=True, skip=True, masks=4)
+ADAPTIVE = replace(ENGINE, monitor=True, skip=True, active_counts=4)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lstmith.golden.account import Account
 from lstmith.golden.activity import MAIN, LayerTrace
+from lstmith.golden.breakdown import CycleBreakdown
 from lstmith.golden.cycles import CycleModel
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
@@ -32,7 +32,7 @@ def blank_network(shapes: Sequence[tuple[int, int]], precision: int = 8) -> Quan
     return QuantNetwork(tuple(layers))
 
 
-def dense_account(network: QuantNetwork, config: EngineConfig, steps: int) -> Account:
+def dense_breakdown(network: QuantNetwork, config: EngineConfig, steps: int) -> CycleBreakdown:
     """What a sequence of dense steps with waiting inputs spends its cycles on.
 
     Parameters
@@ -48,7 +48,7 @@ def dense_account(network: QuantNetwork, config: EngineConfig, steps: int) -> Ac
         Of one sequence; from the third step on they are all the same.
     """
     traces = [_dense_trace(layer, config, steps) for layer in network.layers]
-    return CycleModel(network, config).account(traces)
+    return CycleModel(network, config).breakdown(traces)
 
 
 def _dense_trace(layer: QuantLayer, config: EngineConfig, steps: int) -> LayerTrace:

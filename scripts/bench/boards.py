@@ -18,7 +18,7 @@ from lstmith.datasets.speech import heldout_audio
 from lstmith.flow.build import TimingError, build_bitstream
 from lstmith.host.run import run_golden
 from lstmith.scripts.bench.blocks import Table
-from lstmith.scripts.bench.silero import heldout_problem, save_features, silero_design
+from lstmith.scripts.bench.silero import heldout_request, save_features, silero_design
 
 #: Boards and lanes of Silero: on the large board as many as the demo builds; None leaves the choice to the compiler.
 BUILDS: dict[str, int | None] = {"icebreaker": None, "ulx3s-85f": 32}
@@ -66,8 +66,8 @@ def run_silero(seed: int, boards: Collection[str]) -> dict[str, Any]:
 
 def _silero_figures(design: Design, folder: Path) -> dict[str, Any]:
     save_features(folder / "heldout.npz", heldout_audio())
-    problem = heldout_problem(design, folder / "heldout.npz")
-    cycles = run_golden(problem).cycles[problem.valid]
+    request = heldout_request(design, folder / "heldout.npz")
+    cycles = run_golden(request).cycles[request.valid]
     clock = find_board(design.target).clock_mhz
     return {
         "cycles_per_step": float(cycles.mean()),

@@ -17,7 +17,7 @@ from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.split import split_model
 from lstmith.datasets.silero import features, model_path
 from lstmith.datasets.speech import Recording, calibration_audio, heldout_audio
-from lstmith.host.problem import Problem, make_problem
+from lstmith.host.request import RunRequest, make_request
 from lstmith.host.results import EngineRun, cycle_figures, mismatches, utilisation
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden
@@ -69,13 +69,13 @@ def run_silero() -> dict[str, Any]:
         folder = Path(name)
         design = silero_design(folder)
         save_features(folder / "heldout.npz", heldout)
-        problem = heldout_problem(design, folder / "heldout.npz")
+        request = heldout_request(design, folder / "heldout.npz")
         with progress("building the simulated core"):
-            core = RtlCore(problem, "verilator", folder / "core")
+            core = RtlCore(request, "verilator", folder / "core")
         modes, h_int = {}, []
         for title, policy in POLICIES.items():
-            given = problem.with_policies([policy] * len(design.network.layers))
-            with progress(f"simulating {title}", len(problem.x)) as report:
+            given = request.with_policies([policy] * len(design.network.layers))
+            with progress(f"simulating {title}", len(request.x)) as report:
                 run = core.run(given, report)
             modes[title] = _mode_figures(run, run_golden(given), design)
             if title in EXACT:
@@ -86,17 +86,17 @@ def run_silero() -> dict[str, Any]:
     return {
         "accuracy": {str(bits): asdict(found) for bits, found in accuracy.items()},
         "lanes": design.engine.lanes,
-        "frames": int(problem.valid.sum()),
+        "frames": int(request.valid.sum()),
         "modes": modes,
         "same_h": all(bool((h == h_int[0]).all()) for h in h_int),
     }
 
 
-def heldout_problem(design: Design, data: Path) -> Problem:
+def heldout_request(design: Design, data: Path) -> RunRequest:
     """The held-out frames as a problem in delta mode without thresholds."""
     with np.load(data) as arrays:
         sequences = Sequences(arrays["x"], arrays["lengths"].astype(np.int64), False, None, str(data))
-    return make_problem(design, sequences, [Policy()] * len(design.network.layers))
+    return make_request(design, sequences, [Policy()] * len(design.network.layers))
 
 
 def _mode_figures(run: EngineRun, golden: EngineRun, design: Design) -> dict[str, Any]:

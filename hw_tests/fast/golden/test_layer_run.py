@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hw_tests.cocotb.random_networks import (
+    random_active_indices,
     random_dims,
     random_engine,
     random_hints,
     random_input,
     random_layer,
-    random_masks,
     random_network,
     random_state,
 )
@@ -31,7 +31,7 @@ from lstmith.spec.quantised import Grid, QuantNetwork
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 STEPS = 8
-NAMES = ("h", "c", "skipped", "mask", "restart", "x_class", "h_class", "levels")
+NAMES = ("h", "c", "skipped", "active_index", "restart", "x_class", "h_class", "levels")
 
 
 @settings(max_examples=150)
@@ -45,11 +45,11 @@ def test_equals_plain_integers(rng: np.random.Generator) -> None:
         values = random_state(rng, network, config)
         state = model.loaded_state(policies, values)
         for layer, (h, c), loaded in zip(slow.layers, values, state, strict=True):
-            layer.load(h[0].tolist(), c[0].tolist(), int(loaded.mask[0]))
+            layer.load(h[0].tolist(), c[0].tolist(), int(loaded.active_index[0]))
     x, hints = random_input(rng, STEPS, network.inputs), random_hints(rng, STEPS)
-    masks = random_masks(rng, network, STEPS)
-    traces = model.run(x[None], policies, state, hints=hints[None], masks=masks[None])
-    for trace, steps in zip(traces, slow.run(x.tolist(), hints.tolist(), masks.tolist()), strict=True):
+    active_indices = random_active_indices(rng, network, STEPS)
+    traces = model.run(x[None], policies, state, hints=hints[None], active_indices=active_indices[None])
+    for trace, steps in zip(traces, slow.run(x.tolist(), hints.tolist(), active_indices.tolist()), strict=True):
         for t, step in enumerate(steps):
             for name in NAMES if not step.skipped else NAMES[:5]:
                 assert getattr(trace, name)[0, t].tolist() == getattr(step, name), (t, name)
@@ -79,13 +79,13 @@ def test_a_batch_has_the_cycles_of_its_sequences(rng: np.random.Generator) -> No
     model, timing = GoldenModel(network, config), CycleModel(network, config)
     x = np.stack([random_input(rng, STEPS, network.inputs) for _ in range(3)])
     hints = np.stack([random_hints(rng, STEPS) for _ in range(3)])
-    masks = np.stack([random_masks(rng, network, STEPS) for _ in range(3)])
-    together = timing.cycles(model.run(x, policies, hints=hints, masks=masks), policies, hints)
+    active_indices = np.stack([random_active_indices(rng, network, STEPS) for _ in range(3)])
+    together = timing.cycles(model.run(x, policies, hints=hints, active_indices=active_indices), policies, hints)
     assert (together >= 0).all()
     assert (together[:, 0] > 0).all()
     for row in range(3):
         one = slice(row, row + 1)
-        traces = model.run(x[one], policies, hints=hints[one], masks=masks[one])
+        traces = model.run(x[one], policies, hints=hints[one], active_indices=active_indices[one])
         np.testing.assert_array_equal(timing.cycles(traces, policies, hints[one]), together[one])
 
 
@@ -100,7 +100,7 @@ def _engine(network: QuantNetwork) -> EngineConfig:
         mixed=True,
         monitor=True,
         skip=True,
-        masks=8,
+        active_counts=8,
         layers=len(network.layers),
     )
 
@@ -142,7 +142,7 @@ def test_auto_takes_the_shorter_list(rng: np.random.Generator) -> None:
 
 
 def test_a_refresh_ends_what_thresholds_and_images_missed(rng: np.random.Generator) -> None:
-    network = _single(rng, images=(4,))
+    network = _single(rng, variants=(4,))
     model = GoldenModel(network, _engine(network))
     x = random_input(rng, 20, 6)[None]
     trace = model.run(x, [Policy(Mode.DELTA, refresh=4, tau_x=3, tau_h=3)])[0]
@@ -153,7 +153,7 @@ def test_a_refresh_ends_what_thresholds_and_images_missed(rng: np.random.Generat
 
 
 def test_quiet_cells_lower_the_precision(rng: np.random.Generator) -> None:
-    network = _single(rng, images=(4,))
+    network = _single(rng, variants=(4,))
     model = GoldenModel(network, _engine(network))
     x = np.tile(random_input(rng, 1, 6), (1, 12, 1))
     always = Policy(Mode.DELTA, refresh=3, monitor=Monitor(Rule.COUNT, low=highest(Monitor)["low"], warmup=5))
@@ -178,30 +178,30 @@ def test_skipped_steps_hold_h_and_c(rng: np.random.Generator) -> None:
 
 
 def test_dropped_units_rest(rng: np.random.Generator) -> None:
-    network = _single(rng, masks=3)
+    network = _single(rng, active_counts=3)
     layer = network.layers[0]
     assert layer.idle_h is not None
     model = GoldenModel(network, _engine(network))
     x = random_input(rng, 9, 6)[None]
-    masks = np.array([[0, 0, 0, 2, 2, 2, 1, 1, 0]])
-    trace = model.run(x, [Policy()], masks=masks)[0]
+    active_indices = np.array([[0, 0, 0, 2, 2, 2, 1, 1, 0]])
+    trace = model.run(x, [Policy()], active_indices=active_indices)[0]
     few = layer.active(2)
     np.testing.assert_array_equal(trace.h[0, 3:6, few:], np.tile(layer.idle_h[few:], (3, 1)))
     assert not trace.c[0, 3:6, few:].any()
     assert not trace.h_class[0, 3:6, few:].any()
     assert np.flatnonzero(trace.restart[0]).tolist() == [0, 3, 6, 8]
     fixed = model.run(x, [Policy(active=few)])[0]
-    assert (fixed.mask == 2).all()
+    assert (fixed.active_index == 2).all()
 
 
-IMAGES = Policy(Mode.DELTA, tau_x=1, refresh=1)
+VARIANTS = Policy(Mode.DELTA, tau_x=1, refresh=1)
 REFUSED: list[tuple[dict[str, bool | int], Policy, str]] = [
     ({}, Policy(Mode.DELTA, tau_x=64, refresh=1), "tau_x is 64: use at most"),
     ({}, Policy(Mode.DELTA, restart_tau_h=200, refresh=1), "restart_tau_h is 200: use at most"),
     ({"operand_width": 10}, Policy(Mode.DELTA, tau_h=32, refresh=1), "tau_h is 32: use at most 31"),
     ({}, Policy(Mode.DELTA, tau_x=1), "refresh is 0, so errors of the lower image would pile up: use 1 or more"),
     ({"mixed": False, "monitor": False}, Policy(Mode.AUTO), "needs both lists"),
-    ({"mixed": False, "monitor": False}, IMAGES, "needs both lists"),
+    ({"mixed": False, "monitor": False}, VARIANTS, "needs both lists"),
     ({"monitor": False}, Policy(Mode.SKIP, monitor=Monitor(Rule.RATIO)), "monitor is ratio, this engine was built"),
     ({"acc_width": 16}, Policy(Mode.DELTA, refresh=0xFFFF, tau_x=3, tau_h=3), "beyond 16 bits; lower it"),
     ({"skip": False}, Policy(skip=Skip(change=1)), "skip asks for a rule that this engine was built without"),
@@ -214,7 +214,7 @@ REFUSED: list[tuple[dict[str, bool | int], Policy, str]] = [
 def test_what_an_engine_cannot_do_is_refused(
     engine: dict[str, bool | int], policy: Policy, problem: str, rng: np.random.Generator
 ) -> None:
-    network = _single(rng, images=(4,))
+    network = _single(rng, variants=(4,))
     config = replace(_engine(network), **engine)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=rf"^Layer 0 policy field .*{problem}"):
         check_policies(network, config, [policy])
@@ -223,7 +223,7 @@ def test_what_an_engine_cannot_do_is_refused(
 
 def test_monitor_needs_small_operands_for_four_bits(rng: np.random.Generator) -> None:
     while True:
-        layer = random_layer(rng, 6, 9, 8, first=True, peepholes=False, requant_width=18, images=(4,))
+        layer = random_layer(rng, 6, 9, 8, first=True, peepholes=False, requant_width=18, variants=(4,))
         if max(layer.x_grid.span, layer.h_grid.span) > 1023:
             break
     network = QuantNetwork((layer,))
@@ -232,7 +232,7 @@ def test_monitor_needs_small_operands_for_four_bits(rng: np.random.Generator) ->
 
 
 def test_layers_must_agree_on_skipping_and_counts(rng: np.random.Generator) -> None:
-    network = random_network(rng, [4, 6, 6], (8,), peepholes=False, requant_width=18, masks=3)
+    network = random_network(rng, [4, 6, 6], (8,), peepholes=False, requant_width=18, active_counts=3)
     config, plain = _engine(network), Policy()
     with pytest.raises(ValueError, match="1 policies were given, the network has 2 layers"):
         check_policies(network, config, [plain])
@@ -245,7 +245,7 @@ def test_layers_must_agree_on_skipping_and_counts(rng: np.random.Generator) -> N
 
 
 def test_active_counts_take_both_lists(rng: np.random.Generator) -> None:
-    network = _single(rng, masks=3)
+    network = _single(rng, active_counts=3)
     config = _engine(network)
     config = replace(config, weight_depth=words_per_lane(network, config))
     check_fit(network, config)
@@ -261,7 +261,7 @@ def test_predictor_sums_are_bounded(rng: np.random.Generator) -> None:
     config = replace(config, weight_depth=words_per_lane(network, config))
     check_fit(network, config)
     x_grid, h_grid = Grid(0, -32768, 32767, 1), Grid(0, -32768, 32767)
-    wider = replace(network, layers=(replace(layer, x_grid=x_grid, h_grid=h_grid, images=()),))
+    wider = replace(network, layers=(replace(layer, x_grid=x_grid, h_grid=h_grid, variants=()),))
     reach = 7 * (layer.inputs * x_grid.span + layer.units * h_grid.span)
     with pytest.raises(ValueError, match=f"Predictor sums reach {reach}, beyond 24 bits"):
         check_fit(wider, replace(config, operand_width=18, acc_width=48))

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hw_tests.cocotb.random_networks import (
+    random_active_indices,
     random_dims,
     random_engine,
     random_hints,
     random_input,
-    random_masks,
     random_network,
     random_state,
 )
@@ -76,23 +76,30 @@ def test_batch_is_its_sequences_and_a_run_can_be_cut(rng: np.random.Generator) -
     policies = random_policies(rng, network, config)
     x = np.stack([random_input(rng, 9, network.inputs) for _ in range(3)])
     hints = np.stack([random_hints(rng, 9) for _ in range(3)])
-    masks = np.stack([random_masks(rng, network, 9) for _ in range(3)])
+    active_indices = np.stack([random_active_indices(rng, network, 9) for _ in range(3)])
     values = [random_state(rng, network, config) for _ in range(3)]
     together = [
         (np.concatenate([h for h, _ in layer]), np.concatenate([c for _, c in layer]))
         for layer in zip(*values, strict=True)
     ]
-    whole = model.run(x, policies, model.loaded_state(policies, together), hints=hints, masks=masks)
+    whole = model.run(x, policies, model.loaded_state(policies, together), hints=hints, active_indices=active_indices)
     for index in range(3):
         state = model.loaded_state(policies, values[index])
         cut = int(rng.integers(1, 9))
         one, before, after = slice(index, index + 1), slice(None, cut), slice(cut, None)
-        first = model.run(x[one, before], policies, state, hints=hints[one, before], masks=masks[one, before])
+        first = model.run(
+            x[one, before], policies, state, hints=hints[one, before], active_indices=active_indices[one, before]
+        )
         second = model.run(
-            x[one, after], policies, state, restart=False, hints=hints[one, after], masks=masks[one, after]
+            x[one, after],
+            policies,
+            state,
+            restart=False,
+            hints=hints[one, after],
+            active_indices=active_indices[one, after],
         )
         for all_of_it, begin, end in zip(whole, first, second, strict=True):
-            for name in ("h", "c", "x_class", "h_class", "levels", "restart", "skipped", "mask", "columns"):
+            for name in ("h", "c", "x_class", "h_class", "levels", "restart", "skipped", "active_index", "columns"):
                 parts = np.concatenate([getattr(begin, name), getattr(end, name)], axis=1)
                 assert (getattr(all_of_it, name)[index] == parts[0]).all(), name
 

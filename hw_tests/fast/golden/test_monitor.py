@@ -14,7 +14,7 @@ from lstmith.spec.monitor_rule import DROP, RATIO_FRAC
 from lstmith.spec.policy import Monitor, Rule, Scope
 
 CONFIG = EngineConfig(lanes=2, precisions=(4, 8, 16), mixed=True, monitor=True, units=4)
-LAYER: Any = SimpleNamespace(precision=16, images=(4, 8))
+LAYER: Any = SimpleNamespace(precision=16, variants=(4, 8))
 ONE = 1 << DROP
 #: A ratio of one half.
 HALF = 1 << RATIO_FRAC >> 1

@@ -17,7 +17,7 @@ CONFIG = EngineConfig(lanes=2, precisions=(4, 8, 16), mixed=True, units=3, input
 
 def _network(rng: np.random.Generator) -> QuantNetwork:
     (layer,) = random_network(rng, [3, 3], (16,), peepholes=False, requant_width=18).layers
-    return QuantNetwork((replace(layer, images=(8,)),))
+    return QuantNetwork((replace(layer, variants=(8,)),))
 
 
 def test_words_of_an_entry_by_class(rng: np.random.Generator) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from amaranth.sim import Simulator
 
-from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, Answer, Job
+from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, CoreJob, CoreTrace
 from lstmith.rtl.top import Top
 from lstmith.spec.config import EngineConfig
-from lstmith.spec.memory_image import Image
+from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.registers import READ_LATENCY
 
 Rows = npt.NDArray[np.int64]
@@ -22,21 +22,21 @@ LIMIT = 20_000
 SETTLE = 20
 
 
-def run_jobs(config: EngineConfig, jobs: Sequence[Job], image: Image | None = None) -> list[Answer]:
+def run_jobs(config: EngineConfig, jobs: Sequence[CoreJob], image: MemoryImage | None = None) -> list[CoreTrace]:
     """Answers of jobs, one after another on the same core; ``host.core_bench`` does the same in other simulators."""
     top = Top(config, image)
-    answers: list[Answer] = []
+    core_traces: list[CoreTrace] = []
 
     async def bench(ctx: Any) -> None:
         driver = _Driver(ctx, top)
         for job in jobs:
-            answers.append(await driver.run(job))
+            core_traces.append(await driver.run(job))
 
     simulation = Simulator(top)
     simulation.add_clock(1e-6)
     simulation.add_testbench(bench)
     simulation.run()
-    return answers
+    return core_traces
 
 
 class _Driver:
@@ -48,7 +48,7 @@ class _Driver:
             await self._ctx.tick()
         self._cycle += cycles
 
-    async def run(self, job: Job) -> Answer:
+    async def run(self, job: CoreJob) -> CoreTrace:
         """Writes, the streams, reads."""
         ctx, top = self._ctx, self._top
         for address, data, idle in job.writes:
@@ -69,9 +69,9 @@ class _Driver:
             await self._tick(READ_LATENCY - 1)
             reads.append(ctx.get(top.bus_r_data.as_signed()))
             await self._tick()
-        return Answer(results, events, outcomes, first, np.array(reads, dtype=np.int64))
+        return CoreTrace(results, events, outcomes, first, np.array(reads, dtype=np.int64))
 
-    async def _streams(self, job: Job) -> tuple[Rows, Rows, Rows, int]:
+    async def _streams(self, job: CoreJob) -> tuple[Rows, Rows, Rows, int]:
         ctx, top, random = self._ctx, self._top, np.random.default_rng(job.seed)
         elements, first = list(job.elements()), -1
         results: list[list[int]] = []

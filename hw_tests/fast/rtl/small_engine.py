@@ -18,12 +18,12 @@ class Features:
 
     dims: tuple[int, ...] = (3, 5)
     precisions: tuple[int, ...] = (8,)
-    ways: int = 2
+    rows_per_cycle: int = 2
     mac: str = "dsp"
     peepholes: bool = False
     mixed: bool = False
     skip: bool = False
-    masks: int = 1
+    active_counts: int = 1
     delta: bool = True
 
 
@@ -36,7 +36,7 @@ def small_engine(rng: np.random.Generator, features: Features) -> tuple[EngineCo
         peepholes=features.peepholes,
         requant_width=18,
         mixed=features.mixed,
-        masks=features.masks,
+        active_counts=features.active_counts,
         predictor=features.skip,
     )
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in network.layers)
@@ -44,12 +44,12 @@ def small_engine(rng: np.random.Generator, features: Features) -> tuple[EngineCo
         lanes=2,
         precisions=features.precisions,
         mac=features.mac,
-        ways=features.ways,
+        rows_per_cycle=features.rows_per_cycle,
         peepholes=features.peepholes,
         mixed=features.mixed,
         monitor=features.mixed,
         skip=features.skip,
-        masks=features.masks,
+        active_counts=features.active_counts,
         delta=features.delta,
         acc_width=min(48, max(layer.sum_bound for layer in network.layers).bit_length() + 9),
         operand_width=max(10, span.bit_length() + 1),

@@ -12,7 +12,7 @@ from lstmith.spec.config import EngineConfig
 from lstmith.spec.registers import IDENTITY, READ_LATENCY, REGION_SHIFT, WEIGHTS, Region, Register, address
 
 CONFIG = EngineConfig(
-    lanes=3, precisions=(4, 8, 16), peepholes=True, mixed=True, skip=True, masks=4, layers=2, units=8, inputs=8
+    lanes=3, precisions=(4, 8, 16), peepholes=True, mixed=True, skip=True, active_counts=4, layers=2, units=8, inputs=8
 )
 STROBES = ("weight_write", "program_write", "row_write", "predictor_write", "cell_write", "hidden_write")
 REGIONS = {

@@ -12,16 +12,16 @@ from lstmith.spec import layer_descriptor as record
 from lstmith.spec.config import EngineConfig
 
 
-def _program_check(rng: np.random.Generator, layers: int, masks: int) -> Check:
+def _program_check(rng: np.random.Generator, layers: int, active_counts: int) -> Check:
     """Every layer's record at every active count, written over the bus, fetched in turn and at will."""
-    config = EngineConfig(lanes=1, precisions=(8,), layers=layers, masks=masks)
+    config = EngineConfig(lanes=1, precisions=(8,), layers=layers, active_counts=active_counts)
     unit, sheet = ProgramStore(config), Sheet(900)
     records = {}
-    for mask, layer in itertools.product(range(masks), range(layers)):
+    for mask, layer in itertools.product(range(active_counts), range(layers)):
         values = {name: int(rng.integers(0, 1 << width)) for name, width in record.FIELDS.items()}
         records[layer, mask] = values | {"last_layer": int(layer == layers - 1)}
         for word, content in enumerate(record.pack(records[layer, mask])):
-            at = (mask << config.layer_bits | layer) * record.RECORD_STRIDE + word
+            at = (mask << config.layer_bits | layer) * record.DESCRIPTOR_STRIDE + word
             sheet.put("w_en", at, 1)
             sheet.put("w_addr", at, at)
             sheet.put("w_data", at, content)
@@ -30,7 +30,7 @@ def _program_check(rng: np.random.Generator, layers: int, masks: int) -> Check:
     for turn in range(16):
         selects = turn % 4 == 3
         if selects:
-            layer, mask = int(rng.integers(layers)), int(rng.integers(masks))
+            layer, mask = int(rng.integers(layers)), int(rng.integers(active_counts))
             sheet.put("select", cycle, 1)
             sheet.put("layer_select", cycle, layer)
             sheet.put("mask_select", cycle, mask)
@@ -57,7 +57,8 @@ def _program_check(rng: np.random.Generator, layers: int, masks: int) -> Check:
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """Several layers and active counts, several layers, several counts, and a single record."""
     return {
-        f"{layers}_{masks}": _program_check(rng, layers, masks) for layers, masks in ((3, 2), (3, 1), (1, 4), (1, 1))
+        f"{layers}_{active_counts}": _program_check(rng, layers, active_counts)
+        for layers, active_counts in ((3, 2), (3, 1), (1, 4), (1, 1))
     }
 
 

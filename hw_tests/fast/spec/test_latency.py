@@ -36,9 +36,11 @@ def _elaborated(unit: Any) -> Any:
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("peepholes", [False, True])
-@pytest.mark.parametrize("ways", [1, 2])
-def test_latencies(ways: int, peepholes: bool, layers: int) -> None:
-    config = EngineConfig(lanes=2, precisions=(4, 8, 16), ways=ways, peepholes=peepholes, layers=layers, units=4)
+@pytest.mark.parametrize("rows_per_cycle", [1, 2])
+def test_latencies(rows_per_cycle: int, peepholes: bool, layers: int) -> None:
+    config = EngineConfig(
+        lanes=2, precisions=(4, 8, 16), rows_per_cycle=rows_per_cycle, peepholes=peepholes, layers=layers, units=4
+    )
     lane, array = _elaborated(Lane(config, 0)), _elaborated(SystolicArray(config))
     assert (lane.latency, lane.drain_latency) == (timing.lane(config), timing.drain(config))
     # A lane's slot register comes before.
@@ -57,10 +59,10 @@ def test_latencies(ways: int, peepholes: bool, layers: int) -> None:
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("masks", [1, 4])
-def test_latencies_with_everything(masks: int, layers: int) -> None:
+@pytest.mark.parametrize("active_counts", [1, 4])
+def test_latencies_with_everything(active_counts: int, layers: int) -> None:
     sizes: dict[str, Any] = {"lanes": 2, "precisions": (4, 8, 16), "layers": layers, "units": 8}
-    config = EngineConfig(**sizes, mixed=True, monitor=True, skip=True, masks=masks)
+    config = EngineConfig(**sizes, mixed=True, monitor=True, skip=True, active_counts=active_counts)
     array = _elaborated(SystolicArray(config))
     assert array.latency == 1 + timing.lane(config) + timing.drain(config)
     assert _elaborated(Feeder(config, array.latency)).latency == timing.feeder(config)
@@ -73,14 +75,14 @@ def test_latencies_with_everything(masks: int, layers: int) -> None:
     issue = _elaborated(Issue(config))
     # From the fetch into the queue, and out of it the first slot; with one image the slot follows reading at once.
     assert (timing.queue(config), timing.fire_to_lane(config)) == (1 + issue.queue_latency, 2)
-    single = EngineConfig(**sizes, masks=masks)
+    single = EngineConfig(**sizes, active_counts=active_counts)
     assert (timing.queue(single), timing.fire_to_lane(single)) == (0, READ + 3)
     # What was known late of the pass before is stored first.
     assert timing.settle(config) == _elaborated(Restart(config)).latency + 1
     program = _elaborated(ProgramStore(config))
     # Fetched anew for another active count, even where there is one layer.
-    assert program.fetch_latency == (timing.renew(config, ()) - 2 if masks > 1 or layers > 1 else 0)
-    if masks == 1:
+    assert program.fetch_latency == (timing.renew(config, ()) - 2 if active_counts > 1 or layers > 1 else 0)
+    if active_counts == 1:
         assert program.fetch_latency == timing.fetch(config)
     # What reads a verdict comes later than the drain that ends the pass it judges.
     monitor = _elaborated(Monitor(config))
@@ -89,9 +91,9 @@ def test_latencies_with_everything(masks: int, layers: int) -> None:
         _elaborated(unit)
 
 
-@pytest.mark.parametrize("ways", [1, 2])
-def test_nothing_is_compared_without_delta(ways: int) -> None:
-    config = EngineConfig(lanes=2, precisions=(8,), ways=ways, delta=False)
+@pytest.mark.parametrize("rows_per_cycle", [1, 2])
+def test_nothing_is_compared_without_delta(rows_per_cycle: int) -> None:
+    config = EngineConfig(lanes=2, precisions=(8,), rows_per_cycle=rows_per_cycle, delta=False)
     encoder = _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1})))
     assert encoder.latency + 1 == timing.encode(config) == 4
 

@@ -21,7 +21,9 @@ from lstmith.spec.link_map import (
 )
 from lstmith.spec.registers import Region
 
-CONFIG = EngineConfig(lanes=43, precisions=(4, 8), weight_depth=70_000, units=300, inputs=17, ways=1, skip=True)
+CONFIG = EngineConfig(
+    lanes=43, precisions=(4, 8), weight_depth=70_000, units=300, inputs=17, rows_per_cycle=1, skip=True
+)
 IDENTITY = Identity(
     window=2,
     ring_words=1024,

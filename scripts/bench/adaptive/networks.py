@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.limits import EngineLimits
-from lstmith.compiler.sizing.low_images import accumulator_bits, with_images
+from lstmith.compiler.sizing.variants import accumulator_bits, with_variants
 from lstmith.golden.network import FloatNetwork, padded
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.quantised import QuantNetwork
@@ -61,7 +61,7 @@ def quantised(
     """
     data = Calibration(*padded(calibration), state=starts)
     found = quantise(network, data, precision=[static.weights], activation_bits=static.operands, limits=EngineLimits())
-    return with_images(found.network)
+    return with_variants(found.network)
 
 
 def engine_for(network: QuantNetwork, lanes: int) -> EngineConfig:
@@ -70,7 +70,7 @@ def engine_for(network: QuantNetwork, lanes: int) -> EngineConfig:
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
     return EngineConfig(
         lanes=lanes,
-        precisions=tuple(sorted({width for layer in layers for width in (layer.precision, *layer.images)})),
+        precisions=tuple(sorted({width for layer in layers for width in (layer.precision, *layer.variants)})),
         acc_width=max(accumulator_bits(layer) for layer in layers) + SUM_ROOM,
         operand_width=max(13, span.bit_length() + 1),
         units=sum(layer.units for layer in layers),

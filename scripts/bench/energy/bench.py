@@ -15,16 +15,16 @@ from lstmith.boards.catalogue import find_board
 from lstmith.cli.console import progress
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.quantise.quantise import quantise
-from lstmith.compiler.sizing.size import size_with_images
+from lstmith.compiler.sizing.size import size_with_variants
 from lstmith.flow.netlist import inline_cells, map_netlist
 from lstmith.golden.network import FloatLayer, FloatNetwork
-from lstmith.host.answers import read_cycles, read_layers
 from lstmith.host.compiled import CompiledSimulation
+from lstmith.host.core_traces import read_cycles, read_layers
 from lstmith.host.energy import estimate_energy
-from lstmith.host.jobs import Job
-from lstmith.host.problem import Problem, make_problem
+from lstmith.host.jobs import CoreJob
+from lstmith.host.request import RunRequest, make_request
 from lstmith.host.run import run_golden
 from lstmith.rtl.top import NAME, Top
 from lstmith.scripts.bench.blocks import Table
@@ -66,9 +66,9 @@ PARTS = {
 
 def run_energy() -> dict[str, Any]:
     """All figures of the bench as JSON values."""
-    design, problem = _case()
+    design, request = _case()
     engine = design.engine
-    image = build_image(design.network, engine, problem.policies)
+    image = build_memory_image(design.network, engine, request.policies)
     with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with progress("synthesis"):
@@ -79,7 +79,7 @@ def run_energy() -> dict[str, Any]:
             core = CompiledSimulation(plain, engine, folder / "core", models=models, traced=True)
         with progress("running the policies"), ThreadPoolExecutor(os.cpu_count()) as threads:
             given = [
-                (problem.with_policies([policy]), folder / f"{place}.vcd")
+                (request.with_policies([policy]), folder / f"{place}.vcd")
                 for place, policy in enumerate(POLICIES.values())
             ]
             found = threads.map(lambda each: _measure(each[0], core, classes, each[1]), given)
@@ -97,7 +97,7 @@ def run_energy() -> dict[str, Any]:
     }
 
 
-def _case() -> tuple[Design, Problem]:
+def _case() -> tuple[Design, RunRequest]:
     """A random network with what makes sequences of it look alive, and its input."""
     rng = np.random.default_rng(SEED)
     limit = 2 / UNITS**0.5
@@ -106,9 +106,9 @@ def _case() -> tuple[Design, Problem]:
     source = FloatNetwork((FloatLayer("lstm", weights[:, :INPUTS], weights[:, INPUTS:], bias),))
     calibration = _sequence(speech_like(rng, CALIBRATION_STEPS, INPUTS)).calibration()
     quantised = quantise(source, calibration, precision=[8]).network
-    network, engine, _ = size_with_images(quantised, find_board(BOARD), lanes=LANES)
+    network, engine, _ = size_with_variants(quantised, find_board(BOARD), lanes=LANES)
     design = Design(engine, network, source, BOARD, None, {})
-    return design, make_problem(design, _sequence(speech_like(rng, STEPS, INPUTS)), [Policy()])
+    return design, make_request(design, _sequence(speech_like(rng, STEPS, INPUTS)), [Policy()])
 
 
 def _sequence(x: np.ndarray[Any, np.dtype[np.float32]]) -> Sequences:
@@ -116,17 +116,17 @@ def _sequence(x: np.ndarray[Any, np.dtype[np.float32]]) -> Sequences:
 
 
 def _measure(
-    problem: Problem, core: CompiledSimulation, classes: dict[tuple[str, int], str], dump: Path
+    request: RunRequest, core: CompiledSimulation, classes: dict[tuple[str, int], str], dump: Path
 ) -> dict[str, Any]:
     """One policy: what the netlist did, and what the estimate says."""
-    network, engine = problem.design.network, problem.design.engine
-    image = build_image(network, engine, problem.policies)
+    network, engine = request.design.network, request.design.engine
+    image = build_memory_image(network, engine, request.policies)
     writes = [(where, value, 0) for where, value in image.policy_writes()]
-    (answer,) = core.run([Job(problem.x[0], writes)], trace=dump)
-    golden = run_golden(problem)
+    (core_trace,) = core.run([CoreJob(request.x[0], writes)], trace=dump)
+    golden = run_golden(request)
     assert golden.activity is not None
     cycles = int(golden.cycles.sum())
-    h = read_layers(network, answer, STEPS)[-1].h[0]
+    h = read_layers(network, core_trace, STEPS)[-1].h[0]
     with dump.open("rb") as file:
         counted = count_toggles(file)
     dump.unlink()
@@ -138,7 +138,7 @@ def _measure(
     return {
         "cycles_per_step": cycles / STEPS,
         "mismatches": int((h != golden.layers[-1].h[0]).sum()),
-        "cycle_mismatches": int((read_cycles(network, answer) != golden.cycles[0]).sum()),
+        "cycle_mismatches": int((read_cycles(network, core_trace) != golden.cycles[0]).sum()),
         "toggles_per_step": {kind: number / STEPS for kind, number in toggles.items()},
         "energy": estimate_energy(golden.activity, engine, cycles, STEPS),
     }

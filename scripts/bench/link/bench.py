@@ -16,13 +16,13 @@ from lstmith.boards.top import SIMULATED, simulation_verilog
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.host_graph import HostGraph
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.datasets.silero import features
 from lstmith.datasets.speech import demo_audio
 from lstmith.flow.identity import build_identity
+from lstmith.host.accelerator import Accelerator
 from lstmith.host.board_sim import CLOCKS_PER_BIT, VirtualBoard
-from lstmith.host.overlay import Overlay
-from lstmith.host.problem import make_problem
+from lstmith.host.request import make_request
 from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
 from lstmith.host.self_test import BYTE_BITS
@@ -106,12 +106,12 @@ def _exactness(report: Report, effort: float) -> dict[str, Any]:
     given = Sequences(x[None], np.array([len(x)]), True, None, "speech")
     report("building the virtual board")
     modes = {}
-    with VirtualBoard(design, find_board(DEFAULT)) as board, Overlay(board.port) as overlay:
-        overlay.load(design)
+    with VirtualBoard(design, find_board(DEFAULT)) as board, Accelerator(board.port) as accelerator:
+        accelerator.load(design)
         for mode, policy in POLICIES.items():
             report(f"{mode} through the virtual board")
-            problem = make_problem(design, given, [policy])
-            run, golden = overlay.run(problem), run_golden(problem)
+            request = make_request(design, given, [policy])
+            run, golden = accelerator.run(request), run_golden(request)
             modes[mode] = {
                 "cycles_per_step": float(run.cycles.mean()),
                 "mismatches": mismatches(run, golden),
@@ -125,7 +125,7 @@ def _throughput(report: Report, effort: float) -> dict[str, Any]:
     """In the board's own time, which passes only while the driver waits: bits on the wire."""
     with tempfile.TemporaryDirectory(prefix="lstmith-") as name:
         design, x = _silero(report, Path(name))
-        image = build_image(design.network, design.engine, [Policy(Mode.DELTA)])
+        image = build_memory_image(design.network, design.engine, [Policy(Mode.DELTA)])
         identity = build_identity(find_board(DEFAULT), replace(design.engine, family="generic"))
         identity = replace(identity, clock_hz=TIMED_CLOCKS * BAUD, baud=BAUD)
         verilog = simulation_verilog(identity, image, image_tag(image, design.engine))
@@ -153,18 +153,18 @@ def _throughput(report: Report, effort: float) -> dict[str, Any]:
 
 def _timed(line: TimedLine, design: Design, x: npt.NDArray[np.float32]) -> tuple[float, float]:
     """Bit times of a step among others, and of a step alone."""
-    overlay = Overlay(line, patience=_PATIENCE)
-    overlay.load(design, check=False)
+    accelerator = Accelerator(line, patience=_PATIENCE)
+    accelerator.load(design, check=False)
 
     def bits(work: Callable[[], object]) -> float:
         before = line.cycles
         work()
         return (line.cycles - before) / TIMED_CLOCKS
 
-    few = bits(lambda: overlay.infer(x[:FILLING]))
-    many = bits(lambda: overlay.infer(x[: FILLING + STREAMED]))
-    one = bits(lambda: list(overlay.infer(iter(x[:1]))))
-    more = bits(lambda: list(overlay.infer(iter(x[: 1 + ALONE]))))
+    few = bits(lambda: accelerator.infer(x[:FILLING]))
+    many = bits(lambda: accelerator.infer(x[: FILLING + STREAMED]))
+    one = bits(lambda: list(accelerator.infer(iter(x[:1]))))
+    more = bits(lambda: list(accelerator.infer(iter(x[: 1 + ALONE]))))
     return (many - few) / STREAMED, (more - one) / ALONE
 
 

@@ -15,10 +15,10 @@ from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.size import size_engine
 from lstmith.golden.network import FloatLayer, FloatNetwork
+from lstmith.host.accelerator import BAUDS, Accelerator
 from lstmith.host.board_sim import VirtualBoard
 from lstmith.host.link.errors import LinkError
 from lstmith.host.link.transport import SerialTransport
-from lstmith.host.overlay import BAUDS, Overlay
 from lstmith.spec.policy import Mode, Policy
 
 #: What happens to a session.
@@ -81,20 +81,20 @@ class _Work:
         self._policies = [Policy(Mode.DELTA)]
         self.wanted = []
         for design in self.designs:
-            with Overlay("golden") as golden:
+            with Accelerator("golden") as golden:
                 golden.load(design, self._policies)
                 self.wanted.append(b"".join(self._results(golden)))
 
-    def _results(self, overlay: Overlay) -> Iterator[bytes]:
-        yield overlay.infer(self.x).tobytes()
-        for h in overlay.infer(iter(self.x)):
+    def _results(self, accelerator: Accelerator) -> Iterator[bytes]:
+        yield accelerator.infer(self.x).tobytes()
+        for h in accelerator.infer(iter(self.x)):
             yield h.tobytes()
 
     def results(self, port: SerialTransport, design: Design) -> Iterator[bytes]:
         """As they come."""
-        with Overlay(port, patience=_PATIENCE) as overlay:
-            overlay.load(design, self._policies, check=False)
-            yield from self._results(overlay)
+        with Accelerator(port, patience=_PATIENCE) as accelerator:
+            accelerator.load(design, self._policies, check=False)
+            yield from self._results(accelerator)
 
     def killed(self, port: str, design: Design, moment: int, part: float) -> bytes:
         """What a process had before it was killed in the middle of a write."""

@@ -67,7 +67,7 @@ def run_engine(engine: Engine, x: npt.NDArray[np.int16], valid: BoolArray) -> tu
         chosen, state = engine.choice(valid), model.zero_state(len(x))
         for t in range(x.shape[1]):
             for index, (each, layer) in enumerate(zip(state, network.layers, strict=True)):
-                level = np.where(chosen[:, t, index], layer.images[0], layer.precision)[:, None]
+                level = np.where(chosen[:, t, index], layer.variants[0], layer.precision)[:, None]
                 each.levels = [np.broadcast_to(level, each.levels[0].shape)] * 2
             pieces.append(model.run(x[:, t : t + 1], engine.policies, state, restart=t == 0))
     h = np.concatenate([np.concatenate([trace.h for trace in traces], axis=2) for traces in pieces], axis=1)

@@ -23,7 +23,7 @@ from rich.table import Table
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.limits import EngineLimits
-from lstmith.compiler.sizing.low_images import accumulator_bits, with_images
+from lstmith.compiler.sizing.variants import accumulator_bits, with_variants
 from lstmith.golden.network import FloatNetwork
 from lstmith.scripts.bench.per_step.controls import (
     Choice,
@@ -81,7 +81,7 @@ def compiled(network: FloatNetwork, calibration: list[Float32]) -> tuple[QuantNe
     found = quantise(
         network, Calibration(batch, valid.sum(axis=1)), precision=[8], activation_bits=8, limits=LIMITS
     ).network
-    found = finer_inputs(with_images(found))
+    found = finer_inputs(with_variants(found))
     width = max(accumulator_bits(layer) for layer in found.layers) + SUM_ROOM
     config = EngineConfig(
         lanes=LANES,

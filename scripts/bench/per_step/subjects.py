@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lstmith.golden.network import padded
 from lstmith.scripts.bench.per_step.heads import dtln_mask, silero_speech
-from lstmith.training.data import Sequences, teacher, windows
+from lstmith.training.data import TrainingSequences, teacher, windows
 from lstmith.training.finetune import Loss, Settings, follow_teacher
 from lstmith.workloads import dtln, icu_thai, japanese_vowels, silero, textgenrnn
 from lstmith.workloads.workload import Float32, Workload
@@ -47,7 +47,7 @@ class Subject:
     workload: Workload
     training: dict[str, list[Float32]]
     whole: dict[str, list[Float32]]
-    loss: Callable[[str, Sequences], Loss]
+    loss: Callable[[str, TrainingSequences], Loss]
     settings: Settings
 
 
@@ -61,7 +61,7 @@ def load_japanese_vowels() -> Subject:
         for copy in range(COPIES)
     ]
 
-    def loss(network: str, data: Sequences) -> Loss:
+    def loss(network: str, data: TrainingSequences) -> Loss:
         weight, bias = (torch.from_numpy(part) for part in workload.heads[network])
         last = torch.from_numpy(data.valid.sum(axis=1) - 1)
         wanted = torch.from_numpy(teacher(workload.networks[network], xs))
@@ -96,7 +96,7 @@ def load_icu_thai() -> Subject:
             mixed.append(np.concatenate([one[: rng.integers(1, len(one) + 1)], two[rng.integers(len(two)) :]]))
         training[name], whole[name] = lines + mixed, lines
 
-    def loss(network: str, data: Sequences) -> Loss:
+    def loss(network: str, data: TrainingSequences) -> Loss:
         target = teacher(workload.networks[network], training[network])
         return follow_teacher(target, data, heads[network])
 
@@ -111,7 +111,7 @@ def load_textgenrnn() -> Subject:
     units = sum(layer.units for layer in model.network.layers)
     head = model.head[-units:].T
 
-    def loss(network: str, data: Sequences) -> Loss:
+    def loss(network: str, data: TrainingSequences) -> Loss:
         return follow_teacher(teacher(workload.networks[network], xs), data, head)
 
     return Subject(workload, {name: xs}, {name: xs[::8]}, loss, Settings(epochs=8, batch=32, rate=0.06))
@@ -126,7 +126,7 @@ def load_dtln() -> Subject:
     xs = [xs[index] for index in sorted(rng.choice(len(xs), min(len(xs), 96), replace=False))]
     weight, bias = dtln_mask()
 
-    def loss(network: str, data: Sequences) -> Loss:
+    def loss(network: str, data: TrainingSequences) -> Loss:
         last = workload.networks[network].layers[-1].units
         size = torch.from_numpy(padded(xs)[0])
         matrix, offset = torch.from_numpy(weight), torch.from_numpy(bias)
@@ -152,7 +152,7 @@ def load_silero() -> Subject:
     xs = windows(recorded, 96)
     weight, bias = (torch.from_numpy(part) for part in silero_speech())
 
-    def loss(network: str, data: Sequences) -> Loss:
+    def loss(network: str, data: TrainingSequences) -> Loss:
         h_wanted = torch.from_numpy(teacher(workload.networks[network], xs))
         wanted = torch.sigmoid(torch.relu(h_wanted) @ weight.T + bias)
         near = torch.nn.functional.binary_cross_entropy(wanted, wanted, reduction="none")

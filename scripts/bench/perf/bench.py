@@ -16,13 +16,13 @@ from onnx import TensorProto, helper
 from lstmith.cli.compile_model import compile_design
 from lstmith.cli.console import progress
 from lstmith.compiler.data import Sequences
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.runtime import ort
 from lstmith.compiler.sizing.size import in_turn
 from lstmith.datasets.speech import heldout_audio
 from lstmith.flow.toolchain import workspace
-from lstmith.golden.account import TITLES, Spent
-from lstmith.host.problem import make_problem
+from lstmith.golden.breakdown import TITLES, CycleClass
+from lstmith.host.request import make_request
 from lstmith.host.results import utilisation
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden
@@ -35,7 +35,7 @@ from lstmith.scripts.bench.perf.memory import run_memory
 from lstmith.scripts.bench.perf.options import run_options
 from lstmith.scripts.bench.perf.peers import run_peers
 from lstmith.scripts.bench.perf.scaling import run_scaling
-from lstmith.scripts.bench.silero import POLICIES, heldout_problem, save_features, silero_design
+from lstmith.scripts.bench.silero import POLICIES, heldout_request, save_features, silero_design
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy
 from lstmith.workloads.catalogue import NAMES, load
@@ -169,12 +169,12 @@ def _dense_cycles(shape: Shape, folder: Path) -> dict[str, Any]:
     for together, suffix in ((1, ""), (2, IN_TURN)):
         design, _, _ = compile_design(model, data, lanes=shape.lanes, target="generic", sequences=together)
         sequences = Sequences(np.stack([x] * together), np.full(together, STEPS), False, None, str(data))
-        run = run_golden(make_problem(design, sequences, [Policy(Mode.DENSE)]))
-        assert run.account is not None
+        run = run_golden(make_request(design, sequences, [Policy(Mode.DENSE)]))
+        assert run.breakdown is not None
         # Steps at the end of the last sequences hide nothing of a successor.
         settled = slice(SETTLED, STEPS - 1)
         mean = float(run.cycles[:, settled].mean())
-        spent = dict(zip(Spent, run.account.spent[:, settled].mean(axis=(0, 1)).tolist(), strict=True))
+        spent = dict(zip(CycleClass, run.breakdown.spent[:, settled].mean(axis=(0, 1)).tolist(), strict=True))
         figures = {"cycles_per_step": mean, "utilisation": shape.ideal / mean, "spent": _titled(spent)}
         found |= {name + suffix: value for name, value in figures.items()}
     return found
@@ -187,26 +187,26 @@ def _silero(folder: Path) -> dict[str, Any]:
         design = silero_design(folder)
         compiled = time.perf_counter()
         policies = [Policy()] * len(design.network.layers)
-        to_verilog(design.engine, build_image(design.network, design.engine, policies))
+        to_verilog(design.engine, build_memory_image(design.network, design.engine, policies))
         seconds = time.perf_counter() - begun
     save_features(folder / "heldout.npz", heldout_audio())
-    problem = heldout_problem(design, folder / "heldout.npz")
+    request = heldout_request(design, folder / "heldout.npz")
     with progress("predicting Silero VAD"):
         modes = {}
         engines = {"": design.engine, ", two sequences": in_turn(design.engine)}
         for title, (turns, engine) in product(("dense", "delta", "auto, 4 bit"), engines.items()):
-            given = replace(problem, design=replace(design, engine=engine), policies=[POLICIES[title]])
+            given = replace(request, design=replace(design, engine=engine), policies=[POLICIES[title]])
             run = run_golden(given)
             assert run.activity is not None
-            assert run.account is not None
+            assert run.breakdown is not None
             steps = int(run.valid.sum())
             modes[title + turns] = {
                 "cycles_per_step": float(run.cycles[run.valid].mean()),
                 "utilisation": utilisation(run.activity, int(run.cycles.sum()), design.engine),
-                "spent": _titled({kind: count / steps for kind, count in run.account.total(run.valid).items()}),
+                "spent": _titled({kind: count / steps for kind, count in run.breakdown.total(run.valid).items()}),
             }
     with progress("simulating Silero VAD"):
-        simulated = RtlCore(problem, "verilator", folder / "core").run(problem)
+        simulated = RtlCore(request, "verilator", folder / "core").run(request)
     return {
         "compile_seconds": compiled - begun,
         "compile_and_generate_seconds": seconds,
@@ -215,7 +215,7 @@ def _silero(folder: Path) -> dict[str, Any]:
     }
 
 
-def _titled(spent: Mapping[Spent, float]) -> dict[str, float]:
+def _titled(spent: Mapping[CycleClass, float]) -> dict[str, float]:
     """Cycles per step by title, without what is zero."""
     return {TITLES[kind]: count for kind, count in spent.items() if count}
 

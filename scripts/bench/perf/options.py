@@ -9,7 +9,7 @@ from typing import Any
 from lstmith.cli.console import steps
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.area import cells, synthesised
-from lstmith.scripts.bench.blank import blank_network, dense_account
+from lstmith.scripts.bench.blank import blank_network, dense_breakdown
 from lstmith.spec.config import EngineConfig
 
 UNITS, INPUTS, STEPS = 20, 1, 8
@@ -27,17 +27,17 @@ ENGINES: dict[str, tuple[EngineConfig, str]] = {
     "4 bit": (replace(LEAST, precisions=(4, 8)), BASE),
     "16 bit, sums of 40 bits": (replace(LEAST, precisions=(8, 16), acc_width=40, operand_width=17), BASE),
     "peepholes": (replace(LEAST, peepholes=True), BASE),
-    "four active counts": (replace(LEAST, masks=4), BASE),
+    "four active counts": (replace(LEAST, active_counts=4), BASE),
     "a second layer": (replace(LEAST, layers=2), BASE),
     "a second sequence in turn": (replace(LEAST, sequences=2), BASE),
     "delta": (_DELTA, BASE),
     "both lists, mixed images": (_MIXED, "delta"),
     "skip rules": (replace(_DELTA, skip=True), "delta"),
     "monitor": (replace(_MIXED, monitor=True), "both lists, mixed images"),
-    "one row per cycle, for a slow clock": (replace(LEAST, ways=1), BASE),
+    "one row per cycle, for a slow clock": (replace(LEAST, rows_per_cycle=1), BASE),
 }
 #: The least on the small family, whose look-up tables and flip-flops come in pairs.
-ICE40 = replace(LEAST, family="ice40", ways=1, c_width=16, requant_width=16)
+ICE40 = replace(LEAST, family="ice40", rows_per_cycle=1, c_width=16, requant_width=16)
 ICE40_ENGINES = {BASE: ICE40, "delta": replace(ICE40, delta=True)}
 _ICE40_CELLS = {"luts": "SB_LUT4", "carries": "SB_CARRY", "brams": "SB_RAM40_4K", "dsps": "SB_MAC16"}
 
@@ -60,7 +60,7 @@ def run_options(folder: Path) -> dict[str, Any]:
         for title, (config, base) in ENGINES.items():
             report(f"synthesising {title}")
             area = synthesised(Top(config), folder)
-            cycles = int(dense_account(blank_network([(UNITS, INPUTS)]), config, STEPS).cycles[0, -1])
+            cycles = int(dense_breakdown(blank_network([(UNITS, INPUTS)]), config, STEPS).cycles[0, -1])
             row = {**vars(area), "logic": area.logic, "cycles_per_step": cycles}
             added = {"added": area.logic - found[base]["logic"], "to": base} if base else {}
             found[title] = {**row, **added}

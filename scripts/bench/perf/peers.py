@@ -14,7 +14,7 @@ from lstmith.flow.families import SYNTHESIS
 from lstmith.flow.toolchain import read_statistics, run_tool
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.area import Area, area_of, synthesised
-from lstmith.scripts.bench.blank import blank_network, dense_account
+from lstmith.scripts.bench.blank import blank_network, dense_breakdown
 from lstmith.scripts.bench.perf import peer_creator
 from lstmith.scripts.bench.placement import SEEDS, Report, Source, place, ring_source
 from lstmith.spec.config import EngineConfig
@@ -57,7 +57,7 @@ def run_peers(folder: Path, cache: Path) -> dict[str, Any]:
             rows[f"elastic-ai.creator {peer_creator.VERSION}"] = _peer(board, folder / "peer", cache, report)
         for title, (config, seeds) in ENGINES.items():
             report(f"synthesising {title}")
-            cycles = int(dense_account(blank_network([(UNITS, INPUTS)]), config, STEPS).cycles[0, -1])
+            cycles = int(dense_breakdown(blank_network([(UNITS, INPUTS)]), config, STEPS).cycles[0, -1])
             placed = place(title, ring_source(config), board, WANTED_MHZ, cache, report, seeds)
             rows[title] = _row(cycles, synthesised(Top(config), folder), placed)
     return {"rows": rows, "missing": lacking}

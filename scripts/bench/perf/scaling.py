@@ -11,7 +11,7 @@ from lstmith.cli.console import steps
 from lstmith.compiler.sizing.estimate import USABLE_LUTS, estimate
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.area import synthesised
-from lstmith.scripts.bench.blank import blank_network, dense_account
+from lstmith.scripts.bench.blank import blank_network, dense_breakdown
 from lstmith.spec.config import EngineConfig
 
 SIZES = (8, 16, 32, 64, 128, 256, 512, 1024)
@@ -74,7 +74,7 @@ def run_scaling(folder: Path) -> dict[str, Any]:
 def grid_point(units: int, lanes: int, board: Board) -> dict[str, Any]:
     """One engine of the study, dense steps, inputs waiting."""
     config = scaling_config(units, lanes)
-    cycles = int(dense_account(blank_network([(units, units)]), config, STEPS).cycles[0, -1])
+    cycles = int(dense_breakdown(blank_network([(units, units)]), config, STEPS).cycles[0, -1])
     cost = estimate(config, board)
     fits = cost.luts <= board.luts * USABLE_LUTS[board.family] and cost.dsps <= board.dsps and cost.brams <= board.brams
     return {

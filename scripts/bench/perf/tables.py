@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lstmith.golden.account import TITLES, Spent
+from lstmith.golden.breakdown import TITLES, CycleClass
 from lstmith.scripts.bench.blocks import Table, markdown
 from lstmith.scripts.bench.perf.history import IN_TURN, MEASURED
 
@@ -267,8 +267,9 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "silero",
         "where cycles go",
         spent_table,
-        f"Where these cycles go, per step, for Silero VAD with its first and last one: *{TITLES[Spent.BUSY]}* is work, "
-        "every other column a reason why the array had none (`golden/account.py`):",
+        "Where these cycles go, per step, for Silero VAD with its first and last one: "
+        f"*{TITLES[CycleClass.BUSY]}* is work, "
+        "every other column a reason why the array had none (`golden/breakdown.py`):",
     ),
     (
         "lanes",

@@ -90,11 +90,11 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     config = partial(EngineConfig, precisions=(4, 8, 16), operand_width=16, weight_depth=16, units=8)
     single = config(lanes=1, acc_width=20)
     checks = {"single": _slots(rng, single, cycles)}
-    for ways in (1, 2):
+    for rows_per_cycle in (1, 2):
         # A one-way cell unit has the lanes of small devices.
         for mac in ("dsp", "digit"):
-            sized = config(lanes=3, acc_width=30, ways=ways, mac=mac)
-            checks[f"{ways}_{mac}"] = _slots(rng, sized, cycles)
+            sized = config(lanes=3, acc_width=30, rows_per_cycle=rows_per_cycle, mac=mac)
+            checks[f"{rows_per_cycle}_{mac}"] = _slots(rng, sized, cycles)
     return checks
 
 

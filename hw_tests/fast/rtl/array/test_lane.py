@@ -11,10 +11,16 @@ from lstmith.spec.config import EngineConfig
 DEPTH = 8
 
 
-def _lane_check(rng: np.random.Generator, ways: int, index: int) -> Check:
+def _lane_check(rng: np.random.Generator, rows_per_cycle: int, index: int) -> Check:
     """8-bit words of a lane of three: folds close together, with what comes from the next lane between them."""
     config = EngineConfig(
-        lanes=3, precisions=(8,), acc_width=24, operand_width=10, weight_depth=DEPTH, units=8, ways=ways
+        lanes=3,
+        precisions=(8,),
+        acc_width=24,
+        operand_width=10,
+        weight_depth=DEPTH,
+        units=8,
+        rows_per_cycle=rows_per_cycle,
     )
     unit, sheet = Lane(config, index), Sheet(1500)
     cycle, memory = 0, np.zeros(DEPTH, dtype=np.int64)
@@ -78,7 +84,11 @@ def _lane_check(rng: np.random.Generator, ways: int, index: int) -> Check:
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """Within the chain and at its end, one and two rows per cycle."""
-    return {f"{ways}_{index}": _lane_check(rng, ways, index) for ways in (1, 2) for index in (1, 2)}
+    return {
+        f"{rows_per_cycle}_{index}": _lane_check(rng, rows_per_cycle, index)
+        for rows_per_cycle in (1, 2)
+        for index in (1, 2)
+    }
 
 
 def test_alone(rng: np.random.Generator) -> None:

@@ -24,7 +24,7 @@ TO_CELL = 3
 def cell_check(rng: np.random.Generator, config: EngineConfig, units: int) -> Check:
     """Units at full pace, layer after layer with its own formats."""
     unit = CellUnit(config)
-    pace, ways = config.unit_cycles, config.ways
+    pace, rows_per_cycle = config.unit_cycles, config.rows_per_cycle
     formats = [(c_frac, int(rng.integers(0, 32))) for c_frac in range(4, 16)]
     segment = units * pace + 40
     cycles = segment * len(formats)
@@ -45,11 +45,11 @@ def cell_check(rng: np.random.Generator, config: EngineConfig, units: int) -> Ch
     for step in range(pace):
         cycle = last_gates - (pace - 1) + step
         put("rows_valid", cycle, 1)
-        put("rows.gate", cycle, step * ways)
+        put("rows.gate", cycle, step * rows_per_cycle)
         put("rows.unit", cycle, number)
         put("rows.last", cycle, number % 7 == 3)
-        for way in range(ways):
-            put(f"gates.{way}", cycle, gates[step * ways + way])
+        for way in range(rows_per_cycle):
+            put(f"gates.{way}", cycle, gates[step * rows_per_cycle + way])
     put("c_old", last_gates, c_old)
     put("c_frac.0", np.arange(cycles), np.repeat([c_frac for c_frac, _ in formats], segment))
 
@@ -86,11 +86,16 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """One and two rows per cycle, with and without peepholes."""
     checks = {}
     for peepholes in (False, True):
-        for ways in (1, 2):
+        for rows_per_cycle in (1, 2):
             config = EngineConfig(
-                lanes=1, precisions=(8,), units=16, peepholes=peepholes, ways=ways, c_width=16 + 4 * ways
+                lanes=1,
+                precisions=(8,),
+                units=16,
+                peepholes=peepholes,
+                rows_per_cycle=rows_per_cycle,
+                c_width=16 + 4 * rows_per_cycle,
             )
-            name = f"{ways}_{'peepholes' if peepholes else 'plain'}"
+            name = f"{rows_per_cycle}_{'peepholes' if peepholes else 'plain'}"
             checks[name] = cell_check(rng, config, 400 if full else 60)
     return checks
 

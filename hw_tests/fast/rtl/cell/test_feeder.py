@@ -37,8 +37,11 @@ def _feeder_check(rng: np.random.Generator, config: EngineConfig) -> Check:
             for lane in range(lanes):
                 for step in range(config.unit_cycles):
                     at = begin + lane * config.unit_cycles + step
-                    rows.append((at - READ, number, step * config.ways, int(ends and lane == lanes - 1)))
-                    sums += [(at, int(pairs[lane, step * config.ways + way])) for way in range(config.ways)]
+                    rows.append((at - READ, number, step * config.rows_per_cycle, int(ends and lane == lanes - 1)))
+                    sums += [
+                        (at, int(pairs[lane, step * config.rows_per_cycle + way]))
+                        for way in range(config.rows_per_cycle)
+                    ]
                 number += 1
             cycle += config.unit_cycles * lanes + int(rng.choice([0, 0, 1, 30]))
         # The next layer's base comes when this layer's has been read.
@@ -51,8 +54,8 @@ def _feeder_check(rng: np.random.Generator, config: EngineConfig) -> Check:
         assert_equal("unit", outputs["rows.unit"][at], number)
         assert_equal("last", outputs["rows.last"][at], last)
         cycles, values = np.array(sums).T
-        have = np.array([outputs[f"sums.{way}"] for way in range(config.ways)])
-        way = np.arange(len(cycles)) % config.ways
+        have = np.array([outputs[f"sums.{way}"] for way in range(config.rows_per_cycle)])
+        way = np.arange(len(cycles)) % config.rows_per_cycle
         assert_equal("sums", have[way, cycles], values)
 
     return Check(unit, sheet.table, verify)
@@ -61,7 +64,7 @@ def _feeder_check(rng: np.random.Generator, config: EngineConfig) -> Check:
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """One and two rows per cycle."""
     config = partial(EngineConfig, lanes=5, precisions=(8,), acc_width=20, units=64)
-    return {str(ways): _feeder_check(rng, config(ways=ways)) for ways in (1, 2)}
+    return {str(rows_per_cycle): _feeder_check(rng, config(rows_per_cycle=rows_per_cycle)) for rows_per_cycle in (1, 2)}
 
 
 def test_alone(rng: np.random.Generator) -> None:

@@ -21,14 +21,14 @@ Ints = npt.NDArray[np.int64]
 def _gates_check(rng: np.random.Generator, config: EngineConfig) -> Check:
     """Steps of a layer: sums kept from step to step or cleared, every row with its own parameters."""
     unit = GatePipeline(config)
-    units, ways, steps = config.units, config.ways, 30
+    units, rows_per_cycle, steps = config.units, config.rows_per_cycle, 30
     count = 4 * units
     parameters: Any = SimpleNamespace(
         mantissa=rng.integers(1 << 14, 1 << 15, count),
         shift=rng.integers(6, 14, count),
         bias=rng.integers(-30_000, 30_000, count),
     )
-    spacing = count // ways + 40
+    spacing = count // rows_per_cycle + 40
     sheet = Sheet(count + steps * spacing + 40)
     sheet.put("row_write", slice(0, count), 1)
     sheet.put("row_unit", slice(0, count), np.arange(count) // 4)
@@ -40,23 +40,23 @@ def _gates_check(rng: np.random.Generator, config: EngineConfig) -> Check:
     row = np.arange(count)
     for step in range(steps):
         begin = count + step * spacing
-        at = begin + row // ways
+        at = begin + row // rows_per_cycle
         sheet.put("rows_valid", at, 1)
         sheet.put("rows.unit", at, row // 4)
-        sheet.put("rows.gate", at, row % 4 // ways * ways)
+        sheet.put("rows.gate", at, row % 4 // rows_per_cycle * rows_per_cycle)
         clear = step == 0 or rng.random() < 0.3
         sheet.put("clear", slice(begin, begin + spacing), int(clear))
         added = rng.integers(-4000, 4000, count)
-        for way in range(ways):
-            own = row % ways == way
+        for way in range(rows_per_cycle):
+            own = row % rows_per_cycle == way
             sheet.put(f"sums.{way}", at[own] + READ, added[own])
         kept = added if clear else kept + added
         z13 = requantise(kept, parameters, config, parameters.bias)
         if config.peepholes:
             peep, c, shift = rng.integers(-3000, 3000, count), rng.integers(-2000, 2000, units)[row // 4], step % 12
             peep[row % 4 > 1] = 0
-            for way in range(ways):
-                own = row % ways == way
+            for way in range(rows_per_cycle):
+                own = row % rows_per_cycle == way
                 sheet.put(f"peep.{way}", at[own] + READ, peep[own])
             sheet.put("c", at + READ, c)
             sheet.put("peep_shift", slice(begin, begin + spacing), shift)
@@ -67,10 +67,10 @@ def _gates_check(rng: np.random.Generator, config: EngineConfig) -> Check:
     def verify(outputs: Table) -> None:
         cycles = np.unique(np.concatenate([at for at, _ in expected])) + READ + unit.latency
         assert_equal("cycles of gates", np.flatnonzero(outputs["o_valid"]), cycles)
-        have = np.array([outputs[f"gates.{way}"] for way in range(ways)])
+        have = np.array([outputs[f"gates.{way}"] for way in range(rows_per_cycle)])
         for step, (at, want) in enumerate(expected):
             done = at + READ + unit.latency
-            assert_equal(f"gates of step {step}", have[row % ways, done], want)
+            assert_equal(f"gates of step {step}", have[row % rows_per_cycle, done], want)
             assert_equal("unit", outputs["o_rows.unit"][done], row // 4)
 
     return Check(unit, sheet.table, verify)
@@ -79,12 +79,18 @@ def _gates_check(rng: np.random.Generator, config: EngineConfig) -> Check:
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """One and two rows per cycle, with and without peepholes."""
     checks = {}
-    for ways in (1, 2):
+    for rows_per_cycle in (1, 2):
         for peepholes in (False, True):
             config = EngineConfig(
-                lanes=1, precisions=(8,), acc_width=24, ways=ways, units=8, peepholes=peepholes, c_width=16
+                lanes=1,
+                precisions=(8,),
+                acc_width=24,
+                rows_per_cycle=rows_per_cycle,
+                units=8,
+                peepholes=peepholes,
+                c_width=16,
             )
-            checks[f"{ways}_{'peepholes' if peepholes else 'plain'}"] = _gates_check(rng, config)
+            checks[f"{rows_per_cycle}_{'peepholes' if peepholes else 'plain'}"] = _gates_check(rng, config)
     return checks
 
 

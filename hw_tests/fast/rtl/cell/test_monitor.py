@@ -44,7 +44,7 @@ def _cells(rng: np.random.Generator, units: int, width: int) -> tuple[Ints, Ints
 
 
 def _record(policy: MonitorPolicy, layer: Any) -> dict[str, int]:
-    images = (*layer.images, layer.precision, layer.precision)[:2]
+    variants = (*layer.variants, layer.precision, layer.precision)[:2]
     return {
         "precision": PRECISIONS.index(layer.precision),
         "rule": policy.rule,
@@ -55,8 +55,8 @@ def _record(policy: MonitorPolicy, layer: Any) -> dict[str, int]:
         "middle_leave": policy.middle + policy.hysteresis,
         "restart_above": policy.restart_above,
         "monitor_theta": policy.theta,
-        "level_low": PRECISIONS.index(images[0]),
-        "level_middle": PRECISIONS.index(images[1]),
+        "level_low": PRECISIONS.index(variants[0]),
+        "level_middle": PRECISIONS.index(variants[1]),
     }
 
 
@@ -67,7 +67,7 @@ def _monitor_check(
     unit, sheet = Monitor(config), Sheet(cycles)
     # Stored in one cycle, readable in the next.
     readable = unit.latency + 1
-    shapes: list[Any] = [SimpleNamespace(precision=bits, images=images) for bits, images, _ in layers]
+    shapes: list[Any] = [SimpleNamespace(precision=bits, variants=variants) for bits, variants, _ in layers]
     # Between units the cell unit shows whatever it computes.
     top = 1 << (config.c_width - 1)
     for name in ("c_new", "c_before"):
@@ -129,7 +129,9 @@ def _monitor_check(
     def verify(outputs: Table) -> None:
         at, code = np.array(levels).T
         # Every image is chosen somewhere.
-        assert set(code.tolist()) >= {PRECISIONS.index(bits) for own, images, _ in layers for bits in (own, *images)}
+        assert set(code.tolist()) >= {
+            PRECISIONS.index(bits) for own, variants, _ in layers for bits in (own, *variants)
+        }
         assert_equal("levels", outputs["level"][at], code)
         for cycle, layer, bank, wanted in wishes:
             have = outputs[f"wishes.{layer}"][cycle] >> bank & 1
@@ -151,7 +153,7 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
         # Every unit is a fold: verdicts follow each other as closely as they can.
         "one_lane": _monitor_check(rng, cycles, config(4, 8, 16, lanes=1, units=8, c_width=12), (16, (4, 8), 5)),
         "one_lane_two_images": _monitor_check(rng, cycles, config(4, 8, lanes=1, units=8), (8, (4,), 5)),
-        "one_fold": _monitor_check(rng, cycles, config(4, 8, 16, lanes=8, units=8, ways=1), (16, (4, 8), 8)),
+        "one_fold": _monitor_check(rng, cycles, config(4, 8, 16, lanes=8, units=8, rows_per_cycle=1), (16, (4, 8), 8)),
         # Layers of different images; the last folds are not full.
         "stack": _monitor_check(
             rng,

@@ -10,7 +10,7 @@ from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.rtl.cell.predictor import Predictor, predictor_weights
 from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig, bits_for
-from lstmith.spec.memory_image import Image
+from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.quantised import PREDICTOR_LIMIT
 
 
@@ -30,7 +30,7 @@ def _predictor_check(rng: np.random.Generator, *, written: bool) -> Check:
         cycle = inputs + units
     else:
         nothing: Any = np.zeros(0, dtype=np.int64)
-        image = Image(nothing, nothing, nothing, nothing, nothing, weights, inputs, {}, {})
+        image = MemoryImage(nothing, nothing, nothing, nothing, nothing, weights, inputs, {}, {})
         unit = Predictor(config, predictor_weights(config, image))
     total, verdicts = 0, [(0, 0)]
     while cycle < sheet.cycles - 200:

@@ -15,7 +15,7 @@ from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.program_store import ProgramStore
 from lstmith.spec import latency as timing
 from lstmith.spec import layer_descriptor as record
-from lstmith.spec.config import MASKS, EngineConfig, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 
 
 def _hidden(unit: object) -> object:
@@ -40,7 +40,7 @@ class Renewal(wiring.Component):
 
     def __init__(self, config: EngineConfig, records: dict[int, list[int]]):
         self._config, self._records = config, records
-        layer, mask = bits_for(config.layers), bits_for(MASKS)
+        layer, mask = bits_for(config.layers), bits_for(ACTIVE_COUNTS)
         host = {name: In(1) for name in ("host_begin", "host_end", "host_hidden_write", "host_cell_write")}
         super().__init__(
             {
@@ -202,14 +202,14 @@ class _Course:
 
 def _renewal_check(rng: np.random.Generator, layers: int) -> Check:
     """Starts, steps at the count in force, growing and shrinking counts, and loads by the host between them."""
-    masks = 4
-    config = EngineConfig(lanes=2, precisions=(8,), layers=layers, units=64, masks=masks)
+    active_counts = 4
+    config = EngineConfig(lanes=2, precisions=(8,), layers=layers, units=64, active_counts=active_counts)
     # By layer and index, descending.
-    counts = np.sort(rng.choice(np.arange(1, 10), (layers, masks), replace=True), axis=1)[:, ::-1]
-    counts = counts + np.arange(masks)[::-1]
+    counts = np.sort(rng.choice(np.arange(1, 10), (layers, active_counts), replace=True), axis=1)[:, ::-1]
+    counts = counts + np.arange(active_counts)[::-1]
     course = _Course(config, counts)
     records = {}
-    for mask, layer in itertools.product(range(masks), range(layers)):
+    for mask, layer in itertools.product(range(active_counts), range(layers)):
         values = dict.fromkeys(record.FIELDS, 0) | {"unit_base": int(course.base[layer])}
         values |= {"units": int(counts[layer, mask]) - 1, "last_layer": int(layer == layers - 1)}
         records[mask << config.layer_bits | layer] = record.pack(values)
@@ -217,9 +217,9 @@ def _renewal_check(rng: np.random.Generator, layers: int) -> Check:
     for step in itertools.count():
         if cycle > course.sheet.cycles - 700:
             break
-        mask = int(rng.integers(masks))
+        mask = int(rng.integers(active_counts))
         if step and rng.random() < 0.15:
-            cycle = course.host_load(rng, cycle, int(rng.integers(masks)))
+            cycle = course.host_load(rng, cycle, int(rng.integers(active_counts)))
         mask = course.mask if rng.random() < 0.3 else mask
         cycle = course.step(rng, cycle, mask, start=step == 0 or rng.random() < 0.2) + int(rng.choice([20, 50]))
     assert any(changed for *_, changed in course.begins)

@@ -10,7 +10,7 @@ import numpy as np
 from hw_tests.fast.rtl.link.serial_host import talk
 from hw_tests.fast.rtl.link.test_link import IDENTITY
 from hw_tests.fast.rtl.small_engine import Features, small_engine
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.model import GoldenModel
 from lstmith.host.link.codec import Frame
 from lstmith.rtl.link.core import LinkedCore
@@ -29,7 +29,7 @@ def test_steps_over_the_line(rng: np.random.Generator) -> None:
 
     # The policy, a frame for each run of addresses.
     runs: list[tuple[int, list[int]]] = []
-    for address, value in build_image(network, config, exact).policy_writes():
+    for address, value in build_memory_image(network, config, exact).policy_writes():
         if not runs or address != runs[-1][0] + len(runs[-1][1]):
             runs.append((address, []))
         runs[-1][1].append(value % (1 << 32))
@@ -41,7 +41,7 @@ def test_steps_over_the_line(rng: np.random.Generator) -> None:
     for _ in range(2):
         ask(Command.FETCH, struct.pack(FETCH_HEAD, 0, 0))
     identity = replace(IDENTITY, config=config, features=Feature.STATES)
-    image = build_image(network, config, dense)
+    image = build_memory_image(network, config, dense)
     answers = talk(LinkedCore(identity, image), frames, {"ready": 1})
     assert [answer.body[0] for answer in answers] == [Status.OK] * len(answers)
     (trace,) = GoldenModel(network, config).run(x[None], exact)

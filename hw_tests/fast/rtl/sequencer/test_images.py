@@ -9,7 +9,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw_tests.checks import Check, Table, assert_equal, run_here
-from lstmith.rtl.layouts import record_layout
+from lstmith.rtl.layouts import descriptor_layout
 from lstmith.rtl.sequencer.fetch import fetch_layout
 from lstmith.rtl.sequencer.images import choose_images
 from lstmith.spec.config import PRECISIONS, EngineConfig
@@ -20,7 +20,7 @@ class Images(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        members = {"place": In(10), "level": In(2), "lowered": In(1), "record": In(record_layout())}
+        members = {"place": In(10), "level": In(2), "lowered": In(1), "record": In(descriptor_layout())}
         super().__init__(members | {"fetch": Out(fetch_layout(config))})
 
     def elaborate(self, platform: object) -> Module:

@@ -12,10 +12,10 @@ from lstmith.spec.config import PRECISIONS, EngineConfig
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """Lanes and rows per cycle that differ; the output queue is full now and then."""
     return {
-        f"{lanes}_{ways}": pace_check(
-            rng, EngineConfig(lanes=lanes, precisions=PRECISIONS, ways=ways, units=16, inputs=8)
+        f"{lanes}_{rows_per_cycle}": pace_check(
+            rng, EngineConfig(lanes=lanes, precisions=PRECISIONS, rows_per_cycle=rows_per_cycle, units=16, inputs=8)
         )
-        for lanes, ways in ((1, 2), (3, 1), (4, 2))
+        for lanes, rows_per_cycle in ((1, 2), (3, 1), (4, 2))
     }
 
 

@@ -150,11 +150,11 @@ def _sequencer_check(rng: np.random.Generator, precision: int) -> Check:
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """One image and several, one layer and a stack; a list that grows while it is fetched."""
 
-    def config(layers: int, *, mixed: bool = False, monitor: bool = False, ways: int = 2) -> EngineConfig:
+    def config(layers: int, *, mixed: bool = False, monitor: bool = False, rows_per_cycle: int = 2) -> EngineConfig:
         return EngineConfig(
             lanes=3,
             precisions=PRECISIONS,
-            ways=ways,
+            rows_per_cycle=rows_per_cycle,
             units=32,
             inputs=8,
             weight_depth=4096,
@@ -171,7 +171,7 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
         "monitor_stack": _walk_check(rng, config(3, mixed=True, monitor=True), *two, (0, 7, 3)),
     }
     for code in range(3):
-        checks[f"direct_{PRECISIONS[code]}"] = _walk_check(rng, config(1, ways=1 + code % 2), (code, 7, 8))
+        checks[f"direct_{PRECISIONS[code]}"] = _walk_check(rng, config(1, rows_per_cycle=1 + code % 2), (code, 7, 8))
         checks[f"growing_{PRECISIONS[code]}"] = _sequencer_check(rng, code)
     return checks
 

@@ -79,7 +79,7 @@ def mac_check(
 def dual_check() -> Check:
     """iCE40's: every 8-bit weight with every difference of 8-bit values, another weight beside it."""
     config = EngineConfig(
-        lanes=1, precisions=(8,), family="ice40", ways=1, requant_width=16, operand_width=9, acc_width=24
+        lanes=1, precisions=(8,), family="ice40", rows_per_cycle=1, requant_width=16, operand_width=9, acc_width=24
     )
     operand, weight = (axis.ravel() for axis in np.meshgrid(np.arange(-255, 256), np.arange(-128, 128)))
     weights = np.array([weight, -1 - weight, weight, weight])

@@ -17,7 +17,7 @@ from lstmith.spec.quantised import IntArray, QuantNetwork
 
 
 @dataclass(frozen=True)
-class Problem:
+class RunRequest:
     """One run.
 
     Attributes
@@ -58,18 +58,18 @@ class Problem:
         return np.zeros(self.x.shape[:2], dtype=bool) if self.sequences.hint is None else self.sequences.hint
 
     @property
-    def masks(self) -> IntArray:
+    def active_indices(self) -> IntArray:
         """Index of the active count of every step, int64 [N, T]: the sequences', else the policy's."""
         if self.given_masks is not None:
             return self.given_masks
-        return np.full(self.x.shape[:2], active_index(self.design.network, self.policies))
+        return np.full(self.x.shape[:2], chosen_index(self.design.network, self.policies))
 
-    def with_policies(self, policies: list[Policy]) -> Problem:
+    def with_policies(self, policies: list[Policy]) -> RunRequest:
         """The same run under other policies."""
         return replace(self, policies=policies)
 
 
-def make_problem(design: Design, sequences: Sequences, policies: list[Policy]) -> Problem:
+def make_request(design: Design, sequences: Sequences, policies: list[Policy]) -> RunRequest:
     """Quantise inputs and initial states; a network's own constant states count as given.
 
     Raises
@@ -82,11 +82,11 @@ def make_problem(design: Design, sequences: Sequences, policies: list[Policy]) -
     if float_state is None and constant:
         float_state = [initial_state(layer, len(sequences.x)) for layer in design.source.layers]
     state = None if float_state is None else _quantise_state(design, float_state)
-    x, masks = design.network.quantise_input(sequences.x), _masks(design.network, sequences)
-    return Problem(design, policies, sequences, x, state, masks)
+    x, active_indices = design.network.quantise_input(sequences.x), _masks(design.network, sequences)
+    return RunRequest(design, policies, sequences, x, state, active_indices)
 
 
-def integer_problem(
+def integer_request(
     design: Design,
     policies: list[Policy],
     x: npt.NDArray[np.int16],
@@ -94,7 +94,7 @@ def integer_problem(
     lengths: IntArray | None = None,
     state: list[tuple[IntArray, IntArray]] | None = None,
     hint: npt.NDArray[np.bool_] | None = None,
-) -> Problem:
+) -> RunRequest:
     """A run whose inputs are integers already.
 
     Parameters
@@ -113,10 +113,10 @@ def integer_problem(
     steps = np.full(count, x.shape[1]) if lengths is None else lengths
     states = None if state is None else [(np.tile(h, (count, 1)), np.tile(c, (count, 1))) for h, c in state]
     real = (x * design.network.x_lsb).astype(np.float32)
-    return Problem(design, policies, Sequences(real, steps, False, None, "steps", hint), x, states)
+    return RunRequest(design, policies, Sequences(real, steps, False, None, "steps", hint), x, states)
 
 
-def active_index(network: QuantNetwork, policies: list[Policy]) -> int:
+def chosen_index(network: QuantNetwork, policies: list[Policy]) -> int:
     """Index of the active count that policies ask for."""
     first = network.layers[0]
     return (first.units, *first.counts).index(policies[0].active or first.units)
@@ -135,8 +135,8 @@ def _masks(network: QuantNetwork, sequences: Sequences) -> IntArray | None:
             f"is {sequences.active[where]} at {where}",
             f"use one of the compiled counts {', '.join(map(str, counts))}",
         )
-    masks: IntArray = found.argmax(axis=2)
-    return masks
+    active_indices: IntArray = found.argmax(axis=2)
+    return active_indices
 
 
 def _quantise_state(design: Design, state: list[tuple[FloatArray, FloatArray]]) -> list[tuple[IntArray, IntArray]]:

@@ -10,10 +10,10 @@ import pytest
 from hw_tests.cocotb.random_policies import random_policies
 from hw_tests.unit.link_cases import PATIENCE, identity, random_designs, sequences, small_design
 from lstmith.compiler.design import Design
-from lstmith.compiler.program_image import build_image
+from lstmith.compiler.program_image import build_memory_image
+from lstmith.host.accelerator import Accelerator
 from lstmith.host.link.errors import RefusedError
-from lstmith.host.overlay import Overlay
-from lstmith.host.problem import make_problem
+from lstmith.host.request import make_request
 from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
 from lstmith.spec.link_map import Feature
@@ -25,23 +25,23 @@ from lstmith.test_support.model import DeviceModel, ModelTransport
 ENGINES = 12
 
 
-def model_overlay(design: Design, **changes) -> Overlay:
-    return Overlay(ModelTransport(DeviceModel(identity(design.engine, **changes))), patience=PATIENCE)
+def model_accelerator(design: Design, **changes) -> Accelerator:
+    return Accelerator(ModelTransport(DeviceModel(identity(design.engine, **changes))), patience=PATIENCE)
 
 
 @pytest.mark.parametrize("engine", range(ENGINES))
 def test_device_equals_golden(engine: int, rng: np.random.Generator) -> None:
     designs = random_designs(rng)
     sizes = {"ring_words": 1 << int(rng.integers(6, 12)), "window": int(rng.choice([1, 2, 8]))}
-    with model_overlay(designs[0], **sizes) as device, Overlay("golden") as golden:
+    with model_accelerator(designs[0], **sizes) as device, Accelerator("golden") as golden:
         for design in designs:
             policies = random_policies(rng, design.network, design.engine)
             given = sequences(rng, design.network.inputs)
-            for overlay in (device, golden):
-                overlay.load(design, policies)
-            problem = make_problem(design, given, policies)
-            run = device.run(problem)
-            assert mismatches(run, run_golden(problem)) == 0
+            for accelerator in (device, golden):
+                accelerator.load(design, policies)
+            request = make_request(design, given, policies)
+            run = device.run(request)
+            assert mismatches(run, run_golden(request)) == 0
             assert np.array_equal(device.infer(given.x, given.lengths), golden.infer(given.x, given.lengths))
             last = given.x[-1, : given.lengths[-1]]
             for one, two in zip(device.state, golden.state, strict=True):
@@ -61,21 +61,21 @@ def test_live_steps_come_one_by_one(rng: np.random.Generator) -> None:
             yield values
 
     x = rng.normal(0, 1, (9, design.network.inputs))
-    with model_overlay(design) as overlay:
-        overlay.load(design)
+    with model_accelerator(design) as accelerator:
+        accelerator.load(design)
         found = []
-        for h in overlay.infer(steps()):
+        for h in accelerator.infer(steps()):
             found.append(h)
             assert len(asked) == len(found), "a step's h comes before the next step is asked for"
-        assert np.array_equal(np.array(found), overlay.infer(x))
+        assert np.array_equal(np.array(found), accelerator.infer(x))
 
 
 def test_states_can_be_read_between_live_steps(rng: np.random.Generator) -> None:
     design = small_design(rng)
     x = rng.normal(0, 1, (6, design.network.inputs))
-    with model_overlay(design) as device, Overlay("golden") as golden:
-        for overlay in (device, golden):
-            overlay.load(design)
+    with model_accelerator(design) as device, Accelerator("golden") as golden:
+        for accelerator in (device, golden):
+            accelerator.load(design)
         for one, two in zip(device.infer(iter(x)), golden.infer(iter(x)), strict=True):
             assert np.array_equal(one, two)
             assert np.array_equal(device.state, golden.state)
@@ -90,12 +90,12 @@ def test_hints_skip_steps(rng: np.random.Generator) -> None:
     design = small_design(rng)
     x = rng.normal(0, 1, (5, design.network.inputs))
     results: list[IntArray] = []
-    for overlay in (model_overlay(design), Overlay("golden"), Overlay("icarus")):
-        with overlay:
-            overlay.load(design, Policy(Mode.DELTA, skip=Skip(hints=True)))
-            found = np.array(list(overlay.infer(iter([x[0], None, x[2], None, x[4]]))))
+    for accelerator in (model_accelerator(design), Accelerator("golden"), Accelerator("icarus")):
+        with accelerator:
+            accelerator.load(design, Policy(Mode.DELTA, skip=Skip(hints=True)))
+            found = np.array(list(accelerator.infer(iter([x[0], None, x[2], None, x[4]]))))
             assert np.array_equal(found[0], found[1])
-            assert overlay.counters()["skipped"] == 2
+            assert accelerator.counters()["skipped"] == 2
             results.append(found)
     assert np.array_equal(results[0], results[1])
     assert np.array_equal(results[0], results[2])
@@ -106,19 +106,19 @@ def test_weights_are_sent_once(rng: np.random.Generator) -> None:
     device = DeviceModel(identity(design.engine))
     uploaded = []
     for loaded in (design, design, other, design):
-        with Overlay(ModelTransport(device), patience=PATIENCE) as overlay:
-            overlay.load(loaded)
-            uploaded.append(overlay.backend.uploaded)  # type: ignore[attr-defined]
-            assert overlay.verify().mismatches == 0
+        with Accelerator(ModelTransport(device), patience=PATIENCE) as accelerator:
+            accelerator.load(loaded)
+            uploaded.append(accelerator.backend.uploaded)  # type: ignore[attr-defined]
+            assert accelerator.verify().mismatches == 0
     assert uploaded == [True, False, True, True]
 
 
 def test_policies_change_without_a_new_load(rng: np.random.Generator) -> None:
     design = small_design(rng)
     x = rng.normal(0, 1, (8, design.network.inputs))
-    with model_overlay(design) as device, Overlay("golden") as golden:
-        for overlay in (device, golden):
-            overlay.load(design)
+    with model_accelerator(design) as device, Accelerator("golden") as golden:
+        for accelerator in (device, golden):
+            accelerator.load(design)
         for policy in (Policy(Mode.DENSE), Policy(Mode.DELTA, theta_x=40, theta_h=300)):
             device.policy = golden.policy = policy
             assert device.policy == [policy]
@@ -129,46 +129,46 @@ def test_policies_change_without_a_new_load(rng: np.random.Generator) -> None:
 def test_devices_that_can_do_less(features: Feature, rng: np.random.Generator) -> None:
     design = small_design(rng)
     x = rng.normal(0, 1, (8, design.network.inputs))
-    image = build_image(design.network, design.engine, [Policy()])
+    image = build_memory_image(design.network, design.engine, [Policy()])
     device = DeviceModel(
         identity(design.engine, features=features, ring_words=64), image, image_tag(image, design.engine)
     )
-    with Overlay(ModelTransport(device), patience=PATIENCE) as overlay, Overlay("golden") as golden:
-        for each in (overlay, golden):
+    with Accelerator(ModelTransport(device), patience=PATIENCE) as accelerator, Accelerator("golden") as golden:
+        for each in (accelerator, golden):
             each.load(design)
-        assert np.array_equal(overlay.infer(x), golden.infer(x))
+        assert np.array_equal(accelerator.infer(x), golden.infer(x))
         if features:
-            assert overlay.state[0][0].any()
-        found = overlay.verify()
+            assert accelerator.state[0][0].any()
+        found = accelerator.verify()
         assert (found.mismatches, found.board) == (0, "ulx3s-85f")
         if features:
             return
         with pytest.raises(RefusedError, match="no way to read states"):
-            overlay.state  # noqa: B018 -- reading it is what is refused
+            accelerator.state  # noqa: B018 -- reading it is what is refused
         with pytest.raises(RefusedError, match="no way to read counters"):
-            overlay.counters()
+            accelerator.counters()
         with pytest.raises(RefusedError, match="Its program cannot be changed"):
-            overlay.policy = Policy(Mode.DENSE)
+            accelerator.policy = Policy(Mode.DENSE)
         # Its program has other shapes.
         with pytest.raises(RefusedError, match=r"computes \d+ of \d+ values wrong"):
-            overlay.load(small_design(rng, units=5))
+            accelerator.load(small_design(rng, units=5))
 
 
 def test_verify_finds_a_wrong_weight(rng: np.random.Generator) -> None:
     design = small_design(rng)
-    with model_overlay(design) as overlay:
-        overlay.load(design)
-        device = overlay.backend.device  # type: ignore[attr-defined]
+    with model_accelerator(design) as accelerator:
+        accelerator.load(design)
+        device = accelerator.backend.device  # type: ignore[attr-defined]
         device.write([(1 << 23 | lane << design.engine.address_bits | 1, 0x7F7F) for lane in range(3)])
-        assert overlay.verify().mismatches > 0
-        assert "WRONG" in str(overlay.verify())
+        assert accelerator.verify().mismatches > 0
+        assert "WRONG" in str(accelerator.verify())
 
 
 def test_throughput_is_told(rng: np.random.Generator) -> None:
     design = small_design(rng)
-    with model_overlay(design) as overlay:
-        overlay.load(design)
-        found = overlay.throughput_test(20)
+    with model_accelerator(design) as accelerator:
+        accelerator.load(design)
+        found = accelerator.throughput_test(20)
     assert found.steps_per_second > 0
     assert found.step_seconds > 0
     assert found.payload_bytes == 2 * (1 + design.network.layers[-1].units)

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw_tests.cocotb.random_networks import for_two, random_engine, random_hints, random_input, random_masks
+from hw_tests.cocotb.random_networks import for_two, random_active_indices, random_engine, random_hints, random_input
 from hw_tests.cocotb.random_policies import random_policies
-from lstmith.golden.account import TITLES, Spent
+from lstmith.golden.breakdown import TITLES, CycleClass
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.host.activity import count_activity
@@ -17,7 +17,7 @@ seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 STEPS = 8
 
 
-def _checked(rng: np.random.Generator) -> dict[Spent, int]:
+def _checked(rng: np.random.Generator) -> dict[CycleClass, int]:
     """Classes of a random run of two sequences, one of which may end early."""
     config, (network, _) = random_engine(rng, most=9)
     if rng.random() < 0.5:
@@ -25,18 +25,18 @@ def _checked(rng: np.random.Generator) -> dict[Spent, int]:
     policies = random_policies(rng, network, config)
     x = np.stack([random_input(rng, STEPS, network.inputs) for _ in range(2)])
     hints = np.stack([random_hints(rng, STEPS) for _ in range(2)])
-    masks = np.stack([random_masks(rng, network, STEPS) for _ in range(2)])
+    active_indices = np.stack([random_active_indices(rng, network, STEPS) for _ in range(2)])
     valid = np.arange(STEPS) < np.array([[STEPS], [rng.integers(1, STEPS + 1)]])
-    traces = GoldenModel(network, config).run(x, policies, hints=hints, masks=masks)
+    traces = GoldenModel(network, config).run(x, policies, hints=hints, active_indices=active_indices)
     model = CycleModel(network, config)
-    account = model.account(traces, policies, hints, valid)
-    assert (account.spent >= 0).all()
-    assert (account.tail >= 0).all()
-    total = account.total(valid)
-    np.testing.assert_array_equal(account.cycles, model.cycles(traces, policies, hints, valid))
-    assert sum(total.values()) == (account.cycles * valid).sum()
+    breakdown = model.breakdown(traces, policies, hints, valid)
+    assert (breakdown.spent >= 0).all()
+    assert (breakdown.tail >= 0).all()
+    total = breakdown.total(valid)
+    np.testing.assert_array_equal(breakdown.cycles, model.cycles(traces, policies, hints, valid))
+    assert sum(total.values()) == (breakdown.cycles * valid).sum()
     words = count_activity(network, config, traces, valid).words
-    assert total[Spent.BUSY] + total[Spent.EMPTY] == sum(words.values())
+    assert total[CycleClass.BUSY] + total[CycleClass.EMPTY] == sum(words.values())
     return total
 
 

@@ -13,7 +13,7 @@ from lstmith.golden.encoder import BoolArray
 from lstmith.spec.quantised import IntArray
 
 
-class Spent(enum.IntEnum):
+class CycleClass(enum.IntEnum):
     """What lane 0 did in a cycle; all but ``BUSY`` are lost."""
 
     BUSY = 0  #: a weight word of a listed column
@@ -32,23 +32,23 @@ class Spent(enum.IntEnum):
 
 #: As tables call them; R.json has the names of ``Spent`` in lower case.
 TITLES = {
-    Spent.BUSY: "list entries",
-    Spent.EMPTY: "empty lists",
-    Spent.CAPTURE: "captures",
-    Spent.PACE: "folds shorter than their drain",
-    Spent.OPEN: "beginning a pass",
-    Spent.RECORD: "switching layers",
-    Spent.DRAIN: "draining the pass before",
-    Spent.FEEDBACK: "waiting for h",
-    Spent.INPUT: "waiting for x",
-    Spent.RENEWAL: "another active count",
-    Spent.TAIL: "last drain",
-    Spent.SKIPPED: "skipped at the end",
+    CycleClass.BUSY: "list entries",
+    CycleClass.EMPTY: "empty lists",
+    CycleClass.CAPTURE: "captures",
+    CycleClass.PACE: "folds shorter than their drain",
+    CycleClass.OPEN: "beginning a pass",
+    CycleClass.RECORD: "switching layers",
+    CycleClass.DRAIN: "draining the pass before",
+    CycleClass.FEEDBACK: "waiting for h",
+    CycleClass.INPUT: "waiting for x",
+    CycleClass.RENEWAL: "another active count",
+    CycleClass.TAIL: "last drain",
+    CycleClass.SKIPPED: "skipped at the end",
 }
 
 
 @dataclass(frozen=True)
-class Account:
+class CycleBreakdown:
     """Cycles of N sequences of T steps by what they were spent on.
 
     Attributes
@@ -69,7 +69,7 @@ class Account:
     cycles: npt.NDArray[np.int64]
     together: int = 1
 
-    def total(self, valid: BoolArray) -> dict[Spent, int]:
+    def total(self, valid: BoolArray) -> dict[CycleClass, int]:
         """Cycles of a run by class; their sum is the run's cycles.
 
         Parameters
@@ -83,21 +83,21 @@ class Account:
         latest = np.maximum.reduceat(turn, rows[:: self.together])
         ends = turn == np.repeat(latest, self.together)[: len(rows)]
         total = (self.spent * valid[..., None]).sum(axis=(0, 1)) + self.tail[rows[ends], last[ends]].sum(axis=0)
-        return {kind: int(total[kind]) for kind in Spent}
+        return {kind: int(total[kind]) for kind in CycleClass}
 
 
-class Ledger:
+class CycleLedger:
     """Books the cycles of a run as its passes become known.
 
     Parameters
     ----------
     sequences, steps : int
     together : int
-        See :class:`Account`.
+        See :class:`CycleBreakdown`.
     """
 
     def __init__(self, sequences: int, steps: int, together: int = 1):
-        shape = (sequences, steps, len(Spent))
+        shape = (sequences, steps, len(CycleClass))
         self._spent, self._tail = (np.zeros(shape, dtype=np.int64) for _ in range(2))
         self._together, self._t = together, 0
         self._rows = self._which = np.zeros(0, dtype=np.int64)
@@ -115,7 +115,7 @@ class Ledger:
         """
         self._t, self._rows, self._which = t, rows[exists], np.flatnonzero(exists)
 
-    def wait(self, since: IntArray, reasons: Sequence[tuple[Spent, IntArray]]) -> None:
+    def wait(self, since: IntArray, reasons: Sequence[tuple[CycleClass, IntArray]]) -> None:
         """Book the time from ``since`` to the latest of some times; a later reason counts beyond the earlier ones.
 
         Parameters
@@ -129,7 +129,7 @@ class Ledger:
             self.spend(reason, later - since)
             since = later
 
-    def spend(self, reason: Spent, cycles: IntArray) -> None:
+    def spend(self, reason: CycleClass, cycles: IntArray) -> None:
         """Book some cycles, int64 [M]."""
         self._spent[self._rows, self._t, reason] += cycles[self._which]
 
@@ -146,9 +146,9 @@ class Ledger:
             First cycle after the step.
         """
         self._spent[self._rows[skipped[self._which]], self._t] = 0
-        self._tail[self._rows, self._t, Spent.TAIL] = (drained - free)[self._which]
-        self._tail[self._rows, self._t, Spent.SKIPPED] = (end - drained)[self._which]
+        self._tail[self._rows, self._t, CycleClass.TAIL] = (drained - free)[self._which]
+        self._tail[self._rows, self._t, CycleClass.SKIPPED] = (end - drained)[self._which]
 
-    def account(self, cycles: npt.NDArray[np.int64]) -> Account:
+    def breakdown(self, cycles: npt.NDArray[np.int64]) -> CycleBreakdown:
         """What was booked, of a run with these cycles, int64 [N, T]."""
-        return Account(self._spent, self._tail, cycles, self._together)
+        return CycleBreakdown(self._spent, self._tail, cycles, self._together)

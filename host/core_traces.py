@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.host.jobs import EVENT_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, Answer
-from lstmith.host.results import LayerRun
+from lstmith.host.jobs import EVENT_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, CoreTrace
+from lstmith.host.results import LayerResult
 from lstmith.host.simulate import SimulationError
 from lstmith.spec.config import PRECISIONS
 from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
@@ -15,12 +15,12 @@ from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 Held = tuple[IntArray, IntArray, int]
 
 
-def of_sequence(answer: Answer, turns: IntArray, sequence: int) -> Answer:
+def of_sequence(core_trace: CoreTrace, turns: IntArray, sequence: int) -> CoreTrace:
     """What an answer to two sequences in turn says of one.
 
     Parameters
     ----------
-    answer : Answer
+    core_trace : Answer
     turns : int64 [T]
         Which sequence each step belongs to.
     sequence : int
@@ -31,22 +31,24 @@ def of_sequence(answer: Answer, turns: IntArray, sequence: int) -> Answer:
         mine[:, layer] &= (1 << SEQUENCE_SHIFT) - 1
         return mine
 
-    return Answer(
-        own(answer.results, RESULT_FIELDS.index("layer")),
-        own(answer.events, EVENT_FIELDS.index("layer")),
-        answer.outcomes[turns == sequence],
-        answer.first_input,
-        answer.reads,
+    return CoreTrace(
+        own(core_trace.results, RESULT_FIELDS.index("layer")),
+        own(core_trace.events, EVENT_FIELDS.index("layer")),
+        core_trace.outcomes[turns == sequence],
+        core_trace.first_input,
+        core_trace.reads,
     )
 
 
-def read_layers(network: QuantNetwork, answer: Answer, steps: int, before: list[Held] | None = None) -> list[LayerRun]:
+def read_layers(
+    network: QuantNetwork, core_trace: CoreTrace, steps: int, before: list[Held] | None = None
+) -> list[LayerResult]:
     """Every layer's results of one sequence, [1, T, ...].
 
     Parameters
     ----------
     network : QuantNetwork
-    answer : Answer
+    core_trace : Answer
     steps : int
     before : list of (h, c, active units) or None
         Per layer, h and c int64 [H]: what a skipped first step repeats; only a continued sequence has one.
@@ -56,47 +58,49 @@ def read_layers(network: QuantNetwork, answer: Answer, steps: int, before: list[
     SimulationError
         If results or passes are missing or too many.
     """
-    if len(answer.outcomes) != steps:
-        raise SimulationError(f"{len(answer.outcomes)} outcomes of {steps} steps")
-    skipped = answer.outcomes[:, 1] != 0
+    if len(core_trace.outcomes) != steps:
+        raise SimulationError(f"{len(core_trace.outcomes)} outcomes of {steps} steps")
+    skipped = core_trace.outcomes[:, 1] != 0
     return [
-        _layer(layer, index, answer, skipped, None if before is None else before[index])
+        _layer(layer, index, core_trace, skipped, None if before is None else before[index])
         for index, layer in enumerate(network.layers)
     ]
 
 
-def read_cycles(network: QuantNetwork, answer: Answer) -> npt.NDArray[np.int64]:
+def read_cycles(network: QuantNetwork, core_trace: CoreTrace) -> npt.NDArray[np.int64]:
     """Cycles of each step, int64 [T], of two sequences in their turns; defined as by
     :class:`lstmith.golden.cycles.CycleModel`.
     """
-    outcomes = answer.outcomes
+    outcomes = core_trace.outcomes
     ends = outcomes[:, 0].copy()
-    last = answer.events[answer.events[:, 1] & ((1 << SEQUENCE_SHIFT) - 1) == len(network.layers) - 1]
+    last = core_trace.events[core_trace.events[:, 1] & ((1 << SEQUENCE_SHIFT) - 1) == len(network.layers) - 1]
     ends[outcomes[:, 1] == 0] = last[:, 0]
-    return np.diff(np.maximum.accumulate(ends), prepend=answer.first_input - 1)
+    return np.diff(np.maximum.accumulate(ends), prepend=core_trace.first_input - 1)
 
 
 def _layer(
     layer: QuantLayer,
     index: int,
-    answer: Answer,
+    core_trace: CoreTrace,
     skipped: npt.NDArray[np.bool_],
     before: Held | None,
-) -> LayerRun:
+) -> LayerResult:
     steps, computed = len(skipped), np.flatnonzero(~skipped)
-    results = answer.results[answer.results[:, 2] == index]
-    _, _, columns, low, level, restart, mask = answer.events[answer.events[:, 1] == index].T
+    results = core_trace.results[core_trace.results[:, 2] == index]
+    _, _, columns, low, level, restart, active_index = core_trace.events[core_trace.events[:, 1] == index].T
     counts = np.array([layer.units, *layer.counts])
-    if len(mask) != len(computed):
-        raise SimulationError(f"layer {index}: {len(mask)} passes of {len(computed)} steps that were not skipped")
-    if mask.size and mask.max() >= len(counts):
-        raise SimulationError(f"layer {index}: a pass with active count {mask.max()} of {len(counts)}")
-    units = counts[mask]
+    if len(active_index) != len(computed):
+        raise SimulationError(
+            f"layer {index}: {len(active_index)} passes of {len(computed)} steps that were not skipped"
+        )
+    if active_index.size and active_index.max() >= len(counts):
+        raise SimulationError(f"layer {index}: a pass with active count {active_index.max()} of {len(counts)}")
+    units = counts[active_index]
     ends = np.cumsum(units)
     if len(results) != units.sum() or not np.array_equal(np.flatnonzero(results[:, 3]), ends - 1):
         raise SimulationError(f"layer {index}: {len(results)} results, {units.sum()} were due, or another last unit")
 
-    run = LayerRun.empty(layer, (1, steps))
+    run = LayerResult.empty(layer, (1, steps))
     run.skipped[0] = skipped
     run.columns[0, computed], run.low[0, computed] = columns, low
     run.level[0, computed], run.restart[0, computed] = np.array(PRECISIONS)[level], restart != 0

@@ -19,17 +19,17 @@ SMALL_CHANGES = Policy(Mode.AUTO, tau_x=16, tau_h=16, restart_tau_x=16, restart_
 MONITORED = Policy(Mode.AUTO, refresh=8, monitor=Monitor(Rule.RATIO))
 
 
-def with_images(network: QuantNetwork) -> QuantNetwork:
+def with_variants(network: QuantNetwork) -> QuantNetwork:
     """The network with a lower image of every layer that can have one."""
-    return replace(network, layers=tuple(replace(layer, images=LOWER[layer.precision]) for layer in network.layers))
+    return replace(network, layers=tuple(replace(layer, variants=LOWER[layer.precision]) for layer in network.layers))
 
 
 def accumulator_bits(layer: QuantLayer) -> int:
     """Signed width that holds every row sum, and what lower images leave out of it under the policies above."""
-    if not layer.images:
+    if not layer.variants:
         return exact_bits(layer)
     # Two 4-bit weights share a multiplier, so the monitor may not use them where operands are larger.
     packed = max(layer.x_grid.span, layer.h_grid.span) <= PACKED_OPERAND
-    policies = [SMALL_CHANGES, MONITORED] if packed or layer.images[0] != 4 else [SMALL_CHANGES]
+    policies = [SMALL_CHANGES, MONITORED] if packed or layer.variants[0] != 4 else [SMALL_CHANGES]
     missed = max(missed_bound(layer, policy) for policy in policies)
     return (layer.sum_bound + missed).bit_length() + 1

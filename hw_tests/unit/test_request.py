@@ -12,8 +12,8 @@ from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.quantise.quantise import quantise
-from lstmith.compiler.sizing.size import size_with_images
-from lstmith.host.problem import make_problem
+from lstmith.compiler.sizing.size import size_with_variants
+from lstmith.host.request import make_request
 from lstmith.host.results import mismatches
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden
@@ -40,8 +40,8 @@ def design(rng: np.random.Generator) -> Design:
         )
         for layer, counts in zip(network.layers, COUNTS, strict=True)
     )
-    network, engine, _ = size_with_images(QuantNetwork(layers), None, lanes=2)
-    assert engine.masks == 3
+    network, engine, _ = size_with_variants(QuantNetwork(layers), None, lanes=2)
+    assert engine.active_counts == 3
     return Design(engine, network, source)
 
 
@@ -57,27 +57,27 @@ def _sequences(rng: np.random.Generator, active: np.ndarray | None, *, state: bo
 
 def test_counts_of_the_input_go_before_the_policys(design: Design, rng: np.random.Generator) -> None:
     policies = [Policy(active=2), Policy(active=1)]
-    assert (make_problem(design, _sequences(rng, None), policies).masks == 2).all()
+    assert (make_request(design, _sequences(rng, None), policies).active_indices == 2).all()
     active = np.array([[6, 4, 4, 2, 2, 6, 6], [4] * 7])
-    problem = make_problem(design, _sequences(rng, active), policies)
-    assert problem.masks[problem.valid].tolist() == [0, 1, 1, 2, 2, 0, 0, 1, 1, 1, 1]
-    arrays = run_golden(problem).arrays()
+    request = make_request(design, _sequences(rng, active), policies)
+    assert request.active_indices[request.valid].tolist() == [0, 1, 1, 2, 2, 0, 0, 1, 1, 1, 1]
+    arrays = run_golden(request).arrays()
     assert arrays["active"][0].tolist() == [[6, 6], [4, 5], [4, 5], [2, 1], [2, 1], [6, 6], [6, 6]]
     assert not arrays["active"][1, 4:].any(), "nothing after the end"
     active[1, 2] = 3
     with pytest.raises(
         UserError, match=r"^x\.npz field active: is 3 at \(1, 2\); use one of the compiled counts 6, 4, 2$"
     ):
-        make_problem(design, _sequences(rng, active), policies)
+        make_request(design, _sequences(rng, active), policies)
 
 
 def test_core_equals_golden_at_changing_counts(design: Design, rng: np.random.Generator, tmp_path: Path) -> None:
     active = np.array([[6, 4, 4, 2, 2, 6, 6], [4] * 7])
     policies = [Policy(Mode.AUTO, active=count, skip=Skip(hints=True)) for count in (4, 5)]
-    problems = [make_problem(design, _sequences(rng, active, state=state), policies) for state in (False, True)]
+    problems = [make_request(design, _sequences(rng, active, state=state), policies) for state in (False, True)]
     core = RtlCore(problems[0], "icarus", tmp_path)
-    for problem in problems:
-        run, golden = core.run(problem), run_golden(problem)
+    for request in problems:
+        run, golden = core.run(request), run_golden(request)
         assert golden.layers[0].skipped[:, 3].all()
         assert mismatches(run, golden) == 0
         np.testing.assert_array_equal(run.cycles, golden.cycles)

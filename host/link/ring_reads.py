@@ -14,7 +14,7 @@ from lstmith.spec.link_map import ANSWER_WORDS
 
 
 @dataclass(eq=False)
-class Ask:
+class RingRead:
     """What one request asks for.
 
     Parameters
@@ -29,7 +29,7 @@ class Ask:
     end: int
 
 
-class Asks:
+class RingReads:
     """Asks on their way, oldest first.
 
     Parameters
@@ -40,7 +40,7 @@ class Asks:
 
     def __init__(self, ring_words: int):
         self._ring_words = ring_words
-        self._asks: deque[Ask] = deque()
+        self._asks: deque[RingRead] = deque()
 
     def end(self, taken: int) -> int:
         """Where what was asked for ends, if words up to ``taken`` have come."""
@@ -54,7 +54,7 @@ class Asks:
         """Whether an answer on its way may bring more."""
         return any(taken < ask.end for ask in self._asks)
 
-    def with_input(self, taken: int, sure: int) -> Ask:
+    def with_input(self, taken: int, sure: int) -> RingRead:
         """For a request that is sent anyway.
 
         Parameters
@@ -70,17 +70,17 @@ class Asks:
         # With a word in the ring, nothing lies one ring behind what has been released.
         return self._add(taken + self._ring_words if sure > taken else place, 0)
 
-    def alone(self, taken: int) -> Ask:
+    def alone(self, taken: int) -> RingRead:
         """For a request that does nothing but ask."""
         place = self.end(taken)
         return self._add(place, place + ANSWER_WORDS)
 
-    def _add(self, place: int, end: int) -> Ask:
-        ask = Ask(place, end)
+    def _add(self, place: int, end: int) -> RingRead:
+        ask = RingRead(place, end)
         self._asks.append(ask)
         return ask
 
-    def answered(self, ask: Ask) -> None:
+    def answered(self, ask: RingRead) -> None:
         """Answers come in order, so what was asked before this one is answered or lost."""
         while self._asks and self._asks.popleft() is not ask:
             pass
