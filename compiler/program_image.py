@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.spec import layer_descriptor as record
-from lstmith.spec.config import PACKED_OPERAND, PRECISIONS, EngineConfig
+from lstmith.spec.codes import Precision
+from lstmith.spec.config import PACKED_OPERAND, EngineConfig
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.policy import Policy
 from lstmith.spec.policy_check import check_policies
@@ -151,8 +152,8 @@ def _record(
     low = layer.entry_variant or layer.precision
     unit_bases = np.cumsum([0, *(entry.units for entry in layers)])
     return {
-        "precision": PRECISIONS.index(layer.precision),
-        "low": PRECISIONS.index(low),
+        "precision": Precision.of(layer.precision),
+        "low": Precision.of(low),
         "mode": policy.mode,
         "last_layer": int(last),
         "folds": folds - 1,
@@ -187,8 +188,8 @@ def _record(
         "rule": monitor.rule,
         "scope": monitor.scope,
         "monitor_theta": monitor.theta,
-        "level_low": PRECISIONS.index(variants[0]),
-        "level_middle": PRECISIONS.index(variants[1]),
+        "level_low": Precision.of(variants[0]),
+        "level_middle": Precision.of(variants[1]),
     }
 
 

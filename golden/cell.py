@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lstmith.golden.activation import Z_MASK, sigma_lookup, tanh_lookup
+from lstmith.spec.codes import Gate
 from lstmith.spec.config import H_FRAC, REQUANT_PRESHIFT, Z_BITS, Z_FRAC, EngineConfig
 from lstmith.spec.quantised import IntArray, QuantLayer
 
@@ -56,15 +57,13 @@ def cell_step(
     h : int64 [N, H], Q1.15
     c : int64 [N, H], saturated to ``c_width`` bits
     """
-    units = layer.units
-    z = requantise(total, layer, config, layer.bias if bias is None else bias)
-    z_o = z[:, 3 * units :]
+    z = requantise(total, layer, config, layer.bias if bias is None else bias).reshape(-1, len(Gate), layer.units)
+    z_o = z[:, Gate.OUTPUT]
     if layer.peep is not None:
-        z[:, :units] += (layer.peep[0] * c_old) >> layer.peep_shift
-        z[:, units : 2 * units] += (layer.peep[1] * c_old) >> layer.peep_shift
-    gate_i = _sigma(z[:, :units])
-    gate_f = _sigma(z[:, units : 2 * units])
-    gate_g = _tanh(z[:, 2 * units : 3 * units])
+        z[:, Gate.INPUT] += (layer.peep[0] * c_old) >> layer.peep_shift
+        z[:, Gate.FORGET] += (layer.peep[1] * c_old) >> layer.peep_shift
+    gate_i, gate_f = _sigma(z[:, Gate.INPUT]), _sigma(z[:, Gate.FORGET])
+    gate_g = _tanh(z[:, Gate.CELL])
     fresh = (gate_i * gate_g) >> (H_FRAC - layer.c_frac)
     c = saturate((gate_f * c_old + fresh + (1 << (H_FRAC - 1))) >> H_FRAC, config.c_width)
     if layer.peep is not None:

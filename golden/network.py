@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.spec.codes import Gate
+
 FloatArray = npt.NDArray[np.float64]
 
 GATES = ("i", "f", "g", "o")
@@ -116,8 +118,8 @@ def run_float(
         c_trace = np.empty_like(h_trace)
         from_x = x @ layer.w_ih.T + layer.bias
         for t in range(steps):
-            z = (from_x[:, t] + h @ layer.w_hh.T).reshape(sequences, 4, layer.units)
-            z_i, z_f, z_g, z_o = z[:, 0], z[:, 1], z[:, 2], z[:, 3]
+            z = (from_x[:, t] + h @ layer.w_hh.T).reshape(sequences, len(Gate), layer.units)
+            z_i, z_f, z_g, z_o = (z[:, gate] for gate in Gate)
             if layer.peep is not None:
                 z_i, z_f = z_i + layer.peep[0] * c, z_f + layer.peep[1] * c
             c = sigmoid(z_f) * c + sigmoid(z_i) * np.tanh(z_g)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from lstmith.spec.codes import Precision
 from lstmith.spec.config import FAMILIES, PRECISIONS, EngineConfig
 from lstmith.spec.link_map import LINK_VERSION
 
@@ -123,7 +124,7 @@ def pack_config(config: EngineConfig) -> bytes:
         config.inputs,
         config.layers,
         config.active_counts,
-        sum(1 << PRECISIONS.index(bits) for bits in config.precisions) | _NO_DELTA * (not config.delta),
+        sum(1 << Precision.of(bits) for bits in config.precisions) | _NO_DELTA * (not config.delta),
         config.acc_width,
         config.operand_width,
         config.c_width,

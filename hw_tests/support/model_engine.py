@@ -13,7 +13,8 @@ import numpy as np
 from lstmith.golden.activity import LOW, LayerState, LayerTrace
 from lstmith.golden.model import GoldenModel
 from lstmith.host.results import LayerResult
-from lstmith.spec.config import PRECISIONS, EngineConfig
+from lstmith.spec.codes import Precision
+from lstmith.spec.config import EngineConfig
 from lstmith.spec.link_map import RECORDS, Kind, Mode, StreamFlag
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.quantised import QuantLayer
@@ -162,7 +163,7 @@ class ModelEngine:
                 else:
                     self.results.append(h & 0xFFFF)
         if self.mode is Mode.FULL:
-            low, level = int(trace.entries[0, 0, LOW - 1]), PRECISIONS.index(int(run.level[0, 0]))
+            low, level = int(trace.entries[0, 0, LOW - 1]), Precision.of(int(run.level[0, 0]))
             self._put(
                 Kind.EVENT, self._now, index, int(run.columns[0, 0]), low, level, int(run.restart[0, 0]), active_index
             )

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.spec import layer_descriptor as record
-from lstmith.spec.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, PRECISIONS, EngineConfig, bits_for
+from lstmith.spec.codes import Precision
+from lstmith.spec.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, EngineConfig, bits_for
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope, Skip
 from lstmith.spec.quantised import PREDICTOR_BITS, Grid, IntArray, QuantLayer, QuantNetwork
 from lstmith.spec.registers import REGION_SHIFT, WEIGHTS, Region, Register
@@ -136,8 +137,8 @@ class Memories:
     def _layer(self, fields: dict[str, int], before: dict[str, int] | None, counts: tuple[int, ...]) -> QuantLayer:
         config, base = self._config, fields["unit_base"]
         units, inputs = fields["units"] + 1, fields["inputs"]
-        precision = PRECISIONS[fields["precision"]]
-        variants = {PRECISIONS[fields[name]] for name in ("low", "level_low", "level_middle")} - {precision}
+        precision = Precision(fields["precision"]).bits
+        variants = {Precision(fields[name]).bits for name in ("low", "level_low", "level_middle")} - {precision}
         rows = self._rows.reshape(config.active_counts, -1, 4, 2)[: 1 + len(counts), base : base + units]
         scale, bias = rows[0, ..., 0], rows[..., 1].transpose(0, 2, 1).reshape(len(rows), -1)
         grid = self.registers.get(Register.X_GRID, 0)

@@ -19,6 +19,7 @@ from lstmith.golden.pass_words import pass_words
 from lstmith.host.activity import Activity, count_activity, fold_entries, lanes_in_use
 from lstmith.host.energy import CONSTANTS, estimate_energy
 from lstmith.host.jobs import CoreJob, CoreTrace, Element
+from lstmith.spec.codes import Precision
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import QuantNetwork
@@ -51,7 +52,7 @@ def _answer(case: Case, first: int = 100) -> CoreTrace:
                 continue
             active = int(run.active[0, t])
             mask = (layer.units, *layer.counts).index(active)
-            level = PRECISIONS.index(int(run.level[0, t]))
+            level = Precision.of(int(run.level[0, t]))
             events.append((end, index, run.columns[0, t], run.low[0, t], level, int(run.restart[0, t]), mask))
             for unit in range(active):
                 results.append((run.h[0, t, unit], run.c[0, t, unit], index, int(unit == active - 1)))

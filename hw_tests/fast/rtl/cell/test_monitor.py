@@ -12,7 +12,8 @@ import numpy.typing as npt
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.golden.monitor import judge
 from lstmith.rtl.cell.monitor import Monitor
-from lstmith.spec.config import PRECISIONS, EngineConfig
+from lstmith.spec.codes import Precision
+from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Monitor as MonitorPolicy
 from lstmith.spec.policy import Rule, Scope
 
@@ -46,7 +47,7 @@ def _cells(rng: np.random.Generator, units: int, width: int) -> tuple[Ints, Ints
 def _record(policy: MonitorPolicy, layer: Any) -> dict[str, int]:
     variants = (*layer.variants, layer.precision, layer.precision)[:2]
     return {
-        "precision": PRECISIONS.index(layer.precision),
+        "precision": Precision.of(layer.precision),
         "rule": policy.rule,
         "scope": policy.scope,
         "monitor_low": policy.low,
@@ -55,8 +56,8 @@ def _record(policy: MonitorPolicy, layer: Any) -> dict[str, int]:
         "middle_leave": policy.middle + policy.hysteresis,
         "restart_above": policy.restart_above,
         "monitor_theta": policy.theta,
-        "level_low": PRECISIONS.index(variants[0]),
-        "level_middle": PRECISIONS.index(variants[1]),
+        "level_low": Precision.of(variants[0]),
+        "level_middle": Precision.of(variants[1]),
     }
 
 
@@ -105,14 +106,14 @@ def _monitor_check(
             by_fold = policy.scope is Scope.FOLD
             folds = np.arange(config.folds(units)) if by_fold else np.zeros(config.folds(units), dtype=np.int64)
             codes = [stored.get((index, 1 - parity, int(fold)), 0) for fold in folds]
-            previous = np.array([[shape.precision if exact else PRECISIONS[code] for code in codes]])
+            previous = np.array([[shape.precision if exact else Precision(code).bits for code in codes]])
             alive = np.arange(units)[None] < active
             level, wish = judge(before, after, alive, previous, policy, shape, config)
             for fold in range(config.folds(active) if by_fold else 1):
                 last = min((fold + 1) * config.lanes, active) - 1 if by_fold else active - 1
                 place, known = (index, parity, fold), int(at[last]) + readable
                 look(place, known - 1)
-                stored[place] = PRECISIONS.index(int(level[0, fold]))
+                stored[place] = Precision.of(int(level[0, fold]))
                 look(place, known)
             wishes += [(end - 1, *place, value) for place, value in wished.items()]
             # With a threshold of zero nobody looks at the wish.
@@ -129,9 +130,7 @@ def _monitor_check(
     def verify(outputs: Table) -> None:
         at, code = np.array(levels).T
         # Every image is chosen somewhere.
-        assert set(code.tolist()) >= {
-            PRECISIONS.index(bits) for own, variants, _ in layers for bits in (own, *variants)
-        }
+        assert set(code.tolist()) >= {Precision.of(bits) for own, variants, _ in layers for bits in (own, *variants)}
         assert_equal("levels", outputs["level"][at], code)
         for cycle, layer, bank, wanted in wishes:
             have = outputs[f"wishes.{layer}"][cycle] >> bank & 1

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from hw_tests.checks import Check, Table, assert_equal, wrap
 from lstmith.rtl.array.mac import make_mac
 from lstmith.rtl.array.mac.multiples import multiples
+from lstmith.spec.codes import Precision
 from lstmith.spec.config import PACKED_OPERAND, PRECISIONS, EngineConfig
 
 Ints = npt.NDArray[np.int64]
@@ -119,7 +120,7 @@ def mac_checks(rng: np.random.Generator, mac: str, *, full: bool) -> dict[str, C
 
 def random_check(rng: np.random.Generator, config: EngineConfig, cycles: int) -> Check:
     """All precisions of an engine mixed word by word, operands of any size."""
-    chosen = [PRECISIONS.index(bits) for bits in config.precisions]
+    chosen = [Precision.of(bits) for bits in config.precisions]
     precision, operand = rng.choice(chosen, cycles), random_signed(rng, config.operand_width, cycles)
     weights = np.array([random_signed(rng, 16, cycles) for _ in range(4)])
     weights = np.where(precision == 0, weights % 15 - 7, np.where(precision == 1, wrap(weights, 8), weights))

@@ -13,6 +13,7 @@ from hw_tests.checks import Check, Table, assert_equal, run_here
 from hw_tests.fast.rtl.array.mac.mac_cases import random_signed
 from hw_tests.fast.rtl.function_unit import FunctionUnit
 from lstmith.rtl.array.mac.multiples import multiple, multiples, top_name
+from lstmith.spec.codes import Precision
 from lstmith.spec.config import PRECISIONS, EngineConfig
 
 SETS = tuple(chain.from_iterable(combinations(PRECISIONS, size) for size in (1, 2, 3)))
@@ -39,7 +40,7 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     operand[:2] = -(1 << 9), (1 << 9) - 1
     for precisions in SETS:
         config = _config(precisions)
-        code = rng.choice([PRECISIONS.index(bits) for bits in precisions], cycles)
+        code = rng.choice([Precision.of(bits) for bits in precisions], cycles)
         for part in range(4):
             name = top_name(config, part)
             if name not in multiples(config):
