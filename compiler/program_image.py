@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.spec import layer_descriptor as record
+from lstmith.spec import layer_descriptor as descriptor
 from lstmith.spec.codes import Precision
 from lstmith.spec.config import PACKED_OPERAND, EngineConfig
 from lstmith.spec.memory_image import MemoryImage
@@ -92,9 +92,9 @@ def build_memory_image(network: QuantNetwork, config: EngineConfig, policies: li
             weights[:, used : used + words.shape[1]] = words
             bases[-1][precision] = used
             used += words.shape[1]
-    records = {
-        active_index << config.layer_bits | index: record.pack(
-            _record(network, config, policies, index, active_index, bases[index])
+    descriptors = {
+        active_index << config.layer_bits | index: descriptor.pack(
+            _descriptor(network, config, policies, index, active_index, bases[index])
         )
         for active_index in range(network.active_counts)
         for index in range(len(layers))
@@ -127,12 +127,12 @@ def build_memory_image(network: QuantNetwork, config: EngineConfig, policies: li
         ),
         network.predictor,
         first.inputs,
-        records,
+        descriptors,
         registers,
     )
 
 
-def _record(
+def _descriptor(
     network: QuantNetwork,
     config: EngineConfig,
     policies: list[Policy],

@@ -35,10 +35,10 @@ class LayerState:
         Steps since the sums were recomputed.
     late_cost : int64 [N, 2]
         Words of the last step's list that was still growing when its step began: delta, restart.
-    levels : list of int64 [N, F]
+    fold_precisions : list of int64 [N, F]
         Precision that the monitor chose after the last step and after the one before.
-    wishes : list of bool [N]
-        Whether it wished a restart, likewise.
+    restart_requests : list of bool [N]
+        Whether it asked for a restart, likewise.
     steps : int64 [N]
         Steps since the start or the last change of state.
     active_index : int64 [N]
@@ -59,8 +59,8 @@ class LayerState:
     missed: npt.NDArray[np.float64]
     age: IntArray
     late_cost: IntArray
-    levels: list[IntArray]
-    wishes: list[BoolArray]
+    fold_precisions: list[IntArray]
+    restart_requests: list[BoolArray]
     steps: IntArray
     active_index: IntArray
     fresh: BoolArray
@@ -83,8 +83,8 @@ class LayerState:
             missed=np.zeros((sequences, 4 * layer.units)),
             age=zeros(),
             late_cost=zeros(2),
-            levels=[np.full((sequences, folds), layer.precision) for _ in range(2)],
-            wishes=[np.zeros(sequences, dtype=bool) for _ in range(2)],
+            fold_precisions=[np.full((sequences, folds), layer.precision) for _ in range(2)],
+            restart_requests=[np.zeros(sequences, dtype=bool) for _ in range(2)],
             steps=zeros(),
             active_index=zeros(),
             fresh=np.ones(sequences, dtype=bool),
@@ -120,7 +120,7 @@ class LayerTrace:
         Input columns: 0 not listed, 1 at the layer's precision, 2 on the lower image.
     h_class : int8 [N, T, H]
         The same of the recurrent columns.
-    levels : int8 [N, T, F]
+    fold_precisions : int8 [N, T, F]
         Precision that each fold may use at most; the layer's, unless the monitor lowers it. 0 for
         folds of dropped units.
     restart : bool [N, T]
@@ -137,7 +137,7 @@ class LayerTrace:
     c: npt.NDArray[np.int32]
     x_class: npt.NDArray[np.int8]
     h_class: npt.NDArray[np.int8]
-    levels: npt.NDArray[np.int8]
+    fold_precisions: npt.NDArray[np.int8]
     restart: BoolArray
     skipped: BoolArray
     active_index: npt.NDArray[np.int8]
@@ -152,7 +152,7 @@ class LayerTrace:
             c=np.zeros((*shape, layer.units), dtype=np.int32),
             x_class=np.zeros((*shape, layer.inputs), dtype=np.int8),
             h_class=np.zeros((*shape, layer.units), dtype=np.int8),
-            levels=np.zeros((*shape, folds), dtype=np.int8),
+            fold_precisions=np.zeros((*shape, folds), dtype=np.int8),
             restart=np.zeros(shape, dtype=bool),
             skipped=np.zeros(shape, dtype=bool),
             active_index=np.zeros(shape, dtype=np.int8),

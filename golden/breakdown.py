@@ -27,7 +27,7 @@ class CycleClass(enum.IntEnum):
     INPUT = 8  #: x is not there, or steps before were skipped
     RENEWAL = 9  #: records are fetched anew for another active count, or at a sequence's start
     TAIL = 10  #: the last step's drain, which nothing hides
-    SKIPPED = 11  #: verdicts on skipped steps after the last computed one
+    SKIPPED = 11  #: decisions on skipped steps after the last computed one
 
 
 #: As tables call them; R.json has the names of ``Spent`` in lower case.

@@ -130,9 +130,9 @@ class _Run:
         never = np.full(chains, NEVER)
         nothing = _Pass(never, never, np.full((chains, self._folds), NEVER), never, np.full(chains, 2), never, never)
         before = before_that = nothing
-        # The input may go on: by itself, and as far as the predictor's verdict is awaited.
+        # The input may go on: by itself, and as far as the predictor's decision is awaited.
         free = np.zeros(chains, dtype=np.int64)
-        verdict = never
+        decided = never
         released = np.stack([never, never])  # by parity of the computed steps
         parity = np.zeros(chains, dtype=np.int64)
         numbers = np.arange(chains)
@@ -148,7 +148,7 @@ class _Run:
             skipped, marked = self._skipped[rows, t], self._marked[rows, t]
             if self._ledger is not None:
                 self._ledger.turn(t, rows, exists)
-            first_input = np.maximum.reduce([free, released[parity, numbers] + 1, verdict])
+            first_input = np.maximum.reduce([free, released[parity, numbers] + 1, decided])
             last_input = first_input + inputs - 1
             outcome = np.where(marked, first_input + timing.MARK, last_input + timing.input_ready(self._config))
             follows = np.where(marked, first_input + 1, last_input + 1 + timing.input_gap(self._config))
@@ -165,7 +165,7 @@ class _Run:
                 self._ledger.close(skipped, _free(before), np.maximum(before.drained, 0), ended + 1)
             if self._predicts:
                 capture = first.captures[:, 0]
-                verdict = np.where(skipped, verdict, capture + timing.fire_to_lane(self._config) + timing.PREDICT)
+                decided = np.where(skipped, decided, capture + timing.fire_to_lane(self._config) + timing.PREDICT)
             released[parity[computed], numbers[computed]] = first.last_end[computed]
             parity = np.where(computed, 1 - parity, parity)
             started[turn] |= computed

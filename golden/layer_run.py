@@ -166,14 +166,14 @@ class LayerRun:
         x_class = self.classes(x_operand, np.where(values, taus[0], taus[2]), inputs)
         recurrent = ~state.fresh[:, None] & (True if active is None else active)
         h_class = self.classes(h_operand, np.where(values, taus[1], taus[3]), recurrent)
-        levels = self._levels(steps)
+        fold_precisions = self._fold_precisions(steps)
 
         # The sums.
         from_x = self._known[1][:, t] if self._known else x_reference @ matrices.x
         total = from_x + h_reference @ matrices.h
         if self._low is not None:
             state.missed = np.where(values, 0, state.missed) + self._missed(
-                x_operand, h_operand, x_class, h_class, levels
+                x_operand, h_operand, x_class, h_class, fold_precisions
             )
             total = total - state.missed
 
@@ -187,9 +187,12 @@ class LayerRun:
         if active is not None:
             state.h, state.c = state.h * active, state.c * active
         if self._monitors:
-            previous = np.where(steps[:, None] == 0, layer.precision, state.levels[0])
-            level, wish = judge(c_old, state.c, active, previous, policy.monitor, layer, self._config)
-            state.levels, state.wishes = [level, state.levels[0]], [wish, state.wishes[0]]
+            previous = np.where(steps[:, None] == 0, layer.precision, state.fold_precisions[0])
+            chosen, requested = judge(c_old, state.c, active, previous, policy.monitor, layer, self._config)
+            state.fold_precisions, state.restart_requests = (
+                [chosen, state.fold_precisions[0]],
+                [requested, state.restart_requests[0]],
+            )
         if self._index == 0 and self._rule.predictor and self._predictor is not None:
             columns = np.concatenate([x_reference << layer.x_grid.exponent, h_reference], axis=1)
             state.predicted = columns @ self._predictor >= self._rule.threshold
@@ -209,7 +212,7 @@ class LayerRun:
         trace.x_class[:, t], trace.h_class[:, t] = x_class, h_class
         # Folds of dropped units alone do not happen.
         happens = 1 if active is None else active[:, :: self._config.lanes]
-        trace.levels[:, t], trace.restart[:, t] = levels * happens, restart
+        trace.fold_precisions[:, t], trace.restart[:, t] = fold_precisions * happens, restart
 
     def _restarts(
         self,
@@ -229,7 +232,7 @@ class LayerRun:
             restart |= state.age + 1 >= policy.refresh
         if self._monitors:
             late = lag(self._layers)
-            restart |= state.wishes[late - 1] & (steps >= late)
+            restart |= state.restart_requests[late - 1] & (steps >= late)
         if policy.mode is Mode.AUTO:
             x_cost = np.stack([self._cost(x_change, policy.tau_x), self._cost(x_reference, policy.restart_tau_x)], 1)
             h_cost = np.stack([self._cost(h_change, policy.tau_h), self._cost(h_reference, policy.restart_tau_h)], 1)
@@ -261,14 +264,14 @@ class LayerRun:
             classes[found & (np.abs(operand) <= tau) & (tau != 0)] = LOW
         return classes
 
-    def _levels(self, steps: IntArray) -> IntArray:
+    def _fold_precisions(self, steps: IntArray) -> IntArray:
         """Precision of each fold, int64 [N, F]."""
         state, precision = self._state, self._layer.precision
         if not self._monitors:
-            return np.full(state.levels[0].shape, precision)
+            return np.full(state.fold_precisions[0].shape, precision)
         late = lag(self._layers)
-        trusted = steps >= max(late, self._policy.monitor.warmup)
-        return np.where(trusted[:, None], state.levels[late - 1], precision)
+        settled = steps >= max(late, self._policy.monitor.warmup)
+        return np.where(settled[:, None], state.fold_precisions[late - 1], precision)
 
     def _missed(
         self,
@@ -276,7 +279,7 @@ class LayerRun:
         h_operand: IntArray,
         x_class: npt.NDArray[np.int8],
         h_class: npt.NDArray[np.int8],
-        levels: IntArray,
+        fold_precisions: IntArray,
     ) -> Floats:
         """What lower images leave out of this step's sums, float64 [N, 4H]."""
         layer, matrices = self._layer, self._matrices.missed
@@ -285,12 +288,12 @@ class LayerRun:
         low = np.concatenate([x_class, h_class], axis=1) == LOW
         missed: Floats = (operand * low) @ matrices[self._low]
         if self._monitors:
-            unit_level = np.repeat(levels, self._config.lanes, axis=1)[:, : layer.units]
-            row_level = np.tile(unit_level, 4)
+            unit_precision = np.repeat(fold_precisions, self._config.lanes, axis=1)[:, : layer.units]
+            row_precision = np.tile(unit_precision, 4)
             issued = operand * (np.concatenate([x_class, h_class], axis=1) != 0)
             for precision, matrix in matrices.items():
-                if (levels == precision).any():
-                    missed = np.where(row_level == precision, issued @ matrix, missed)
+                if (fold_precisions == precision).any():
+                    missed = np.where(row_precision == precision, issued @ matrix, missed)
         return missed
 
     def _shown(self) -> IntArray:
@@ -303,7 +306,7 @@ class LayerRun:
 
     def _blank(self, t: int, skipped: BoolArray, trace: LayerTrace) -> None:
         """A skipped step holds h and c and does nothing else."""
-        for name in ("x_class", "h_class", "levels", "restart"):
+        for name in ("x_class", "h_class", "fold_precisions", "restart"):
             getattr(trace, name)[skipped, t] = 0
         previous = trace.h[:, t - 1] if t else self._shown()
         trace.h[skipped, t] = previous[skipped]

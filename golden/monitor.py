@@ -30,7 +30,7 @@ def judge(
     layer: QuantLayer,
     config: EngineConfig,
 ) -> tuple[IntArray, BoolArray]:
-    """The verdict on one step.
+    """The decision after one step.
 
     Parameters
     ----------
@@ -39,13 +39,13 @@ def judge(
     active : bool [N, H] or None
         Units that were computed; None is all.
     previous : int64 [N, F]
-        The verdict of the step before, in weight bits.
+        The decision of the step before, in weight bits.
 
     Returns
     -------
-    level : int64 [N, F], weight bits
-    wish : bool [N]
-        Whether a restart is wished.
+    precisions : int64 [N, F], weight bits
+    restart_request : bool [N]
+        Whether the sums are to be recomputed.
     """
     moved, size = magnitude(after - before), magnitude(after)
     if active is not None:
@@ -56,15 +56,15 @@ def judge(
         sums = [np.broadcast_to(total.sum(axis=1, keepdims=True), total.shape) for total in sums]
     moved, size = (total >> spare_bits(config.lanes) for total in sums[:2])
     changed = sums[2]
-    level = np.full(previous.shape, layer.precision, dtype=np.int64)
+    precisions = np.full(previous.shape, layer.precision, dtype=np.int64)
     thresholds = zip(layer.variants, (policy.low, policy.middle), strict=False)
     for precision, threshold in reversed(list(thresholds)):
         limit = threshold + policy.hysteresis * (previous <= precision)
         quiet = changed < limit if policy.rule is Rule.COUNT else (moved << RATIO_FRAC) < limit * size
-        level[quiet] = precision
-    restless = (moved << RATIO_FRAC) >= policy.restart_above * size
+        precisions[quiet] = precision
+    moved_far = (moved << RATIO_FRAC) >= policy.restart_above * size
     if active is not None:
         # A fold of dropped units alone does not happen.
-        restless &= active[:, :: config.lanes]
-    wish = np.logical_and(restless.any(axis=1), policy.restart_above > 0)
-    return level, wish
+        moved_far &= active[:, :: config.lanes]
+    restart_request = np.logical_and(moved_far.any(axis=1), policy.restart_above > 0)
+    return precisions, restart_request

@@ -55,8 +55,8 @@ def pass_words(network: QuantNetwork, config: EngineConfig, traces: list[LayerTr
         # The first layer takes x first; later ones their own h, since their x is the h that now drains.
         segments = [trace.x_class, trace.h_class] if index == 0 else [trace.h_class, trace.x_class]
         classes = np.concatenate(segments, axis=2)
-        costs = entry_words(layer, trace.levels)  # [N, T, F, 2]
-        levels = costs[..., 0]
+        costs = entry_words(layer, trace.fold_precisions)  # [N, T, F, 2]
+        own = costs[..., 0]
         main, low = ((classes == kind).sum(axis=2)[..., None] for kind in (MAIN, LOW))
         total = main * costs[..., 0] + low * costs[..., 1]
         listed = classes != 0
@@ -65,8 +65,8 @@ def pass_words(network: QuantNetwork, config: EngineConfig, traces: list[LayerTr
         last_at = classes.shape[2] - 1 - listed[:, :, ::-1].argmax(axis=2)
         last_class = np.take_along_axis(classes, last_at[..., None], axis=2)
         # A fold without columns issues one empty entry.
-        first = np.where(some[..., None], np.where(first_class == LOW, costs[..., 1], costs[..., 0]), levels)
-        last = np.where(some[..., None], np.where(last_class == LOW, costs[..., 1], costs[..., 0]), levels)
+        first = np.where(some[..., None], np.where(first_class == LOW, costs[..., 1], own), own)
+        last = np.where(some[..., None], np.where(last_class == LOW, costs[..., 1], own), own)
         body = np.where(some[..., None], total - last, 0)
         late = late_entries = None
         if single or index:
@@ -79,11 +79,11 @@ def pass_words(network: QuantNetwork, config: EngineConfig, traces: list[LayerTr
     return found
 
 
-def entry_words(layer: QuantLayer, levels: npt.NDArray[np.integer]) -> Words:
+def entry_words(layer: QuantLayer, fold_precisions: npt.NDArray[np.integer]) -> Words:
     """Weight words of an entry by fold and class (main, low): int64 [..., F, 2]."""
     low = layer.entry_variant or layer.precision
-    lowered = levels < layer.precision
-    main = np.maximum(levels.astype(np.int64) // 4, 1)
+    lowered = fold_precisions < layer.precision
+    main = np.maximum(fold_precisions.astype(np.int64) // 4, 1)
     return np.stack([main, np.where(lowered, main, low // 4)], axis=-1)
 
 

@@ -82,7 +82,7 @@ def count_activity(
         for index, bits in enumerate(PRECISIONS):
             count = entries[..., index] * happens
             per_entry = config.words_per_entry(bits)
-            words[bits] += per_entry * int((count + (empty & (trace.levels == bits))).sum())
+            words[bits] += per_entry * int((count + (empty & (trace.fold_precisions == bits))).sum())
             macs[bits] += GATES * int((count * lanes).sum())
             lane_words += per_entry * int((count * lanes).sum())
         units += int((lanes * computed[..., None]).sum())
@@ -102,10 +102,10 @@ def count_activity(
 def fold_entries(layer: QuantLayer, trace: LayerTrace) -> IntArray:
     """List entries of every fold by weight bits, int64 [N, T, F, 3]."""
     main, low = trace.entries[..., None, 0], trace.entries[..., None, 1]
-    lowered = trace.levels < layer.precision
+    lowered = trace.fold_precisions < layer.precision
     found = [
-        np.where(lowered, trace.levels == bits, bits == layer.precision) * main
-        + np.where(lowered, trace.levels == bits, bits == (layer.entry_variant or layer.precision)) * low
+        np.where(lowered, trace.fold_precisions == bits, bits == layer.precision) * main
+        + np.where(lowered, trace.fold_precisions == bits, bits == (layer.entry_variant or layer.precision)) * low
         for bits in PRECISIONS
     ]
     return np.stack(found, axis=-1)
@@ -114,5 +114,5 @@ def fold_entries(layer: QuantLayer, trace: LayerTrace) -> IntArray:
 def lanes_in_use(layer: QuantLayer, config: EngineConfig, trace: LayerTrace) -> IntArray:
     """Units computed in each fold, int64 [N, T, F]; 0 for a fold that does not happen."""
     units = np.array([layer.units, *layer.counts])[trace.active_index]
-    first = config.lanes * np.arange(trace.levels.shape[2])
+    first = config.lanes * np.arange(trace.fold_precisions.shape[2])
     return np.clip(units[..., None] - first, 0, config.lanes)

@@ -73,7 +73,7 @@ class LayerResult:
             c=trace.c.astype(np.int64) * valid[..., None],
             columns=trace.columns * valid,
             low=trace.entries[..., LOW - 1] * valid,
-            level=(trace.levels * happens).max(axis=2).astype(np.int64) * valid,
+            level=(trace.fold_precisions * happens).max(axis=2).astype(np.int64) * valid,
             restart=trace.restart & valid,
             skipped=trace.skipped & valid,
             active=np.array([layer.units, *layer.counts])[trace.active_index] * valid,

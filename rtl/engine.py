@@ -80,7 +80,7 @@ class Engine(wiring.Component):
         m = Module()
         config, image = self._config, self._image
         m.submodules.control = control = Control(config, image)
-        m.submodules.program = program = ProgramStore(config, image.records if image else None)
+        m.submodules.program = program = ProgramStore(config, image.descriptors if image else None)
         m.submodules.input = inputs = InputStage(config)
         m.submodules.feedback = feedback = Feedback(config)
         m.submodules.sequencer = sequencer = Sequencer(config, feedback.kinds)

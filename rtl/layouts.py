@@ -6,7 +6,7 @@ from amaranth.hdl import Const, Value, signed, unsigned
 from amaranth.lib import data
 
 from lstmith.rtl.array.mac.multiples import multiples
-from lstmith.spec import layer_descriptor as record
+from lstmith.spec import layer_descriptor as descriptor
 from lstmith.spec.config import ACTIVE_COUNTS, PRECISIONS, EngineConfig, bits_for
 
 
@@ -78,7 +78,7 @@ def length_layout(columns: int) -> data.StructLayout:
 
 def descriptor_layout() -> data.StructLayout:
     """The layer record's fields."""
-    return data.StructLayout({name: unsigned(width) for name, width in record.FIELDS.items()})
+    return data.StructLayout({name: unsigned(width) for name, width in descriptor.FIELDS.items()})
 
 
 class InputWord(data.Struct):

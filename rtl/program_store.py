@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import descriptor_layout
 from lstmith.rtl.prim.ram import Ram
-from lstmith.spec import layer_descriptor as record
+from lstmith.spec import layer_descriptor as descriptor
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 
 
@@ -23,7 +23,7 @@ class ProgramStore(wiring.Component):
     Parameters
     ----------
     config : EngineConfig
-    records : dict of int to list of int
+    descriptors : dict of int to list of int
         Initial packed records by place, see ``spec.memory_image``.
 
     Members
@@ -38,13 +38,13 @@ class ProgramStore(wiring.Component):
         The next record.
     """
 
-    def __init__(self, config: EngineConfig, records: Mapping[int, list[int]] | None = None):
-        self._config, self._records = config, records or {}
+    def __init__(self, config: EngineConfig, descriptors: Mapping[int, list[int]] | None = None):
+        self._config, self._descriptors = config, descriptors or {}
         layer = bits_for(config.layers)
         self._place_bits = config.layer_bits + config.active_bits
         super().__init__(
             {
-                "w_addr": In(self._place_bits + bits_for(record.DESCRIPTOR_STRIDE)),
+                "w_addr": In(self._place_bits + bits_for(descriptor.DESCRIPTOR_STRIDE)),
                 "w_data": In(32),
                 "w_en": In(1),
                 "select": In(1),
@@ -60,14 +60,14 @@ class ProgramStore(wiring.Component):
     @property
     def fetch_latency(self) -> int:
         """Cycles from ``advance`` or ``select`` to ``loaded``; 0 with a single record."""
-        return record.DESCRIPTOR_WORDS + 3 if self._place_bits else 0
+        return descriptor.DESCRIPTOR_WORDS + 3 if self._place_bits else 0
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        first = self._records.get(0, [0] * record.DESCRIPTOR_WORDS)
-        words = [Signal(32, name=f"word_{index}", init=first[index]) for index in range(record.DESCRIPTOR_WORDS)]
-        for name, (word, bit, width) in record.LAYOUT.items():
-            m.d.comb += self.record[name].eq(words[word][bit : bit + width])
+        first = self._descriptors.get(0, [0] * descriptor.DESCRIPTOR_WORDS)
+        words = [Signal(32, name=f"word_{index}", init=first[index]) for index in range(descriptor.DESCRIPTOR_WORDS)]
+        for name, (word, bit, width) in descriptor.LAYOUT.items():
+            m.d.comb += self.descriptor[name].eq(words[word][bit : bit + width])
         if not self._place_bits:
             for index, word in enumerate(words):
                 with m.If(self.w_en & (self.w_addr == index)):
@@ -75,13 +75,13 @@ class ProgramStore(wiring.Component):
             m.d.comb += self.loaded.eq(1)
             return m
 
-        init = [0] * (record.DESCRIPTOR_STRIDE << self._place_bits)
-        for place, packed in self._records.items():
-            begin = place * record.DESCRIPTOR_STRIDE
+        init = [0] * (descriptor.DESCRIPTOR_STRIDE << self._place_bits)
+        for place, packed in self._descriptors.items():
+            begin = place * descriptor.DESCRIPTOR_STRIDE
             init[begin : begin + len(packed)] = packed
         m.submodules.memory = memory = Ram(32, len(init), init)
         mask = Signal(max(1, self._config.active_bits))
-        index_bits = bits_for(record.DESCRIPTOR_STRIDE)
+        index_bits = bits_for(descriptor.DESCRIPTOR_STRIDE)
         fetched, waiting, arrived = Signal(index_bits), Signal(index_bits), Signal(index_bits)
         fetching, waiting_valid, arrived_valid = Signal(init=1), Signal(), Signal()
         m.d.comb += [
@@ -98,7 +98,7 @@ class ProgramStore(wiring.Component):
             arrived_valid.eq(waiting_valid),
         ]
         with m.If(fetching):
-            m.d.sync += [fetched.eq(fetched + 1), fetching.eq(fetched != record.DESCRIPTOR_WORDS - 1)]
+            m.d.sync += [fetched.eq(fetched + 1), fetching.eq(fetched != descriptor.DESCRIPTOR_WORDS - 1)]
         for index, word in enumerate(words):
             with m.If(arrived_valid & (arrived == index)):
                 m.d.sync += word.eq(memory.r_data)
@@ -109,5 +109,5 @@ class ProgramStore(wiring.Component):
         with m.If(self.select):
             m.d.sync += [self.layer.eq(self.layer_select), mask.eq(self.mask_select)]
         with m.Elif(self.advance):
-            m.d.sync += self.layer.eq(Mux(self.record.last_layer, 0, self.layer + 1))
+            m.d.sync += self.layer.eq(Mux(self.descriptor.last_layer, 0, self.layer + 1))
         return m

@@ -197,7 +197,7 @@ class EngineConfig:
         return bits_for(self.active_counts) if self.active_counts > 1 else 0
 
     @property
-    def records(self) -> int:
+    def descriptors(self) -> int:
         """Layer records of the program, one per layer and active count."""
         return self.layers * self.active_counts
 

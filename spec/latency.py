@@ -22,7 +22,7 @@ MARK = 2
 RELOAD_FLUSH = 9
 #: From the end of a fold to the pace knowing that its places in the output queue are taken.
 PLACES_SEEN = 3
-#: From the capture of the first layer's first fold to the predictor's verdict.
+#: From the capture of the first layer's first fold to the predictor's decision.
 PREDICT = 4
 
 
@@ -57,7 +57,7 @@ def drain(config: EngineConfig) -> int:
 
 
 def input_ready(config: EngineConfig) -> int:
-    """From a step's last input to its list being ready, or to the verdict that it is skipped."""
+    """From a step's last input to its list being ready, or to the decision that it is skipped."""
     return encode(config) + (2 if config.skip else 0)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.spec import layer_descriptor as record
+from lstmith.spec import layer_descriptor as descriptor
 from lstmith.spec.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, EngineConfig, bits_for
 from lstmith.spec.quantised import PREDICTOR_BITS
 from lstmith.spec.registers import WEIGHTS, Region, Register, address
@@ -31,7 +31,7 @@ class MemoryImage:
     predictor : int64 [I + H] or None
     inputs : int
         Of the first layer: where the predictor's recurrent weights begin.
-    records : dict of int to list of int
+    descriptors : dict of int to list of int
         Packed layer records by place in the program: index of the active count, then layer.
     registers : dict
         Control registers to set.
@@ -44,7 +44,7 @@ class MemoryImage:
     peep: npt.NDArray[np.int64]
     predictor: npt.NDArray[np.int64] | None
     inputs: int
-    records: dict[int, list[int]]
+    descriptors: dict[int, list[int]]
     registers: dict[Register, int]
 
     def bus_writes(self, config: EngineConfig, *, weights: bool = True) -> Iterator[tuple[int, int]]:
@@ -77,9 +77,9 @@ class MemoryImage:
 
     def policy_writes(self) -> Iterator[tuple[int, int]]:
         """Writes of the program and the registers alone; enough to change the policy."""
-        for place, words in self.records.items():
+        for place, words in self.descriptors.items():
             for index, word in enumerate(words):
-                yield address(Region.PROGRAM, place * record.DESCRIPTOR_STRIDE + index), word
+                yield address(Region.PROGRAM, place * descriptor.DESCRIPTOR_STRIDE + index), word
         for register, value in self.registers.items():
             yield address(Region.CONTROL, register), value
 

@@ -9,12 +9,12 @@ DROP = 3
 
 
 def spare_bits(lanes: int) -> int:
-    """Low bits of a sum that no verdict depends on: as many as a full fold's sum has more than one unit."""
+    """Low bits of a sum that no decision depends on: as many as a full fold's sum has more than one unit."""
     return lanes.bit_length() - 1
 
 
 def lag(layers: int) -> int:
-    """Steps from the one that is judged to the one that uses the verdict.
+    """Steps from the one that is judged to the one that uses the decision.
 
     When a pass begins, at most one pass is still draining: in a stack another layer's, so the previous step
     is complete; with one layer it may be the previous step itself, so the one before it decides.

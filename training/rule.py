@@ -20,7 +20,7 @@ LARGEST_RATIO = 1024
 
 def low_share(trace: LayerTrace, low: int, valid: BoolArray) -> float:
     """Part of the steps (and folds) of a layer at ``low`` bits."""
-    return float((trace.levels == low)[valid].mean())
+    return float((trace.fold_precisions == low)[valid].mean())
 
 
 def with_share(

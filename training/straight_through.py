@@ -217,7 +217,7 @@ class _Misses:
         layer = module.layer
         self._layer, self._trace = layer, trace
         self._errors = {p: (weights - module.variant(weights, p)).T for p in layer.variants}
-        units = np.repeat(trace.levels, config.lanes, axis=2)[:, :, : layer.units]
+        units = np.repeat(trace.fold_precisions, config.lanes, axis=2)[:, :, : layer.units]
         self._row_levels = torch.from_numpy(np.tile(units, 4))
         self._classes = torch.from_numpy(np.concatenate([trace.x_class, trace.h_class], axis=2))
         self._restart = torch.from_numpy(trace.restart[:, :, None])

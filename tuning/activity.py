@@ -54,7 +54,7 @@ class Costs:
         """Costs of the counted steps (bool [N, T]) of a run."""
         layers = list(zip(network.layers, traces, strict=True))
         skipped = traces[0].skipped
-        low_parts = np.stack([(trace.levels < layer.precision).mean(axis=2) for layer, trace in layers])
+        low_parts = np.stack([(trace.fold_precisions < layer.precision).mean(axis=2) for layer, trace in layers])
         low_parts = low_parts * ~skipped
         entries = [trace.entries for trace in traces]
         low_entries = sum(each[..., 1] + each[..., 0] * part for each, part in zip(entries, low_parts, strict=True))

@@ -119,10 +119,10 @@ class GoldenEngine:
         return self._timing.cycles(traces, policies, hints)
 
     def force(self, state: list[LayerState], low: Bools) -> None:
-        """Replace the monitor's verdicts for the next step; low is bool [N]."""
+        """Replace the monitor's decisions for the next step; low is bool [N]."""
         for each, layer in zip(state, self.network.layers, strict=True):
             level = np.where(low, layer.variants[0], layer.precision)
-            each.levels = [np.broadcast_to(level[:, None], each.levels[0].shape)] * 2
+            each.fold_precisions = [np.broadcast_to(level[:, None], each.fold_precisions[0].shape)] * 2
 
     def _state(self, policies: list[Policy], batch: Batch) -> list[LayerState]:
         if batch.state is None:
@@ -132,7 +132,7 @@ class GoldenEngine:
     def _forced(
         self, batch: Batch, policies: list[Policy], state: list[LayerState], marks: Bools | None, low: Bools
     ) -> list[LayerTrace]:
-        """Step by step, the monitor's verdicts replaced before each."""
+        """Step by step, the monitor's decisions replaced before each."""
         steps = []
         for t in range(batch.x.shape[1]):
             now = slice(t, t + 1)

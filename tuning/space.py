@@ -28,7 +28,7 @@ RATIOS = (2, 4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128)
 UNIT_PARTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7)
 HYSTERESES = (0, 1, 2, 4, 8, 16)
 WARMUPS = (0, 4, 16)
-#: Change of the cell state, in parts of 256, above which the monitor wishes a restart; 0 for never.
+#: Change of the cell state, in parts of 256, above which the monitor asks for a restart; 0 for never.
 RESTARTS = (0, 256, 192, 128, 96, 64, 48, 32)
 LIMITS = (1, 2, 3, 4, 8)
 #: Parts of the steps whose input moved less: the thresholds of the skip rule.

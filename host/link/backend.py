@@ -128,7 +128,7 @@ class LinkBackend:
             image = build_memory_image(design.network, have, list(policies))
             # Where the program is the bitstream's, it is that of the policy that builds have.
             built = build_memory_image(design.network, have, default_policies(design.network, have))
-            if not self.device.states and image.records != built.records:
+            if not self.device.states and image.descriptors != built.descriptors:
                 raise ValueError("Its program cannot be changed, so no policy but the default one is possible")
             return image
         except ValueError as error:

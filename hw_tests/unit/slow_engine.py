@@ -27,7 +27,7 @@ class StepRecord:
     restart: bool = False
     x_class: list[int] = field(default_factory=list)
     h_class: list[int] = field(default_factory=list)
-    levels: list[int] = field(default_factory=list)
+    fold_precisions: list[int] = field(default_factory=list)
 
 
 def size_of(value: int) -> int:
@@ -105,11 +105,11 @@ class SlowLayer:
         x_class = [self._kind(value, taus[0]) if column < inputs else 0 for column, value in enumerate(x_list)]
         recurrent = 0 if self.fresh else active
         h_class = [self._kind(value, taus[1]) if column < recurrent else 0 for column, value in enumerate(h_list)]
-        levels = self._levels()
+        fold_precisions = self._fold_precisions()
         operands = [value * 2**layer.x_grid.exponent for value in x_list] + h_list
         if restart:
             self.sums = [0] * len(self.sums)
-        self._add(operands, x_class + h_class, levels, active)
+        self._add(operands, x_class + h_class, fold_precisions, active)
         self.x_held, self.h_held = x_next, self.h_next
 
         old = self.c
@@ -124,8 +124,12 @@ class SlowLayer:
         self.steps += 1
         self.fresh = False
         # Folds of dropped units alone do not happen.
-        levels = [level if fold * self.config.lanes < active else 0 for fold, level in enumerate(levels)]
-        return StepRecord(self.shown_h(), list(self.c), False, self.active_index, restart, x_class, h_class, levels)
+        fold_precisions = [
+            level if fold * self.config.lanes < active else 0 for fold, level in enumerate(fold_precisions)
+        ]
+        return StepRecord(
+            self.shown_h(), list(self.c), False, self.active_index, restart, x_class, h_class, fold_precisions
+        )
 
     def shown_h(self) -> list[int]:
         """h with what dropped units count as."""
@@ -174,7 +178,7 @@ class SlowLayer:
         low = self.layer.variants[-1] if self.policy.mixes and self.layer.variants else self.precision
         return sum((low if 0 < abs(value) <= tau else self.precision) // 4 for value in operands if value)
 
-    def _levels(self) -> list[int]:
+    def _fold_precisions(self) -> list[int]:
         folds = self.config.folds(self.layer.units)
         lag = 1 if self.stacked else 2
         monitor = self.policy.monitor
@@ -182,10 +186,10 @@ class SlowLayer:
             return [self.precision] * folds
         return self.verdicts[lag - 1][0]
 
-    def _add(self, operands: list[int], classes: list[int], levels: list[int], active: int) -> None:
+    def _add(self, operands: list[int], classes: list[int], fold_precisions: list[int], active: int) -> None:
         units = self.layer.units
         for unit in range(active):
-            level = levels[unit // self.config.lanes]
+            level = fold_precisions[unit // self.config.lanes]
             for column, (operand, kind) in enumerate(zip(operands, classes, strict=True)):
                 if not kind:
                     continue
@@ -212,7 +216,7 @@ class SlowLayer:
         if monitor.scope is Scope.LAYER:
             groups = [range(active)] * len(groups)
         before = self.verdicts[0][0] if self.verdicts and self.steps else [self.precision] * len(groups)
-        levels, wish = [], False
+        fold_precisions, wish = [], False
         for group, previous in zip(groups, before, strict=True):
             sizes = [(size_of(self.c[unit] - old[unit]), size_of(self.c[unit])) for unit in group]
             # Of sums over 2^n lanes the lowest n bits do not count.
@@ -226,10 +230,10 @@ class SlowLayer:
                 if quiet:
                     chosen = bits
                     break
-            levels.append(chosen)
+            fold_precisions.append(chosen)
             # A fold of dropped units alone does not happen.
             wish |= bool(group) and bool(monitor.restart_above) and 256 * moved >= monitor.restart_above * size
-        return levels, wish
+        return fold_precisions, wish
 
 
 class SlowEngine:
@@ -242,16 +246,16 @@ class SlowEngine:
 
     def run(self, x: list[list[int]], hints: list[bool], active_indices: list[int]) -> list[list[StepRecord]]:
         """All steps; a list of records for each layer."""
-        records: list[list[StepRecord]] = [[] for _ in self.layers]
+        descriptors: list[list[StepRecord]] = [[] for _ in self.layers]
         for step, hint, active_index in zip(x, hints, active_indices, strict=True):
             skipped = self.begun and self._skips(step, hint)
             if skipped:
-                for layer, found in zip(self.layers, records, strict=True):
+                for layer, found in zip(self.layers, descriptors, strict=True):
                     found.append(StepRecord(layer.shown_h(), list(layer.c), active_index=layer.active_index))
                 continue
             self.in_a_row = 0
             values = step
-            for layer, found in zip(self.layers, records, strict=True):
+            for layer, found in zip(self.layers, descriptors, strict=True):
                 exact = layer.begin(active_index) or not self.begun
                 # The first layer's x is encoded before the step's active count takes effect.
                 found.append(layer.step(values, exact, exact if layer.index else not self.begun))
@@ -263,7 +267,7 @@ class SlowEngine:
                 weights = self.network.predictor.tolist()
                 total = sum(w * v for w, v in zip(weights, held, strict=True))
                 self.predicted = total >= self.rule.threshold
-        return records
+        return descriptors
 
     def _skips(self, step: list[int], hint: bool) -> bool:
         if hint and self.rule.hints:

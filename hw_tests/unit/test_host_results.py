@@ -92,7 +92,7 @@ def test_arrays_follow_their_definitions(rng: np.random.Generator) -> None:
                 assert precision[t] == run.columns[0, t] == 0
                 continue
             folds = config.folds(int(run.active[0, t]))
-            level = int(trace.levels[0, t, :folds].max())
+            level = int(trace.fold_precisions[0, t, :folds].max())
             classes = np.concatenate([trace.x_class[0, t], trace.h_class[0, t]])
             want = dict.fromkeys(PRECISIONS, 0)
             for kind in classes[classes > 0].tolist():

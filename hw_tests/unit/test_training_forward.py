@@ -73,8 +73,8 @@ def test_equals_golden_on_a_real_network(mode: Mode) -> None:
     config = engine_for(network, lanes=8)
     batch = np.stack([network.quantise_input(x[:14]) for x in workload.inputs("tune")["seed1"] if len(x) >= 14][:20])
     policy = Policy(mode, refresh=4, monitor=Monitor(Rule.RATIO, Scope.FOLD, low=60))
-    levels = GoldenModel(network, config).run(batch, [policy])[0].levels
-    assert 0.2 < (levels == 4).mean() < 0.8
+    fold_precisions = GoldenModel(network, config).run(batch, [policy])[0].fold_precisions
+    assert 0.2 < (fold_precisions == 4).mean() < 0.8
     assert_equal(network, config, [policy], batch)
 
 

@@ -42,7 +42,7 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
 
 def pass_record(config: EngineConfig, program: data.View, kept: data.View) -> data.View:
     """The record of a pass; the only one of a program holds still while anything is in flight and needs no copy."""
-    return program if config.records == 1 else kept.record
+    return program if config.descriptors == 1 else kept.record
 
 
 class Feedback(wiring.Component):

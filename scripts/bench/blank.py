@@ -56,6 +56,6 @@ def _dense_trace(layer: QuantLayer, config: EngineConfig, steps: int) -> LayerTr
     trace.x_class[:] = MAIN
     # At a sequence's start h is zero, and not listed.
     trace.h_class[:, 1:] = MAIN
-    trace.levels[:] = layer.precision
+    trace.fold_precisions[:] = layer.precision
     trace.restart[:] = True
     return trace

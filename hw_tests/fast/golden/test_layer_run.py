@@ -31,7 +31,7 @@ from lstmith.spec.quantised import Grid, QuantNetwork
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 STEPS = 8
-NAMES = ("h", "c", "skipped", "active_index", "restart", "x_class", "h_class", "levels")
+NAMES = ("h", "c", "skipped", "active_index", "restart", "x_class", "h_class", "fold_precisions")
 
 
 @settings(max_examples=150)
@@ -157,9 +157,9 @@ def test_quiet_cells_lower_the_precision(rng: np.random.Generator) -> None:
     model = GoldenModel(network, _engine(network))
     x = np.tile(random_input(rng, 1, 6), (1, 12, 1))
     always = Policy(Mode.DELTA, refresh=3, monitor=Monitor(Rule.COUNT, low=highest(Monitor)["low"], warmup=5))
-    assert model.run(x, [always])[0].levels[0].max(axis=1).tolist() == [8] * 5 + [4] * 7
+    assert model.run(x, [always])[0].fold_precisions[0].max(axis=1).tolist() == [8] * 5 + [4] * 7
     never = replace(always, monitor=Monitor(Rule.COUNT, low=0))
-    assert (model.run(x, [never])[0].levels == 8).all()
+    assert (model.run(x, [never])[0].fold_precisions == 8).all()
 
 
 def test_skipped_steps_hold_h_and_c(rng: np.random.Generator) -> None:

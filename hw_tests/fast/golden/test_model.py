@@ -99,7 +99,17 @@ def test_batch_is_its_sequences_and_a_run_can_be_cut(rng: np.random.Generator) -
             active_indices=active_indices[one, after],
         )
         for all_of_it, begin, end in zip(whole, first, second, strict=True):
-            for name in ("h", "c", "x_class", "h_class", "levels", "restart", "skipped", "active_index", "columns"):
+            for name in (
+                "h",
+                "c",
+                "x_class",
+                "h_class",
+                "fold_precisions",
+                "restart",
+                "skipped",
+                "active_index",
+                "columns",
+            ):
                 parts = np.concatenate([getattr(begin, name), getattr(end, name)], axis=1)
                 assert (getattr(all_of_it, name)[index] == parts[0]).all(), name
 

@@ -28,7 +28,9 @@ def test_sums_by_fold_take_a_last_one_that_is_not_full() -> None:
     assert by_fold(np.array([[1, 2, 3, 4, 5]]), 2).tolist() == [[3, 7, 5]]
 
 
-def _levels(moved: list[int], policy: Monitor, previous: int = 16, active: list[int] | None = None) -> list[int]:
+def _fold_precisions(
+    moved: list[int], policy: Monitor, previous: int = 16, active: list[int] | None = None
+) -> list[int]:
     """Verdict where each unit of size 16 moved by so much."""
     after = np.full((1, 4), 16 * ONE)
     before = after - np.array([moved]) * ONE
@@ -49,23 +51,23 @@ def _levels(moved: list[int], policy: Monitor, previous: int = 16, active: list[
 )
 def test_counts_of_changed_units(moved: list[int], low: int, middle: int, wanted: int) -> None:
     policy = Monitor(rule=Rule.COUNT, scope=Scope.LAYER, theta=1, low=low, middle=middle)
-    assert _levels(moved, policy) == [wanted, wanted]
+    assert _fold_precisions(moved, policy) == [wanted, wanted]
 
 
 def test_folds_are_judged_alone() -> None:
     policy = Monitor(rule=Rule.COUNT, scope=Scope.FOLD, theta=1, low=1, middle=2)
-    assert _levels([0, 0, 9, 0], policy) == [4, 8]
+    assert _fold_precisions([0, 0, 9, 0], policy) == [4, 8]
 
 
 def test_hysteresis_holds_a_level_that_was_reached() -> None:
     policy = Monitor(rule=Rule.COUNT, scope=Scope.LAYER, theta=1, low=1, middle=1, hysteresis=1)
-    assert _levels([9, 0, 0, 0], policy, previous=16) == [16, 16]
-    assert _levels([9, 0, 0, 0], policy, previous=4) == [4, 4]
+    assert _fold_precisions([9, 0, 0, 0], policy, previous=16) == [16, 16]
+    assert _fold_precisions([9, 0, 0, 0], policy, previous=4) == [4, 4]
 
 
 def test_dropped_units_do_not_count() -> None:
     policy = Monitor(rule=Rule.COUNT, scope=Scope.LAYER, theta=1, low=1, middle=1)
-    assert _levels([0, 0, 9, 9], policy, active=[1, 1, 0, 0]) == [4, 4]
+    assert _fold_precisions([0, 0, 9, 9], policy, active=[1, 1, 0, 0]) == [4, 4]
 
 
 @pytest.mark.parametrize(("above", "wanted"), [(0, False), (HALF, True), (HALF + 1, False)])

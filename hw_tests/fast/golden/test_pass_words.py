@@ -29,7 +29,7 @@ def test_words_of_an_entry_by_class(rng: np.random.Generator) -> None:
 def test_first_last_and_body(rng: np.random.Generator) -> None:
     network = _network(rng)
     trace = LayerTrace.empty(network.layers[0], 1, 3, folds=2)
-    trace.levels[:] = 16
+    trace.fold_precisions[:] = 16
     trace.x_class[0, 0] = [0, LOW, MAIN]
     trace.h_class[0, 0] = [MAIN, 0, LOW]
     trace.x_class[0, 1] = [MAIN, 0, 0]

@@ -16,11 +16,11 @@ def _program_check(rng: np.random.Generator, layers: int, active_counts: int) ->
     """Every layer's record at every active count, written over the bus, fetched in turn and at will."""
     config = EngineConfig(lanes=1, precisions=(8,), layers=layers, active_counts=active_counts)
     unit, sheet = ProgramStore(config), Sheet(900)
-    records = {}
+    descriptors = {}
     for mask, layer in itertools.product(range(active_counts), range(layers)):
         values = {name: int(rng.integers(0, 1 << width)) for name, width in record.FIELDS.items()}
-        records[layer, mask] = values | {"last_layer": int(layer == layers - 1)}
-        for word, content in enumerate(record.pack(records[layer, mask])):
+        descriptors[layer, mask] = values | {"last_layer": int(layer == layers - 1)}
+        for word, content in enumerate(record.pack(descriptors[layer, mask])):
             at = (mask << config.layer_bits | layer) * record.DESCRIPTOR_STRIDE + word
             sheet.put("w_en", at, 1)
             sheet.put("w_addr", at, at)
@@ -48,7 +48,7 @@ def _program_check(rng: np.random.Generator, layers: int, active_counts: int) ->
             assert not fetched or outputs["loaded"][at - 1] == 0, "early"
             assert outputs["loaded"][at] == 1, "late"
             assert outputs["layer"][at] == want[0], "layer"
-            for name, content in records[want].items():
+            for name, content in descriptors[want].items():
                 assert outputs[f"record.{name}"][at] == content, name
 
     return Check(unit, sheet.table, verify)

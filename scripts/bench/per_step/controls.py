@@ -68,12 +68,15 @@ def run_engine(engine: Engine, x: npt.NDArray[np.int16], valid: BoolArray) -> tu
         for t in range(x.shape[1]):
             for index, (each, layer) in enumerate(zip(state, network.layers, strict=True)):
                 level = np.where(chosen[:, t, index], layer.variants[0], layer.precision)[:, None]
-                each.levels = [np.broadcast_to(level, each.levels[0].shape)] * 2
+                each.fold_precisions = [np.broadcast_to(level, each.fold_precisions[0].shape)] * 2
             pieces.append(model.run(x[:, t : t + 1], engine.policies, state, restart=t == 0))
     h = np.concatenate([np.concatenate([trace.h for trace in traces], axis=2) for traces in pieces], axis=1)
     low = [
         np.stack(
-            [(trace.levels < layer.precision).all(axis=2) for trace, layer in zip(traces, network.layers, strict=True)],
+            [
+                (trace.fold_precisions < layer.precision).all(axis=2)
+                for trace, layer in zip(traces, network.layers, strict=True)
+            ],
             2,
         )
         for traces in pieces

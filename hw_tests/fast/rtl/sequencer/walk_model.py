@@ -122,7 +122,7 @@ class Walk:
             sheet.put("layer", slice(self.active_until + 1, begun + 1), index)
             for name, value in fields.items():
                 # The only record of a program stays.
-                present = slice(None) if self.config.records == 1 else slice(self.active_until + 1, begun + 1)
+                present = slice(None) if self.config.descriptors == 1 else slice(self.active_until + 1, begun + 1)
                 sheet.put(f"record.{name}", present, value)
             wishes = self.config.monitor and wish and enough and fields["rule"] and fields["restart_above"]
             clears = bool(exact or fields["mode"] != Mode.DELTA or wishes)
