@@ -32,8 +32,8 @@ def blank_network(shapes: Sequence[tuple[int, int]], precision: int = 8) -> Quan
     return QuantNetwork(tuple(layers))
 
 
-def dense_breakdown(network: QuantNetwork, config: EngineConfig, steps: int) -> CycleBreakdown:
-    """What a sequence of dense steps with waiting inputs spends its cycles on.
+def dense_breakdown(network: QuantNetwork, config: EngineConfig, steps: int, sequences: int = 1) -> CycleBreakdown:
+    """What dense steps with waiting inputs spend their cycles on.
 
     Parameters
     ----------
@@ -41,18 +41,20 @@ def dense_breakdown(network: QuantNetwork, config: EngineConfig, steps: int) -> 
     config : EngineConfig
         With one active count.
     steps : int
+    sequences : int
+        Sequences that the engine takes in turn.
 
     Returns
     -------
     Account
-        Of one sequence; from the third step on they are all the same.
+        From the third step on all steps are the same, but the last ones of two sequences.
     """
-    traces = [_dense_trace(layer, config, steps) for layer in network.layers]
+    traces = [_dense_trace(layer, config, steps, sequences) for layer in network.layers]
     return CycleModel(network, config).breakdown(traces)
 
 
-def _dense_trace(layer: QuantLayer, config: EngineConfig, steps: int) -> LayerTrace:
-    trace = LayerTrace.empty(layer, 1, steps, config.folds(layer.units))
+def _dense_trace(layer: QuantLayer, config: EngineConfig, steps: int, sequences: int) -> LayerTrace:
+    trace = LayerTrace.empty(layer, sequences, steps, config.folds(layer.units))
     trace.x_class[:] = MAIN
     # At a sequence's start h is zero, and not listed.
     trace.h_class[:, 1:] = MAIN

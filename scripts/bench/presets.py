@@ -1,0 +1,130 @@
+"""Presets on their boards: what they take, how fast they are, and how they were verified."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from lstmith.boards.catalogue import find_board
+from lstmith.cli.console import steps
+from lstmith.compiler.design import Design
+from lstmith.compiler.files import read_json, whole_file
+from lstmith.flow.build import Progress, TimingError, build_bitstream, synthesise
+from lstmith.flow.commit import source_commit
+from lstmith.golden.network import FloatNetwork
+from lstmith.scripts.bench.blank import blank_network, dense_breakdown
+from lstmith.scripts.bench.blocks import Table, markdown
+from lstmith.spec.presets import PRESETS, Preset, Tier, preset
+
+#: Rows by name of the preset, each with the commit and the day it was measured: part of the repository.
+RECORD = Path("scripts/bench/recorded/presets.json")
+#: Cells of a preset without a board are counted for this family.
+FAMILY = "ecp5"
+SEED, STEPS = 1, 8
+_NOTHING = "–"
+
+
+def run_presets(names: Sequence[str]) -> dict[str, Any]:
+    """Measure some presets, and keep their rows as soon as each is done.
+
+    Parameters
+    ----------
+    names : sequence of str
+
+    Returns
+    -------
+    dict
+        Rows of all presets that were ever measured, by name.
+
+    Raises
+    ------
+    UserError
+        If there is no such preset, or the recorded rows are damaged.
+    """
+    chosen = [preset(name) for name in names]
+    rows = load_rows()
+    for each in chosen:
+        found = {**_measured(each), "commit": source_commit().hex()[:10], "date": date.today().isoformat()}
+        # Another preset may have been measured meanwhile.
+        rows = load_rows() | {each.name: found}
+        with whole_file(RECORD) as draft:
+            draft.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n")
+    return rows
+
+
+def load_rows() -> dict[str, Any]:
+    """The recorded rows by name of the preset.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged.
+    """
+    return read_json(RECORD, "restore it from the repository") if RECORD.exists() else {}
+
+
+def _measured(chosen: Preset) -> dict[str, Any]:
+    """Cycles by the model that the RTL equals, cells by yosys or nextpnr, and the clock where there is a board."""
+    units, inputs = chosen.serves
+    # What memories hold changes no cell and no path.
+    network = blank_network([(units, inputs)], max(chosen.engine.precisions))
+    design = Design(chosen.engine, network, FloatNetwork(()), chosen.board or FAMILY)
+    account = dense_breakdown(network, replace(chosen.engine, active_counts=1), STEPS, chosen.engine.sequences)
+    # The first steps are shorter; the last of two sequences in turn hides nothing of a successor.
+    cycles = float(account.cycles[:, STEPS // 2 : -1].mean())
+    with steps() as report:
+        report(f"preset {chosen.name}")
+        built = synthesise(design, FAMILY, report) if chosen.board is None else _bitstream(design, chosen.board, report)
+    names = ("luts", "carries", "ffs", "brams", "spram", "dsps", "fmax_mhz", "target_mhz", "seconds", "tool_versions")
+    return {"cycles_per_step": cycles, **{name: built[name] for name in names}}
+
+
+def _bitstream(design: Design, board: str, report: Progress) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as folder:
+        try:
+            return build_bitstream(design, find_board(board), SEED, Path(folder) / "build", report)
+        except TimingError as error:
+            # A clock that is missed is a result too.
+            return error.result
+
+
+def met(row: dict[str, Any]) -> bool:
+    """Whether a row is of a bitstream that reaches its board's clock."""
+    return row["fmax_mhz"] is not None and row["fmax_mhz"] >= row["target_mhz"]
+
+
+def preset_rows(rows: dict[str, Any]) -> Table:
+    """Presets in their order; what was not measured is a dash."""
+    columns = ["preset", "board", "lanes", "LUT", "DSP", "block RAM", "MHz (reached)", "cycles per step", "us per step"]
+    columns += ["verified", "run on hardware", "measured at"]
+    return columns, [_cells(each, rows.get(each.name)) for each in PRESETS]
+
+
+def _cells(chosen: Preset, row: dict[str, Any] | None) -> list[object]:
+    board = f"none; cells of {FAMILY.upper()}" if chosen.board is None else find_board(chosen.board).title
+    verified = ", ".join(tier for tier in Tier if tier in chosen.tiers and tier is not Tier.HARDWARE)
+    hardware = "yes" if Tier.HARDWARE in chosen.tiers else "no"
+    measured: list[object] = [_NOTHING] * 6
+    if row is not None:
+        measured = [row["luts"], row["dsps"], row["brams"], *_clock(row)]
+    commit = _NOTHING if row is None else f"{row['commit']}, {row['date']}"
+    return [f"`{chosen.name}`", board, chosen.engine.lanes, *measured, verified, hardware, commit]
+
+
+def _clock(row: dict[str, Any]) -> list[object]:
+    """MHz, cycles and time of a step at the board's clock."""
+    cycles = f"{row['cycles_per_step']:,.0f}"
+    if row["fmax_mhz"] is None:
+        return [_NOTHING, cycles, _NOTHING]
+    clock = f"{row['target_mhz']:g} ({row['fmax_mhz']:.1f})"
+    return [clock, cycles, f"{row['cycles_per_step'] / row['target_mhz']:,.1f}" if met(row) else "clock missed"]
+
+
+def preset_text(rows: dict[str, Any]) -> str:
+    """The block of the documents."""
+    return markdown(*preset_rows(rows))
