@@ -26,7 +26,7 @@ class Tier(enum.StrEnum):
     TEXT = "text"
     #: What yosys makes of the engine, simulated cell by cell.
     NETLIST = "netlist"
-    #: A bitstream at full size for the preset's board that meets the board's clock; recorded by `lstmith bench presets`.
+    #: A bitstream at full size that meets the clock of the preset's board, as `lstmith bench presets` recorded it.
     PLACED = "placed"
     #: A run on the board itself. No preset claims it.
     HARDWARE = "hardware"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from lstmith.host.jobs import CoreJob, CoreTrace, Write
 from lstmith.host.request import chosen_index
 from lstmith.host.results import LayerResult
 from lstmith.host.simulate import SimulationError
+from lstmith.rtl.cells import cell_models
+from lstmith.rtl.top import to_verilog
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.policy import Policy
@@ -58,6 +61,15 @@ class Case:
     state: IntArray
     cycles: npt.NDArray[np.int64] | None
     activity: Activity
+
+
+def core_files(config: EngineConfig, folder: Path, image: MemoryImage | None = None) -> list[Path]:
+    """Verilog of a core, and models of the vendor's cells that it uses, as files for a simulator."""
+    text = to_verilog(config, image)
+    files = {"core.v": text, "core_cells.v": cell_models(text)}
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    return [folder / name for name, content in files.items() if content]
 
 
 def state_writes(network: QuantNetwork, states: list[tuple[IntArray, IntArray]], active_index: int = 0) -> list[Write]:

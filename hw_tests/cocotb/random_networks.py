@@ -158,51 +158,82 @@ def random_engine(
     rng: np.random.Generator, most: int = 40, networks: int = 2, *, delta: bool = True
 ) -> tuple[EngineConfig, list[QuantNetwork]]:
     """An engine about as narrow as its networks allow, and networks that fit it (all but one have room to spare)."""
-    mixed, skip = delta and bool(rng.random() < 0.7), delta and bool(rng.random() < 0.5)
-    # Mixing needs several precisions.
-    precisions = [(4,), (8,), (16,), (4, 8), (8, 16), (4, 8, 16)][rng.integers(2 if mixed else 0, 6)]
-    peepholes = bool(rng.random() < 0.5)
-    requant_width = int(rng.choice([16, 18]))
+    options = _random_options(rng, delta=delta)
     most_layers = int(rng.integers(1, 4))
-    active_counts = int(rng.choice([1, 2, 4, 8], p=[0.5, 0.2, 0.2, 0.1])) if mixed or not delta else 1
-    fitting = [
-        random_network(
-            rng,
-            random_dims(rng, most_layers, most),
-            precisions,
-            peepholes=peepholes,
-            requant_width=requant_width,
-            mixed=mixed,
-            active_counts=active_counts,
-            predictor=skip and bool(rng.random() < 0.8),
-        )
-        for _ in range(networks)
-    ]
+    fitting = [_network_for(rng, options, random_dims(rng, most_layers, most)) for _ in range(networks)]
     layers = [layer for network in fitting for layer in network.layers]
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
-    config = EngineConfig(
-        lanes=int(rng.integers(1, 17)),
-        precisions=precisions,
-        mac=str(rng.choice(["dsp", "digit"])),
-        peepholes=peepholes,
-        # What lower images leave out needs room of its own; without it, policies that mix are refused.
-        acc_width=min(
-            48, max(16, max(layer.sum_bound for layer in layers).bit_length() + 1 + mixed * int(rng.integers(9)))
-        ),
+    # What lower images leave out needs room of its own; without it, policies that mix are refused.
+    spare = options.mixed * int(rng.integers(9))
+    config = replace(
+        options,
+        acc_width=min(48, max(16, max(layer.sum_bound for layer in layers).bit_length() + 1 + spare)),
         operand_width=max(10, span.bit_length() + 1),
+    )
+    return _with_room(config, fitting), fitting
+
+
+def preset_engine(
+    rng: np.random.Generator, engine: EngineConfig, most: int = 24, networks: int = 2
+) -> tuple[EngineConfig, list[QuantNetwork]]:
+    """An engine's options and widths with a few lanes, and small networks that fit them."""
+    fitting: list[QuantNetwork] = []
+    most_layers = int(rng.integers(1, 3))
+    while len(fitting) < networks:
+        network = _network_for(rng, engine, random_dims(rng, most_layers, most))
+        if all(
+            layer.sum_bound < 1 << (engine.acc_width - 1)
+            and max(layer.x_grid.span, layer.h_grid.span) < 1 << (engine.operand_width - 1)
+            for layer in network.layers
+        ):
+            fitting.append(network)
+    lanes = int(rng.integers(1, 1 + min(engine.lanes, 8)))
+    return _with_room(replace(engine, lanes=lanes), fitting), fitting
+
+
+def _random_options(rng: np.random.Generator, *, delta: bool) -> EngineConfig:
+    """An engine whose sizes are still open."""
+    mixed, skip = delta and bool(rng.random() < 0.7), delta and bool(rng.random() < 0.5)
+    return EngineConfig(
+        lanes=int(rng.integers(1, 17)),
+        # Mixing needs several precisions.
+        precisions=[(4,), (8,), (16,), (4, 8), (8, 16), (4, 8, 16)][rng.integers(2 if mixed else 0, 6)],
+        mac=str(rng.choice(["dsp", "digit"])),
+        peepholes=bool(rng.random() < 0.5),
         c_width=int(rng.integers(12, 25)),
-        requant_width=requant_width,
+        requant_width=int(rng.choice([16, 18])),
         rows_per_cycle=int(rng.integers(1, 3)),
-        units=max(sum(layer.units for layer in network.layers) for network in fitting),
-        inputs=max(network.inputs for network in fitting),
-        layers=max(len(network.layers) for network in fitting),
         mixed=mixed,
         monitor=mixed and bool(rng.random() < 0.7),
         skip=skip,
-        active_counts=active_counts,
+        active_counts=int(rng.choice([1, 2, 4, 8], p=[0.5, 0.2, 0.2, 0.1])) if mixed or not delta else 1,
         delta=delta,
     )
-    return replace(config, weight_depth=max(words_per_lane(network, config) for network in fitting)), fitting
+
+
+def _network_for(rng: np.random.Generator, config: EngineConfig, dims: list[int]) -> QuantNetwork:
+    """A network that uses an engine's options; its numbers may be too wide for it."""
+    return random_network(
+        rng,
+        dims,
+        config.precisions,
+        peepholes=config.peepholes,
+        requant_width=config.requant_width,
+        mixed=config.mixed,
+        active_counts=config.active_counts,
+        predictor=config.skip and bool(rng.random() < 0.8),
+    )
+
+
+def _with_room(config: EngineConfig, networks: list[QuantNetwork]) -> EngineConfig:
+    """The engine with memories that hold each of the networks."""
+    sized = replace(
+        config,
+        units=max(sum(layer.units for layer in network.layers) for network in networks),
+        inputs=max(network.inputs for network in networks),
+        layers=max(len(network.layers) for network in networks),
+    )
+    return replace(sized, weight_depth=max(words_per_lane(network, sized) for network in networks))
 
 
 def for_two(config: EngineConfig, network: QuantNetwork) -> tuple[EngineConfig, QuantNetwork]:

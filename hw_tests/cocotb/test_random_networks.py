@@ -10,6 +10,7 @@ import pytest
 
 from hw_tests.cocotb.core_cases import (
     Case,
+    core_files,
     counter_differences,
     differences,
     golden_case,
@@ -18,6 +19,7 @@ from hw_tests.cocotb.core_cases import (
     state_writes,
 )
 from hw_tests.cocotb.random_networks import (
+    preset_engine,
     random_active_indices,
     random_engine,
     random_hints,
@@ -26,22 +28,27 @@ from hw_tests.cocotb.random_networks import (
     random_state,
 )
 from hw_tests.cocotb.random_policies import random_policies
+from hw_tests.presets import claiming
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob
 from lstmith.host.request import chosen_index
 from lstmith.host.simulate import Simulation
-from lstmith.rtl.top import to_verilog
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy, Skip
 from lstmith.spec.policy_check import default_policies
+from lstmith.spec.presets import Tier, preset
 from lstmith.spec.quantised import QuantNetwork
 
-#: Four (engine, network, policy) triples for each of two networks per engine.
-ENGINES = 32
-ON_VERILATOR = range(0, ENGINES, 4)
+#: Presets for one sequence, on both simulators.
+PRESETS = [each.name for each in claiming(Tier.RANDOM) if each.engine.sequences == 1]
+#: Random engines; four (engine, network, policy) triples for each of two networks per engine.
+ENGINES = 24
+ON_VERILATOR = range(0, ENGINES, 12)
 #: Engines without delta.
 DENSE_ONLY = range(4, ENGINES, 8)
+#: Engines that start with a network in their memories.
+STARTING = (*range(1, ENGINES, 4), "digit", "generic")
 #: With these, 200 more pairs of a random policy and a network, on both simulators: `pytest -m slow`. A simulator's
 #: program takes longer to build than to run, so each engine gets many.
 MORE_ENGINES = range(ENGINES, ENGINES + 10)
@@ -103,8 +110,8 @@ def _runs(
 @pytest.mark.parametrize(
     ("engine", "simulator"),
     [
-        *((engine, "verilator") for engine in ON_VERILATOR),
-        *((engine, "icarus") for engine in range(ENGINES)),
+        *((engine, "verilator") for engine in (*PRESETS, *ON_VERILATOR)),
+        *((engine, "icarus") for engine in (*PRESETS, *range(ENGINES))),
         *(
             pytest.param(engine, simulator, marks=pytest.mark.slow)
             for engine in MORE_ENGINES
@@ -112,23 +119,26 @@ def _runs(
         ),
     ],
 )
-def test_core_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Path) -> None:
-    rng = np.random.default_rng([seed, engine])
-    config, networks = random_engine(rng, delta=engine not in DENSE_ONLY)
+def test_core_equals_golden(engine: int | str, simulator: str, seed: int, tmp_path: Path) -> None:
+    # The same engine and runs on both simulators.
+    rng = np.random.default_rng([seed, *str(engine).encode()])
+    if isinstance(engine, str):
+        config, networks = preset_engine(rng, preset(engine).engine)
+    else:
+        config, networks = random_engine(rng, delta=engine not in DENSE_ONLY)
     print(config)
-    # Every fourth engine has its first network as initial memory contents.
-    initial = (
-        build_memory_image(networks[0], config, default_policies(networks[0], config)) if engine % 4 == 1 else None
-    )
+    # Some engines have their first network as initial memory contents.
+    starts = engine in STARTING
+    initial = build_memory_image(networks[0], config, default_policies(networks[0], config)) if starts else None
     rounds = MORE_ROUNDS if engine in MORE_ENGINES else 1
     cases = []
     for index, network in enumerate(networks):
         dims = [network.inputs, *(layer.units for layer in network.layers)]
         name = f"network {index} {dims} at {[layer.precision for layer in network.layers]} bits,"
         cases += _runs(rng, network, config, name, load=index > 0 or initial is None, rounds=rounds)
-    source = tmp_path / "core.v"
-    source.write_text(to_verilog(config, initial))
-    core_traces = Simulation([source], simulator, tmp_path / "simulation").run([case.job for case in cases])
+    core_traces = Simulation(core_files(config, tmp_path, initial), simulator, tmp_path / "simulation").run(
+        [case.job for case in cases]
+    )
 
     found = [
         line for case, core_trace in zip(cases, core_traces, strict=True) for line in differences(case, core_trace)
@@ -157,9 +167,7 @@ def test_reset_in_mid_run(rng: np.random.Generator, tmp_path: Path) -> None:
         # Registers fall back to their initial values, memories keep what was written.
         cases.append(golden_case("after a reset", model, policies, CoreJob(x, policy_writes(image)))[0])
         jobs.append(cases[-1].job)
-    source = tmp_path / "core.v"
-    source.write_text(to_verilog(config))
-    core_traces = Simulation([source], "icarus", tmp_path / "simulation").run(jobs)
+    core_traces = Simulation(core_files(config, tmp_path), "icarus", tmp_path / "simulation").run(jobs)
     found = [
         line
         for case, core_trace in zip(cases, core_traces[1::2], strict=True)
@@ -180,9 +188,9 @@ def test_skipped_first_step_of_a_continued_stack(rng: np.random.Generator, tmp_p
     begun, state = golden_case("begun", model, policies, CoreJob(x[:2], writes))
     job, hints = CoreJob(x[2:], start=False, restart=False), np.array([True, False, True])
     cases = [begun, golden_case("continued", model, policies, job, state, hints)[0]]
-    source = tmp_path / "core.v"
-    source.write_text(to_verilog(config))
-    core_traces = Simulation([source], "icarus", tmp_path / "simulation").run([case.job for case in cases])
+    core_traces = Simulation(core_files(config, tmp_path), "icarus", tmp_path / "simulation").run(
+        [case.job for case in cases]
+    )
     assert [
         line for case, core_trace in zip(cases, core_traces, strict=True) for line in differences(case, core_trace)
     ] == []

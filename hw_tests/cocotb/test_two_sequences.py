@@ -8,29 +8,33 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from hw_tests.cocotb.core_cases import image_writes, policy_writes
+from hw_tests.cocotb.core_cases import core_files, image_writes, policy_writes
 from hw_tests.cocotb.pair_cases import PAIR, Pair, pair_case
 from hw_tests.cocotb.random_networks import (
     for_two,
+    preset_engine,
     random_engine,
     random_hints,
     random_input,
     random_state,
 )
 from hw_tests.cocotb.random_policies import random_policies
+from hw_tests.presets import claiming
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.activity import LayerState
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob
 from lstmith.host.sequences import state_writes
 from lstmith.host.simulate import Simulation
-from lstmith.rtl.top import to_verilog
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.presets import Tier, preset
 from lstmith.spec.quantised import QuantNetwork
 
-ENGINES = 12
-ON_VERILATOR = range(0, ENGINES, 4)
+#: Presets for two sequences, on both simulators, and random engines.
+PRESETS = [each.name for each in claiming(Tier.RANDOM) if each.engine.sequences > 1]
+ENGINES = 11
+ON_VERILATOR = range(0, ENGINES, 6)
 #: Weight words that one dense run of a sequence may issue.
 WORDS_PER_RUN = 2000
 
@@ -83,16 +87,22 @@ def random_pairs(rng: np.random.Generator, network: QuantNetwork, config: Engine
 
 @pytest.mark.parametrize(
     ("engine", "simulator"),
-    [*((engine, "verilator") for engine in ON_VERILATOR), *((engine, "icarus") for engine in range(ENGINES))],
+    [
+        *((engine, "verilator") for engine in (*PRESETS, *ON_VERILATOR)),
+        *((engine, "icarus") for engine in (*PRESETS, *range(ENGINES))),
+    ],
 )
-def test_each_as_if_alone(engine: int, simulator: str, seed: int, tmp_path: Path) -> None:
-    rng = np.random.default_rng([seed, engine, 2])
-    config, networks = random_engine(rng, most=24)
+def test_each_as_if_alone(engine: int | str, simulator: str, seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng([seed, *str(engine).encode(), 2])
+    if isinstance(engine, str):
+        config, networks = preset_engine(rng, preset(engine).engine)
+    else:
+        config, networks = random_engine(rng, most=24)
     fitting = [for_two(config, network) for network in networks]
     config = fitting[0][0]
     pairs = [pair for _, network in fitting for pair in random_pairs(rng, network, config)]
-    source = tmp_path / "core.v"
-    source.write_text(to_verilog(config))
-    core_traces = Simulation([source], simulator, tmp_path / "simulation").run([pair.job for pair in pairs])
+    core_traces = Simulation(core_files(config, tmp_path), simulator, tmp_path / "simulation").run(
+        [pair.job for pair in pairs]
+    )
     found = [line for pair, core_trace in zip(pairs, core_traces, strict=True) for line in pair.differences(core_trace)]
     assert not found, "\n".join([str(config), *found])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hw_tests.presets import claiming
 from lstmith.cli.compile_model import compile_design
 from lstmith.compiler.data import load_sequences
 from lstmith.compiler.design import Design
@@ -19,49 +20,60 @@ from lstmith.host.run import run_golden
 from lstmith.rtl.array.weight_bank import initialised
 from lstmith.rtl.cells import cell_models
 from lstmith.spec.policy_check import default_policies
+from lstmith.spec.presets import Tier, preset
 
 STEPS = 4
 #: Simulator and options: Verilog 2005, SystemVerilog, which is cocotb's default, and Verilator.
 SIMULATORS = {"icarus-2005": ("icarus", ("-g2005",)), "icarus-2012": ("icarus", ()), "verilator": ("verilator", ())}
-#: Inputs, units, peepholes, and what is compiled: a board of every family, both MAC kinds, every precision.
-DESIGNS: dict[str, tuple[int, int, bool, dict[str, Any]]] = {
-    "ulx3s-85f": (3, 6, False, {"lanes": 2}),
-    "ecpix5-85f": (3, 6, False, {"lanes": 2, "mac": "digit"}),
-    "colorlight-5a75b": (2, 5, False, {"lanes": 2, "precision": "16"}),
-    "icepi-zero": (3, 5, False, {"lanes": 2, "sequences": 2}),
-    "ulx3s-25f": (3, 5, False, {"lanes": 1, "delta": False}),
-    "icebreaker": (4, 96, False, {"lanes": 1}),
-    "tang-nano-9k": (3, 6, False, {"lanes": 2}),
-    "generic": (2, 5, True, {"lanes": 2, "precision": "4", "active": "3"}),
+#: Inputs and units of the network that each preset is compiled for, and options that the preset does not fix.
+NETWORKS: dict[str, tuple[int, int, dict[str, Any]]] = {
+    "tiny": (3, 5, {}),
+    "ice40": (4, 96, {"lanes": 1}),
+    "gowin": (3, 6, {}),
+    "adaptive": (3, 6, {"active": "5,4,3"}),
+    "digit": (3, 6, {}),
+    "wide": (2, 5, {"precision": "16"}),
+    "pair": (3, 5, {"precision": "4"}),
+    "generic": (2, 5, {"precision": "16", "active": "4,3,2"}),
 }
+#: What a preset without a board is compiled for, by family.
+TARGETS = {"ecp5": "icepi-zero", "generic": "generic"}
+PRESETS = [each.name for each in claiming(Tier.TEXT)]
 
 
 def _design(name: str, rng: np.random.Generator, folder: Path) -> Design:
-    inputs, units, peepholes, options = DESIGNS[name]
+    """A random network, compiled to an engine that has the preset's options."""
+    inputs, units, options = NETWORKS[name]
+    chosen = preset(name)
+    engine = chosen.engine
     shapes: dict[str, tuple[int, ...]] = {
         "W_ih": (4 * units, inputs), "W_hh": (4 * units, units), "b_ih": (4 * units,), "b_hh": (4 * units,),
     }  # fmt: skip
     arrays: dict[str, Any] = {key: rng.normal(0, 0.4, shape) for key, shape in shapes.items()}
-    if peepholes:
+    if engine.peepholes:
         arrays["peep"] = rng.normal(0, 0.3, (3, units))
     np.savez(folder / "model.npz", **arrays)
     np.savez(folder / "x.npz", x=rng.normal(0, 1, (2, 60, inputs)).astype(np.float32))
-    return compile_design(folder / "model.npz", folder / "x.npz", target=name, **options)[0]
+    given = {"lanes": min(engine.lanes, 2), "mac": engine.mac, "sequences": engine.sequences, "delta": engine.delta}
+    target = chosen.board or TARGETS[engine.family]
+    design = compile_design(folder / "model.npz", folder / "x.npz", target=target, **{**given, **options})[0]
+    assert {option: getattr(design.engine, option) for option in chosen.options} == chosen.options
+    return design
 
 
 @pytest.mark.parametrize(
     ("name", "simulators"),
     [
-        *((name, ("icarus-2005", "icarus-2012")) for name in DESIGNS if name != "icebreaker"),
-        ("ulx3s-85f", ("verilator",)),
+        *((name, ("icarus-2005", "icarus-2012")) for name in PRESETS if name != "ice40"),
+        ("adaptive", ("verilator",)),
         # Its weights take a while to be written; they are the same in every simulator.
-        ("icebreaker", ("icarus-2012",)),
-        *(pytest.param(name, tuple(SIMULATORS), marks=pytest.mark.slow) for name in DESIGNS),
+        ("ice40", ("icarus-2012",)),
+        *(pytest.param(name, tuple(SIMULATORS), marks=pytest.mark.slow) for name in PRESETS),
     ],
 )
 def test_equals_golden(name: str, simulators: tuple[str, ...], rng: np.random.Generator, tmp_path: Path) -> None:
     design = _design(name, rng, tmp_path)
-    np.savez(tmp_path / "few.npz", x=rng.normal(0, 1, (2, STEPS, DESIGNS[name][0])).astype(np.float32))
+    np.savez(tmp_path / "few.npz", x=rng.normal(0, 1, (2, STEPS, NETWORKS[name][0])).astype(np.float32))
     policies = default_policies(design.network, design.engine)
     request = make_request(design, load_sequences(tmp_path / "few.npz", design.source), policies)
     golden = run_golden(request)
@@ -75,13 +87,13 @@ def test_equals_golden(name: str, simulators: tuple[str, ...], rng: np.random.Ge
 def test_designs_have_the_cells_that_matter(rng: np.random.Generator, tmp_path: Path) -> None:
     """Every model is used by one of the designs, and one of them has memories without initial contents."""
     used, bare = set(), []
-    for name in ("ulx3s-85f", "icebreaker"):
+    for name in ("adaptive", "ice40"):
         design = _design(name, rng, tmp_path)
         text = cell_models(design_verilog(design).text)
         used |= {line.split()[1] for line in text.splitlines() if line.startswith("module ")}
         bare += [] if initialised(design.engine) else [name]
     assert used == {"CCU2C", "MULT18X18D", "SB_MAC16", "SB_SPRAM256KA"}
-    assert bare == ["icebreaker"]
+    assert bare == ["ice40"]
 
 
 def test_two_cores_stand_in_one_design(rng: np.random.Generator, tmp_path: Path) -> None:

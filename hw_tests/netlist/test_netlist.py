@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hw_tests.cocotb.core_cases import differences, golden_case
-from hw_tests.cocotb.random_networks import random_input, random_layer
+from hw_tests.cocotb.random_networks import random_hints, random_input, random_layer
+from hw_tests.cocotb.random_policies import random_policies
+from hw_tests.presets import claiming
 from lstmith.compiler.program_image import build_memory_image, words_per_lane
 from lstmith.flow.netlist import cell_models, map_netlist
 from lstmith.golden.model import GoldenModel
@@ -17,35 +20,14 @@ from lstmith.host.simulate import Simulation
 from lstmith.rtl.top import NAME, Top
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.presets import Tier, preset
 from lstmith.spec.quantised import QuantNetwork
 from lstmith.spec.registers import WEIGHTS
 
 pytestmark = pytest.mark.netlist
 
-ENGINES = {
-    "ecp5": EngineConfig(lanes=2, precisions=(4, 8), family="ecp5", units=5, inputs=4),
-    "ecp5, without delta": EngineConfig(lanes=1, precisions=(8,), family="ecp5", units=5, inputs=4, delta=False),
-    # Lanes without DSP blocks; the cell unit keeps its own.
-    "ecp5, digit": EngineConfig(lanes=2, precisions=(4, 8), mac="digit", family="ecp5", units=5, inputs=4),
-    # As on the board: 8 bit only, and weights in SPRAM.
-    "ice40": EngineConfig(
-        lanes=4,
-        precisions=(8,),
-        family="ice40",
-        rows_per_cycle=1,
-        operand_width=9,
-        c_width=16,
-        requant_width=16,
-        weight_depth=1 << 14,
-        units=5,
-        inputs=4,
-    ),
-    # Operands of wider grids: a multiplier for each row.
-    "ice40, wide operands": EngineConfig(
-        lanes=2, precisions=(8,), family="ice40", rows_per_cycle=1, c_width=16, requant_width=16, units=5, inputs=4
-    ),
-    "gowin": EngineConfig(lanes=2, precisions=(4, 8), family="gowin", rows_per_cycle=1, units=5, inputs=4),
-}
+#: Operands of wider grids than the preset's: a multiplier for each row.
+WIDE_OPERANDS = replace(preset("ice40").small(), lanes=2, operand_width=13, acc_width=24, weight_depth=1024)
 CELLS = {
     "ecp5": {"MULT18X18D", "DP16KD", "TRELLIS_DPR16X4", "CCU2C", "PFUMX"},
     "ice40": {"SB_MAC16", "SB_RAM40_4K", "SB_SPRAM256KA", "SB_CARRY"},
@@ -54,28 +36,56 @@ CELLS = {
 STEPS = 4
 
 
+def _policies(rng: np.random.Generator, network: QuantNetwork, config: EngineConfig) -> list[list[Policy]]:
+    """Every mode without thresholds; where the engine has rules, two policies that use them."""
+    if not config.delta:
+        return [[Policy(Mode.DENSE)]]
+    if not config.mixed:
+        return [[Policy(Mode.SKIP)], [Policy(Mode.DELTA)]]
+    return [[Policy(Mode.AUTO)], *(random_policies(rng, network, config) for _ in range(2))]
+
+
 def _network(rng: np.random.Generator, config: EngineConfig, precision: int) -> QuantNetwork:
     """A random layer that the engine takes."""
     while True:
-        layer = random_layer(rng, 4, 5, precision, first=True, peepholes=False, requant_width=config.requant_width)
+        layer = random_layer(
+            rng,
+            4,
+            5,
+            precision,
+            first=True,
+            peepholes=config.peepholes,
+            requant_width=config.requant_width,
+            variants=tuple(bits for bits in config.precisions if bits < precision and config.mixed),
+            active_indices=config.active_counts,
+        )
         span = max(layer.x_grid.span, layer.h_grid.span)
         if layer.sum_bound < 1 << (config.acc_width - 1) and span < 1 << (config.operand_width - 1):
             return QuantNetwork((layer,))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_equals_golden(engine: str, tmp_path: Path, rng: np.random.Generator) -> None:
-    config = ENGINES[engine]
+@pytest.mark.parametrize("name", [each.name for each in claiming(Tier.NETLIST)])
+def test_equals_golden(name: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    config = preset(name).small()
+    cells = _compare(config, tmp_path, rng)
+    assert CELLS[config.family] <= cells
+
+
+def test_wide_operands_on_ice40(tmp_path: Path, rng: np.random.Generator) -> None:
+    assert not WIDE_OPERANDS.dual_rows
+    assert CELLS["ice40"] - {"SB_SPRAM256KA"} <= _compare(WIDE_OPERANDS, tmp_path, rng)
+
+
+def _compare(config: EngineConfig, tmp_path: Path, rng: np.random.Generator) -> set[str]:
+    """Hold an engine's netlist against golden; returns the types of its cells."""
     family = config.family
     netlist, cells = map_netlist(Top(config), family, NAME, tmp_path / "map")
-    assert (CELLS[family] - {"SB_SPRAM256KA"} if "wide" in engine else CELLS[family]) <= set(cells)
     core = Simulation([netlist, *cell_models(family, tmp_path)], "icarus", tmp_path / "simulation")
     cases = []
     for precision in config.precisions:
         network = _network(rng, config, precision)
         model = GoldenModel(network, config)
-        for mode in (Mode.SKIP, Mode.DELTA) if config.delta else (Mode.DENSE,):
-            policies = [Policy(mode)]
+        for policies in _policies(rng, network, config):
             image = build_memory_image(network, config, policies)
             # Of the weight memory only the part in use: a netlist is slow.
             used = words_per_lane(network, config)
@@ -86,9 +96,13 @@ def test_equals_golden(engine: str, tmp_path: Path, rng: np.random.Generator) ->
                 for index, word in enumerate(words[:used])
             ]
             x = random_input(rng, STEPS, network.inputs)
-            cases.append(golden_case(f"{precision} bit {mode.name}", model, policies, CoreJob(x, writes))[0])
+            hints = random_hints(rng, STEPS)
+            cases.append(
+                golden_case(f"{precision} bit {policies}", model, policies, CoreJob(x, writes), hints=hints)[0]
+            )
     core_traces = core.run([case.job for case in cases])
     found = [
         line for case, core_trace in zip(cases, core_traces, strict=True) for line in differences(case, core_trace)
     ]
     assert not found, "\n".join(found)
+    return set(cells)

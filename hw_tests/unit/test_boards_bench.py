@@ -24,6 +24,7 @@ def _figures(mhz: float, target: float = 36.0) -> dict[str, Any]:
         "fmax_mhz": mhz,
         "target_mhz": target,
         "seconds": 12.3,
+        "measured": "today",
     }
 
 
@@ -58,8 +59,8 @@ def test_all_boards_and_silero(builds: list[object], tmp_path: Path) -> None:
     figures, text = _bench(tmp_path)
     assert builds == [(1, [board.name for board in BOARDS]), (1, list(boards_bench.BUILDS))]
     assert set(figures) == {"small", "silero", "generator"}
-    assert "| Tang Nano 9K | 2 | 7 | 7 | 7 | 7 | 7 | 7 | 40.0 | 36 | 10 % | 12 |" in text
-    assert "| ULX3S 85F | 2 | 7 | 7 | 7 | 7 | 7 | 7 | 60.0 | 50 | 17 % | 12 | 1,078 | 1,480 | 1,484x |" in text
+    assert "| Tang Nano 9K | 2 | 7 | 7 | 7 | 7 | 7 | 7 | 40.0 | 36 | 10 % | 12 | today |" in text
+    assert "| ULX3S 85F | 2 | 7 | 7 | 7 | 7 | 7 | 7 | 60.0 | 50 | 17 % | 12 | today | 1,078 | 1,480 | 1,484x |" in text
     assert "old" not in text
 
 
@@ -71,7 +72,9 @@ def test_quick_keeps_silero_and_the_other_boards(builds: list[object], tmp_path:
     assert set(figures["small"]) == {"ecpix5-85f", "icebreaker"}
     assert figures["silero"] == {"kept": 1}
     assert text.startswith(_BLOCKS[: _BLOCKS.index("<!-- bench:boards-small")])
-    assert text.index("iCEBreaker") < text.index("| ECPIX-5 85F | 2 | 7 | 7 | 7 | 7 | 7 | 7 | 72.0 | 36 | 50 % | 12 |")
+    assert text.index("iCEBreaker") < text.index(
+        "| ECPIX-5 85F | 2 | 7 | 7 | 7 | 7 | 7 | 7 | 72.0 | 36 | 50 % | 12 | today |"
+    )
 
 
 def test_an_unknown_board_costs_no_time(builds: list[object], tmp_path: Path) -> None:

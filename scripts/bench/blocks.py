@@ -8,13 +8,16 @@ from pathlib import Path
 from lstmith.compiler.files import whole_file
 from lstmith.spec.errors import UserError
 
+#: A cell without a figure.
+NOTHING = "-"
+
 Table = tuple[list[str], list[list[object]]]
 
 
 def markdown(columns: list[str], rows: list[list[object]]) -> str:
-    """A table as Markdown: the first column to the left, figures to the right."""
+    """A table as Markdown: the first column to the left, figures to the right, a dash where there is nothing."""
     lines: list[Sequence[object]] = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
-    return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
+    return "".join(f"| {' | '.join(str(cell) or NOTHING for cell in line)} |\n" for line in lines)
 
 
 def find_block(path: Path, name: str) -> tuple[str, str]:

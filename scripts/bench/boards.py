@@ -19,6 +19,7 @@ from lstmith.flow.build import TimingError, build_bitstream
 from lstmith.host.run import run_golden
 from lstmith.scripts.bench.blocks import Table
 from lstmith.scripts.bench.silero import heldout_request, save_features, silero_design
+from lstmith.scripts.bench.stamps import MEASURED, now
 
 #: Boards and lanes of Silero: on the large board as many as the demo builds; None leaves the choice to the compiler.
 BUILDS: dict[str, int | None] = {"icebreaker": None, "ulx3s-85f": 32}
@@ -92,7 +93,7 @@ def _built(
                     result = build_bitstream(design, find_board(board), seed, folder / board, report)
                 except TimingError as error:
                     result = error.result
-            results[board] = {**result, "lanes": design.engine.lanes, **more(design, folder)}
+            results[board] = {**result, "lanes": design.engine.lanes, **more(design, folder), MEASURED: now()}
     return results
 
 
@@ -110,7 +111,7 @@ def silero_rows(results: dict[str, Any]) -> Table:
 
 def board_rows(results: dict[str, Any]) -> Table:
     """Resources and clock as a table, in the order of the catalogue."""
-    columns = ["board", "lanes", *RESOURCES, "MHz", "clock", "slack", "seconds"]
+    columns = ["board", "lanes", *RESOURCES, "MHz", "clock", "slack", "seconds", MEASURED]
     rows: list[list[object]] = [
         [
             board.title,
@@ -120,6 +121,7 @@ def board_rows(results: dict[str, Any]) -> Table:
             f"{figures['target_mhz']:g}",
             f"{100 * (1 - figures['target_mhz'] / figures['fmax_mhz']):.0f} %",
             f"{figures['seconds']:.0f}",
+            figures.get(MEASURED, ""),
         ]
         for board in BOARDS
         if (figures := results.get(board.name)) is not None

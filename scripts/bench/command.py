@@ -14,6 +14,7 @@ from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.files import read_json
 from lstmith.compiler.marks import bench_figures
 from lstmith.scripts.bench.blocks import Table, find_block, markdown, replace_block
+from lstmith.scripts.bench.stamps import MEASURED, now, told
 from lstmith.spec.errors import UserError
 
 
@@ -27,10 +28,13 @@ class Name(enum.StrEnum):
     ENERGY = "energy"
     PERF = "perf"
     LINK = "link"
+    PRESETS = "presets"
 
 
-#: Benches with a table in README.
-IN_README = (Name.SILERO, Name.BOARDS, Name.ADAPTIVE, Name.PERF)
+#: Folder of the pages that benches renew, one for each.
+PAGES = Path("docs/results")
+#: Benches whose table also stands in README.
+IN_README = (Name.PRESETS,)
 
 
 def command(
@@ -56,11 +60,14 @@ def command(
     engine: Annotated[
         list[str] | None, typer.Option(help="Measure the clock of this engine only (perf); may be repeated.")
     ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Build only this preset again (presets); may be repeated.")
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare with the last recorded run instead of recording (perf).")
     ] = False,
 ) -> None:
-    """Measure silero, link, area or energy (minutes), boards (an hour), adaptive (policies) or perf (hours)."""
+    """Measure silero, link, area or energy (minutes), boards or presets (an hour), adaptive or perf (hours)."""
     path = json or Path("build") / f"bench-{name.value}.json"
     given = {
         "--check": (check, (Name.PERF,)),
@@ -68,6 +75,7 @@ def command(
         "--part": (bool(part), (Name.PERF, Name.LINK)),
         "--board": (bool(board), (Name.BOARDS,)),
         "--engine": (bool(engine), (Name.PERF,)),
+        "--only": (bool(only), (Name.PRESETS,)),
     }
     for option, (value, benches) in given.items():
         if value and name not in benches:
@@ -84,25 +92,27 @@ def command(
     if check:
         _check(part, engine, path, quick=quick)
         return
-    short, blocks = None, None
+    blocks = None
     if name is Name.ADAPTIVE:
-        result, tables, text, short = _adaptive(network, effort, path.with_suffix(""))
+        result, tables, text = _adaptive(network, effort, path.with_suffix(""))
     elif name is Name.AREA:
         result, tables, text = _area()
     elif name is Name.ENERGY:
         result, tables, text = _energy()
     elif name is Name.PERF:
-        result, tables, text, short = _perf(part, engine, quick=quick)
+        result, tables, text = _perf(part, engine, quick=quick)
     elif name is Name.LINK:
         result, tables, text = _link(part, effort, path)
     elif name is Name.BOARDS:
         result, tables, blocks = _boards(seed, path, board or [], quick=quick)
+    elif name is Name.PRESETS:
+        result, tables, text = _presets(only)
     else:
         result, tables, text = _silero()
     save_json(path, result, kind)
     for each in documents:
         for block, content in (blocks or {f"bench:{name.value}": text}).items():
-            replace_block(each, block, short if short and each.name == "README.md" else content)
+            replace_block(each, block, content)
     for title, found in tables.items():
         out.print(table(title, *found))
     say(f"figures in {path}" + (f", tables in {', '.join(map(str, documents))}" if documents else ""))
@@ -116,15 +126,15 @@ def _documents(name: Name) -> list[Path]:
     UserError
         If the current folder is not the project's.
     """
-    results = Path("docs/results.md")
-    if not results.is_file():
+    page = PAGES / f"{name.value}.md"
+    if not page.is_file():
         blocks = " and ".join(_blocks(name, quick=False))
         raise UserError(
             "option --document",
             "is missing, and this is not the project's folder",
             f"name a document that holds the block {blocks}, or run the bench in a checkout",
         )
-    return [Path("README.md"), results] if name in IN_README else [results]
+    return [Path("README.md"), page] if name in IN_README else [page]
 
 
 def _blocks(name: Name, *, quick: bool) -> list[str]:
@@ -134,14 +144,19 @@ def _blocks(name: Name, *, quick: bool) -> list[str]:
     return ["bench:boards-small"] if quick else ["bench:boards-small", "bench:boards"]
 
 
+def _today() -> str:
+    """The stamp of a bench that is always measured whole."""
+    return told({"all": now()})
+
+
 def _silero() -> tuple[dict[str, Any], dict[str, Table], str]:
     from lstmith.scripts.bench.silero import accuracy_rows, mode_rows, run_silero
 
     result = run_silero()
     accuracy, modes = accuracy_rows(result), mode_rows(result)
     text = (
-        "Silero VAD v6.2 on speech that nothing was calibrated on, clean and with noise (`lstmith bench silero`). "
-        "Speech decisions against float:\n\n"
+        f"{_today()} Silero VAD v6.2 on speech that nothing was calibrated on, clean and with noise "
+        "(`lstmith bench silero`). Speech decisions against float:\n\n"
         f"{markdown(*accuracy)}\n"
         f"The W8A8 core with {result['lanes']} lanes, simulated by Verilator on all {result['frames']} frames: "
         "every h, c and list compared with the golden model, every step's cycles with the predicted ones. "
@@ -199,17 +214,17 @@ def _area() -> tuple[dict[str, Any], dict[str, Table], str]:
 
     result = run_area()
     rows = area_rows(result)
-    return result, {"area": rows}, f"{area_text(result)}\n\n{markdown(*rows)}"
+    return result, {"area": rows}, f"{_today()} {area_text(result)}\n\n{markdown(*rows)}"
 
 
 def _perf(
     parts: list[str] | None, engines: list[str] | None, *, quick: bool
-) -> tuple[dict[str, Any], dict[str, Table], str, str]:
+) -> tuple[dict[str, Any], dict[str, Table], str]:
     from lstmith.scripts.bench.perf.run import chosen_parts, measure
-    from lstmith.scripts.bench.perf.tables import perf_tables, perf_text, short_text
+    from lstmith.scripts.bench.perf.tables import perf_tables, perf_text
 
     result = measure(chosen_parts(parts, quick=quick), engines)
-    return result, perf_tables(result), perf_text(result), short_text(result)
+    return result, perf_tables(result), perf_text(result)
 
 
 def _check(parts: list[str] | None, engines: list[str] | None, path: Path, *, quick: bool) -> None:
@@ -233,7 +248,7 @@ def _energy() -> tuple[dict[str, Any], dict[str, Table], str]:
 
     result = run_energy()
     totals, parts = total_rows(result), part_rows(result)
-    text = f"{energy_text(result)}\n\n{markdown(*totals)}\nThe same by part:\n\n{markdown(*parts)}"
+    text = f"{_today()} {energy_text(result)}\n\n{markdown(*totals)}\nThe same by part:\n\n{markdown(*parts)}"
     return result, {"energy estimate and value changes": totals, "by part": parts}, text
 
 
@@ -244,15 +259,14 @@ def _link(parts: list[str] | None, effort: float, path: Path) -> tuple[dict[str,
     with steps() as report:
         measured = run_link(report, parts or list(PARTS), effort)
     # Another part may have been measured meanwhile.
-    result = (read_json(path, "measure all parts") if parts and path.exists() else {}) | measured
+    kept = read_json(path, "measure all parts") if parts and path.exists() else {}
+    result = {**kept, **measured, MEASURED: {**kept.get(MEASURED, {}), **measured[MEASURED]}}
     return result, link_tables(result), link_text(result)
 
 
-def _adaptive(
-    networks: list[str] | None, effort: float, folder: Path
-) -> tuple[dict[str, Any], dict[str, Table], str, str]:
+def _adaptive(networks: list[str] | None, effort: float, folder: Path) -> tuple[dict[str, Any], dict[str, Table], str]:
     from lstmith.scripts.bench.adaptive.bench import TRIALS, run_adaptive
-    from lstmith.scripts.bench.adaptive.tables import full_text, network_tables, short_text, summary_table
+    from lstmith.scripts.bench.adaptive.tables import full_text, network_tables, summary_table
 
     names = networks or list(TRIALS)
     if unknown := sorted(set(names) - set(TRIALS)):
@@ -260,4 +274,13 @@ def _adaptive(
     with steps() as report:
         result = run_adaptive(names, report, effort, folder)
     tables = {**network_tables(result), "all networks": summary_table(result)}
-    return result, tables, full_text(result), short_text(result)
+    return result, tables, full_text(result)
+
+
+def _presets(names: list[str] | None) -> tuple[dict[str, Any], dict[str, Table], str]:
+    """The rows of presets that are not measured again are those that the repository holds."""
+    from lstmith.scripts.bench.presets import preset_rows, preset_text, run_presets
+    from lstmith.spec.presets import PRESETS
+
+    rows = run_presets(names or [each.name for each in PRESETS])
+    return rows, {"presets": preset_rows(rows)}, preset_text(rows)

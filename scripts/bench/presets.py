@@ -6,7 +6,6 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from lstmith.cli.console import steps
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import read_json, whole_file
 from lstmith.flow.build import Progress, TimingError, build_bitstream, synthesise
-from lstmith.flow.commit import source_commit
 from lstmith.golden.network import FloatNetwork
 from lstmith.scripts.bench.blank import blank_network, dense_breakdown
 from lstmith.scripts.bench.blocks import Table, markdown
+from lstmith.scripts.bench.stamps import MEASURED, now
 from lstmith.spec.presets import PRESETS, Preset, Tier, preset
 
 #: Rows by name of the preset, each with the commit and the day it was measured: part of the repository.
@@ -26,7 +25,6 @@ RECORD = Path("scripts/bench/recorded/presets.json")
 #: Cells of a preset without a board are counted for this family.
 FAMILY = "ecp5"
 SEED, STEPS = 1, 8
-_NOTHING = "–"
 
 
 def run_presets(names: Sequence[str]) -> dict[str, Any]:
@@ -49,7 +47,7 @@ def run_presets(names: Sequence[str]) -> dict[str, Any]:
     chosen = [preset(name) for name in names]
     rows = load_rows()
     for each in chosen:
-        found = {**_measured(each), "commit": source_commit().hex()[:10], "date": date.today().isoformat()}
+        found = {**_measured(each), MEASURED: now()}
         # Another preset may have been measured meanwhile.
         rows = load_rows() | {each.name: found}
         with whole_file(RECORD) as draft:
@@ -101,7 +99,7 @@ def met(row: dict[str, Any]) -> bool:
 def preset_rows(rows: dict[str, Any]) -> Table:
     """Presets in their order; what was not measured is a dash."""
     columns = ["preset", "board", "lanes", "LUT", "DSP", "block RAM", "MHz (reached)", "cycles per step", "us per step"]
-    columns += ["verified", "run on hardware", "measured at"]
+    columns += ["verified", "run on hardware", "measured"]
     return columns, [_cells(each, rows.get(each.name)) for each in PRESETS]
 
 
@@ -109,18 +107,16 @@ def _cells(chosen: Preset, row: dict[str, Any] | None) -> list[object]:
     board = f"none; cells of {FAMILY.upper()}" if chosen.board is None else find_board(chosen.board).title
     verified = ", ".join(tier for tier in Tier if tier in chosen.tiers and tier is not Tier.HARDWARE)
     hardware = "yes" if Tier.HARDWARE in chosen.tiers else "no"
-    measured: list[object] = [_NOTHING] * 6
-    if row is not None:
-        measured = [row["luts"], row["dsps"], row["brams"], *_clock(row)]
-    commit = _NOTHING if row is None else f"{row['commit']}, {row['date']}"
-    return [f"`{chosen.name}`", board, chosen.engine.lanes, *measured, verified, hardware, commit]
+    figures: list[object] = [""] * 6 if row is None else [row["luts"], row["dsps"], row["brams"], *_clock(row)]
+    measured = "not yet" if row is None else row[MEASURED]
+    return [f"`{chosen.name}`", board, chosen.engine.lanes, *figures, verified, hardware, measured]
 
 
 def _clock(row: dict[str, Any]) -> list[object]:
     """MHz, cycles and time of a step at the board's clock."""
     cycles = f"{row['cycles_per_step']:,.0f}"
     if row["fmax_mhz"] is None:
-        return [_NOTHING, cycles, _NOTHING]
+        return ["", cycles, ""]
     clock = f"{row['target_mhz']:g} ({row['fmax_mhz']:.1f})"
     return [clock, cycles, f"{row['cycles_per_step'] / row['target_mhz']:,.1f}" if met(row) else "clock missed"]
 

@@ -18,6 +18,7 @@ from lstmith.scripts.bench.adaptive.networks import Static
 from lstmith.scripts.bench.adaptive.rows import BOOTSTRAP_SEED, Row, Wanted
 from lstmith.scripts.bench.adaptive.runner import GoldenRunner
 from lstmith.scripts.bench.adaptive.search import Bed, Joint, loss_of, mechanisms
+from lstmith.scripts.bench.stamps import MEASURED, now
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope
 from lstmith.spec.policy_file import describe_policy
 from lstmith.tuning.activity import dense_cycles
@@ -110,9 +111,11 @@ def run_adaptive(names: list[str], report: Report, scale: float, folder: Path) -
     for name in names:
         found = measure_network(name, max(8, round(TRIALS[name] * scale)), workers, report)
         with whole_file(folder / f"{name}.json") as draft:
-            draft.write_text(json.dumps(asdict(found)) + "\n")
-    kept = [_read(path) for name in TRIALS if (path := folder / f"{name}.json").is_file()]
+            draft.write_text(json.dumps({**asdict(found), MEASURED: now()}) + "\n")
+    files = {name: path for name in TRIALS if (path := folder / f"{name}.json").is_file()}
+    kept = [_read(path) for path in files.values()]
     return {
+        MEASURED: {name: json.loads(path.read_text())[MEASURED] for name, path in files.items()},
         "complete": len(kept) == len(TRIALS),
         "missing": [name for name in TRIALS if name not in {network.name for network in kept}],
         "networks": [_plain(network) for network in kept],
@@ -122,6 +125,7 @@ def run_adaptive(names: list[str], report: Report, scale: float, folder: Path) -
 
 def _read(path: Path) -> Network:
     values = json.loads(path.read_text())
+    del values[MEASURED]
     rows = [Row(**row) for row in values.pop("rows")]
     return Network(**{**values, "static_row": Row(**values["static_row"])}, rows=rows)
 

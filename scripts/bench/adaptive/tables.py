@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lstmith.scripts.bench.blocks import Table, markdown
+from lstmith.scripts.bench.stamps import MEASURED, told
 
 RULES = (
     "Policies are tuned on one part of a workload's data (`lstmith.tuning`), every figure is of another part, each "
@@ -12,7 +13,7 @@ RULES = (
     "steps, every column read at the static precision and nothing else taking time, over the mean. The static "
     "precision is the cheapest without loss on the data to tune on. *No loss* means: quality is inside the 95 % "
     "bootstrap interval of that static format (resampling whole units of the workload), and not worse than float by "
-    "more than 0.5 % relative, or 0.1 % of decisions. Energy is an estimate (docs/energy.md)."
+    "more than 0.5 % relative, or 0.1 % of decisions. Energy is an estimate ([energy.md](../energy.md))."
 )
 CONTROLS = (
     "Controls: *random steps* and *random columns* use the lower image as often as the monitor and the mixing, but "
@@ -55,29 +56,23 @@ def summary_table(result: dict[str, Any]) -> Table:
 
 
 def full_text(result: dict[str, Any]) -> str:
-    """The block of docs/results.md."""
-    parts = [f"{RULES}\n\n{CONTROLS}\n", markdown(*summary_table(result)), _means(result)]
+    """The block of the results page."""
+    parts = [f"{told(result[MEASURED])}\n\n{RULES}\n\n{CONTROLS}\n", markdown(*summary_table(result)), _means(result)]
     for network, (title, table) in zip(result["networks"], network_tables(result).items(), strict=True):
         parts.append(f"**{title}.** {_preamble(network)}\n\n{markdown(*table)}")
     return "\n".join(parts)
-
-
-def short_text(result: dict[str, Any]) -> str:
-    """The block of README.md."""
-    return (
-        "Policies tuned on one part of the data, judged on another (`lstmith bench adaptive`, all controls in "
-        f"[docs/results.md](docs/results.md)):\n\n{markdown(*summary_table(result))}\n{_means(result)}"
-    )
 
 
 def _means(result: dict[str, Any]) -> str:
     summary = result["summary"]
     kept, all_of = summary["without_loss"], len(result["networks"])
     return (
-        f"Geometric mean of the speed-ups over the best static precision: {summary['geometric_mean_vs_static']:.2f}x; "
-        f"over eight bits, or what more a network needs: {summary['geometric_mean_vs_base']:.2f}x. "
-        f"Without loss on held-out data: {kept} of {all_of}; "
-        f"with the fastest row that is, {summary['geometric_mean_without_loss']:.2f}x.\n{_missing(result)}"
+        "Geometric means of the speed-ups:\n\n"
+        f"- {summary['geometric_mean_vs_static']:.2f}x over the best static precision of each network\n"
+        f"- {summary['geometric_mean_vs_base']:.2f}x over eight bits, or sixteen where a network needs them\n"
+        f"- {summary['geometric_mean_without_loss']:.2f}x over the best static precision, if each network takes its "
+        "fastest row without loss on held-out data\n\n"
+        f"The best row has no loss on held-out data for {kept} of {all_of} networks.\n{_missing(result)}"
     )
 
 

@@ -29,6 +29,7 @@ from lstmith.host.self_test import BYTE_BITS
 from lstmith.scripts.bench.blocks import Table, markdown
 from lstmith.scripts.bench.link.faults import run_moments
 from lstmith.scripts.bench.silero import silero_design
+from lstmith.scripts.bench.stamps import MEASURED, now, told
 from lstmith.spec.errors import UserError
 from lstmith.spec.memory_image import image_tag
 from lstmith.spec.policy import Mode, Policy
@@ -69,7 +70,7 @@ def run_link(report: Report, parts: list[str], effort: float = 1.0) -> dict[str,
     Returns
     -------
     dict of str to Any
-        Figures of every part.
+        Figures of every part, and when they were measured.
 
     Raises
     ------
@@ -78,7 +79,8 @@ def run_link(report: Report, parts: list[str], effort: float = 1.0) -> dict[str,
     """
     if unknown := sorted(set(parts) - set(PARTS)):
         raise UserError("option --part", f"{unknown[0]!r} is unknown", f"use {', '.join(PARTS)}")
-    return {name: PARTS[name](report, effort) for name in PARTS if name in parts}
+    figures = {name: PARTS[name](report, effort) for name in PARTS if name in parts}
+    return {**figures, MEASURED: dict.fromkeys(figures, now())}
 
 
 def _scaled(count: int, effort: float) -> int:
@@ -240,7 +242,8 @@ def link_text(result: dict[str, Any]) -> str:
     """What was measured, in words and tables; parts that were not measured are left out."""
     made = {"silero": _silero_text, "throughput": _throughput_text, "faults": _faults_text, "noise": _noise_text}
     tables = link_tables(result)
-    return "\n".join(f"{made[name](result[name])}\n\n{markdown(*found)}" for name, found in tables.items())
+    parts = [f"{made[name](result[name])}\n\n{markdown(*found)}" for name, found in tables.items()]
+    return "\n".join([f"{told(result[MEASURED])}\n", *parts])
 
 
 def _silero_text(figures: dict[str, Any]) -> str:

@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from lstmith.compiler.files import whole_file
+from lstmith.scripts.bench.stamps import MEASURED, now
 from lstmith.spec.errors import UserError
 
 #: Part of the repository, so that growth shows.
-HISTORY = Path("docs/perf.json")
+HISTORY = Path("scripts/bench/recorded/perf.json")
 #: How much an area may grow.
 AREA_MARGIN = 1.05
 #: Rounding of figures that a run leaves in JSON.
 EXACT = 1e-6
 #: What figures of two sequences in turn are called beside those of one.
 IN_TURN = "_in_turn"
-#: Key of the latest figures that holds each part's date.
-MEASURED = "measured"
 
 
 def load_history() -> dict[str, Any]:
@@ -55,9 +54,14 @@ def record(result: dict[str, Any]) -> dict[str, Any]:
     dict
         The latest figures of all parts.
     """
-    kept, today = load_history(), date.today().isoformat()
-    latest = merged(kept["latest"], result, today)
-    entry = {"date": today, "parts": list(result), "cycles": exact_figures(result), "logic": areas(result)}
+    kept = load_history()
+    latest = merged(kept["latest"], result, now())
+    entry = {
+        "date": date.today().isoformat(),
+        "parts": list(result),
+        "cycles": exact_figures(result),
+        "logic": areas(result),
+    }
     entry["clock_mhz"] = {title: found["median_mhz"] for title, found in result.get("clock", {}).items()}
     # Parts without a figure that could get worse leave nothing to look back at.
     runs = [*kept["runs"], entry] if entry["cycles"] or entry["logic"] or entry["clock_mhz"] else kept["runs"]
@@ -66,7 +70,7 @@ def record(result: dict[str, Any]) -> dict[str, Any]:
     return latest
 
 
-def merged(latest: dict[str, Any], result: dict[str, Any], today: str) -> dict[str, Any]:
+def merged(latest: dict[str, Any], result: dict[str, Any], stamp: str) -> dict[str, Any]:
     """The latest figures with some parts renewed; a peer or a clock that was not measured stays as it was."""
     found = {**latest, **result}
     if "clock" in result:
@@ -74,7 +78,7 @@ def merged(latest: dict[str, Any], result: dict[str, Any], today: str) -> dict[s
     if result.get("peers", {}).get("missing") and "peers" in latest:
         rows = {**latest["peers"]["rows"], **result["peers"]["rows"]}
         found["peers"] = {**result["peers"], "rows": rows}
-    found[MEASURED] = {**latest.get(MEASURED, {}), **dict.fromkeys(result, today)}
+    found[MEASURED] = {**latest.get(MEASURED, {}), **dict.fromkeys(result, stamp)}
     return found
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lstmith.scripts.bench.perf.bench import LONG, PARTS, run_perf
-from lstmith.scripts.bench.perf.clock import ENGINES, chosen_engines
+from lstmith.scripts.bench.perf.clock import chosen_engines
 from lstmith.scripts.bench.perf.history import HISTORY, load_history, record, regressions
-from lstmith.scripts.bench.perf.peers import ENGINES as SMALL_ENGINES
 from lstmith.scripts.bench.perf.scaling_figure import scaling_figure
 from lstmith.spec.errors import UserError
 
@@ -43,19 +42,8 @@ def measure(parts: Sequence[str], engines: Sequence[str] | None = None) -> dict[
     load_history()  # A damaged file is refused before the work.
     latest = record(run_perf(parts, CACHE, chosen_engines(engines)))
     if "scaling" in latest:
-        scaling_figure(latest["scaling"], _clocks(latest)).savefig(PICTURE, dpi=110)
+        scaling_figure(latest["scaling"]).savefig(PICTURE, dpi=110)
     return latest
-
-
-def _clocks(latest: dict[str, Any]) -> dict[int, float]:
-    """MHz of engines with 4-bit and 8-bit weights by their lanes, of those that were placed and routed."""
-    placed = {**latest.get("peers", {}).get("rows", {}), **latest.get("clock", {})}
-    engines = {**SMALL_ENGINES, **ENGINES}
-    return {
-        engines[title][0].lanes: found["median_mhz"]
-        for title, found in placed.items()
-        if title in engines and engines[title][0].precisions == (4, 8)
-    }
 
 
 def check(parts: Sequence[str], engines: Sequence[str] | None = None) -> tuple[dict[str, Any], list[str], str]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from lstmith.golden.breakdown import TITLES, CycleClass
 from lstmith.scripts.bench.blocks import Table, markdown
-from lstmith.scripts.bench.perf.history import IN_TURN, MEASURED
+from lstmith.scripts.bench.perf.history import IN_TURN
+from lstmith.scripts.bench.stamps import MEASURED, told
 
 #: Cycles per step of elastic-ai.creator's pipelined integer core, of its repository at 0960c90, where it was measured
 #: on the same shape in GHDL 5.0.1; its package on PyPI does not hold that core.
@@ -29,8 +30,6 @@ QUOTED = (
     ("elastic-ai.creator", "Spartan-7 S15", "17,534 inferences/s, 3.8 uJ each", "arXiv 2310.16842"),
     ("elastic-ai.creator", "Spartan-7 S15", "32,873 samples/s", "arXiv 2604.19293"),
 )
-#: Whose clock turns Silero's cycles into time.
-SILERO_ENGINE, SILERO_MODE = "64 lanes {4,8}", "delta"
 
 
 def cycle_table(result: dict[str, Any]) -> Table:
@@ -125,7 +124,7 @@ def silero_table(result: dict[str, Any]) -> Table:
 
 
 def spent_table(result: dict[str, Any]) -> Table:
-    """Where cycles go: one column per class, left out where it is always zero."""
+    """Where cycles go: a column for each class that occurs, a row for each run that does not only work."""
     runs = {
         f"{title}{turns}": found[f"spent{suffix}"]
         for title, found in result.get("cycles", {}).items()
@@ -133,9 +132,10 @@ def spent_table(result: dict[str, Any]) -> Table:
     }
     modes = result.get("silero", {}).get("modes", {})
     runs |= {f"Silero VAD, {title}": mode["spent"] for title, mode in modes.items()}
+    runs = {title: spent for title, spent in runs.items() if set(spent) != {TITLES[CycleClass.BUSY]}}
     kinds = [title for title in TITLES.values() if any(title in spent for spent in runs.values())]
     rows: list[list[object]] = [
-        [title, *(f"{spent[kind]:,.2f}" if kind in spent else "" for kind in kinds)] for title, spent in runs.items()
+        [title, *(f"{spent.get(kind, 0):,.2f}" for kind in kinds)] for title, spent in runs.items()
     ]
     return ["cycles per step", *kinds], rows
 
@@ -144,7 +144,7 @@ def lane_table(result: dict[str, Any]) -> Table:
     """Area of a lane."""
     columns = ["ECP5 lane", "logic", "LUT4", "CCU2C", "LUT RAM", "flip-flops", "multipliers"]
     rows: list[list[object]] = [
-        [title, *(f"{value:g}" for value in found.values())] for title, found in result["lanes"].items()
+        [title, *(f"{value:.0f}" for value in found.values())] for title, found in result["lanes"].items()
     ]
     return columns, rows
 
@@ -177,25 +177,13 @@ def clock_table(result: dict[str, Any]) -> Table:
 
 
 def float_table(result: dict[str, Any]) -> Table:
-    """onnxruntime on this machine, and Silero VAD on ours."""
-    ours = silero_microseconds(result)
+    """onnxruntime on this machine."""
     rows: list[list[object]] = [
-        [
-            f"{workload}, {network}" if len(networks) > 1 else workload,
-            f"{microseconds:.1f}",
-            f"{ours:.1f}" if ours is not None and workload == "silero" else "",
-        ]
+        [f"{workload}, {network}" if len(networks) > 1 else workload, f"{microseconds:.1f}"]
         for workload, networks in result["onnxruntime_us"].items()
         for network, microseconds in networks.items()
     ]
-    return ["us per step", "onnxruntime, one thread", f"{SILERO_ENGINE}, {SILERO_MODE}"], rows
-
-
-def silero_microseconds(result: dict[str, Any]) -> float | None:
-    """Time of a step of Silero VAD, cycles by clock period; None while either was not measured."""
-    mode = result.get("silero", {}).get("modes", {}).get(SILERO_MODE)
-    clock = result.get("clock", {}).get(SILERO_ENGINE)
-    return mode["cycles_per_step"] / clock["median_mhz"] if mode and clock else None
+    return ["us per step", "onnxruntime, one thread"], rows
 
 
 def scaling_table(result: dict[str, Any]) -> Table:
@@ -244,14 +232,14 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "The same small LSTM by elastic-ai.creator's generator and by ours: cycles of its VHDL in GHDL and of our "
         "cycle model, which the RTL equals; cells by the same yosys, clock by the same nextpnr, median of three "
         "seeds. Its weights and biases are constants and its activations straight lines; ours can be rewritten and "
-        "have tables. How it is measured: [decision 19](decisions/0019-how-peers-are-measured.md).",
+        "have tables. How it is measured: [decision 19](../decisions/0019-how-peers-are-measured.md).",
     ),
     (
         "options",
         "what options cost",
         option_table,
         "What options cost: the least engine for that LSTM, and each option added to it or to what it needs (yosys); "
-        "logic is LUT4 + 2 CCU2C + 4 per LUT-RAM cell ([decision 22](decisions/0022-small-engines.md)):",
+        "logic is LUT4 + 2 CCU2C + 4 per LUT-RAM cell ([decision 22](../decisions/0022-small-engines.md)):",
     ),
     ("options", "the least on iCE40", small_option_table, ""),
     (
@@ -267,9 +255,9 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "silero",
         "where cycles go",
         spent_table,
-        "Where these cycles go, per step, for Silero VAD with its first and last one: "
-        f"*{TITLES[CycleClass.BUSY]}* is work, "
-        "every other column a reason why the array had none (`golden/breakdown.py`):",
+        f"Where these cycles go, per step; Silero VAD's include its first and last step. *{TITLES[CycleClass.BUSY]}* is "
+        "work, every other column is a reason why the array had none (`golden/account.py`). Runs that spend every "
+        "cycle on work are left out:",
     ),
     (
         "lanes",
@@ -290,15 +278,15 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "onnxruntime_us",
         "onnxruntime",
         float_table,
-        "The networks' LSTM layers in onnxruntime on the machine of this run, one thread, one step at a time, the "
-        "fastest of some blocks of steps; beside it our cycles by the clock period of the engine alone:",
+        "The networks' LSTM layers in onnxruntime on the machine of this run: one thread, one step at a time, the "
+        "fastest of several blocks of steps. [presets.md](presets.md) has the engine's times:",
     ),
     (
         "scaling",
         "scaling",
         scaling_table,
         "Cycles of a dense W8A8 step (and how many of the multipliers work), by units and lanes; * does not fit ULX3S "
-        "85F by the estimate. ![Cycles, utilisation, memory, logic, multipliers and clock](scaling.png)",
+        "85F by the estimate:\n\n![Cycles per step over units, and logic over lanes](../scaling.png)",
     ),
     (
         "scaling",
@@ -317,43 +305,11 @@ def perf_tables(result: dict[str, Any]) -> dict[str, Table]:
 
 def perf_text(result: dict[str, Any]) -> str:
     """The block of the results page."""
-    dates = result.get(MEASURED, {})
-    parts = [f"Speed and size (`lstmith bench perf`), measured {_dates(dates)}."]
+    parts = [f"Speed and size (`lstmith bench perf`). {told(result.get(MEASURED, {}))}"]
     if lacking := result.get("peers", {}).get("missing"):
         parts.append(f"In the last run a peer could not be measured ({lacking}).")
     for part, _, make, text in _SECTIONS:
         if part in result:
             parts += [text] * bool(text) + [markdown(*make(result))]
     parts.append(markdown(*quoted_table()))
-    return "\n".join(part if part.endswith("\n") else f"{part}\n" for part in parts)
-
-
-def _dates(dates: dict[str, str]) -> str:
-    """Which parts are of which day, the latest day first."""
-    by_day = {
-        day: [part for part, other in dates.items() if other == day]
-        for day in sorted(set(dates.values()), reverse=True)
-    }
-    if len(by_day) <= 1:
-        return " ".join(by_day) or "never"
-    return "; ".join(f"{day}: {', '.join(parts)}" for day, parts in by_day.items())
-
-
-def short_text(result: dict[str, Any]) -> str:
-    """The block of the README: the peer, and Silero VAD beside onnxruntime."""
-    parts = ["The same small LSTM with the same number of multipliers, device and tools (`lstmith bench perf`):"]
-    if "peers" in result:
-        columns, rows = peer_table(result)
-        kept = [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]
-        parts.append(markdown([columns[at] for at in kept], [[row[at] for at in kept] for row in rows]))
-    ours = silero_microseconds(result)
-    if ours is not None and "onnxruntime_us" in result:
-        theirs = result["onnxruntime_us"]["silero"]["silero"]
-        parts.append(
-            f"Silero VAD's LSTM, one step: {ours:.1f} us on 64 lanes at nextpnr's clock, {theirs:.1f} us in "
-            "onnxruntime on one thread of the machine that measured it."
-        )
-    parts.append(
-        "How it scales, what each cycle is spent on, and what others published: [docs/results.md](docs/results.md)."
-    )
     return "\n".join(part if part.endswith("\n") else f"{part}\n" for part in parts)
