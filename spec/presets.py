@@ -44,7 +44,7 @@ class Preset:
     ----------
     name : str
     purpose : str
-        What it is for, one sentence.
+        What it is for, and with what.
     engine : EngineConfig
     board : str or None
         The board it is sized for; None for an engine in a user's own top level.
@@ -97,7 +97,7 @@ _WIDE = replace(_ADAPTIVE, precisions=(4, 8, 16), peepholes=True, acc_width=40, 
 PRESETS = (
     Preset(
         name="tiny",
-        purpose="The smallest engine: one lane of 8-bit weights, every step dense.",
+        purpose="the smallest engine: one lane of 8-bit weights, every step dense",
         engine=EngineConfig(
             lanes=1, precisions=(8,), family="ecp5", weight_depth=1024, units=20, inputs=1, delta=False
         ),
@@ -107,7 +107,7 @@ PRESETS = (
     ),
     Preset(
         name="ice40",
-        purpose="Silero VAD on an iCE40 UP5K: four lanes, weights in SPRAM, delta lists.",
+        purpose="Silero VAD on an iCE40 UP5K: weights in SPRAM, delta lists",
         engine=EngineConfig(
             lanes=4,
             precisions=(8,),
@@ -125,7 +125,7 @@ PRESETS = (
     ),
     Preset(
         name="gowin",
-        purpose="Small networks of 4-bit and 8-bit weights on a GW1NR-9: two lanes, delta lists.",
+        purpose="small networks on a GW1NR-9: 4-bit and 8-bit weights, delta lists",
         engine=EngineConfig(
             lanes=2,
             precisions=(4, 8),
@@ -143,7 +143,7 @@ PRESETS = (
     ),
     Preset(
         name="adaptive",
-        purpose="Silero VAD at full speed: 64 lanes, both lists, 4-bit weights for small changes, monitor, skip rules.",
+        purpose="Silero VAD at full speed: both lists, 4-bit weights for small changes, monitor, skip rules",
         engine=_ADAPTIVE,
         board="ulx3s-85f",
         serves=(128, 128),
@@ -151,7 +151,7 @@ PRESETS = (
     ),
     Preset(
         name="digit",
-        purpose="Lanes of lookup tables for a board with few DSP blocks; otherwise as adaptive.",
+        purpose="boards with few DSP blocks: lanes of lookup tables, otherwise as adaptive",
         engine=replace(
             _ADAPTIVE, lanes=8, mac="digit", operand_width=11, weight_depth=3072, units=64, inputs=32, active_counts=1
         ),
@@ -161,7 +161,7 @@ PRESETS = (
     ),
     Preset(
         name="wide",
-        purpose="16-bit weights and peepholes, for networks that 8 bits would change.",
+        purpose="networks that 8 bits would change: 16-bit weights, peepholes, adaptive",
         engine=replace(_WIDE, lanes=8, weight_depth=2048, units=32, inputs=16, active_counts=1),
         board="ulx3s-45f",
         serves=(32, 16),
@@ -169,7 +169,7 @@ PRESETS = (
     ),
     Preset(
         name="pair",
-        purpose="Two sequences in turn, so that neither waits for its own h; for your own top level.",
+        purpose="your own top level: two sequences in turn, so that neither waits for its own h",
         engine=replace(
             _ADAPTIVE,
             lanes=8,
@@ -187,7 +187,7 @@ PRESETS = (
     ),
     Preset(
         name="generic",
-        purpose="Every option in plain Verilog without vendor cells, for any FPGA and for simulation.",
+        purpose="any other FPGA, and simulation: every option, no vendor cells",
         engine=replace(_WIDE, lanes=16, family="generic", weight_depth=12288),
         board=None,
         serves=(128, 128),

@@ -136,9 +136,8 @@ def test_core_equals_golden(engine: int | str, simulator: str, seed: int, tmp_pa
         dims = [network.inputs, *(layer.units for layer in network.layers)]
         name = f"network {index} {dims} at {[layer.precision for layer in network.layers]} bits,"
         cases += _runs(rng, network, config, name, load=index > 0 or initial is None, rounds=rounds)
-    core_traces = Simulation(core_files(config, tmp_path, initial), simulator, tmp_path / "simulation").run(
-        [case.job for case in cases]
-    )
+    core = Simulation(core_files(config, tmp_path, initial), simulator, tmp_path / "simulation")
+    core_traces = core.run([case.job for case in cases])
 
     found = [
         line for case, core_trace in zip(cases, core_traces, strict=True) for line in differences(case, core_trace)

@@ -15,9 +15,12 @@ Table = tuple[list[str], list[list[object]]]
 
 
 def markdown(columns: list[str], rows: list[list[object]]) -> str:
-    """A table as Markdown: the first column to the left, figures to the right, a dash where there is nothing."""
-    lines: list[Sequence[object]] = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
-    return "".join(f"| {' | '.join(str(cell) or NOTHING for cell in line)} |\n" for line in lines)
+    """A table as Markdown: figures to the right, words to the left, a dash where there is nothing."""
+    cells = [[str(cell) or NOTHING for cell in row] for row in rows]
+    # A figure begins as one, or is missing.
+    right = [all(row[at][0] in "0123456789+-" for row in cells) for at in range(len(columns))]
+    lines: list[Sequence[str]] = [columns, ["---:" if figures else "---" for figures in right], *cells]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def find_block(path: Path, name: str) -> tuple[str, str]:

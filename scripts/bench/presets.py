@@ -98,18 +98,18 @@ def met(row: dict[str, Any]) -> bool:
 
 def preset_rows(rows: dict[str, Any]) -> Table:
     """Presets in their order; what was not measured is a dash."""
-    columns = ["preset", "board", "lanes", "LUT", "DSP", "block RAM", "MHz (reached)", "cycles per step", "us per step"]
+    columns = ["preset", "for", "board", "lanes", "LUT", "MHz (reached)", "cycles per step", "us per step"]
     columns += ["verified", "run on hardware", "measured"]
     return columns, [_cells(each, rows.get(each.name)) for each in PRESETS]
 
 
 def _cells(chosen: Preset, row: dict[str, Any] | None) -> list[object]:
-    board = f"none; cells of {FAMILY.upper()}" if chosen.board is None else find_board(chosen.board).title
+    board = f"none ({FAMILY.upper()} cells)" if chosen.board is None else find_board(chosen.board).title
     verified = ", ".join(tier for tier in Tier if tier in chosen.tiers and tier is not Tier.HARDWARE)
     hardware = "yes" if Tier.HARDWARE in chosen.tiers else "no"
-    figures: list[object] = [""] * 6 if row is None else [row["luts"], row["dsps"], row["brams"], *_clock(row)]
+    figures: list[object] = [""] * 4 if row is None else [row["luts"], *_clock(row)]
     measured = "not yet" if row is None else row[MEASURED]
-    return [f"`{chosen.name}`", board, chosen.engine.lanes, *figures, verified, hardware, measured]
+    return [f"`{chosen.name}`", chosen.purpose, board, chosen.engine.lanes, *figures, verified, hardware, measured]
 
 
 def _clock(row: dict[str, Any]) -> list[object]:
@@ -121,6 +121,20 @@ def _clock(row: dict[str, Any]) -> list[object]:
     return [clock, cycles, f"{row['cycles_per_step'] / row['target_mhz']:,.1f}" if met(row) else "clock missed"]
 
 
+#: Above and below the table.
+_ABOVE = (
+    "`lstmith bench presets` makes this table of `lstmith.spec.presets`. MHz is the board's clock and, in brackets, "
+    f"what nextpnr reached with seed {SEED}. A bitstream includes the host link. Without a board, LUT is of the core. "
+    "Cycles are those of a dense step at the widest weights, by the model that the RTL equals.\n"
+)
+_BELOW = (
+    "*random*: random networks, policies and stalls on Icarus and Verilator. *text*: the Verilog written for a "
+    "compiled network. *netlist*: what yosys makes of the core, simulated. These three run a small version with "
+    "all options and compare every value and cycle with the golden model. *placed*: the bitstream "
+    "meets its board's clock.\n"
+)
+
+
 def preset_text(rows: dict[str, Any]) -> str:
     """The block of the documents."""
-    return markdown(*preset_rows(rows))
+    return f"{_ABOVE}\n{markdown(*preset_rows(rows))}\n{_BELOW}"

@@ -45,8 +45,8 @@ def _members(kind: type[enum.IntEnum] | type[enum.IntFlag], title: str) -> str:
 
 
 def _table(columns: list[str], rows: list[list[object]]) -> str:
-    """Text columns at the end stand left."""
-    return markdown(columns, [[_plain(cell) for cell in row] for row in rows]).replace("---: |\n", "--- |\n", 1)
+    """What a table of a protocol leaves empty is not a missing figure."""
+    return markdown(columns, [[_plain(cell) or " " for cell in row] for row in rows])
 
 
 def _plain(cell: object) -> str:

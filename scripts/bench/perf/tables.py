@@ -227,7 +227,7 @@ def quoted_table() -> Table:
 _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
     (
         "peers",
-        "beside a peer",
+        "Beside a peer",
         peer_table,
         "The same small LSTM by elastic-ai.creator's generator and by ours: cycles of its VHDL in GHDL and of our "
         "cycle model, which the RTL equals; cells by the same yosys, clock by the same nextpnr, median of three "
@@ -236,15 +236,15 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
     ),
     (
         "options",
-        "what options cost",
+        "What options cost",
         option_table,
         "What options cost: the least engine for that LSTM, and each option added to it or to what it needs (yosys); "
         "logic is LUT4 + 2 CCU2C + 4 per LUT-RAM cell ([decision 22](../decisions/0022-small-engines.md)):",
     ),
-    ("options", "the least on iCE40", small_option_table, ""),
+    ("options", "The least engine on iCE40", small_option_table, ""),
     (
         "cycles",
-        "cycles",
+        "Cycles of dense steps",
         cycle_table,
         "Dense networks on the generic target, random weights, cycles of the model that the RTL equals, inputs "
         "waiting. The right column is quoted from an earlier measurement of elastic-ai.creator's repository at 0960c90 "
@@ -253,7 +253,7 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
     ("silero", "Silero VAD", silero_table, ""),
     (
         "silero",
-        "where cycles go",
+        "Where cycles go",
         spent_table,
         f"Where these cycles go, per step; Silero VAD's include its first and last step. *{TITLES[CycleClass.BUSY]}* is "
         "work, every other column is a reason why the array had none (`golden/account.py`). Runs that spend every "
@@ -261,36 +261,36 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
     ),
     (
         "lanes",
-        "area",
+        "Area of a lane",
         lane_table,
         "Area: an array of twelve lanes less one of six, per lane (yosys); logic is LUT4 + 2 CCU2C + 4 per LUT-RAM "
         "cell:",
     ),
     (
         "memory",
-        "weight memory",
+        "Weight memory",
         memory_table,
         "Weight memory of the workloads, networks of one shape once; words are 16 bits, and wasted where the last fold "
         "has more lanes than units:",
     ),
-    ("clock", "clock", clock_table, "Engines alone on ULX3S 85F, every port used, nextpnr:"),
+    ("clock", "Clock", clock_table, "Engines alone on ULX3S 85F, every port used, nextpnr:"),
     (
         "onnxruntime_us",
-        "onnxruntime",
+        "Time in onnxruntime",
         float_table,
         "The networks' LSTM layers in onnxruntime on the machine of this run: one thread, one step at a time, the "
         "fastest of several blocks of steps. [presets.md](presets.md) has the engine's times:",
     ),
     (
         "scaling",
-        "scaling",
+        "Scaling",
         scaling_table,
         "Cycles of a dense W8A8 step (and how many of the multipliers work), by units and lanes; * does not fit ULX3S "
         "85F by the estimate:\n\n![Cycles per step over units, and logic over lanes](../scaling.png)",
     ),
     (
         "scaling",
-        "estimate",
+        "The estimate beside yosys",
         point_table,
         "The compiler's estimate beside yosys, which puts small memories into lookup tables:",
     ),
@@ -300,7 +300,7 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
 def perf_tables(result: dict[str, Any]) -> dict[str, Table]:
     """Everything that was measured, for the terminal."""
     tables = {heading: make(result) for part, heading, make, _ in _SECTIONS if part in result}
-    return {**tables, "others": quoted_table()}
+    return {**tables, "What others published": quoted_table()}
 
 
 def perf_text(result: dict[str, Any]) -> str:
@@ -308,8 +308,8 @@ def perf_text(result: dict[str, Any]) -> str:
     parts = [f"Speed and size (`lstmith bench perf`). {told(result.get(MEASURED, {}))}"]
     if lacking := result.get("peers", {}).get("missing"):
         parts.append(f"In the last run a peer could not be measured ({lacking}).")
-    for part, _, make, text in _SECTIONS:
+    for part, heading, make, text in _SECTIONS:
         if part in result:
-            parts += [text] * bool(text) + [markdown(*make(result))]
-    parts.append(markdown(*quoted_table()))
+            parts += [f"## {heading}", *([text] if text else []), markdown(*make(result))]
+    parts += ["## What others published", markdown(*quoted_table())]
     return "\n".join(part if part.endswith("\n") else f"{part}\n" for part in parts)
