@@ -10,6 +10,13 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 INK, SPEECH, FLOAT, GOLDEN, RTL = "#1b1f24", "#dceefb", "#8c959f", "#0969da", "#cf222e"
+#: What the lines of a figure are called, by engine and by mode.
+LABELS = {
+    "golden": "golden model (integers)",
+    "RTL": "simulated core, equal to golden",
+    "dense": "dense: every column",
+    "delta": "delta: columns that changed",
+}
 
 
 def detection_figure(
@@ -52,7 +59,7 @@ def detection_figure(
             axes.axvspan(begin, min(finish, end), color=SPEECH, lw=0, zorder=0)
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0)
-    wave.set_ylabel("sample")
+    wave.set_ylabel("amplitude")
 
     styles: dict[str, dict[str, Any]] = {
         "float": {"color": FLOAT, "lw": 4.5, "alpha": 0.55},
@@ -61,7 +68,7 @@ def detection_figure(
     }
     for name, values in probabilities.items():
         times = (np.arange(len(values)) + 0.5) * step_seconds
-        chance.plot(times, values, label=name, **styles.get(name, styles["golden"]))
+        chance.plot(times, values, label=LABELS.get(name, name), **styles.get(name, styles["golden"]))
     chance.axhline(threshold, color=INK, lw=0.6, ls=":")
     chance.set_ylabel("p(speech)")
     chance.set_ylim(-0.03, 1.03)
@@ -69,7 +76,14 @@ def detection_figure(
 
     for (name, spent), color in zip(cycles.items(), (FLOAT, RTL, GOLDEN), strict=False):
         edges = np.arange(len(spent) + 1) * step_seconds
-        cost.stairs(spent, edges, label=f"{name}, mean {np.mean(spent):.0f}", color=color, lw=1.1, baseline=None)
+        cost.stairs(
+            spent,
+            edges,
+            label=f"{LABELS.get(name, name)}, mean {np.mean(spent):.0f}",
+            color=color,
+            lw=1.1,
+            baseline=None,
+        )
     cost.set_ylabel(cost_label)
     cost.set_xlabel("seconds")
     cost.set_ylim(bottom=0)
