@@ -103,7 +103,7 @@ PRESETS = (
         ),
         board="ulx3s-25f",
         serves=(20, 1),
-        tiers=_SIMULATED | {Tier.NETLIST},
+        tiers=_SIMULATED | {Tier.NETLIST, Tier.PLACED},
     ),
     Preset(
         name="ice40",
