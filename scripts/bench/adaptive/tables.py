@@ -8,19 +8,20 @@ from lstmith.scripts.bench.blocks import Table, markdown
 from lstmith.scripts.bench.stamps import MEASURED, told
 
 RULES = (
-    "Policies are tuned on one part of a workload's data (`lstmith.tuning`), every figure is of another part, each "
-    "sequence whole. Cycles are those of the model that equals the RTL cycle by cycle. Speed-up is the ideal of dense "
-    "steps, every column read at the static precision and nothing else taking time, over the mean. The static "
-    "precision is the cheapest without loss on the data to tune on. *No loss* means: quality is inside the 95 % "
-    "bootstrap interval of that static format (resampling whole units of the workload), and not worse than float by "
-    "more than 0.5 % relative, or 0.1 % of decisions. Energy is an estimate ([energy.md](../energy.md))."
+    "Policies are tuned on one part of a workload's data (`lstmith.tuning`), and every figure is measured on another "
+    "part, with each sequence kept whole. Cycles come from the model that equals the RTL cycle by cycle. Speed-up is "
+    "the ideal number of dense cycles over the mean; the ideal reads every column at the static precision and takes "
+    "no other time. The static precision is the cheapest one without loss on the data to tune on. *No loss* means "
+    "that quality is inside the 95 % bootstrap interval of that static format (resampling whole units of the "
+    "workload), and worse than float by at most 0.5 % relative, or 0.1 % of decisions. Energy is an estimate "
+    "([energy.md](../energy.md))."
 )
 CONTROLS = (
-    "Controls: *random steps* and *random columns* use the lower image as often as the monitor and the mixing, but "
-    "choose by lot (3 seeds, the interval is their spread); *warm-up only* uses it as often, after the first steps; "
-    "*static W6* is a dense network of six bits at 6/8 of the cycles; *zero skipping* is dense without zero operands; "
-    "*rule on values* picks the image by the size of the value instead of its change. A mechanism that a control "
-    "matches shows nothing."
+    "Each mechanism has controls, and it must beat them to show anything. *Random steps* and *random columns* use the "
+    "lower image as often as the monitor and the mixing, but choose at random (3 seeds; the interval is their "
+    "spread). *Warm-up only* uses it as often, after the first steps. *Static W6* is a dense network of six bits at "
+    "6/8 of the cycles. *Zero skipping* is dense without zero operands. *Rule on values* chooses the image by the "
+    "size of the value instead of its change."
 )
 
 
