@@ -16,21 +16,12 @@ from lstmith.flow.toolchain import read_statistics, run_tool
 from lstmith.rtl.array.lane import Lane
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.blocks import Table
-from lstmith.spec.config import EngineConfig
+from lstmith.spec.presets import preset
 
-#: Silero's engine with mixed images and as many active counts as its workload uses, without adaptive rules.
-ENGINE = EngineConfig(
-    lanes=64,
-    precisions=(4, 8),
-    family="ecp5",
-    acc_width=24,
-    weight_depth=2048,
-    units=128,
-    inputs=128,
-    mixed=True,
-)
-#: The same with monitor, skip rules and active counts.
-ADAPTIVE = replace(ENGINE, monitor=True, skip=True, active_counts=4)
+#: Silero's engine with mixed images, monitor, skip rules and active counts.
+ADAPTIVE = preset("adaptive").engine
+#: The same with mixed images alone.
+ENGINE = replace(ADAPTIVE, monitor=False, skip=False, active_counts=1)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +13,20 @@ from lstmith.scripts.bench.perf.scaling import POINTS, scaling_config
 from lstmith.scripts.bench.placement import SEEDS, place, ring_source
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
+from lstmith.spec.presets import preset
 
 #: What nextpnr is asked for: more than can be had, so that it goes on trying.
 WANTED_MHZ = 130
-_COMMON: dict[str, Any] = {
-    "lanes": 64,
-    "family": "ecp5",
-    "weight_depth": 2048,
-    "mixed": True,
-    "monitor": True,
-    "skip": True,
-}
+_ADAPTIVE = replace(preset("adaptive").engine, active_counts=1)
 #: With the seeds of their placement; after the large engines those of the scaling study, each with one seed.
 ENGINES: dict[str, tuple[EngineConfig, Sequence[int]]] = {
     "64 lanes {4,8,16}, 40-bit sums": (
-        EngineConfig(precisions=(4, 8, 16), acc_width=40, operand_width=17, **_COMMON),
+        replace(_ADAPTIVE, precisions=(4, 8, 16), acc_width=40, operand_width=17),
         SEEDS,
     ),
-    "64 lanes {4,8}": (EngineConfig(precisions=(4, 8), **_COMMON), SEEDS),
+    "64 lanes {4,8}": (_ADAPTIVE, SEEDS),
     "32 digit lanes {4,8}, 11-bit operands": (
-        EngineConfig(precisions=(4, 8), mac="digit", operand_width=11, **{**_COMMON, "lanes": 32}),
+        replace(_ADAPTIVE, mac="digit", operand_width=11, lanes=32),
         SEEDS[:1],
     ),
     **{f"{lanes} lanes {{4,8}}, H = {units}": (scaling_config(units, lanes), SEEDS[:1]) for units, lanes in POINTS},

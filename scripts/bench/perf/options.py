@@ -11,12 +11,12 @@ from lstmith.rtl.top import Top
 from lstmith.scripts.bench.area import cells, synthesised
 from lstmith.scripts.bench.blank import blank_network, dense_breakdown
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.presets import preset
 
-UNITS, INPUTS, STEPS = 20, 1, 8
+STEPS = 8
 #: What stands in the way of no other option.
-LEAST = EngineConfig(
-    lanes=1, precisions=(8,), family="ecp5", units=UNITS, inputs=INPUTS, weight_depth=1024, delta=False
-)
+LEAST = preset("tiny").engine
+UNITS, INPUTS = preset("tiny").serves
 _DELTA = replace(LEAST, delta=True)
 _MIXED = replace(_DELTA, mixed=True)
 BASE = "1 lane {8}, always dense"
