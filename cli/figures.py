@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 INK, SPEECH, FLOAT, GOLDEN, RTL = "#1b1f24", "#dceefb", "#8c959f", "#0969da", "#cf222e"
 #: What the lines of a figure are called, by engine and by mode.
@@ -50,7 +52,7 @@ def detection_figure(
     cost_label : str
         What ``cycles`` counts, if it is something else.
     """
-    figure = Figure(figsize=(11, 6.6), layout="constrained")
+    figure = _figure(11, 6.6)
     wave, chance, cost = figure.subplots(3, 1, sharex=True, height_ratios=(1.0, 1.2, 1.2))
     end = len(samples) / rate
     _envelope(wave, samples, rate)
@@ -93,6 +95,13 @@ def detection_figure(
     return figure
 
 
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches; matplotlib comes with the extra ``report``."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def _legend(axes: Any, columns: int) -> None:
     """A legend above the axes, where it hides nothing."""
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=columns, frameon=False, fontsize="small")
@@ -108,7 +117,7 @@ def _envelope(axes: Any, samples: npt.NDArray[np.floating], rate: int, bins: int
 
 def cycles_figure(runs: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Mean, 99th percentile and largest cycles per step of some runs, given as R.json figures by name."""
-    figure = Figure(figsize=(8, 0.9 + 0.75 * len(runs)), layout="constrained")
+    figure = _figure(8, 0.9 + 0.75 * len(runs))
     axes = figure.subplots()
     kinds = {"cycles_per_step": ("mean", GOLDEN), "cycles_p99": ("99 %", FLOAT), "cycles_max": ("worst", RTL)}
     places = np.arange(len(runs))
@@ -127,7 +136,7 @@ def cycles_figure(runs: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 def memory_figure(images: Mapping[str, int], capacity: int, board: str) -> Figure:
     """Bits of weights for each set of precisions against what the board holds."""
-    figure = Figure(figsize=(8, 2.4), layout="constrained")
+    figure = _figure(8, 2.4)
     axes = figure.subplots()
     kib = [bits / 8192 for bits in images.values()]
     colors = [GOLDEN if bits <= capacity else RTL for bits in images.values()]

@@ -7,12 +7,13 @@ import importlib.metadata
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import jinja2
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from lstmith.compiler.files import whole_file
 from lstmith.compiler.marks import REPORT
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -54,6 +55,8 @@ def save_report(path: Path, title: str, summary: str, sections: list[Section]) -
     UserError
         If the path cannot be written.
     """
+    import jinja2  # of the extra 'report'
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,

@@ -19,6 +19,7 @@ import typer
 
 from lstmith.cli.lazy import CommandTable
 from lstmith.spec.errors import UserError
+from lstmith.spec.extras import extra_of, not_installed
 
 #: Set by the shell when it asks for completions.
 COMPLETION = "_LSTMITH_COMPLETE"
@@ -44,16 +45,6 @@ def _root(
     ] = False,
 ) -> None: ...
 
-
-#: Packages that commands import when they run, and the optional dependency group that installs each.
-EXTRAS = {
-    "cocotb": "sim",
-    "cocotb_tools": "sim",
-    "elasticai": "peers",
-    "h5py": "demo",
-    "scipy": "demo",
-    "torch": "torch",
-}
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 
@@ -147,8 +138,8 @@ def _environment(error: Exception) -> str | None:
     """What the user can do about an error that is the machine's: a package that is missing, or a full disk."""
     if isinstance(error, ModuleNotFoundError):
         package = (error.name or "").partition(".")[0]
-        if package in EXTRAS:
-            return f"{package}: this Python package is not installed; run pip install 'lstmith[{EXTRAS[package]}]'"
+        if extra := extra_of(package):
+            return str(not_installed(package, extra))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         place = error.filename or tempfile.gettempdir()
         return f"{place}: no space is left there; free some, or set TMPDIR to a folder on another disk"

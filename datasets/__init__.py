@@ -1,1 +1,1 @@
-"""Recordings and model files: where they come from, and how they are read."""
+"""Recordings and model files: where they come from; only a checkout has them."""

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from lstmith.spec.errors import UserError
+from lstmith.spec.extras import not_installed
 
 #: The wheel was configured without a precompiled-header option; without it larger designs fail in g++.
 #: Given through make's own variable, because cocotb's runner calls make itself.
@@ -27,7 +27,7 @@ def package_directory(package: str, extra: str) -> Path:
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise UserError(package, "this Python package is not installed", f"run pip install 'lstmith[{extra}]'")
+        raise not_installed(package, extra)
     return Path(spec.submodule_search_locations[0])
 
 
@@ -70,5 +70,5 @@ def find_tool(name: str, extra: str = "build") -> Path:
     beside = Path(sys.executable).parent
     found = shutil.which(name, path=str(beside)) or shutil.which(name)
     if found is None:
-        raise UserError(name, "this program is not installed", f"run pip install 'lstmith[{extra}]'")
+        raise not_installed(name, extra, what="program")
     return Path(found)

@@ -19,6 +19,7 @@ from lstmith.host.sequences import collect, job_rows, make_job
 from lstmith.host.simulate import Simulation
 from lstmith.rtl.array.weight_bank import initialised
 from lstmith.rtl.cells import cell_models
+from lstmith.spec.extras import require
 from lstmith.spec.policy_check import default_policies
 
 Progress = Callable[[int], None]
@@ -40,6 +41,7 @@ class RtlCore:
     """
 
     def __init__(self, request: RunRequest, simulator: str, folder: Path, options: Sequence[str] = ()):
+        require("sim")
         design = request.design
         folder.mkdir(parents=True, exist_ok=True)
         source = folder / "core.v"

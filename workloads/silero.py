@@ -10,8 +10,8 @@ import numpy as np
 from lstmith.compiler.importers.host_graph import Carried, HostGraph
 from lstmith.compiler.importers.importer import load_model
 from lstmith.compiler.importers.split import split_model
-from lstmith.datasets.silero import HOP, RATE, THRESHOLD, feeds, model_path
 from lstmith.datasets.speech import Recording, calibration_audio, heldout_audio, tune_audio
+from lstmith.vad.silero import HOP, RATE, THRESHOLD, feeds, model_path
 from lstmith.workloads.float_runner import FloatRunner
 from lstmith.workloads.workload import Bools, Float32, Metric, Runner, Scores, Workload, chosen
 

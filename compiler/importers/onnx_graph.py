@@ -23,9 +23,9 @@ from lstmith.compiler.importers.checks import readable_file
 from lstmith.compiler.runtime import ort
 from lstmith.spec.errors import UserError
 
-#: The newest file format that the pinned onnxruntime loads; onnx itself already writes a newer one, and
-#: what these graphs use is the same in both.
-RUNTIME_IR_VERSION = 13
+#: The newest file format that every onnxruntime in pyproject.toml's range loads; onnx itself already writes a newer
+#: one, and what these graphs use is the same in both.
+RUNTIME_IR_VERSION = 10
 
 Array = npt.NDArray[Any]
 

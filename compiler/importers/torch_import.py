@@ -50,7 +50,7 @@ def import_pt(path: Path, layer: str | None = None) -> FloatNetwork:
         raise UserError(
             str(path),
             "reading a .pt file needs PyTorch, which is not installed",
-            "install torch, or save the state dict as .safetensors",
+            "run pip install 'lstmith[torch]', or save the state dict as .safetensors",
         ) from error
     try:
         with warnings.catch_warnings():

@@ -8,8 +8,6 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
-from cobs import cobs
-
 from lstmith.spec.link_map import CRC_BYTES, FRAME_BYTES, REQUEST_HEAD
 
 END = b"\0"
@@ -40,6 +38,8 @@ class Frame:
         ValueError
             If the body is too long for a frame.
         """
+        from cobs import cobs  # of the extra 'board'
+
         content = bytes((self.seq, self.command)) + self.body
         content += zlib.crc32(content).to_bytes(CRC_BYTES, "little")
         if len(content) > FRAME_BYTES:
@@ -49,6 +49,8 @@ class Frame:
     @classmethod
     def decode(cls, encoded: bytes) -> Frame | None:
         """The frame of some bytes between two zeros, or None if they are damaged."""
+        from cobs import cobs
+
         try:
             content = bytes(cobs.decode(encoded))
         except cobs.DecodeError:

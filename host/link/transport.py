@@ -7,10 +7,8 @@ import errno
 import time
 from typing import Protocol
 
-import serial
-from serial.tools import list_ports
-
 from lstmith.host.link.errors import LostError, PortError
+from lstmith.spec.extras import require
 
 #: Longest wait for the operating system to take bytes: a closed far end of a pseudo-terminal takes none.
 WRITE_TIMEOUT = 5.0
@@ -46,15 +44,20 @@ class SerialTransport:
     Raises
     ------
     PortError
-        If the port is missing, busy, not permitted, or no serial port.
+        If the port is missing, busy, not permitted, or no serial port. (pyserial's own exception is an OSError.)
+    UserError
+        If the extra ``board`` is not installed.
     """
 
     def __init__(self, port: str, baud: int):
+        require("board")
+        import serial
+
         self.name = port
         try:
             # The lock keeps a second program from talking to the device in between.
             self._port = serial.Serial(port, baud, write_timeout=WRITE_TIMEOUT, exclusive=True)
-        except (serial.SerialException, ValueError, OSError) as error:
+        except (OSError, ValueError) as error:
             raise _refused(port, baud, error) from None
         with contextlib.suppress(Exception):
             # Else an FTDI bridge holds short answers back for 16 ms.
@@ -64,7 +67,7 @@ class SerialTransport:
         """Send all of it."""
         try:
             self._port.write(content)
-        except (serial.SerialException, OSError) as error:
+        except OSError as error:
             raise self._lost(error) from None
 
     def read(self, timeout: float) -> bytes:
@@ -78,13 +81,13 @@ class SerialTransport:
                     return b""
                 return first + bytes(self._port.read(self._port.in_waiting))
             return bytes(self._port.read(waiting))
-        except (serial.SerialException, OSError, TypeError) as error:
+        except (OSError, TypeError) as error:
             # pyserial raises TypeError if the port is closed while it reads.
             raise self._lost(error) from None
 
     def close(self) -> None:
         """Give the port back."""
-        with contextlib.suppress(OSError, serial.SerialException):
+        with contextlib.suppress(OSError):
             self._port.close()
 
     def _lost(self, error: Exception) -> LostError:
@@ -94,6 +97,8 @@ class SerialTransport:
 
 def _refused(port: str, baud: int, error: Exception) -> PortError:
     """Why a port cannot be opened, with its remedy."""
+    from serial.tools import list_ports
+
     code = getattr(error, "errno", None)
     if code == errno.ENOENT:
         known = ", ".join(entry.device for entry in list_ports.comports()) or "none is there"

@@ -9,7 +9,6 @@ import pytest
 
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.importers.host_graph import HostGraph
-from lstmith.datasets.silero import features
 from lstmith.datasets.speech import demo_audio
 from lstmith.host.request import RunRequest, make_request
 from lstmith.host.results import mismatches
@@ -18,6 +17,7 @@ from lstmith.host.run import run_golden
 from lstmith.scripts.bench.silero import LANES, silero_design
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope, Skip
+from lstmith.vad.silero import features
 
 #: From the middle of the recording: speech, and pauses between sentences.
 FIRST = 200

@@ -81,7 +81,7 @@ def test_a_wheel_records_the_commit(checkout: bool, tmp_path: Path, monkeypatch:
     source, lib = tmp_path / "source", tmp_path / "lib"
     _package(source)
     (source / "scripts" / "setup").mkdir(parents=True)
-    shutil.copy(ROOT / "scripts" / "setup" / "record_commit.py", source / "scripts" / "setup")
+    shutil.copy(ROOT / "scripts" / "setup" / "wheel.py", source / "scripts" / "setup")
     command_line = re.search(r"^cmdclass = .*$", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert command_line is not None
     (source / "pyproject.toml").write_text(

@@ -15,10 +15,10 @@ from lstmith.compiler.design import Design
 from lstmith.compiler.importers.split import split_model
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.size import size_engine
-from lstmith.datasets import silero
 from lstmith.golden.network import FloatNetwork
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import QuantNetwork
+from lstmith.vad import silero
 
 
 @pytest.fixture(scope="module")

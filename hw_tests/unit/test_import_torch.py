@@ -141,9 +141,7 @@ def test_refused_damaged_safetensors(tmp_path: Path) -> None:
 def test_pt_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     (tmp_path / "m.pt").write_bytes(b"PK")
-    with pytest.raises(
-        UserError, match=r"needs PyTorch, which is not installed; install torch, or save .* as \.safeten"
-    ):
+    with pytest.raises(UserError, match=r"not installed; run pip install 'lstmith\[torch\]', or save .* as \.safeten"):
         load_model(tmp_path / "m.pt")
 
 

@@ -21,12 +21,13 @@ LAYERS: dict[str, set[str]] = {
     "cli": {"spec", "golden", "rtl", "boards", "compiler", "flow", "host"},
     "tuning": {"spec", "golden", "compiler", "host", "cli"},
     "training": {"spec", "golden", "compiler"},
-    "datasets": {"spec", "compiler", "flow"},
-    "workloads": {"spec", "golden", "compiler", "cli", "datasets"},
+    "vad": {"spec", "compiler", "flow", "host", "cli"},
+    "datasets": {"spec"},
+    "workloads": {"spec", "golden", "compiler", "cli", "vad", "datasets"},
     "test_support": {"spec", "golden", "rtl", "compiler", "flow", "host"},
     "scripts": {
         *("spec", "golden", "rtl", "boards", "compiler", "flow", "host", "cli"),
-        *("tuning", "training", "datasets", "workloads", "test_support"),
+        *("tuning", "training", "vad", "datasets", "workloads", "test_support"),
     },
 }
 #: Where a package's folder is not called as the package.

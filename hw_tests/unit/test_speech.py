@@ -12,10 +12,11 @@ import pytest
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.importer import load_model
 from lstmith.compiler.importers.split import split_model
-from lstmith.datasets import silero, speech, speech_files
+from lstmith.datasets import speech, speech_files
 from lstmith.datasets.places import data_directory
 from lstmith.golden.network import run_float
 from lstmith.spec.errors import UserError
+from lstmith.vad import silero
 
 PACKAGE = "pocketsphinx-testdata"
 

@@ -10,12 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import platformdirs
 import pytest
 
 from lstmith.cli.lazy import COMMANDS
-from lstmith.cli.main import EXTRAS, execute, guard
+from lstmith.cli.main import execute, guard
 from lstmith.datasets import places
+from lstmith.spec.extras import EXTRAS
 
 #: Large packages; a command that needs none of them must not wait for them.
 HEAVY = ("amaranth", "cocotb", "matplotlib", "numpy", "onnx", "onnxruntime", "optuna", "scipy")
@@ -57,7 +57,7 @@ def test_unknown_command_is_one_line_with_a_guess(capsys: pytest.CaptureFixture[
 
 
 def test_extras_are_those_of_the_package() -> None:
-    assert set(EXTRAS.values()) <= set(importlib.metadata.metadata("lstmith").get_all("Provides-Extra", []))
+    assert set(EXTRAS) <= set(importlib.metadata.metadata("lstmith").get_all("Provides-Extra", []))
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,8 @@ def test_a_full_disk_without_a_name_names_the_temporary_folder(
     assert f"lstmith: {tmp_path}: no space is left there; " in capsys.readouterr().err
 
 
-def test_caches_are_never_beside_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetched_files_are_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LSTMITH_DATA", raising=False)
-    checkout = Path(__file__).resolve().parents[2]
-    assert places.data_directory() == checkout / "build" / "data"
-    monkeypatch.setattr(places, "_ROOT", tmp_path / "site-packages" / "lstmith")
-    assert places.data_directory() == platformdirs.user_cache_path("lstmith", appauthor=False) / "data"
+    assert places.data_directory() == Path(__file__).resolve().parents[2] / "build" / "data"
     monkeypatch.setenv("LSTMITH_DATA", str(tmp_path))
     assert places.data_directory() == tmp_path

@@ -13,13 +13,13 @@ from hw_tests.unit.link_cases import PtyDevice, identity
 from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
 from lstmith.compiler.program_image import build_memory_image
-from lstmith.datasets.silero import RATE, probabilities
 from lstmith.datasets.speech import demo_audio
 from lstmith.scripts.bench.silero import silero_design
-from lstmith.scripts.vad_view import HISTORY, Moment, View, bars
 from lstmith.spec.memory_image import image_tag
 from lstmith.spec.policy import Policy
 from lstmith.test_support.model import DeviceModel
+from lstmith.vad.silero import RATE, probabilities
+from lstmith.vad.view import HISTORY, Moment, View, bars
 
 SECONDS = 2
 

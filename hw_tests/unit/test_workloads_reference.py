@@ -9,9 +9,10 @@ import onnxruntime as ort
 import pytest
 
 from hw_tests.unit.workload_cases import loaded
-from lstmith.datasets import silero, speech
+from lstmith.datasets import speech
 from lstmith.datasets.workload_files import fetch_files
 from lstmith.golden.network import run_float
+from lstmith.vad import silero
 from lstmith.workloads import dtln, icu_thai, textgenrnn
 from lstmith.workloads.dtln import DtlnWorkload
 from lstmith.workloads.float_runner import FloatRunner

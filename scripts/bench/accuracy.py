@@ -13,13 +13,13 @@ from lstmith.compiler.importers.split import split_model
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.limits import EngineLimits
-from lstmith.datasets.silero import THRESHOLD, features, feeds, model_path
 from lstmith.datasets.speech import Recording
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork, padded, run_float
 from lstmith.spec.config import H_FRAC
 from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.quantised import QuantNetwork
+from lstmith.vad.silero import THRESHOLD, features, feeds, model_path
 
 Float32 = npt.NDArray[np.float32]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,21 @@ from typing import Any
 import numpy as np
 
 from lstmith.cli.compile_model import compile_design
-from lstmith.cli.console import progress
+from lstmith.cli.console import progress, remark
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.split import split_model
-from lstmith.datasets.silero import features, model_path
+from lstmith.datasets.places import BUILD
 from lstmith.datasets.speech import Recording, calibration_audio, heldout_audio
 from lstmith.host.request import RunRequest, make_request
 from lstmith.host.results import EngineRun, cycle_figures, mismatches, utilisation
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden
 from lstmith.scripts.bench.accuracy import measure, recorded
+from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Policy
+from lstmith.vad.silero import features, model_path
 
 PRECISIONS = (8, 16)
 LANES = 64
@@ -51,6 +54,18 @@ def silero_design(
     save_features(network_data, calibration_audio())
     design, _, _ = compile_design(model_path(), network_data, lanes=lanes, precision=precision, target=target)
     return design
+
+
+def kept_design() -> Design:
+    """The design of `silero_design`, compiled once and kept in the checkout's ``build``."""
+    kept = BUILD / "vad" / "design"
+    with suppress(UserError):  # There is none yet, or one of an earlier version.
+        return Design.load(kept)
+    remark(f"compiling Silero VAD into {kept}")
+    with tempfile.TemporaryDirectory(prefix="lstmith-") as folder:
+        compiled = silero_design(Path(folder))
+    compiled.save(kept)
+    return compiled
 
 
 def save_features(path: Path, recordings: list[Recording]) -> None:

@@ -8,7 +8,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 venv=.venv
-extras=build,sim,board,demo,dev
+extras=board,build,demo,dev,report,sim,tune
+pins=constraints/python.txt
 
 python_is_usable() {
     "$1" - >/dev/null 2>&1 <<'PYTHON'
@@ -67,4 +68,5 @@ if ! python_is_usable "$venv/bin/python" || ! "$venv/bin/pip" --version >/dev/nu
     "$python" -m venv "$venv"
 fi
 echo "installing Python packages into $venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --editable ".[$extras]"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+    --constraint "$pins" --editable ".[$extras]"

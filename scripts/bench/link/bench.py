@@ -17,7 +17,6 @@ from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.program_image import build_memory_image
-from lstmith.datasets.silero import features
 from lstmith.datasets.speech import demo_audio
 from lstmith.flow.identity import build_identity
 from lstmith.host.accelerator import Accelerator
@@ -36,6 +35,7 @@ from lstmith.spec.policy import Mode, Policy
 from lstmith.test_support.link_fuzz import baud_tolerated, build_probe, fuzz
 from lstmith.test_support.serial_bench import SerialBench
 from lstmith.test_support.timed_line import TimedLine
+from lstmith.vad.silero import features
 
 #: As many as the bitstream of `make demo`.
 LANES = 32

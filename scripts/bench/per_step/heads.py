@@ -8,9 +8,9 @@ import numpy as np
 
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.split import split_model
-from lstmith.datasets.silero import HOP, feeds, model_path
 from lstmith.datasets.workload_files import fetch_files
 from lstmith.golden.network import FloatArray
+from lstmith.vad.silero import HOP, feeds, model_path
 from lstmith.workloads.workload import Float32
 
 #: What is asked: each unit alone, and a last row of zeros.

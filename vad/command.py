@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -15,16 +13,17 @@ from rich.live import Live
 
 from lstmith.cli.console import err, out, remark, say, table
 from lstmith.cli.inputs import save_json, save_picture
+from lstmith.cli.lazy import find_module
 from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.host_graph import Carried, HostGraph
 from lstmith.compiler.marks import SPEECH_FIGURES, SPEECH_PICTURE
-from lstmith.datasets.places import cache_directory
-from lstmith.datasets.silero import CONTEXT, HOP, RATE, STEP_SECONDS, THRESHOLD, Samples, segments
 from lstmith.host.accelerator import Accelerator
-from lstmith.scripts.vad_view import Moment, View
 from lstmith.spec.errors import UserError
+from lstmith.spec.extras import require
 from lstmith.spec.policy_file import load_policy
+from lstmith.vad.silero import CONTEXT, HOP, RATE, STEP_SECONDS, THRESHOLD, Samples, segments
+from lstmith.vad.view import Moment, View
 
 ENGINES = ("golden", "icarus", "verilator")
 
@@ -41,12 +40,14 @@ def command(
     json: Annotated[Path | None, typer.Option(help="Probabilities and activity per frame.")] = None,
 ) -> None:
     """Find speech: the encoder runs here, the LSTM on the engine, frame by frame."""
-    from lstmith.datasets import audio
+    from lstmith.vad import audio
 
     if (speech is None) == (microphone is None):
         raise UserError("arguments", "name no sound, or two", "give a .wav file or --microphone SECONDS")
     if engine not in ENGINES:
         raise UserError("option --engine", f"{engine!r} is unknown", f"use one of {', '.join(ENGINES)}, or --port")
+    if figure is not None:
+        require("report")
     check_outputs([speech, design, policy], [Output(figure, SPEECH_PICTURE), Output(json, SPEECH_FIGURES)])
     if speech is not None:
         samples, rate = audio.read_wav(speech, RATE)
@@ -114,18 +115,18 @@ def _counts(accelerator: Accelerator) -> dict[str, int]:
 
 
 def _design(path: Path | None) -> Design:
+    """The given design, or the one that a checkout compiles once and keeps."""
     if path is not None:
         return Design.load(path)
-    kept = cache_directory() / "vad" / "design"
-    with suppress(UserError):  # There is none yet, or one of an earlier version.
-        return Design.load(kept)
-    from lstmith.scripts.bench.silero import silero_design
-
-    remark(f"compiling Silero VAD into {kept}")
-    with tempfile.TemporaryDirectory(prefix="lstmith-") as folder:
-        compiled = silero_design(Path(folder))
-    compiled.save(kept)
-    return compiled
+    measured = find_module("scripts.bench.silero")
+    if measured is None:
+        raise UserError(
+            "option --design",
+            "is missing, and the recordings that Silero VAD is calibrated on come with a checkout only",
+            "compile Silero's ONNX file on recordings of your own, and give the design",
+        )
+    design: Design = measured.kept_design()
+    return design
 
 
 def _watch(found: Iterator[Moment], title: str) -> list[Moment]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from lstmith.datasets.silero import STEP_SECONDS, THRESHOLD
+from lstmith.vad.silero import STEP_SECONDS, THRESHOLD
 
 #: Frames that the view looks back.
 HISTORY = 80

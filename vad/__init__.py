@@ -1,0 +1,1 @@
+"""Silero VAD on an engine: sound in, where speech is out."""
