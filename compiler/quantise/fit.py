@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Profile, Windows
 from lstmith.compiler.quantise.encode import encode_bias, encode_c, encode_h, encode_peepholes, encode_scales
 from lstmith.compiler.quantise.rows import damped, fit_scales, round_weights
-from lstmith.compiler.sizing.limits import EngineLimits
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatArray, FloatLayer
 from lstmith.spec.config import H_FRAC, PACKED_OPERAND

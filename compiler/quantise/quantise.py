@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Calibration, Profile, profile
 from lstmith.compiler.quantise.fit import LayerFit, accumulator_bits
-from lstmith.compiler.sizing.limits import EngineLimits
 from lstmith.golden.network import FloatLayer, FloatNetwork
 from lstmith.spec.config import PRECISIONS
 from lstmith.spec.errors import UserError

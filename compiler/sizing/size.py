@@ -8,6 +8,7 @@ from typing import Any
 
 from lstmith.boards.board import Board
 from lstmith.boards.catalogue import BOARDS
+from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.sizing.estimate import (
     DIGIT_FAMILIES,
     MOST_FIXED_FFS,
@@ -21,7 +22,6 @@ from lstmith.compiler.sizing.estimate import (
     weight_granule,
     weight_memories,
 )
-from lstmith.compiler.sizing.limits import EngineLimits
 from lstmith.compiler.sizing.report import SizingReport
 from lstmith.compiler.sizing.variants import accumulator_bits, with_variants
 from lstmith.spec.config import EngineConfig

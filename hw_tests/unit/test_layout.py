@@ -8,6 +8,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 #: What each folder may import of the project, from the bottom up: arrows point down only.
 LAYERS: dict[str, set[str]] = {
@@ -28,6 +30,30 @@ LAYERS: dict[str, set[str]] = {
     "scripts": {
         *("spec", "golden", "rtl", "boards", "compiler", "flow", "host", "cli"),
         *("tuning", "training", "vad", "datasets", "workloads", "test_support"),
+    },
+}
+#: The same inside a layer: what each of its folders may import of it. Files that the table does not name stand on
+#: top, put the folders together, and may import all of them.
+PARTS: dict[str, dict[str, set[str]]] = {
+    "rtl": {
+        "cells": set(),
+        "prim": set(),
+        "bus": {"prim"},
+        "layouts": {"array"},
+        "array": {"layouts", "prim"},
+        "lists": {"layouts", "prim"},
+        "cell": {"layouts", "lists", "prim"},
+        "sequencer": {"layouts", "lists", "cell", "prim"},
+        "link": {"layouts", "prim", "bus", "engine"},
+    },
+    "compiler": {
+        "limits": set(),
+        "archive": set(),
+        "runtime": set(),
+        "program_image": set(),
+        "importers": {"archive", "runtime"},
+        "quantise": {"limits"},
+        "sizing": {"limits", "program_image", "quantise"},
     },
 }
 #: Where a package's folder is not called as the package.
@@ -103,6 +129,12 @@ def used_modules(path: Path) -> set[str]:
 MODULES = {module_of(path): path for path in SOURCES}
 
 
+def part_of(layer: str, module: str) -> str:
+    """The folder or file of a layer that a module is or is in; empty if it is elsewhere, or the layer itself."""
+    own, _, rest = module.partition(".")
+    return rest.partition(".")[0] if own == layer else ""
+
+
 def test_sources_are_found() -> None:
     assert {module.split(".")[0] for module in MODULES} == set(LAYERS)
 
@@ -144,6 +176,26 @@ def test_imports_point_down() -> None:
         if upward:
             wrong[name(path)] = upward
     assert not wrong
+
+
+@pytest.mark.parametrize("layer", PARTS)
+def test_imports_inside_a_layer_point_down(layer: str) -> None:
+    """No folder of a layer knows another one but those that the table puts below it."""
+    parts, wrong = PARTS[layer], {}
+    for module, path in MODULES.items():
+        if (own := part_of(layer, module)) in parts:
+            others = {part for used in used_modules(path) if (part := part_of(layer, used))} - {own}
+            if others - parts[own]:
+                wrong[name(path)] = others - parts[own]
+    assert not wrong
+
+
+@pytest.mark.parametrize("layer", PARTS)
+def test_parts_are_those_of_the_layer(layer: str) -> None:
+    """The table names every folder, and nothing that is not there."""
+    there = {part_of(layer, module) for module in MODULES} - {""}
+    folders = {path.parent.name for path in (ROOT / FOLDERS[layer]).glob("*/__init__.py")}
+    assert folders <= set(PARTS[layer]) <= there
 
 
 def test_layers_have_no_cycle() -> None:

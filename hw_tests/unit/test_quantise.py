@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from hw_tests.unit.networks import random_calibration, random_network
+from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Calibration, profile
 from lstmith.compiler.quantise.encode import encode_bias, encode_peepholes, encode_scales, initial_states
 from lstmith.compiler.quantise.fit import Candidate, LayerFit
 from lstmith.compiler.quantise.quantise import AUTO_TOLERANCE, quantise
 from lstmith.compiler.quantise.rows import damped, fit_scales, round_weights
-from lstmith.compiler.sizing.limits import EngineLimits
 from lstmith.golden.cell import cell_step, requantise
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork, run_float

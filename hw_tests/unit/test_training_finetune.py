@@ -10,8 +10,8 @@ import pytest
 
 from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler.design import Design
+from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.quantise import quantise
-from lstmith.compiler.sizing.limits import EngineLimits
 from lstmith.compiler.sizing.variants import accumulator_bits, with_variants
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork

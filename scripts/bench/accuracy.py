@@ -10,9 +10,9 @@ import numpy.typing as npt
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.importer import load_model
 from lstmith.compiler.importers.split import split_model
+from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.quantise.quantise import quantise
-from lstmith.compiler.sizing.limits import EngineLimits
 from lstmith.datasets.speech import Recording
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork, padded, run_float

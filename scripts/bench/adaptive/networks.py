@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.quantise.quantise import quantise
-from lstmith.compiler.sizing.limits import EngineLimits
 from lstmith.compiler.sizing.variants import accumulator_bits, with_variants
 from lstmith.golden.network import FloatNetwork, padded
 from lstmith.spec.config import EngineConfig

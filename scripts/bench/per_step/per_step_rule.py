@@ -20,9 +20,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.quantise.quantise import quantise
-from lstmith.compiler.sizing.limits import EngineLimits
 from lstmith.compiler.sizing.variants import accumulator_bits, with_variants
 from lstmith.golden.network import FloatNetwork
 from lstmith.scripts.bench.per_step.controls import (
