@@ -80,7 +80,7 @@ class _Interrupt:
 def main() -> NoReturn:
     """Entry point of the program."""
     if COMPLETION in os.environ:
-        app(prog_name="lstmith")
+        sys.exit(guard(lambda: app(prog_name="lstmith")))
     sys.exit(execute(sys.argv[1:]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -63,3 +64,20 @@ def test_root_installs_what_is_missing(machine: Machine) -> None:
     assert update == "noninteractive update -qq"
     assert install.startswith("noninteractive install -y -qq --no-install-recommends iverilog")
     assert "g++" not in install, "what is there is not installed again"
+
+
+def test_check_without_set_up_says_what_to_run(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    done = subprocess.run(["make", "-C", str(tmp_path), "check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "make check: .venv has no tools yet; run 'make setup' once"
+    assert list(tmp_path.iterdir()) == [tmp_path / "Makefile"]
+
+
+def test_set_up_keeps_to_the_pins() -> None:
+    """Also in make: other pins are another environment."""
+    assert "pins=constraints/python.txt" in (ROOT / SCRIPT).read_text()
+    assert '--constraint "$pins"' in (ROOT / SCRIPT).read_text()
+    rule = re.search(r"^\$\(ENVIRONMENT\):(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert rule is not None
+    assert "constraints/python.txt" in rule[1].split()

@@ -6,6 +6,7 @@ import errno
 import importlib
 import importlib.metadata
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,10 @@ import pytest
 from lstmith.cli.lazy import COMMANDS
 from lstmith.cli.main import execute, guard
 from lstmith.datasets import places
+from lstmith.flow.tools import find_tool
 from lstmith.spec.extras import EXTRAS
 
+HELP_SECONDS = 0.4
 #: Large packages; a command that needs none of them must not wait for them.
 HEAVY = ("amaranth", "cocotb", "matplotlib", "numpy", "onnx", "onnxruntime", "optuna", "scipy")
 
@@ -42,6 +45,31 @@ def test_only_what_is_needed_is_imported(arguments: tuple[str, ...], allowed: tu
     code, *modules = done.stdout.splitlines()[-1].removeprefix("loaded ").split()
     assert code == "0"
     assert not {name for name in HEAVY if name in modules} - set(allowed)
+
+
+def test_help_starts_at_once() -> None:
+    """In processor seconds, which another program on the machine does not lengthen much; the best of some runs."""
+    took = []
+    for _ in range(3):
+        before = os.times()
+        subprocess.run([find_tool("lstmith"), "--help"], stdout=subprocess.DEVNULL, check=True)
+        after = os.times()
+        took.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    assert min(took) < HELP_SECONDS
+
+
+def complete(words: str) -> list[str]:
+    """What a shell is told could follow."""
+    environment = {"_LSTMITH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    done = subprocess.run(
+        [find_tool("lstmith")], env=os.environ | environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def test_the_shell_completes_commands_and_their_options() -> None:
+    assert complete("lstmith comp") == ["compile"]
+    assert complete("lstmith compile --calib") == ["--calibration"]
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
