@@ -255,8 +255,8 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "silero",
         "Where cycles go",
         spent_table,
-        f"Where these cycles go, per step; Silero VAD's include its first and last step. *{TITLES[CycleClass.BUSY]}* is "
-        "work, every other column is a reason why the array had none (`golden/account.py`). Runs that spend every "
+        "Where these cycles go, per step; Silero VAD's include its first and last step. "
+        f"*{TITLES[CycleClass.BUSY]}* is work, every other column is a reason why the array had none (`golden/breakdown.py`). Runs that spend every "
         "cycle on work are left out:",
     ),
     (
