@@ -10,10 +10,9 @@ import typer
 
 from lstmith.boards.catalogue import find_board
 from lstmith.cli.console import out, say, steps, table
-from lstmith.cli.inputs import save_json
-from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.design import Design
 from lstmith.compiler.marks import BUILD_FIGURES, SYNTHESIS_FIGURES, Kind
+from lstmith.compiler.outputs import Output, check_outputs, save_json
 
 
 class Family(enum.StrEnum):

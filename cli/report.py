@@ -9,15 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from lstmith.boards.catalogue import find_target
-from lstmith.cli.compile_model import CANDIDATE_COLUMNS, LAYER_COLUMNS, candidate_rows, layer_row, stack_row
+from lstmith.cli.compile_model import CANDIDATE_COLUMNS, LAYER_COLUMNS, candidate_rows, layer_rows
 from lstmith.cli.console import say
 from lstmith.cli.figures import cycles_figure, memory_figure
 from lstmith.cli.html import Section, embedded, save_report
-from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import read_json
 from lstmith.compiler.marks import REPORT
-from lstmith.compiler.quantise.quantise import LayerReport
+from lstmith.compiler.outputs import Output, check_outputs
 from lstmith.compiler.sizing.size import held_bits, weight_words
 from lstmith.spec.errors import UserError
 
@@ -43,7 +42,6 @@ def command(
 
 def design_sections(design: Design) -> list[Section]:
     """Formats, engine and memory of a design."""
-    layers = [LayerReport(**entry) for entry in design.report["quantisation"]["layers"]]
     sizing = design.report["sizing"]
     parameters = [[name, value] for name, value in asdict(design.engine).items()]
     sections = [
@@ -51,7 +49,7 @@ def design_sections(design: Design) -> list[Section]:
             "Number formats",
             "Errors of h are against float, on calibration data that was held back.",
             LAYER_COLUMNS,
-            [*(layer_row(layer) for layer in layers), stack_row(design.report["error"])],
+            layer_rows(design),
         ),
         *(
             [Section("Remarks", "", ["remark"], [[text] for text in told])]

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lstmith.cli.console import figure_rows, out, progress, remark, table
-from lstmith.cli.inputs import load_problem, save_json
-from lstmith.cli.outputs import Output, check_outputs
-from lstmith.compiler.data import save_results
 from lstmith.compiler.design import Design
 from lstmith.compiler.marks import RUN_FIGURES, RUN_RESULTS
-from lstmith.host.accelerator import Accelerator
-from lstmith.host.energy import CONSTANTS, DEFAULT, find_constants
-from lstmith.host.run import ENGINES, run_engine, summarise
-from lstmith.spec.errors import UserError
+from lstmith.compiler.outputs import Output, check_outputs
+from lstmith.host.energy import CONSTANTS, DEFAULT
+from lstmith.host.run import ENGINES
+from lstmith.host.runner import check_engine, read_request, run_request
 
 
 def command(
@@ -32,27 +28,15 @@ def command(
     energy: Annotated[str, typer.Option(help=f"Constants of the energy estimate: {' or '.join(CONSTANTS)}.")] = DEFAULT,
 ) -> None:
     """Run a design on sequences, and compare it with the golden model and with float."""
-    if port is not None and engine != "board":
-        raise UserError("option --port", f"is for a board, not for {engine}", "leave it out")
-    if port is None and engine == "board":
-        raise UserError("option --port", "is missing", "give the board's serial port, see 'lstmith devices'")
-    find_constants(energy)
+    check_engine(engine, port, energy)
     check_outputs([design, data, policy], [Output(output, RUN_RESULTS), Output(json, RUN_FIGURES)])
-    request = load_problem(Design.load(design), data, policy)
+    request = read_request(Design.load(design), data, policy)
     with progress(f"running on {engine}", len(request.x) if engine in ("verilator", "board") else None) as report:
-        if port is None:
-            run = run_engine(request, engine, report)
-        else:
-            with Accelerator(port, baud=baud) as accelerator:
-                accelerator.load(request.design, request.policies)
-                # The board's engine may have other lanes than the one the design was compiled for.
-                request = replace(request, design=accelerator.design)
-                run = accelerator.run(request, report)
-            remark(str(accelerator.verified))
-        figures = summarise(request, engine, run, energy)
-    save_results(output, run.arrays(), single=request.sequences.single)
-    if json is not None:
-        save_json(json, figures, RUN_FIGURES)
+        result = run_request(request, engine, port=port, baud=baud, energy=energy, progress=report)
+    if result.verified:
+        remark(result.verified)
+    result.save(output, json)
+    figures = dict(result.figures)
     estimate = figures.pop("energy")
     shown = {name: value for name, value in figures.items() if value is not None and name not in ("policy", "remarks")}
     if estimate is not None:

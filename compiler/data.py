@@ -1,35 +1,22 @@
-"""Sequence files: ``X.npz`` that users give and ``Y.npz`` that engines write."""
+"""Input sequences: ``X.npz`` that users give, and the same in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from lstmith.compiler.archive import read_archive
-from lstmith.compiler.files import whole_file
-from lstmith.compiler.marks import RUN_RESULTS, mark_archive
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.golden.network import FloatArray, FloatNetwork, initial_state
 from lstmith.spec.errors import UserError
 
-#: What Y.npz holds after its leading shape [T] or [N, T]: dtype.
-RESULTS = {
-    "h": np.float32,
-    "h_int": np.int16,
-    "c_int": np.int32,
-    "precision": np.int8,
-    "skipped": np.bool_,
-    "active": np.int32,
-    "columns": np.int32,
-    "restart": np.bool_,
-    "columns_by_precision": np.int32,
-    "cycles": np.int64,
-}
+#: What sequences may be given as: a file; one array, which is ``x``; or arrays by the names that a file has.
+SequenceSource: TypeAlias = "str | Path | npt.ArrayLike | Mapping[str, npt.ArrayLike] | Sequences"
 
 
 @dataclass(frozen=True)
@@ -85,12 +72,58 @@ def load_sequences(path: Path, network: FloatNetwork) -> Sequences:
     UserError
         If the file cannot be read or a field has a wrong shape, type or value.
     """
-    arrays = read_archive(path, "give an .npz file that numpy.savez wrote")
+    return sequences_of(read_archive(path, "give an .npz file that numpy.savez wrote"), network, str(path))
+
+
+def read_sequences(given: SequenceSource, network: FloatNetwork, name: str) -> Sequences:
+    """Sequences from a file or from memory; see :func:`load_sequences`.
+
+    Parameters
+    ----------
+    given : str or Path, array [T, I] or [N, T, I], mapping, or Sequences
+    network : FloatNetwork
+    name : str
+        What messages call sequences in memory.
+
+    Raises
+    ------
+    UserError
+        As :func:`load_sequences`.
+    """
+    if isinstance(given, Sequences):
+        return given
+    if isinstance(given, str | Path):
+        return load_sequences(Path(given), network)
+    named: Mapping[str, npt.ArrayLike] = given if isinstance(given, Mapping) else {"x": given}
+    arrays = {}
+    for key, value in named.items():
+        try:
+            arrays[key] = np.asarray(value)
+        except ValueError:  # lists of several lengths
+            raise UserError(f"{name} field {key}", "is no array", "give sequences of equal length, padded") from None
+    return sequences_of(arrays, network, name)
+
+
+def sequences_of(arrays: Mapping[str, npt.NDArray[Any]], network: FloatNetwork, source: str) -> Sequences:
+    """Check arrays by the names that a file has; see :func:`load_sequences`.
+
+    Parameters
+    ----------
+    arrays : mapping
+    network : FloatNetwork
+    source : str
+        File name for messages.
+
+    Raises
+    ------
+    UserError
+        If a field has a wrong shape, type or value.
+    """
     if "x" not in arrays:
-        raise UserError(f"{path} field x", "is missing", "give float32 [T, I] or [N, T, I]")
-    x = _real(path, "x", arrays["x"])
+        raise UserError(f"{source} field x", "is missing", "give float32 [T, I] or [N, T, I]")
+    x = _real(source, "x", arrays["x"])
     if x.ndim not in (2, 3):
-        raise UserError(f"{path} field x", f"has shape {x.shape}", "give [T, I] or [N, T, I]")
+        raise UserError(f"{source} field x", f"has shape {x.shape}", "give [T, I] or [N, T, I]")
     single = x.ndim == 2
     batch = x[None] if single else x
     lengths = None
@@ -98,91 +131,63 @@ def load_sequences(path: Path, network: FloatNetwork) -> Sequences:
         lengths = arrays["lengths"]
         if single or lengths.dtype.kind not in "iu":
             raise UserError(
-                f"{path} field lengths", f"is {lengths.dtype} beside x {x.shape}", "give integers [N] beside [N, T, I]"
+                f"{source} field lengths",
+                f"is {lengths.dtype} beside x {x.shape}",
+                "give integers [N] beside [N, T, I]",
             )
         lengths = lengths.astype(np.int64)
-    checked, lengths = Calibration(batch, lengths, str(path)).checked(network)
+    checked, lengths = Calibration(batch, lengths, source).checked(network)
     return Sequences(
         checked.astype(np.float32),
         lengths,
         single,
-        _states(path, arrays, network, len(checked)),
-        str(path),
-        _hint(path, arrays, lengths, x.shape[:-1]),
-        _active(path, arrays, lengths, x.shape[:-1]),
+        _states(source, arrays, network, len(checked)),
+        source,
+        _hint(source, arrays, lengths, x.shape[:-1]),
+        _active(source, arrays, lengths, x.shape[:-1]),
     )
 
 
-def save_results(path: Path, results: Mapping[str, npt.NDArray[Any]], *, single: bool) -> None:
-    """Write Y.npz; it appears whole.
-
-    Parameters
-    ----------
-    results : mapping of the names in ``RESULTS`` to arrays [N, T, ...]
-    single : bool
-        Whether to drop N, which is then 1.
-
-    Raises
-    ------
-    ValueError
-        If a result is missing or leading shapes differ.
-    UserError
-        If the path cannot be written.
-    """
-    if missing := RESULTS.keys() - results.keys():
-        raise ValueError(f"Results lack {', '.join(sorted(missing))}")
-    leading = {array.shape[:2] for array in results.values()}
-    if len(leading) != 1:
-        raise ValueError(f"Results must share their leading shape, not {sorted(leading)}")
-    arrays: dict[str, Any] = {
-        name: (array[0] if single else array).astype(RESULTS.get(name, array.dtype)) for name, array in results.items()
-    }
-    with whole_file(path) as draft:
-        with draft.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        mark_archive(draft, RUN_RESULTS)
-
-
-def _real(path: Path, name: str, array: npt.NDArray[Any]) -> FloatArray:
+def _real(source: str, name: str, array: npt.NDArray[Any]) -> FloatArray:
     if array.dtype.kind not in "fiu":
-        raise UserError(f"{path} field {name}", f"has type {array.dtype}", "give float32")
+        raise UserError(f"{source} field {name}", f"has type {array.dtype}", "give float32")
     return array.astype(np.float64)
 
 
 def _hint(
-    path: Path, arrays: dict[str, npt.NDArray[Any]], lengths: npt.NDArray[np.int64], shape: tuple[int, ...]
+    source: str, arrays: Mapping[str, npt.NDArray[Any]], lengths: npt.NDArray[np.int64], shape: tuple[int, ...]
 ) -> npt.NDArray[np.bool_] | None:
     if "hint" not in arrays:
         return None
     hint = arrays["hint"]
     if hint.dtype != np.bool_ or hint.shape != shape:
-        raise UserError(f"{path} field hint", f"is {hint.dtype} {hint.shape}", f"give bool {shape}")
+        raise UserError(f"{source} field hint", f"is {hint.dtype} {hint.shape}", f"give bool {shape}")
     steps = shape[-1]
     return hint.reshape(len(lengths), steps) & (np.arange(steps) < lengths[:, None])
 
 
 def _active(
-    path: Path, arrays: dict[str, npt.NDArray[Any]], lengths: npt.NDArray[np.int64], shape: tuple[int, ...]
+    source: str, arrays: Mapping[str, npt.NDArray[Any]], lengths: npt.NDArray[np.int64], shape: tuple[int, ...]
 ) -> npt.NDArray[np.int64] | None:
     if "active" not in arrays:
         return None
     active = arrays["active"]
     if active.dtype.kind not in "iu" or active.shape not in (shape, shape[:-1]):
         raise UserError(
-            f"{path} field active", f"is {active.dtype} {active.shape}", f"give integers {shape[:-1]} or {shape}"
+            f"{source} field active", f"is {active.dtype} {active.shape}", f"give integers {shape[:-1]} or {shape}"
         )
     by_step = active.astype(np.int64).reshape(len(lengths), -1)
     return by_step * (np.arange(shape[-1]) < lengths[:, None])
 
 
 def _states(
-    path: Path, arrays: dict[str, npt.NDArray[Any]], network: FloatNetwork, sequences: int
+    source: str, arrays: Mapping[str, npt.NDArray[Any]], network: FloatNetwork, sequences: int
 ) -> list[tuple[FloatArray, FloatArray]] | None:
     stacked = len(network.layers) > 1
     names = {f"{kind}{f'_l{k}' if stacked else ''}" for k in range(len(network.layers)) for kind in ("h0", "c0")}
     given = {name for name in arrays if name.startswith(("h0", "c0"))}
     if unknown := sorted(given - names):
-        raise UserError(f"{path} field {unknown[0]}", "names no layer", f"use {', '.join(sorted(names))}")
+        raise UserError(f"{source} field {unknown[0]}", "names no layer", f"use {', '.join(sorted(names))}")
     if not given:
         return None
     states = []
@@ -190,14 +195,14 @@ def _states(
         pair = []
         for kind, own in zip(("h0", "c0"), initial_state(layer, sequences), strict=True):
             name = f"{kind}_l{index}" if stacked else kind
-            pair.append(_state(path, name, arrays[name], own.shape) if name in arrays else own)
+            pair.append(_state(source, name, arrays[name], own.shape) if name in arrays else own)
         states.append((pair[0], pair[1]))
     return states
 
 
-def _state(path: Path, name: str, array: npt.NDArray[Any], shape: tuple[int, ...]) -> FloatArray:
-    where = f"{path} field {name}"
-    values = _real(path, name, array)
+def _state(source: str, name: str, array: npt.NDArray[Any], shape: tuple[int, ...]) -> FloatArray:
+    where = f"{source} field {name}"
+    values = _real(source, name, array)
     if values.shape not in (shape, shape[1:]):
         raise UserError(where, f"has shape {values.shape}", f"give {shape[1:]} or {shape}")
     if not np.isfinite(values).all():

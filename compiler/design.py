@@ -13,25 +13,35 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmith.compiler.data import SequenceSource
 from lstmith.compiler.files import Folder, whole_directory
-from lstmith.compiler.importers.split_graph import GRAPH_FILES, SplitGraph
+from lstmith.compiler.importers.graph_files import GRAPH_FILES
+from lstmith.compiler.run_result import RunResult
 from lstmith.golden.network import FloatLayer, FloatNetwork
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
+if TYPE_CHECKING:
+    from lstmith.compiler.generate import Core
+    from lstmith.compiler.importers.split_graph import SplitGraph
+
 FORMAT = 4
+#: Where the engines are: module and function. Only its name is known here, because engines are a layer above.
+RUNNER = ("lstmith.host.runner", "run_design")
 
 _MARKER = "design.json"
 _GRAPH = "graph"
@@ -41,7 +51,7 @@ FOLDER = Folder(
     "lstmith compile",
     _MARKER,
     ("format", "layers"),
-    (_MARKER, *_FILES, f"{_GRAPH}/*.onnx", f"{_GRAPH}/split.json"),
+    (_MARKER, *_FILES, *(f"{_GRAPH}/{name}" for name in GRAPH_FILES)),
 )
 _QUANT_ARRAYS = ("weights", "mantissa", "shift", "bias", "peep", "reduced_bias", "idle_h", "order")
 _QUANT_GRIDS = ("x_grid", "h_grid")
@@ -78,7 +88,91 @@ class Design:
     graph: SplitGraph | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
-    def save(self, path: Path) -> None:
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What ``compile --json`` writes: error of h on held-back data, remarks, and what was chosen."""
+        error = self.report["error"]
+        return {
+            "error": {"mean": error["mean"], "max": error["max"]},
+            "held_back_steps": error["steps"] if error["held_back"] else 0,
+            "remarks": self.report["remarks"],
+            "variants": [list(layer.variants) for layer in self.network.layers],
+            "lanes": self.engine.lanes,
+            "precision": [layer.precision for layer in self.network.layers],
+            "target": self.target,
+        }
+
+    def generate(self, path: str | Path | None = None, *, image: bool = True, name: str = "lstmith_core") -> Core:
+        """The core as Verilog, for the family of the design's target.
+
+        Parameters
+        ----------
+        path : str, Path or None
+            CORE.v to write, with CORE.json and the models of vendor cells beside it; None writes nothing.
+        image : bool
+            Whether the memories hold weights, program and registers from the start, for the default policies; a core
+            without them takes any network that fits, through the bus.
+        name : str
+            Of the module, and the beginning of all its parts' names.
+
+        Raises
+        ------
+        UserError
+            If the name is none for a module, or a file cannot be written.
+        """
+        # The hardware is imported by those who want it.
+        from lstmith.compiler.generate import core_outputs, generate_core
+        from lstmith.compiler.outputs import check_outputs
+
+        if path is not None:
+            check_outputs([], core_outputs(Path(path)))
+        layers = [layer.name for layer in self.source.layers]
+        core = generate_core(self.engine, self.network, layers=layers, target=self.target, image=image, name=name)
+        if path is not None:
+            core.save(path)
+        return core
+
+    def run(
+        self,
+        x: SequenceSource,
+        engine: str = "golden",
+        *,
+        policy: str | Path | Mapping[str, Any] | Policy | Sequence[Policy] | None = None,
+        port: str | None = None,
+        baud: int | None = None,
+        energy: str | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> RunResult:
+        """Run sequences on an engine, and compare the results with the golden model and with float.
+
+        Parameters
+        ----------
+        x : str, Path, array or mapping
+            Inputs of the LSTM: an .npz file; float32 [T, I] or [N, T, I]; or arrays by the names that a file has.
+        engine : str
+            ``float``, ``golden``, ``icarus``, ``verilator`` or ``board``.
+        policy : str, Path, mapping, Policy, sequence of Policy, or None
+            A policy file, or what one holds; one policy for all layers, or one for each. None is delta without
+            thresholds.
+        port : str or None
+            Serial port of the board.
+        baud : int or None
+            Bits per second of the port; None finds it.
+        energy : str or None
+            Name of the constants of the energy estimate.
+        progress : callable or None
+            Called with the number of finished sequences, where the engine tells.
+
+        Raises
+        ------
+        UserError
+            If an argument is wrong, or a tool that the engine needs is missing.
+        """
+        module, function = RUNNER
+        runner: Callable[..., RunResult] = getattr(importlib.import_module(module), function)
+        return runner(self, x, engine, policy=policy, port=port, baud=baud, energy=energy, progress=progress)
+
+    def save(self, folder: str | Path) -> None:
         """Write the directory; it appears whole, in place of an earlier design.
 
         Raises
@@ -96,7 +190,7 @@ class Design:
             ],
             "report": self.report,
         }
-        with whole_directory(path, FOLDER) as draft:
+        with whole_directory(Path(folder), FOLDER) as draft:
             (draft / "engine.json").write_text(self.engine.to_json())
             _save_arrays(
                 draft / "network.npz", self.network.layers, _QUANT_ARRAYS, {_PREDICTOR: self.network.predictor}
@@ -108,7 +202,7 @@ class Design:
             (draft / _MARKER).write_text(json.dumps(described, indent=2) + "\n")
 
     @classmethod
-    def load(cls, path: Path) -> Design:
+    def load(cls, folder: str | Path) -> Design:
         """Inverse of :meth:`save`.
 
         Raises
@@ -116,6 +210,7 @@ class Design:
         UserError
             If the directory is no design, or a file is missing, damaged or changed since it was written.
         """
+        path = Path(folder)
         if not (path / _MARKER).is_file():
             raise UserError(str(path), f"is not a design (no {_MARKER})", "give a directory that 'compile' wrote")
         described = _read_json(path / _MARKER)
@@ -147,12 +242,19 @@ class Design:
             network,
             FloatNetwork(tuple(sources)),
             _typed(described, "target", str, where),
-            SplitGraph.load(path / _GRAPH) if _typed(described, "graph", bool, where) else None,
+            _load_graph(path / _GRAPH) if _typed(described, "graph", bool, where) else None,
             _typed(described, "report", dict, where),
         )
         # Last, because what is plainly wrong has a message that says more.
         _check_unchanged(path, described)
         return loaded
+
+
+def _load_graph(path: Path) -> SplitGraph:
+    # onnx is imported for designs that have a graph.
+    from lstmith.compiler.importers.split_graph import SplitGraph
+
+    return SplitGraph.load(path)
 
 
 def _checksums(path: Path, described: dict[str, Any]) -> dict[str, str]:

@@ -1,0 +1,14 @@
+"""Designs in execution: :class:`Accelerator`, a network on an engine, and :class:`VirtualBoard`, a board in a simulator."""
+
+from typing import TYPE_CHECKING
+
+from lstmith.spec.exports import exports
+
+if TYPE_CHECKING:
+    from lstmith.host.accelerator import Accelerator
+    from lstmith.host.board_sim import VirtualBoard
+    from lstmith.host.runner import run_design
+
+__all__ = ["Overlay", "VirtualBoard", "run_design"]
+
+__getattr__ = exports(__name__, {"Overlay": "overlay", "VirtualBoard": "board_sim", "run_design": "runner"})

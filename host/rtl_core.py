@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from lstmith.compiler.design import Design
-from lstmith.compiler.generate import design_verilog
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.host.compiled import CompiledSimulation
 from lstmith.host.request import RunRequest
@@ -18,7 +17,6 @@ from lstmith.host.results import EngineRun
 from lstmith.host.sequences import collect, job_rows, make_job
 from lstmith.host.simulate import Simulation
 from lstmith.rtl.array.weight_bank import initialised
-from lstmith.rtl.cells import cell_models
 from lstmith.spec.extras import require
 from lstmith.spec.policy_check import default_policies
 
@@ -45,12 +43,12 @@ class RtlCore:
         design = request.design
         folder.mkdir(parents=True, exist_ok=True)
         source = folder / "core.v"
-        text = design_verilog(design).text
-        source.write_text(text)
+        core = design.generate()
+        source.write_text(core.text)
         models = []
-        if cells := cell_models(text):
+        if core.cells:
             models.append(folder / "core_cells.v")
-            models[0].write_text(cells)
+            models[0].write_text(core.cells)
         # Memories that no bitstream can fill are filled through the bus, as a board does it.
         self._writes = [] if initialised(design.engine) else _weights(design)
         self._simulation: CompiledSimulation | Simulation

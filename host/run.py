@@ -18,11 +18,11 @@ from lstmith.host.numbers import count_saturation, remarks
 from lstmith.host.request import RunRequest
 from lstmith.host.results import EngineRun, LayerResult, cycle_figures, mismatches, real_h, utilisation
 from lstmith.host.rtl_core import Progress, RtlCore
+from lstmith.host.simulate import SIMULATORS
 from lstmith.spec.config import H_FRAC
-from lstmith.spec.errors import UserError
 from lstmith.spec.policy_file import describe_policy
 
-ENGINES = ("float", "golden", "icarus", "verilator", "board")
+ENGINES = ("float", "golden", *SIMULATORS, "board")
 
 
 def run_engine(request: RunRequest, engine: str, progress: Progress | None = None) -> EngineRun:
@@ -39,14 +39,14 @@ def run_engine(request: RunRequest, engine: str, progress: Progress | None = Non
     Raises
     ------
     UserError
-        If there is no such engine, or a tool it needs is missing.
+        If a tool that the engine needs is missing.
     """
     if engine == "float":
         return run_in_float(request)
     if engine == "golden":
         return run_golden(request)
-    if engine not in ENGINES or engine == "board":
-        raise UserError("option --engine", f"{engine!r} is unknown", f"use one of {', '.join(ENGINES)}")
+    if engine not in SIMULATORS:
+        raise ValueError(f"Engine must be one of float, golden, {', '.join(SIMULATORS)}, not {engine!r}")
     with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as folder:
         return RtlCore(request, engine, Path(folder)).run(request, progress)
 

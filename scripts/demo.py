@@ -18,14 +18,13 @@ import numpy.typing as npt
 from lstmith.boards.catalogue import DEFAULT, find_board
 from lstmith.cli.console import out, progress, say, steps, table
 from lstmith.cli.figures import detection_figure
-from lstmith.cli.generate import write_core
 from lstmith.cli.html import Section, embedded, save_report
-from lstmith.cli.inputs import save_json
 from lstmith.cli.report import design_sections, run_sections
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.marks import BUILD_FIGURES
+from lstmith.compiler.outputs import save_json
 from lstmith.datasets.speech import Recording, demo_audio
 from lstmith.host.request import RunRequest, make_request
 from lstmith.host.results import EngineRun, mismatches
@@ -163,8 +162,10 @@ def _speech(run: EngineRun, recording: Recording, graph: HostGraph) -> npt.NDArr
 
 
 def _generate(design: Design) -> None:
-    size, _ = write_core(design, OUTPUT / "core.v")
-    say(f"   {size / 1e6:.1f} MB: {OUTPUT / 'core.v'}")
+    with steps() as report:
+        report("generating Verilog")
+        core = design.generate(OUTPUT / "core.v")
+    say(f"   {len(core.text) / 1e6:.1f} MB: {OUTPUT / 'core.v'}")
 
 
 def _report(

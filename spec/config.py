@@ -115,7 +115,7 @@ class EngineConfig:
     def __post_init__(self) -> None:
         for name, most in MOST.items():
             if not 1 <= operator.index(getattr(self, name)) <= most:
-                raise TypeError(f"Engine {name} must be an integer in 1..{most}, not {getattr(self, name)!r}")
+                raise ValueError(f"Engine {name} must be an integer in 1..{most}, not {getattr(self, name)!r}")
         if not self.precisions or any(p not in PRECISIONS for p in self.precisions):
             raise ValueError(f"Engine precisions must be chosen from 4, 8 and 16, not {self.precisions!r}")
         if tuple(sorted(set(self.precisions))) != self.precisions:

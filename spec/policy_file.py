@@ -29,20 +29,34 @@ def load_policy(path: Path, layers: int) -> list[Policy]:
         raise UserError(str(path), f"cannot be read ({error.strerror})", "give a policy file") from None
     except ValueError as error:
         raise UserError(str(path), f"cannot be read as JSON ({error})", "give a policy file") from None
+    return parse_policies(content, layers, str(path))
+
+
+def parse_policies(content: object, layers: int, source: str) -> list[Policy]:
+    """Policies of each layer from what a policy file holds; see :func:`load_policy`.
+
+    Parameters
+    ----------
+    content : object
+        JSON values; anything but an object is refused.
+    layers : int
+    source : str
+        The file, for messages.
+    """
     if not isinstance(content, dict):
-        raise UserError(str(path), f"holds a {type(content).__name__}", "write an object")
+        raise UserError(source, f"holds a {type(content).__name__}", "write an object")
     # What 'tune' wrote says so.
-    content.pop("generator", None)
+    content = {key: value for key, value in content.items() if key != "generator"}
     if "layers" not in content:
-        return [_parse(Policy, content, str(path))] * layers
+        return [_parse(Policy, content, source)] * layers
     entries = content["layers"]
     if set(content) != {"layers"} or not isinstance(entries, list):
-        raise UserError(str(path), f"has keys {sorted(content)}", "write only a list 'layers'")
+        raise UserError(source, f"has keys {sorted(content)}", "write only a list 'layers'")
     if len(entries) != layers:
         raise UserError(
-            f"{path} field layers", f"has {len(entries)} entries", f"write one for each of the {layers} layers"
+            f"{source} field layers", f"has {len(entries)} entries", f"write one for each of the {layers} layers"
         )
-    return [_parse(Policy, entry, f"{path} field layers[{index}]") for index, entry in enumerate(entries)]
+    return [_parse(Policy, entry, f"{source} field layers[{index}]") for index, entry in enumerate(entries)]
 
 
 def describe_policy(policy: Policy) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lstmith.cli.console import out, progress, remark, say, table
-from lstmith.cli.inputs import save_json, save_picture
-from lstmith.cli.outputs import Output, check_outputs
+from lstmith.cli.pictures import save_picture
 from lstmith.compiler.marks import PARETO_PICTURE, PARETO_SET, POLICY
+from lstmith.compiler.outputs import Output, check_outputs, save_json
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Policy
 from lstmith.spec.policy_file import describe_policy

@@ -12,12 +12,12 @@ import typer
 from rich.live import Live
 
 from lstmith.cli.console import err, out, remark, say, table
-from lstmith.cli.inputs import save_json, save_picture
 from lstmith.cli.lazy import find_module
-from lstmith.cli.outputs import Output, check_outputs
+from lstmith.cli.pictures import save_picture
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.host_graph import Carried, HostGraph
 from lstmith.compiler.marks import SPEECH_FIGURES, SPEECH_PICTURE
+from lstmith.compiler.outputs import Output, check_outputs, save_json
 from lstmith.host.accelerator import Accelerator
 from lstmith.spec.errors import UserError
 from lstmith.spec.extras import require

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from lstmith.compiler.archive import read_archive
 from lstmith.compiler.importers.checks import check_stack, checked_layer, float_array, readable_file
@@ -17,46 +21,47 @@ _PREFIX = re.compile(r"l(\d+)_(.+)")
 
 
 def import_npz(path: Path, layer: str | None = None) -> FloatNetwork:
-    """The network in an .npz file.
+    """The network in an .npz file; see :func:`from_arrays`."""
+    readable_file(path)
+    return from_arrays(str(path), read_archive(path, "save plain numeric arrays with numpy.savez"), layer)
 
-    Arrays, in gate order i, f, g, o: ``W_ih`` [4H, I], ``W_hh`` [4H, H], ``b_ih`` and ``b_hh`` [4H], optional ``peep``
-    [3, H] in order i, f, o. Stacked layers carry the prefixes ``l0_``, ``l1_``, ...
+
+def from_arrays(source: str, named: Mapping[str, npt.ArrayLike], layer: str | None = None) -> FloatNetwork:
+    """The network in arrays.
 
     Parameters
     ----------
-    path : Path
+    source : str
+        The file, for messages.
+    named : mapping
+        In gate order i, f, g, o: ``W_ih`` [4H, I], ``W_hh`` [4H, H], ``b_ih`` and ``b_hh`` [4H], optional ``peep``
+        [3, H] in order i, f, o. Stacked layers carry the prefixes ``l0_``, ``l1_``, ...
     layer : str, optional
-        Refused: an .npz file holds one network.
+        Refused: the arrays are one network.
     """
-    readable_file(path)
     if layer is not None:
-        raise UserError("--layer", f"{layer!r} does not apply, because {path} holds one network", "leave --layer out")
-    where, arrays = str(path), _load(path)
+        raise UserError("--layer", f"{layer!r} does not apply, because {source} holds one network", "leave --layer out")
+    arrays = {key: float_array(source, f"array {key!r}", np.asarray(array)) for key, array in named.items()}
     stacked = [key for key in arrays if _PREFIX.fullmatch(key)]
     if stacked and len(stacked) != len(arrays):
         odd = next(key for key in arrays if key not in stacked)
-        raise UserError(where, f"it mixes {odd!r}, which has no layer prefix, with {stacked[0]!r}", _KEYS)
+        raise UserError(source, f"it mixes {odd!r}, which has no layer prefix, with {stacked[0]!r}", _KEYS)
     if not stacked:
-        return FloatNetwork((_layer(where, "l0", "", arrays),))
+        return FloatNetwork((_layer(source, "l0", "", arrays),))
     count = len({key.partition("_")[0] for key in stacked})
     groups: dict[str, dict[str, FloatArray]] = {f"l{index}": {} for index in range(count)}
     for key, array in arrays.items():
         prefix, _, field = key.partition("_")
         if prefix not in groups:
             raise UserError(
-                where,
+                source,
                 f"array {key!r} belongs to layer {prefix}, but there are {count} layers",
                 "number the layers l0_, l1_, ... without gaps",
             )
         groups[prefix][field] = array
-    layers = tuple(_layer(where, name, f"{name}_", fields) for name, fields in groups.items())
-    check_stack(where, layers)
+    layers = tuple(_layer(source, name, f"{name}_", fields) for name, fields in groups.items())
+    check_stack(source, layers)
     return FloatNetwork(layers)
-
-
-def _load(path: Path) -> dict[str, FloatArray]:
-    arrays = read_archive(path, "save plain numeric arrays with numpy.savez")
-    return {key: float_array(str(path), f"array {key!r}", array) for key, array in arrays.items()}
 
 
 def _layer(where: str, name: str, prefix: str, fields: dict[str, FloatArray]) -> FloatLayer:

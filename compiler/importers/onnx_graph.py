@@ -20,7 +20,6 @@ from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from lstmith.compiler.importers.checks import readable_file
-from lstmith.compiler.runtime import ort
 from lstmith.spec.errors import UserError
 
 #: The newest file format that every onnxruntime in pyproject.toml's range loads; onnx itself already writes a newer
@@ -118,7 +117,7 @@ class Piece:
 
 
 def load_onnx(path: Path) -> ModelProto:
-    """Load a model with its external data, model-local functions inlined and shapes inferred where possible."""
+    """Load a model with its external data; see :func:`prepare`."""
     readable_file(path)
     try:
         model = onnx.load(path)
@@ -129,15 +128,32 @@ def load_onnx(path: Path) -> ModelProto:
         raise UserError(
             str(path), f"its external data cannot be read ({reason})", "keep the data files beside the .onnx file"
         ) from error
+    return prepare(model, str(path))
+
+
+def prepare(model: ModelProto, source: str) -> ModelProto:
+    """The model with its local functions inlined and shapes inferred where possible.
+
+    Parameters
+    ----------
+    model : ModelProto
+    source : str
+        The file, for messages.
+
+    Raises
+    ------
+    UserError
+        If the graph is empty, a name is no text, or functions cannot be inlined.
+    """
     if not model.graph.node or not model.opset_import:
-        raise UserError(str(path), "is not an ONNX file, or its graph is empty", "export the model to ONNX again")
-    _check_names(path, model)
+        raise UserError(source, "is not an ONNX file, or its graph is empty", "export the model to ONNX again")
+    _check_names(source, model)
     if model.functions:
         try:
             model = onnx.inliner.inline_local_functions(model)
         except Exception as error:  # onnx raises errors of its own and of its C++ part
             raise UserError(
-                str(path),
+                source,
                 "has local functions that cannot be inlined",
                 "export it without functions that call themselves",
             ) from error
@@ -147,7 +163,7 @@ def load_onnx(path: Path) -> ModelProto:
         return model  # shapes only help; what cannot be read without them is refused later, by name
 
 
-def _check_names(path: Path, model: ModelProto) -> None:
+def _check_names(source: str, model: ModelProto) -> None:
     """Refuse names that are not UTF-8 now: protobuf hands them out as bytes and chokes on them later."""
     for scope in Scope(model.graph).inwards():
         graph, names = scope.graph, [scope.graph.name]
@@ -157,7 +173,7 @@ def _check_names(path: Path, model: ModelProto) -> None:
         names += [item.name for item in (*graph.initializer, *graph.input, *graph.output)]
         for name in names:
             if not isinstance(name, str):
-                raise UserError(str(path), f"is damaged (the name {name!r} is not text)", "export the model again")
+                raise UserError(source, f"is damaged (the name {name!r} is not text)", "export the model again")
 
 
 def subgraphs(node: NodeProto) -> list[tuple[str, GraphProto]]:
@@ -275,6 +291,9 @@ def session(model: ModelProto) -> Any:
     UserError
         If onnxruntime cannot run the model.
     """
+    # It takes a while to import, and only graphs need it.
+    from lstmith.compiler.runtime import ort
+
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4

@@ -53,7 +53,12 @@ def split_model(path: Path, layer: str | None = None) -> SplitGraph:
         If the model has no supported LSTM, or host and engine could not run one after the other.
     """
     model = load_onnx(path)
-    return _Splitter(model, choose_network(model, str(path), layer)).split()
+    return split_network(model, choose_network(model, str(path), layer))
+
+
+def split_network(model: ModelProto, network: OnnxNetwork) -> SplitGraph:
+    """Split a model around a network that was found in it; see :func:`split_model`."""
+    return _Splitter(model, network).split()
 
 
 class _Splitter:

@@ -16,14 +16,10 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import ModelProto
 
+from lstmith.compiler.importers.graph_files import MODELS, SPLIT
 from lstmith.compiler.importers.onnx_flatten import Condition
 from lstmith.compiler.importers.onnx_graph import Scope, label
 from lstmith.spec.errors import UserError
-
-_MODELS = ("before", "after")
-_SPLIT = "split.json"
-#: Files of a saved graph.
-GRAPH_FILES = (*(f"{name}.onnx" for name in _MODELS), _SPLIT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +87,7 @@ class SplitGraph:
     def save(self, directory: Path) -> None:
         """Write before.onnx, after.onnx and split.json, each appearing whole."""
         described = {
-            field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in _MODELS
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in MODELS
         }
         described["conditions"] = [dataclasses.asdict(condition) for condition in self.conditions]
         try:
@@ -100,17 +96,17 @@ class SplitGraph:
             raise UserError(
                 str(directory), f"cannot be created ({error.strerror})", "choose a writable directory"
             ) from error
-        for name in _MODELS:
+        for name in MODELS:
             _write(directory / f"{name}.onnx", getattr(self, name).SerializeToString(deterministic=True))
-        _write(directory / _SPLIT, (json.dumps(described, indent=2) + "\n").encode())
+        _write(directory / SPLIT, (json.dumps(described, indent=2) + "\n").encode())
 
     @classmethod
     def load(cls, directory: Path) -> SplitGraph:
         """Read what `save` wrote."""
-        path = directory / _SPLIT
+        path = directory / SPLIT
         try:
             described: dict[str, Any] = json.loads(path.read_text())
-            models = {name: onnx.load(directory / f"{name}.onnx") for name in _MODELS}
+            models = {name: onnx.load(directory / f"{name}.onnx") for name in MODELS}
             described["conditions"] = [Condition(**condition) for condition in described["conditions"]]
             fields: dict[str, Any] = {
                 key: tuple(value) if isinstance(value, list) else value for key, value in described.items()

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import safetensors
-import safetensors.numpy
 
 from lstmith.compiler.importers.checks import BOTH_WAYS, check_stack, checked_layer, float_array, readable_file
 from lstmith.golden.network import FloatLayer, FloatNetwork
@@ -29,6 +27,9 @@ _GATES_OF = {4: "LSTM", 3: "GRU", 1: "RNN"}
 
 def import_safetensors(path: Path, layer: str | None = None) -> FloatNetwork:
     """The nn.LSTM (or nn.LSTMCell) in a .safetensors file; see `from_state_dict`."""
+    # Of this format alone.
+    import safetensors.numpy
+
     readable_file(path)
     try:
         tensors = safetensors.numpy.load_file(path)
@@ -94,6 +95,11 @@ def flatten(saved: Any, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
         # NumPy has no bfloat16; complex values keep their type, so that they are refused by name.
         return {prefix: (values.resolve_conj() if values.is_complex() else values.double()).numpy()}
     return {prefix: saved} if isinstance(saved, np.ndarray) else {}
+
+
+def is_state_dict(tensors: Mapping[str, Any]) -> bool:
+    """Whether any name is that of a weight of an nn.LSTM or nn.LSTMCell."""
+    return any(isinstance(key, str) and _KEY.fullmatch(key) for key in tensors)
 
 
 def from_state_dict(source: str, tensors: Tensors, layer: str | None = None) -> FloatNetwork:

@@ -72,7 +72,7 @@ class LayerFit:
         self._precision, self._bits, self._limits = precision, activation_bits, limits
         self._config = limits.model_config()
         self._low, self._high = calibrated.x_low[index], calibrated.x_high[index]
-        self._h_grid = self._grid(signed=True)
+        self._h_grid = recurrent_grid(activation_bits)
         self._tried: dict[Candidate, tuple[float, QuantLayer]] = {}
 
     def search(self) -> tuple[QuantLayer, Candidate]:
@@ -123,7 +123,7 @@ class LayerFit:
         least = min(self._tried[candidate][0] for candidate in usable)
         return next(candidate for candidate in usable if self._tried[candidate][0] <= TIE * least)
 
-    def _grid(self, *, signed: bool, exponent: int = 0) -> Grid:
+    def _grid(self, *, signed: bool, exponent: int) -> Grid:
         # A signed grid needs one bit more of the 16 than one that is never negative.
         shift = 0 if self._bits == 16 else 8 if signed else 7
         # Where the operand path is narrow, an exponent costs as many bits of the grid.
@@ -157,7 +157,7 @@ class LayerFit:
     def _build(self, candidate: Candidate) -> QuantLayer:
         layer, limits, fit, k = self._layer, self._limits, self._profile.fit, self._index
         grid, x_lsb = self.x_format(candidate)
-        self._check_operands(grid)
+        check_operands(layer.name, max(grid.span, self._h_grid.span), self._bits, self._precision, limits)
         x, h = fit.x[k][fit.valid], fit.h[k][:, :-1][fit.valid]
         stream = np.clip(np.rint(x / x_lsb), -(1 << 15), (1 << 15) - 1).astype(np.int64)
         operands = np.concatenate(
@@ -190,19 +190,6 @@ class LayerFit:
         self._check_sums(result)
         return result
 
-    def _check_operands(self, grid: Grid) -> None:
-        span = max(grid.span, self._h_grid.span)
-        limit = (1 << (self._limits.operand_width - 1)) - 1
-        if self._precision == 4:
-            limit = min(limit, PACKED_OPERAND)
-        if span > limit:
-            raise UserError(
-                f"layer {self._layer.name!r}",
-                f"has {self._bits}-bit operands up to {span}, beyond {limit} of {self._precision}-bit weights"
-                f" on a {self._limits.operand_width}-bit operand path",
-                "use 8-bit activations or an engine with 16-bit weights",
-            )
-
     def _check_sums(self, layer: QuantLayer) -> None:
         needed, have = accumulator_bits(layer), self._limits.acc_width
         if have is not None and needed > have:
@@ -211,6 +198,43 @@ class LayerFit:
                 f"has row sums up to {layer.sum_bound}, {needed} bits, {needed - have} more than the engine's {have}",
                 "generate an engine with wider sums or use a lower precision",
             )
+
+
+def recurrent_grid(activation_bits: int) -> Grid:
+    """The grid of h as an operand, which no data changes."""
+    shift = 0 if activation_bits == 16 else 8
+    top = (1 << (15 - shift)) - 1
+    return Grid(shift, -top - 1, top)
+
+
+def check_operands(name: str, span: int, activation_bits: int, precision: int, limits: EngineLimits) -> None:
+    """Refuse operands wider than an engine takes them.
+
+    Parameters
+    ----------
+    name : str
+        The layer, for messages.
+    span : int
+        Largest operand: a difference of two values on a grid.
+    activation_bits, precision : int
+        Bits of operands and of weights.
+    limits : EngineLimits
+
+    Raises
+    ------
+    UserError
+        If the span is too large.
+    """
+    limit = (1 << (limits.operand_width - 1)) - 1
+    if precision == 4:
+        limit = min(limit, PACKED_OPERAND)
+    if span > limit:
+        raise UserError(
+            f"layer {name!r}",
+            f"has {activation_bits}-bit operands up to {span}, beyond {limit} of {precision}-bit weights"
+            f" on a {limits.operand_width}-bit operand path",
+            "use 8-bit activations or an engine with 16-bit weights",
+        )
 
 
 def accumulator_bits(layer: QuantLayer) -> int:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from lstmith.boards.board import Board
+from lstmith.compiler.program_image import check_fit
+from lstmith.compiler.quantise.fit import check_operands, recurrent_grid
 from lstmith.compiler.sizing.choose import KINDS
-from lstmith.compiler.sizing.size import for_sequences, size_engine
+from lstmith.compiler.sizing.size import for_sequences, limits_for, size_engine
 from lstmith.golden.network import FloatLayer, FloatNetwork
 from lstmith.spec.config import PRECISIONS
 from lstmith.spec.errors import UserError
@@ -25,6 +29,8 @@ def refuse_early(
     mac: str = "dsp",
     delta: bool = True,
     sequences: int = 1,
+    activation_bits: int | None = None,
+    counts: Sequence[tuple[int, ...]] | None = None,
 ) -> None:
     """Refuse sizes and options that no calibration data can make fit, as sizing would after it.
 
@@ -39,28 +45,40 @@ def refuse_early(
         ``dsp``, ``digit`` or ``auto``.
     delta : bool
     sequences : int
+    activation_bits : int or None
+        Operand bits; None takes what goes with the weights.
+    counts : sequence of tuple of int, or None
+        Active counts of each layer.
 
     Raises
     ------
     UserError
-        As :func:`.size.size_engine` and :func:`.size.for_sequences`.
+        As :func:`.size.size_engine`, :func:`.size.for_sequences` and :func:`.fit.check_operands`.
+    ValueError
+        If no engine has such sizes.
     """
-    lowest = min(PRECISIONS if board is None else board.precisions)
-    bits = lowest if precision is None else precision
-    empty = QuantNetwork(tuple(_empty(layer, bits) for layer in network.layers))
+    offered = PRECISIONS if board is None else board.precisions
+    bits = min(offered) if precision is None else precision
+    active = counts or [()] * len(network.layers)
+    empty = QuantNetwork(tuple(_empty(*layer, bits) for layer in zip(network.layers, active, strict=True)))
     refusals = []
     kinds = KINDS if mac == "auto" else (mac,)
     for kind in kinds:
         try:
             config, report = size_engine(empty, board, lanes=lanes, mac=kind, delta=delta)
-            for_sequences(empty, config, report, board, sequences)
+            config, _ = for_sequences(empty, config, report, board, sequences)
+            check_fit(empty, config)
         except UserError as error:
             refusals.append(error)
     if len(refusals) == len(kinds):
         raise refusals[0]
+    if activation_bits is not None:
+        widest = max(offered) if precision is None else precision
+        span = recurrent_grid(activation_bits).span
+        check_operands(network.layers[0].name, span, activation_bits, widest, limits_for(board))
 
 
-def _empty(layer: FloatLayer, precision: int) -> QuantLayer:
+def _empty(layer: FloatLayer, counts: tuple[int, ...], precision: int) -> QuantLayer:
     """A layer of zeros, which take no memory."""
     rows = np.broadcast_to(np.int64(0), 4 * layer.units)
     return QuantLayer(
@@ -74,4 +92,7 @@ def _empty(layer: FloatLayer, precision: int) -> QuantLayer:
         c_frac=15,
         x_lsb=1.0,
         peep=None if layer.peep is None else np.broadcast_to(np.int64(0), layer.peep.shape),
+        counts=counts,
+        reduced_bias=np.broadcast_to(np.int64(0), (len(counts), 4 * layer.units)),
+        idle_h=np.broadcast_to(np.int64(0), layer.units),
     )

@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 
 from hw_tests.presets import claiming
-from lstmith.cli.compile_model import compile_design
+from lstmith.compiler import compile_model
 from lstmith.compiler.data import load_sequences
 from lstmith.compiler.design import Design
-from lstmith.compiler.generate import design_verilog
 from lstmith.host.request import make_request
 from lstmith.host.results import mismatches
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden
 from lstmith.rtl.array.weight_bank import initialised
-from lstmith.rtl.cells import cell_models
 from lstmith.spec.policy_check import default_policies
 from lstmith.spec.presets import Tier, preset
 
@@ -56,7 +54,7 @@ def _design(name: str, rng: np.random.Generator, folder: Path) -> Design:
     np.savez(folder / "x.npz", x=rng.normal(0, 1, (2, 60, inputs)).astype(np.float32))
     given = {"lanes": min(engine.lanes, 2), "mac": engine.mac, "sequences": engine.sequences, "delta": engine.delta}
     target = chosen.board or TARGETS[engine.family]
-    design = compile_design(folder / "model.npz", folder / "x.npz", target=target, **{**given, **options})[0]
+    design = compile_model(folder / "model.npz", folder / "x.npz", target=target, **{**given, **options})
     assert {option: getattr(design.engine, option) for option in chosen.options} == chosen.options
     return design
 
@@ -89,7 +87,7 @@ def test_designs_have_the_cells_that_matter(rng: np.random.Generator, tmp_path: 
     used, bare = set(), []
     for name in ("adaptive", "ice40"):
         design = _design(name, rng, tmp_path)
-        text = cell_models(design_verilog(design).text)
+        text = design.generate().cells
         used |= {line.split()[1] for line in text.splitlines() if line.startswith("module ")}
         bare += [] if initialised(design.engine) else [name]
     assert used == {"CCU2C", "MULT18X18D", "SB_MAC16", "SB_SPRAM256KA"}
@@ -99,7 +97,10 @@ def test_designs_have_the_cells_that_matter(rng: np.random.Generator, tmp_path: 
 def test_two_cores_stand_in_one_design(rng: np.random.Generator, tmp_path: Path) -> None:
     """Different names, no module twice; but for the names the text is the same."""
     design = _design("generic", rng, tmp_path)
-    first, second = (design_verilog(design, name=name) for name in ("core_one", "core_two"))
-    assert not set(first.modules.values()) & set(second.modules.values())
-    assert all(module.isidentifier() for module in [*first.modules.values(), *second.modules.values()])
+    first, second = (design.generate(name=name) for name in ("core_one", "core_two"))
+    assert not set(first.description["names"].values()) & set(second.description["names"].values())
+    assert all(
+        module.isidentifier()
+        for module in [*first.description["names"].values(), *second.description["names"].values()]
+    )
     assert first.text.replace("core_one", "core_two") == second.text

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstmith.cli.compile_model import compile_design
 from lstmith.cli.main import execute
+from lstmith.compiler import compile_model
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.flow.tools import find_tool
 from lstmith.spec.config import EngineConfig
@@ -358,8 +358,8 @@ def test_the_engine_that_is_saved_is_the_one_that_was_proven(
         proven.append(engine)
         return build_memory_image(network, engine, policies)
 
-    monkeypatch.setattr("lstmith.cli.compile_model.build_image", build)
+    monkeypatch.setattr("lstmith.compiler.pipeline.build_image", build)
     files = (folder / "model.npz", folder / "calibration.npz")
-    design, _, _ = compile_design(*files, target="ulx3s-85f", sequences=2)
+    design = compile_model(*files, target="ulx3s-85f", sequences=2)
     assert proven == [design.engine]
     assert design.engine.sequences == 2

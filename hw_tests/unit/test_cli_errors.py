@@ -366,7 +366,7 @@ def test_errors_that_are_not_the_users_exit_with_one(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("lstmith.cli.generate.generate", broken)
+    monkeypatch.setattr("lstmith.compiler.generate.generate_core", broken)
     assert execute(["generate", str(design), "-o", str(tmp_path / "core.v")]) == 1
     assert "a bug" in check_line(capsys.readouterr().err)
 

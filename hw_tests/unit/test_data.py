@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from hw_tests.unit.networks import random_network
-from lstmith.compiler.data import RESULTS, load_sequences, save_results
+from lstmith.compiler.data import load_sequences
+from lstmith.compiler.run_result import RESULTS, RunResult
 from lstmith.golden.network import FloatNetwork
 from lstmith.spec.errors import UserError
 
@@ -136,8 +137,8 @@ def _results(sequences: int) -> dict[str, np.ndarray]:
 
 
 def test_results(tmp_path: Path) -> None:
-    save_results(tmp_path / "y.npz", _results(2), single=False)
-    save_results(tmp_path / "y1.npz", _results(1), single=True)
+    RunResult.of(_results(2), {}, single=False).save(tmp_path / "y.npz")
+    RunResult.of(_results(1), {}, single=True).save(tmp_path / "y1.npz")
     with np.load(tmp_path / "y.npz") as many, np.load(tmp_path / "y1.npz") as one:
         assert many["h_int"].shape == (2, 4, 3)
         assert one["columns_by_precision"].shape == (4, 1, 3)
@@ -150,12 +151,12 @@ def test_results_must_be_complete(tmp_path: Path) -> None:
     results = _results(2)
     del results["cycles"]
     with pytest.raises(ValueError, match=r"^Results lack cycles$"):
-        save_results(tmp_path / "y.npz", results, single=False)
+        RunResult.of(results, {}, single=False)
     results["cycles"] = np.ones((3, 4))
     with pytest.raises(ValueError, match=r"^Results must share their leading shape"):
-        save_results(tmp_path / "y.npz", results, single=False)
+        RunResult.of(results, {}, single=False)
     with pytest.raises(UserError, match=r"absent/y\.npz: cannot be written \(No such file or directory\)"):
-        save_results(tmp_path / "absent" / "y.npz", _results(2), single=False)
+        RunResult.of(_results(2), {}, single=False).save(tmp_path / "absent" / "y.npz")
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,7 @@ def test_refused(
         prepare(folder)
     capsys.readouterr()
     # Before any work: what a command does first is to read its design or model.
-    for work in ("lstmith.compiler.design.Design.load", "lstmith.compiler.importers.importer.load_model"):
+    for work in ("lstmith.compiler.design.Design.load", "lstmith.compiler.pipeline.read_model"):
         monkeypatch.setattr(work, _too_late)
     before = contents(folder)
     code = execute(command)

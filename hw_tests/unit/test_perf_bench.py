@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from lstmith.boards.catalogue import find_board
-from lstmith.cli.compile_model import compile_design
 from lstmith.cli.main import execute
+from lstmith.compiler import compile_model
 from lstmith.compiler.data import Sequences
 from lstmith.host.request import make_request
 from lstmith.host.run import run_golden
@@ -109,7 +109,7 @@ def test_dense_steps_without_numbers_take_what_golden_says(tmp_path: Path, rng: 
     np.savez(model, W_ih=w_ih, W_hh=w_hh, b_ih=bias, b_hh=bias)
     x = rng.normal(0, 1, (steps, inputs)).astype(np.float32)
     np.savez(data, x=x)
-    design, _, _ = compile_design(model, data, lanes=int(rng.integers(1, units)), target="generic")
+    design = compile_model(model, data, lanes=int(rng.integers(1, units)), target="generic")
     sequences = Sequences(x[None], np.array([steps]), False, None, str(data))
     run = run_golden(make_request(design, sequences, [Policy(Mode.DENSE)]))
     breakdown = dense_breakdown(blank_network([(units, inputs)]), design.engine, steps)

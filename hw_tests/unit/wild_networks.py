@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.cli.compile_model import compile_design
+from lstmith.compiler import compile_model
 from lstmith.compiler.data import load_sequences
 from lstmith.host.request import make_request
 from lstmith.host.run import run_golden, summarise
@@ -123,7 +123,7 @@ def judged(case: Wild, seed: int, folder: Path) -> Told:
     for path in (data, fresh):
         np.savez(path, x=case.x(rng).astype(np.float32))
     try:
-        design, _, _ = compile_design(model, data, precision="16", target="generic", lanes=1, images="none")
+        design = compile_model(model, data, precision="16", target="generic", lanes=1, images="none")
     except UserError as error:
         return Told(str(error))
     policies = default_policies(design.network, design.engine)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from lstmith.boards.catalogue import BOARDS, find_board
-from lstmith.cli.compile_model import compile_design
 from lstmith.cli.console import steps
+from lstmith.compiler import compile_model
 from lstmith.compiler.design import Design
 from lstmith.datasets.speech import heldout_audio
 from lstmith.flow.build import TimingError, build_bitstream
@@ -50,8 +50,7 @@ def small_design(folder: Path, target: str) -> Design:
         b_hh=np.zeros(4 * UNITS),
     )
     np.savez(data, x=rng.normal(0, 0.3, (4, 60, INPUTS)).cumsum(axis=1).astype(np.float32))
-    design, _, _ = compile_design(model, data, lanes=LANES, precision="8", target=target)
-    return design
+    return compile_model(model, data, lanes=LANES, target=target)
 
 
 def run_small(seed: int, boards: list[str]) -> dict[str, Any]:

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from lstmith.cli.console import out, say, steps, table
-from lstmith.cli.inputs import save_json
-from lstmith.cli.outputs import Output, check_outputs
 from lstmith.compiler.files import read_json
 from lstmith.compiler.marks import bench_figures
+from lstmith.compiler.outputs import Output, check_outputs, save_json
 from lstmith.scripts.bench.blocks import Table, find_block, markdown, replace_block
 from lstmith.scripts.bench.stamps import MEASURED, now, told
 from lstmith.spec.errors import UserError

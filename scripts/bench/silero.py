@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from lstmith.cli.compile_model import compile_design
-from lstmith.cli.console import progress, remark
+from lstmith.cli.console import progress, remark, steps
+from lstmith.compiler import compile_model
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.host_graph import HostGraph
@@ -52,8 +52,10 @@ def silero_design(
     """
     network_data = folder / "calibration.npz"
     save_features(network_data, calibration_audio())
-    design, _, _ = compile_design(model_path(), network_data, lanes=lanes, precision=precision, target=target)
-    return design
+    with steps() as report:
+        return compile_model(
+            model_path(), network_data, lanes=lanes, precision=precision, target=target, progress=report
+        )
 
 
 def kept_design() -> Design:

@@ -13,8 +13,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from lstmith.cli.compile_model import compile_design
 from lstmith.cli.console import progress
+from lstmith.compiler import compile_model
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.runtime import ort
@@ -167,7 +167,7 @@ def _dense_cycles(shape: Shape, folder: Path) -> dict[str, Any]:
     np.savez(data, x=x)
     found: dict[str, Any] = {"ideal": shape.ideal}
     for together, suffix in ((1, ""), (2, IN_TURN)):
-        design, _, _ = compile_design(model, data, lanes=shape.lanes, target="generic", sequences=together)
+        design = compile_model(model, data, lanes=shape.lanes, target="generic", sequences=together)
         sequences = Sequences(np.stack([x] * together), np.full(together, STEPS), False, None, str(data))
         run = run_golden(make_request(design, sequences, [Policy(Mode.DENSE)]))
         assert run.breakdown is not None

@@ -1,15 +1,17 @@
-"""What a command reads and writes, checked before any work: nothing of the user's is overwritten."""
+"""What is read and written, checked before any work: nothing of the user's is overwritten."""
 
 from __future__ import annotations
 
+import json
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from lstmith.compiler.files import Folder, check_folder
-from lstmith.compiler.marks import Kind, is_of_kind
+from lstmith.compiler.files import Folder, check_folder, whole_file
+from lstmith.compiler.marks import KEY, Kind, is_of_kind
 from lstmith.spec.errors import UserError
 
 
@@ -74,6 +76,12 @@ def check_outputs(inputs: Iterable[Path | None], outputs: Iterable[Output]) -> N
             check_folder(path, kind)
         else:
             _check_file(path, kind, shown)
+
+
+def save_json(path: Path, values: Mapping[str, Any], kind: Kind) -> None:
+    """Write a JSON file with its mark; it appears whole."""
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps({**values, KEY: kind.mark}, indent=2) + "\n")
 
 
 def _same(one: Path, other: Path) -> bool:

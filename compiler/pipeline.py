@@ -1,0 +1,175 @@
+"""From a trained model and calibration data to a design, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from lstmith.boards.catalogue import DEFAULT
+from lstmith.compiler.accuracy import measure
+from lstmith.compiler.data import SequenceSource, read_sequences
+from lstmith.compiler.design import Design
+from lstmith.compiler.importers.importer import ModelSource, read_model
+from lstmith.compiler.options import AUTO, ActiveCounts, CompileOptions
+from lstmith.compiler.program_image import build_memory_image
+from lstmith.compiler.quantise.calibration import Calibration
+from lstmith.compiler.quantise.order import mean_h, order_on, parse_counts, with_counts
+from lstmith.compiler.quantise.quantise import Quantised, quantise
+from lstmith.compiler.remarks import remarks
+from lstmith.compiler.sizing.choose import choose_engine
+from lstmith.compiler.sizing.early import refuse_early
+from lstmith.compiler.sizing.report import SizingReport
+from lstmith.compiler.sizing.size import for_sequences, limits_for, size_engine, size_with_variants
+from lstmith.golden.network import FloatNetwork
+from lstmith.spec.config import PRECISIONS, EngineConfig
+from lstmith.spec.errors import UserError
+from lstmith.spec.policy_check import default_policies
+from lstmith.spec.quantised import QuantNetwork
+
+#: Takes one line of text: a stage of the work, or a remark.
+Tell = Callable[[str], None]
+
+Counts = list[tuple[int, ...]]
+
+
+def compile_model(
+    model: ModelSource,
+    calibration: SequenceSource,
+    *,
+    precision: int | str = 8,
+    activations: int | None = None,
+    target: str = DEFAULT,
+    lanes: int | None = None,
+    mac: str = "dsp",
+    layer: str | None = None,
+    active: ActiveCounts | None = None,
+    variants: str = AUTO,
+    sequences: int = 1,
+    delta: bool = True,
+    progress: Tell | None = None,
+    remark: Tell | None = None,
+) -> Design:
+    """Quantise a trained LSTM and size an engine for it: what ``lstmith compile`` does before it writes.
+
+    Parameters
+    ----------
+    model : str, Path, mapping or ModelProto
+        A file (.onnx, .pt, .safetensors, .npz); arrays by the names that an .npz file has; a PyTorch state dict; or an
+        ONNX model.
+    calibration : str, Path, array or mapping
+        Typical inputs of the LSTM: an .npz file; float32 [T, I] or [N, T, I]; or arrays by the names that a file has.
+    precision, activations, target, lanes, mac, active, images, sequences, delta
+        See :class:`~lstmith.compiler.options.CompileOptions`.
+    layer : str or None
+        Which LSTM, if the model holds several.
+    progress : callable or None
+        Called with the name of each stage.
+    remark : callable or None
+        Called with each remark as soon as it is known; all of them are in ``design.report["remarks"]`` too.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    UserError
+        If the model, the data or an option is wrong, or the model does not fit the target. What can be refused
+        without calibration is refused before it.
+    """
+    options = CompileOptions(precision, activations, target, lanes, mac, active, variants, sequences, delta)
+    stage, told = progress or _nobody, remark or _nobody
+    stage("reading the model")
+    read = read_model(model, layer)
+    counts = _refused_early(read.source, read.network, options)
+    data = read_sequences(calibration, read.network, "calibration").calibration()
+    for text in read.remarks:
+        told(text)
+    stage("choosing number formats")
+    quantised = _quantised(read.network, data, options, counts)
+    stage("sizing the engine")
+    integer, engine, sizing = _fitted(read.source, quantised.network, data, options)
+    stage("measuring the error")
+    error = measure(read.network, integer, engine, data)
+    automatic = options.weight_bits is None
+    numbers = remarks(read.network, integer, engine, data, quantised.layers, error, automatic=automatic)
+    for text in numbers:
+        told(text)
+    report = {
+        "quantisation": quantised.summary(),
+        "sizing": sizing.summary(),
+        "error": error.summary(),
+        "remarks": [*read.remarks, *numbers],
+    }
+    return Design(engine, integer, read.network, target, read.graph, report)
+
+
+def _nobody(text: str) -> None:
+    """Where stages and remarks go that nobody asked for."""
+
+
+def _refused_early(source: str, network: FloatNetwork, options: CompileOptions) -> Counts | None:
+    """The active counts of each layer; refuses what no calibration data can make fit."""
+    counts = None if options.active_text is None else parse_counts(options.active_text, network)
+    with _no_engine(source):
+        refuse_early(
+            network,
+            options.board,
+            precision=options.weight_bits,
+            lanes=options.lanes,
+            mac=options.mac,
+            delta=options.delta,
+            sequences=options.sequences,
+            activation_bits=options.activation_bits,
+            counts=counts,
+        )
+    return counts
+
+
+def _quantised(network: FloatNetwork, data: Calibration, options: CompileOptions, counts: Counts | None) -> Quantised:
+    board, limits = options.board, limits_for(options.board)
+    arranged, permutations = (network, None) if counts is None else order_on(network, data)
+    quantised = quantise(
+        arranged,
+        data,
+        precision=AUTO if options.weight_bits is None else [options.weight_bits],
+        activation_bits=options.activation_bits,
+        limits=limits,
+        allowed=PRECISIONS if board is None else board.precisions,
+    )
+    if counts is None:
+        return quantised
+    means = mean_h(arranged, data)
+    reduced = with_counts(quantised.network, limits.requant_width, counts, means, permutations)
+    return replace(quantised, network=reduced)
+
+
+def _fitted(
+    source: str, network: QuantNetwork, data: Calibration, options: CompileOptions
+) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
+    """The network with the images that fit, and its engine."""
+    board, lanes, delta, variants = options.board, options.lanes, options.delta, options.variants != "none"
+    with _no_engine(source):
+        if options.mac == AUTO and board is not None:
+            network, engine, sizing = choose_engine(network, board, data, lanes=lanes, variants=variants, delta=delta)
+        else:
+            # Without a board nothing tells the kinds apart.
+            kind = "dsp" if options.mac == AUTO else options.mac
+            if variants:
+                network, engine, sizing = size_with_variants(network, board, lanes=lanes, mac=kind, delta=delta)
+            else:
+                engine, sizing = size_engine(network, board, lanes=lanes, mac=kind, delta=delta)
+        engine, sizing = for_sequences(network, engine, sizing, board, options.sequences)
+        # Building the image once proves that every field holds what this network needs.
+        build_memory_image(network, engine, default_policies(network, engine))
+    return network, engine, sizing
+
+
+@contextmanager
+def _no_engine(source: str) -> Iterator[None]:
+    """Turn what an engine cannot be into a user error."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(source, f"does not fit any engine ({error})", "use a smaller network") from error
