@@ -30,7 +30,7 @@ def synth_command(
     json: Annotated[Path | None, typer.Option(help="Resources.")] = None,
 ) -> None:
     """Synthesise the core alone and count its resources."""
-    from lstmith.flow.build import synthesise
+    from lstmith.flow import synthesise
 
     check_outputs([design], [Output(json, SYNTHESIS_FIGURES)])
     loaded = Design.load(design)
@@ -47,13 +47,13 @@ def build_command(
     json: Annotated[Path | None, typer.Option(help="Resources and clock.")] = None,
 ) -> None:
     """Build a bitstream."""
-    from lstmith.flow.build import FOLDER, TimingError, build_bitstream
+    from lstmith.flow.bitstream import FOLDER, TimingError, build
 
     check_outputs([design], [Output(output, FOLDER), Output(json, BUILD_FIGURES)])
     loaded, found = Design.load(design), find_board(board)
     try:
         with steps() as report:
-            figures = build_bitstream(loaded, found, seed, output, report)
+            figures = build(loaded, found, output, seed=seed, progress=report)
     except TimingError as error:
         # No bitstream, but what was reached is worth knowing.
         if json is not None:

@@ -1,1 +1,12 @@
 """From a design to a bitstream on a board: synthesis, placement, routing, programming."""
+
+from typing import TYPE_CHECKING
+
+from lstmith.spec.exports import exports
+
+if TYPE_CHECKING:
+    from lstmith.flow.bitstream import TimingError, build, synthesise
+
+__all__ = ["TimingError", "build", "synthesise"]
+
+__getattr__ = exports(__name__, dict.fromkeys(__all__, "bitstream"))

@@ -16,7 +16,6 @@ from lstmith.host.request import RunRequest
 from lstmith.host.results import EngineRun
 from lstmith.host.sequences import collect, job_rows, make_job
 from lstmith.host.simulate import Simulation
-from lstmith.rtl.array.weight_bank import initialised
 from lstmith.spec.extras import require
 from lstmith.spec.policy_check import default_policies
 
@@ -40,6 +39,9 @@ class RtlCore:
 
     def __init__(self, request: RunRequest, simulator: str, folder: Path, options: Sequence[str] = ()):
         require("sim")
+        # The hardware is imported by those who simulate it.
+        from lstmith.rtl.array.weight_bank import initialised
+
         design = request.design
         folder.mkdir(parents=True, exist_ok=True)
         source = folder / "core.v"

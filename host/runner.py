@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 from lstmith.compiler.data import SequenceSource, read_sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.run_result import RunResult
-from lstmith.host.accelerator import Accelerator
 from lstmith.host.energy import DEFAULT, find_constants
 from lstmith.host.request import RunRequest, make_request
 from lstmith.host.results import EngineRun
@@ -96,6 +95,9 @@ def run_request(
 def _run_on_board(
     problem: RunRequest, port: str, baud: int | None, progress: Callable[[int], None] | None
 ) -> tuple[RunRequest, EngineRun, str]:
+    # The link is imported by those who have a board.
+    from lstmith.host.accelerator import Accelerator
+
     with Accelerator(port, baud=baud) as accelerator:
         accelerator.load(problem.design, problem.policies)
         # The board's engine may have other lanes than the one the design was compiled for.

@@ -133,15 +133,15 @@ def detect(design: Design, recording: Recording) -> Detection:
 def build() -> dict[str, Any]:
     """The bitstream with the most lanes whose build is estimated to be quick enough."""
     # Loads Amaranth's platforms, which only this step needs.
-    from lstmith.flow.build import build_bitstream, estimate_seconds
+    from lstmith.flow import bitstream
 
     board = find_board(DEFAULT)
     for lanes in BUILD_LANES:
         design = silero_design(OUTPUT, lanes=lanes)
-        if estimate_seconds(design.engine) < BUILD_SECONDS:
+        if bitstream.estimate_seconds(design.engine) < BUILD_SECONDS:
             break
     with steps() as report:
-        result = build_bitstream(design, board, SEED, OUTPUT / "bitstream", report)
+        result = bitstream.build(design, board, OUTPUT / "bitstream", seed=SEED, progress=report)
     save_json(OUTPUT / "build.json", result, BUILD_FIGURES)
     say(
         f"   {board.title}, {lanes} lanes, seed {SEED}: {result['fmax_mhz']:.1f} MHz, "

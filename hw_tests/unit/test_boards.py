@@ -24,7 +24,7 @@ from lstmith.compiler.design import Design
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.size import limits_for, size_engine
-from lstmith.flow.build import TimingError, build_bitstream, estimate_seconds, synthesise
+from lstmith.flow.bitstream import TimingError, build, estimate_seconds, synthesise
 from lstmith.flow.families import SYNTHESIS, bitstream_name
 from lstmith.flow.identity import build_identity
 from lstmith.flow.toolchain import RESOURCES, ToolError, count_cells
@@ -117,7 +117,7 @@ class _StandIn(wiring.Component):
 def test_every_board_is_built(board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clock, reset, pins and every tool, around a stand-in: real cores take minutes (`lstmith bench boards`)."""
     monkeypatch.setattr(top, "LinkedBoard", _StandIn)
-    result = build_bitstream(_design(board.name, 5, 4, 1), board, 1, tmp_path / "out")
+    result = build(_design(board.name, 5, 4, 1), board, tmp_path / "out")
     assert result["fmax_mhz"] >= board.clock_mhz / 0.9
     assert result["ffs"] >= 11
     assert Path(result["bitstream"]).name == bitstream_name(board)
@@ -150,7 +150,7 @@ def test_bitstreams_are_named_as_the_loader_wants_them() -> None:
 @pytest.mark.slow
 def test_tang_nano(tmp_path: Path) -> None:
     found = find_board("tang-nano-9k")
-    result = build_bitstream(_design(found.name, 20, 1, 2), found, 1, tmp_path / "out")
+    result = build(_design(found.name, 20, 1, 2), found, tmp_path / "out")
     assert result["fmax_mhz"] >= found.clock_mhz / 0.9
     assert (result["dsps"], result["spram"]) == (8, 0)
     assert set(result["tool_versions"]) == {"yosys", "nextpnr-himbaechel-gowin", "apycula"}
@@ -173,7 +173,7 @@ def test_a_design_for_another_family_is_refused(tmp_path: Path) -> None:
     design = _design("ulx3s-85f", 5, 4, 1)
     for board in ("icebreaker", "tang-nano-9k"):
         with pytest.raises(UserError, match=rf"^design: was compiled for .*; compile it again with --target {board}$"):
-            build_bitstream(design, find_board(board), 1, tmp_path / "out")
+            build(design, board, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -182,7 +182,7 @@ def test_a_failing_tool_is_one_line_with_its_log(tmp_path: Path, monkeypatch: py
     with pytest.raises(
         ToolError, match=r"^yosys failed \(ERROR: No such command: no_such_pass.*\), see /.*\.out$"
     ) as caught:
-        build_bitstream(_design("ulx3s-85f", 5, 4, 1), find_board("ulx3s-85f"), 1, tmp_path / "out")
+        build(_design("ulx3s-85f", 5, 4, 1), find_board("ulx3s-85f"), tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert Path(str(caught.value).rsplit("see ")[1]).exists()
     assert list(tmp_path.iterdir()) == []
@@ -192,7 +192,7 @@ def test_an_output_that_is_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").write_text("keep")
     with pytest.raises(UserError, match=r"mine: exists and holds no build\.json; "):
-        build_bitstream(_design("ulx3s-85f", 5, 4, 1), find_board("ulx3s-85f"), 1, tmp_path / "mine")
+        build(_design("ulx3s-85f", 5, 4, 1), find_board("ulx3s-85f"), tmp_path / "mine")
     assert (tmp_path / "mine" / "file").read_text() == "keep"
 
 
@@ -202,7 +202,7 @@ def test_bitstream(board: str, size: int, tmp_path: Path) -> None:
     design = _design(board, size, size - 1, 1)
     stages: list[str] = []
     out = tmp_path / "out"
-    result = build_bitstream(design, found, 1, out, stages.append)
+    result = build(design, found, out, progress=stages.append)
     assert stages == ["synthesis", "placement and routing", "bitstream"]
     assert result["fmax_mhz"] >= result["target_mhz"] == found.clock_mhz
     # A lane's, and those of the cell unit and the options.
@@ -221,7 +221,7 @@ def test_bitstream(board: str, size: int, tmp_path: Path) -> None:
 def test_missed_timing_is_reported(tmp_path: Path) -> None:
     fast = replace(find_board("ulx3s-85f"), clock_mhz=200.0)
     with pytest.raises(TimingError, match=r"^timing missed: [\d.]+ MHz of 200\.0 MHz, try .*, see /.*$") as caught:
-        build_bitstream(_design("ulx3s-85f", 5, 4, 1), fast, 1, tmp_path / "out")
+        build(_design("ulx3s-85f", 5, 4, 1), fast, tmp_path / "out")
     assert 20 < caught.value.result["fmax_mhz"] < 200
     assert list(tmp_path.iterdir()) == []
 

@@ -15,7 +15,7 @@ from lstmith.cli.console import steps
 from lstmith.compiler import compile_model
 from lstmith.compiler.design import Design
 from lstmith.datasets.speech import heldout_audio
-from lstmith.flow.build import TimingError, build_bitstream
+from lstmith.flow import TimingError, build
 from lstmith.host.run import run_golden
 from lstmith.scripts.bench.blocks import Table
 from lstmith.scripts.bench.silero import heldout_request, save_features, silero_design
@@ -89,7 +89,7 @@ def _built(
             design = make(folder)
             with steps() as report:
                 try:
-                    result = build_bitstream(design, find_board(board), seed, folder / board, report)
+                    result = build(design, board, folder / board, seed=seed, progress=report)
                 except TimingError as error:
                     result = error.result
             results[board] = {**result, "lanes": design.engine.lanes, **more(design, folder), MEASURED: now()}

@@ -126,21 +126,22 @@ def estimate_seconds(config: EngineConfig) -> float:
     return 1.89 * (cells / 1000) ** 1.5
 
 
-def build_bitstream(
-    design: Design, board: Board, seed: int, out: Path, progress: Progress | None = None
+def build(
+    design: Design, board: Board | str, output: str | Path, *, seed: int = 1, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Bitstream with the core and its link.
+    """Bitstream with the core and its link: what ``lstmith build`` does.
 
     Parameters
     ----------
     design : Design
         Compiled for the board, or an engine that fits it.
-    board : Board
-    seed : int
-        Of nextpnr.
-    out : Path
+    board : Board or str
+        Or its name.
+    output : str or Path
         Directory for ``lstmith.bit`` (on Gowin ``lstmith.fs``), ``build.json``, nextpnr's log and, where the bitstream
         cannot carry the weights, ``weights.bin``. It appears whole, in place of an earlier build.
+    seed : int
+        Of nextpnr.
     progress : callable or None
         Called with the name of each stage.
 
@@ -148,17 +149,19 @@ def build_bitstream(
     -------
     dict
         As :func:`synthesise`, with ``fmax_mhz``, ``target_mhz``, ``seed``; ``critical_path``; ``commit`` and ``tag``,
-        which the device tells over its link; and for such boards ``weights`` and ``weights_offset``.
+        which the device tells over its link; ``bitstream``, its path; and for such boards ``weights`` and
+        ``weights_offset``.
 
     Raises
     ------
     UserError
-        If the design was not made for such a board, or the output cannot be written.
+        If there is no such board, the design was not made for it, or the output cannot be written.
     TimingError
         If nextpnr's result is slower than the board's clock; nothing is written then.
     ToolError
         If a tool fails.
     """
+    board, out = find_board(board) if isinstance(board, str) else board, Path(output)
     config = _checked(design, board)
     begun = time.monotonic()
     policies = _policies(design)
