@@ -18,7 +18,7 @@ from hw_tests.unit import onnx_models
 from lstmith.cli.main import execute
 from lstmith.compiler import Design, compile_model
 from lstmith.compiler.options import CompileOptions
-from lstmith.compiler.quantise.quantise import Quantised
+from lstmith.compiler.quantise.quantise import Quantised, quantise
 from lstmith.host import run_design
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Policy
@@ -187,18 +187,18 @@ def test_a_graph_that_cannot_be_split_is_told_before_calibration(
     tmp_path: Path, rng: np.random.Generator, x: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, events = unsplittable(tmp_path / "m.onnx", rng), list[str]()
-    load, quantise = onnx.load, Quantised.summary
+    load = onnx.load
 
     def count(*arguments: Any) -> onnx.ModelProto:
         events.append("read")
         return load(*arguments)
 
-    def fitted(quantised: Quantised) -> dict[str, Any]:
+    def fit(*arguments: Any, **options: Any) -> Quantised:
         events.append("calibrated")
-        return quantise(quantised)
+        return quantise(*arguments, **options)
 
     monkeypatch.setattr("onnx.load", count)
-    monkeypatch.setattr(Quantised, "summary", fitted)
+    monkeypatch.setattr("lstmith.compiler.pipeline.quantise", fit)
     design = compile_model(path, x, target="generic", remark=events.append)
     assert events[:3:2] == ["read", "calibrated"]
     assert events.count("read") == 1
