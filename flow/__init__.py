@@ -6,7 +6,7 @@ from lstmith.spec.exports import exports
 
 if TYPE_CHECKING:
     from lstmith.flow.bitstream import TimingError, build, synthesise
+else:
+    __getattr__ = exports(__name__, dict.fromkeys(("TimingError", "build", "synthesise"), "bitstream"))
 
 __all__ = ["TimingError", "build", "synthesise"]
-
-__getattr__ = exports(__name__, dict.fromkeys(__all__, "bitstream"))

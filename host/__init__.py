@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from lstmith.host.accelerator import Accelerator
     from lstmith.host.board_sim import VirtualBoard
     from lstmith.host.runner import run_design
+else:
+    __getattr__ = exports(__name__, {"Overlay": "overlay", "VirtualBoard": "board_sim", "run_design": "runner"})
 
 __all__ = ["Overlay", "VirtualBoard", "run_design"]
-
-__getattr__ = exports(__name__, {"Overlay": "overlay", "VirtualBoard": "board_sim", "run_design": "runner"})
