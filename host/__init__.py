@@ -1,4 +1,4 @@
-"""Designs in execution: :class:`Accelerator`, a network on an engine, and :class:`VirtualBoard`, a board in a simulator."""
+"""Designs in execution: :class:`Accelerator`, a network on an engine; :class:`VirtualBoard`, a board in a simulator."""
 
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,6 @@ if TYPE_CHECKING:
     from lstmith.host.board_sim import VirtualBoard
     from lstmith.host.runner import run_design
 else:
-    __getattr__ = exports(__name__, {"Overlay": "overlay", "VirtualBoard": "board_sim", "run_design": "runner"})
+    __getattr__ = exports(__name__, {"Accelerator": "accelerator", "VirtualBoard": "board_sim", "run_design": "runner"})
 
-__all__ = ["Overlay", "VirtualBoard", "run_design"]
+__all__ = ["Accelerator", "VirtualBoard", "run_design"]
