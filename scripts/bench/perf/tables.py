@@ -256,7 +256,8 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "Where cycles go",
         spent_table,
         "Where these cycles go, per step; Silero VAD's include its first and last step. "
-        f"*{TITLES[CycleClass.BUSY]}* is work, every other column is a reason why the array had none (`golden/breakdown.py`). Runs that spend every "
+        f"*{TITLES[CycleClass.BUSY]}* is work, every other column is a reason why the array had none "
+        "(`golden/breakdown.py`). Runs that spend every "
         "cycle on work are left out:",
     ),
     (
