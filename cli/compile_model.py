@@ -129,7 +129,7 @@ def _print(design: Design) -> None:
             say(f"{name} also runs with its {', '.join(map(str, layer.counts))} most important units")
     if sizing["memory_bits"]:
         say(f"weights take {sizing['weight_bits']} of {sizing['memory_bits']} bits of weight memory")
-        say(f"precision images in this memory: {', '.join(_images(design.target, sizing['images']))}")
+        say(f"precision images in this memory: {', '.join(_images(design.target, sizing['variants']))}")
         say(f"estimate: {sizing['luts']} LUTs, {sizing['dsps']} DSP blocks, {sizing['brams']} block RAMs")
 
 

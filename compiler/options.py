@@ -14,7 +14,7 @@ AUTO = "auto"
 #: Kinds of multiply-accumulate unit.
 MACS = ("digit", "dsp", AUTO)
 #: Whether layers are also stored at a lower precision.
-VARIANTS = (AUTO, "none")
+IMAGES = (AUTO, "none")
 ACTIVATION_BITS = (8, 16)
 
 #: Active counts: as text, ``96,64`` or ``96,64/48,32``; as numbers for all layers; or as numbers for each layer.
@@ -39,7 +39,7 @@ class CompileOptions:
         ``dsp``, ``digit``, or ``auto`` for the one that takes the fewest nanoseconds per step.
     active : str, sequence of int, or sequence of sequences of int, or None
         Active counts: the network also runs with so many of its most important units.
-    variants : str
+    images : str
         ``auto`` also stores weights at a lower precision where there is room; ``none`` does not.
     sequences : int
         Sequences that the engine takes in turn, 1 or 2.
@@ -58,7 +58,7 @@ class CompileOptions:
     lanes: int | None = None
     mac: str = "dsp"
     active: ActiveCounts | None = None
-    variants: str = AUTO
+    images: str = AUTO
     sequences: int = 1
     delta: bool = True
 
@@ -68,7 +68,7 @@ class CompileOptions:
         if self.activations is not None:
             _choice("activations", str(self.activations), tuple(map(str, ACTIVATION_BITS)))
         _choice("mac", self.mac, MACS)
-        _choice("images", self.variants, VARIANTS)
+        _choice("images", self.images, IMAGES)
         if self.lanes is not None and self.lanes < 1:
             raise UserError("option --lanes", f"is {self.lanes}", "give a positive number")
         if self.active is not None and not self.delta:

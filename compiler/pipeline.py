@@ -44,7 +44,7 @@ def compile_model(
     mac: str = "dsp",
     layer: str | None = None,
     active: ActiveCounts | None = None,
-    variants: str = AUTO,
+    images: str = AUTO,
     sequences: int = 1,
     delta: bool = True,
     progress: Tell | None = None,
@@ -78,7 +78,7 @@ def compile_model(
         If the model, the data or an option is wrong, or the model does not fit the target. What can be refused
         without calibration is refused before it.
     """
-    options = CompileOptions(precision, activations, target, lanes, mac, active, variants, sequences, delta)
+    options = CompileOptions(precision, activations, target, lanes, mac, active, images, sequences, delta)
     stage, told = progress or _nobody, remark or _nobody
     stage("reading the model")
     read = read_model(model, layer)
@@ -149,7 +149,7 @@ def _fitted(
     source: str, network: QuantNetwork, data: Calibration, options: CompileOptions
 ) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
     """The network with the images that fit, and its engine."""
-    board, lanes, delta, variants = options.board, options.lanes, options.delta, options.variants != "none"
+    board, lanes, delta, variants = options.board, options.lanes, options.delta, options.images != "none"
     with _no_engine(source):
         if options.mac == AUTO and board is not None:
             network, engine, sizing = choose_engine(network, board, data, lanes=lanes, variants=variants, delta=delta)

@@ -13,7 +13,7 @@ from lstmith.boards.catalogue import find_board
 from lstmith.cli.console import steps
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import read_json, whole_file
-from lstmith.flow.build import Progress, TimingError, build_bitstream, synthesise
+from lstmith.flow.bitstream import Progress, TimingError, build, synthesise
 from lstmith.golden.network import FloatNetwork
 from lstmith.scripts.bench.blank import blank_network, dense_breakdown
 from lstmith.scripts.bench.blocks import Table, markdown
@@ -85,7 +85,7 @@ def _measured(chosen: Preset) -> dict[str, Any]:
 def _bitstream(design: Design, board: str, report: Progress) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as folder:
         try:
-            return build_bitstream(design, find_board(board), SEED, Path(folder) / "build", report)
+            return build(design, board, Path(folder) / "build", seed=SEED, progress=report)
         except TimingError as error:
             # A clock that is missed is a result too.
             return error.result
