@@ -57,7 +57,7 @@ def _network(rng: np.random.Generator, config: EngineConfig, precision: int) -> 
             peepholes=config.peepholes,
             requant_width=config.requant_width,
             variants=tuple(bits for bits in config.precisions if bits < precision and config.mixed),
-            active_indices=config.active_counts,
+            active_counts=config.active_counts,
         )
         span = max(layer.x_grid.span, layer.h_grid.span)
         if layer.sum_bound < 1 << (config.acc_width - 1) and span < 1 << (config.operand_width - 1):
