@@ -67,7 +67,7 @@ class ProgramStore(wiring.Component):
         first = self._descriptors.get(0, [0] * descriptor.DESCRIPTOR_WORDS)
         words = [Signal(32, name=f"word_{index}", init=first[index]) for index in range(descriptor.DESCRIPTOR_WORDS)]
         for name, (word, bit, width) in descriptor.LAYOUT.items():
-            m.d.comb += self.descriptor[name].eq(words[word][bit : bit + width])
+            m.d.comb += self.record[name].eq(words[word][bit : bit + width])
         if not self._place_bits:
             for index, word in enumerate(words):
                 with m.If(self.w_en & (self.w_addr == index)):
@@ -109,5 +109,5 @@ class ProgramStore(wiring.Component):
         with m.If(self.select):
             m.d.sync += [self.layer.eq(self.layer_select), mask.eq(self.mask_select)]
         with m.Elif(self.advance):
-            m.d.sync += self.layer.eq(Mux(self.descriptor.last_layer, 0, self.layer + 1))
+            m.d.sync += self.layer.eq(Mux(self.record.last_layer, 0, self.layer + 1))
         return m

@@ -81,7 +81,7 @@ def test_the_compiler_would_size_it_so(chosen: Preset) -> None:
     widths = ("acc_width", "operand_width")
     assert all(getattr(sized, name) <= getattr(engine, name) for name in widths)
     # Options of the network rather than of its shape, and what a board without limits does not tell.
-    given = ("peepholes", "masks", *(("family", "weight_depth") if board is None else ()))
+    given = ("peepholes", "active_counts", *(("family", "weight_depth") if board is None else ()))
     assert replace(sized, **{name: getattr(engine, name) for name in (*widths, *given)}) == engine
     if board is None:
         assert sized.weight_depth <= engine.weight_depth
