@@ -7,9 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.bus import BusSignature
-from lstmith.rtl.cell.requantise import RowParameters
-from lstmith.rtl.layouts import SkipFields
-from lstmith.rtl.lists.encoder import GridFields
+from lstmith.rtl.layouts import GridFields, RowParameters, SkipFields
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec.config import (
     ACTIVE_COUNTS,

@@ -12,18 +12,27 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from lstmith.rtl.array.array import SystolicArray
 from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.cell.cell import CellUnit
-from lstmith.rtl.cell.feeder import READ, Feeder
+from lstmith.rtl.cell.feeder import Feeder
 from lstmith.rtl.cell.gates import GatePipeline
 from lstmith.rtl.cell.loader import Loader
 from lstmith.rtl.cell.monitor import Monitor
 from lstmith.rtl.cell.predictor import Predictor, predictor_weights
 from lstmith.rtl.cell.state import UnitState
 from lstmith.rtl.control import Control
-from lstmith.rtl.layouts import InputWord, event_layout, of_sequence, output_layout, sequence_of, set_sequence
-from lstmith.rtl.lists.feedback import Feedback, pass_layout, pass_record
+from lstmith.rtl.layouts import (
+    InputWord,
+    event_layout,
+    of_sequence,
+    output_layout,
+    pass_layout,
+    pass_record,
+    sequence_of,
+    set_sequence,
+)
+from lstmith.rtl.lists.feedback import Feedback
 from lstmith.rtl.lists.input_stage import InputStage
 from lstmith.rtl.prim.arith import delayed
-from lstmith.rtl.prim.ram import Ram
+from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
 from lstmith.rtl.program_store import ProgramStore
 from lstmith.rtl.sequencer.issue import Issue
 from lstmith.rtl.sequencer.sequencer import Sequencer
@@ -331,8 +340,8 @@ class Engine(wiring.Component):
             ]
             banks.append(bank)
         m.submodules.cells_early = early = UnitState(config, config.c_width)
-        gate = delayed(m, feeder.rows.gate, READ, "gate")
-        draining = of_sequence(passes, delayed(m, sequence_of(feeder.rows), READ, "sequence"))
+        gate = delayed(m, feeder.rows.gate, RAM_LATENCY, "gate")
+        draining = of_sequence(passes, delayed(m, sequence_of(feeder.rows), RAM_LATENCY, "sequence"))
         m.d.comb += [
             early.r_place.eq(Cat(feeder.rows.unit, sequence_of(feeder.rows))),
             early.w_place.eq(cell.c_place),

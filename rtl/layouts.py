@@ -7,7 +7,8 @@ from amaranth.lib import data
 
 from lstmith.rtl.array.mac.multiples import multiples
 from lstmith.spec import layer_descriptor as descriptor
-from lstmith.spec.config import ACTIVE_COUNTS, PRECISIONS, EngineConfig, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, BIAS_BITS, MANTISSA_BITS, PRECISIONS, SHIFT_BITS, EngineConfig, bits_for
+from lstmith.spec.policy import Mode
 
 
 def slot_layout(config: EngineConfig) -> data.StructLayout:
@@ -60,10 +61,96 @@ def pair_layout(config: EngineConfig) -> data.StructLayout:
     return data.StructLayout({"first": signed(config.acc_width), "second": signed(config.acc_width)})
 
 
+def fold_shift_bits(config: EngineConfig) -> int:
+    """Width of a fold's shift: from 4-bit to 8-bit scale, with 16-bit weights also by 8 and 12 bits."""
+    return (2 if 16 in config.precisions else 1) if config.monitor else 0
+
+
+def fold_layout(config: EngineConfig) -> data.StructLayout:
+    """A fold whose sums are about to leave the array."""
+    return data.StructLayout(
+        {
+            "first": 1,  # first fold of its layer
+            "last": 1,  # last fold of its layer
+            "lanes": unsigned(bits_for(config.lanes)),  # lanes in use, minus 1
+            # Of sums from a lower image, in units of 4 bits.
+            **({"shift": fold_shift_bits(config)} if config.monitor else {}),
+            **sequence_field(config),
+        }
+    )
+
+
+def rows_layout(config: EngineConfig) -> data.StructLayout:
+    """Which rows come next: ``rows_per_cycle`` gates of a unit, beginning with ``gate``."""
+    return data.StructLayout({"unit": unsigned(config.unit_bits), **sequence_field(config), "gate": 2, "last": 1})
+
+
+def predictor_place_bits(config: EngineConfig) -> int:
+    """Width of a weight's place: the inputs' from 0, the recurrent ones from the next power of two."""
+    return max(bits_for(config.inputs), config.unit_bits) + 1
+
+
+def row_layout(config: EngineConfig) -> data.StructLayout:
+    """A column for the row: the place of its weight, its operand, and whether the sum begins with it.
+
+    Of an empty list one entry comes all the same, which adds nothing.
+    """
+    return data.StructLayout(
+        {"column": predictor_place_bits(config), "operand": signed(config.operand_width), "empty": 1, "clears": 1}
+    )
+
+
 def entry_layout(config: EngineConfig, columns: int) -> data.StructLayout:
     """A list entry: column index within its segment, operand, and whether it takes the lower image."""
     low = {"low": 1} if config.mixed else {}
     return data.StructLayout({"column": unsigned(bits_for(columns)), **low, "operand": signed(config.operand_width)})
+
+
+def fetch_layout(config: EngineConfig) -> data.StructLayout:
+    """One list entry on its way to the array; list memories are read beside it."""
+    return data.StructLayout(
+        {
+            "from_x": 1,  # read from the input stage's list
+            "empty": 1,  # no entry: a fold without columns still has to drain
+            "last": 1,  # of its fold
+            "first_fold": 1,
+            "last_fold": 1,
+            "opens": 1,  # first entry of a pass of the first layer
+            "counts": 1,  # the predictor counts it: the first layer's first fold
+            "clears": 1,  # the kept sums count as zero
+            "emits": 1,  # the fold's units are sent
+            "frees": 1,  # the input stage's list has been read
+            "parity": 1,
+            "precision": 2,
+            "base": unsigned(config.address_bits),  # weight word of the segment's column 0
+            "low": 2,  # precision of the lower image, and its base
+            "low_base": unsigned(config.address_bits),
+            "lowered": 1,  # the whole fold is on a lower image
+            "shift": 2,  # by how many precisions, in units of 4 bits
+            "lanes": unsigned(bits_for(config.lanes)),  # in use in this fold, minus 1
+            **sequence_field(config),
+        }
+    )
+
+
+def work_layout(config: EngineConfig) -> data.StructLayout:
+    """An entry that has been read: its first weight word, its operand, and what ends with it."""
+    return data.StructLayout(
+        {
+            "address": config.address_bits,
+            "operand": signed(config.operand_width),
+            "precision": 2,
+            "last": 1,
+            "fold": fold_layout(config),
+            "emits": 1,
+            "frees": 1,
+            "parity": 1,
+        }
+    )
+
+
+#: Lists that an encoder serves.
+DELTA, RESTART = 0, 1
 
 
 def lists(config: EngineConfig) -> int:
@@ -76,9 +163,50 @@ def length_layout(columns: int) -> data.StructLayout:
     return data.StructLayout({"count": unsigned(bits_for(columns + 1)), "low": unsigned(bits_for(columns + 1))})
 
 
+def candidate_layout(config: EngineConfig) -> data.StructLayout:
+    """What one list would hold of a value."""
+    return data.StructLayout({"listed": 1, "low": 1, "operand": signed(config.operand_width)})
+
+
+def step_list_layout(config: EngineConfig) -> data.StructLayout:
+    """A finished list of one step's inputs."""
+    return data.StructLayout(
+        {
+            "lengths": data.ArrayLayout(length_layout(config.inputs), lists(config)),
+            "start": 1,
+            "restart": 1,
+            "mask": unsigned(bits_for(ACTIVE_COUNTS)),
+            **sequence_field(config),
+        }
+    )
+
+
 def descriptor_layout() -> data.StructLayout:
     """The layer record's fields."""
     return data.StructLayout({name: unsigned(width) for name, width in descriptor.FIELDS.items()})
+
+
+def pass_layout(config: EngineConfig) -> data.StructLayout:
+    """A layer's step on its way through the drain side."""
+    return data.StructLayout(
+        {
+            "record": descriptor_layout(),
+            "layer": unsigned(bits_for(config.layers)),
+            **sequence_field(config),
+            "parity": 1,  # of the sequence's step: which half of the lists it reads
+            "mask": unsigned(bits_for(ACTIVE_COUNTS)),
+            "start": 1,  # first step of a sequence: no state before it
+            "exact": 1,  # x lists hold values, sums are computed anew
+            "clear": 1,  # kept sums count as zero
+            "columns": unsigned(bits_for(config.inputs + 2 * config.units + 1)),
+            "low": unsigned(bits_for(config.inputs + 2 * config.units + 1)),  # of them, on the lower image
+        }
+    )
+
+
+def pass_record(config: EngineConfig, program: data.View, kept: data.View) -> data.View:
+    """The record of a pass; the only one of a program holds still while anything is in flight and needs no copy."""
+    return program if config.descriptors == 1 else kept.record
 
 
 class InputWord(data.Struct):
@@ -98,6 +226,34 @@ class SkipFields(data.Struct):
     change: unsigned(24)
     limit: unsigned(4)
     predictor: 1
+
+
+class GridFields(data.Struct):
+    """How values become operands, and which of them are listed; see ``spec.quantised.Grid``."""
+
+    shift: unsigned(4)
+    exponent: unsigned(3)
+    unsigned: 1
+    mode: Mode
+    theta: unsigned(16)
+    tau: unsigned(8)  #: changes up to this take the lower image
+    restart_tau: unsigned(8)  #: the same for values
+    forget: 1  #: references count as zero
+    exact: 1  #: no threshold: the sums are recomputed
+
+
+class RowScale(data.Struct):
+    """What a row's shifted sum meets."""
+
+    mantissa: unsigned(MANTISSA_BITS)
+    bias: signed(BIAS_BITS)
+
+
+class RowParameters(data.Struct):
+    """A row's parameters."""
+
+    shift: unsigned(SHIFT_BITS)
+    scale: RowScale
 
 
 def output_layout(config: EngineConfig) -> data.StructLayout:

@@ -9,14 +9,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from hw_tests.formal.prover import Bench
-from lstmith.rtl.sequencer.fetch import QUEUE
-from lstmith.rtl.sequencer.issue import READ, Issue
+from lstmith.rtl.prim.ram import RAM_LATENCY
+from lstmith.rtl.sequencer.issue import QUEUE, Issue
 from lstmith.spec.config import PRECISIONS, EngineConfig
 
 #: Longer than an entry is on its way to the queue.
-DEPTH = READ + 5
+DEPTH = RAM_LATENCY + 5
 #: Cycles from fetching an entry to its write into the queue.
-ON_THE_WAY = READ + 1
+ON_THE_WAY = RAM_LATENCY + 1
 CONFIG = EngineConfig(lanes=2, precisions=PRECISIONS, weight_depth=4, units=2, inputs=2, mixed=True)
 
 

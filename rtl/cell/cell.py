@@ -7,8 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.cell.activation import Activation
-from lstmith.rtl.cell.feeder import rows_layout
-from lstmith.rtl.layouts import of_sequence, sequence_of
+from lstmith.rtl.layouts import of_sequence, rows_layout, sequence_of
 from lstmith.rtl.prim.arith import delayed, delayed_long, saturated, shifted_limited
 from lstmith.rtl.prim.product import registered_product
 from lstmith.spec import latency as timing

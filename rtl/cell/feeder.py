@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.layouts import of_sequence, pair_layout, sequence_field, sequence_of, set_sequence
+from lstmith.rtl.layouts import (
+    fold_layout,
+    fold_shift_bits,
+    of_sequence,
+    pair_layout,
+    rows_layout,
+    sequence_of,
+    set_sequence,
+)
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import Ram
 from lstmith.spec.config import EngineConfig, bits_for
 
 #: Cycles from naming rows to their sums: what memories take to answer.
 READ = 2
-
-
-def shift_bits(config: EngineConfig) -> int:
-    """Width of a fold's shift: from 4-bit to 8-bit scale, with 16-bit weights also by 8 and 12 bits."""
-    return (2 if 16 in config.precisions else 1) if config.monitor else 0
-
-
-def fold_layout(config: EngineConfig) -> data.StructLayout:
-    """A fold whose sums are about to leave the array."""
-    return data.StructLayout(
-        {
-            "first": 1,  # first fold of its layer
-            "last": 1,  # last fold of its layer
-            "lanes": unsigned(bits_for(config.lanes)),  # lanes in use, minus 1
-            # Of sums from a lower image, in units of 4 bits.
-            **({"shift": shift_bits(config)} if config.monitor else {}),
-            **sequence_field(config),
-        }
-    )
-
-
-def rows_layout(config: EngineConfig) -> data.StructLayout:
-    """Which rows come next: ``rows_per_cycle`` gates of a unit, beginning with ``gate``."""
-    return data.StructLayout({"unit": unsigned(config.unit_bits), **sequence_field(config), "gate": 2, "last": 1})
 
 
 class Feeder(wiring.Component):
@@ -119,7 +103,7 @@ class Feeder(wiring.Component):
         else:
             sums = [self._elaborate_queue(m, running & (gate == 0), gate)]
         if config.monitor:
-            held = Signal(shift_bits(config))
+            held = Signal(fold_shift_bits(config))
             with m.If(begin):
                 m.d.sync += held.eq(fold.shift)
             shift = delayed(m, held, READ, "shift")

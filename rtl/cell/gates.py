@@ -10,9 +10,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.cell.activation import Activation
-from lstmith.rtl.cell.feeder import READ, rows_layout
-from lstmith.rtl.cell.requantise import Requantiser, RowParameters, RowScale
-from lstmith.rtl.layouts import sequence_of
+from lstmith.rtl.cell.feeder import READ
+from lstmith.rtl.cell.requantise import Requantiser
+from lstmith.rtl.layouts import RowParameters, RowScale, rows_layout, sequence_of
 from lstmith.rtl.prim.arith import delayed, delayed_long
 from lstmith.rtl.prim.ram import Ram
 from lstmith.spec.config import ACTIVE_COUNTS, PEEP_BITS, SHIFT_BITS, EngineConfig, bits_for

@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.lists.feedback import pass_layout
+from lstmith.rtl.layouts import pass_layout
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec.config import PRECISIONS, EngineConfig, bits_for
 from lstmith.spec.monitor_rule import DROP, RATIO_FRAC, spare_bits

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, signed
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from lstmith.rtl.layouts import predictor_place_bits, row_layout
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.product import registered_product
 from lstmith.rtl.prim.ram import Ram
@@ -14,24 +15,9 @@ from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.quantised import PREDICTOR_BITS, PREDICTOR_SUM_BITS
 
 
-def place_bits(config: EngineConfig) -> int:
-    """Width of a weight's place: the inputs' from 0, the recurrent ones from the next power of two."""
-    return max(bits_for(config.inputs), config.unit_bits) + 1
-
-
-def row_layout(config: EngineConfig) -> data.StructLayout:
-    """A column for the row: the place of its weight, its operand, and whether the sum begins with it.
-
-    Of an empty list one entry comes all the same, which adds nothing.
-    """
-    return data.StructLayout(
-        {"column": place_bits(config), "operand": signed(config.operand_width), "empty": 1, "clears": 1}
-    )
-
-
 def predictor_weights(config: EngineConfig, image: MemoryImage | None) -> list[int]:
     """Initial weights by place."""
-    init = [0] * (1 << place_bits(config))
+    init = [0] * (1 << predictor_place_bits(config))
     if image is not None and image.predictor is not None:
         weights = image.predictor.tolist()
         recurrent = 1 << bits_for(config.inputs)
@@ -70,7 +56,7 @@ class Predictor(wiring.Component):
 
     def __init__(self, config: EngineConfig, init: list[int] | None = None):
         self._config, self._init = config, init or []
-        self._place_bits = place_bits(config)
+        self._place_bits = predictor_place_bits(config)
         super().__init__(
             {
                 "threshold": In(signed(PREDICTOR_SUM_BITS)),

@@ -1,27 +1,14 @@
 """Requantiser: a row sum to a gate's pre-activation."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth.hdl import Cat, Const, Module, Signal, signed
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from lstmith.rtl.layouts import RowScale
 from lstmith.rtl.prim.arith import delayed, saturated, shifted_limited
 from lstmith.rtl.prim.product import registered_product
 from lstmith.spec.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, REQUANT_PRESHIFT, SHIFT_BITS, Z_BITS, EngineConfig
 from lstmith.spec.latency import requantise
-
-
-class RowScale(data.Struct):
-    """What a row's shifted sum meets."""
-
-    mantissa: unsigned(MANTISSA_BITS)
-    bias: signed(BIAS_BITS)
-
-
-class RowParameters(data.Struct):
-    """A row's parameters."""
-
-    shift: unsigned(SHIFT_BITS)
-    scale: RowScale
 
 
 class Requantiser(wiring.Component):

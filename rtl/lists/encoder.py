@@ -1,37 +1,15 @@
 """Encoder: a stream of 16-bit values to the list entries that count."""
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from lstmith.rtl.layouts import DELTA, RESTART, GridFields, candidate_layout
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import Ram
 from lstmith.spec.config import EngineConfig, bits_for
 from lstmith.spec.latency import encode
 from lstmith.spec.policy import Mode
-
-
-class GridFields(data.Struct):
-    """How values become operands, and which of them are listed; see ``spec.quantised.Grid``."""
-
-    shift: unsigned(4)
-    exponent: unsigned(3)
-    unsigned: 1
-    mode: Mode
-    theta: unsigned(16)
-    tau: unsigned(8)  #: changes up to this take the lower image
-    restart_tau: unsigned(8)  #: the same for values
-    forget: 1  #: references count as zero
-    exact: 1  #: no threshold: the sums are recomputed
-
-
-def candidate_layout(config: EngineConfig) -> data.StructLayout:
-    """What one list would hold of a value."""
-    return data.StructLayout({"listed": 1, "low": 1, "operand": signed(config.operand_width)})
-
-
-#: Lists that an encoder serves.
-DELTA, RESTART = 0, 1
 
 
 class Encoder(wiring.Component):

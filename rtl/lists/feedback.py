@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import (
-    descriptor_layout,
     entry_layout,
     length_layout,
     lists,
     of_sequence,
+    pass_layout,
     sequence_field,
     sequence_of,
     set_sequence,
@@ -19,30 +19,7 @@ from lstmith.rtl.layouts import (
 from lstmith.rtl.lists.encoder import Encoder
 from lstmith.rtl.lists.list_pair import ListPair
 from lstmith.rtl.prim.arith import delayed
-from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
-
-
-def pass_layout(config: EngineConfig) -> data.StructLayout:
-    """A layer's step on its way through the drain side."""
-    return data.StructLayout(
-        {
-            "record": descriptor_layout(),
-            "layer": unsigned(bits_for(config.layers)),
-            **sequence_field(config),
-            "parity": 1,  # of the sequence's step: which half of the lists it reads
-            "mask": unsigned(bits_for(ACTIVE_COUNTS)),
-            "start": 1,  # first step of a sequence: no state before it
-            "exact": 1,  # x lists hold values, sums are computed anew
-            "clear": 1,  # kept sums count as zero
-            "columns": unsigned(bits_for(config.inputs + 2 * config.units + 1)),
-            "low": unsigned(bits_for(config.inputs + 2 * config.units + 1)),  # of them, on the lower image
-        }
-    )
-
-
-def pass_record(config: EngineConfig, program: data.View, kept: data.View) -> data.View:
-    """The record of a pass; the only one of a program holds still while anything is in flight and needs no copy."""
-    return program if config.descriptors == 1 else kept.record
+from lstmith.spec.config import EngineConfig
 
 
 class Feedback(wiring.Component):

@@ -7,33 +7,20 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import (
+    GridFields,
     InputWord,
     SkipFields,
     entry_layout,
-    length_layout,
-    lists,
     sequence_field,
     sequence_of,
     set_sequence,
+    step_list_layout,
 )
-from lstmith.rtl.lists.encoder import Encoder, GridFields
+from lstmith.rtl.lists.encoder import Encoder
 from lstmith.rtl.lists.list_pair import ListPair
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 from lstmith.spec.latency import MARK, input_gap
-
-
-def step_list_layout(config: EngineConfig) -> data.StructLayout:
-    """A finished list of one step's inputs."""
-    return data.StructLayout(
-        {
-            "lengths": data.ArrayLayout(length_layout(config.inputs), lists(config)),
-            "start": 1,
-            "restart": 1,
-            "mask": unsigned(bits_for(ACTIVE_COUNTS)),
-            **sequence_field(config),
-        }
-    )
 
 
 class InputStage(wiring.Component):

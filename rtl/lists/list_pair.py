@@ -6,8 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.layouts import entry_layout, length_layout, lists
-from lstmith.rtl.lists.encoder import candidate_layout
+from lstmith.rtl.layouts import candidate_layout, entry_layout, length_layout, lists
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import Ram
 from lstmith.spec.config import EngineConfig, bits_for

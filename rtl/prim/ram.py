@@ -11,6 +11,9 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.spec.config import bits_for
 
+#: Cycles from an address to its word; whoever names a place waits as long for what lies there.
+RAM_LATENCY = 2
+
 
 class Ram(wiring.Component):
     """Simple dual-port memory. Latency 2 cycles, throughput one word per cycle.
@@ -58,7 +61,7 @@ class Ram(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from an address to its word."""
-        return 2
+        return RAM_LATENCY
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -7,32 +7,23 @@ from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.cell.feeder import fold_layout
-from lstmith.rtl.cell.predictor import row_layout
-from lstmith.rtl.layouts import entry_layout, sequence_of, set_sequence, slot_layout
+from lstmith.rtl.layouts import (
+    entry_layout,
+    fetch_layout,
+    fold_layout,
+    row_layout,
+    sequence_of,
+    set_sequence,
+    slot_layout,
+    work_layout,
+)
 from lstmith.rtl.prim.arith import delayed
-from lstmith.rtl.sequencer.fetch import QUEUE, fetch_layout
+from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.rtl.sequencer.pace import Pace
 from lstmith.spec.config import PRECISIONS, EngineConfig, bits_for
 
-#: Cycles that the list memories take.
-READ = 2
-
-
-def work_layout(config: EngineConfig) -> data.StructLayout:
-    """An entry that has been read: its first weight word, its operand, and what ends with it."""
-    return data.StructLayout(
-        {
-            "address": config.address_bits,
-            "operand": signed(config.operand_width),
-            "precision": 2,
-            "last": 1,
-            "fold": fold_layout(config),
-            "emits": 1,
-            "frees": 1,
-            "parity": 1,
-        }
-    )
+#: Entries that may be on their way from the lists to the array, with mixed images.
+QUEUE = 16
 
 
 class Issue(wiring.Component):
@@ -105,7 +96,7 @@ class Issue(wiring.Component):
     def queue_latency(self) -> int:
         """Cycles from ``fetch`` to firing an entry that finds the queue empty; with mixed images."""
         # Read, placed, written to the queue, and out of it.
-        return READ + 3
+        return RAM_LATENCY + 3
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -113,8 +104,8 @@ class Issue(wiring.Component):
 
         # Stages 1 and 2: the entry is read.
         fetch = Signal(fetch_layout(config))
-        m.d.comb += fetch.eq(delayed(m, self.fetch.as_value(), READ, "fetch"))
-        valid = delayed(m, self.fetch_valid, READ, "fetch_valid")
+        m.d.comb += fetch.eq(delayed(m, self.fetch.as_value(), RAM_LATENCY, "fetch"))
+        valid = delayed(m, self.fetch_valid, RAM_LATENCY, "fetch_valid")
         columns = bits_for(max(config.inputs, config.units))
         entry = Signal(data.StructLayout({"column": columns, "low": 1, "operand": signed(config.operand_width)}))
         m.d.comb += entry.operand.eq(Mux(fetch.from_x, self.x_entry.operand, self.h_entry.operand))

@@ -6,8 +6,7 @@ from amaranth.hdl import Array, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.layouts import descriptor_layout, length_layout
-from lstmith.rtl.lists.encoder import DELTA, RESTART
+from lstmith.rtl.layouts import DELTA, RESTART, descriptor_layout, length_layout
 from lstmith.spec.config import EngineConfig, bits_for
 from lstmith.spec.policy import Mode
 

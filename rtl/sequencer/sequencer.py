@@ -7,14 +7,23 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.cell.monitor import trusted_bank
-from lstmith.rtl.layouts import descriptor_layout, length_layout, lists, sequence_of, set_sequence
-from lstmith.rtl.lists.encoder import DELTA, RESTART
-from lstmith.rtl.lists.feedback import pass_layout, pass_record
-from lstmith.rtl.lists.input_stage import step_list_layout
+from lstmith.rtl.layouts import (
+    DELTA,
+    RESTART,
+    descriptor_layout,
+    fetch_layout,
+    length_layout,
+    lists,
+    pass_layout,
+    pass_record,
+    sequence_of,
+    set_sequence,
+    step_list_layout,
+)
 from lstmith.rtl.prim.arith import delayed, lasting
 from lstmith.rtl.sequencer.cursor import Cursor
-from lstmith.rtl.sequencer.fetch import QUEUE, fetch_layout
 from lstmith.rtl.sequencer.images import choose_images
+from lstmith.rtl.sequencer.issue import QUEUE
 from lstmith.rtl.sequencer.pace import Pace
 from lstmith.rtl.sequencer.restart import Restart
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for

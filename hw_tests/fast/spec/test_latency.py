@@ -21,8 +21,9 @@ from lstmith.rtl.cell.requantise import Requantiser
 from lstmith.rtl.lists.encoder import Encoder
 from lstmith.rtl.lists.feedback import Feedback
 from lstmith.rtl.lists.input_stage import InputStage
+from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.rtl.program_store import ProgramStore
-from lstmith.rtl.sequencer.issue import READ, Issue
+from lstmith.rtl.sequencer.issue import Issue
 from lstmith.rtl.sequencer.restart import Restart
 from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig
@@ -76,7 +77,7 @@ def test_latencies_with_everything(active_counts: int, layers: int) -> None:
     # From the fetch into the queue, and out of it the first slot; with one image the slot follows reading at once.
     assert (timing.queue(config), timing.fire_to_lane(config)) == (1 + issue.queue_latency, 2)
     single = EngineConfig(**sizes, active_counts=active_counts)
-    assert (timing.queue(single), timing.fire_to_lane(single)) == (0, READ + 3)
+    assert (timing.queue(single), timing.fire_to_lane(single)) == (0, RAM_LATENCY + 3)
     # What was known late of the pass before is stored first.
     assert timing.settle(config) == _elaborated(Restart(config)).latency + 1
     program = _elaborated(ProgramStore(config))

@@ -6,7 +6,7 @@ import numpy as np
 
 from hw_tests.checks import Check, Table, assert_equal, run_here
 from lstmith.rtl.cell.state import UnitState
-from lstmith.rtl.sequencer.issue import READ
+from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.spec.config import EngineConfig
 
 
@@ -35,7 +35,7 @@ def _state_check(rng: np.random.Generator, sequences: int) -> Check:
 
     def verify(outputs: Table) -> None:
         at = np.flatnonzero(known)
-        assert_equal("value", outputs["value"][at + READ], want[at])
+        assert_equal("value", outputs["value"][at + RAM_LATENCY], want[at])
 
     return Check(unit, table, verify)
 

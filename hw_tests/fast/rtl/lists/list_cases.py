@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw_tests.checks import Sheet, Table
-from lstmith.rtl.sequencer.issue import READ
+from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.spec.quantised import Grid
 
 Ints = npt.NDArray[np.int64]
@@ -42,7 +42,7 @@ def read_list(sheet: Sheet, cycle: int, which: int, places: Ints) -> Ints:
     at = cycle + np.arange(len(places))
     sheet.put("r_addr", at, places)
     sheet.put("r_list", at, which)
-    return at + READ
+    return at + RAM_LATENCY
 
 
 def assert_entries(outputs: Table, come: Ints, wanted: Entries, *, mixed: bool) -> None:

@@ -10,7 +10,7 @@ from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from hw_tests.fast.rtl.lists.list_cases import Entries, Ints, assert_entries, entries_of, read_list, widest_grid
 from lstmith.golden.encoder import follow
 from lstmith.rtl.lists.feedback import Feedback
-from lstmith.rtl.sequencer.issue import READ
+from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode
@@ -63,7 +63,7 @@ def _feedback_check(rng: np.random.Generator, *, mixed: bool) -> Check:
                 assert outputs[f"done.0.{which}.count"][end + 1] == len(wanted)
                 assert outputs[f"own_lengths.0.{which}.count"][last + 20] == len(wanted)
                 assert outputs[f"done.0.{which}.low"][end + 1] == sum(low for _, _, low in wanted)
-                assert_entries(outputs, read + READ, wanted, mixed=mixed)
+                assert_entries(outputs, read + RAM_LATENCY, wanted, mixed=mixed)
 
     return Check(unit, sheet.table, verify)
 

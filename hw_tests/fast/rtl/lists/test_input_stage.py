@@ -9,7 +9,7 @@ from hw_tests.fast.rtl.lists.list_cases import Entries, Ints, assert_entries, en
 from lstmith.golden.encoder import distance as encoder_distance
 from lstmith.golden.encoder import follow
 from lstmith.rtl.lists.input_stage import InputStage
-from lstmith.rtl.sequencer.issue import READ
+from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode
@@ -97,7 +97,7 @@ def _input_check(rng: np.random.Generator, *, full: bool) -> Check:
                 length = f"step.{buffer}.lengths.{which}"
                 assert outputs[f"{length}.count"][ready] == len(wanted)
                 assert outputs[f"{length}.low"][ready] == sum(low for _, _, low in wanted)
-                assert_entries(outputs, read + READ, wanted, mixed=full)
+                assert_entries(outputs, read + RAM_LATENCY, wanted, mixed=full)
 
     return Check(unit, sheet.table, verify)
 

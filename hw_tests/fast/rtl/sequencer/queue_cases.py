@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, wrap
-from lstmith.rtl.sequencer.fetch import QUEUE
-from lstmith.rtl.sequencer.issue import READ, Issue
+from lstmith.rtl.prim.ram import RAM_LATENCY
+from lstmith.rtl.sequencer.issue import QUEUE, Issue
 from lstmith.rtl.sequencer.pace import Pace
 from lstmith.spec import latency as timing
 from lstmith.spec.config import PRECISIONS, EngineConfig, bits_for
@@ -190,12 +190,12 @@ def _fetched(
     sheet.put("fetch_valid", cycle, 1)
     own, other = ("x_entry", "h_entry") if flags["from_x"] else ("h_entry", "x_entry")
     for name, value in (("column", column), ("operand", operand), ("low", int(low))):
-        sheet.put(f"{own}.{name}", cycle + READ, value)
-        sheet.put(f"{other}.{name}", cycle + READ, int(rng.integers(2)))
+        sheet.put(f"{own}.{name}", cycle + RAM_LATENCY, value)
+        sheet.put(f"{other}.{name}", cycle + RAM_LATENCY, int(rng.integers(2)))
     if flags["counts"]:
         # Recurrent columns of the predictor's row follow the inputs', both from a power of two on.
         place = column if flags["from_x"] else column + (1 << bits_for(config.inputs))
-        rows.append((cycle + READ, place, operand, flags["empty"], flags["opens"] and flags["clears"]))
+        rows.append((cycle + RAM_LATENCY, place, operand, flags["empty"], flags["opens"] and flags["clears"]))
     value = 0 if flags["empty"] else operand
     used, begin = precision, fetch["base"] + (column << precision)
     if low and not flags["lowered"] and not flags["empty"]:

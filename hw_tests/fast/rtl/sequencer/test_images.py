@@ -9,8 +9,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw_tests.checks import Check, Table, assert_equal, run_here
-from lstmith.rtl.layouts import descriptor_layout
-from lstmith.rtl.sequencer.fetch import fetch_layout
+from lstmith.rtl.layouts import descriptor_layout, fetch_layout
 from lstmith.rtl.sequencer.images import choose_images
 from lstmith.spec.config import PRECISIONS, EngineConfig
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here, wrap
 from hw_tests.fast.rtl.sequencer import queue_cases
-from lstmith.rtl.sequencer.issue import READ, Issue
+from lstmith.rtl.prim.ram import RAM_LATENCY
+from lstmith.rtl.sequencer.issue import Issue
 from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig
 
@@ -21,7 +22,7 @@ def _issue_check(rng: np.random.Generator, *, mixed: bool) -> Check:
     unit, sheet = Issue(config), Sheet(3000)
     cycle, slots, folds = 4, [], []
     # With mixed images entries pass a queue, which is empty here.
-    late = 1 + (unit.queue_latency if mixed else READ)
+    late = 1 + (unit.queue_latency if mixed else RAM_LATENCY)
     while cycle < sheet.cycles - 100:
         precision, last, from_x = int(rng.integers(3)), bool(rng.random() < 0.2), bool(rng.random() < 0.5)
         empty = bool(rng.random() < 0.05)
@@ -36,12 +37,12 @@ def _issue_check(rng: np.random.Generator, *, mixed: bool) -> Check:
             sheet.put(f"fetch.{name}", cycle, int(value))
         sheet.put("fetch_valid", cycle, 1)
         for own, other in (("x_entry", "h_entry") if from_x else ("h_entry", "x_entry"),):
-            sheet.put(f"{own}.column", cycle + READ, column)
-            sheet.put(f"{own}.operand", cycle + READ, operand)
-            sheet.put(f"{other}.column", cycle + READ, 15 - column)
+            sheet.put(f"{own}.column", cycle + RAM_LATENCY, column)
+            sheet.put(f"{own}.operand", cycle + RAM_LATENCY, operand)
+            sheet.put(f"{other}.column", cycle + RAM_LATENCY, 15 - column)
             if mixed:
-                sheet.put(f"{own}.low", cycle + READ, int(low))
-                sheet.put(f"{other}.low", cycle + READ, int(rng.integers(2)))
+                sheet.put(f"{own}.low", cycle + RAM_LATENCY, int(low))
+                sheet.put(f"{other}.low", cycle + RAM_LATENCY, int(rng.integers(2)))
         used, begin = precision, base + (column << precision)
         if low and not lowered and not empty:
             # Operands of the lower image carry what its weights lack.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hw_tests.checks import Sheet
-from lstmith.rtl.sequencer.fetch import QUEUE
+from lstmith.rtl.sequencer.issue import QUEUE
 from lstmith.spec import latency as timing
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.monitor_rule import lag
