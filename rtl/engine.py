@@ -34,8 +34,8 @@ from lstmith.rtl.lists.input_stage import InputStage
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
 from lstmith.rtl.program_store import ProgramStore
-from lstmith.rtl.sequencer.issue import Issue
 from lstmith.rtl.sequencer.sequencer import Sequencer
+from lstmith.rtl.sequencer.slot_issuer import SlotIssuer
 from lstmith.spec import latency as timing
 from lstmith.spec.config import PEEP_BITS, EngineConfig
 from lstmith.spec.memory_image import MemoryImage
@@ -93,7 +93,7 @@ class Engine(wiring.Component):
         m.submodules.input = inputs = InputStage(config)
         m.submodules.feedback = feedback = Feedback(config)
         m.submodules.sequencer = sequencer = Sequencer(config, feedback.kinds)
-        m.submodules.issue = issue = Issue(config)
+        m.submodules.issuer = issuer = SlotIssuer(config)
         m.submodules.array = array = SystolicArray(config, image.weights.tolist() if image else ())
         m.submodules.feeder = feeder = Feeder(config, array.latency)
         m.submodules.gates = gates = GatePipeline(config, _row_init(config, image))
@@ -110,7 +110,7 @@ class Engine(wiring.Component):
             inputs.inputs.eq(control.inputs),
             inputs.grid.eq(control.grid),
             inputs.skip.eq(control.skip),
-            inputs.release.eq(sequencer.release | issue.release),
+            inputs.release.eq(sequencer.release | issuer.release),
             inputs.r_addr.eq(sequencer.x_addr),
             inputs.r_list.eq(sequencer.list),
             feedback.r_addr.eq(sequencer.h_addr),
@@ -134,20 +134,20 @@ class Engine(wiring.Component):
 
         # Array.
         m.d.comb += [
-            issue.fetch.eq(sequencer.fetch),
-            issue.fetch_valid.eq(sequencer.fetch_valid),
-            issue.popped.eq(self.h.valid & self.h.ready),
-            sequencer.fired.eq(issue.fired),
-            issue.x_entry.eq(inputs.entry),
-            issue.h_entry.eq(feedback.entry),
-            issue.load_address.eq(control.weight_address),
-            issue.load_lane.eq(control.weight_lane),
-            issue.load_data.eq(control.data),
-            issue.load_valid.eq(control.weight_write),
-            array.i.eq(issue.slot),
+            issuer.fetch.eq(sequencer.fetch),
+            issuer.fetch_valid.eq(sequencer.fetch_valid),
+            issuer.popped.eq(self.h.valid & self.h.ready),
+            sequencer.fired.eq(issuer.fired),
+            issuer.x_entry.eq(inputs.entry),
+            issuer.h_entry.eq(feedback.entry),
+            issuer.load_address.eq(control.weight_address),
+            issuer.load_lane.eq(control.weight_lane),
+            issuer.load_data.eq(control.data),
+            issuer.load_valid.eq(control.weight_write),
+            array.i.eq(issuer.slot),
             *(part.run.eq(self.run) for part in (array, gates, cell)),
-            feeder.fold.eq(issue.fold),
-            feeder.fold_valid.eq(issue.fold_valid),
+            feeder.fold.eq(issuer.fold),
+            feeder.fold_valid.eq(issuer.fold_valid),
             feeder.drain.eq(array.drain),
         ]
 
@@ -184,7 +184,7 @@ class Engine(wiring.Component):
             loader.host_cell_write.eq(control.cell_write),
             loader.host_hidden_write.eq(control.hidden_write),
             loader.host_hidden_read.eq(control.hidden_read),
-            loader.pending.eq(inputs.full.bit_select(sequencer.parity, 1)),
+            loader.pending.eq(inputs.full.bit_select(sequencer.x_buffer, 1)),
             loader.start.eq(sequencer.coming.start),
             loader.wanted.eq(sequencer.coming.mask),
             loader.quiet.eq(sequencer.quiet),
@@ -204,7 +204,7 @@ class Engine(wiring.Component):
             feedback.load_end.eq(loader.load_end),
             feedback.load_valid.eq(loader.load_valid),
             feedback.load_sequence.eq(loader.load_sequence),
-            feedback.load_parity.eq(sequencer.halves.bit_select(loader.load_sequence[: config.sequence_bits], 1)),
+            feedback.load_half.eq(sequencer.list_halves.bit_select(loader.load_sequence[: config.sequence_bits], 1)),
             feedback.load_h.eq(loader.load_h),
         ]
 
@@ -254,9 +254,9 @@ class Engine(wiring.Component):
             m.d.comb += [
                 predictor.run.eq(self.run),
                 predictor.threshold.eq(control.threshold),
-                predictor.entry.eq(issue.row_entry),
-                predictor.valid.eq(issue.row_valid),
-                predictor.captured.eq(issue.fold_valid & issue.fold.first & (passes[0].layer == 0)),
+                predictor.entry.eq(issuer.row_entry),
+                predictor.valid.eq(issuer.row_valid),
+                predictor.captured.eq(issuer.fold_valid & issuer.fold.first & (passes[0].layer == 0)),
                 predictor.w_addr.eq(control.index),
                 predictor.w_data.eq(control.data[:PREDICTOR_BITS].as_signed()),
                 predictor.w_en.eq(control.predictor_write),
@@ -308,8 +308,8 @@ class Engine(wiring.Component):
             self.outcome_skipped.eq(inputs.outcome_skipped),
             self.event_valid.eq(feedback.drained),
             control.idle.eq(sequencer.idle),
-            control.word_valid.eq(issue.word_valid),
-            control.word_precision.eq(issue.word_precision),
+            control.word_valid.eq(issuer.word_valid),
+            control.word_precision.eq(issuer.word_precision),
             control.skipped.eq(inputs.outcome_valid & inputs.outcome_skipped),
             control.restarts.eq(self.event_valid & self.event.restart),
             self.busy.eq(~sequencer.idle),

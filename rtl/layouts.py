@@ -120,7 +120,7 @@ def fetch_layout(config: EngineConfig) -> data.StructLayout:
             "clears": 1,  # the kept sums count as zero
             "emits": 1,  # the fold's units are sent
             "frees": 1,  # the input stage's list has been read
-            "parity": 1,
+            "x_buffer": 1,  # input buffer of the step
             "precision": 2,
             "base": unsigned(config.address_bits),  # weight word of the segment's column 0
             "low": 2,  # precision of the lower image, and its base
@@ -144,7 +144,7 @@ def work_layout(config: EngineConfig) -> data.StructLayout:
             "fold": fold_layout(config),
             "emits": 1,
             "frees": 1,
-            "parity": 1,
+            "x_buffer": 1,  # input buffer of the step
         }
     )
 
@@ -193,7 +193,7 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
             "record": descriptor_layout(),
             "layer": unsigned(bits_for(config.layers)),
             **sequence_field(config),
-            "parity": 1,  # of the sequence's step: which half of the lists it reads
+            "list_half": 1,  # which half of the h lists the step reads; the next one's is written to the other
             "mask": unsigned(bits_for(ACTIVE_COUNTS)),
             "start": 1,  # first step of a sequence: no state before it
             "exact": 1,  # x lists hold values, sums are computed anew

@@ -20,7 +20,7 @@ LOOK = 2
 MARK = 2
 #: From reading the last h to its new list being complete.
 RELOAD_FLUSH = 9
-#: From the end of a fold to the pace knowing that its places in the output queue are taken.
+#: From the end of a fold to the throttle knowing that its places in the output queue are taken.
 PLACES_SEEN = 3
 #: From the capture of the first layer's first fold to the predictor's decision.
 PREDICT = 4
@@ -112,9 +112,9 @@ def fold_gap(words: int, next_words: int) -> int:
 
 
 def unseen_units(config: EngineConfig) -> int:
-    """Units whose places in the output queue were reserved too recently for the pace to see when a fold wants to end.
+    """Units whose places in the output queue were reserved too recently for the throttle to see when a fold wants to end.
 
-    The pace counts the places of folds that ended ``PLACES_SEEN`` cycles ago or earlier. A fold of k units ends at
+    The throttle counts the places of folds that ended ``PLACES_SEEN`` cycles ago or earlier. A fold of k units ends at
     least ``unit_cycles * k`` cycles before the next one, so no more units end in fewer cycles.
     """
     return (PLACES_SEEN - 1) // config.unit_cycles

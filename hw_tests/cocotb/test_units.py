@@ -16,10 +16,16 @@ GROUPS = {
     "macs": ("array.mac.dsp", "array.mac.digit"),
     "arithmetic": ("cell.activation", "cell.requantise", "cell.cell"),
     "array": ("array.array", "array.lane", "array.mac.multiples", "array.weight_bank", "cell.feeder", "cell.gates"),
-    "lists": ("lists.encoder", "lists.input_stage", "lists.feedback", "lists.list_pair"),
+    "lists": ("lists.encoder", "lists.input_stage", "lists.feedback", "lists.column_lists"),
     "cell": ("cell.loader", "cell.monitor", "cell.predictor", "cell.reload", "cell.state"),
     "small": ("prim.arith", "prim.product", "prim.ram", "control"),
-    "sequencer": ("sequencer.issue", "sequencer.pace", "sequencer.restart", "sequencer.sequencer", "program_store"),
+    "sequencer": (
+        "sequencer.slot_issuer",
+        "sequencer.throttle",
+        "sequencer.recompute_decision",
+        "sequencer.sequencer",
+        "program_store",
+    ),
     "link": ("link.answer", "link.collect", "link.receiver", "link.ring", "link.uart"),
 }
 

@@ -128,7 +128,7 @@ class Monitor(wiring.Component):
         m.d.sync += wished.eq(wish & ~ends_layer)
         banks = Array(self.wishes[layer] for layer in range(config.layers))
         with m.If(ends_layer):
-            m.d.sync += banks[self.pass_.layer].bit_select(self.pass_.parity, 1).eq(wish)
+            m.d.sync += banks[self.pass_.layer].bit_select(self.pass_.list_half, 1).eq(wish)
         return m
 
     def _compare(
@@ -180,13 +180,13 @@ class Monitor(wiring.Component):
         with m.If(judges):
             m.d.sync += judged.eq(fold)
         m.d.comb += [
-            write.addr.eq(Cat(delayed(m, fold, turns, "stored_fold")[:fold_bits], layer, self.pass_.parity)),
+            write.addr.eq(Cat(delayed(m, fold, turns, "stored_fold")[:fold_bits], layer, self.pass_.list_half)),
             write.data.eq(verdict),
             write.en.eq(stored),
             ahead.addr.eq(Cat(self.r_fold[:fold_bits], self.r_layer[: config.layer_bits], self.r_bank)),
             self.level.eq(ahead.data),
             # The limits are chosen one cycle after the other, so the fold must last.
-            back.addr.eq(Cat(Mux(judges, fold, judged)[:fold_bits], layer, ~self.pass_.parity)),
+            back.addr.eq(Cat(Mux(judges, fold, judged)[:fold_bits], layer, ~self.pass_.list_half)),
             # A sequence begins at the layer's own precision.
             previous.eq(Mux(self.pass_.exact, fields.precision, back.data)),
         ]
@@ -197,6 +197,6 @@ def _magnitude(value: Signal) -> Value:
     return (value ^ value[-1].replicate(len(value)))[DROP:-1]
 
 
-def trusted_bank(parity: Value, single: Value) -> Value:
+def trusted_bank(list_half: Value, single: Value) -> Value:
     """Verdicts alternate banks by step: one layer reads that of the step before the last, a stack the last one's."""
-    return Mux(single, parity, ~parity)
+    return Mux(single, list_half, ~list_half)

@@ -16,8 +16,8 @@ from lstmith.rtl.layouts import (
     sequence_of,
     set_sequence,
 )
+from lstmith.rtl.lists.column_lists import ColumnLists
 from lstmith.rtl.lists.encoder import Encoder
-from lstmith.rtl.lists.list_pair import ListPair
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec.config import EngineConfig
 
@@ -39,7 +39,7 @@ class Feedback(wiring.Component):
         Per sequence the pass that drains; one sequence's begins after the other's has ended.
     h, h_place, h_last, h_valid
         From the cell unit, at least ``kinds`` cycles apart.
-    load_begin, load_end, load_valid, load_sequence, load_parity, load_h
+    load_begin, load_end, load_valid, load_sequence, load_half, load_h
         The host loads the h of a sequence's layer, that of its pass, in order.
     lengths, done
         Lengths of the lists of the draining and of the last drained pass: own, next layer's x.
@@ -66,7 +66,7 @@ class Feedback(wiring.Component):
                 "load_end": In(1),
                 "load_valid": In(1),
                 "load_sequence": In(1),
-                "load_parity": In(1),
+                "load_half": In(1),
                 "load_h": In(signed(16)),
                 "lengths": Out(data.ArrayLayout(pair, self._kinds)),
                 "done": Out(data.ArrayLayout(pair, self._kinds)),
@@ -159,10 +159,10 @@ class Feedback(wiring.Component):
         finish = self.drained | self.load_end
         entries = []
         for index in range(kinds):
-            pair = ListPair(config, config.units, 2 * config.sequences)
+            pair = ColumnLists(config, config.units, 2 * config.sequences)
             m.submodules[f"lists_{index}"] = pair
             # The own list is the next step's, the next layer's x this step's.
-            half = listed_pass.parity if index else Mux(loading, self.load_parity, ~listed_pass.parity)
+            half = listed_pass.list_half if index else Mux(loading, self.load_half, ~listed_pass.list_half)
             m.d.comb += [
                 pair.valid.eq(encoder.o_valid & (kind == index)),
                 pair.candidates.eq(encoder.o_candidates),

@@ -16,8 +16,8 @@ from lstmith.rtl.layouts import (
     set_sequence,
     step_list_layout,
 )
+from lstmith.rtl.lists.column_lists import ColumnLists
 from lstmith.rtl.lists.encoder import Encoder
-from lstmith.rtl.lists.list_pair import ListPair
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 from lstmith.spec.latency import MARK, input_gap
@@ -87,7 +87,7 @@ class InputStage(wiring.Component):
         tag = data.StructLayout({"column": column_bits, "last": 1})
         references = config.inputs if config.sequences == 1 else config.sequences << column_bits
         m.submodules.encoder = encoder = Encoder(config, references, tag, banks=config.skip, steady=True)
-        m.submodules.lists = pair = ListPair(config, config.inputs, 2)
+        m.submodules.lists = pair = ColumnLists(config, config.inputs, 2)
 
         column, buffer = Signal(column_bits), Signal()
         idle = input_gap(config)

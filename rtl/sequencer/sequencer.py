@@ -21,11 +21,11 @@ from lstmith.rtl.layouts import (
     step_list_layout,
 )
 from lstmith.rtl.prim.arith import delayed, lasting
-from lstmith.rtl.sequencer.cursor import Cursor
 from lstmith.rtl.sequencer.images import choose_images
-from lstmith.rtl.sequencer.issue import QUEUE
-from lstmith.rtl.sequencer.pace import Pace
-from lstmith.rtl.sequencer.restart import Restart
+from lstmith.rtl.sequencer.list_reader import ListReader
+from lstmith.rtl.sequencer.recompute_decision import RecomputeDecision
+from lstmith.rtl.sequencer.slot_issuer import QUEUE
+from lstmith.rtl.sequencer.throttle import IssueThrottle
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 from lstmith.spec.latency import LOOK, settle
 from lstmith.spec.monitor_rule import lag
@@ -39,16 +39,16 @@ class Sequencer(wiring.Component):
     first layer takes x first, since its h list may still be growing; later layers take their own h
     first, since their x is the h that now drains. Rules:
 
-    - an entry is fetched when it is known whether another follows (:class:`Cursor`);
+    - an entry is fetched when it is known whether another follows (:class:`ListReader`);
     - in a pass's first fold the last entry also waits for the pass before to be drained, unless that was the other
       sequence's;
-    - a pass begins when its first segment is complete, at most one pass is still to drain, and :class:`Restart` has
-      had its ``settle`` cycles since;
-    - :class:`Pace` lets entries enter the array. With one image per layer their words are known
-      beforehand, so the pace is kept here; with mixed images it is kept by :class:`Issue`, and here
+    - a pass begins when its first segment is complete, at most one pass is still to drain, and
+      :class:`RecomputeDecision` has had its ``settle`` cycles since;
+    - :class:`IssueThrottle` lets entries enter the array. With one image per layer their words are known
+      beforehand, so it stands here; with mixed images it is part of :class:`SlotIssuer`, and here
       entries are fetched ahead into a short queue.
 
-    Nothing behind this point and the pace ever stalls.
+    Nothing behind this point and the throttle ever stalls.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Sequencer(wiring.Component):
         No pass may begin; another active count took effect, so sums must be recomputed; its index.
     begins, coming
         A pass begins; the step that waits.
-    parity, halves, quiet, idle
+    x_buffer, list_halves, quiet, idle
         The coming step's input buffer; per sequence, the half of the lists that its next step reads; nothing is in
         flight; nor waits.
     """
@@ -126,8 +126,8 @@ class Sequencer(wiring.Component):
                 "mask": In(bits_for(ACTIVE_COUNTS)),
                 "begins": Out(1),
                 "coming": Out(step_list_layout(config)),
-                "parity": Out(1),
-                "halves": Out(config.sequences),
+                "x_buffer": Out(1),
+                "list_halves": Out(config.sequences),
                 "quiet": Out(1),
                 "idle": Out(1),
             }
@@ -149,7 +149,7 @@ class Sequencer(wiring.Component):
         b_live, b_kind, chosen = Signal(), Signal(), Signal()
         # With two sequences: whether the list of the pass before is read, should it have been complete or not; whether
         # that pass was the other one's; and of which buffer the input is. With one all this follows.
-        follows, independent, buffer = b_live, Signal(), present.parity
+        follows, independent, buffer = b_live, Signal(), present.list_half
         if config.sequences > 1:
             follows, buffer = Signal(name="follows"), Signal(name="buffer")
         undrained = Signal(range(3))
@@ -169,16 +169,16 @@ class Sequencer(wiring.Component):
         m.d.comb += b_length.eq(Mux(chosen, b_lists[-1], b_lists[0]))
 
         begins, wanted, fetches = Signal(), Signal(), Signal()
-        m.submodules.cursor = cursor = Cursor(config)
-        in_b, ends = cursor.in_b, cursor.last
+        m.submodules.reader = reader = ListReader(config)
+        in_b, ends = reader.in_b, reader.last
         m.d.comb += [
-            cursor.begins.eq(begins),
-            cursor.a_count.eq(a_length.count),
-            cursor.b_count.eq(b_length.count),
-            cursor.b_whole.eq(~b_live | alone),
-            cursor.fetches.eq(fetches),
-            # What the cursor knows is as old as this.
-            wanted.eq(active & cursor.ready & (~ends | ~first_fold | independent | delayed(m, alone, LOOK, "alone"))),
+            reader.begins.eq(begins),
+            reader.a_count.eq(a_length.count),
+            reader.b_count.eq(b_length.count),
+            reader.b_whole.eq(~b_live | alone),
+            reader.fetches.eq(fetches),
+            # What the reader knows is as old as this.
+            wanted.eq(active & reader.ready & (~ends | ~first_fold | independent | delayed(m, alone, LOOK, "alone"))),
         ]
 
         # The entry leaves through registers.
@@ -190,22 +190,24 @@ class Sequencer(wiring.Component):
         begin_drain = fetches & ends & first_fold
         m.d.sync += [
             place.eq(Mux(from_inputs, x_place, h_place)),
-            self.x_addr.eq(Cat(cursor.place[: bits_for(config.inputs)], buffer)),
-            self.h_addr.eq(Cat((unit_base + cursor.place)[: config.unit_bits], present.parity, sequence_of(present))),
+            self.x_addr.eq(Cat(reader.place[: bits_for(config.inputs)], buffer)),
+            self.h_addr.eq(
+                Cat((unit_base + reader.place)[: config.unit_bits], present.list_half, sequence_of(present))
+            ),
             self.h_kind.eq(in_b & ~first_layer),
             self.list.eq(chosen),
             self.fetch_valid.eq(fetches),
             self.fetch.from_x.eq(first_layer & ~in_b),
-            self.fetch.empty.eq(cursor.empty),
+            self.fetch.empty.eq(reader.empty),
             self.fetch.last.eq(ends),
             self.fetch.first_fold.eq(first_fold),
             self.fetch.last_fold.eq(last_fold),
-            self.fetch.opens.eq(first_fold & cursor.opens),
+            self.fetch.opens.eq(first_fold & reader.opens),
             self.fetch.counts.eq(first_fold & first_layer),
             self.fetch.clears.eq(present.clear),
             self.fetch.emits.eq(fields.last_layer | self.emit_all),
             self.fetch.frees.eq(ends & last_fold & first_layer),
-            self.fetch.parity.eq(buffer),
+            self.fetch.x_buffer.eq(buffer),
             self.fetch.lanes.eq(lanes),
             *set_sequence(self.fetch, sequence_of(present)),
             self.begin_drain.eq(begin_drain),
@@ -220,7 +222,7 @@ class Sequencer(wiring.Component):
             m.d.sync += judged.eq(self.level)
             m.d.comb += [
                 self.level_layer.eq(present.layer),
-                self.level_bank.eq(trusted_bank(present.parity, first_layer & fields.last_layer)),
+                self.level_bank.eq(trusted_bank(present.list_half, first_layer & fields.last_layer)),
                 self.level_fold.eq(Mux(fields.scope == Scope.FOLD, fold, 0)),
                 lowered.eq((fields.rule != Rule.OFF) & trusted & (judged != fields.precision)),
             ]
@@ -250,12 +252,12 @@ class Sequencer(wiring.Component):
         step = Signal(step_list_layout(config))
         may_begin, exact = Signal(), Signal()
         m.d.comb += [
-            step.eq(self.step[self.parity]),
+            step.eq(self.step[self.x_buffer]),
             may_begin.eq(
                 ~active
                 & self.loaded
                 & (undrained <= 1)
-                & Mux(at_first, self.full.bit_select(self.parity, 1) & ~self.hold, in_step)
+                & Mux(at_first, self.full.bit_select(self.x_buffer, 1) & ~self.hold, in_step)
             ),
             begins.eq(lasting(m, may_begin, settle(config))),
             self.advance.eq(begins),
@@ -280,7 +282,7 @@ class Sequencer(wiring.Component):
         m.d.comb += [a_lists.eq(Mux(at_first, x_lists, own)), live.eq(Mux(at_first, single & ~start, 1))]
         restarts = Signal()
         if config.mixed:
-            m.submodules.restart = restart = Restart(config)
+            m.submodules.restart = restart = RecomputeDecision(config)
             m.d.comb += [
                 restart.first.eq(a_lists),
                 restart.second.eq(own),
@@ -307,7 +309,7 @@ class Sequencer(wiring.Component):
                 present.record.eq(self.record),
                 present.layer.eq(self.layer),
                 *set_sequence(present, sequence),
-                present.parity.eq(self.halves.bit_select(sequence, 1)),
+                present.list_half.eq(self.list_halves.bit_select(sequence, 1)),
                 present.mask.eq(self.mask),
                 present.start.eq(start),
                 present.exact.eq(exact),
@@ -326,19 +328,19 @@ class Sequencer(wiring.Component):
                 h_place.eq(self.record.inputs),
             ]
             with m.If(self.record.last_layer):
-                m.d.sync += self.parity.eq(~self.parity)
+                m.d.sync += self.x_buffer.eq(~self.x_buffer)
         if config.sequences == 1:
-            m.d.comb += self.halves.eq(self.parity)
+            m.d.comb += self.list_halves.eq(self.x_buffer)
         else:
             other = Signal()
             m.d.comb += other.eq(at_first & (sequence != sequence_of(present)))
             with m.If(begins):
-                m.d.sync += [follows.eq(live), independent.eq(other), buffer.eq(self.parity)]
+                m.d.sync += [follows.eq(live), independent.eq(other), buffer.eq(self.x_buffer)]
                 # What has drained is stored; only what still grows is looked at as it grows.
                 with m.If(at_first & (other | (undrained == 0))):
                     m.d.sync += b_live.eq(0)
                 with m.If(self.record.last_layer):
-                    m.d.sync += self.halves.eq(self.halves ^ (1 << sequence))
+                    m.d.sync += self.list_halves.eq(self.list_halves ^ (1 << sequence))
         m.d.sync += undrained.eq(undrained + begins - self.drained)
         m.d.comb += [self.quiet.eq(~active & (undrained == 0)), self.idle.eq(self.quiet & ~self.full.any())]
         return m
@@ -362,20 +364,22 @@ class Sequencer(wiring.Component):
             m.d.comb += [coming.eq(queued + fetches - self.fired), fetches.eq(wanted & room)]
             m.d.sync += [queued.eq(coming), room.eq(coming != QUEUE)]
             return
-        m.submodules.pace = pace = Pace(config)
+        m.submodules.throttle = throttle = IssueThrottle(config)
         m.d.comb += [
-            pace.valid.eq(wanted),
-            pace.precision.eq(fields.precision),
-            pace.last.eq(last),
-            pace.lanes.eq(lanes),
-            pace.emits.eq(fields.last_layer | self.emit_all),
-            pace.popped.eq(self.popped),
-            fetches.eq(pace.fires),
+            throttle.valid.eq(wanted),
+            throttle.precision.eq(fields.precision),
+            throttle.last.eq(last),
+            throttle.lanes.eq(lanes),
+            throttle.emits.eq(fields.last_layer | self.emit_all),
+            throttle.popped.eq(self.popped),
+            fetches.eq(throttle.fires),
         ]
         with m.If(fetches & last & frees):
             m.d.comb += self.release.eq(1 << buffer)
 
-    def _elaborate_restart(self, m: Module, restart: Restart, begins: Signal, exact: Signal, trusted: Signal) -> None:
+    def _elaborate_restart(
+        self, m: Module, restart: RecomputeDecision, begins: Signal, exact: Signal, trusted: Signal
+    ) -> None:
         """Steps since the start, and what the monitor said of the last one that has surely drained."""
         config = self._config
         steps, now = Signal(8), Signal(8)
@@ -391,7 +395,7 @@ class Sequencer(wiring.Component):
             enough = now >= Mux(single, lag(1), lag(2))
             wishes = Array(self.wishes[index] for index in range(config.layers))[self.layer]
             m.d.comb += restart.wish.eq(
-                wishes.bit_select(trusted_bank(self.parity, single), 1)
+                wishes.bit_select(trusted_bank(self.x_buffer, single), 1)
                 & enough
                 & (self.record.rule != Rule.OFF)
                 & (self.record.restart_above != 0)

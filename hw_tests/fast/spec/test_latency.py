@@ -23,8 +23,8 @@ from lstmith.rtl.lists.feedback import Feedback
 from lstmith.rtl.lists.input_stage import InputStage
 from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.rtl.program_store import ProgramStore
-from lstmith.rtl.sequencer.issue import Issue
-from lstmith.rtl.sequencer.restart import Restart
+from lstmith.rtl.sequencer.recompute_decision import RecomputeDecision
+from lstmith.rtl.sequencer.slot_issuer import SlotIssuer
 from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig
 
@@ -73,13 +73,13 @@ def test_latencies_with_everything(active_counts: int, layers: int) -> None:
     for banks in (False, True):
         encoder = _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}), banks=banks))
         assert encoder.latency + 1 == timing.encode(config)
-    issue = _elaborated(Issue(config))
+    issuer = _elaborated(SlotIssuer(config))
     # From the fetch into the queue, and out of it the first slot; with one image the slot follows reading at once.
-    assert (timing.queue(config), timing.fire_to_lane(config)) == (1 + issue.queue_latency, 2)
+    assert (timing.queue(config), timing.fire_to_lane(config)) == (1 + issuer.queue_latency, 2)
     single = EngineConfig(**sizes, active_counts=active_counts)
     assert (timing.queue(single), timing.fire_to_lane(single)) == (0, RAM_LATENCY + 3)
     # What was known late of the pass before is stored first.
-    assert timing.settle(config) == _elaborated(Restart(config)).latency + 1
+    assert timing.settle(config) == _elaborated(RecomputeDecision(config)).latency + 1
     program = _elaborated(ProgramStore(config))
     # Fetched anew for another active count, even where there is one layer.
     assert program.fetch_latency == (timing.renew(config, ()) - 2 if active_counts > 1 or layers > 1 else 0)

@@ -93,7 +93,7 @@ def _monitor_check(
             exact = bool(rng.random() < 0.2)
             at = cycle + np.cumsum(rng.choice([0, 0, 0, 1, 9], active) + config.unit_cycles)
             end = int(at[-1]) + readable
-            settings = {"layer": index, "parity": parity, "exact": int(exact)}
+            settings = {"layer": index, "list_half": parity, "exact": int(exact)}
             settings |= {f"record.{name}": int(value) for name, value in _record(policy, shape).items()}
             for name, value in settings.items():
                 sheet.put(f"pass_.{name}", slice(cycle, end), value)

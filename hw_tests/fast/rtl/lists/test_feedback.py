@@ -33,7 +33,7 @@ def _feedback_check(rng: np.random.Generator, *, mixed: bool) -> Check:
         start = step == 0
         end = int(at[-1]) + 60
         sheet.put("passes.0.start", slice(cycle, end), int(start))
-        sheet.put("passes.0.parity", slice(cycle, end), step % 2)
+        sheet.put("passes.0.list_half", slice(cycle, end), step % 2)
         sheet.put("h_valid", at, 1)
         sheet.put("h", at, h[0])
         sheet.put("h_place", at, np.arange(units))
@@ -110,14 +110,14 @@ def _stack_check(rng: np.random.Generator, *, mixed: bool) -> Check:
             at = cycle + 2 + np.cumsum(rng.integers(2, 5, size))
             end = int(at[-1]) + 100
             settings = {f"record.{name}": int(value) for name, value in fields.items()}
-            settings |= {"layer": layer, "parity": parity, "start": int(start), "exact": int(exact)}
+            settings |= {"layer": layer, "list_half": parity, "start": int(start), "exact": int(exact)}
             for name, value in settings.items():
                 sheet.put(f"passes.0.{name}", slice(cycle, end), value)
             if loads:
                 sheet.put("load_begin", cycle, 1)
                 sheet.put("load_valid", at, 1)
                 sheet.put("load_h", at, h[0])
-                sheet.put("load_parity", slice(cycle, end), 1 - parity)
+                sheet.put("load_half", slice(cycle, end), 1 - parity)
                 done = int(at[-1]) + timing.RELOAD_FLUSH
                 sheet.put("load_end", done, 1)
                 found = [lists_of(layer, 0, h, start=start, exact=True)]

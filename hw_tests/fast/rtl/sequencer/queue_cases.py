@@ -1,4 +1,4 @@
-"""The pace and the queue before the array: every entry fires in the first cycle that the array is free for it."""
+"""The throttle and the queue before the array: every entry fires in the first cycle that the array is free for it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, wrap
 from lstmith.rtl.prim.ram import RAM_LATENCY
-from lstmith.rtl.sequencer.issue import QUEUE, Issue
-from lstmith.rtl.sequencer.pace import Pace
+from lstmith.rtl.sequencer.slot_issuer import QUEUE, SlotIssuer
+from lstmith.rtl.sequencer.throttle import IssueThrottle
 from lstmith.spec import latency as timing
 from lstmith.spec.config import PRECISIONS, EngineConfig, bits_for
 
@@ -65,7 +65,7 @@ def _pops(rng: np.random.Generator, cycle: int, array: Array) -> int:
     return int(array.outstanding > 0 and rng.random() < (0.02 if cycle // 1000 % 2 else 0.9))
 
 
-def pace_check(rng: np.random.Generator, config: EngineConfig) -> Check:
+def throttle_check(rng: np.random.Generator, config: EngineConfig) -> Check:
     """Entries of all precisions, most of them waiting already when the one before has fired."""
     sheet, array = Sheet(4000), Array(config)
     fires: list[int] = []
@@ -95,10 +95,10 @@ def pace_check(rng: np.random.Generator, config: EngineConfig) -> Check:
         assert array.full, "the output queue was never full"
         assert_equal("fires", np.flatnonzero(outputs["fires"]), fires)
 
-    return Check(Pace(config), sheet.table, verify)
+    return Check(IssueThrottle(config), sheet.table, verify)
 
 
-def issue_check(rng: np.random.Generator, *, monitor: bool) -> Check:
+def issuer_check(rng: np.random.Generator, *, monitor: bool) -> Check:
     """Entries on both images, fetched as far ahead as the queue takes them."""
     config = EngineConfig(
         lanes=3,
@@ -110,7 +110,7 @@ def issue_check(rng: np.random.Generator, *, monitor: bool) -> Check:
         mixed=True,
         monitor=monitor,
     )
-    unit, sheet, array = Issue(config), Sheet(4000), Array(config)
+    unit, sheet, array = SlotIssuer(config), Sheet(4000), Array(config)
     waiting: list[tuple[int, dict[str, Any]]] = []  # with the cycle in which an entry reaches the queue
     fires: list[int] = []
     slots: list[tuple[int, int, int, int, int]] = []
@@ -137,7 +137,7 @@ def issue_check(rng: np.random.Generator, *, monitor: bool) -> Check:
                     captures.append((cycle + 1 + timing.capture_delay(words), entry["fold"]))
                     reserved = lanes if entry["emits"] else 0
                 if entry["frees"]:
-                    releases.append((cycle, 1 << entry["parity"]))
+                    releases.append((cycle, 1 << entry["x_buffer"]))
         sheet.put("popped", cycle, popped)
         array.pass_on(reserved, popped)
 
@@ -177,7 +177,7 @@ def _fetched(
     """Fetch an entry and answer it from the list memories; what it becomes once it has been read."""
     precision, operand = int(rng.integers(3)), int(rng.integers(-8192, 8192)) >> int(rng.integers(0, 13))
     flags = {name: bool(rng.random() < 0.5) for name in ("from_x", "last_fold", "first_fold", "counts", "opens")}
-    flags |= {name: bool(rng.random() < 0.5) for name in ("clears", "frees", "parity")}
+    flags |= {name: bool(rng.random() < 0.5) for name in ("clears", "frees", "x_buffer")}
     flags |= {"last": bool(rng.random() < 0.3), "emits": bool(rng.random() < 0.9), "empty": bool(rng.random() < 0.05)}
     flags["lowered"] = config.monitor and bool(rng.random() < 0.3)
     column = int(rng.integers(config.inputs if flags["from_x"] else config.units))
@@ -206,5 +206,5 @@ def _fetched(
     fold = {"first": int(flags["first_fold"]), "last": int(flags["last_fold"]), "lanes": fetch["lanes"]}
     if config.monitor:
         fold["shift"] = fetch["shift"]
-    entry: dict[str, Any] = {name: flags[name] for name in ("last", "emits", "frees", "parity")}
+    entry: dict[str, Any] = {name: flags[name] for name in ("last", "emits", "frees", "x_buffer")}
     return entry | {"address": begin % config.weight_depth, "operand": value, "precision": used, "fold": fold}

@@ -74,7 +74,7 @@ def _walk_check(rng: np.random.Generator, config: EngineConfig, *shapes: tuple[i
         for strobe in ("begins", "advance"):
             assert_equal(strobe, np.flatnonzero(outputs[strobe]), [cycle for cycle, _ in walk.begins])
         begun, parity = np.array(walk.begins).T
-        assert_equal("parity", outputs["parity"][begun], parity)
+        assert_equal("x_buffer", outputs["x_buffer"][begun], parity)
         assert_equal("begin_drain", np.flatnonzero(outputs["begin_drain"]), [cycle for cycle, _ in walk.drains])
         for cycle, drain in walk.drains:
             for name, value in drain.items():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hw_tests.checks import Sheet
-from lstmith.rtl.sequencer.issue import QUEUE
+from lstmith.rtl.sequencer.slot_issuer import QUEUE
 from lstmith.spec import latency as timing
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.monitor_rule import lag
@@ -21,7 +21,7 @@ Fields = dict[str, int]
 
 @dataclass
 class Units:
-    """One list pair: per column whether the delta and the restart list hold it, and on which image."""
+    """Columns of a segment: per column whether the delta and the restart list hold it, and on which image."""
 
     listed: np.ndarray  # bool [lists, C]
     low: np.ndarray  # bool [lists, C]
@@ -130,7 +130,7 @@ class Walk:
             self.begins.append((begun, parity))
             state: dict[str, Any] = {"index": index, "parity": parity, "clears": clears, "trusted": trusted}
             end = self._pass(fields, state | {"bank": bank}, begun, first, second, growing)
-            self.drains[-1][1].update(start=start, exact=exact, clear=clears, layer=index, parity=parity, mask=mask)
+            self.drains[-1][1].update(start=start, exact=exact, clear=clears, layer=index, list_half=parity, mask=mask)
             self._drain(index, fields, end)
             self.busy.append((begun + 1, self.before[-1].done))
             self.active_until = end
@@ -188,7 +188,7 @@ class Walk:
                     "clears": state["clears"],
                     "emits": fields["last_layer"],
                     "frees": last and fold == folds - 1 and index == 0,
-                    "parity": parity,
+                    "x_buffer": parity,
                     "precision": level,
                     "base": fields[f"base_{PRECISIONS[level]}"] + (column << level),
                     "lanes": lanes,

@@ -1,4 +1,4 @@
-"""Issue: a fetched list entry to the weight-word slots of the array."""
+"""Slot issuer: a fetched list entry to the weight-word slots of the array."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from lstmith.rtl.layouts import (
 )
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY
-from lstmith.rtl.sequencer.pace import Pace
+from lstmith.rtl.sequencer.throttle import IssueThrottle
 from lstmith.spec.config import PRECISIONS, EngineConfig, bits_for
 
 #: Entries that may be on their way from the lists to the array, with mixed images.
 QUEUE = 16
 
 
-class Issue(wiring.Component):
+class SlotIssuer(wiring.Component):
     """Turns an entry into 1, 2 or 4 consecutive slots and a fold's end into captures.
 
     With one image per layer the first slot follows three cycles after ``fetch``. With mixed images
@@ -143,7 +143,7 @@ class Issue(wiring.Component):
             *set_sequence(read.fold, sequence_of(fetch)),
             read.emits.eq(fetch.emits),
             read.frees.eq(fetch.frees),
-            read.parity.eq(fetch.parity),
+            read.x_buffer.eq(fetch.x_buffer),
         ]
         work = read
         if config.monitor:
@@ -205,26 +205,26 @@ class Issue(wiring.Component):
         return m
 
     def _elaborate_queue(self, m: Module, read: Signal, valid: Signal) -> tuple[Signal, Signal]:
-        """Entries wait for the pace; the sequencer never fetches more than fit."""
+        """Entries wait for the throttle; the sequencer never fetches more than fit."""
         config = self._config
         layout = work_layout(config)
         m.submodules.queue = queue = self.queue
-        m.submodules.pace = pace = Pace(config)
+        m.submodules.throttle = throttle = IssueThrottle(config)
         head, waits = Signal(layout, reset_less=True), self.waits
         m.d.comb += [
             queue.w_data.eq(read),
             queue.w_en.eq(valid),
-            pace.valid.eq(waits),
-            pace.precision.eq(head.precision),
-            pace.last.eq(head.last),
-            pace.lanes.eq(head.fold.lanes),
-            pace.emits.eq(head.emits),
-            pace.popped.eq(self.popped),
-            queue.r_en.eq(pace.fires | ~waits),
-            self.fired.eq(pace.fires),
+            throttle.valid.eq(waits),
+            throttle.precision.eq(head.precision),
+            throttle.last.eq(head.last),
+            throttle.lanes.eq(head.fold.lanes),
+            throttle.emits.eq(head.emits),
+            throttle.popped.eq(self.popped),
+            queue.r_en.eq(throttle.fires | ~waits),
+            self.fired.eq(throttle.fires),
         ]
         with m.If(queue.r_en):
             m.d.sync += [head.eq(queue.r_data), waits.eq(queue.r_rdy)]
-        with m.If(pace.fires & head.frees):
-            m.d.comb += self.release.eq(1 << head.parity)
-        return head, pace.fires
+        with m.If(throttle.fires & head.frees):
+            m.d.comb += self.release.eq(1 << head.x_buffer)
+        return head, throttle.fires

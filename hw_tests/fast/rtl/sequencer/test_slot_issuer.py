@@ -1,4 +1,4 @@
-"""Issue: slots, captures and folds of entries that follow each other as closely as they may."""
+"""Slot issuer: slots, captures and folds of entries that follow each other as closely as they may."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here, wrap
 from hw_tests.fast.rtl.sequencer import queue_cases
 from lstmith.rtl.prim.ram import RAM_LATENCY
-from lstmith.rtl.sequencer.issue import Issue
+from lstmith.rtl.sequencer.slot_issuer import SlotIssuer
 from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig
 
 
-def _issue_check(rng: np.random.Generator, *, mixed: bool) -> Check:
+def _slots_check(rng: np.random.Generator, *, mixed: bool) -> Check:
     """Entries of all precisions, with one image as close as they may follow; a fold ends here and there."""
     config = EngineConfig(
         lanes=4, precisions=(4, 8, 16), operand_width=14, weight_depth=1024, units=16, inputs=16, mixed=mixed
     )
-    unit, sheet = Issue(config), Sheet(3000)
+    unit, sheet = SlotIssuer(config), Sheet(3000)
     cycle, slots, folds = 4, [], []
     # With mixed images entries pass a queue, which is empty here.
     late = 1 + (unit.queue_latency if mixed else RAM_LATENCY)
@@ -74,9 +74,9 @@ def _issue_check(rng: np.random.Generator, *, mixed: bool) -> Check:
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """Entries one by one; with mixed images also as far ahead as the queue takes them."""
-    checks = {name: _issue_check(rng, mixed=mixed) for name, mixed in (("single", False), ("mixed", True))}
+    checks = {name: _slots_check(rng, mixed=mixed) for name, mixed in (("single", False), ("mixed", True))}
     return checks | {
-        f"queue_{int(monitor)}": queue_cases.issue_check(rng, monitor=monitor) for monitor in (False, True)
+        f"queue_{int(monitor)}": queue_cases.issuer_check(rng, monitor=monitor) for monitor in (False, True)
     }
 
 

@@ -1,4 +1,4 @@
-"""Pace: when the next list entry may enter the array."""
+"""Throttle: when the next list entry may enter the array."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lstmith.spec.config import EngineConfig, bits_for
 from lstmith.spec.latency import fold_gap, unseen_units
 
 
-class Pace(wiring.Component):
+class IssueThrottle(wiring.Component):
     """Fires an entry when the one before has had its cycles; a 4-bit entry also waits until the sums of
     the fold before have been captured, since it adds to all four rows. A fold's last entry also waits until
     the fold before has left the chain and the output queue has room.

@@ -1,4 +1,4 @@
-"""List pair: lengths count what was listed, entries stay until they are overwritten."""
+"""Column lists: lengths count what was listed, entries stay until they are overwritten."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from hw_tests.fast.rtl.lists.list_cases import Entries, Ints, assert_entries, read_list
-from lstmith.rtl.lists.list_pair import ListPair
+from lstmith.rtl.lists.column_lists import ColumnLists
 from lstmith.spec.config import EngineConfig, bits_for
 
 
@@ -14,7 +14,7 @@ def _pair_check(rng: np.random.Generator, *, mixed: bool) -> Check:
     """Lists that begin anywhere in either part; lengths count what was listed, entries stay until overwritten."""
     config = EngineConfig(lanes=1, precisions=(4, 8), operand_width=12, mixed=mixed)
     columns, lists = 10, 1 + mixed
-    unit, sheet, place_bits = ListPair(config, columns, 2), Sheet(3000), bits_for(columns)
+    unit, sheet, place_bits = ColumnLists(config, columns, 2), Sheet(3000), bits_for(columns)
     cycle = 2
     lengths: list[tuple[int, str, int, Ints]] = []
     reads: list[tuple[Ints, Entries]] = []

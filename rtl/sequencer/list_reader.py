@@ -1,4 +1,4 @@
-"""Cursor: the place in a pass's lists, and whether the entry there may be fetched."""
+"""List reader: the place in a pass's lists, and whether the entry there may be fetched."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lstmith.spec.config import EngineConfig, bits_for
 from lstmith.spec.latency import OPEN
 
 
-class Cursor(wiring.Component):
+class ListReader(wiring.Component):
     """Streams two list segments, a and then b, once per fold; b may still grow.
 
     An entry may be fetched when it is known whether another follows. What is known of the entry after

@@ -1,4 +1,4 @@
-"""Cursor: entries of two segments in order, once per fold, none before it is known what follows."""
+"""List reader: entries of two segments in order, once per fold, none before it is known what follows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from amaranth.sim import Simulator
 
-from lstmith.rtl.sequencer.cursor import Cursor
+from lstmith.rtl.sequencer.list_reader import ListReader
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.latency import OPEN
 
@@ -16,29 +16,29 @@ FOLDS = 3
 
 def test_every_entry_once_and_in_order(rng: np.random.Generator) -> None:
     """Passes of any lengths, empty ones too, whose second segment grows or is whole from the start."""
-    cursor = Cursor(EngineConfig(lanes=1, precisions=(8,), units=8, inputs=8))
+    reader = ListReader(EngineConfig(lanes=1, precisions=(8,), units=8, inputs=8))
 
     async def one_pass(ctx: Any, a: int, b: int, *, grows: bool) -> None:
         wanted = [(0, place) for place in range(a)] + [(1, place) for place in range(b)]
         count, whole = (0, False) if grows else (b, True)
-        ctx.set(cursor.begins, 1)
+        ctx.set(reader.begins, 1)
         await ctx.tick()
-        ctx.set(cursor.begins, 0)
-        ctx.set(cursor.a_count, a)
+        ctx.set(reader.begins, 0)
+        ctx.set(reader.a_count, a)
         seen: list[tuple[int, int]] = []
         ends: list[int] = []
         for cycle in range(400):
-            ctx.set(cursor.b_count, count)
-            ctx.set(cursor.b_whole, whole)
-            ready = ctx.get(cursor.ready)
+            ctx.set(reader.b_count, count)
+            ctx.set(reader.b_whole, whole)
+            ready = ctx.get(reader.ready)
             assert not ready or cycle >= OPEN - 1, "ready before its counts are known"
             takes = bool(ready) and rng.random() < 0.7
-            ctx.set(cursor.fetches, takes)
+            ctx.set(reader.fetches, takes)
             if takes:
-                entry = ctx.get(cursor.in_b), ctx.get(cursor.place)
-                assert ctx.get(cursor.opens) == (len(seen) % max(1, len(wanted)) == 0)
-                assert ctx.get(cursor.empty) == (not wanted)
-                last = bool(ctx.get(cursor.last))
+                entry = ctx.get(reader.in_b), ctx.get(reader.place)
+                assert ctx.get(reader.opens) == (len(seen) % max(1, len(wanted)) == 0)
+                assert ctx.get(reader.empty) == (not wanted)
+                last = bool(ctx.get(reader.last))
                 assert last == (len(seen) % max(1, len(wanted)) == max(0, len(wanted) - 1))
                 assert not last or whole, "the end was told before it was known"
                 seen.append(entry)
@@ -48,7 +48,7 @@ def test_every_entry_once_and_in_order(rng: np.random.Generator) -> None:
             await ctx.tick()
             if len(ends) == FOLDS:
                 break
-        ctx.set(cursor.fetches, 0)
+        ctx.set(reader.fetches, 0)
         assert len(ends) == FOLDS, "entries are missing"
         if wanted:
             assert seen == wanted * FOLDS
@@ -59,7 +59,7 @@ def test_every_entry_once_and_in_order(rng: np.random.Generator) -> None:
                 for grows in (False, True):
                     await one_pass(ctx, a, b, grows=grows)
 
-    simulation = Simulator(cursor)
+    simulation = Simulator(reader)
     simulation.add_clock(1e-6)
     simulation.add_testbench(bench)
     simulation.run()

@@ -1,4 +1,4 @@
-"""Column lists in memory: what an encoder offers, entry after entry."""
+"""Column lists: what an encoder offers, entry after entry."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lstmith.rtl.prim.ram import Ram
 from lstmith.spec.config import EngineConfig, bits_for
 
 
-class ListPair(wiring.Component):
+class ColumnLists(wiring.Component):
     """The delta and the restart list of a segment, or the only one; several parts of equal size.
 
     An entry is written in the cycle of its candidate and counted from the next one on.

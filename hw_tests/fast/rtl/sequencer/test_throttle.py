@@ -1,18 +1,18 @@
-"""Pace: every entry fires in the first cycle that the array is free for it."""
+"""Throttle: every entry fires in the first cycle that the array is free for it."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from hw_tests.checks import Check, run_here
-from hw_tests.fast.rtl.sequencer.queue_cases import pace_check
+from hw_tests.fast.rtl.sequencer.queue_cases import throttle_check
 from lstmith.spec.config import PRECISIONS, EngineConfig
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """Lanes and rows per cycle that differ; the output queue is full now and then."""
     return {
-        f"{lanes}_{rows_per_cycle}": pace_check(
+        f"{lanes}_{rows_per_cycle}": throttle_check(
             rng, EngineConfig(lanes=lanes, precisions=PRECISIONS, rows_per_cycle=rows_per_cycle, units=16, inputs=8)
         )
         for lanes, rows_per_cycle in ((1, 2), (3, 1), (4, 2))

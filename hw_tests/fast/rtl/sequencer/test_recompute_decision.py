@@ -1,11 +1,11 @@
-"""Restart: the rule of the golden model in plain integers."""
+"""Recompute decision: the rule of the golden model in plain integers."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
-from lstmith.rtl.sequencer.restart import Restart
+from lstmith.rtl.sequencer.recompute_decision import RecomputeDecision
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.policy import Mode
 
@@ -37,7 +37,7 @@ def _restart_check(rng: np.random.Generator, layers: int) -> Check:
     config = EngineConfig(
         lanes=1, precisions=PRECISIONS, mixed=True, monitor=True, layers=layers, units=columns, inputs=7
     )
-    unit, sheet = Restart(config), Sheet(6000)
+    unit, sheet = RecomputeDecision(config), Sheet(6000)
     nothing: Lengths = [(0, 0), (0, 0)]
     late, age = [nothing] * layers, [0] * layers
     wanted = []

@@ -1,4 +1,4 @@
-"""Restart: whether a pass recomputes its sums or adds what changed."""
+"""Recompute decision: whether a pass recomputes its sums or adds what changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def columns_of(config: EngineConfig) -> int:
     return max(config.units, config.inputs)
 
 
-class Restart(wiring.Component):
+class RecomputeDecision(wiring.Component):
     """Decides when a pass begins, from lists that are complete by then.
 
     A list that still grows counts as its predecessor did, so the decision waits for nothing; the golden

@@ -10,14 +10,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from hw_tests.formal.prover import Bench
-from lstmith.rtl.sequencer import pace
+from lstmith.rtl.sequencer import throttle
 from lstmith.spec.config import PRECISIONS, EngineConfig, bits_for
 
-#: Longer than anything that the pace remembers of entries, but for long folds, whose end is nearer than the next one's.
+#: Longer than anything that the throttle remembers of entries, but for long folds: their end is nearer than the next.
 DEPTH = 6
 
 
-class PaceBench(wiring.Component):
+class ThrottleBench(wiring.Component):
     """Entries come as they like, results leave as they like: a queue that is stalled for ever is one of the cases."""
 
     def __init__(self, config: EngineConfig):
@@ -36,7 +36,7 @@ class PaceBench(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        m.submodules.pace = unit = pace.Pace(config)
+        m.submodules.throttle = unit = throttle.IssueThrottle(config)
         for name in ("valid", "precision", "last", "lanes", "emits", "popped"):
             m.d.comb += getattr(unit, name).eq(getattr(self, name))
         taken = Signal(range(2 * config.out_depth))
@@ -54,7 +54,7 @@ class PaceBench(wiring.Component):
 
 def bench(lanes: int, rows_per_cycle: int, folder: Path) -> Bench:
     config = EngineConfig(lanes=lanes, precisions=PRECISIONS, rows_per_cycle=rows_per_cycle, units=16, inputs=8)
-    return Bench(PaceBench(config), folder)
+    return Bench(ThrottleBench(config), folder)
 
 
 @pytest.mark.parametrize("rows_per_cycle", [1, 2])
@@ -74,5 +74,5 @@ def test_folds_follow_each_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize("lanes", [2, 5])
 def test_units_not_yet_seen_matter(lanes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without them the queue takes a result more than it has places for."""
-    monkeypatch.setattr(pace, "unseen_units", lambda config: 0)
+    monkeypatch.setattr(throttle, "unseen_units", lambda config: 0)
     assert not bench(lanes, 2, tmp_path).induction(DEPTH).holds
