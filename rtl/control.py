@@ -7,7 +7,13 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.bus import BusSignature
-from lstmith.rtl.layouts import GridFields, RowParameters, SkipFields
+from lstmith.rtl.interfaces import (
+    InputSettingsSignature,
+    PeepholeWriteSignature,
+    ProgramWriteSignature,
+    RowWriteSignature,
+    WeightLoadSignature,
+)
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec.config import (
     ACTIVE_COUNTS,
@@ -40,20 +46,50 @@ class Control(wiring.Component):
 
     Members
     -------
-    bus
+    bus : BusSignature, in
         Register bus.
-    idle, word_valid, word_precision, skipped, restarts
-        From the core, for status and counters.
-    emit_all, inputs, grid, skip, threshold
-        Control registers.
-    index, data
-        Of the present access: index within its region, and what is written.
-    weight_*, program_write, row_*, predictor_write, peep_*, cell_*, hidden_*
-        Accesses of the memories.
-    load_begin, load_layer, load_mask, load_sequence, load_end
-        The host begins or ends to load a layer's h.
-    cell_value, hidden_value
-        Read values, two cycles after ``cell_read`` or ``hidden_read``.
+    idle : unsigned(1), in
+        The engine is idle; else nothing but registers is read.
+    word_valid : unsigned(1), in
+        A weight word is issued.
+    word_precision : unsigned(2), in
+        Its ``Precision``; while ``word_valid``.
+    skipped, restarts : unsigned(1), in
+        A step is skipped; a pass that recomputed its sums has drained.
+    emit_all : unsigned(1), out
+        Every layer's h is sent, not only the last's.
+    settings : InputSettingsSignature, out
+        Registers of the input.
+    threshold : signed(PREDICTOR_SUM_BITS), out
+        The skip predictor's.
+    index : unsigned(REGION_SHIFT), out
+        Of the present access, within its region; beside its strobe.
+    data : unsigned(32), out
+        What is written; beside its strobe.
+    weights : WeightLoadSignature, out
+        Writes of weights.
+    program : ProgramWriteSignature, out
+        Writes of the program.
+    rows : RowWriteSignature, out
+        Writes of row parameters; two bus writes make one.
+    peepholes : PeepholeWriteSignature, out
+        Writes of peephole weights.
+    predictor_write : unsigned(1), out
+        A weight of the skip predictor is written.
+    cell_read, cell_write, hidden_read, hidden_write : unsigned(1), out
+        Cell state or h of a unit is read or written.
+    load_begin, load_end : unsigned(1), out
+        For one cycle: the host begins or ends to load a layer's h.
+    load_layer : unsigned, out
+        Its layer; beside ``load_begin``, as all that follows.
+    load_mask : unsigned, out
+        Index of the active count.
+    load_sequence : unsigned(1), out
+        The sequence.
+    cell_value : signed(c_width), in
+        ``RAM_LATENCY`` cycles after ``cell_read``.
+    hidden_value : signed(16), in
+        ``RAM_LATENCY`` cycles after ``hidden_read``.
     """
 
     def __init__(self, config: EngineConfig, image: MemoryImage | None = None):
@@ -67,25 +103,15 @@ class Control(wiring.Component):
                 "skipped": In(1),
                 "restarts": In(1),
                 "emit_all": Out(1),
-                "inputs": Out(bits_for(config.inputs)),
-                "grid": Out(GridFields),
-                "skip": Out(SkipFields),
+                "settings": Out(InputSettingsSignature(config)),
                 "threshold": Out(signed(PREDICTOR_SUM_BITS)),
                 "index": Out(REGION_SHIFT),
                 "data": Out(32),
-                "weight_write": Out(1),
-                "weight_address": Out(config.address_bits),
-                "weight_lane": Out(bits_for(config.lanes)),
-                "program_write": Out(1),
-                "row_write": Out(1),
-                "row_unit": Out(config.unit_bits),
-                "row_gate": Out(2),
-                "row_mask": Out(bits_for(ACTIVE_COUNTS)),
-                "row_data": Out(RowParameters),
+                "weights": Out(WeightLoadSignature(config)),
+                "program": Out(ProgramWriteSignature(config)),
+                "rows": Out(RowWriteSignature(config)),
+                "peepholes": Out(PeepholeWriteSignature(config)),
                 "predictor_write": Out(1),
-                "peep_write": Out(3),
-                "peep_unit": Out(config.unit_bits),
-                "peep_data": Out(signed(PEEP_BITS)),
                 "cell_read": Out(1),
                 "cell_write": Out(1),
                 "hidden_read": Out(1),
@@ -130,21 +156,24 @@ class Control(wiring.Component):
             m.d.sync += half_row.eq(value)
         peep_access = accesses(Region.PEEPHOLES, write)
         m.d.comb += [
-            self.weight_write.eq(weight_write),
-            self.weight_address.eq(address),
-            self.weight_lane.eq(address[config.address_bits : -1]),
-            self.program_write.eq(accesses(Region.PROGRAM, write)),
-            self.row_write.eq(row_access & row_upper),
-            self.row_gate.eq(self.index[1:3]),
-            self.row_unit.eq(self.index[3:]),
-            self.row_mask.eq(self.index[3 + config.unit_bits :]),
+            self.weights.valid.eq(weight_write),
+            self.weights.address.eq(address),
+            self.weights.lane.eq(address[config.address_bits : -1]),
+            self.weights.data.eq(value),
+            self.program.valid.eq(accesses(Region.PROGRAM, write)),
+            self.program.address.eq(self.index),
+            self.program.data.eq(value),
+            self.rows.valid.eq(row_access & row_upper),
+            self.rows.gate.eq(self.index[1:3]),
+            self.rows.unit.eq(self.index[3:]),
+            self.rows.mask.eq(self.index[3 + config.unit_bits :]),
             self.predictor_write.eq(accesses(Region.PREDICTOR, write)),
-            self.row_data.shift.eq(half_row.shift),
-            self.row_data.scale.mantissa.eq(half_row.mantissa),
-            self.row_data.scale.bias.eq(value[:BIAS_BITS].as_signed()),
-            self.peep_write.eq(Mux(peep_access, 1 << self.index[:2], 0)),
-            self.peep_unit.eq(self.index[2:]),
-            self.peep_data.eq(value[:PEEP_BITS].as_signed()),
+            self.rows.data.shift.eq(half_row.shift),
+            self.rows.data.scale.mantissa.eq(half_row.mantissa),
+            self.rows.data.scale.bias.eq(value[:BIAS_BITS].as_signed()),
+            self.peepholes.valid.eq(Mux(peep_access, 1 << self.index[:2], 0)),
+            self.peepholes.unit.eq(self.index[2:]),
+            self.peepholes.data.eq(value[:PEEP_BITS].as_signed()),
             self.cell_read.eq(accesses(Region.CELL, read)),
             self.cell_write.eq(accesses(Region.CELL, write)),
             self.hidden_read.eq(accesses(Region.HIDDEN, read)),
@@ -196,7 +225,7 @@ class Control(wiring.Component):
         initial = self._image.registers if self._image else {}
         packed_layout = data.StructLayout({"shift": 4, "exponent": 3, "unsigned": 1, "mode": unsigned(2)})
         emit_all = Signal()
-        inputs = Signal.like(self.inputs, init=initial.get(Register.X_INPUTS, 0))
+        inputs = Signal.like(self.settings.inputs, init=initial.get(Register.X_INPUTS, 0))
         packed = Signal(10, init=initial.get(Register.X_GRID, 0))
         theta = Signal(16, init=initial.get(Register.X_THETA, 0))
         tau = Signal(16, init=initial.get(Register.X_TAU, 0))
@@ -234,16 +263,16 @@ class Control(wiring.Component):
             self.load_mask.eq(value[8:]),
             self.load_sequence.eq(value[16]),
             self.emit_all.eq(emit_all),
-            self.inputs.eq(inputs),
-            self.grid.shift.eq(fields.shift),
-            self.grid.exponent.eq(fields.exponent),
-            self.grid.unsigned.eq(fields.unsigned),
-            self.grid.mode.eq(fields.mode),
-            self.grid.theta.eq(theta),
-            self.grid.tau.eq(tau[:8]),
-            self.grid.restart_tau.eq(tau[8:]),
-            self.skip.change.eq(change),
-            self.skip.limit.eq(rule[:4]),
-            self.skip.predictor.eq(rule[4]),
+            self.settings.inputs.eq(inputs),
+            self.settings.grid.shift.eq(fields.shift),
+            self.settings.grid.exponent.eq(fields.exponent),
+            self.settings.grid.unsigned.eq(fields.unsigned),
+            self.settings.grid.mode.eq(fields.mode),
+            self.settings.grid.theta.eq(theta),
+            self.settings.grid.tau.eq(tau[:8]),
+            self.settings.grid.restart_tau.eq(tau[8:]),
+            self.settings.skip.change.eq(change),
+            self.settings.skip.limit.eq(rule[:4]),
+            self.settings.skip.predictor.eq(rule[4]),
             self.threshold.eq(threshold.as_signed()),
         ]

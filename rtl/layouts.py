@@ -106,6 +106,20 @@ def entry_layout(config: EngineConfig, columns: int) -> data.StructLayout:
     return data.StructLayout({"column": unsigned(bits_for(columns)), **low, "operand": signed(config.operand_width)})
 
 
+def offer_layout(lanes: int) -> data.StructLayout:
+    """What decides when an entry may enter the array, and what happens when it does."""
+    return data.StructLayout(
+        {
+            "precision": unsigned(bits_for(len(PRECISIONS))),
+            "last": 1,  # of its fold
+            "lanes": unsigned(bits_for(lanes)),  # in use in this fold, minus 1
+            "emits": 1,  # the fold's units are sent
+            "frees": 1,  # the input stage's list has been read
+            "x_buffer": 1,  # which that is
+        }
+    )
+
+
 def fetch_layout(config: EngineConfig) -> data.StructLayout:
     """One list entry on its way to the array; list memories are read beside it."""
     return data.StructLayout(
@@ -200,6 +214,7 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
             "clear": 1,  # kept sums count as zero
             "columns": unsigned(bits_for(config.inputs + 2 * config.units + 1)),
             "low": unsigned(bits_for(config.inputs + 2 * config.units + 1)),  # of them, on the lower image
+            "level": unsigned(bits_for(len(PRECISIONS))),  # highest precision of the folds that have been fetched
         }
     )
 

@@ -8,8 +8,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.layouts import descriptor_layout
-from lstmith.rtl.prim.ram import Ram
+from lstmith.rtl.interfaces import ProgramSignature, ProgramWriteSignature
+from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
 from lstmith.spec import layer_descriptor as descriptor
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 
@@ -18,7 +18,7 @@ class ProgramStore(wiring.Component):
     """Holds one record per layer and active count and fetches the next while the present one runs.
 
     A single record is a set of registers and always loaded. Of more, a fetch takes ``fetch_latency``
-    cycles from ``advance`` or ``select`` to ``loaded``; with one layer its record stays.
+    cycles from ``next.advance`` or ``select`` to ``next.loaded``; with one layer its record stays.
 
     Parameters
     ----------
@@ -28,14 +28,16 @@ class ProgramStore(wiring.Component):
 
     Members
     -------
-    w_addr, w_data, w_en
-        Bus write of one word, see ``spec.registers``.
-    select, layer_select, mask_select
-        Fetch a given layer at a given active count instead.
-    advance
-        The present record was taken: fetch the next layer's, or layer 0's after the last.
-    record, layer, loaded
-        The next record.
+    write : ProgramWriteSignature, in
+        A word from the host; the record just fetched is fetched again.
+    select : unsigned(1), in
+        For one cycle: fetch a given record instead of the next.
+    layer_select : unsigned, in
+        Its layer; while ``select``.
+    mask_select : unsigned, in
+        Index of its active count; while ``select``.
+    next : ProgramSignature, out
+        The record that comes next.
     """
 
     def __init__(self, config: EngineConfig, descriptors: Mapping[int, list[int]] | None = None):
@@ -44,35 +46,30 @@ class ProgramStore(wiring.Component):
         self._place_bits = config.layer_bits + config.active_bits
         super().__init__(
             {
-                "w_addr": In(self._place_bits + bits_for(descriptor.DESCRIPTOR_STRIDE)),
-                "w_data": In(32),
-                "w_en": In(1),
+                "write": In(ProgramWriteSignature(config)),
                 "select": In(1),
                 "layer_select": In(layer),
                 "mask_select": In(bits_for(ACTIVE_COUNTS)),
-                "advance": In(1),
-                "record": Out(descriptor_layout()),
-                "layer": Out(layer),
-                "loaded": Out(1),
+                "next": Out(ProgramSignature(config)),
             }
         )
 
     @property
     def fetch_latency(self) -> int:
-        """Cycles from ``advance`` or ``select`` to ``loaded``; 0 with a single record."""
-        return descriptor.DESCRIPTOR_WORDS + 3 if self._place_bits else 0
+        """Cycles from ``next.advance`` or ``select`` to ``next.loaded``; 0 with a single record."""
+        return descriptor.DESCRIPTOR_WORDS + RAM_LATENCY + 1 if self._place_bits else 0
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         first = self._descriptors.get(0, [0] * descriptor.DESCRIPTOR_WORDS)
         words = [Signal(32, name=f"word_{index}", init=first[index]) for index in range(descriptor.DESCRIPTOR_WORDS)]
         for name, (word, bit, width) in descriptor.LAYOUT.items():
-            m.d.comb += self.record[name].eq(words[word][bit : bit + width])
+            m.d.comb += self.next.record[name].eq(words[word][bit : bit + width])
         if not self._place_bits:
             for index, word in enumerate(words):
-                with m.If(self.w_en & (self.w_addr == index)):
-                    m.d.sync += word.eq(self.w_data)
-            m.d.comb += self.loaded.eq(1)
+                with m.If(self.write.valid & (self.write.address == index)):
+                    m.d.sync += word.eq(self.write.data)
+            m.d.comb += self.next.loaded.eq(1)
             return m
 
         init = [0] * (descriptor.DESCRIPTOR_STRIDE << self._place_bits)
@@ -85,11 +82,13 @@ class ProgramStore(wiring.Component):
         fetched, waiting, arrived = Signal(index_bits), Signal(index_bits), Signal(index_bits)
         fetching, waiting_valid, arrived_valid = Signal(init=1), Signal(), Signal()
         m.d.comb += [
-            memory.w_addr.eq(self.w_addr),
-            memory.w_data.eq(self.w_data),
-            memory.w_en.eq(self.w_en),
-            memory.r_addr.eq(Cat(fetched, self.layer[: self._config.layer_bits], mask[: self._config.active_bits])),
-            self.loaded.eq(~(fetching | waiting_valid | arrived_valid)),
+            memory.w_addr.eq(self.write.address),
+            memory.w_data.eq(self.write.data),
+            memory.w_en.eq(self.write.valid),
+            memory.r_addr.eq(
+                Cat(fetched, self.next.layer[: self._config.layer_bits], mask[: self._config.active_bits])
+            ),
+            self.next.loaded.eq(~(fetching | waiting_valid | arrived_valid)),
         ]
         m.d.sync += [
             waiting.eq(fetched),
@@ -103,11 +102,11 @@ class ProgramStore(wiring.Component):
             with m.If(arrived_valid & (arrived == index)):
                 m.d.sync += word.eq(memory.r_data)
         # A write may concern the record just fetched: begin again.
-        changes = self.select | self.w_en | (self.advance if self._config.layer_bits else 0)
+        changes = self.select | self.write.valid | (self.next.advance if self._config.layer_bits else 0)
         with m.If(changes):
             m.d.sync += [fetched.eq(0), fetching.eq(1), waiting_valid.eq(0), arrived_valid.eq(0)]
         with m.If(self.select):
-            m.d.sync += [self.layer.eq(self.layer_select), mask.eq(self.mask_select)]
-        with m.Elif(self.advance):
-            m.d.sync += self.layer.eq(Mux(self.record.last_layer, 0, self.layer + 1))
+            m.d.sync += [self.next.layer.eq(self.layer_select), mask.eq(self.mask_select)]
+        with m.Elif(self.next.advance):
+            m.d.sync += self.next.layer.eq(Mux(self.next.record.last_layer, 0, self.next.layer + 1))
         return m

@@ -111,13 +111,13 @@ def fold_gap(words: int, next_words: int) -> int:
     return capture_delay(words) + (2 if next_words == 1 else 1)
 
 
-def unseen_units(config: EngineConfig) -> int:
-    """Units whose places in the output queue were reserved too recently for the throttle to see when a fold wants to end.
+def unseen_units(unit_cycles: int) -> int:
+    """Units whose places in the output queue were reserved too recently for the throttle to see.
 
     The throttle counts the places of folds that ended ``PLACES_SEEN`` cycles ago or earlier. A fold of k units ends at
     least ``unit_cycles * k`` cycles before the next one, so no more units end in fewer cycles.
     """
-    return (PLACES_SEEN - 1) // config.unit_cycles
+    return (PLACES_SEEN - 1) // unit_cycles
 
 
 def feeder(config: EngineConfig) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 WORD_BITS = 32
+#: Width of the number of folds and of a lane's number.
+FOLD_BITS = 12
 
 #: Field widths in order; a field never crosses a word. Values are unsigned.
 FIELDS: dict[str, int] = {
@@ -13,8 +15,8 @@ FIELDS: dict[str, int] = {
     "low": 2,  # of the image that small operands use
     "mode": 2,  # Mode of the layer's own lists
     "last_layer": 1,
-    "folds": 12,  # folds - 1
-    "last_lanes": 12,  # lanes in use in the last fold, minus 1
+    "folds": FOLD_BITS,  # folds - 1
+    "last_lanes": FOLD_BITS,  # lanes in use in the last fold, minus 1
     # first weight word of each image
     "base_4": 24,
     "c_frac": 4,

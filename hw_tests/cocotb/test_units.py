@@ -18,13 +18,10 @@ GROUPS = {
     "array": ("array.array", "array.lane", "array.mac.multiples", "array.weight_bank", "cell.feeder", "cell.gates"),
     "lists": ("lists.encoder", "lists.input_stage", "lists.feedback", "lists.column_lists"),
     "cell": ("cell.loader", "cell.monitor", "cell.predictor", "cell.reload", "cell.state"),
-    "small": ("prim.arith", "prim.product", "prim.ram", "control"),
+    "small": ("prim.arith", "prim.product", "prim.ram", "control", "drain_path"),
     "sequencer": (
-        "sequencer.slot_issuer",
-        "sequencer.throttle",
-        "sequencer.recompute_decision",
-        "sequencer.sequencer",
-        "program_store",
+        *("sequencer.slot_issuer", "sequencer.throttle", "sequencer.recompute_decision"),
+        *("sequencer.pass_control", "sequencer.sequencer", "program_store"),
     ),
     "link": ("link.answer", "link.collect", "link.receiver", "link.ring", "link.uart"),
 }

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from amaranth.hdl import Assert, Assume, Cover, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from hw_tests.formal.prover import Bench
+from lstmith.rtl.layouts import entry_layout, fetch_layout
 from lstmith.rtl.prim.ram import RAM_LATENCY
-from lstmith.rtl.sequencer.slot_issuer import QUEUE, SlotIssuer
+from lstmith.rtl.sequencer import slot_issuer
+from lstmith.rtl.sequencer.slot_issuer import SlotIssuer
 from lstmith.spec.config import PRECISIONS, EngineConfig
 
 #: Longer than an entry is on its way to the queue.
@@ -21,37 +24,39 @@ CONFIG = EngineConfig(lanes=2, precisions=PRECISIONS, weight_depth=4, units=2, i
 
 
 class IssuerBench(wiring.Component):
-    """Entries of any kind, as many as the sequencer's count allows; the array may be as slow as it likes.
+    """Offers of any kind, which are fetched when they are taken; the array may be as slow as it likes."""
 
-    Parameters
-    ----------
-    allowed : int
-        What the sequencer takes for the size of the queue.
-    """
-
-    def __init__(self, allowed: int = QUEUE):
-        self._allowed = allowed
+    def __init__(self) -> None:
         self.issuer = SlotIssuer(CONFIG)
-        names = ("fetch", "fetch_valid", "x_entry", "h_entry", "popped")
-        super().__init__({name: In(self.issuer.signature.members[name].shape) for name in names})
+        super().__init__(
+            {
+                "offered": In(1),
+                "entry": In(fetch_layout(CONFIG)),
+                "x_entry": In(entry_layout(CONFIG, CONFIG.inputs)),
+                "h_entry": In(entry_layout(CONFIG, CONFIG.units)),
+                "popped": In(1),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.issuer = issuer = self.issuer
-        for name in self.signature.members:
-            m.d.comb += getattr(issuer, name).eq(getattr(self, name))
-        # As the sequencer counts.
-        queued, coming = Signal(range(2 * QUEUE)), Signal(ON_THE_WAY)
-        m.d.sync += [
-            queued.eq(queued + self.fetch_valid - issuer.fired),
-            coming.eq(coming << 1 | self.fetch_valid),
-        ]
+        fetch = issuer.fetch
+        taken = fetch.offer.valid & fetch.offer.ready
+        coming = Signal(ON_THE_WAY + 1)
+        m.d.sync += [fetch.valid.eq(taken), coming.eq(coming << 1 | taken)]
+        on_the_way = sum(coming[bit] for bit in range(ON_THE_WAY + 1))
         m.d.comb += [
-            Assume(~self.fetch_valid | (queued < self._allowed)),
-            Assume(self.fetch.precision < len(PRECISIONS)),
-            Assert(queued == issuer.queue.level + issuer.waits + sum(coming[bit] for bit in range(ON_THE_WAY))),
+            fetch.offer.valid.eq(self.offered),
+            fetch.entry.eq(self.entry),
+            issuer.x_list.entry.eq(self.x_entry),
+            issuer.h_list.entry.eq(self.h_entry),
+            issuer.popped.eq(self.popped),
+            Assume(self.entry.precision < len(PRECISIONS)),
+            Assert(issuer.queued <= slot_issuer.QUEUE),
+            Assert(issuer.queued == issuer.queue.level + issuer.waits + on_the_way),
             Assert(~issuer.queue.w_en | issuer.queue.w_rdy),
-            Cover(queued == ON_THE_WAY + 2),
+            Cover(issuer.queued == ON_THE_WAY + 3),
         ]
         return m
 
@@ -66,6 +71,8 @@ def test_entries_gather(tmp_path: Path) -> None:
     assert verdict.holds, verdict.log
 
 
-def test_more_entries_would_be_lost(tmp_path: Path) -> None:
+def test_more_entries_would_be_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One is at the queue's head and some are on their way, but all may gather in it."""
-    assert not Bench(IssuerBench(QUEUE + 2), tmp_path).induction(DEPTH).holds
+    design = IssuerBench()
+    monkeypatch.setattr(slot_issuer, "QUEUE", slot_issuer.QUEUE + 2)
+    assert not Bench(design, tmp_path).induction(DEPTH).holds

@@ -10,8 +10,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from hw_tests.formal.prover import Bench
+from lstmith.rtl.layouts import offer_layout
 from lstmith.rtl.sequencer import throttle
-from lstmith.spec.config import PRECISIONS, EngineConfig, bits_for
+from lstmith.spec.config import PRECISIONS, EngineConfig
 
 #: Longer than anything that the throttle remembers of entries, but for long folds: their end is nearer than the next.
 DEPTH = 6
@@ -22,28 +23,24 @@ class ThrottleBench(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        super().__init__(
-            {
-                "valid": In(1),
-                "precision": In(2),
-                "last": In(1),
-                "lanes": In(bits_for(config.lanes)),
-                "emits": In(1),
-                "popped": In(1),
-            }
-        )
+        super().__init__({"valid": In(1), "payload": In(offer_layout(config.lanes)), "popped": In(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        m.submodules.throttle = unit = throttle.IssueThrottle(config)
-        for name in ("valid", "precision", "last", "lanes", "emits", "popped"):
-            m.d.comb += getattr(unit, name).eq(getattr(self, name))
+        m.submodules.throttle = unit = throttle.IssueThrottle(
+            lanes=config.lanes, unit_cycles=config.unit_cycles, out_depth=config.out_depth
+        )
+        m.d.comb += [
+            unit.entry.valid.eq(self.valid),
+            unit.entry.payload.eq(self.payload),
+            unit.popped.eq(self.popped),
+        ]
         taken = Signal(range(2 * config.out_depth))
         m.d.comb += [
             taken.eq(unit.outstanding + unit.reserved),
-            Assume(self.precision < len(PRECISIONS)),
-            Assume(self.lanes < config.lanes),
+            Assume(self.payload.precision < len(PRECISIONS)),
+            Assume(self.payload.lanes < config.lanes),
             # A result leaves only after it has come.
             Assume(~self.popped | (unit.outstanding != 0)),
             Assert(taken <= config.out_depth),
@@ -74,5 +71,5 @@ def test_folds_follow_each_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize("lanes", [2, 5])
 def test_units_not_yet_seen_matter(lanes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without them the queue takes a result more than it has places for."""
-    monkeypatch.setattr(throttle, "unseen_units", lambda config: 0)
+    monkeypatch.setattr(throttle, "unseen_units", lambda unit_cycles: 0)
     assert not bench(lanes, 2, tmp_path).induction(DEPTH).holds

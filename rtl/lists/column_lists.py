@@ -6,9 +6,10 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from lstmith.rtl.interfaces import ListReadSignature
 from lstmith.rtl.layouts import candidate_layout, entry_layout, length_layout, lists
 from lstmith.rtl.prim.arith import delayed
-from lstmith.rtl.prim.ram import Ram
+from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
 from lstmith.spec.config import EngineConfig, bits_for
 
 
@@ -27,16 +28,24 @@ class ColumnLists(wiring.Component):
 
     Members
     -------
-    valid, candidates, column
-        From an encoder.
-    base, part
-        Where the list begins within a part, and the part.
-    clear
-        The list is complete with this value.
-    lengths, totals
-        Length of the list that grows, before and with this value.
-    r_addr, r_list, entry
-        Read port: place and, above it, the part; which list; entry two cycles later.
+    valid : unsigned(1), in
+        A value comes from an encoder, with its candidates.
+    candidates : array of candidate_layout(config) by list, in
+        What each list would hold of it; while ``valid``, as all that follows.
+    column : unsigned, in
+        Its column.
+    base : unsigned, in
+        Where the list begins within its part.
+    part : unsigned, in
+        The part that is written.
+    clear : unsigned(1), in
+        The list is complete, with this value if there is one; looked at in every cycle.
+    lengths : array of length_layout(columns) by list, out
+        Length of the list that grows, without the present value.
+    totals : array of length_layout(columns) by list, out
+        The same with the present value.
+    read : ListReadSignature(config, columns), in
+        The address is the place and, above it, the part.
     """
 
     def __init__(self, config: EngineConfig, columns: int, parts: int):
@@ -53,9 +62,7 @@ class ColumnLists(wiring.Component):
                 "clear": In(1),
                 "lengths": Out(lengths),
                 "totals": Out(lengths),
-                "r_addr": In(place + bits_for(parts)),
-                "r_list": In(1),
-                "entry": Out(entry_layout(config, columns)),
+                "read": In(ListReadSignature(config, columns, place + bits_for(parts))),
             }
         )
 
@@ -77,14 +84,14 @@ class ColumnLists(wiring.Component):
                 memory.w_data.column.eq(self.column),
                 memory.w_data.operand.eq(candidate.operand),
                 memory.w_en.eq(taken),
-                memory.r_addr.eq(self.r_addr),
+                memory.r_addr.eq(self.read.address),
             ]
             if self._config.mixed:
                 m.d.comb += memory.w_data.low.eq(candidate.low)
             m.d.sync += length.eq(Mux(self.clear, 0, total))
             entries.append(memory.r_data)
-        m.d.comb += self.entry.eq(entries[0])
+        m.d.comb += self.read.entry.eq(entries[0])
         if len(entries) > 1:
-            with m.If(delayed(m, self.r_list, 2, "r_list")):
-                m.d.comb += self.entry.eq(entries[1])
+            with m.If(delayed(m, self.read.list, RAM_LATENCY, "list")):
+                m.d.comb += self.read.entry.eq(entries[1])
         return m

@@ -6,10 +6,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from lstmith.rtl.interfaces import HiddenListSignature, ListLengthsSignature, ResultSignature, StateLoadSignature
 from lstmith.rtl.layouts import (
-    entry_layout,
-    length_layout,
-    lists,
     of_sequence,
     pass_layout,
     sequence_field,
@@ -19,15 +17,16 @@ from lstmith.rtl.layouts import (
 from lstmith.rtl.lists.column_lists import ColumnLists
 from lstmith.rtl.lists.encoder import Encoder
 from lstmith.rtl.prim.arith import delayed
+from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.latency import kinds
 
 
 class Feedback(wiring.Component):
     """Encodes h and keeps the lists that come from it.
 
     Own lists alternate halves by step, since the next step's is written while the present one is
-    still read. ``lengths`` grow while a pass drains; ``drained`` ends it, and from the next cycle
-    ``done`` holds its totals. In a stack each h is encoded twice, in consecutive cycles.
+    still read. In a stack each h is encoded twice, in consecutive cycles.
 
     Parameters
     ----------
@@ -35,83 +34,62 @@ class Feedback(wiring.Component):
 
     Members
     -------
-    passes
-        Per sequence the pass that drains; one sequence's begins after the other's has ended.
-    h, h_place, h_last, h_valid
-        From the cell unit, at least ``kinds`` cycles apart.
-    load_begin, load_end, load_valid, load_sequence, load_half, load_h
-        The host loads the h of a sequence's layer, that of its pass, in order.
-    lengths, done
-        Lengths of the lists of the draining and of the last drained pass: own, next layer's x.
-    own_lengths
-        Own lists' lengths by ``EngineConfig.contexts``.
-    drained, drained_sequence
-        A pass's last entry is being written; of which sequence.
-    r_addr, r_kind, r_list, entry
-        Read port: place and half; own list or next layer's x; which list of it; entry two cycles later.
+    passes : array of pass_layout(config) by sequence, in
+        The pass that drains; one sequence's begins after the other's has ended.
+    result : ResultSignature, in
+        From the cell unit, at least as many cycles apart as there are kinds of lists.
+    load : StateLoadSignature, in
+        The h of a sequence's layer, that of its pass, is listed anew.
+    list_halves : unsigned(sequences), in
+        Per sequence, the half of the own lists that a load writes.
+    lists : ListLengthsSignature, out
+        How much of the lists is known.
+    read : HiddenListSignature, in
+        The lists.
     """
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        self._kinds = 2 if config.layers > 1 else 1
-        pair = data.ArrayLayout(length_layout(config.units), lists(config))
+        self._kinds = kinds(config)
         super().__init__(
             {
                 "passes": In(data.ArrayLayout(pass_layout(config), config.sequences)),
-                "h": In(signed(16)),
-                "h_place": In(config.state_bits),
-                "h_last": In(1),
-                "h_valid": In(1),
-                "load_begin": In(1),
-                "load_end": In(1),
-                "load_valid": In(1),
-                "load_sequence": In(1),
-                "load_half": In(1),
-                "load_h": In(signed(16)),
-                "lengths": Out(data.ArrayLayout(pair, self._kinds)),
-                "done": Out(data.ArrayLayout(pair, self._kinds)),
-                "own_lengths": Out(data.ArrayLayout(pair, config.contexts)),
-                "drained": Out(1),
-                "drained_sequence": Out(1),
-                "r_addr": In(config.state_bits + 1),
-                "r_kind": In(1),
-                "r_list": In(1),
-                "entry": Out(entry_layout(config, config.units)),
+                "result": In(ResultSignature(config)),
+                "load": In(StateLoadSignature()),
+                "list_halves": In(config.sequences),
+                "lists": Out(ListLengthsSignature(config)),
+                "read": In(HiddenListSignature(config)),
             }
         )
 
-    @property
-    def kinds(self) -> int:
-        """Lists per pass: the own one, and in a stack the next layer's x."""
-        return self._kinds
-
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        config, kinds = self._config, self._kinds
+        config, kind_count = self._config, self._kinds
         tag = data.StructLayout({"column": config.unit_bits, "kind": 1, "last": 1, **sequence_field(config)})
         # Both kinds of a stack take turns; else all passes have the same record.
-        m.submodules.encoder = encoder = Encoder(config, kinds << config.state_bits, tag, steady=kinds == 1)
+        m.submodules.encoder = encoder = Encoder(config, kind_count << config.state_bits, tag, steady=kind_count == 1)
 
         # A value takes one turn per kind; the second turn repeats it a cycle later.
         loading = Signal()
-        load_sequence = self.load_sequence[: config.sequence_bits]
+        load_sequence = self.load.sequence[: config.sequence_bits]
+        load_half = self.list_halves.bit_select(load_sequence, 1)
         value, column, last, place = Signal(signed(16)), Signal(config.unit_bits), Signal(), Signal(config.state_bits)
         again, turn = Signal(), Signal()
         sequence = place[config.unit_bits :]
         pass_ = of_sequence(self.passes, sequence)
         fields = pass_.record
-        loaded_base = of_sequence(self.passes, load_sequence).record.unit_base
         next_column = Signal(config.unit_bits)
-        fresh = self.h_valid | self.load_valid
+        loaded = next_column + of_sequence(self.passes, load_sequence).record.unit_base
+        fresh = self.result.valid | self.load.valid
         m.d.comb += [
-            value.eq(Mux(loading, self.load_h, self.h)),
+            value.eq(Mux(loading, self.load.h, self.result.h)),
             column.eq(next_column),
-            last.eq(self.h_last & ~loading),
-            place.eq(Mux(loading, Cat((loaded_base + next_column)[: config.unit_bits], load_sequence), self.h_place)),
+            last.eq(self.result.last & ~loading),
+            place.eq(Mux(loading, Cat(loaded[: config.unit_bits], load_sequence), self.result.place)),
         ]
         with m.If(fresh):
             m.d.sync += next_column.eq(Mux(last, 0, next_column + 1))
-        if kinds == 2:
+        if kind_count == 2:
             repeated = [
                 (signal, Signal.like(signal, name=f"held_{signal.name}")) for signal in (value, column, last, place)
             ]
@@ -121,16 +99,16 @@ class Feedback(wiring.Component):
                 m.d.comb += [signal.eq(held) for signal, held in repeated]
             m.d.sync += again.eq(fresh & ~loading)
             m.d.comb += turn.eq(~fresh)
-        with m.If(self.load_begin):
+        with m.If(self.load.begin):
             m.d.sync += [loading.eq(1), next_column.eq(0)]
-        with m.If(self.load_end):
+        with m.If(self.load.end):
             m.d.sync += [loading.eq(0), next_column.eq(0)]
 
         grid = encoder.grid
         m.d.comb += [
             encoder.valid.eq(fresh | again),
             encoder.value.eq(value),
-            encoder.index.eq(Cat(place, turn)[: config.state_bits + kinds - 1]),
+            encoder.index.eq(Cat(place, turn)[: config.state_bits + kind_count - 1]),
             encoder.tag.column.eq(column),
             encoder.tag.kind.eq(turn),
             encoder.tag.last.eq(last),
@@ -153,36 +131,36 @@ class Feedback(wiring.Component):
             listed = Mux(loading, load_sequence, sequence_of(encoder.o_tag))
         listed_pass = of_sequence(self.passes, listed)
         m.d.comb += [
-            self.drained.eq(encoder.o_valid & encoder.o_tag.last & (kind == kinds - 1)),
-            self.drained_sequence.eq(listed),
+            self.lists.drained.eq(encoder.o_valid & encoder.o_tag.last & (kind == kind_count - 1)),
+            self.lists.sequence.eq(listed),
         ]
-        finish = self.drained | self.load_end
+        finish = self.lists.drained | self.load.end
         entries = []
-        for index in range(kinds):
-            pair = ColumnLists(config, config.units, 2 * config.sequences)
-            m.submodules[f"lists_{index}"] = pair
+        for index in range(kind_count):
+            lists = ColumnLists(config, config.units, 2 * config.sequences)
+            m.submodules[f"lists_{index}"] = lists
             # The own list is the next step's, the next layer's x this step's.
-            half = listed_pass.list_half if index else Mux(loading, self.load_half, ~listed_pass.list_half)
+            half = listed_pass.list_half if index else Mux(loading, load_half, ~listed_pass.list_half)
             m.d.comb += [
-                pair.valid.eq(encoder.o_valid & (kind == index)),
-                pair.candidates.eq(encoder.o_candidates),
-                pair.column.eq(encoder.o_tag.column),
-                pair.base.eq(listed_pass.record.unit_base),
-                pair.part.eq(Cat(half, listed)),
-                pair.clear.eq(finish),
-                pair.r_addr.eq(self.r_addr),
-                pair.r_list.eq(self.r_list),
-                self.lengths[index].eq(pair.lengths),
+                lists.valid.eq(encoder.o_valid & (kind == index)),
+                lists.candidates.eq(encoder.o_candidates),
+                lists.column.eq(encoder.o_tag.column),
+                lists.base.eq(listed_pass.record.unit_base),
+                lists.part.eq(Cat(half, listed)),
+                lists.clear.eq(finish),
+                lists.read.address.eq(self.read.address[:-1]),
+                lists.read.list.eq(self.read.list),
+                self.lists.growing[index].eq(lists.lengths),
             ]
             with m.If(finish):
-                m.d.sync += self.done[index].eq(pair.totals)
+                m.d.sync += self.lists.done[index].eq(lists.totals)
                 if index == 0:
                     for context in range(config.contexts):
                         with m.If(Cat(listed, listed_pass.layer) == context):
-                            m.d.sync += self.own_lengths[context].eq(pair.totals)
-            entries.append(pair.entry)
-        m.d.comb += self.entry.eq(entries[0])
-        if kinds == 2:
-            with m.If(delayed(m, self.r_kind, 2, "r_kind")):
-                m.d.comb += self.entry.eq(entries[1])
+                            m.d.sync += self.lists.own[context].eq(lists.totals)
+            entries.append(lists.read.entry)
+        m.d.comb += self.read.entry.eq(entries[0])
+        if kind_count == 2:
+            with m.If(delayed(m, self.read.address[-1], RAM_LATENCY, "kind")):
+                m.d.comb += self.read.entry.eq(entries[1])
         return m

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
+from lstmith.rtl.interfaces import InputListSignature, InputSettingsSignature, WaitingStepsSignature
 from lstmith.rtl.layouts import (
-    GridFields,
     InputWord,
-    SkipFields,
-    entry_layout,
     sequence_field,
     sequence_of,
     set_sequence,
@@ -36,24 +34,24 @@ class InputStage(wiring.Component):
 
     Members
     -------
-    x
-        Input stream.
-    inputs
-        Elements per step, minus 1.
-    grid
-        Grid, mode and thresholds; ``forget`` and ``exact`` are set here.
-    skip
-        Rule for skipping steps.
-    predicted, verdict
-        The predictor would skip the next step; it has judged the last computed one.
-    full, step
-        Per buffer: whether it holds a finished list, and which.
-    release
-        Frees a buffer.
-    outcome_valid, outcome_skipped
-        For one cycle per step, in order: whether it is computed or skipped.
-    r_addr, r_list, entry
-        Read port: place in the list and, as the upper bit, the buffer; which list; entry two cycles later.
+    x : stream of InputWord, in
+        One element per transfer.
+    settings : InputSettingsSignature, in
+        Elements per step, grid and skip rule; they hold still while a step comes.
+    predicted : unsigned(1), in
+        The predictor would skip the next step.
+    verdict : unsigned(1), in
+        For one cycle: it has judged the last computed step.
+    steps : WaitingStepsSignature, out
+        What each buffer holds.
+    release : unsigned(2), in
+        For one cycle: frees a buffer.
+    outcome_valid : unsigned(1), out
+        For one cycle per step, in order: it is known whether the step is computed.
+    outcome_skipped : unsigned(1), out
+        It is skipped; while ``outcome_valid``.
+    read : InputListSignature, in
+        The lists of a buffer.
     """
 
     def __init__(self, config: EngineConfig):
@@ -61,19 +59,14 @@ class InputStage(wiring.Component):
         super().__init__(
             {
                 "x": In(stream.Signature(InputWord)),
-                "inputs": In(bits_for(config.inputs)),
-                "grid": In(GridFields),
-                "skip": In(SkipFields),
+                "settings": In(InputSettingsSignature(config)),
                 "predicted": In(1),
                 "verdict": In(1),
-                "full": Out(2),
-                "step": Out(data.ArrayLayout(step_list_layout(config), 2)),
+                "steps": Out(WaitingStepsSignature(config)),
                 "release": In(2),
                 "outcome_valid": Out(1),
                 "outcome_skipped": Out(1),
-                "r_addr": In(bits_for(config.inputs) + 1),
-                "r_list": In(1),
-                "entry": Out(entry_layout(config, config.inputs)),
+                "read": In(InputListSignature(config)),
             }
         )
 
@@ -87,13 +80,13 @@ class InputStage(wiring.Component):
         tag = data.StructLayout({"column": column_bits, "last": 1})
         references = config.inputs if config.sequences == 1 else config.sequences << column_bits
         m.submodules.encoder = encoder = Encoder(config, references, tag, banks=config.skip, steady=True)
-        m.submodules.lists = pair = ColumnLists(config, config.inputs, 2)
+        m.submodules.lists = lists = ColumnLists(config, config.inputs, 2)
 
         column, buffer = Signal(column_bits), Signal()
         idle = input_gap(config)
         gap, awaited = Signal(range(idle + 1)), Signal()
-        last = column == self.inputs
-        full = Array(self.full[index] for index in range(2))
+        last = column == self.settings.inputs
+        full = Array(self.steps.full[index] for index in range(2))
         # The buffer that the next step takes: known when the last value is in, unless that step may be skipped.
         target = buffer if config.skip else Signal()
         m.d.comb += self.x.ready.eq((gap == 0) & ~full[target] & ~awaited)
@@ -116,7 +109,7 @@ class InputStage(wiring.Component):
             encoder.valid.eq(accept & ~marked),
             encoder.value.eq(first.value),
             encoder.index.eq(Cat(column, sequence_of(now))),
-            encoder.grid.eq(self.grid),
+            encoder.grid.eq(self.settings.grid),
             encoder.grid.exact.eq(now.start | now.restart),
             encoder.tag.column.eq(column),
             encoder.tag.last.eq(last),
@@ -124,19 +117,17 @@ class InputStage(wiring.Component):
 
         ends = encoder.o_valid & encoder.o_tag.last
         m.d.comb += [
-            pair.valid.eq(encoder.o_valid),
-            pair.candidates.eq(encoder.o_candidates),
-            pair.column.eq(encoder.o_tag.column),
-            pair.base.eq(0),
-            pair.part.eq(buffer),
-            pair.clear.eq(ends),
-            pair.r_addr.eq(self.r_addr),
-            pair.r_list.eq(self.r_list),
-            self.entry.eq(pair.entry),
+            lists.valid.eq(encoder.o_valid),
+            lists.candidates.eq(encoder.o_candidates),
+            lists.column.eq(encoder.o_tag.column),
+            lists.base.eq(0),
+            lists.part.eq(buffer),
+            lists.clear.eq(ends),
         ]
+        connect(m, flipped(self.read), lists.read)
         step = Signal(step_list_layout(config))
         m.d.comb += [
-            step.lengths.eq(pair.totals),
+            step.lengths.eq(lists.totals),
             step.start.eq(held.start),
             step.restart.eq(held.restart),
             step.mask.eq(held.mask),
@@ -149,9 +140,9 @@ class InputStage(wiring.Component):
         m.d.comb += takes.eq(ends & ~skipped)
         for index in range(2):
             with m.If(takes & (buffer == index)):
-                m.d.sync += [self.full[index].eq(1), self.step[index].eq(step)]
+                m.d.sync += [self.steps.full[index].eq(1), self.steps.step[index].eq(step)]
             with m.Elif(self.release[index]):
-                m.d.sync += self.full[index].eq(0)
+                m.d.sync += self.steps.full[index].eq(0)
         with m.If(takes):
             m.d.sync += buffer.eq(~buffer)
         mark_ends = delayed(m, marked, MARK - 1, "marked")
@@ -172,21 +163,21 @@ class InputStage(wiring.Component):
         decides, kept = Signal(), Signal.like(step)
         m.d.sync += [
             settles.eq(ends),
-            quiet.eq(distance < self.skip.change),
+            quiet.eq(distance < self.settings.skip.change),
             decides.eq(settles),
         ]
         with m.If(ends):
             m.d.sync += kept.eq(step)
         run = Signal(4)
         skipped = Signal()
-        asked = quiet | (self.skip.predictor & self.predicted)
-        m.d.comb += skipped.eq(asked & (run < self.skip.limit) & ~kept.start & ~kept.restart)
+        asked = quiet | (self.settings.skip.predictor & self.predicted)
+        m.d.comb += skipped.eq(asked & (run < self.settings.skip.limit) & ~kept.start & ~kept.restart)
         bank = Signal()
         m.d.comb += encoder.bank.eq(bank)
         with m.If(decides):
             m.d.sync += run.eq(Mux(skipped, run + 1, 0))
             with m.If(~skipped):
-                m.d.sync += [bank.eq(~bank), awaited.eq(self.skip.predictor)]
+                m.d.sync += [bank.eq(~bank), awaited.eq(self.settings.skip.predictor)]
         with m.If(self.verdict):
             m.d.sync += awaited.eq(0)
         return decides, kept, skipped

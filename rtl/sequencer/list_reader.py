@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.spec.config import EngineConfig, bits_for
+from lstmith.spec.config import bits_for
 from lstmith.spec.latency import OPEN
 
 
@@ -14,36 +14,41 @@ class ListReader(wiring.Component):
     """Streams two list segments, a and then b, once per fold; b may still grow.
 
     An entry may be fetched when it is known whether another follows. What is known of the entry after
-    this one is worked out beside it, for every place the cursor may go to, so that each cycle can fetch one
+    this one is worked out beside it, for every place the reader may go to, so that each cycle can fetch one
     and decides from registers alone.
 
     Parameters
     ----------
-    config : EngineConfig
+    columns : int
+        Most entries of a segment.
 
     Members
     -------
-    begins
-        A pass begins; ``a_count``, ``b_count`` and ``b_whole`` are its own from the next cycle on.
-    a_count
+    begins : unsigned(1), in
+        For one cycle: a pass begins; ``a_count``, ``b_count`` and ``b_whole`` are its own from the next cycle on.
+    a_count : unsigned, in
         Entries of a.
-    b_count, b_whole
-        Entries of b so far, and whether that is all.
-    fetches
-        The entry is fetched.
-    ready
-        It may be: ``OPEN`` cycles after ``begins`` at the earliest, two after ``b_count`` or ``b_whole`` say so.
-    in_b, place
-        Its segment, and its place there.
-    last, empty
-        It is its fold's last; there is none, in the whole fold.
-    opens
+    b_count : unsigned, in
+        Entries of b so far.
+    b_whole : unsigned(1), in
+        That is all of b.
+    fetches : unsigned(1), in
+        The entry is fetched; only while ``ready``.
+    ready : unsigned(1), out
+        It may be: ``OPEN`` cycles after ``begins`` at the earliest, ``LOOK`` after ``b_count`` or ``b_whole`` say so.
+    in_b : unsigned(1), out
+        It is of segment b; while ``ready``, as all that follows.
+    place : unsigned, out
+        Its place in its segment.
+    last : unsigned(1), out
+        It is its fold's last.
+    empty : unsigned(1), out
+        There is none, in the whole fold.
+    opens : unsigned(1), out
         It is its fold's first.
     """
 
-    def __init__(self, config: EngineConfig):
-        self._config = config
-        columns = max(config.units, config.inputs)
+    def __init__(self, *, columns: int):
         count = unsigned(bits_for(columns + 1))
         super().__init__(
             {

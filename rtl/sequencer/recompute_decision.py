@@ -7,13 +7,12 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import DELTA, RESTART, descriptor_layout, length_layout
-from lstmith.spec.config import EngineConfig, bits_for
+from lstmith.spec.config import bits_for
+from lstmith.spec.layer_descriptor import FIELDS
 from lstmith.spec.policy import Mode
 
-
-def columns_of(config: EngineConfig) -> int:
-    """Most columns of a segment."""
-    return max(config.units, config.inputs)
+#: Steps since the sums were recomputed are counted as far as ``refresh`` reaches.
+AGE_BITS = FIELDS["refresh"]
 
 
 class RecomputeDecision(wiring.Component):
@@ -24,30 +23,45 @@ class RecomputeDecision(wiring.Component):
 
     Parameters
     ----------
-    config : EngineConfig
+    columns : int
+        Most columns of a segment.
+    contexts : int
+        Layers' states, see ``EngineConfig.contexts``.
 
     Members
     -------
-    context, record, exact, wish
-        The pass that may begin, of which layer and sequence (``EngineConfig.contexts``); it must restart; the monitor
-        wishes it would.
-    first, second, second_live
-        Lengths of its segments' lists, and whether the second still grows.
-    begins
-        It begins.
-    restart
-        In the same cycle: the sums are recomputed. It takes ``latency`` cycles from the last change of any
-        input but ``begins``.
-    late_context, late, late_valid
-        The lengths that a list finally had which was growing when its pass began.
+    context : unsigned, in
+        Layer and sequence of the pass that may begin.
+    record : record_layout(), in
+        Its record.
+    exact : unsigned(1), in
+        Its sums must be recomputed.
+    wish : unsigned(1), in
+        The monitor wishes they were.
+    first : array of 2 length_layout(columns), in
+        Lengths of the lists of its first segment, ``DELTA`` and ``RESTART``.
+    second : array of 2 length_layout(columns), in
+        Lengths of those of its second segment, unless ``second_live``.
+    second_live : unsigned(1), in
+        The second segment may still grow: it counts as it was when the same context began before.
+    begins : unsigned(1), in
+        For one cycle: the pass begins.
+    recomputes : unsigned(1), out
+        The sums are recomputed; ``latency`` cycles after the last change of any input above but ``begins``.
+    late_context : unsigned, in
+        Context of a pass whose second segment has become whole; while ``late_valid``.
+    late : array of 2 length_layout(columns), in
+        Lengths of that segment's lists; while ``late_valid``.
+    late_valid : unsigned(1), in
+        For one cycle.
     """
 
-    def __init__(self, config: EngineConfig):
-        self._config = config
-        pair = data.ArrayLayout(length_layout(columns_of(config)), 2)
+    def __init__(self, *, columns: int, contexts: int):
+        self._columns, self._contexts = columns, contexts
+        self._pair = pair = data.ArrayLayout(length_layout(columns), 2)
         super().__init__(
             {
-                "context": In(bits_for(config.contexts)),
+                "context": In(bits_for(contexts)),
                 "record": In(descriptor_layout()),
                 "exact": In(1),
                 "wish": In(1),
@@ -55,8 +69,8 @@ class RecomputeDecision(wiring.Component):
                 "second": In(pair),
                 "second_live": In(1),
                 "begins": In(1),
-                "restart": Out(1),
-                "late_context": In(bits_for(config.contexts)),
+                "recomputes": Out(1),
+                "late_context": In(bits_for(contexts)),
                 "late": In(pair),
                 "late_valid": In(1),
             }
@@ -64,15 +78,14 @@ class RecomputeDecision(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from the last of what it looks at to ``restart``."""
+        """Cycles from the last of what it looks at to ``recomputes``."""
         return 4
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        config = self._config
-        pair = data.ArrayLayout(length_layout(columns_of(config)), 2)
-        late = [Signal(pair, name=f"late_{context}") for context in range(config.contexts)]
-        ages = [Signal(16, name=f"age_{context}") for context in range(config.contexts)]
+        pair, columns = self._pair, self._columns
+        late = [Signal(pair, name=f"late_{context}") for context in range(self._contexts)]
+        ages = [Signal(AGE_BITS, name=f"age_{context}") for context in range(self._contexts)]
         for context, kept in enumerate(late):
             with m.If(self.late_valid & (self.late_context == context)):
                 m.d.sync += kept.eq(self.late)
@@ -83,10 +96,10 @@ class RecomputeDecision(wiring.Component):
         costs = []
         for index in (DELTA, RESTART):
             count, low, low_before, main = (
-                Signal(bits_for(2 * columns_of(config) + 1), name=f"{name}_{index}")
+                Signal(bits_for(2 * columns + 1), name=f"{name}_{index}")
                 for name in ("count", "low", "low_before", "main")
             )
-            cost = Signal(unsigned(bits_for(columns_of(config) + 1) + 4), name=f"cost_{index}")
+            cost = Signal(unsigned(bits_for(columns + 1) + 4), name=f"cost_{index}")
             m.d.sync += [
                 count.eq(self.first[index].count + second[index].count),
                 low.eq(self.first[index].low + second[index].low),
@@ -97,16 +110,16 @@ class RecomputeDecision(wiring.Component):
             costs.append(cost)
 
         # Stage 4: the decision.
-        age, older = Signal(16), Signal(16)
+        age, older = Signal(AGE_BITS), Signal(AGE_BITS)
         always, auto, due = Signal(), Signal(), Signal()
         m.d.comb += [age.eq(Array(ages)[self.context]), older.eq(Mux(age.all(), age, age + 1))]
         m.d.sync += [
             always.eq((self.record.mode == Mode.DENSE) | (self.record.mode == Mode.SKIP) | self.exact | self.wish),
             auto.eq(self.record.mode == Mode.AUTO),
             due.eq((self.record.refresh != 0) & (age + 1 >= self.record.refresh)),
-            self.restart.eq(always | due | (auto & (costs[RESTART] <= costs[DELTA]))),
+            self.recomputes.eq(always | due | (auto & (costs[RESTART] <= costs[DELTA]))),
         ]
         for context, kept in enumerate(ages):
             with m.If(self.begins & (self.context == context)):
-                m.d.sync += kept.eq(Mux(self.restart, 0, older))
+                m.d.sync += kept.eq(Mux(self.recomputes, 0, older))
         return m

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
+from lstmith.rtl.interfaces import FetchSignature, HiddenListSignature, InputListSignature, WeightLoadSignature
 from lstmith.rtl.layouts import (
-    entry_layout,
     fetch_layout,
     fold_layout,
     row_layout,
@@ -20,7 +20,9 @@ from lstmith.rtl.layouts import (
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.rtl.sequencer.throttle import IssueThrottle
-from lstmith.spec.config import PRECISIONS, EngineConfig, bits_for
+from lstmith.spec.codes import Precision
+from lstmith.spec.config import EngineConfig, bits_for
+from lstmith.spec.latency import capture_delay
 
 #: Entries that may be on their way from the lists to the array, with mixed images.
 QUEUE = 16
@@ -29,8 +31,10 @@ QUEUE = 16
 class SlotIssuer(wiring.Component):
     """Turns an entry into 1, 2 or 4 consecutive slots and a fold's end into captures.
 
-    With one image per layer the first slot follows three cycles after ``fetch``. With mixed images
-    entries wait in a queue until the array is free: from there the first slot follows in the next cycle.
+    :class:`IssueThrottle` says when an entry may enter the array. With one image per layer the words of an entry are
+    known before it is fetched: the throttle takes the offer itself, and the first slot follows ``latency`` cycles
+    later. With mixed images they are known when it has been read. Then an offer is taken as long as the queue has a
+    place, and the throttle stands behind the queue: from there the first slot follows in the next cycle.
 
     Parameters
     ----------
@@ -38,48 +42,50 @@ class SlotIssuer(wiring.Component):
 
     Members
     -------
-    fetch, fetch_valid
+    fetch : FetchSignature, in
         From the sequencer.
-    x_entry, h_entry
-        The list memories' outputs, two cycles after ``fetch``.
-    popped
-        With mixed images: one result left the output queue.
-    fired, release
-        With mixed images: an entry left the queue; the input stage's list has been used.
-    load_address, load_lane, load_data, load_valid
+    x_list : InputListSignature, out
+        Lists of the input, read beside ``fetch.valid``.
+    h_list : HiddenListSignature, out
+        Lists of h, likewise.
+    popped : unsigned(1), in
+        For one cycle per result that leaves the output queue.
+    release : unsigned(2), out
+        For one cycle: an input buffer has been used.
+    load : WeightLoadSignature, in
         A weight word to write; only while idle.
-    slot
-        To lane 0.
-        After a reset, one that clears the lanes.
-    fold, fold_valid
-        With the capturing slot: whose sums leave.
-    word_valid, word_precision
+    slot : slot_layout(config), out
+        To lane 0. After a reset, one that clears the lanes.
+    fold : fold_layout(config), out
+        Whose sums leave; while ``fold_valid``.
+    fold_valid : unsigned(1), out
+        Beside the capturing slot.
+    word_valid : unsigned(1), out
         A weight word is issued.
-    row_valid, row_entry
+    word_precision : unsigned(2), out
+        Its ``Precision``; while ``word_valid``.
+    row_valid : unsigned(1), out
         A column of the first layer's first fold, for the skip predictor.
+    row_entry : row_layout(config), out
+        While ``row_valid``.
 
     Attributes
     ----------
-    queue, waits : SyncFIFO, Signal
-        With mixed images: the queue, and whether an entry waits at its head; no part of the interface, proofs look
-        at them.
+    queue, waits, queued : SyncFIFO, Signal, Signal
+        With mixed images: the queue, whether an entry waits at its head, and how many are on their way; no part of
+        the interface, proofs look at them.
     """
 
     def __init__(self, config: EngineConfig):
         self._config = config
         super().__init__(
             {
-                "fetch": In(fetch_layout(config)),
-                "fetch_valid": In(1),
-                "x_entry": In(entry_layout(config, config.inputs)),
-                "h_entry": In(entry_layout(config, config.units)),
+                "fetch": In(FetchSignature(config)),
+                "x_list": Out(InputListSignature(config)),
+                "h_list": Out(HiddenListSignature(config)),
                 "popped": In(1),
-                "fired": Out(1),
                 "release": Out(2),
-                "load_address": In(config.address_bits),
-                "load_lane": In(bits_for(config.lanes)),
-                "load_data": In(16),
-                "load_valid": In(1),
+                "load": In(WeightLoadSignature(config)),
                 "slot": Out(slot_layout(config)),
                 "fold": Out(fold_layout(config)),
                 "fold_valid": Out(1),
@@ -89,48 +95,78 @@ class SlotIssuer(wiring.Component):
                 "row_entry": Out(row_layout(config)),
             }
         )
+        self._throttle = IssueThrottle(lanes=config.lanes, unit_cycles=config.unit_cycles, out_depth=config.out_depth)
         if config.mixed:
-            self.queue, self.waits = SyncFIFO(width=work_layout(config).size, depth=QUEUE), Signal()
+            self.queue = SyncFIFO(width=work_layout(config).size, depth=QUEUE)
+            self.waits, self.queued = Signal(), Signal(range(QUEUE + 1))
+
+    @property
+    def latency(self) -> int:
+        """Cycles from ``fetch.valid`` to the first slot, of an entry that need not wait in the queue."""
+        # Read and placed; in between, with mixed images, towards the queue, into it and out of it.
+        return RAM_LATENCY + 1 + (3 if self._config.mixed else 0)
 
     @property
     def queue_latency(self) -> int:
-        """Cycles from ``fetch`` to firing an entry that finds the queue empty; with mixed images."""
-        # Read, placed, written to the queue, and out of it.
-        return RAM_LATENCY + 3
+        """Cycles from ``fetch.valid`` to leaving the queue, if nothing else waits there; with mixed images."""
+        return self.latency - 1
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
+        m.submodules.throttle = throttle = self._throttle
+        m.d.comb += throttle.popped.eq(self.popped)
+        with m.If(throttle.entry.valid & throttle.entry.ready & throttle.entry.payload.frees):
+            m.d.comb += self.release.eq(1 << throttle.entry.payload.x_buffer)
+        fetch, entry, valid = self._read(m)
+        work = self._placed(m, fetch, entry)
+        if config.mixed:
+            work, valid = self._elaborate_queue(m, work, valid)
+        else:
+            connect(m, flipped(self.fetch.offer), throttle.entry)
+        self._elaborate_slots(m, work, valid)
+        return m
 
-        # Stages 1 and 2: the entry is read.
+    def _read(self, m: Module) -> tuple[Signal, Signal, Signal]:
+        """Stages 1 and 2: the entry is read."""
+        config = self._config
+        m.d.comb += [
+            self.x_list.address.eq(self.fetch.x_address),
+            self.x_list.list.eq(self.fetch.list),
+            self.h_list.address.eq(self.fetch.h_address),
+            self.h_list.list.eq(self.fetch.list),
+        ]
+        x_entry, h_entry = self.x_list.entry, self.h_list.entry
         fetch = Signal(fetch_layout(config))
-        m.d.comb += fetch.eq(delayed(m, self.fetch.as_value(), RAM_LATENCY, "fetch"))
-        valid = delayed(m, self.fetch_valid, RAM_LATENCY, "fetch_valid")
+        m.d.comb += fetch.eq(delayed(m, self.fetch.entry.as_value(), RAM_LATENCY, "fetch"))
+        valid = delayed(m, self.fetch.valid, RAM_LATENCY, "fetch_valid")
         columns = bits_for(max(config.inputs, config.units))
         entry = Signal(data.StructLayout({"column": columns, "low": 1, "operand": signed(config.operand_width)}))
-        m.d.comb += entry.operand.eq(Mux(fetch.from_x, self.x_entry.operand, self.h_entry.operand))
-        m.d.comb += entry.column.eq(Mux(fetch.from_x, self.x_entry.column, self.h_entry.column))
-        if config.mixed:
-            m.d.comb += entry.low.eq(Mux(fetch.from_x, self.x_entry.low, self.h_entry.low))
         m.d.comb += [
+            entry.operand.eq(Mux(fetch.from_x, x_entry.operand, h_entry.operand)),
+            entry.column.eq(Mux(fetch.from_x, x_entry.column, h_entry.column)),
             self.row_valid.eq(valid & fetch.counts),
             self.row_entry.column.eq(
-                Mux(fetch.from_x, self.x_entry.column, self.h_entry.column + (1 << bits_for(config.inputs)))
+                Mux(fetch.from_x, x_entry.column, h_entry.column + (1 << bits_for(config.inputs)))
             ),
             self.row_entry.operand.eq(entry.operand),
             self.row_entry.empty.eq(fetch.empty),
             self.row_entry.clears.eq(fetch.opens & fetch.clears),
         ]
-        if config.mixed:
-            # Towards the queue there is time.
-            held_fetch, held_entry = Signal.like(fetch), Signal.like(entry)
-            m.d.comb += [
-                held_fetch.eq(delayed(m, fetch.as_value(), 1, "fetch_held")),
-                held_entry.eq(delayed(m, entry.as_value(), 1, "entry_held")),
-            ]
-            fetch, entry, valid = held_fetch, held_entry, delayed(m, valid, 1, "valid_held")
+        if not config.mixed:
+            return fetch, entry, valid
+        m.d.comb += entry.low.eq(Mux(fetch.from_x, x_entry.low, h_entry.low))
+        # Towards the queue there is time.
+        held_fetch, held_entry = Signal.like(fetch), Signal.like(entry)
+        m.d.comb += [
+            held_fetch.eq(delayed(m, fetch.as_value(), 1, "fetch_held")),
+            held_entry.eq(delayed(m, entry.as_value(), 1, "entry_held")),
+        ]
+        return held_fetch, held_entry, delayed(m, valid, 1, "valid_held")
 
-        # Place its first word.
+    def _placed(self, m: Module, fetch: Signal, entry: Signal) -> Signal:
+        """The entry's first word, its operand, and what ends with it."""
+        config = self._config
         read = Signal(work_layout(config))
         m.d.comb += [
             read.address.eq(fetch.base + (entry.column << fetch.precision)),
@@ -145,7 +181,6 @@ class SlotIssuer(wiring.Component):
             read.frees.eq(fetch.frees),
             read.x_buffer.eq(fetch.x_buffer),
         ]
-        work = read
         if config.monitor:
             m.d.comb += read.fold.shift.eq(fetch.shift)
         if config.mixed:
@@ -154,12 +189,14 @@ class SlotIssuer(wiring.Component):
                 # The lower image's weights count k times as much: its operands are small, so they carry the factor.
                 m.d.comb += [
                     read.address.eq(fetch.low_base + (entry.column << fetch.low)),
-                    read.operand.eq(Mux(fetch.precision == PRECISIONS.index(16), operand << 8, operand << 4)),
+                    read.operand.eq(Mux(fetch.precision == Precision.W16, operand << 8, operand << 4)),
                     read.precision.eq(fetch.low),
                 ]
-            work, valid = self._elaborate_queue(m, read, valid)
+        return read
 
-        # Stage 3: words of the entry, one per cycle.
+    def _elaborate_slots(self, m: Module, work: Signal, valid: Value) -> None:
+        """Stage 3: words of the entry, one per cycle, and captures behind a fold's last one."""
+        config = self._config
         address, value = Signal(config.address_bits), Signal(signed(config.operand_width))
         precision, sub, words_left = Signal(2), Signal(2), Signal(3)
         m.d.sync += [address.eq(address + 1), sub.eq(sub + 1)]
@@ -178,11 +215,11 @@ class SlotIssuer(wiring.Component):
         held = Signal(fold_layout(config))
         long_entry = Signal()
         with m.If(valid & work.last):
-            m.d.sync += [held.eq(work.fold), long_entry.eq(work.precision == PRECISIONS.index(16))]
+            m.d.sync += [held.eq(work.fold), long_entry.eq(work.precision == Precision.W16)]
 
         # Captures follow the fold's last word: gates i and f beside or after it, g and o a cycle later.
-        capture = delayed(m, ending & ~long_entry, 1, "capture_short") | delayed(
-            m, ending & long_entry, 3, "capture_long"
+        capture = delayed(m, ending & ~long_entry, capture_delay(1), "capture_short") | delayed(
+            m, ending & long_entry, capture_delay(Precision.W16.words), "capture_long"
         )
         second = delayed(m, capture, 1, "capture_second")
         # Lanes have no reset: a slot that captures everything clears them from end to end.
@@ -192,39 +229,40 @@ class SlotIssuer(wiring.Component):
             self.word_valid.eq(words_left != 0),
             self.word_precision.eq(precision),
             self.slot.valid.eq(words_left != 0),
-            self.slot.address.eq(Mux(self.load_valid, self.load_address, address)),
-            self.slot.operand.eq(Mux(self.load_valid, self.load_data.as_signed(), value)),
+            self.slot.address.eq(Mux(self.load.valid, self.load.address, address)),
+            self.slot.operand.eq(Mux(self.load.valid, self.load.data.as_signed(), value)),
             self.slot.precision.eq(precision),
             self.slot.sub.eq(sub),
             self.slot.capture.eq(Cat(capture, second) | clears.replicate(2)),
-            self.slot.load.eq(self.load_valid),
-            self.slot.lane.eq(self.load_lane),
+            self.slot.load.eq(self.load.valid),
+            self.slot.lane.eq(self.load.lane),
             self.fold.eq(held),
             self.fold_valid.eq(capture),
         ]
-        return m
 
-    def _elaborate_queue(self, m: Module, read: Signal, valid: Signal) -> tuple[Signal, Signal]:
-        """Entries wait for the throttle; the sequencer never fetches more than fit."""
-        config = self._config
-        layout = work_layout(config)
-        m.submodules.queue = queue = self.queue
-        m.submodules.throttle = throttle = IssueThrottle(config)
-        head, waits = Signal(layout, reset_less=True), self.waits
+    def _elaborate_queue(self, m: Module, read: Signal, valid: Signal) -> tuple[Signal, Value]:
+        """Entries wait for the throttle; none is fetched that has no place."""
+        queue, waits, queued, entry = self.queue, self.waits, self.queued, self._throttle.entry
+        m.submodules.queue = queue
+        head = Signal(work_layout(self._config), reset_less=True)
+        fires, coming, room = Signal(), Signal.like(queued), Signal(init=1)
+        offer = self.fetch.offer
         m.d.comb += [
             queue.w_data.eq(read),
             queue.w_en.eq(valid),
-            throttle.valid.eq(waits),
-            throttle.precision.eq(head.precision),
-            throttle.last.eq(head.last),
-            throttle.lanes.eq(head.fold.lanes),
-            throttle.emits.eq(head.emits),
-            throttle.popped.eq(self.popped),
-            queue.r_en.eq(throttle.fires | ~waits),
-            self.fired.eq(throttle.fires),
+            entry.payload.precision.eq(head.precision),
+            entry.payload.last.eq(head.last),
+            entry.payload.lanes.eq(head.fold.lanes),
+            entry.payload.emits.eq(head.emits),
+            entry.payload.frees.eq(head.frees),
+            entry.payload.x_buffer.eq(head.x_buffer),
+            entry.valid.eq(waits),
+            fires.eq(waits & entry.ready),
+            queue.r_en.eq(fires | ~waits),
+            coming.eq(queued + (offer.valid & offer.ready) - fires),
+            offer.ready.eq(room),
         ]
+        m.d.sync += [queued.eq(coming), room.eq(coming != QUEUE)]
         with m.If(queue.r_en):
             m.d.sync += [head.eq(queue.r_data), waits.eq(queue.r_rdy)]
-        with m.If(throttle.fires & head.frees):
-            m.d.comb += self.release.eq(1 << head.x_buffer)
-        return head, throttle.fires
+        return head, fires

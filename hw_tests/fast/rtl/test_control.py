@@ -14,9 +14,9 @@ from lstmith.spec.registers import IDENTITY, READ_LATENCY, REGION_SHIFT, WEIGHTS
 CONFIG = EngineConfig(
     lanes=3, precisions=(4, 8, 16), peepholes=True, mixed=True, skip=True, active_counts=4, layers=2, units=8, inputs=8
 )
-STROBES = ("weight_write", "program_write", "row_write", "predictor_write", "cell_write", "hidden_write")
+STROBES = ("weights.valid", "program.valid", "rows.valid", "predictor_write", "cell_write", "hidden_write")
 REGIONS = {
-    Region.PROGRAM: "program_write",
+    Region.PROGRAM: "program.valid",
     Region.PREDICTOR: "predictor_write",
     Region.CELL: "cell_write",
     Region.HIDDEN: "hidden_write",
@@ -50,8 +50,8 @@ def _writes(rng: np.random.Generator) -> Check:
         if kind == 0:
             lane, word = int(rng.integers(3)), int(rng.integers(CONFIG.weight_depth))
             write(cycle, WEIGHTS | lane << CONFIG.address_bits | word, value)
-            wanted.append((cycle + 1, {"weight_lane": lane, "weight_address": word, "data": value}))
-            strobes["weight_write"].append(cycle + 1)
+            wanted.append((cycle + 1, {"weights.lane": lane, "weights.address": word, "weights.data": value & 0xFFFF}))
+            strobes["weights.valid"].append(cycle + 1)
         elif kind == 1:
             mask, unit_, gate = int(rng.integers(4)), int(rng.integers(8)), int(rng.integers(4))
             row = ((mask << CONFIG.unit_bits | unit_) << 2 | gate) << 1
@@ -59,14 +59,14 @@ def _writes(rng: np.random.Generator) -> Check:
             cycle += 1
             bias = int(rng.integers(1 << 32))
             write(cycle, address(Region.ROWS, row | 1), bias)
-            fields = {"row_mask": mask, "row_unit": unit_, "row_gate": gate}
-            fields |= {"row_data.scale.mantissa": value & 0x7FFF, "row_data.shift": value >> 15 & 0x3F}
+            fields = {"rows.mask": mask, "rows.unit": unit_, "rows.gate": gate}
+            fields |= {"rows.data.scale.mantissa": value & 0x7FFF, "rows.data.shift": value >> 15 & 0x3F}
             wanted.append((cycle + 1, fields))
-            strobes["row_write"].append(cycle + 1)
+            strobes["rows.valid"].append(cycle + 1)
         elif kind == 2:
             gate, place = int(rng.integers(3)), int(rng.integers(8))
             write(cycle, address(Region.PEEPHOLES, place << 2 | gate), value)
-            wanted.append((cycle + 1, {"peep_write": 1 << gate, "peep_unit": place}))
+            wanted.append((cycle + 1, {"peepholes.valid": 1 << gate, "peepholes.unit": place}))
         else:
             region, index = rng.choice(list(REGIONS)), int(rng.integers(8))
             write(cycle, address(Region(int(region)), index), value)
@@ -107,17 +107,17 @@ def _registers(rng: np.random.Generator) -> Check:
         value = int(rng.integers(1 << 32))
         fields = {
             Register.OUTPUT_ALL: {"emit_all": value & 1},
-            Register.X_INPUTS: {"inputs": value & 7},
+            Register.X_INPUTS: {"settings.inputs": value & 7},
             Register.X_GRID: {
-                "grid.shift": value & 15,
-                "grid.exponent": value >> 4 & 7,
-                "grid.unsigned": value >> 7 & 1,
-                "grid.mode": value >> 8 & 3,
+                "settings.grid.shift": value & 15,
+                "settings.grid.exponent": value >> 4 & 7,
+                "settings.grid.unsigned": value >> 7 & 1,
+                "settings.grid.mode": value >> 8 & 3,
             },
-            Register.X_THETA: {"grid.theta": value & 0xFFFF},
-            Register.X_TAU: {"grid.tau": value & 0xFF, "grid.restart_tau": value >> 8 & 0xFF},
-            Register.SKIP_CHANGE: {"skip.change": value & 0xFFFFFF},
-            Register.SKIP_RULE: {"skip.limit": value & 15, "skip.predictor": value >> 4 & 1},
+            Register.X_THETA: {"settings.grid.theta": value & 0xFFFF},
+            Register.X_TAU: {"settings.grid.tau": value & 0xFF, "settings.grid.restart_tau": value >> 8 & 0xFF},
+            Register.SKIP_CHANGE: {"settings.skip.change": value & 0xFFFFFF},
+            Register.SKIP_RULE: {"settings.skip.limit": value & 15, "settings.skip.predictor": value >> 4 & 1},
             Register.SKIP_THRESHOLD: {"threshold": (value & 0xFFFFFF ^ 0x800000) - 0x800000},
         }
         if rng.random() < 0.2:

@@ -8,7 +8,7 @@ import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, run_here
 from lstmith.rtl.program_store import ProgramStore
-from lstmith.spec import layer_descriptor as record
+from lstmith.spec import layer_descriptor as descriptor
 from lstmith.spec.config import EngineConfig
 
 
@@ -18,13 +18,13 @@ def _program_check(rng: np.random.Generator, layers: int, active_counts: int) ->
     unit, sheet = ProgramStore(config), Sheet(900)
     descriptors = {}
     for mask, layer in itertools.product(range(active_counts), range(layers)):
-        values = {name: int(rng.integers(0, 1 << width)) for name, width in record.FIELDS.items()}
+        values = {name: int(rng.integers(0, 1 << width)) for name, width in descriptor.FIELDS.items()}
         descriptors[layer, mask] = values | {"last_layer": int(layer == layers - 1)}
-        for word, content in enumerate(record.pack(descriptors[layer, mask])):
-            at = (mask << config.layer_bits | layer) * record.DESCRIPTOR_STRIDE + word
-            sheet.put("w_en", at, 1)
-            sheet.put("w_addr", at, at)
-            sheet.put("w_data", at, content)
+        for word, content in enumerate(descriptor.pack(descriptors[layer, mask])):
+            at = (mask << config.layer_bits | layer) * descriptor.DESCRIPTOR_STRIDE + word
+            sheet.put("write.valid", at, 1)
+            sheet.put("write.address", at, at)
+            sheet.put("write.data", at, content)
     looks = []
     layer, mask, cycle = 0, 0, 140
     for turn in range(16):
@@ -35,7 +35,7 @@ def _program_check(rng: np.random.Generator, layers: int, active_counts: int) ->
             sheet.put("layer_select", cycle, layer)
             sheet.put("mask_select", cycle, mask)
         elif turn:
-            sheet.put("advance", cycle, 1)
+            sheet.put("next.advance", cycle, 1)
             layer = (layer + 1) % layers
         # An advance to the only layer fetches nothing.
         fetched = turn > 0 and unit.fetch_latency > 0 and (selects or layers > 1)
@@ -45,11 +45,11 @@ def _program_check(rng: np.random.Generator, layers: int, active_counts: int) ->
     def verify(outputs: Table) -> None:
         for begin, want, fetched in looks:
             at = begin + unit.fetch_latency
-            assert not fetched or outputs["loaded"][at - 1] == 0, "early"
-            assert outputs["loaded"][at] == 1, "late"
-            assert outputs["layer"][at] == want[0], "layer"
+            assert not fetched or outputs["next.loaded"][at - 1] == 0, "early"
+            assert outputs["next.loaded"][at] == 1, "late"
+            assert outputs["next.layer"][at] == want[0], "layer"
             for name, content in descriptors[want].items():
-                assert outputs[f"record.{name}"][at] == content, name
+                assert outputs[f"next.record.{name}"][at] == content, name
 
     return Check(unit, sheet.table, verify)
 

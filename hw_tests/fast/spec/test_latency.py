@@ -19,9 +19,7 @@ from lstmith.rtl.cell.monitor import Monitor
 from lstmith.rtl.cell.predictor import Predictor
 from lstmith.rtl.cell.requantise import Requantiser
 from lstmith.rtl.lists.encoder import Encoder
-from lstmith.rtl.lists.feedback import Feedback
 from lstmith.rtl.lists.input_stage import InputStage
-from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.rtl.program_store import ProgramStore
 from lstmith.rtl.sequencer.recompute_decision import RecomputeDecision
 from lstmith.rtl.sequencer.slot_issuer import SlotIssuer
@@ -56,7 +54,6 @@ def test_latencies(rows_per_cycle: int, peepholes: bool, layers: int) -> None:
     # An entry is stored in the cycle after it is known.
     assert _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}))).latency + 1 == timing.encode(config)
     assert _elaborated(ProgramStore(config)).fetch_latency == timing.fetch(config)
-    assert _elaborated(Feedback(config)).kinds == timing.kinds(config)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -69,17 +66,18 @@ def test_latencies_with_everything(active_counts: int, layers: int) -> None:
     assert _elaborated(Feeder(config, array.latency)).latency == timing.feeder(config)
     assert _elaborated(GatePipeline(config)).latency == timing.requantise(config) + timing.ACTIVATION
     assert _elaborated(CellUnit(config)).latency == timing.cell(config)
-    assert _elaborated(Feedback(config)).kinds == timing.kinds(config)
     for banks in (False, True):
         encoder = _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}), banks=banks))
         assert encoder.latency + 1 == timing.encode(config)
     issuer = _elaborated(SlotIssuer(config))
-    # From the fetch into the queue, and out of it the first slot; with one image the slot follows reading at once.
-    assert (timing.queue(config), timing.fire_to_lane(config)) == (1 + issuer.queue_latency, 2)
+    # An offer that is taken is an entry in the next cycle, and a slot enters its lane a cycle after it is issued. With
+    # mixed images an entry fires when it leaves the queue, with one image when it is fetched.
+    assert timing.queue(config) == 1 + issuer.queue_latency
+    assert timing.queue(config) + timing.fire_to_lane(config) == 1 + issuer.latency + 1
     single = EngineConfig(**sizes, active_counts=active_counts)
-    assert (timing.queue(single), timing.fire_to_lane(single)) == (0, RAM_LATENCY + 3)
+    assert (timing.queue(single), timing.fire_to_lane(single)) == (0, 1 + _elaborated(SlotIssuer(single)).latency + 1)
     # What was known late of the pass before is stored first.
-    assert timing.settle(config) == _elaborated(RecomputeDecision(config)).latency + 1
+    assert timing.settle(config) == _elaborated(RecomputeDecision(columns=8, contexts=layers)).latency + 1
     program = _elaborated(ProgramStore(config))
     # Fetched anew for another active count, even where there is one layer.
     assert program.fetch_latency == (timing.renew(config, ()) - 2 if active_counts > 1 or layers > 1 else 0)

@@ -77,20 +77,20 @@ class Renewal(wiring.Component):
         m.submodules.program = program = ProgramStore(self._config, self._records)
         in_step = Signal()
         m.d.comb += [
-            self.begins.eq(program.loaded & Mux(program.layer == 0, self.pending & ~loader.hold, in_step)),
-            program.advance.eq(self.begins),
+            self.begins.eq(program.next.loaded & Mux(program.next.layer == 0, self.pending & ~loader.hold, in_step)),
+            program.next.advance.eq(self.begins),
             loader.begins.eq(self.begins),
-            loader.begins_layer.eq(program.layer),
-            loader.record.eq(program.record),
-            loader.loaded.eq(program.loaded),
-            loader.loaded_layer.eq(program.layer),
+            loader.begins_layer.eq(program.next.layer),
+            loader.record.eq(program.next.record),
+            loader.loaded.eq(program.next.loaded),
+            loader.loaded_layer.eq(program.next.layer),
             # The state memory answers two cycles later.
             loader.hidden.eq(_hidden(delayed(m, loader.place, 2, "unit"))),
             program.select.eq(loader.select),
             program.layer_select.eq(loader.layer_select),
             program.mask_select.eq(loader.mask_select),
-            self.layer.eq(program.layer),
-            self.units.eq(program.record.units),
+            self.layer.eq(program.next.layer),
+            self.units.eq(program.next.record.units),
         ]
         for name in ("pending", "start", "wanted", "quiet"):
             m.d.comb += getattr(loader, name).eq(getattr(self, name))
@@ -101,7 +101,7 @@ class Renewal(wiring.Component):
         for name in ("cell_write", "cell_value", "hidden_write", "hidden_read"):
             m.d.comb += getattr(self, name).eq(getattr(loader, name))
         with m.If(self.begins):
-            m.d.sync += in_step.eq(~program.record.last_layer)
+            m.d.sync += in_step.eq(~program.next.record.last_layer)
         return m
 
 

@@ -40,13 +40,14 @@ def entries_of(
 def read_list(sheet: Sheet, cycle: int, which: int, places: Ints) -> Ints:
     """Read a list from a cycle on; returns when its entries come."""
     at = cycle + np.arange(len(places))
-    sheet.put("r_addr", at, places)
-    sheet.put("r_list", at, which)
+    sheet.put("read.address", at, places)
+    sheet.put("read.list", at, which)
     return at + RAM_LATENCY
 
 
 def assert_entries(outputs: Table, come: Ints, wanted: Entries, *, mixed: bool) -> None:
     """List entries whose first comes in the first of some cycles."""
     done = come[: len(wanted)]
-    low = outputs["entry.low"][done] if mixed else np.zeros(len(done), dtype=np.int64)
-    assert list(zip(outputs["entry.column"][done], outputs["entry.operand"][done], low, strict=True)) == wanted
+    low = outputs["read.entry.low"][done] if mixed else np.zeros(len(done), dtype=np.int64)
+    column, operand = outputs["read.entry.column"][done], outputs["read.entry.operand"][done]
+    assert list(zip(column, operand, low, strict=True)) == wanted

@@ -34,35 +34,35 @@ def _feedback_check(rng: np.random.Generator, *, mixed: bool) -> Check:
         end = int(at[-1]) + 60
         sheet.put("passes.0.start", slice(cycle, end), int(start))
         sheet.put("passes.0.list_half", slice(cycle, end), step % 2)
-        sheet.put("h_valid", at, 1)
-        sheet.put("h", at, h[0])
-        sheet.put("h_place", at, np.arange(units))
-        sheet.put("h_last", at[-1], 1)
+        sheet.put("result.valid", at, 1)
+        sheet.put("result.h", at, h[0])
+        sheet.put("result.place", at, np.arange(units))
+        sheet.put("result.last", at[-1], 1)
         before = np.zeros_like(reference) if start else reference
         reference = follow(widest_grid(shift, 0, unsigned=False).apply(h), before, Mode.DELTA, theta, exact=False)
         entries = entries_of(before, reference, 0, taus, values=False, mixed=mixed)
         visible = [int(at[column]) + timing.encode(config) for column, _, _ in entries[0]]
         read_at = [int(at[-1]) + 10 + which * units + np.arange(units) for which in range(len(entries))]
         for which, read in enumerate(read_at):
-            sheet.put("r_addr", read, np.arange(units) + ((step % 2 ^ 1) << config.unit_bits))
-            sheet.put("r_list", read, which)
+            sheet.put("read.address", read, np.arange(units) + ((step % 2 ^ 1) << config.unit_bits))
+            sheet.put("read.list", read, which)
         expected.append((int(at[-1]), visible, entries, read_at))
         cycle = end
 
     def verify(outputs: Table) -> None:
         drained = [last + timing.encode(config) - 1 for last, *_ in expected]
-        assert_equal("drained", np.flatnonzero(outputs["drained"]), drained)
+        assert_equal("drained", np.flatnonzero(outputs["lists.drained"]), drained)
         for (last, visible, entries, read_at), end in zip(expected, drained, strict=True):
-            grown = outputs["lengths.0.0.count"]
+            grown = outputs["lists.growing.0.0.count"]
             for number, cycle in enumerate(visible):
                 if cycle <= end:
                     assert grown[cycle] >= number + 1, "an entry is visible late"
                 assert grown[cycle - 1] <= number, "an entry is visible early"
             assert grown[end + 1] == 0
             for which, (wanted, read) in enumerate(zip(entries, read_at, strict=True)):
-                assert outputs[f"done.0.{which}.count"][end + 1] == len(wanted)
-                assert outputs[f"own_lengths.0.{which}.count"][last + 20] == len(wanted)
-                assert outputs[f"done.0.{which}.low"][end + 1] == sum(low for _, _, low in wanted)
+                assert outputs[f"lists.done.0.{which}.count"][end + 1] == len(wanted)
+                assert outputs[f"lists.own.0.{which}.count"][last + 20] == len(wanted)
+                assert outputs[f"lists.done.0.{which}.low"][end + 1] == sum(low for _, _, low in wanted)
                 assert_entries(outputs, read + RAM_LATENCY, wanted, mixed=mixed)
 
     return Check(unit, sheet.table, verify)
@@ -114,19 +114,19 @@ def _stack_check(rng: np.random.Generator, *, mixed: bool) -> Check:
             for name, value in settings.items():
                 sheet.put(f"passes.0.{name}", slice(cycle, end), value)
             if loads:
-                sheet.put("load_begin", cycle, 1)
-                sheet.put("load_valid", at, 1)
-                sheet.put("load_h", at, h[0])
-                sheet.put("load_half", slice(cycle, end), 1 - parity)
+                sheet.put("load.begin", cycle, 1)
+                sheet.put("load.valid", at, 1)
+                sheet.put("load.h", at, h[0])
+                sheet.put("list_halves", slice(cycle, end), 1 - parity)
                 done = int(at[-1]) + timing.RELOAD_FLUSH
-                sheet.put("load_end", done, 1)
+                sheet.put("load.end", done, 1)
                 found = [lists_of(layer, 0, h, start=start, exact=True)]
                 half = 1 - parity
             else:
-                sheet.put("h_valid", at, 1)
-                sheet.put("h", at, h[0])
-                sheet.put("h_place", at, fields["unit_base"] + np.arange(size))
-                sheet.put("h_last", at[-1], 1)
+                sheet.put("result.valid", at, 1)
+                sheet.put("result.h", at, h[0])
+                sheet.put("result.place", at, fields["unit_base"] + np.arange(size))
+                sheet.put("result.last", at[-1], 1)
                 # The second turn of the last h ends the pass.
                 done = int(at[-1]) + timing.encode(config)
                 drained.append(done)
@@ -141,24 +141,24 @@ def _stack_check(rng: np.random.Generator, *, mixed: bool) -> Check:
                     places = fields["unit_base"] + np.arange(len(entries[which]))
                     # The own list is the next step's, the next layer's x this step's.
                     places = places + ((parity if kind else half) << config.unit_bits)
-                    sheet.put("r_kind", look + np.arange(len(places)), kind)
+                    places = places + (kind << config.state_bits + 1)
                     reads.append((read_list(sheet, look, which, places), entries[which]))
                     look += len(places)
             cycle = look + 4
         parity = 1 - parity
 
     def verify(outputs: Table) -> None:
-        assert_equal("drained", np.flatnonzero(outputs["drained"]), drained)
+        assert_equal("drained", np.flatnonzero(outputs["lists.drained"]), drained)
         for done, layer, found in ends:
             for kind, entries in enumerate(found):
                 for which, wanted in enumerate(entries):
-                    name = f"done.{kind}.{which}"
+                    name = f"lists.done.{kind}.{which}"
                     have = outputs[f"{name}.count"][done + 1], outputs[f"{name}.low"][done + 1]
                     assert have == (len(wanted), sum(low for *_, low in wanted)), f"{name} of layer {layer}"
         for at, known in owns:
             for layer, entries in known.items():
                 for which, wanted in enumerate(entries):
-                    assert outputs[f"own_lengths.{layer}.{which}.count"][at] == len(wanted)
+                    assert outputs[f"lists.own.{layer}.{which}.count"][at] == len(wanted)
         for come, entries_read in reads:
             assert_entries(outputs, come, entries_read, mixed=mixed)
 

@@ -20,11 +20,21 @@ def _input_check(rng: np.random.Generator, *, full: bool) -> Check:
     config = EngineConfig(lanes=1, precisions=(4, 8), operand_width=18, inputs=7, mixed=full, skip=full)
     unit, steps, sheet = InputStage(config), 60, Sheet(6000)
     inputs, grid, theta, taus, change, limit = 6, widest_grid(6, 1, unsigned=False), 20, (30, 200), 150, 2
-    settings = {"grid.shift": 6, "grid.exponent": 1, "grid.mode": Mode.DELTA, "grid.theta": theta}
-    settings |= {"grid.tau": taus[0], "grid.restart_tau": taus[1], "skip.change": change, "skip.limit": limit}
+    settings = {
+        "settings.grid.shift": 6,
+        "settings.grid.exponent": 1,
+        "settings.grid.mode": Mode.DELTA,
+        "settings.grid.theta": theta,
+    }
+    settings |= {
+        "settings.grid.tau": taus[0],
+        "settings.grid.restart_tau": taus[1],
+        "settings.skip.change": change,
+        "settings.skip.limit": limit,
+    }
     for name, setting in settings.items():
         sheet.put(name, slice(None), int(setting))
-    sheet.put("inputs", slice(None), inputs - 1)
+    sheet.put("settings.inputs", slice(None), inputs - 1)
     reference = np.zeros((1, inputs), dtype=np.int64)
     lists: list[tuple[int, int, list[Entries], dict[str, int], list[Ints]]] = []
     outcomes: list[tuple[int, int]] = []
@@ -66,8 +76,8 @@ def _input_check(rng: np.random.Generator, *, full: bool) -> Check:
         reference = after
         read_at = [ready + which * inputs + np.arange(inputs) for which in range(len(entries))]
         for which, at in enumerate(read_at):
-            sheet.put("r_addr", at, np.arange(inputs) + (buffer << 3))
-            sheet.put("r_list", at, which)
+            sheet.put("read.address", at, np.arange(inputs) + (buffer << 3))
+            sheet.put("read.list", at, which)
         lists.append((ready, buffer, entries, flags, read_at))
         sheet.put("release", cycle, 1 << buffer)
         buffer = 1 - buffer
@@ -88,13 +98,13 @@ def _input_check(rng: np.random.Generator, *, full: bool) -> Check:
         assert_equal("outcome_skipped", outputs["outcome_skipped"][at], skipped)
         assert not full or 0 < skipped.sum() < len(skipped)
         for ready, buffer, entries, flags, read_at in lists:
-            holds = outputs["full"] >> buffer & 1
+            holds = outputs["steps.full"] >> buffer & 1
             assert holds[ready] == 1, "the list is late"
             assert holds[ready - 1] == 0, "the list is early"
             for name, flag in flags.items():
-                assert outputs[f"step.{buffer}.{name}"][ready] == flag, name
+                assert outputs[f"steps.step.{buffer}.{name}"][ready] == flag, name
             for which, (wanted, read) in enumerate(zip(entries, read_at, strict=True)):
-                length = f"step.{buffer}.lengths.{which}"
+                length = f"steps.step.{buffer}.lengths.{which}"
                 assert outputs[f"{length}.count"][ready] == len(wanted)
                 assert outputs[f"{length}.low"][ready] == sum(low for _, _, low in wanted)
                 assert_entries(outputs, read + RAM_LATENCY, wanted, mixed=full)
@@ -106,8 +116,9 @@ def _verdict_check(rng: np.random.Generator, *, mixed: bool) -> Check:
     """Inputs that are always there: after a computed step the stage waits for the predictor, then for nothing."""
     config = EngineConfig(lanes=1, precisions=(4, 8), inputs=4, mixed=mixed, skip=True)
     unit, sheet, inputs, limit = InputStage(config), Sheet(3000), 3, 2
-    for name, setting in {"inputs": inputs - 1, "skip.predictor": 1, "skip.limit": limit, "x.valid": 1}.items():
-        sheet.put(name, slice(None), setting)
+    for name, setting in {"inputs": inputs - 1, "skip.predictor": 1, "skip.limit": limit}.items():
+        sheet.put(f"settings.{name}", slice(None), setting)
+    sheet.put("x.valid", slice(None), 1)
     taken: list[int] = []
     outcomes: list[tuple[int, int]] = []
     cycle, run, predicted, buffer = 0, 0, False, 0

@@ -40,7 +40,7 @@ class Array:
         if cycle < earliest:
             return False
         # The room is that of the cycle before, and places count a cycle after they are reserved.
-        room = self.before <= self.config.out_depth - self.config.lanes - timing.unseen_units(self.config)
+        room = self.before <= self.config.out_depth - self.config.lanes - timing.unseen_units(self.config.unit_cycles)
         if last and emits and not room:
             self.full += 1
             return False
@@ -65,10 +65,14 @@ def _pops(rng: np.random.Generator, cycle: int, array: Array) -> int:
     return int(array.outstanding > 0 and rng.random() < (0.02 if cycle // 1000 % 2 else 0.9))
 
 
-def throttle_check(rng: np.random.Generator, config: EngineConfig) -> Check:
-    """Entries of all precisions, most of them waiting already when the one before has fired."""
-    sheet, array = Sheet(4000), Array(config)
+def throttle_check(rng: np.random.Generator, config: EngineConfig, *, issuer: bool = False) -> Check:
+    """Entries of all precisions, most of them waiting already when the one before has fired.
+
+    The throttle stands alone, or takes what is offered to an issuer of one image per layer.
+    """
+    sheet, array, port = Sheet(4000), Array(config), "fetch.offer" if issuer else "entry"
     fires: list[int] = []
+    releases: list[tuple[int, int]] = []
     entry: dict[str, int] = {}
     for cycle in range(sheet.cycles):
         # The first cycle after a reset does not know of any room yet.
@@ -77,25 +81,35 @@ def throttle_check(rng: np.random.Generator, config: EngineConfig) -> Check:
             lanes = int(rng.choice([1, config.lanes, config.lanes]))
             entry = {"precision": int(rng.integers(3)), "last": int(last), "lanes": lanes - 1}
             entry["emits"] = int(rng.random() < 0.8)
+            entry |= {"frees": int(rng.random() < 0.2), "x_buffer": int(rng.integers(2))}
         popped, reserved = _pops(rng, cycle, array), 0
         if entry:
-            sheet.put("valid", cycle, 1)
+            sheet.put(f"{port}.valid", cycle, 1)
             for name, value in entry.items():
-                sheet.put(name, cycle, value)
+                sheet.put(f"{port}.payload.{name}", cycle, value)
             words, lanes, last = 1 << entry["precision"], entry["lanes"] + 1, bool(entry["last"])
             if array.takes(cycle, words, last, lanes, bool(entry["emits"])):
                 array.fire(cycle, words, last, lanes)
                 fires.append(cycle)
                 reserved = lanes if last and entry["emits"] else 0
+                releases += [(cycle, 1 << entry["x_buffer"])] if entry["frees"] else []
                 entry = {}
         sheet.put("popped", cycle, popped)
         array.pass_on(reserved, popped)
 
     def verify(outputs: Table) -> None:
         assert array.full, "the output queue was never full"
-        assert_equal("fires", np.flatnonzero(outputs["fires"]), fires)
+        taken = outputs[f"{port}.ready"][: sheet.cycles] & sheet.table[f"{port}.valid"]
+        assert_equal("fires", np.flatnonzero(taken), fires)
+        if issuer:
+            cycles, freed = np.array(releases).T
+            assert_equal("cycles of releases", np.flatnonzero(outputs["release"]), cycles)
+            assert_equal("release", outputs["release"][cycles], freed)
 
-    return Check(IssueThrottle(config), sheet.table, verify)
+    if issuer:
+        return Check(SlotIssuer(config), sheet.table, verify)
+    throttle = IssueThrottle(lanes=config.lanes, unit_cycles=config.unit_cycles, out_depth=config.out_depth)
+    return Check(throttle, sheet.table, verify)
 
 
 def issuer_check(rng: np.random.Generator, *, monitor: bool) -> Check:
@@ -111,17 +125,19 @@ def issuer_check(rng: np.random.Generator, *, monitor: bool) -> Check:
         monitor=monitor,
     )
     unit, sheet, array = SlotIssuer(config), Sheet(4000), Array(config)
-    waiting: list[tuple[int, dict[str, Any]]] = []  # with the cycle in which an entry reaches the queue
-    fires: list[int] = []
+    waiting: list[tuple[int, dict[str, Any]]] = []  # with the cycle in which an entry reaches the queue's end
     slots: list[tuple[int, int, int, int, int]] = []
     captures: list[tuple[int, dict[str, int]]] = []
     releases: list[tuple[int, int]] = []
     rows: list[tuple[int, ...]] = []
-    longest = 0
+    room: list[bool] = []
     for cycle in range(sheet.cycles - 100):
-        if len(waiting) < QUEUE and rng.random() < (0.95 if cycle // 300 % 2 else 0.3):
-            waiting.append((cycle + unit.queue_latency, _fetched(rng, config, sheet, cycle, rows)))
-        longest = max(longest, len(waiting))
+        room.append(len(waiting) < QUEUE)
+        offers = rng.random() < (0.95 if cycle // 300 % 2 else 0.3)
+        sheet.put("fetch.offer.valid", cycle, int(offers))
+        if offers and room[-1]:
+            # What is taken is fetched in the next cycle.
+            waiting.append((cycle + 1 + unit.queue_latency, _fetched(rng, config, sheet, cycle + 1, rows)))
         popped, reserved = _pops(rng, cycle, array), 0
         if waiting and waiting[0][0] <= cycle:
             entry = waiting[0][1]
@@ -129,7 +145,6 @@ def issuer_check(rng: np.random.Generator, *, monitor: bool) -> Check:
             if array.takes(cycle, words, entry["last"], lanes, entry["emits"]):
                 array.fire(cycle, words, entry["last"], lanes)
                 waiting.pop(0)
-                fires.append(cycle)
                 for sub in range(words):
                     place = (entry["address"] + sub) % config.weight_depth
                     slots.append((cycle + 1 + sub, place, entry["operand"], entry["precision"], sub))
@@ -142,10 +157,10 @@ def issuer_check(rng: np.random.Generator, *, monitor: bool) -> Check:
         array.pass_on(reserved, popped)
 
     def verify(outputs: Table) -> None:
-        assert longest == QUEUE, "the queue was never full"
+        assert not all(room), "the queue was never full"
         assert array.full, "the output queue was never full"
         known = slice(0, sheet.cycles - 100)
-        assert_equal("fired", np.flatnonzero(outputs["fired"][known]), fires)
+        assert_equal("room", outputs["fetch.offer.ready"][known], room)
         late = [slot for slot in slots if slot[0] < known.stop]
         at, *columns = np.array(late).T
         assert_equal("cycles of slots", np.flatnonzero(outputs["slot.valid"][known]), at)
@@ -186,12 +201,12 @@ def _fetched(
     fetch |= {"base": int(rng.integers(900)), "low_base": int(rng.integers(900))}
     fetch["shift"] = int(rng.integers(4)) if config.monitor else 0
     for name, value in fetch.items():
-        sheet.put(f"fetch.{name}", cycle, int(value))
-    sheet.put("fetch_valid", cycle, 1)
-    own, other = ("x_entry", "h_entry") if flags["from_x"] else ("h_entry", "x_entry")
+        sheet.put(f"fetch.entry.{name}", cycle, int(value))
+    sheet.put("fetch.valid", cycle, 1)
+    own, other = ("x_list", "h_list") if flags["from_x"] else ("h_list", "x_list")
     for name, value in (("column", column), ("operand", operand), ("low", int(low))):
-        sheet.put(f"{own}.{name}", cycle + RAM_LATENCY, value)
-        sheet.put(f"{other}.{name}", cycle + RAM_LATENCY, int(rng.integers(2)))
+        sheet.put(f"{own}.entry.{name}", cycle + RAM_LATENCY, value)
+        sheet.put(f"{other}.entry.{name}", cycle + RAM_LATENCY, int(rng.integers(2)))
     if flags["counts"]:
         # Recurrent columns of the predictor's row follow the inputs', both from a power of two on.
         place = column if flags["from_x"] else column + (1 << bits_for(config.inputs))

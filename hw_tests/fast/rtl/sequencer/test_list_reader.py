@@ -8,7 +8,6 @@ import numpy as np
 from amaranth.sim import Simulator
 
 from lstmith.rtl.sequencer.list_reader import ListReader
-from lstmith.spec.config import EngineConfig
 from lstmith.spec.latency import OPEN
 
 FOLDS = 3
@@ -16,7 +15,7 @@ FOLDS = 3
 
 def test_every_entry_once_and_in_order(rng: np.random.Generator) -> None:
     """Passes of any lengths, empty ones too, whose second segment grows or is whole from the start."""
-    reader = ListReader(EngineConfig(lanes=1, precisions=(8,), units=8, inputs=8))
+    reader = ListReader(columns=8)
 
     async def one_pass(ctx: Any, a: int, b: int, *, grows: bool) -> None:
         wanted = [(0, place) for place in range(a)] + [(1, place) for place in range(b)]

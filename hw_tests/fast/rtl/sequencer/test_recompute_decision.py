@@ -6,7 +6,6 @@ import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.rtl.sequencer.recompute_decision import RecomputeDecision
-from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.policy import Mode
 
 Lengths = list[tuple[int, int]]
@@ -31,13 +30,10 @@ def _words(lengths: Lengths, which: int, words: int, low_words: int) -> int:
     return (count - low) * words + low * low_words
 
 
-def _restart_check(rng: np.random.Generator, layers: int) -> Check:
+def _decision_check(rng: np.random.Generator, layers: int) -> Check:
     """Any pass, some of which begin; the rule of the golden model in plain integers."""
     columns = 12
-    config = EngineConfig(
-        lanes=1, precisions=PRECISIONS, mixed=True, monitor=True, layers=layers, units=columns, inputs=7
-    )
-    unit, sheet = RecomputeDecision(config), Sheet(6000)
+    unit, sheet = RecomputeDecision(columns=columns, contexts=layers), Sheet(6000)
     nothing: Lengths = [(0, 0), (0, 0)]
     late, age = [nothing] * layers, [0] * layers
     wanted = []
@@ -83,14 +79,14 @@ def _restart_check(rng: np.random.Generator, layers: int) -> Check:
             late[late_layer] = other
 
     def verify(outputs: Table) -> None:
-        assert_equal("restart", outputs["restart"][pace - 1 : sheet.cycles : pace][: len(wanted)], wanted)
+        assert_equal("recomputes", outputs["recomputes"][pace - 1 : sheet.cycles : pace][: len(wanted)], wanted)
 
     return Check(unit, sheet.table, verify)
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """One layer and a stack."""
-    return {f"layers_{layers}": _restart_check(rng, layers) for layers in (1, 3)}
+    return {f"layers_{layers}": _decision_check(rng, layers) for layers in (1, 3)}
 
 
 def test_alone(rng: np.random.Generator) -> None:

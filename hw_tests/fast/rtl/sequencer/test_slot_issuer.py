@@ -11,7 +11,7 @@ from hw_tests.fast.rtl.sequencer import queue_cases
 from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.rtl.sequencer.slot_issuer import SlotIssuer
 from lstmith.spec import latency as timing
-from lstmith.spec.config import EngineConfig
+from lstmith.spec.config import PRECISIONS, EngineConfig
 
 
 def _slots_check(rng: np.random.Generator, *, mixed: bool) -> Check:
@@ -22,7 +22,7 @@ def _slots_check(rng: np.random.Generator, *, mixed: bool) -> Check:
     unit, sheet = SlotIssuer(config), Sheet(3000)
     cycle, slots, folds = 4, [], []
     # With mixed images entries pass a queue, which is empty here.
-    late = 1 + (unit.queue_latency if mixed else RAM_LATENCY)
+    late = unit.latency
     while cycle < sheet.cycles - 100:
         precision, last, from_x = int(rng.integers(3)), bool(rng.random() < 0.2), bool(rng.random() < 0.5)
         empty = bool(rng.random() < 0.05)
@@ -34,15 +34,15 @@ def _slots_check(rng: np.random.Generator, *, mixed: bool) -> Check:
         fetch |= {"first_fold": fold["first"], "last_fold": fold["last"], "lanes": fold["lanes"]}
         fetch |= {"low": lower, "low_base": low_base, "lowered": lowered} if mixed else {}
         for name, value in fetch.items():
-            sheet.put(f"fetch.{name}", cycle, int(value))
-        sheet.put("fetch_valid", cycle, 1)
-        for own, other in (("x_entry", "h_entry") if from_x else ("h_entry", "x_entry"),):
-            sheet.put(f"{own}.column", cycle + RAM_LATENCY, column)
-            sheet.put(f"{own}.operand", cycle + RAM_LATENCY, operand)
-            sheet.put(f"{other}.column", cycle + RAM_LATENCY, 15 - column)
+            sheet.put(f"fetch.entry.{name}", cycle, int(value))
+        sheet.put("fetch.valid", cycle, 1)
+        for own, other in (("x_list", "h_list") if from_x else ("h_list", "x_list"),):
+            sheet.put(f"{own}.entry.column", cycle + RAM_LATENCY, column)
+            sheet.put(f"{own}.entry.operand", cycle + RAM_LATENCY, operand)
+            sheet.put(f"{other}.entry.column", cycle + RAM_LATENCY, 15 - column)
             if mixed:
-                sheet.put(f"{own}.low", cycle + RAM_LATENCY, int(low))
-                sheet.put(f"{other}.low", cycle + RAM_LATENCY, int(rng.integers(2)))
+                sheet.put(f"{own}.entry.low", cycle + RAM_LATENCY, int(low))
+                sheet.put(f"{other}.entry.low", cycle + RAM_LATENCY, int(rng.integers(2)))
         used, begin = precision, base + (column << precision)
         if low and not lowered and not empty:
             # Operands of the lower image carry what its weights lack.
@@ -75,6 +75,8 @@ def _slots_check(rng: np.random.Generator, *, mixed: bool) -> Check:
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """Entries one by one; with mixed images also as far ahead as the queue takes them."""
     checks = {name: _slots_check(rng, mixed=mixed) for name, mixed in (("single", False), ("mixed", True))}
+    direct = EngineConfig(lanes=3, precisions=PRECISIONS, units=16, inputs=8)
+    checks["throttle"] = queue_cases.throttle_check(rng, direct, issuer=True)
     return checks | {
         f"queue_{int(monitor)}": queue_cases.issuer_check(rng, monitor=monitor) for monitor in (False, True)
     }

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from hw_tests.checks import Sheet
-from lstmith.rtl.sequencer.slot_issuer import QUEUE
 from lstmith.spec import latency as timing
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.monitor_rule import lag
@@ -56,8 +55,7 @@ class Walk:
     questions: list[tuple[int, Fields]] = field(default_factory=list)
     drains: list[tuple[int, Fields]] = field(default_factory=list)
     begins: list[tuple[int, int]] = field(default_factory=list)
-    releases: list[tuple[int, int]] = field(default_factory=list)
-    fired: list[int] = field(default_factory=list)
+    levels: list[tuple[int, int]] = field(default_factory=list)
     busy: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -66,9 +64,7 @@ class Walk:
         self.before: list[Drained] = []  # passes, oldest first
         self.active_until = 0
         self.steps = 0
-        self.fold_end: tuple[int, int, int] | None = None  # direct: cycle, words, lanes of the last fold's last entry
-        self.free = 0  # direct: first cycle for another entry
-        self.popped = 0
+        self.fetched = 0  # cycle of the last fetch
 
     def columns(self, count: int) -> Units:
         """Random candidates."""
@@ -97,39 +93,40 @@ class Walk:
             begun = max(earliest)
             if index == 0:
                 held = int(self.rng.choice([0, 0, 7]))
-                sheet.put("hold", slice(ready, begun + held), int(held > 0))
+                sheet.put("reload.hold", slice(ready, begun + held), int(held > 0))
                 begun += held
             begun += timing.settle(self.config)
             own = None if start else self.own[index]
             nothing = Units(np.zeros((self.lists, 1), dtype=bool), np.zeros((self.lists, 1), dtype=bool))
             if index == 0:
                 first, second, growing = inputs, own or nothing, single and not start
-                sheet.put(f"step.{parity}.start", slice(ready, begun + 1), int(start))
-                sheet.put(f"step.{parity}.restart", slice(ready, begun + 1), int(restart))
-                self.put_lengths(f"step.{parity}.lengths", slice(ready, begun + 1), inputs)
-                sheet.put("full", slice(ready, begun + 1), 1 << parity)
-                sheet.put("changed", slice(ready, begun + 1), int(changed))
+                sheet.put(f"steps.step.{parity}.start", slice(ready, begun + 1), int(start))
+                sheet.put(f"steps.step.{parity}.restart", slice(ready, begun + 1), int(restart))
+                self.put_lengths(f"steps.step.{parity}.lengths", slice(ready, begun + 1), inputs)
+                sheet.put("steps.full", slice(ready, begun + 1), 1 << parity)
+                sheet.put("reload.changed", slice(ready, begun + 1), int(changed))
             else:
                 first, second, growing = own or nothing, self.before[-1].units, True
             wish = bool(self.rng.random() < 0.3)
             bank = parity if single else 1 - parity
             enough = self.age >= lag(len(self.layers))
             if self.config.monitor:
-                sheet.put(f"wishes.{index}", slice(self.active_until + 1, begun + 1), int(wish) << bank)
+                sheet.put(f"verdict.wishes.{index}", slice(self.active_until + 1, begun + 1), int(wish) << bank)
             mask = int(self.rng.integers(8))
-            sheet.put("mask", begun, mask)
-            sheet.put("loaded", slice(self.active_until + 1, begun + 1), 1)
-            sheet.put("layer", slice(self.active_until + 1, begun + 1), index)
+            sheet.put("reload.mask", begun, mask)
+            sheet.put("program.loaded", slice(self.active_until + 1, begun + 1), 1)
+            sheet.put("program.layer", slice(self.active_until + 1, begun + 1), index)
             for name, value in fields.items():
                 # The only record of a program stays.
                 present = slice(None) if self.config.descriptors == 1 else slice(self.active_until + 1, begun + 1)
-                sheet.put(f"record.{name}", present, value)
+                sheet.put(f"program.record.{name}", present, value)
             wishes = self.config.monitor and wish and enough and fields["rule"] and fields["restart_above"]
             clears = bool(exact or fields["mode"] != Mode.DELTA or wishes)
             trusted = enough and self.age >= fields["warmup"]
             self.begins.append((begun, parity))
             state: dict[str, Any] = {"index": index, "parity": parity, "clears": clears, "trusted": trusted}
             end = self._pass(fields, state | {"bank": bank}, begun, first, second, growing)
+            self.drains[-1][1].update({f"record.{name}": value for name, value in fields.items()})
             self.drains[-1][1].update(start=start, exact=exact, clear=clears, layer=index, list_half=parity, mask=mask)
             self._drain(index, fields, end)
             self.busy.append((begun + 1, self.before[-1].done))
@@ -147,22 +144,19 @@ class Walk:
         index, parity = state["index"], state["parity"]
         producer = self.before[-1] if growing else None
         segments = [
-            [(segment, place, bool(units.low[which, column])) for place, column in enumerate(np.flatnonzero(listed))]
-            for segment, units in enumerate((first, second))
-            for listed in [units.listed[which]]
+            [(segment, place) for place in range(units.count(which))] for segment, units in enumerate((first, second))
         ]
         visible = [] if producer is None else producer.visible[np.flatnonzero(second.listed[which])].tolist()
-        entries = [*segments[0], *segments[1]] or [(1, 0, False)]
+        entries = [*segments[0], *segments[1]] or [(1, 0)]
         empty = not segments[0] and not segments[1]
         cycle = begun + timing.OPEN - 1
-        folds = fields["folds"] + 1
+        folds, highest = fields["folds"] + 1, 0
         for fold in range(folds):
             lanes = fields["last_lanes"] if fold == folds - 1 else config.lanes - 1
             level = self._level(fields, state, fold)
             lowered = level != fields["precision"]
-            for number, (segment, place, low) in enumerate(entries):
+            for number, (segment, place) in enumerate(entries):
                 last = number == len(entries) - 1
-                code = fields["low"] if low and not lowered and not empty else level
                 cycle += 1
                 # It must be known whether another entry follows.
                 if producer is not None and fold == 0:
@@ -173,7 +167,7 @@ class Walk:
                         cycle = max(cycle, producer.done + 1 + timing.LOOK)
                 if last and fold == 0 and self.before:
                     cycle = max(cycle, self.before[-1].done + 1 + timing.LOOK)
-                cycle = self._paced(cycle, code, last, lanes, emits=bool(fields["last_layer"]))
+                cycle = self._taken(cycle)
                 x_list = index == 0 and segment == 0
                 from_inputs = (segment == 0) == (index == 0)
                 column = fold * fields["columns"] + (0 if from_inputs else fields["inputs"])
@@ -205,20 +199,21 @@ class Walk:
                 if "h" in address:
                     base = fields["x_base"] if segment and index else fields["unit_base"]
                     address["h"] += base + (parity << config.unit_bits)
-                    address["kind"] = int(bool(segment and index))
+                    address["h"] += int(bool(segment and index)) << config.state_bits + 1
                 seen |= {f"@{name}": value for name, value in address.items()}
                 if config.monitor:
-                    sheet.put("level", cycle, level)
+                    sheet.put("verdict.level", cycle, level)
                     fold_asked = fold if fields["scope"] == Scope.FOLD else 0
-                    asked = {"level_layer": index, "level_bank": state["bank"], "level_fold": fold_asked}
+                    asked = {"verdict.layer": index, "verdict.bank": state["bank"], "verdict.fold": fold_asked}
                     self.questions.append((cycle, asked))
                 # It leaves one cycle later.
                 self.fetches.append((cycle + 1, seen))
             if fold == 0:
                 total = first.count(which) + second.count(which)
                 self.drains.append((cycle + 1, {"columns": total, "low": first.lows(which) + second.lows(which)}))
-        if index == 0 and not config.mixed:
-            self.releases.append((cycle, 1 << parity))
+            # Highest so far, two cycles later.
+            highest = max(highest, level)
+            self.levels.append((cycle + 2, highest))
         return cycle
 
     def _level(self, fields: Fields, state: dict[str, Any], fold: int) -> int:
@@ -231,32 +226,12 @@ class Walk:
             self._verdict = int(self.rng.choice(levels))
         return self._verdict if state["trusted"] and fields["rule"] != Rule.OFF else fields["precision"]
 
-    def _paced(self, cycle: int, code: int, last: bool, lanes: int, *, emits: bool) -> int:
-        """When the entry may be fetched: as the queue has room, or as the array is free for it."""
-        if self.config.mixed:
-            number = len(self.fired)
-            if number >= QUEUE:
-                cycle = max(cycle, self.fired[number - QUEUE] + 1)
-            fired = cycle + timing.queue(self.config) + int(self.rng.choice([0, 1, 4, 15]))
-            self.fired.append(max(fired, self.fired[-1] + 1 if self.fired else 0))
-            self.sheet.put("fired", self.fired[-1], 1)
-            return cycle
-        words = 1 << code
-        cycle = max(cycle, self.free)
-        if self.fold_end:
-            end, end_words, end_lanes = self.fold_end
-            cycle = max(cycle, end + timing.fold_gap(end_words, words))
-            if last:
-                apart = self.config.unit_cycles * (end_lanes + 1) + timing.capture_delay(end_words) - 1
-                cycle = max(cycle, end + apart)
-        self.free = cycle + words
-        if last:
-            self.fold_end = cycle, words, lanes
-            # Results leave at once, so that the output queue never fills.
-            for _ in range(lanes + 1 if emits else 0):
-                self.popped = max(self.popped + 1, cycle + TO_H)
-                self.sheet.put("popped", self.popped, 1)
-        return cycle
+    def _taken(self, cycle: int) -> int:
+        """When an entry is fetched that is offered from some cycle on: whoever takes it may be slow."""
+        likes = self.fetched + 1 + int(self.rng.choice([0, 0, 0, 1, 4, 15]))
+        self.fetched = max(cycle, likes)
+        self.sheet.put("fetch.offer.ready", slice(likes, self.fetched + 1), 1)
+        return self.fetched
 
     def _drain(self, index: int, fields: Fields, end: int) -> None:
         """The pass drains: its own list grows, in a stack the next layer's x list beside it."""
@@ -276,10 +251,10 @@ class Walk:
                 for column, cycle in enumerate(visible.tolist()):
                     grown = grown + own.listed[which, column] * np.array([1, own.low[which, column]])
                     for name, value in zip(("count", "low"), grown.tolist(), strict=True):
-                        self.sheet.put(f"lengths.{kind}.{which}.{name}", slice(cycle, done + 1), value)
-            self.put_lengths(f"done.{kind}", slice(done + 1, None), own)
+                        self.sheet.put(f"lists.growing.{kind}.{which}.{name}", slice(cycle, done + 1), value)
+            self.put_lengths(f"lists.done.{kind}", slice(done + 1, None), own)
             if kind == 0:
-                self.put_lengths(f"own_lengths.{index}", slice(done + 1, None), own)
+                self.put_lengths(f"lists.own.{index}", slice(done + 1, None), own)
                 self.own[index] = own
-        self.sheet.put("drained", done, 1)
+        self.sheet.put("lists.drained", done, 1)
         self.before = [*self.before[-1:], Drained(units, visible, done)]

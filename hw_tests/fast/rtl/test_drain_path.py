@@ -1,0 +1,107 @@
+"""Drain path: sums of folds, step after step, to every unit's state, in golden's values and in the cycles it names."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
+from lstmith.golden.cell import cell_step
+from lstmith.rtl.drain_path import DrainPath
+from lstmith.rtl.prim.ram import RAM_LATENCY
+from lstmith.spec.codes import Gate
+from lstmith.spec.config import EngineConfig
+
+#: From a capturing slot to its sums, for the test.
+ARRAY_LATENCY = 9
+
+
+def _steps_check(rng: np.random.Generator, rows_per_cycle: int, *, peepholes: bool) -> Check:
+    """A layer of two folds; its units do not begin at 0. Parameters are written first, states are read at the end."""
+    config = EngineConfig(
+        lanes=3, precisions=(8,), rows_per_cycle=rows_per_cycle, units=8, inputs=4, peepholes=peepholes
+    )
+    unit, sheet = DrainPath(config, array_latency=ARRAY_LATENCY), Sheet(2200)
+    units, base = 2 * config.lanes, 2
+    rows = np.arange(4 * units)
+    layer: Any = SimpleNamespace(
+        units=units,
+        mantissa=rng.integers(1 << 14, 1 << 15, len(rows)),
+        shift=rng.integers(6, 14, len(rows)),
+        bias=rng.integers(-30_000, 30_000, len(rows)),
+        peep=rng.integers(-3000, 3000, (3, units)) if peepholes else None,
+        peep_shift=5,
+        c_frac=int(rng.integers(9, 14)),
+    )
+    place = base + rows % units
+    sheet.put("rows.valid", rows, 1)
+    for name, values in {"unit": place, "gate": rows // units, "data.shift": layer.shift}.items():
+        sheet.put(f"rows.{name}", rows, values)
+    for name in ("mantissa", "bias"):
+        sheet.put(f"rows.data.scale.{name}", rows, getattr(layer, name))
+    if peepholes:
+        each = np.arange(3 * units)
+        sheet.put("peepholes.valid", each, 1 << each // units)
+        sheet.put("peepholes.unit", each, base + each % units)
+        sheet.put("peepholes.data", each, layer.peep.ravel())
+    for name, value in {"unit_base": base, "c_frac": layer.c_frac, "peep_shift": layer.peep_shift}.items():
+        sheet.put(f"passes.0.record.{name}", slice(None), value)
+
+    kept, c = np.zeros((1, 4 * units), dtype=np.int64), np.zeros((1, units), dtype=np.int64)
+    expected: list[tuple[int, int, int]] = []
+    cycle, apart = len(rows) + 4, config.unit_cycles * config.lanes
+    for step in range(16):
+        start = step == 0 or bool(rng.random() < 0.1)
+        clear = start or bool(rng.random() < 0.3)
+        for name, flag in (("start", start), ("clear", clear)):
+            sheet.put(f"passes.0.{name}", slice(cycle, cycle + 2 * apart + 70), int(flag))
+        added = rng.integers(-4000, 4000, (1, 4 * units))
+        kept = added if clear else kept + added
+        h, c = cell_step(kept, np.zeros_like(c) if start else c, layer, config)
+        sums = added.reshape(4, units)
+        for fold in range(2):
+            at = cycle + fold * apart
+            sheet.put("fold_valid", at, 1)
+            for name, value in (("first", fold == 0), ("last", fold == 1), ("lanes", config.lanes - 1)):
+                sheet.put(f"fold.{name}", at, int(value))
+            for lane in range(config.lanes):
+                number, pair = fold * config.lanes + lane, at + ARRAY_LATENCY + 2 * lane
+                for later, gates in enumerate(((Gate.INPUT, Gate.FORGET), (Gate.CELL, Gate.OUTPUT))):
+                    for name, gate in zip(("first", "second"), gates, strict=True):
+                        sheet.put(f"drain.{name}", pair + later, sums[gate, number])
+                done = at + ARRAY_LATENCY + unit.latency + config.unit_cycles * lane
+                expected.append((done, number, int(h[0, number])))
+        cycle += 2 * apart + 75
+    reads = cycle + 4 * np.arange(units)
+    sheet.put("state.place", reads, base + np.arange(units))
+    for name in ("cell_read", "hidden_read"):
+        sheet.put(f"state.{name}", reads, 1)
+
+    def verify(outputs: Table) -> None:
+        at, number, want = np.array(expected).T
+        assert_equal("cycles of results", np.flatnonzero(outputs["result.valid"]), at)
+        assert_equal("h", outputs["result.h"][at], want)
+        assert_equal("place", outputs["result.place"][at], base + number)
+        assert_equal("last", outputs["result.last"][at], number == units - 1)
+        assert_equal("state of c", outputs["state.cell"][reads + RAM_LATENCY], c[0])
+        assert_equal("state of h", outputs["state.hidden"][reads + RAM_LATENCY], want[-units:])
+        assert_equal("c beside h", outputs["result.c"][at[-units:]], c[0])
+
+    return Check(unit, sheet.table, verify)
+
+
+def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
+    """One and two rows per cycle, with and without peepholes."""
+    return {
+        f"{rows_per_cycle}_{'peepholes' if peepholes else 'plain'}": _steps_check(
+            rng, rows_per_cycle, peepholes=peepholes
+        )
+        for rows_per_cycle in (1, 2)
+        for peepholes in (False, True)
+    }
+
+
+def test_alone(rng: np.random.Generator) -> None:
+    run_here(checks(rng, full=False))

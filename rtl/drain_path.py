@@ -1,0 +1,230 @@
+"""Drain path: row sums that leave the array to the new state of every unit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from lstmith.rtl.cell.cell import CellUnit
+from lstmith.rtl.cell.feeder import Feeder
+from lstmith.rtl.cell.gates import GatePipeline
+from lstmith.rtl.cell.monitor import Monitor
+from lstmith.rtl.cell.state import UnitState
+from lstmith.rtl.interfaces import (
+    PeepholeWriteSignature,
+    ResultSignature,
+    RowWriteSignature,
+    StateAccessSignature,
+    VerdictSignature,
+)
+from lstmith.rtl.layouts import fold_layout, of_sequence, pair_layout, pass_layout, sequence_of
+from lstmith.rtl.prim.arith import delayed
+from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
+from lstmith.spec.codes import Gate
+from lstmith.spec.config import PEEP_BITS, EngineConfig
+from lstmith.spec.memory_image import MemoryImage
+
+#: Width of h.
+H_BITS = 16
+
+
+class DrainPath(wiring.Component):
+    """Feeder, gate pipeline and cell unit in a row, the memories of the state, and the monitor that looks on.
+
+    Nothing here waits: a fold's first unit has its ``result`` ``latency`` cycles after its sums are at ``drain``, the
+    next ones follow ``unit_cycles`` apart.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    array_latency : int
+        From a capturing slot, which comes with ``fold``, to its pair at ``drain``.
+    image : Image or None
+        Initial row parameters and peephole weights.
+
+    Members
+    -------
+    run : unsigned(1), in
+        Clock enable of multipliers that have registers.
+    fold : fold_layout(config), in
+        Whose sums leave the array; while ``fold_valid``.
+    fold_valid : unsigned(1), in
+        Beside the capturing slot.
+    drain : pair_layout(config), in
+        Pairs of sums from lane 0.
+    passes : array of pass_layout(config) by sequence, in
+        The pass that drains.
+    result : ResultSignature, out
+        Every unit's new state.
+    state : StateAccessSignature, in
+        Access to the state outside a pass.
+    rows : RowWriteSignature, in
+        Row parameters.
+    peepholes : PeepholeWriteSignature, in
+        With peepholes: their weights.
+    verdict : VerdictSignature, in
+        With a monitor: what it says.
+    """
+
+    def __init__(self, config: EngineConfig, *, array_latency: int, image: MemoryImage | None = None):
+        self._config, self._image = config, image
+        super().__init__(
+            {
+                "run": In(1, init=1),
+                "fold": In(fold_layout(config)),
+                "fold_valid": In(1),
+                "drain": In(pair_layout(config)),
+                "passes": In(data.ArrayLayout(pass_layout(config), config.sequences)),
+                "result": Out(ResultSignature(config)),
+                "state": In(StateAccessSignature(config)),
+                "rows": In(RowWriteSignature(config)),
+                "peepholes": In(PeepholeWriteSignature(config)),
+                "verdict": In(VerdictSignature(config)),
+            }
+        )
+        self._feeder = Feeder(config, array_latency)
+        self._gates = GatePipeline(config, _row_init(config, image))
+        self._cell = CellUnit(config)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a fold's first pair at ``drain`` to its first unit's ``result``."""
+        to_last_gates = self._config.unit_cycles - 1
+        return self._feeder.latency + self._gates.latency + to_last_gates + self._cell.latency
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config, passes, state = self._config, self.passes, self.state
+        m.submodules.feeder = feeder = self._feeder
+        m.submodules.gates = gates = self._gates
+        m.submodules.cell = cell = self._cell
+        m.submodules.cells = cells = UnitState(config, config.c_width)
+        m.submodules.hidden = hidden = UnitState(config, H_BITS)
+        for index in range(config.sequences):
+            m.d.comb += [
+                feeder.unit_base[index].eq(passes[index].record.unit_base),
+                gates.clear[index].eq(passes[index].clear),
+                cell.c_frac[index].eq(passes[index].record.c_frac),
+            ]
+        m.d.comb += [
+            gates.run.eq(self.run),
+            cell.run.eq(self.run),
+            feeder.fold.eq(self.fold),
+            feeder.fold_valid.eq(self.fold_valid),
+            feeder.drain.eq(self.drain),
+            gates.rows.eq(feeder.rows),
+            gates.rows_valid.eq(feeder.rows_valid),
+            gates.sums.eq(feeder.sums),
+            gates.mask.eq(passes[0].mask),  # several active counts, one sequence
+            gates.row_mask.eq(self.rows.mask),
+            gates.row_unit.eq(self.rows.unit),
+            gates.row_gate.eq(self.rows.gate),
+            gates.row_data.eq(self.rows.data),
+            gates.row_write.eq(self.rows.valid),
+            cell.rows.eq(gates.o_rows),
+            cell.rows_valid.eq(gates.o_valid),
+            cell.gates.eq(gates.gates),
+            cell.c_old.eq(Mux(of_sequence(passes, sequence_of(gates.o_rows)).start, 0, cells.value)),
+            cells.r_place.eq(gates.next_place),
+            cells.bus_read.eq(state.cell_read),
+            state.cell.eq(cells.value),
+            hidden.w_place.eq(cell.h_place),
+            hidden.w_value.eq(cell.h),
+            hidden.w_valid.eq(cell.h_valid),
+            hidden.bus_place.eq(state.place),
+            hidden.bus_value.eq(state.hidden_value),
+            hidden.bus_read.eq(state.hidden_read),
+            hidden.bus_write.eq(state.hidden_write),
+            state.hidden.eq(hidden.value),
+            self.result.valid.eq(cell.h_valid),
+            self.result.h.eq(cell.h),
+            self.result.c.eq(cell.h_c),
+            self.result.place.eq(cell.h_place),
+            self.result.last.eq(cell.h_last),
+        ]
+        self._write_cells(m, cells)
+        if config.monitor:
+            self._elaborate_monitor(m)
+        if config.peepholes:
+            self._elaborate_peepholes(m)
+        return m
+
+    def _write_cells(self, m: Module, cells: UnitState) -> None:
+        """A memory of cell states takes every new one, and those from outside."""
+        cell, state = self._cell, self.state
+        m.d.comb += [
+            cells.w_place.eq(cell.c_place),
+            cells.w_value.eq(cell.c_new),
+            cells.w_valid.eq(cell.c_valid),
+            cells.bus_place.eq(state.place),
+            cells.bus_value.eq(state.cell_value),
+            cells.bus_write.eq(state.cell_write),
+        ]
+
+    def _elaborate_monitor(self, m: Module) -> None:
+        m.submodules.monitor = monitor = Monitor(self._config)
+        cell, verdict = self._cell, self.verdict
+        m.d.comb += [
+            monitor.pass_.eq(self.passes[0]),
+            monitor.c_new.eq(cell.c_new),
+            monitor.c_before.eq(cell.c_before),
+            monitor.c_last.eq(cell.c_last),
+            monitor.c_valid.eq(cell.c_valid),
+            monitor.r_layer.eq(verdict.layer),
+            monitor.r_bank.eq(verdict.bank),
+            monitor.r_fold.eq(verdict.fold),
+            verdict.level.eq(monitor.level),
+            verdict.wishes.eq(monitor.wishes),
+        ]
+
+    def _elaborate_peepholes(self, m: Module) -> None:
+        """Peephole weights, and a copy of the cell state for the input and forget gates."""
+        config, passes, feeder, gates, cell = self._config, self.passes, self._feeder, self._gates, self._cell
+        banks = []
+        for index, gate in enumerate((Gate.INPUT, Gate.FORGET, Gate.OUTPUT)):
+            init = self._image.peep[:, index].tolist() if self._image else ()
+            m.submodules[f"peep_{gate.name.lower()}"] = bank = Ram(signed(PEEP_BITS), config.units, init)
+            m.d.comb += [
+                bank.w_addr.eq(self.peepholes.unit),
+                bank.w_data.eq(self.peepholes.data),
+                bank.w_en.eq(self.peepholes.valid[index]),
+                bank.r_addr.eq(cell.peep_unit if gate is Gate.OUTPUT else feeder.rows.unit),
+            ]
+            banks.append(bank)
+        m.submodules.cells_early = early = UnitState(config, config.c_width)
+        self._write_cells(m, early)
+        first_gate = delayed(m, feeder.rows.gate, RAM_LATENCY, "gate")
+        draining = of_sequence(passes, delayed(m, sequence_of(feeder.rows), RAM_LATENCY, "sequence"))
+        m.d.comb += [
+            early.r_place.eq(Cat(feeder.rows.unit, sequence_of(feeder.rows))),
+            gates.c.eq(Mux(draining.start, 0, early.value)),
+            gates.peep_shift.eq(draining.record.peep_shift),
+            *(cell.peep_shift[index].eq(passes[index].record.peep_shift) for index in range(config.sequences)),
+            cell.peep_o.eq(banks[-1].r_data),
+            cell.z13.eq(gates.z13),
+        ]
+        for way in range(config.rows_per_cycle):
+            for bank, gate in zip(banks, (Gate.INPUT, Gate.FORGET), strict=False):
+                # Way w serves gates w, w + ways, ...
+                if gate % config.rows_per_cycle == way:
+                    with m.If(first_gate == gate - way):
+                        m.d.comb += gates.peep[way].eq(bank.r_data)
+
+
+def _row_init(config: EngineConfig, image: MemoryImage | None) -> list[list[dict[str, Any]]]:
+    """Row parameters by unit and gate, at each active count a power of two of units further on."""
+    if image is None:
+        return []
+    found: list[list[dict[str, Any]]] = []
+    for mask, bias in enumerate(image.bias):
+        found += [[_row(0, 0, 0)] * len(Gate)] * ((mask << config.unit_bits) - len(found))
+        for unit in zip(image.mantissa.tolist(), image.shift.tolist(), bias.tolist(), strict=True):
+            found.append([_row(*row) for row in zip(*unit, strict=True)])
+    return found
+
+
+def _row(mantissa: int, shift: int, bias: int) -> dict[str, Any]:
+    return {"shift": shift, "scale": {"mantissa": mantissa, "bias": bias}}

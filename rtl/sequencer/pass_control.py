@@ -1,0 +1,351 @@
+"""Pass control: when a pass begins, what it is, and what of it the drain side still needs."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from lstmith.rtl.interfaces import (
+    ListLengthsSignature,
+    ProgramSignature,
+    ReloadSignature,
+    StateLoadSignature,
+    WaitingStepsSignature,
+)
+from lstmith.rtl.layouts import (
+    DELTA,
+    RESTART,
+    fetch_layout,
+    length_layout,
+    lists,
+    pass_layout,
+    pass_record,
+    sequence_of,
+    set_sequence,
+    step_list_layout,
+)
+from lstmith.rtl.prim.arith import delayed, lasting
+from lstmith.rtl.sequencer.recompute_decision import RecomputeDecision
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.latency import LOOK, kinds, settle
+from lstmith.spec.monitor_rule import lag
+from lstmith.spec.policy import Mode, Rule
+
+#: Passes that may drain while another is fetched.
+DRAINING = 1
+#: Width of the count of steps since a start; it saturates.
+STEP_BITS = 8
+
+
+def trusted_bank(list_half: Value, single: Value) -> Value:
+    """Verdicts alternate banks by step: one layer reads that of the step before the last, a stack the last one's."""
+    return Mux(single, list_half, ~list_half)
+
+
+class PassControl(wiring.Component):
+    """Owns the pass that is fetched and the one that drains, of each sequence.
+
+    A *pass* is one layer's share of a step. It streams two list segments: the first layer takes x first, since its h
+    list may still grow; later layers take their own h first, since their x is the h that now drains. A pass begins
+    when its first segment is complete, at most one pass is still to drain, and all this has lasted for ``settle``
+    cycles, which :class:`RecomputeDecision` needs.
+
+    Parameters
+    ----------
+    config : EngineConfig
+
+    Members
+    -------
+    program : ProgramSignature, in
+        The record that comes next.
+    steps : WaitingStepsSignature, in
+        Input stage.
+    lists : ListLengthsSignature, in
+        Feedback.
+    reload : ReloadSignature, out
+        Whoever changes the active count.
+    load : StateLoadSignature, in
+        Whoever loads a layer's state borrows the place of its sequence's draining pass.
+    wishes : array of unsigned(2) by layer, in
+        With a monitor: see ``VerdictSignature``.
+    entry, entry_valid : fetch_layout(config), unsigned(1), in
+        Every fetched entry, one cycle after its fetch.
+    ends : unsigned(1), in
+        For one cycle: the last entry of the present pass is fetched.
+    begins : unsigned(1), out
+        For one cycle; what follows is the new pass's from the next cycle on.
+    active : unsigned(1), out
+        A pass is being fetched.
+    present : pass_layout(config), out
+        Which; ``columns``, ``low`` and ``level`` are not set.
+    first_layer : unsigned(1), out
+        It is layer 0's.
+    trusted : unsigned(1), out
+        With a monitor: verdicts on earlier steps may be used.
+    list : unsigned(1), out
+        Which list of each segment it takes.
+    x_buffer : unsigned(1), out
+        The input buffer of its step.
+    first, second : length_layout, out
+        Entries of its segments, as far as they are known.
+    second_whole : unsigned(1), out
+        That is all of the second segment.
+    may_end : unsigned(1), out
+        Its first fold may end: the pass before has drained, ``LOOK`` cycles ago or earlier.
+    passes : array of pass_layout(config) by sequence, out
+        What drains; from the cycle after a first fold's last entry.
+    list_halves : unsigned(sequences), out
+        Per sequence, the half of the h lists that its next step reads.
+    idle : unsigned(1), out
+        Nothing is in flight, nor waits.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        self._length = length_layout(max(config.units, config.inputs))
+        self._pair = data.ArrayLayout(self._length, lists(config))
+        super().__init__(
+            {
+                "program": In(ProgramSignature(config)),
+                "steps": In(WaitingStepsSignature(config)),
+                "lists": In(ListLengthsSignature(config)),
+                "reload": Out(ReloadSignature()),
+                "load": In(StateLoadSignature()),
+                "wishes": In(data.ArrayLayout(2, config.layers)),
+                "entry": In(fetch_layout(config)),
+                "entry_valid": In(1),
+                "ends": In(1),
+                "begins": Out(1),
+                "active": Out(1),
+                "present": Out(pass_layout(config)),
+                "first_layer": Out(1),
+                "trusted": Out(1),
+                "list": Out(1),
+                "x_buffer": Out(1),
+                "first": Out(self._length),
+                "second": Out(self._length),
+                "second_whole": Out(1),
+                "may_end": Out(1),
+                "passes": Out(data.ArrayLayout(pass_layout(config), config.sequences)),
+                "list_halves": Out(config.sequences),
+                "idle": Out(1),
+            }
+        )
+        self._next_buffer = Signal()  # input buffer of the coming step
+        self._in_step = Signal()  # layers of a step are left
+        self._undrained = Signal(range(DRAINING + 2))  # passes, with the present one
+        # Of the present pass's second segment: whether it is a list of the pass before, of which kind, whether it may
+        # still grow; else its stored lengths. With several sequences: whether the pass before was another one's.
+        self._follows, self._kind, self._grows = Signal(), Signal(), Signal()
+        self._stored, self._independent = Signal(self._pair), Signal()
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config, record, layer = self._config, self.program.record, self.program.layer
+        kept = Signal(pass_layout(config), name="kept")
+        m.d.comb += [self.present.eq(kept), self.present.record.eq(pass_record(config, record, kept))]
+        known = self._known(m)
+
+        # A step begins with layer 0: another record is only there because the host looks at its state.
+        at_first, single = layer == 0, record.last_layer
+        step, may_begin, exact = Signal(step_list_layout(config)), Signal(), Signal()
+        begins = self.begins
+        waits = self.steps.full.bit_select(self._next_buffer, 1)
+        m.d.comb += [
+            step.eq(self.steps.step[self._next_buffer]),
+            may_begin.eq(
+                ~self.active
+                & self.program.loaded
+                & (self._undrained <= DRAINING)
+                & Mux(at_first, waits & ~self.reload.hold, self._in_step)
+            ),
+            begins.eq(lasting(m, may_begin, settle(config))),
+            self.program.advance.eq(begins),
+        ]
+        start = Mux(at_first, step.start, kept.start)
+        m.d.comb += exact.eq(Mux(at_first, step.start | step.restart | self.reload.changed, kept.exact))
+        sequence: Value = Const(0, 0)
+        if config.sequences > 1:
+            sequence = Mux(at_first, sequence_of(step), sequence_of(kept))
+        context = Cat(sequence, layer)
+        first, own, live = self._segments(m, step, start, context)
+        recomputes = self._recomputes(m, exact, context, first, own, live, known)
+        taken = Signal(self._length)
+        m.d.comb += taken.eq(Mux(recomputes, first[RESTART], first[DELTA]) if config.mixed else first[DELTA])
+
+        with m.If(self.ends):
+            m.d.sync += self.active.eq(0)
+        with m.If(begins):
+            m.d.sync += [
+                self.active.eq(1),
+                self._in_step.eq(~single),
+                kept.record.eq(record),
+                kept.layer.eq(layer),
+                *set_sequence(kept, sequence),
+                kept.list_half.eq(self.list_halves.bit_select(sequence, 1)),
+                kept.mask.eq(self.reload.mask),
+                kept.start.eq(start),
+                kept.exact.eq(exact),
+                kept.clear.eq(recomputes),
+                self.first_layer.eq(at_first),
+                self.first.eq(taken),
+                self._stored.eq(own),
+                self._grows.eq(live),
+                self._kind.eq(~at_first if kinds(config) > 1 else 0),
+                self.list.eq(recomputes),
+            ]
+            with m.If(single):
+                m.d.sync += self._next_buffer.eq(~self._next_buffer)
+        self._elaborate_turns(m, at_first, sequence, live)
+        self._elaborate_drain(m)
+        m.d.sync += self._undrained.eq(self._undrained + begins - self.lists.drained)
+        m.d.comb += [
+            self.reload.pending.eq(waits),
+            self.reload.start.eq(step.start),
+            self.reload.wanted.eq(step.mask),
+            self.reload.begins.eq(begins),
+            self.reload.quiet.eq(~self.active & (self._undrained == 0)),
+            self.idle.eq(self.reload.quiet & ~self.steps.full.any()),
+        ]
+        return m
+
+    def _known(self, m: Module) -> data.View[data.ArrayLayout]:
+        """How much of the present pass's second segment is known, per list."""
+        known = Signal(self._pair, name="known")
+        alone = self._undrained == DRAINING
+        for index in range(lists(self._config)):
+            growing, done = (
+                Array(pairs[kind][index] for kind in range(kinds(self._config)))[self._kind]
+                for pairs in (self.lists.growing, self.lists.done)
+            )
+            for name in ("count", "low"):
+                live = Mux(alone, getattr(done, name), getattr(growing, name))
+                m.d.comb += known[index][name].eq(Mux(self._grows, live, self._stored[index][name]))
+        m.d.comb += [
+            self.second.eq(Mux(self.list, known[-1], known[0])),
+            self.second_whole.eq(~self._grows | alone),
+            # As old as what the list reader knows.
+            self.may_end.eq(self._independent | delayed(m, alone, LOOK, "alone")),
+        ]
+        return known
+
+    def _segments(
+        self, m: Module, step: data.View[data.StructLayout], start: Value, context: Value
+    ) -> tuple[data.View[data.ArrayLayout], data.View[data.ArrayLayout], Signal]:
+        """Lengths of the coming pass's first segment and of its own h lists; whether its second one may grow."""
+        config, at_first = self._config, self.program.layer == 0
+        inputs, own = Signal(self._pair, name="inputs"), Signal(self._pair, name="own")
+        first, live = Signal(self._pair, name="first"), Signal(name="live")
+        stored = Array(self.lists.own[index] for index in range(config.contexts))[context]
+        for index in range(lists(config)):
+            for name in ("count", "low"):
+                m.d.comb += [
+                    inputs[index][name].eq(step.lengths[index][name]),
+                    own[index][name].eq(Mux(start, 0, stored[index][name])),
+                ]
+        m.d.comb += [
+            first.eq(Mux(at_first, inputs, own)),
+            live.eq(Mux(at_first, self.program.record.last_layer & ~start, 1)),
+        ]
+        return first, own, live
+
+    def _recomputes(
+        self,
+        m: Module,
+        exact: Signal,
+        context: Value,
+        first: data.View[data.ArrayLayout],
+        own: data.View[data.ArrayLayout],
+        live: Signal,
+        known: data.View[data.ArrayLayout],
+    ) -> Signal:
+        """Whether the coming pass recomputes its sums."""
+        config, record, begins, recomputes = self._config, self.program.record, self.begins, Signal(name="recomputes")
+        if not config.mixed:
+            m.d.comb += recomputes.eq(exact | (record.mode != Mode.DELTA) if config.delta else 1)
+            return recomputes
+        m.submodules.decision = decision = RecomputeDecision(
+            columns=max(config.units, config.inputs), contexts=config.contexts
+        )
+        steps, now = Signal(STEP_BITS), Signal(STEP_BITS)
+        m.d.comb += [
+            decision.context.eq(context),
+            decision.record.eq(record),
+            decision.exact.eq(exact),
+            decision.first.eq(first),
+            decision.second.eq(own),
+            decision.second_live.eq(live),
+            decision.late_context.eq(Cat(sequence_of(self.present), self.present.layer)),
+            # After a change of state, what changed means nothing.
+            decision.late.eq(Mux(self.present.exact, 0, known)),
+            decision.late_valid.eq(self._begins_to_drain & (self._follows | self.present.exact)),
+            decision.begins.eq(begins),
+            recomputes.eq(decision.recomputes),
+            now.eq(Mux(exact, 0, steps)),
+        ]
+        with m.If(begins & record.last_layer):
+            m.d.sync += steps.eq(Mux(now.all(), now, now + 1))
+        if config.monitor:
+            # What the monitor said of the last step that has surely drained.
+            single = (self.program.layer == 0) & record.last_layer
+            enough = now >= Mux(single, lag(1), lag(2))
+            wishes = Array(self.wishes[index] for index in range(config.layers))[self.program.layer]
+            m.d.comb += decision.wish.eq(
+                wishes.bit_select(trusted_bank(self._next_buffer, single), 1)
+                & enough
+                & (record.rule != Rule.OFF)
+                & (record.restart_above != 0)
+            )
+            with m.If(begins):
+                m.d.sync += self.trusted.eq(enough & (now >= record.warmup))
+        return recomputes
+
+    def _elaborate_turns(self, m: Module, at_first: Value, sequence: Value, live: Signal) -> None:
+        """Which half of the lists and which input buffer a step takes; with one sequence they alternate together."""
+        if self._config.sequences == 1:
+            m.d.comb += [
+                self.list_halves.eq(self._next_buffer),
+                self.x_buffer.eq(self.present.list_half),
+                self._follows.eq(self._grows),
+            ]
+            return
+        other = Signal()
+        m.d.comb += other.eq(at_first & (sequence != sequence_of(self.present)))
+        with m.If(self.begins):
+            m.d.sync += [self._follows.eq(live), self._independent.eq(other), self.x_buffer.eq(self._next_buffer)]
+            # What has drained is stored; only what still grows is looked at as it grows.
+            with m.If(at_first & (other | (self._undrained == 0))):
+                m.d.sync += self._grows.eq(0)
+            with m.If(self.program.record.last_layer):
+                m.d.sync += self.list_halves.eq(self.list_halves ^ (1 << sequence))
+
+    @property
+    def _begins_to_drain(self) -> Value:
+        return self.entry_valid & self.entry.last & self.entry.first_fold
+
+    def _elaborate_drain(self, m: Module) -> None:
+        """Per sequence the pass that drains, and the highest precision of its folds."""
+        config, program, entry = self._config, self.program, self.entry
+        columns, low = Signal.like(self.present.columns), Signal.like(self.present.low)
+        m.d.sync += [columns.eq(self.first.count + self.second.count), low.eq(self.first.low + self.second.low)]
+        for index in range(config.sequences):
+            kept = Signal(pass_layout(config), name=f"draining_{index}")
+            fetched, loaded = (
+                sequence[: config.sequence_bits] == index for sequence in (sequence_of(entry), self.load.sequence)
+            )
+            with m.If(self._begins_to_drain & fetched):
+                m.d.sync += [
+                    kept.eq(self.present),
+                    kept.columns.eq(columns),
+                    kept.low.eq(low),
+                    kept.level.eq(entry.precision),
+                ]
+            with m.Elif(self.entry_valid & entry.last & fetched & (entry.precision > kept.level)):
+                m.d.sync += kept.level.eq(entry.precision)
+            with m.If(self.load.begin & loaded):
+                m.d.sync += [kept.record.eq(program.record), kept.layer.eq(program.layer)]
+            m.d.comb += [
+                self.passes[index].eq(kept),
+                self.passes[index].record.eq(pass_record(config, program.record, kept)),
+            ]
