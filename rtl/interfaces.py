@@ -37,9 +37,7 @@ class ListReadSignature(wiring.Signature):
     """
 
     def __init__(self, config: EngineConfig, columns: int, address_bits: int) -> None:
-        super().__init__(
-            {"address": Out(address_bits), "list": Out(1), "entry": In(entry_layout(config, columns))},
-        )
+        super().__init__({"address": Out(address_bits), "list": Out(1), "entry": In(entry_layout(config, columns))})
 
 
 class InputListSignature(ListReadSignature):
@@ -318,14 +316,8 @@ class WeightLoadSignature(wiring.Signature):
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        super().__init__(
-            {
-                "valid": Out(1),
-                "address": Out(config.address_bits),
-                "lane": Out(bits_for(config.lanes)),
-                "data": Out(16),
-            }
-        )
+        lane = bits_for(config.lanes)
+        super().__init__({"valid": Out(1), "address": Out(config.address_bits), "lane": Out(lane), "data": Out(16)})
 
 
 class RowWriteSignature(wiring.Signature):

@@ -101,7 +101,7 @@ def test_classes(tmp_path: Path) -> None:
         "engine.array.lane_0.mac_MULT18X18D": _cell("MULT18X18D", A0=3, B0=4, P0=5),
         "engine.array.lane_0.operand_FF": _cell("TRELLIS_FF", CLK=2, DI=6, Q=4),
         "engine.array.lane_0.sum_FF": _cell("TRELLIS_FF", CLK=2, DI=5, Q=7),
-        "engine.gates.z_FF": _cell("TRELLIS_FF", CLK=2, DI=7, Q=8),
+        "engine.drain.gates.z_FF": _cell("TRELLIS_FF", CLK=2, DI=7, Q=8),
         "engine.sequencer.go_LUT4": _cell("LUT4", A=6, Z=9),
     }
     names = {f"n{bit}": {"bits": [bit]} for bit in range(2, 10)}

@@ -79,7 +79,7 @@ class InputStage(wiring.Component):
         )
         tag = data.StructLayout({"column": column_bits, "last": 1})
         references = config.inputs if config.sequences == 1 else config.sequences << column_bits
-        m.submodules.encoder = encoder = Encoder(config, references, tag, banks=config.skip, steady=True)
+        m.submodules.encoder = encoder = Encoder(config, references, tag, skips=config.skip, steady=True)
         m.submodules.lists = lists = ColumnLists(config, config.inputs, 2)
 
         column, buffer = Signal(column_bits), Signal()
@@ -172,12 +172,12 @@ class InputStage(wiring.Component):
         skipped = Signal()
         asked = quiet | (self.settings.skip.predictor & self.predicted)
         m.d.comb += skipped.eq(asked & (run < self.settings.skip.limit) & ~kept.start & ~kept.restart)
-        bank = Signal()
-        m.d.comb += encoder.bank.eq(bank)
+        reference_set = Signal()
+        m.d.comb += encoder.reference_set.eq(reference_set)
         with m.If(decides):
             m.d.sync += run.eq(Mux(skipped, run + 1, 0))
             with m.If(~skipped):
-                m.d.sync += [bank.eq(~bank), awaited.eq(self.settings.skip.predictor)]
+                m.d.sync += [reference_set.eq(~reference_set), awaited.eq(self.settings.skip.predictor)]
         with m.If(self.verdict):
             m.d.sync += awaited.eq(0)
         return decides, kept, skipped

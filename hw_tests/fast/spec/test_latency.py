@@ -66,8 +66,8 @@ def test_latencies_with_everything(active_counts: int, layers: int) -> None:
     assert _elaborated(Feeder(config, array.latency)).latency == timing.feeder(config)
     assert _elaborated(GatePipeline(config)).latency == timing.requantise(config) + timing.ACTIVATION
     assert _elaborated(CellUnit(config)).latency == timing.cell(config)
-    for banks in (False, True):
-        encoder = _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}), banks=banks))
+    for skips in (False, True):
+        encoder = _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}), skips=skips))
         assert encoder.latency + 1 == timing.encode(config)
     issuer = _elaborated(SlotIssuer(config))
     # An offer that is taken is an entry in the next cycle, and a slot enters its lane a cycle after it is issued. With

@@ -25,8 +25,8 @@ CLASSES = MEMORIES, MULTIPLIERS, SUMS, CELL_UNIT, CONTROL = (
 _VARIABLE = re.compile(rb"\$var\s+\w+\s+(\d+)\s+(\S+)\s+\\?(\S+)\s*(?:\[\d+:(\d+)\]\s*)?\$end")
 _CLOCK_PINS = {"CLK", "CLKA", "CLKB", "WCK"}
 _ARRAY = "engine.array"
-#: Where the parts begin that work once per unit, whatever the lists hold.
-_CELL_UNIT = ("engine.feeder", "engine.gates", "engine.cell", "engine.hidden", "engine.rows", "engine.drain")
+#: The part that works once per unit, whatever the lists hold.
+_CELL_UNIT = "engine.drain"
 
 #: A net's name and the bit's index in it.
 Bit = tuple[str, int]

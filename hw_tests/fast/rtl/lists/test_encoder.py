@@ -78,11 +78,11 @@ def _encoder_check(rng: np.random.Generator, *, mixed: bool) -> Check:
     return Check(unit, table, verify)
 
 
-def _banks_check(rng: np.random.Generator, *, mixed: bool) -> Check:
+def _skips_check(rng: np.random.Generator, *, mixed: bool) -> Check:
     """Steps that are kept and steps that are not: references are those of the last one that was kept."""
     config = EngineConfig(lanes=1, precisions=(4, 8), operand_width=18, mixed=mixed, skip=True)
     references, theta, grid = 5, 30, widest_grid(5)
-    unit, sheet = Encoder(config, references, data.StructLayout({"mark": 1}), banks=True), Sheet(2000)
+    unit, sheet = Encoder(config, references, data.StructLayout({"mark": 1}), skips=True), Sheet(2000)
     for name, setting in (("shift", grid.shift), ("theta", theta)):
         sheet.put(f"grid.{name}", slice(None), setting)
     kept, bank, cycle = np.zeros((1, references), dtype=np.int64), 0, 2
@@ -98,7 +98,7 @@ def _banks_check(rng: np.random.Generator, *, mixed: bool) -> Check:
         sheet.put("valid", at, 1)
         sheet.put("value", at, value[0])
         sheet.put("index", at, np.arange(references))
-        sheet.put("bank", slice(cycle, cycle + 12), bank)
+        sheet.put("reference_set", slice(cycle, cycle + 12), bank)
         seen.append((at + unit.latency, listed[0], distance(grid.apply(value), kept)[0]))
         if rng.random() < 0.5:
             kept, bank = after, 1 - bank
@@ -119,7 +119,7 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     checks = {}
     for name, mixed in (("single", False), ("mixed", True)):
         checks[f"values_{name}"] = _encoder_check(rng, mixed=mixed)
-        checks[f"banks_{name}"] = _banks_check(rng, mixed=mixed)
+        checks[f"skips_{name}"] = _skips_check(rng, mixed=mixed)
     return checks
 
 
