@@ -14,7 +14,7 @@ from lstmith.rtl.cell.loader import Loader
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.program_store import ProgramStore
 from lstmith.spec import latency as timing
-from lstmith.spec import layer_descriptor as record
+from lstmith.spec import layer_descriptor as descriptor
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 
 
@@ -210,9 +210,9 @@ def _renewal_check(rng: np.random.Generator, layers: int) -> Check:
     course = _Course(config, counts)
     records = {}
     for mask, layer in itertools.product(range(active_counts), range(layers)):
-        values = dict.fromkeys(record.FIELDS, 0) | {"unit_base": int(course.base[layer])}
+        values = dict.fromkeys(descriptor.FIELDS, 0) | {"unit_base": int(course.base[layer])}
         values |= {"units": int(counts[layer, mask]) - 1, "last_layer": int(layer == layers - 1)}
-        records[mask << config.layer_bits | layer] = record.pack(values)
+        records[mask << config.layer_bits | layer] = descriptor.pack(values)
     cycle = 40
     for step in itertools.count():
         if cycle > course.sheet.cycles - 700:
