@@ -90,7 +90,12 @@ class LinkedBoard(wiring.Component):
         m.submodules.core = core = LinkedCore(self._identity, self._image, self._tag)
         loaded = Signal(init=1)
         if self._flash is not None:
-            m.submodules.loader = loader = FlashLoader(config, self._flash.offset, self._flash.checksum)
+            m.submodules.loader = loader = FlashLoader(
+                lanes=config.lanes,
+                depth=config.weight_depth,
+                offset=self._flash.offset,
+                checksum=self._flash.checksum,
+            )
             m.d.comb += [
                 self.flash_select.eq(loader.select),
                 self.flash_clock.eq(loader.clock),

@@ -74,7 +74,8 @@ class VirtualBoard:
         identity = replace(identity, baud=identity.clock_hz // self._clocks)
         source = folder / "board.v"
         # Weights in memories without initial contents come from a flash, which is not here: the driver sends them.
-        text = simulation_verilog(identity, image, image_tag(image, design.engine) if initialised(design.engine) else 0)
+        filled = initialised(depth=design.engine.weight_depth, family=design.engine.family)
+        text = simulation_verilog(identity, image, image_tag(image, design.engine) if filled else 0)
         source.write_text(text)
         models = folder / "cells.v"
         models.write_text(cell_models(text))

@@ -52,7 +52,8 @@ class RtlCore:
             models.append(folder / "core_cells.v")
             models[0].write_text(core.cells)
         # Memories that no bitstream can fill are filled through the bus, as a board does it.
-        self._writes = [] if initialised(design.engine) else _weights(design)
+        filled = initialised(depth=design.engine.weight_depth, family=design.engine.family)
+        self._writes = [] if filled else _weights(design)
         self._simulation: CompiledSimulation | Simulation
         if simulator == "verilator":
             self._simulation = CompiledSimulation(source, design.engine, folder / "verilator", models=models)

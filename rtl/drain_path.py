@@ -8,11 +8,12 @@ from amaranth.hdl import Cat, Module, Mux, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from lstmith.rtl.cell.activation import GATE_BITS
 from lstmith.rtl.cell.cell import CellUnit
-from lstmith.rtl.cell.feeder import Feeder
+from lstmith.rtl.cell.drain_reader import DrainReader
 from lstmith.rtl.cell.gates import GatePipeline
 from lstmith.rtl.cell.monitor import Monitor
-from lstmith.rtl.cell.state import UnitState
+from lstmith.rtl.cell.state_memory import StateMemory
 from lstmith.rtl.interfaces import (
     PeepholeWriteSignature,
     ResultSignature,
@@ -27,12 +28,9 @@ from lstmith.spec.codes import Gate
 from lstmith.spec.config import PEEP_BITS, EngineConfig
 from lstmith.spec.memory_image import MemoryImage
 
-#: Width of h.
-H_BITS = 16
-
 
 class DrainPath(wiring.Component):
-    """Feeder, gate pipeline and cell unit in a row, the memories of the state, and the monitor that looks on.
+    """Drain reader, gate pipeline and cell unit in a row, the memories of the state, and the monitor that looks on.
 
     Nothing here waits: a fold's first unit has its ``result`` ``latency`` cycles after its sums are at ``drain``, the
     next ones follow ``unit_cycles`` apart.
@@ -53,7 +51,7 @@ class DrainPath(wiring.Component):
         Whose sums leave the array; while ``fold_valid``.
     fold_valid : unsigned(1), in
         Beside the capturing slot.
-    drain : pair_layout(config), in
+    drain : pair_layout(acc_width), in
         Pairs of sums from lane 0.
     passes : array of pass_layout(config) by sequence, in
         The pass that drains.
@@ -76,7 +74,7 @@ class DrainPath(wiring.Component):
                 "run": In(1, init=1),
                 "fold": In(fold_layout(config)),
                 "fold_valid": In(1),
-                "drain": In(pair_layout(config)),
+                "drain": In(pair_layout(config.acc_width)),
                 "passes": In(data.ArrayLayout(pass_layout(config), config.sequences)),
                 "result": Out(ResultSignature(config)),
                 "state": In(StateAccessSignature(config)),
@@ -85,7 +83,7 @@ class DrainPath(wiring.Component):
                 "verdict": In(VerdictSignature(config)),
             }
         )
-        self._feeder = Feeder(config, array_latency)
+        self._drain_reader = DrainReader(config, array_latency=array_latency)
         self._gates = GatePipeline(config, _row_init(config, image))
         self._cell = CellUnit(config)
 
@@ -93,31 +91,31 @@ class DrainPath(wiring.Component):
     def latency(self) -> int:
         """Cycles from a fold's first pair at ``drain`` to its first unit's ``result``."""
         to_last_gates = self._config.unit_cycles - 1
-        return self._feeder.latency + self._gates.latency + to_last_gates + self._cell.latency
+        return self._drain_reader.latency + self._gates.latency + to_last_gates + self._cell.latency
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, passes, state = self._config, self.passes, self.state
-        m.submodules.feeder = feeder = self._feeder
+        m.submodules.drain_reader = reader = self._drain_reader
         m.submodules.gates = gates = self._gates
         m.submodules.cell = cell = self._cell
-        m.submodules.cells = cells = UnitState(config, config.c_width)
-        m.submodules.hidden = hidden = UnitState(config, H_BITS)
+        m.submodules.cells = cells = StateMemory(units=config.units, sequences=config.sequences, width=config.c_width)
+        m.submodules.hidden = hidden = StateMemory(units=config.units, sequences=config.sequences, width=GATE_BITS)
         for index in range(config.sequences):
             m.d.comb += [
-                feeder.unit_base[index].eq(passes[index].record.unit_base),
+                reader.unit_base[index].eq(passes[index].record.unit_base),
                 gates.clear[index].eq(passes[index].clear),
                 cell.c_frac[index].eq(passes[index].record.c_frac),
             ]
         m.d.comb += [
             gates.run.eq(self.run),
             cell.run.eq(self.run),
-            feeder.fold.eq(self.fold),
-            feeder.fold_valid.eq(self.fold_valid),
-            feeder.drain.eq(self.drain),
-            gates.rows.eq(feeder.rows),
-            gates.rows_valid.eq(feeder.rows_valid),
-            gates.sums.eq(feeder.sums),
+            reader.fold.eq(self.fold),
+            reader.fold_valid.eq(self.fold_valid),
+            reader.drain.eq(self.drain),
+            gates.rows.eq(reader.rows),
+            gates.rows_valid.eq(reader.rows_valid),
+            gates.sums.eq(reader.sums),
             gates.mask.eq(passes[0].mask),  # several active counts, one sequence
             gates.row_mask.eq(self.rows.mask),
             gates.row_unit.eq(self.rows.unit),
@@ -152,7 +150,7 @@ class DrainPath(wiring.Component):
             self._elaborate_peepholes(m)
         return m
 
-    def _write_cells(self, m: Module, cells: UnitState) -> None:
+    def _write_cells(self, m: Module, cells: StateMemory) -> None:
         """A memory of cell states takes every new one, and those from outside."""
         cell, state = self._cell, self.state
         m.d.comb += [
@@ -182,7 +180,7 @@ class DrainPath(wiring.Component):
 
     def _elaborate_peepholes(self, m: Module) -> None:
         """Peephole weights, and a copy of the cell state for the input and forget gates."""
-        config, passes, feeder, gates, cell = self._config, self.passes, self._feeder, self._gates, self._cell
+        config, passes, reader, gates, cell = self._config, self.passes, self._drain_reader, self._gates, self._cell
         banks = []
         for index, gate in enumerate((Gate.INPUT, Gate.FORGET, Gate.OUTPUT)):
             init = self._image.peep[:, index].tolist() if self._image else ()
@@ -191,15 +189,17 @@ class DrainPath(wiring.Component):
                 bank.w_addr.eq(self.peepholes.unit),
                 bank.w_data.eq(self.peepholes.data),
                 bank.w_en.eq(self.peepholes.valid[index]),
-                bank.r_addr.eq(cell.peep_unit if gate is Gate.OUTPUT else feeder.rows.unit),
+                bank.r_addr.eq(cell.peep_unit if gate is Gate.OUTPUT else reader.rows.unit),
             ]
             banks.append(bank)
-        m.submodules.cells_early = early = UnitState(config, config.c_width)
+        m.submodules.cells_early = early = StateMemory(
+            units=config.units, sequences=config.sequences, width=config.c_width
+        )
         self._write_cells(m, early)
-        first_gate = delayed(m, feeder.rows.gate, RAM_LATENCY, "gate")
-        draining = of_sequence(passes, delayed(m, sequence_of(feeder.rows), RAM_LATENCY, "sequence"))
+        first_gate = delayed(m, reader.rows.gate, RAM_LATENCY, "gate")
+        draining = of_sequence(passes, delayed(m, sequence_of(reader.rows), RAM_LATENCY, "sequence"))
         m.d.comb += [
-            early.r_place.eq(Cat(feeder.rows.unit, sequence_of(feeder.rows))),
+            early.r_place.eq(Cat(reader.rows.unit, sequence_of(reader.rows))),
             gates.c.eq(Mux(draining.start, 0, early.value)),
             gates.peep_shift.eq(draining.record.peep_shift),
             *(cell.peep_shift[index].eq(passes[index].record.peep_shift) for index in range(config.sequences)),

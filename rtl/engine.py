@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from lstmith.rtl.array.array import SystolicArray
 from lstmith.rtl.bus import BusSignature
-from lstmith.rtl.cell.loader import Loader
 from lstmith.rtl.cell.predictor import Predictor, predictor_weights
+from lstmith.rtl.cell.state_loader import StateLoader
 from lstmith.rtl.control import Control
 from lstmith.rtl.drain_path import DrainPath
 from lstmith.rtl.interfaces import ReloadSignature, StateAccessSignature, StateLoadSignature
@@ -83,7 +83,13 @@ class Engine(wiring.Component):
         m.submodules.issuer = issuer = SlotIssuer(config)
         m.submodules.array = array = SystolicArray(config, image.weights.tolist() if image else ())
         m.submodules.drain = drain = DrainPath(config, array_latency=array.latency, image=image)
-        m.submodules.loader = loader = Loader(config)
+        m.submodules.state_loader = loader = StateLoader(
+            layers=config.layers,
+            units=config.units,
+            c_width=config.c_width,
+            sequences=config.sequences,
+            active_counts=config.active_counts,
+        )
 
         # Steps to list entries, and these to slots of the array.
         connect(m, flipped(self.x), inputs.x)
@@ -175,7 +181,15 @@ class Engine(wiring.Component):
         self, m: Module, control: Control, inputs: InputStage, sequencer: Sequencer, issuer: SlotIssuer
     ) -> None:
         """The skip predictor looks at the first layer's first fold on its way to the array."""
-        m.submodules.predictor = predictor = Predictor(self._config, predictor_weights(self._config, self._image))
+        config = self._config
+        m.submodules.predictor = predictor = Predictor(
+            inputs=config.inputs,
+            units=config.units,
+            operand_width=config.operand_width,
+            family=config.family,
+            pipelined=config.pipelined,
+            init=predictor_weights(config, self._image),
+        )
         m.d.comb += [
             predictor.run.eq(self.run),
             predictor.threshold.eq(control.threshold),
@@ -191,7 +205,7 @@ class Engine(wiring.Component):
 
 
 def _loaded(
-    m: Module, config: EngineConfig, control: Control, program: ProgramStore, loader: Loader
+    m: Module, config: EngineConfig, control: Control, program: ProgramStore, loader: StateLoader
 ) -> tuple[wiring.PureInterface, wiring.PureInterface, wiring.PureInterface]:
     """The loader between control and program store, and its interfaces to the state, its lists and pass control."""
     state = StateAccessSignature(config).create(path=("state",))

@@ -5,7 +5,6 @@ from typing import Any
 from amaranth.hdl import Const, Value, signed, unsigned
 from amaranth.lib import data
 
-from lstmith.rtl.array.mac.multiples import multiples
 from lstmith.spec import layer_descriptor as descriptor
 from lstmith.spec.config import ACTIVE_COUNTS, BIAS_BITS, MANTISSA_BITS, PRECISIONS, SHIFT_BITS, EngineConfig, bits_for
 from lstmith.spec.policy import Mode
@@ -32,33 +31,9 @@ def slot_layout(config: EngineConfig) -> data.StructLayout:
     )
 
 
-def lane_layout(config: EngineConfig) -> data.StructLayout:
-    """A slot between lanes, each field in the cycle in which its stage needs it.
-
-    ``address``, ``load`` and ``lane`` come first; ``operand`` and its multiples with the weight word, as ``packed``
-    (four 4-bit rows) and ``wide`` (one 16-bit row); ``enables`` of the rows, ``split`` and ``capture`` with the word's
-    products. A load has address and operand at once. Fields that no precision needs are there all the same, for
-    Verilog has no empty wires; synthesis drops them.
-    """
-    return data.StructLayout(
-        {
-            "address": config.address_bits,
-            "load": 1,
-            "lane": unsigned(bits_for(config.lanes)),
-            "operand": signed(max(16, config.operand_width)),
-            **multiples(config),
-            "packed": 1,
-            "wide": 1,
-            "enables": 4,
-            "split": 1,
-            "capture": 2,
-        }
-    )
-
-
-def pair_layout(config: EngineConfig) -> data.StructLayout:
+def pair_layout(acc_width: int) -> data.StructLayout:
     """Two row sums that leave the array together: gates i and f, then g and o."""
-    return data.StructLayout({"first": signed(config.acc_width), "second": signed(config.acc_width)})
+    return data.StructLayout({"first": signed(acc_width), "second": signed(acc_width)})
 
 
 def fold_shift_bits(config: EngineConfig) -> int:
@@ -85,18 +60,24 @@ def rows_layout(config: EngineConfig) -> data.StructLayout:
     return data.StructLayout({"unit": unsigned(config.unit_bits), **sequence_field(config), "gate": 2, "last": 1})
 
 
-def predictor_place_bits(config: EngineConfig) -> int:
-    """Width of a weight's place: the inputs' from 0, the recurrent ones from the next power of two."""
-    return max(bits_for(config.inputs), config.unit_bits) + 1
+def predictor_place_bits(*, inputs: int, units: int) -> int:
+    """Width of a weight's place: the inputs' weights begin at 0, the recurrent ones at the next power of two."""
+    return max(bits_for(inputs), bits_for(units)) + 1
 
 
-def row_layout(config: EngineConfig) -> data.StructLayout:
-    """A column for the row: the place of its weight, its operand, and whether the sum begins with it.
+def row_layout(*, inputs: int, units: int, operand_width: int) -> data.StructLayout:
+    """A column for the skip predictor's row.
 
-    Of an empty list one entry comes all the same, which adds nothing.
+    It tells the place of the column's weight, its operand, and whether the sum begins with it. An empty list gives one
+    entry all the same, which adds nothing.
     """
     return data.StructLayout(
-        {"column": predictor_place_bits(config), "operand": signed(config.operand_width), "empty": 1, "clears": 1}
+        {
+            "column": predictor_place_bits(inputs=inputs, units=units),
+            "operand": signed(operand_width),
+            "empty": 1,  # the entry adds nothing
+            "clears": 1,  # the sum begins with this entry
+        }
     )
 
 

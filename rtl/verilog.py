@@ -17,10 +17,10 @@ from amaranth.lib import wiring
 
 from lstmith.rtl.cells import model_files
 
-#: Classes of Verilator's lint that the back end breaks by habit, whatever the source: one file holds all modules; each
-#: signal of a structured port is declared again, field by field, for readers of waveforms; registers are declared with
-#: their initial value; operands have their own width where the language extends them; "not" of a vector is its
-#: comparison with zero; a memory's array has its instance's name; the first of several conditions decides.
+#: Classes of Verilator's lint that the back end's text always breaks: one file holds all modules; the fields of a
+#: structured port are declared once more, for readers of waveforms; registers are declared with their initial value;
+#: operands keep their own width where the language extends them; "not" of a vector is its comparison with zero; a
+#: memory's array has its instance's name; the first of several conditions decides.
 WAIVED = ("DECLFILENAME", "UNUSEDSIGNAL", "PROCASSINIT", "WIDTHEXPAND", "WIDTHTRUNC", "VARHIDDEN", "CASEOVERLAP")
 #: Reserved words of SystemVerilog (IEEE 1800-2017, annex B), which holds those of Verilog.
 _KEYWORDS = frozenset(
@@ -56,8 +56,9 @@ class VerilogText:
     Attributes
     ----------
     text : str
+        All modules, the same bytes for the same component.
     modules : dict of str to str
-        Name of the module by the part's path, ``""`` for the top, ``engine/array`` below it.
+        The module's name for each part's path: ``""`` for the top, ``engine/array`` for a part of a part.
     """
 
     text: str
@@ -65,26 +66,31 @@ class VerilogText:
 
 
 def is_identifier(name: str) -> bool:
-    """Whether a module may be called so: no escape, no reserved word, no vendor cell."""
+    """Whether a module may have this name: it needs no escape, and is neither a reserved word nor a vendor cell."""
     plain = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) is not None
     return plain and name not in _KEYWORDS and name not in model_files()
 
 
 def convert(component: wiring.Component, name: str, header: tuple[str, ...] = ()) -> VerilogText:
-    """Write a component.
+    """Write a component as Verilog.
 
     Parameters
     ----------
     component : Component
     name : str
-        Of its module, and the beginning of all other modules' names; a plain Verilog identifier.
+        Name of its module, and the beginning of all other modules' names; a plain Verilog identifier.
     header : tuple of str
-        Comment lines before the text.
+        Comment lines that stand before the text.
 
     Returns
     -------
     VerilogText
         The same input gives the same bytes.
+
+    Raises
+    ------
+    RuntimeError
+        If yosys does not take what Amaranth gives it.
     """
     source = rtlil.convert(component, name=name, emit_src=False)
     paths = sorted(set(re.findall(rf"^module \\({re.escape(name)}(?:\.\S+)?)$", source, re.MULTILINE)))
@@ -105,7 +111,7 @@ def convert(component: wiring.Component, name: str, header: tuple[str, ...] = ()
     body = _run_yosys(source)
     # Icarus takes a function whose name begins with $ for one of the system.
     body = re.sub(r"\\\$procmux\$(\d+) ", r"choose_\1 ", body)
-    # Of a signal without bits, which nothing reads, yosys makes one of two.
+    # Yosys gives two bits to a signal that has none; nothing reads it.
     body = re.sub(r"^ *(?:wire|reg) \[-1:0\] .*;\n", "", body, flags=re.MULTILINE)
     lines = [f"// {line}" for line in header]
     lines += ["/* verilator lint_save */", *(f"/* verilator lint_off {rule} */" for rule in WAIVED)]

@@ -15,9 +15,9 @@ from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 GROUPS = {
     "macs": ("array.mac.dsp", "array.mac.digit"),
     "arithmetic": ("cell.activation", "cell.requantise", "cell.cell"),
-    "array": ("array.array", "array.lane", "array.mac.multiples", "array.weight_bank", "cell.feeder", "cell.gates"),
+    "array": ("array.array", "array.lane", "array.mac.negated", "array.weight_bank", "cell.drain_reader", "cell.gates"),
     "lists": ("lists.encoder", "lists.input_stage", "lists.feedback", "lists.column_lists"),
-    "cell": ("cell.loader", "cell.monitor", "cell.predictor", "cell.reload", "cell.state"),
+    "cell": ("cell.monitor", "cell.predictor", "cell.state_loader", "cell.state_memory"),
     "small": ("prim.arith", "prim.product", "prim.ram", "control", "drain_path"),
     "sequencer": (
         *("sequencer.slot_issuer", "sequencer.throttle", "sequencer.recompute_decision"),

@@ -10,6 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from hw_tests.formal.prover import Bench
+from lstmith.rtl.layouts import output_layout
 from lstmith.rtl.link.collect import OUTCOMES, TRANSFER_CYCLES, CompactCollector
 from lstmith.rtl.link.ring import ResultRing
 from lstmith.spec.config import EngineConfig
@@ -39,7 +40,9 @@ class CollectorBench(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.collector = collector = CompactCollector(self._config)
+        m.submodules.collector = collector = CompactCollector(
+            result=output_layout(self._config), layers=self._config.layers, outcome_latency=self.late
+        )
         # A bit per step whose outcome has not come, by age; the oldest comes first.
         ages = Signal(self.late)
         rests = Signal(range(self._apart))
@@ -78,7 +81,7 @@ class RingBench(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.ring = ring = ResultRing(WORDS)
+        m.submodules.ring = ring = ResultRing(words=WORDS)
         held, freed = Signal.like(ring.written), Signal.like(ring.written)
         m.d.comb += [
             ring.i.valid.eq(self.valid),

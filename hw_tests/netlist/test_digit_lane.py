@@ -12,6 +12,7 @@ from hw_tests.cocotb.vectors import run_checks
 from hw_tests.fast.rtl.array.mac.mac_cases import random_check
 from lstmith.compiler.sizing.estimate import digit_lane_ffs, digit_lane_luts
 from lstmith.rtl.array.array import SystolicArray
+from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.scripts.bench.area import synthesised
 from lstmith.spec.config import EngineConfig
 
@@ -33,7 +34,9 @@ def _config(precisions: tuple[int, ...], operand_width: int, acc_width: int = 24
 
 def test_mapped_sums(rng: np.random.Generator, tmp_path: Path) -> None:
     configs = [_config((4,), 11), _config((8,), 10), _config((4, 8), 13), _config((8, 16), 17), _config((4, 8, 16), 18)]
-    checks = {f"mac_{index}": random_check(rng, config, CYCLES) for index, config in enumerate(configs)}
+    checks = {
+        f"mac_{index}": random_check(rng, MacParameters.of(config), CYCLES) for index, config in enumerate(configs)
+    }
     run_checks(checks, "icarus", tmp_path, "ecp5")
 
 

@@ -16,7 +16,6 @@ from lstmith.flow import bitstream
 from lstmith.flow.toolchain import CELLS, count_cells
 from lstmith.rtl.array.weight_bank import WeightBank
 from lstmith.rtl.link.receiver import FrameReceiver
-from lstmith.spec.config import EngineConfig
 from lstmith.spec.link_identity import IDENTITY_BYTES
 
 #: What block memories hold when a device starts.
@@ -44,10 +43,9 @@ def test_contents_change_nothing_else(what: str, family: str, tmp_path: Path, rn
     found = []
     for number in range(2):
         if what == "commit":
-            design: Elaboratable = FrameReceiver(rng.bytes(IDENTITY_BYTES))
+            design: Elaboratable = FrameReceiver(identity=rng.bytes(IDENTITY_BYTES))
         else:
-            config = EngineConfig(lanes=1, precisions=(8,), weight_depth=1024, family=family)
-            design = WeightBank(config, rng.integers(0, 1 << 16, 1024).tolist())
+            design = WeightBank(depth=1024, family=family, init=rng.integers(0, 1 << 16, 1024).tolist())
         found.append(_mapped(design, family, tmp_path / str(number)))
     (first, held), (second, holds) = found
     assert held != holds

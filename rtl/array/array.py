@@ -8,41 +8,62 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.array.lane import Lane
+from lstmith.rtl.array.lane import Lane, lane_layout
 from lstmith.rtl.array.mac import mac_operand
-from lstmith.rtl.array.mac.multiples import multiple, multiples
-from lstmith.rtl.layouts import lane_layout, pair_layout, slot_layout
+from lstmith.rtl.array.mac.negated import negated_operand, negated_operands
+from lstmith.rtl.array.mac.parameters import MacParameters
+from lstmith.rtl.layouts import pair_layout, slot_layout
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec import latency as timing
-from lstmith.spec.config import PRECISIONS, EngineConfig
+from lstmith.spec.codes import Gate, Precision
+from lstmith.spec.config import EngineConfig
 
 
 class SystolicArray(wiring.Component):
     """Lanes in a chain: slots enter lane 0 and move away from it, sums drain towards it.
 
-    A slot is decoded and its fields are put in the order in which a lane's stages need them once for all lanes.
+    A slot is decoded once, before lane 0, and its fields are put in the order in which a lane's stages need them.
 
     Parameters
     ----------
     config : EngineConfig
+        The array reads ``lanes``, ``weight_depth`` and what :meth:`.MacParameters.of` takes.
     weights : sequence of sequence of int
-        Initial weight words per lane.
+        Initial weight words, [lanes, up to ``weight_depth``]; may be empty.
 
     Members
     -------
-    i
-        Slot for lane 0.
-    drain
-        Pairs of sums from lane 0: for a capture in the slot of cycle n, unit l's first pair is here
-        in cycle ``n + latency + 2l``, its second one cycle later.
-    run
+    i : In(slot_layout)
+        Slot for lane 0; a new one every cycle.
+    drain : Out(pair_layout)
+        Pairs of sums from lane 0. For a capture in the slot of cycle n, the first pair of unit l is here in cycle
+        ``n + latency + 2l``, its second pair one cycle later.
+    run : In(1)
         See :func:`.mac.signature.mac_signature`.
+
+    Raises
+    ------
+    ValueError
+        If there are weights, but not for every lane.
     """
 
     def __init__(self, config: EngineConfig, weights: Sequence[Sequence[int]] = ()):
-        self._config = config
-        self._lanes = [Lane(config, index, weights[index] if len(weights) else ()) for index in range(config.lanes)]
-        super().__init__({"i": In(slot_layout(config)), "drain": Out(pair_layout(config)), "run": In(1, init=1)})
+        if len(weights) not in (0, config.lanes):
+            raise ValueError(f"Array weights must be for {config.lanes} lanes, not {len(weights)!r}")
+        self._config, self._mac = config, MacParameters.of(config)
+        self._lanes = [
+            Lane(
+                index=index,
+                lanes=config.lanes,
+                depth=config.weight_depth,
+                mac=self._mac,
+                init=weights[index] if len(weights) else (),
+            )
+            for index in range(config.lanes)
+        ]
+        super().__init__(
+            {"i": In(slot_layout(config)), "drain": Out(pair_layout(config.acc_width)), "run": In(1, init=1)}
+        )
 
     @property
     def latency(self) -> int:
@@ -62,14 +83,14 @@ class SystolicArray(wiring.Component):
 
     def _first_slot(self, m: Module) -> Signal:
         """The slot as lanes take it."""
-        first = self._lanes[0]
-        is_4bit, is_8bit, is_16bit = (self.i.precision == index for index in range(len(PRECISIONS)))
-        enables, rows = Signal(4), Signal(4)
-        with m.If(is_4bit):
+        first, mac = self._lanes[0], self._mac
+        is_precision = {code: self.i.precision == code for code in Precision}
+        enables, rows = Signal(len(Gate)), Signal(len(Gate))
+        with m.If(is_precision[Precision.W4]):
             m.d.comb += rows.eq(0b1111)
-        with m.Elif(is_8bit):
+        with m.Elif(is_precision[Precision.W8]):
             m.d.comb += rows.eq(Mux(self.i.sub[0], 0b1100, 0b0011))
-        with m.Elif(is_16bit):
+        with m.Elif(is_precision[Precision.W16]):
             m.d.comb += rows.eq(1 << self.i.sub)
         m.d.comb += enables.eq(Mux(self.i.valid, rows, 0))
 
@@ -85,24 +106,22 @@ class SystolicArray(wiring.Component):
                 ("data", self.i.operand),
             )
         )
-        slot = Signal(lane_layout(self._config))
+        slot = Signal(lane_layout(lanes=self._config.lanes, depth=self._config.weight_depth, mac=mac))
         m.d.comb += [
             slot.address.eq(address),
             slot.load.eq(load),
             slot.lane.eq(lane),
             # A load comes alone, and whole.
-            slot.operand.eq(
-                Mux(load, data, delayed(m, mac_operand(self._config, data), first.word_latency, "operand"))
-            ),
-            slot.packed.eq(delayed(m, is_4bit, to_word, "packed")),
-            slot.wide.eq(delayed(m, is_16bit, to_word, "wide")),
+            slot.operand.eq(Mux(load, data, delayed(m, mac_operand(mac, data), first.word_latency, "operand"))),
+            slot.packed.eq(delayed(m, is_precision[Precision.W4], to_word, "packed")),
+            slot.wide.eq(delayed(m, is_precision[Precision.W16], to_word, "wide")),
             slot.enables.eq(delayed(m, enables, to_sum, "enables")),
-            slot.split.eq(delayed(m, is_4bit, to_sum, "split")),
+            slot.split.eq(delayed(m, is_precision[Precision.W4], to_sum, "split")),
             slot.capture.eq(delayed(m, self.i.capture, to_sum, "capture")),
         ]
-        operand = self.i.operand[: self._config.operand_width].as_signed()
-        for name, shape in multiples(self._config).items():
+        operand = self.i.operand[: mac.operand_width].as_signed()
+        for name, shape in negated_operands(mac).items():
             value = Signal(shape, name=f"first_{name}")
-            m.d.comb += value.eq(multiple(self._config, name, operand, (is_4bit, is_8bit, is_16bit)))
+            m.d.comb += value.eq(negated_operand(mac, name, operand, is_precision))
             m.d.comb += slot[name].eq(delayed(m, value, to_word, name))
         return slot

@@ -4,15 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.array.mac import make_mac
-from lstmith.rtl.array.mac.multiples import multiples
-from lstmith.rtl.array.weight_bank import WeightBank
-from lstmith.rtl.layouts import lane_layout, pair_layout
-from lstmith.spec.config import EngineConfig
+from lstmith.rtl.array.mac.negated import negated_operands
+from lstmith.rtl.array.mac.parameters import MacParameters
+from lstmith.rtl.array.weight_bank import WORD_BITS, WeightBank
+from lstmith.rtl.layouts import pair_layout
+from lstmith.rtl.prim import parameters as check
+from lstmith.spec.codes import Gate
+from lstmith.spec.config import bits_for
+
+
+def lane_layout(*, lanes: int, depth: int, mac: MacParameters) -> data.StructLayout:
+    """A slot between lanes, each field in the cycle in which its stage needs it.
+
+    ``address``, ``load`` and ``lane`` come first; ``operand``, the negated operands, ``packed`` (four 4-bit rows) and
+    ``wide`` (one 16-bit row) come with the weight word; ``enables`` of the rows, ``split`` and ``capture`` come with
+    the word's products. A load has address and operand at once. Fields that no precision needs are there all the same,
+    since Verilog has no empty wires; synthesis drops them.
+    """
+    return data.StructLayout(
+        {
+            "address": bits_for(depth),
+            "load": 1,
+            "lane": unsigned(bits_for(lanes)),
+            "operand": signed(max(WORD_BITS, mac.operand_width)),
+            **negated_operands(mac),
+            "packed": 1,
+            "wide": 1,
+            "enables": len(Gate),
+            "split": 1,
+            "capture": 2,
+        }
+    )
 
 
 class Lane(wiring.Component):
@@ -29,30 +56,53 @@ class Lane(wiring.Component):
 
     Parameters
     ----------
-    config : EngineConfig
     index : int
-        Position in the chain; weight loads name it.
+        Position in the chain, 0 to ``lanes - 1``; weight loads name it.
+    lanes : int
+        Lanes of the chain.
+    depth : int
+        Weight words of the lane.
+    mac : MacParameters
+        What multiplies and adds.
     init : iterable of int
         Initial weight words.
 
     Members
     -------
-    i, o
-        Slot in, and the same slot one cycle later for the next lane.
-    drain_i, drain_o
-        Drain chain from the next lane, and towards the previous one.
-    run
+    i : In(lane_layout)
+        Slot; a new one every cycle.
+    o : Out(lane_layout)
+        The same slot one cycle later, for the next lane.
+    drain_i : In(pair_layout)
+        Pair from the next lane; valid every cycle in which this lane captures none.
+    drain_o : Out(pair_layout)
+        Pair for the previous lane: ``drain_i`` one cycle later, or ``drain_latency`` cycles after the slot at ``o``
+        captures, the captured one.
+    run : In(1)
         See :func:`.mac.signature.mac_signature`.
+
+    Raises
+    ------
+    TypeError
+        If a number is no integer.
+    ValueError
+        If a parameter is out of range.
     """
 
-    def __init__(self, config: EngineConfig, index: int, init: Iterable[int] = ()):
-        if not 0 <= index < config.lanes:
-            raise ValueError(f"Lane index must be below {config.lanes}, not {index!r}")
-        self._config, self._index = config, index
-        self._bank, self._mac = WeightBank(config, init), make_mac(config)
-        slot, pair = lane_layout(config), pair_layout(config)
+    def __init__(self, *, index: int, lanes: int, depth: int, mac: MacParameters, init: Iterable[int] = ()):
+        self._lanes = check.integer("Lane lanes", lanes, 1)
+        self._index = check.integer("Lane index", index, 0, lanes - 1)
+        self._bank, self._mac = WeightBank(depth=depth, family=mac.family, init=init), make_mac(mac)
+        self._parameters = mac
+        self._slot, self._pair = lane_layout(lanes=lanes, depth=depth, mac=mac), pair_layout(mac.acc_width)
         super().__init__(
-            {"i": In(slot), "o": Out(slot), "drain_i": In(pair), "drain_o": Out(pair), "run": In(1, init=1)}
+            {
+                "i": In(self._slot),
+                "o": Out(self._slot),
+                "drain_i": In(self._pair),
+                "drain_o": Out(self._pair),
+                "run": In(1, init=1),
+            }
         )
 
     @property
@@ -68,12 +118,12 @@ class Lane(wiring.Component):
     @property
     def drain_latency(self) -> int:
         """Cycles from a capture to its pair in the drain chain."""
-        return 2 if self._config.pipelined else 1
+        return 2 if self._parameters.pipelined else 1
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.bank, m.submodules.mac = bank, mac = self._bank, self._mac
-        slot = Signal(lane_layout(self._config), reset_less=True)
+        slot = Signal(self._slot, reset_less=True)
         m.d.sync += slot.eq(self.i)
         m.d.comb += [
             self.o.eq(slot),
@@ -88,24 +138,23 @@ class Lane(wiring.Component):
             mac.enables.eq(slot.enables),
             mac.split.eq(slot.split),
             mac.clear.eq(slot.capture),
-            *(getattr(mac, name).eq(slot[name]) for name in multiples(self._config)),
+            *(getattr(mac, name).eq(slot[name]) for name in negated_operands(self._parameters)),
         ]
 
-        layout = pair_layout(self._config)
-        pairs = [Signal(layout, name=f"pair_{index}") for index in range(2)]
+        pairs = [Signal(self._pair, name=f"pair_{index}") for index in range(2)]
         for index, pair in enumerate(pairs):
             m.d.comb += [pair.first.eq(mac.sums[2 * index]), pair.second.eq(mac.sums[2 * index + 1])]
-        drain = Signal(layout, reset_less=True)
-        if self._config.pipelined and self._index == self._config.lanes - 1:
-            # The last lane passes nothing on: one register for both pairs, and none of its neighbour's to choose.
-            captured = Signal(layout, reset_less=True)
+        drain = Signal(self._pair, reset_less=True)
+        if self._parameters.pipelined and self._index == self._lanes - 1:
+            # The last lane passes nothing on: one register for both pairs, and no neighbour's pair to choose.
+            captured = Signal(self._pair, reset_less=True)
             m.d.sync += [
                 captured.eq(Mux(slot.capture[0], pairs[0], Mux(slot.capture[1], pairs[1], 0))),
                 drain.eq(captured),
             ]
-        elif self._config.pipelined:
+        elif self._parameters.pipelined:
             # Registers that are zero but for a captured pair cost no lookup table, and spare the multiplexer one.
-            captured = [Signal(layout.size, name=f"captured_{index}", reset_less=True) for index in range(2)]
+            captured = [Signal(self._pair.size, name=f"captured_{index}", reset_less=True) for index in range(2)]
             captures = Signal(reset_less=True)
             for index, (register, pair) in enumerate(zip(captured, pairs, strict=True)):
                 m.d.sync += register.eq(Mux(slot.capture[index], pair, 0))

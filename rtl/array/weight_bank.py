@@ -8,63 +8,78 @@ from amaranth.hdl import Array, ClockSignal, Instance, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.prim.ram import Ram
-from lstmith.spec.config import EngineConfig
+from lstmith.rtl.prim import parameters as check
+from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
+from lstmith.spec.config import bits_for
 
+#: Width of a weight word.
+WORD_BITS = 16
+#: Words of an iCE40 SPRAM block; banks of as many words or more are made of such blocks.
 SPRAM_DEPTH = 16384
 
 
-def initialised(config: EngineConfig) -> bool:
-    """Whether weights are there from the start: all memories but iCE40's SPRAM have initial contents."""
-    return config.family != "ice40" or config.weight_depth < SPRAM_DEPTH
+def initialised(*, depth: int, family: str) -> bool:
+    """Whether a bank's weights can be there from the start: only the SPRAM of iCE40 has no initial contents."""
+    return family != "ice40" or depth < SPRAM_DEPTH
 
 
 class WeightBank(wiring.Component):
-    """Weight words of one lane. Latency 2 cycles, one word per cycle.
+    """Weight words of one lane: one word per cycle, ``latency`` cycles after its address.
 
     Parameters
     ----------
-    config : EngineConfig
-        On ``ice40`` banks of 16384 words and more lie in SPRAM, which has one port and no initial
-        contents; elsewhere in block RAM.
+    depth : int
+        Words. On ``ice40`` banks of ``SPRAM_DEPTH`` words and more lie in SPRAM, which has one port; all others lie in
+        block RAM.
+    family : str
+        One of ``FAMILIES``.
     init : iterable of int
-        Initial words.
+        Initial words; SPRAM, which has no initial contents, ignores them.
 
     Members
     -------
-    address, word
-        Read.
-    w_data, w_en
-        Write at ``address``.
+    address : In(range(depth))
+        Word to read, or to write if ``w_en`` is set.
+    word : Out(WORD_BITS)
+        The word at the address of ``latency`` cycles ago; undefined if that cycle wrote.
+    w_data : In(WORD_BITS)
+        Word to write; valid with ``w_en``.
+    w_en : In(1)
+        Writes ``w_data`` at ``address`` at the end of this cycle.
+
+    Raises
+    ------
+    TypeError
+        If ``depth`` is no integer.
+    ValueError
+        If a parameter is out of range.
     """
 
-    def __init__(self, config: EngineConfig, init: Iterable[int] = ()):
-        self._config, self._init = config, list(init)
+    def __init__(self, *, depth: int, family: str, init: Iterable[int] = ()):
+        self._depth = check.integer("Weight bank depth", depth, 1)
+        self._family, self._init = check.family("Weight bank", family), list(init)
+        if len(self._init) > depth:
+            raise ValueError(f"Weight bank init must hold at most {depth} words, not {len(self._init)!r}")
         super().__init__(
             {
-                "address": In(config.address_bits),
-                "word": Out(16),
-                "w_data": In(16),
+                "address": In(bits_for(depth)),
+                "word": Out(WORD_BITS),
+                "w_data": In(WORD_BITS),
                 "w_en": In(1),
             }
         )
 
     @property
     def latency(self) -> int:
-        """Cycles from an address to its word."""
-        return 2
-
-    @property
-    def uses_spram(self) -> bool:
-        """Whether the bank is made of SPRAM."""
-        return not initialised(self._config)
+        """Cycles from an address to its word; SPRAM, read in one cycle, has a register behind it."""
+        return RAM_LATENCY
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if self.uses_spram:
+        if not initialised(depth=self._depth, family=self._family):
             self._elaborate_spram(m)
             return m
-        m.submodules.ram = ram = Ram(16, self._config.weight_depth, self._init)
+        m.submodules.ram = ram = Ram(WORD_BITS, self._depth, self._init)
         m.d.comb += [
             ram.r_addr.eq(self.address),
             self.word.eq(ram.r_data),
@@ -75,13 +90,14 @@ class WeightBank(wiring.Component):
         return m
 
     def _elaborate_spram(self, m: Module) -> None:
-        banks = -(-self._config.weight_depth // SPRAM_DEPTH)
-        outputs = Array(Signal(16, name=f"bank_{index}") for index in range(banks))
-        index_bits = SPRAM_DEPTH.bit_length() - 1
+        """Blocks side by side; the address bits above a block's own choose one, a cycle later for what it reads."""
+        blocks = -(-self._depth // SPRAM_DEPTH)
+        outputs = Array(Signal(WORD_BITS, name=f"bank_{index}") for index in range(blocks))
+        index_bits = bits_for(SPRAM_DEPTH)
         selected = self.address[index_bits:]
         selected_next = Signal.like(selected, reset_less=True)
         m.d.sync += selected_next.eq(selected)
-        word = Signal(16, reset_less=True)
+        word = Signal(WORD_BITS, reset_less=True)
         m.d.sync += word.eq(outputs[selected_next])
         m.d.comb += self.word.eq(word)
         for index, output in enumerate(outputs):

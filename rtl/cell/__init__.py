@@ -1,1 +1,1 @@
-"""From row sums to c and h."""
+"""The cell unit: from the row sums of the array to cell state and h."""

@@ -4,39 +4,54 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from lstmith.rtl.prim import parameters as check
 from lstmith.rtl.prim.arith import delayed, negated, sum_where
-from lstmith.rtl.prim.ram import Ram
+from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
 from lstmith.spec.activation_table import SEGMENT_BITS, SEGMENTS, SLOPE_BITS, tanh_table
-from lstmith.spec.config import H_FRAC, Z_BITS
+from lstmith.spec.config import H_FRAC, Z_BITS, bits_for
+
+#: Width of a gate value, of tanh(c) and of h: Q1.15.
+GATE_BITS = H_FRAC + 1
+#: Width of the table's argument, a magnitude: the segment, and the fraction within it.
+_ARGUMENT_BITS = bits_for(SEGMENTS) + SEGMENT_BITS
 
 
 class Activation(wiring.Component):
-    """sigma or tanh of a Q5.12 argument. Latency 6 cycles, throughput one per cycle.
+    """sigma or tanh of a Q5.12 argument; one argument per cycle.
 
     Parameters
     ----------
     family : str
-        Whose carry cells it may use.
+        One of ``FAMILIES``: whose carry cells may be instantiated.
 
     Members
     -------
-    z : signed(17), Q5.12
-    is_tanh : which function
-    y : signed(16), Q1.15; sigma lies in 0..32767
+    z : In(signed(Z_BITS))
+        Argument, Q5.12; a new one every cycle.
+    is_tanh : In(1)
+        The function: tanh, or else sigma; beside ``z``.
+    y : Out(signed(GATE_BITS))
+        The function's value, Q1.15, ``latency`` cycles after ``z``; sigma lies in 0..32767.
+
+    Raises
+    ------
+    ValueError
+        If there is no such family.
     """
 
     z: In(signed(Z_BITS))
     is_tanh: In(1)
-    y: Out(signed(16))
+    y: Out(signed(GATE_BITS))
 
-    def __init__(self, family: str = "generic"):
-        self._family = family
+    def __init__(self, *, family: str = "generic"):
+        self._family = check.family("Activation", family)
         super().__init__()
 
     @property
     def latency(self) -> int:
         """Cycles from ``z`` to ``y``."""
-        return 6
+        # The argument; the table; partial products; their sum; the sign.
+        return 1 + RAM_LATENCY + 1 + 1 + 1
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -47,12 +62,12 @@ class Activation(wiring.Component):
 
         # Both functions are odd about their centre: look up the magnitude, put the sign back at the end.
         # sigma's argument is halved by reading z, which has 12 fraction bits, as having 13.
-        magnitude, doubled, argument = Signal(17), Signal(18), Signal(16)
+        magnitude, doubled, argument = Signal(Z_BITS), Signal(Z_BITS + 1), Signal(_ARGUMENT_BITS)
         m.d.comb += [
             magnitude.eq(negated(m, "magnitude", self.z, self.z[-1], self._family)),
             doubled.eq(magnitude << self.is_tanh),
         ]
-        m.d.sync += argument.eq(Mux(doubled[16:].any(), 0xFFFF, doubled))
+        m.d.sync += argument.eq(Mux(doubled[_ARGUMENT_BITS:].any(), (1 << _ARGUMENT_BITS) - 1, doubled))
         m.d.comb += table.r_addr.eq(argument[SEGMENT_BITS:])
         fraction = delayed(m, argument[:SEGMENT_BITS], table.latency, "fraction")
 
@@ -82,8 +97,8 @@ class Activation(wiring.Component):
             later = Signal(2, name=f"flags_{stage}")
             m.d.sync += later.eq(flags)
             flags = later
-        # Two's complement in one adder: all bits turned over, and a carry. Of sigma = (2^15 + 1 +- value) / 2 the carry
-        # is the bit that rounding up leaves over.
+        # Two's complement in one adder: all bits turned over, and a carry. Where sigma = (2^15 + 1 +- value) / 2, the
+        # carry is the bit that rounding up leaves over.
         negative, is_tanh = flags[0], flags[1]
         turned = Signal(signed(H_FRAC + 1))
         m.d.comb += turned.eq(Cat(value, Const(0, 1)) ^ negative.replicate(H_FRAC + 1))

@@ -6,58 +6,91 @@ from amaranth.hdl import Array, Cat, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.cell.activation import Activation
+from lstmith.rtl.cell.activation import GATE_BITS, Activation
+from lstmith.rtl.cell.requantise import Z13_BITS
 from lstmith.rtl.layouts import of_sequence, rows_layout, sequence_of
 from lstmith.rtl.prim.arith import delayed, delayed_long, saturated, shifted_limited
-from lstmith.rtl.prim.product import registered_product
-from lstmith.spec import latency as timing
-from lstmith.spec.config import H_FRAC, PEEP_BITS, Z_BITS, EngineConfig
+from lstmith.rtl.prim.product import PRODUCT_LATENCY, registered_product
+from lstmith.rtl.prim.ram import RAM_LATENCY
+from lstmith.spec.codes import Gate
+from lstmith.spec.config import H_FRAC, PEEP_BITS, Z_BITS, Z_FRAC, EngineConfig
+from lstmith.spec.layer_descriptor import FIELDS
+
+#: Bits below the cell state before it is shifted to the fraction bits of an activation's argument: 12 at least.
+_BELOW = 8
 
 
 class CellUnit(wiring.Component):
-    """``c = f * c + i * g``, ``h = o * tanh(c)``; see ``golden.cell``.
-
-    One unit every ``unit_cycles`` cycles.
+    """``c = f * c + i * g``, ``h = o * tanh(c)``; see ``golden.cell``. It takes a unit every ``unit_cycles`` cycles.
 
     Parameters
     ----------
     config : EngineConfig
+        The cell unit reads ``rows_per_cycle``, ``units``, ``sequences``, ``c_width``, ``peepholes``, ``monitor``,
+        ``pipelined`` and ``family``.
 
     Members
     -------
-    rows, rows_valid, gates
-        From the gate pipeline.
-    run
-        Clock enable of multipliers that have registers.
-    c_frac, peep_shift
-        Of the layer that drains, per sequence.
-    c_old
-        Cell state of the unit, beside its last gates.
-    z13
-        With peepholes: the output gate's pre-activation, seven cycles before its place in ``gates``.
-    peep_unit, peep_o
-        With peepholes: a unit, and its output peephole two cycles later.
-    c_new, c_before, c_place, c_last, c_valid
-        Updated cell state and the one before; its place in the state memories; ``c_last`` with the layer's last unit.
-    h, h_c, h_place, h_last, h_valid
-        The unit's result, and its cell state beside it.
+    rows : In(rows_layout)
+        Rows whose gates come; valid with ``rows_valid``.
+    rows_valid : In(1)
+        There are gates: those of a unit in ``unit_cycles`` successive cycles.
+    run : In(1)
+        Clock enable of multipliers that have registers; always valid.
+    gates : In(signed(GATE_BITS)), one per way
+        Values of the rows' gates, Q1.15; beside ``rows``.
+    c_frac : In(FIELDS["c_frac"]), one per sequence
+        Fraction bits of the cell state in the layer that drains; valid from ``gates`` to ``h``.
+    c_old : In(signed(c_width))
+        The unit's cell state before, beside its last gates.
+    c_new : Out(signed(c_width))
+        The unit's new cell state, ``cell_latency`` cycles after its last gates; valid with ``c_valid``.
+    c_before : Out(signed(c_width))
+        Its cell state before, beside ``c_new``; with a monitor only, else zero.
+    c_place : Out(state_bits)
+        Its place in the state memories, beside ``c_new``.
+    c_last : Out(1)
+        It is the layer's last unit; beside ``c_new``.
+    c_valid : Out(1)
+        There is a new cell state, for one cycle.
+    h : Out(signed(GATE_BITS))
+        The unit's h, Q1.15, ``latency`` cycles after its last gates; valid with ``h_valid``.
+    h_c : Out(signed(c_width))
+        Its new cell state, beside ``h``.
+    h_place : Out(state_bits)
+        Its place in the state memories, beside ``h``.
+    h_last : Out(1)
+        It is the layer's last unit; beside ``h``.
+    h_valid : Out(1)
+        There is a new h, for one cycle.
+    peep_shift : In(FIELDS["peep_shift"]), one per sequence
+        Right shift of the peephole products; valid from ``gates`` to ``h``. With peepholes only, as the following
+        ports.
+    z13 : In(signed(Z13_BITS))
+        The output gate's pre-activation with 13 fraction bits, ``z13_lead`` cycles before its place in ``gates``.
+    peep_unit : Out(range(units))
+        Unit whose output peephole is wanted, ``RAM_LATENCY`` cycles before ``c_new``.
+    peep_o : In(signed(PEEP_BITS))
+        That peephole, beside ``c_new``.
     """
 
     def __init__(self, config: EngineConfig):
         self._config = config
+        # With peepholes the output gate has an activation of its own, which takes as long as this one.
+        self._squash = Activation(family=config.family)
         members = {
             "rows": In(rows_layout(config)),
             "rows_valid": In(1),
             "run": In(1, init=1),
-            "gates": In(data.ArrayLayout(signed(16), config.rows_per_cycle)),
-            "c_frac": In(data.ArrayLayout(4, config.sequences)),
+            "gates": In(data.ArrayLayout(signed(GATE_BITS), config.rows_per_cycle)),
+            "c_frac": In(data.ArrayLayout(FIELDS["c_frac"], config.sequences)),
             "c_old": In(signed(config.c_width)),
             "c_new": Out(signed(config.c_width)),
             "c_before": Out(signed(config.c_width)),
             "c_place": Out(config.state_bits),
             "c_last": Out(1),
             "c_valid": Out(1),
-            "h": Out(signed(16)),
+            "h": Out(signed(GATE_BITS)),
             "h_c": Out(signed(config.c_width)),
             "h_place": Out(config.state_bits),
             "h_last": Out(1),
@@ -65,97 +98,126 @@ class CellUnit(wiring.Component):
         }
         if config.peepholes:
             members |= {
-                "peep_shift": In(data.ArrayLayout(5, config.sequences)),
-                "z13": In(signed(24)),
+                "peep_shift": In(data.ArrayLayout(FIELDS["peep_shift"], config.sequences)),
+                "z13": In(signed(Z13_BITS)),
                 "peep_unit": Out(config.unit_bits),
                 "peep_o": In(signed(PEEP_BITS)),
             }
         super().__init__(members)
 
     @property
+    def cell_latency(self) -> int:
+        """Cycles from a unit's last gates to ``c_new``: product, common scale, sum."""
+        return PRODUCT_LATENCY + 2
+
+    @property
     def latency(self) -> int:
         """Cycles from a unit's last gates to ``h``."""
-        return timing.cell(self._config)
+        # The product of output gate and tanh(c), and its rounding.
+        return self.cell_latency + self._to_factors + PRODUCT_LATENCY + 1
+
+    @property
+    def z13_lead(self) -> int:
+        """Cycles from ``z13`` to the output gate in ``gates``: the limit of z, and the activation."""
+        return 1 + self._squash.latency
+
+    @property
+    def _to_squashed(self) -> int:
+        """Cycles from ``c_new`` to its tanh: the argument's register or two, and the activation."""
+        return 1 + self._config.pipelined + self._squash.latency
+
+    @property
+    def _to_factors(self) -> int:
+        """Cycles from ``c_new`` to the later one of tanh(c) and the output gate."""
+        if not self._config.peepholes:
+            return self._to_squashed
+        # The peephole's product, its shift, the sum with z, the limit of z, and the activation.
+        return PRODUCT_LATENCY + 3 + self._squash.latency
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        rows_per_cycle = config.rows_per_cycle
+        rows_per_cycle, cell = config.rows_per_cycle, self.cell_latency
 
         # Stage 0: the last gates are here, the earlier ones were held.
-        gates = Array(Signal(signed(16), name=f"gate_{name}") for name in "ifgo")
-        last_gates = self.rows.gate == 4 - rows_per_cycle
+        held = Array(Signal(signed(GATE_BITS), name=f"gate_{gate.name.lower()}") for gate in Gate)
+        last_gates = self.rows.gate == len(Gate) - rows_per_cycle
         for way in range(rows_per_cycle):
             with m.If(self.rows_valid & ~last_gates):
-                m.d.sync += gates[(self.rows.gate + way)[:2]].eq(self.gates[way])
-        gate_i, gate_f = gates[0], gates[1]
-        gate_g = self.gates[0] if rows_per_cycle == 2 else gates[2]
+                m.d.sync += held[(self.rows.gate + way)[: len(self.rows.gate)]].eq(self.gates[way])
+        gate_i, gate_f = held[Gate.INPUT], held[Gate.FORGET]
+        gate_g = self.gates[0] if rows_per_cycle == 2 else held[Gate.CELL]
         gate_o = self.gates[rows_per_cycle - 1]
         valid = Signal()
         m.d.comb += valid.eq(self.rows_valid & last_gates)
 
         # Stages 1 to 3: products, common scale, sum.
-        kept = registered_product(m, "kept", gate_f, self.c_old, config, self.run)
-        fresh = registered_product(m, "fresh", gate_i, gate_g, config, self.run)
-        fresh_scaled = Signal(signed(32))
-        total = Signal(signed(max(16 + config.c_width, 32) + 2))
-        c_frac = of_sequence(self.c_frac, delayed(m, sequence_of(self.rows), 1, "sequence_fresh"))
-        m.d.sync += fresh_scaled.eq(fresh >> (H_FRAC - c_frac)[:4])
+        kept = self._product(m, "kept", gate_f, self.c_old)
+        fresh = self._product(m, "fresh", gate_i, gate_g)
+        # The products of gates have twice their fraction bits, those with the cell state its own ones besides.
+        fresh_scaled = Signal(signed(2 * GATE_BITS))
+        total = Signal(signed(max(GATE_BITS + config.c_width, 2 * GATE_BITS) + 2))
+        c_frac = of_sequence(self.c_frac, delayed(m, sequence_of(self.rows), PRODUCT_LATENCY, "sequence_fresh"))
+        m.d.sync += fresh_scaled.eq(fresh >> (H_FRAC - c_frac)[: FIELDS["c_frac"]])
         m.d.comb += total.eq(delayed(m, kept, 1, "kept_late").as_signed() + fresh_scaled + (1 << (H_FRAC - 1)))
         c_new = Signal(signed(config.c_width))
         m.d.sync += c_new.eq(saturated(m, total >> H_FRAC, config.c_width, "c_limited"))
-        place = delayed(m, Cat(self.rows.unit, sequence_of(self.rows)), 3, "place_c")
+        place = delayed(m, Cat(self.rows.unit, sequence_of(self.rows)), cell, "place_c")
         sequence = place[config.unit_bits :]
-        last = delayed(m, self.rows.last, 3, "last_c")
-        valid = delayed(m, valid, 3, "valid_c")
+        last = delayed(m, self.rows.last, cell, "last_c")
+        valid = delayed(m, valid, cell, "valid_c")
         m.d.comb += [self.c_new.eq(c_new), self.c_place.eq(place), self.c_last.eq(last), self.c_valid.eq(valid)]
         if config.monitor:
-            m.d.comb += self.c_before.eq(delayed(m, self.c_old, 3, "c_before"))
+            m.d.comb += self.c_before.eq(delayed(m, self.c_old, cell, "c_before"))
 
         # From stage 4 on: tanh(c), with 12 fraction bits in.
-        m.submodules.squash = squash = Activation(config.family)
+        m.submodules.squash = squash = self._squash
         argument = Signal(signed(Z_BITS))
-        scaled = Signal(signed(config.c_width + 8))
-        m.d.comb += scaled.eq(c_new << 8)
-        shift = (of_sequence(self.c_frac, sequence) - 4)[:4]
+        scaled = Signal(signed(config.c_width + _BELOW))
+        m.d.comb += scaled.eq(c_new << _BELOW)
+        shift = (of_sequence(self.c_frac, sequence) - (Z_FRAC - _BELOW))[: FIELDS["c_frac"]]
         m.d.sync += argument.eq(shifted_limited(m, scaled, shift, Z_BITS, "argument_limited", int(config.pipelined)))
         m.d.comb += [squash.z.eq(argument), squash.is_tanh.eq(1)]
-        to_squashed = 1 + config.pipelined + squash.latency
+        late = self._to_factors
         squashed, gate_o_late = (
             squash.y,
-            delayed_long(m, gate_o, 3 + to_squashed, "gate_o", config.family),
+            delayed_long(m, gate_o, cell + self._to_squashed, "gate_o", config.family),
         )
-        late = to_squashed
         if config.peepholes:
             gate_o_late = self._elaborate_output_peephole(m, c_new, sequence)
-            late = 4 + squash.latency
-            squashed = delayed(m, squashed, late - to_squashed, "squashed").as_signed()
+            squashed = delayed(m, squashed, late - self._to_squashed, "squashed").as_signed()
 
         # The last two stages: h.
-        product = registered_product(m, "product", gate_o_late, squashed, config, self.run)
+        product = self._product(m, "product", gate_o_late, squashed)
         m.d.sync += self.h.eq((product + (1 << (H_FRAC - 1))) >> H_FRAC)
+        to_h = late + PRODUCT_LATENCY + 1
         m.d.comb += [
-            Cat(self.h_c, self.h_place).eq(delayed_long(m, Cat(c_new, place), late + 2, "h_c_place", config.family)),
-            self.h_last.eq(delayed(m, last, late + 2, "last_h")),
-            self.h_valid.eq(delayed(m, valid, late + 2, "valid_h")),
+            Cat(self.h_c, self.h_place).eq(delayed_long(m, Cat(c_new, place), to_h, "h_c_place", config.family)),
+            self.h_last.eq(delayed(m, last, to_h, "last_h")),
+            self.h_valid.eq(delayed(m, valid, to_h, "valid_h")),
         ]
         return m
 
     def _elaborate_output_peephole(self, m: Module, c_new: Signal, sequence: Value) -> Signal:
-        """The output gate sees the new cell state, so it is activated here, ten cycles after c."""
+        """The output gate sees the new cell state, so it is activated here, when that is known."""
         config = self._config
-        # Fetched for the cycle of c_new, three after the last gates.
-        m.d.comb += self.peep_unit.eq(delayed(m, self.rows.unit, 1, "unit_peep"))
-        product = registered_product(m, "peep_product", self.peep_o, c_new, config, self.run)
-        peep_shift = of_sequence(self.peep_shift, delayed(m, sequence, 1, "sequence_peep"))
+        m.d.comb += self.peep_unit.eq(delayed(m, self.rows.unit, self.cell_latency - RAM_LATENCY, "unit_peep"))
+        product = self._product(m, "peep_product", self.peep_o, c_new)
+        peep_shift = of_sequence(self.peep_shift, delayed(m, sequence, PRODUCT_LATENCY, "sequence_peep"))
         shifted = Signal.like(product)
         summed = Signal(signed(PEEP_BITS + config.c_width + 1))
         z = Signal(signed(Z_BITS))
+        # It came before its gate's place, and waits for the new cell state's product and shift.
+        z13 = delayed(m, self.z13, self.z13_lead + self.cell_latency + PRODUCT_LATENCY + 1, "z13")
         m.d.sync += [
             shifted.eq(product >> peep_shift),
-            summed.eq(shifted + delayed(m, self.z13, 12, "z13").as_signed()),
+            summed.eq(shifted + z13.as_signed()),
             z.eq(saturated(m, summed >> 1, Z_BITS, "z_limited")),
         ]
-        m.submodules.output_gate = output_gate = Activation(config.family)
+        m.submodules.output_gate = output_gate = Activation(family=config.family)
         m.d.comb += output_gate.z.eq(z)
         return output_gate.y
+
+    def _product(self, m: Module, name: str, a: Value, b: Value) -> Signal:
+        config = self._config
+        return registered_product(m, name, a, b, self.run, family=config.family, pipelined=config.pipelined)

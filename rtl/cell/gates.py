@@ -9,13 +9,14 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.cell.activation import Activation
-from lstmith.rtl.cell.feeder import READ
-from lstmith.rtl.cell.requantise import Requantiser
+from lstmith.rtl.cell.activation import GATE_BITS, Activation
+from lstmith.rtl.cell.requantise import Z13_BITS, Requantiser
 from lstmith.rtl.layouts import RowParameters, RowScale, rows_layout, sequence_of
 from lstmith.rtl.prim.arith import delayed, delayed_long
-from lstmith.rtl.prim.ram import Ram
+from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
+from lstmith.spec.codes import Gate
 from lstmith.spec.config import ACTIVE_COUNTS, PEEP_BITS, SHIFT_BITS, EngineConfig, bits_for
+from lstmith.spec.layer_descriptor import FIELDS
 
 #: Kinds of memories where yosys' own choice is poor.
 _STYLES = {"scale": {"ram_style": "block"}}
@@ -24,35 +25,57 @@ _STYLES = {"scale": {"ram_style": "block"}}
 class GatePipeline(wiring.Component):
     """Row sums to gate values, ``rows_per_cycle`` rows per cycle; without delta no sums are kept.
 
-    Way w serves gates w, w + ways, ...; each has its own banks of sums and row parameters, which are read when they
-    are needed: a row's place waits in fewer registers than its parameters would.
+    Way w serves gates w, w + ways, ...; each way has its own banks of sums and row parameters. Parameters are read when
+    they are needed, since a row's place waits in fewer registers than its parameters would.
 
     Parameters
     ----------
     config : EngineConfig
+        The gate pipeline reads what :class:`.requantise.Requantiser` does, and ``rows_per_cycle``, ``units``,
+        ``sequences``, ``active_counts`` and ``delta``.
     row_init : sequence of sequence of dict
-        Initial row parameters by unit and gate.
+        Initial row parameters, as :class:`.requantise.RowParameters`, by unit and gate.
 
     Members
     -------
-    rows, rows_valid, sums
-        From the feeder; ``sums`` two cycles after ``rows``.
-    clear
-        The kept sums count as zero, per sequence.
-    run
-        Clock enable of multipliers that have registers.
-    peep, c, peep_shift
-        With peepholes: weights per way and the cell state, beside ``sums``.
-    mask
-        Index of the active count: which set of row parameters.
-    row_unit, row_gate, row_mask, row_data, row_write
-        Write of one row's parameters.
-    o_rows, o_valid, gates
-        ``latency`` cycles after ``sums``.
-    next_place
+    rows : In(rows_layout)
+        Rows whose sums come ``RAM_LATENCY`` cycles later; valid with ``rows_valid``.
+    rows_valid : In(1)
+        There are rows; valid always.
+    sums : In(signed(acc_width)), one per way
+        Sums of this step's columns, ``RAM_LATENCY`` cycles after ``rows``.
+    clear : In(sequences)
+        A bit per sequence: its kept sums count as zero; beside ``sums``.
+    run : In(1)
+        Clock enable of multipliers that have registers; always valid.
+    mask : In(range(MASKS))
+        Index of the active count, which chooses the row parameters; valid from ``rows`` to ``gates``.
+    row_mask : In(range(MASKS))
+        Index of the active count of row parameters to write; valid with ``row_write``.
+    row_unit : In(range(units))
+        Their unit; valid with ``row_write``.
+    row_gate : In(Gate)
+        Their gate; valid with ``row_write``.
+    row_data : In(RowParameters)
+        Those parameters; valid with ``row_write``.
+    row_write : In(1)
+        Writes a row's parameters at the end of this cycle.
+    o_rows : Out(rows_layout)
+        Rows whose gates leave, ``latency`` cycles after ``sums``; valid with ``o_valid``.
+    o_valid : Out(1)
+        Rows leave; valid always.
+    next_place : Out(state_bits)
         Place in the state memories of the rows that leave in the next cycle.
-    z13
-        The last way's pre-activation with 13 fraction bits, seven cycles before its gate.
+    gates : Out(signed(GATE_BITS)), one per way
+        Gate values, Q1.15; beside ``o_rows``.
+    z13 : Out(signed(Z13_BITS))
+        The last way's pre-activation with 13 fraction bits, ``z13_lead`` cycles before its gate.
+    peep : In(signed(PEEP_BITS)), one per way
+        Peephole weights, beside ``sums``. With peepholes only, as the following ports.
+    c : In(signed(c_width))
+        Cell state of the rows' unit, beside ``sums``.
+    peep_shift : In(FIELDS["peep_shift"])
+        Right shift of their product, beside ``sums``.
     """
 
     def __init__(self, config: EngineConfig, row_init: Sequence[Sequence[dict[str, Any]]] = ()):
@@ -67,49 +90,54 @@ class GatePipeline(wiring.Component):
             "mask": In(bits_for(ACTIVE_COUNTS)),
             "row_mask": In(bits_for(ACTIVE_COUNTS)),
             "row_unit": In(config.unit_bits),
-            "row_gate": In(2),
+            "row_gate": In(bits_for(len(Gate))),
             "row_data": In(RowParameters),
             "row_write": In(1),
             "o_rows": Out(rows),
             "o_valid": Out(1),
             "next_place": Out(config.state_bits),
-            "gates": Out(data.ArrayLayout(signed(16), config.rows_per_cycle)),
-            "z13": Out(signed(24)),
+            "gates": Out(data.ArrayLayout(signed(GATE_BITS), config.rows_per_cycle)),
+            "z13": Out(signed(Z13_BITS)),
         }
         if config.peepholes:
             members |= {
                 "peep": In(data.ArrayLayout(signed(PEEP_BITS), config.rows_per_cycle)),
                 "c": In(signed(config.c_width)),
-                "peep_shift": In(5),
+                "peep_shift": In(FIELDS["peep_shift"]),
             }
         super().__init__(members)
         self._requantisers = [Requantiser(config) for _ in range(config.rows_per_cycle)]
-        self._activations = [Activation(config.family) for _ in range(config.rows_per_cycle)]
+        self._activations = [Activation(family=config.family) for _ in range(config.rows_per_cycle)]
 
     @property
     def latency(self) -> int:
         """Cycles from ``sums`` to ``gates``."""
         return self._requantisers[0].latency + self._activations[0].latency
 
+    @property
+    def z13_lead(self) -> int:
+        """Cycles from ``z13`` to its gate in ``gates``: the limit of z, and the activation."""
+        return 1 + self._activations[0].latency
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        way_bits = config.rows_per_cycle - 1  # 1 way: no bit of the gate selects it; 2 ways: one bit
-        depth = 4 // config.rows_per_cycle << config.unit_bits
+        way_bits = config.rows_per_cycle - 1  # bits of the gate that select the way: none for one way, one for two
+        depth = len(Gate) // config.rows_per_cycle << config.unit_bits
         active_bits = config.active_bits
 
         row = Cat(self.rows.gate[way_bits:], self.rows.unit)
         place = Cat(row, sequence_of(self.rows))
-        cleared = self.clear.bit_select(delayed(m, sequence_of(self.rows), READ, "sequence"), 1)
+        cleared = self.clear.bit_select(delayed(m, sequence_of(self.rows), RAM_LATENCY, "sequence"), 1)
         scale_delay = self._requantisers[0].scale_delay
         places = [place]
-        for cycle in range(max(READ + 1, scale_delay)):
+        for cycle in range(max(RAM_LATENCY + 1, scale_delay)):
             places.append(delayed(m, places[-1], 1, f"place_{cycle}"))
-        updated_valid = delayed(m, self.rows_valid, READ + 1, "updated_valid")
+        updated_valid = delayed(m, self.rows_valid, RAM_LATENCY + 1, "updated_valid")
         rows = delayed_long(
             m,
             self.rows.as_value(),
-            READ + self._requantisers[0].latency,
+            RAM_LATENCY + self._requantisers[0].latency,
             "rows_z",
             config.family,
         )
@@ -122,7 +150,7 @@ class GatePipeline(wiring.Component):
                 m.submodules[f"kept_{way}"] = kept = Ram(signed(config.acc_width), depth << config.sequence_bits)
                 m.d.comb += [
                     kept.r_addr.eq(place),
-                    kept.w_addr.eq(places[READ + 1]),
+                    kept.w_addr.eq(places[RAM_LATENCY + 1]),
                     kept.w_data.eq(requantiser.updated),
                     kept.w_en.eq(updated_valid),
                     requantiser.total.eq(Mux(cleared, 0, kept.r_data)),
@@ -145,7 +173,7 @@ class GatePipeline(wiring.Component):
                 requantiser.shift.eq(parameters["shift"].r_data),
                 requantiser.scale.eq(parameters["scale"].r_data),
                 activation.z.eq(requantiser.z),
-                activation.is_tanh.eq((rows_view.gate == 2) & (way == 0)),
+                activation.is_tanh.eq((rows_view.gate == Gate.CELL) & (way == Gate.CELL % config.rows_per_cycle)),
                 self.gates[way].eq(activation.y),
             ]
             for name, memory in parameters.items():
@@ -162,7 +190,7 @@ class GatePipeline(wiring.Component):
                 ]
         m.d.comb += [
             self.z13.eq(self._requantisers[-1].z13),
-            self.o_valid.eq(delayed(m, self.rows_valid, READ + self.latency, "valid_gate")),
+            self.o_valid.eq(delayed(m, self.rows_valid, RAM_LATENCY + self.latency, "valid_gate")),
         ]
         rows_next = Signal(rows_layout(config))
         m.d.comb += [

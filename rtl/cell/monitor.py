@@ -1,4 +1,4 @@
-"""Cell-state monitor: precision of the coming steps, after Silfa, Arnau and González (HiPC 2020)."""
+"""Cell-state monitor: chooses the precision of the coming steps, after Silfa, Arnau and González (HiPC 2020)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import pass_layout
 from lstmith.rtl.prim.arith import delayed
+from lstmith.spec.codes import Precision
 from lstmith.spec.config import PRECISIONS, EngineConfig, bits_for
+from lstmith.spec.layer_descriptor import FIELDS
 from lstmith.spec.monitor_rule import DROP, RATIO_FRAC, spare_bits
 from lstmith.spec.policy import Rule, Scope
+
+#: Width of a precision's code.
+_PRECISION_BITS = bits_for(len(Precision))
 
 
 class Monitor(wiring.Component):
@@ -23,22 +28,38 @@ class Monitor(wiring.Component):
     Parameters
     ----------
     config : EngineConfig
+        The monitor reads ``precisions``, ``rows_per_cycle``, ``lanes``, ``units``, ``layers``, ``c_width`` and what
+        :func:`~lstmith.rtl.lists.feedback.pass_layout` does.
 
     Members
     -------
-    pass_
-        The pass that drains.
-    c_new, c_before, c_last, c_valid
-        From the cell unit.
-    r_layer, r_bank, r_fold, level
-        A verdict, as a precision code, in the same cycle.
-    wishes
-        Per layer and bank: some judged part moved so much that a restart is wished.
+    pass_ : In(pass_layout)
+        The pass that drains; valid from its first cell state until ``latency`` cycles after its last one.
+    c_new : In(signed(c_width))
+        A unit's new cell state; valid with ``c_valid``.
+    c_before : In(signed(c_width))
+        Its cell state of the step before; valid with ``c_valid``.
+    c_last : In(1)
+        The unit is its layer's last one; valid with ``c_valid``.
+    c_valid : In(1)
+        There is a new cell state; every ``unit_cycles`` cycles at most.
+    r_layer : In(range(layers))
+        Layer of the verdict to read; every cycle.
+    r_bank : In(1)
+        Bank of the verdict to read: the parity of its step; every cycle.
+    r_fold : In(FIELDS["folds"])
+        Fold of the verdict to read, 0 for a verdict about a layer; every cycle.
+    level : Out(Precision)
+        That verdict, in the same cycle; undefined if none was stored.
+    wishes : Out(2), one per layer
+        A bit per bank: some judged part moved so much that a restart is wished. It changes ``latency`` cycles after
+        the layer's last cell state.
     """
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        # A middle image takes three precisions. Sums last until the next ones: a last fold may have a single unit.
+        # Only with three precisions there is a middle one. Sums last until the next ones come, and the last fold of a
+        # layer may have a single unit, so as many limits are compared at once as one unit leaves cycles for.
         self._limits = 3 if config.precisions == PRECISIONS else 2
         self._at_once = min(config.unit_cycles, self._limits)
         super().__init__(
@@ -50,8 +71,8 @@ class Monitor(wiring.Component):
                 "c_valid": In(1),
                 "r_layer": In(bits_for(config.layers)),
                 "r_bank": In(1),
-                "r_fold": In(12),
-                "level": Out(2),
+                "r_fold": In(FIELDS["folds"]),
+                "level": Out(_PRECISION_BITS),
                 "wishes": Out(data.ArrayLayout(2, config.layers)),
             }
         )
@@ -59,6 +80,7 @@ class Monitor(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from the last cell state that is judged to the stored verdict."""
+        # The change, whether it counts, the sums; the comparisons, one per cycle and two cycles deep.
         return 3 + self._at_once + 2
 
     def elaborate(self, platform: object) -> Module:
@@ -95,7 +117,7 @@ class Monitor(wiring.Component):
             sums.append(judged)
 
         # From stage 4 on: one comparison per cycle.
-        fold, previous = Signal(bits_for(config.folds(config.units))), Signal(2)
+        fold, previous = Signal(bits_for(config.folds(config.units))), Signal(_PRECISION_BITS)
         judges, judges_last = delayed(m, ends, 1, "judges"), delayed(m, last, 1, "judges_last")
         levels = {"low": fields.level_low, "middle": fields.level_middle}
         limits = {
@@ -111,7 +133,7 @@ class Monitor(wiring.Component):
             found |= self._compare(m, f"group_{begin}", group, judges, sums)
         turns = at_once + 2
         stored = delayed(m, judges, turns, "stored")
-        verdict = Signal(2)
+        verdict = Signal(_PRECISION_BITS)
         m.d.comb += verdict.eq(fields.precision)
         if "middle" in found:
             with m.If(found["middle"]):
@@ -174,7 +196,7 @@ class Monitor(wiring.Component):
         folds = config.folds(config.units)
         fold_bits = bits_for(folds) if folds > 1 else 0
         place = fold_bits + config.layer_bits + 1
-        m.submodules.levels = memory = Memory(shape=2, depth=1 << place, init=[])
+        m.submodules.levels = memory = Memory(shape=_PRECISION_BITS, depth=1 << place, init=[])
         write, ahead, back = memory.write_port(), memory.read_port(domain="comb"), memory.read_port(domain="comb")
         judged = Signal.like(fold)
         with m.If(judges):
@@ -198,5 +220,5 @@ def _magnitude(value: Signal) -> Value:
 
 
 def trusted_bank(list_half: Value, single: Value) -> Value:
-    """Verdicts alternate banks by step: one layer reads that of the step before the last, a stack the last one's."""
+    """Bank that holds the decision to go by: one layer reads the step before the last, a stack reads the last step."""
     return Mux(single, list_half, ~list_half)

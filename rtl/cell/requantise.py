@@ -1,44 +1,54 @@
 """Requantiser: a row sum to a gate's pre-activation."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import RowScale
 from lstmith.rtl.prim.arith import delayed, saturated, shifted_limited
-from lstmith.rtl.prim.product import registered_product
+from lstmith.rtl.prim.product import PRODUCT_LATENCY, registered_product
 from lstmith.spec.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, REQUANT_PRESHIFT, SHIFT_BITS, Z_BITS, EngineConfig
-from lstmith.spec.latency import requantise
+from lstmith.spec.layer_descriptor import FIELDS
+
+#: Width of a pre-activation with 13 fraction bits, before it is halved and saturated to ``Z_BITS``.
+Z13_BITS = 24
 
 
 class Requantiser(wiring.Component):
     """``z = sat17(((((2 * sat(P << 8 >> shift) + inexact) * mantissa >> s - 1) + bias + peephole) >> 1)``.
 
-    ``inexact`` is 1 if the right shift cuts off any one. Throughput one row per cycle.
+    ``inexact`` is 1 if the right shift cuts off any one. It takes one row per cycle.
 
     Parameters
     ----------
     config : EngineConfig
+        The requantiser reads ``acc_width``, ``requant_width``, ``requant_shift``, ``peepholes``, ``c_width``,
+        ``pipelined`` and ``family``.
 
     Members
     -------
-    total : signed(acc_width)
-        The row's sum in the previous step's terms: P before this step's columns.
-    added : signed(acc_width)
-        This step's columns.
-    shift : unsigned(6)
-        Of the row, one cycle later.
-    scale : RowScale
-        Of the row, ``scale_delay`` cycles later.
-    peep, c, peep_shift
-        Peephole weight, cell state and shift (with peepholes only); ``peep`` is 0 where none applies.
-    run
-        Clock enable of multipliers that have registers.
-    updated : signed(acc_width)
-        P, one cycle later.
-    z13 : signed(24)
-        The pre-activation with 13 fraction bits, one cycle before ``z``, unsaturated.
-    z : signed(17), Q5.12
+    total : In(signed(acc_width))
+        The row's kept sum, P before this step's columns; a new row every cycle.
+    added : In(signed(acc_width))
+        Sum of this step's columns; beside ``total``.
+    shift : In(SHIFT_BITS)
+        The row's shift, one cycle after ``total``.
+    scale : In(RowScale)
+        The row's scale, ``scale_delay`` cycles after ``total``.
+    run : In(1)
+        Clock enable of multipliers that have registers; always valid.
+    updated : Out(signed(acc_width))
+        P with this step's columns, one cycle after ``total``.
+    z13 : Out(signed(Z13_BITS))
+        The pre-activation with 13 fraction bits, one cycle before ``z``, not yet saturated.
+    z : Out(signed(Z_BITS))
+        The pre-activation, Q5.12, ``latency`` cycles after ``total``.
+    peep : In(signed(PEEP_BITS))
+        Peephole weight, beside ``total``; 0 for a gate without one. With peepholes only, as the following ports.
+    c : In(signed(c_width))
+        Cell state that the peephole weight meets; beside ``peep``.
+    peep_shift : In(FIELDS["peep_shift"])
+        Right shift of their product, which then has 13 fraction bits; beside ``peep``.
     """
 
     def __init__(self, config: EngineConfig):
@@ -50,21 +60,22 @@ class Requantiser(wiring.Component):
             "scale": In(RowScale),
             "run": In(1, init=1),
             "updated": Out(signed(config.acc_width)),
-            "z13": Out(signed(24)),
+            "z13": Out(signed(Z13_BITS)),
             "z": Out(signed(Z_BITS)),
         }
         if config.peepholes:
             members |= {
                 "peep": In(signed(PEEP_BITS)),
                 "c": In(signed(config.c_width)),
-                "peep_shift": In(5),
+                "peep_shift": In(FIELDS["peep_shift"]),
             }
         super().__init__(members)
 
     @property
     def latency(self) -> int:
         """Cycles from a sum to ``z``."""
-        return requantise(self._config)
+        # Product with the mantissa, bias, with peepholes their share, and the limit of z.
+        return self.scale_delay + PRODUCT_LATENCY + 1 + self._config.peepholes + 1
 
     @property
     def scale_delay(self) -> int:
@@ -102,23 +113,27 @@ class Requantiser(wiring.Component):
 
         factor = Signal(signed(MANTISSA_BITS + 1))
         m.d.comb += factor.eq(self.scale.mantissa)
-        product = registered_product(m, "product", operand, factor, config, self.run)
+        product = self._product(m, "product", operand, factor)
 
         bias = Signal(signed(BIAS_BITS))
         m.d.sync += bias.eq(self.scale.bias)
-        total = Signal(signed(24))
+        total = Signal(signed(Z13_BITS))
         m.d.sync += total.eq((product >> (config.requant_shift - 1)) + bias)
         if config.peepholes:
             # Beside the scale: peep * c, shifted.
             late = self.scale_delay
             weight, c = delayed(m, self.peep, late, "peep"), delayed(m, self.c, late, "c")
-            peep_product = registered_product(m, "peep_product", weight, c, config, self.run)
+            peep_product = self._product(m, "peep_product", weight, c)
             shifted = Signal(signed(PEEP_BITS + config.c_width))
-            m.d.sync += shifted.eq(peep_product >> delayed(m, self.peep_shift, late + 1, "peep_shift"))
+            m.d.sync += shifted.eq(peep_product >> delayed(m, self.peep_shift, late + PRODUCT_LATENCY, "peep_shift"))
             summed = Signal(signed(PEEP_BITS + config.c_width + 1))
             m.d.sync += summed.eq(total + shifted)
-            m.d.comb += self.z13.eq(saturated(m, summed, 24, "z13_limited"))
+            m.d.comb += self.z13.eq(saturated(m, summed, Z13_BITS, "z13_limited"))
         else:
             m.d.comb += self.z13.eq(total)
         m.d.sync += self.z.eq(saturated(m, self.z13 >> 1, Z_BITS, "z_limited"))
         return m
+
+    def _product(self, m: Module, name: str, a: Value, b: Value) -> Signal:
+        config = self._config
+        return registered_product(m, name, a, b, self.run, family=config.family, pipelined=config.pipelined)

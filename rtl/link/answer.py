@@ -12,30 +12,36 @@ from lstmith.spec.link_map import CRC_BYTES, FRAME_BYTES
 BUFFER_BYTES = 256
 #: Place of the first byte; the code byte before it is known when the next zero comes.
 _FIRST = 1
+#: Cycles to turn a byte around and to write it.
+_BYTE_TURN = 8 + 1
 #: Place behind the longest body.
 BODY_END = _FIRST + FRAME_BYTES - CRC_BYTES
 
 
 class AnswerBuilder(wiring.Component):
-    """Encodes an answer. One byte per 10 cycles.
+    """Encodes an answer: a byte every ``byte_cycles`` cycles.
 
     Each place of the buffer is written when it is known: a byte that is not zero at once; a zero becomes the
     code byte of what follows, so the code byte before it can be written. A zero byte ends the frame.
 
     Members
     -------
-    i
+    i : In(stream of 8 bits)
         The answer's bytes, without its CRC.
-    finish
-        Ends the answer; to be held until ``finished``.
-    sending
-        The other buffer is not free yet.
-    finished
-        For one cycle: the frame is complete, and the other buffer is free.
-    body_full
-        The longest body is complete.
-    w_addr, w_data, w_en
-        Write port of the buffer.
+    finish : In(1)
+        Ends the answer; held until ``finished``.
+    sending : In(1)
+        The other buffer is not free yet; valid always.
+    finished : Out(1)
+        The frame is complete and the other buffer is free, for one cycle.
+    body_full : Out(1)
+        The longest body is complete; valid while ``i`` is ready.
+    w_addr : Out(range(BUFFER_BYTES))
+        Place in the buffer to write; valid with ``w_en``.
+    w_data : Out(8)
+        Byte to write; valid with ``w_en``.
+    w_en : Out(1)
+        Writes a byte at the end of this cycle.
     """
 
     def __init__(self) -> None:
@@ -51,6 +57,17 @@ class AnswerBuilder(wiring.Component):
                 "w_en": Out(1),
             }
         )
+
+    @property
+    def byte_cycles(self) -> int:
+        """Cycles from taking a byte to taking the next one: its bits enter the CRC, then it is written."""
+        return 1 + _BYTE_TURN
+
+    @property
+    def latency(self) -> int:
+        """Cycles from ``finish`` to ``finished`` if the other buffer is free."""
+        # The CRC's bytes, the last code byte, and the zero byte.
+        return CRC_BYTES * _BYTE_TURN + 2
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -114,22 +131,29 @@ class AnswerBuilder(wiring.Component):
         return m
 
 
-class Answer(wiring.Component):
+class AnswerSender(wiring.Component):
     """Builds an answer in one buffer while the one before is sent from the other.
 
     Members
     -------
-    i, finish, finished, body_full
-        See :class:`AnswerBuilder`.
-    abort
-        Forget what was built; an answer that is being sent stays whole.
-    o
-        To the serial port.
-    sending
-        An answer is being sent.
+    i : In(stream of 8 bits)
+        See :class:`AnswerBuilder`, as for the following three ports.
+    finish : In(1)
+        Ends the answer; held until ``finished``.
+    finished : Out(1)
+        The answer is complete and begins to be sent, for one cycle.
+    body_full : Out(1)
+        The longest body is complete; valid while ``i`` is ready.
+    abort : In(1)
+        Forgets what was built, for one cycle; an answer that is being sent stays whole.
+    o : Out(stream of 8 bits)
+        Bytes for the serial port.
+    sending : Out(1)
+        An answer is being sent; valid always.
     """
 
     def __init__(self) -> None:
+        self._builder = AnswerBuilder()
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
@@ -142,9 +166,19 @@ class Answer(wiring.Component):
             }
         )
 
+    @property
+    def byte_cycles(self) -> int:
+        """Cycles from taking a byte to taking the next one."""
+        return self._builder.byte_cycles
+
+    @property
+    def latency(self) -> int:
+        """Cycles from ``finish`` to ``finished`` if no answer is being sent."""
+        return self._builder.latency
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        builder = AnswerBuilder()
+        builder = self._builder
         m.submodules.builder = ResetInserter(self.abort)(builder)
         m.submodules.memory = memory = Memory(shape=8, depth=2 * BUFFER_BYTES, init=[])
         write, read = memory.write_port(), memory.read_port()

@@ -1,14 +1,13 @@
-"""What the engine says, as words of the result ring: compact, or as records with all that a simulator sees."""
+"""Collectors: what the engine says, as words of the result ring, compact or as records of all that a simulator sees."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.layouts import event_layout, output_layout
-from lstmith.spec.config import EngineConfig
-from lstmith.spec.latency import MARK, input_ready
+from lstmith.rtl.link.ring import RING_WORD_BITS
+from lstmith.rtl.prim import parameters as check
 from lstmith.spec.link_map import LAYER_BITS, RECORDS, Kind
 
 #: Outcomes that can wait for results of earlier steps.
@@ -18,39 +17,54 @@ TRANSFER_CYCLES = 4
 
 
 class CompactCollector(wiring.Component):
-    """Per step its outcome, then, if it was computed, its results' h.
+    """For each step its outcome; then, if it was computed, the h of its results.
 
     Parameters
     ----------
-    config : EngineConfig
+    result : StructLayout
+        A result of the engine, as :func:`~lstmith.rtl.layouts.output_layout` makes it.
+    layers : int
+        Layers of the engine: the last layer's last result ends a step.
+    outcome_latency : int
+        Most cycles from a transfer of the input stream to the outcome of the step that it ends.
 
     Members
     -------
-    outcome_valid, outcome_skipped, h
-        From the engine.
-    room
-        Another transfer of the input stream may be made: no outcome will be lost.
-    o
+    outcome_valid : In(1)
+        It is known whether a step is computed, for one cycle.
+    outcome_skipped : In(1)
+        The step is skipped; valid with ``outcome_valid``.
+    h : In(stream of result)
+        Results of the engine.
+    room : Out(1)
+        Another transfer of the input stream may be made, since no outcome will be lost; valid always.
+    o : Out(stream of 16 bits)
         Words for the ring.
 
     Attributes
     ----------
     level : Signal
         Outcomes that wait; no part of the interface, proofs look at it.
+
+    Raises
+    ------
+    TypeError
+        If a number is no integer.
+    ValueError
+        If a number is out of range, as is a latency in which more steps could end than outcomes can wait.
     """
 
-    def __init__(self, config: EngineConfig):
+    def __init__(self, *, result: data.StructLayout, layers: int, outcome_latency: int):
+        self._layers = check.integer("Collector layers", layers, 1)
         # From a transfer to its outcome others may be made; each ends one step at most.
-        if max(MARK, input_ready(config)) > TRANSFER_CYCLES * (OUTCOMES // 2 - 1):
-            raise ValueError(f"Collector must hold the outcomes of {input_ready(config)!r} cycles")
-        self._config = config
+        check.integer("Collector outcome_latency", outcome_latency, 0, TRANSFER_CYCLES * (OUTCOMES // 2 - 1))
         super().__init__(
             {
                 "outcome_valid": In(1),
                 "outcome_skipped": In(1),
-                "h": In(stream.Signature(output_layout(config))),
+                "h": In(stream.Signature(result)),
                 "room": Out(1),
-                "o": Out(stream.Signature(16)),
+                "o": Out(stream.Signature(RING_WORD_BITS)),
             }
         )
         self.level = Signal(range(OUTCOMES))
@@ -64,7 +78,7 @@ class CompactCollector(wiring.Component):
         with m.If(self.outcome_valid):
             m.d.sync += [queue[put].eq(self.outcome_skipped), put.eq(put + 1)]
         with m.If(computes):
-            last = self.h.payload.last & (self.h.payload.layer == self._config.layers - 1)
+            last = self.h.payload.last & (self.h.payload.layer == self._layers - 1)
             m.d.comb += [
                 self.o.payload.eq(self.h.payload.h),
                 self.o.valid.eq(self.h.valid),
@@ -84,35 +98,56 @@ class RecordCollector(wiring.Component):
 
     Parameters
     ----------
-    config : EngineConfig
+    result : StructLayout
+        A result of the engine, as :func:`~lstmith.rtl.layouts.output_layout` makes it.
+    event : StructLayout
+        An event of the engine, as :func:`~lstmith.rtl.layouts.event_layout` makes it.
+    layers : int
+        Layers of the engine.
 
     Members
     -------
-    stamp, outcome_valid, outcome_skipped, event, event_valid, h
-        From the engine, and whether the input is taken that wants to be stamped; all of it stays until ``step``.
-    done
-        Everything of this cycle is written.
-    step
-        The engine's cycle ends.
-    o
+    stamp : In(1)
+        The input that wants to be stamped is taken. It stays until ``step``, as do the following inputs.
+    outcome_valid : In(1)
+        It is known whether a step is computed.
+    outcome_skipped : In(1)
+        The step is skipped; valid with ``outcome_valid``.
+    event : In(event)
+        A layer's step has drained; valid with ``event_valid``.
+    event_valid : In(1)
+        There is an event.
+    h : In(stream of result)
+        Results of the engine; one is taken with ``step``.
+    done : Out(1)
+        Everything of this cycle is written; valid always.
+    step : In(1)
+        The engine's cycle ends, for one cycle and only while ``done``.
+    o : Out(stream of 16 bits)
         Words for the ring.
+
+    Raises
+    ------
+    TypeError
+        If ``layers`` is no integer.
+    ValueError
+        If there are more layers than a record tells apart.
     """
 
-    def __init__(self, config: EngineConfig):
-        if config.layers > 1 << LAYER_BITS:
-            raise ValueError(f"Records are for up to {1 << LAYER_BITS} layers, not {config.layers!r}")
-        self._config = config
+    def __init__(self, *, result: data.StructLayout, event: data.StructLayout, layers: int):
+        check.integer("Record collector layers", layers, 1, 1 << LAYER_BITS)
+        self._result, self._event = result, event
         super().__init__(
             {
                 "stamp": In(1),
                 "outcome_valid": In(1),
                 "outcome_skipped": In(1),
-                "event": In(event_layout(config)),
+                "event": In(event),
                 "event_valid": In(1),
-                "h": In(stream.Signature(output_layout(config))),
+                "h": In(stream.Signature(result)),
                 "done": Out(1),
                 "step": In(1),
-                "o": Out(stream.Signature(16)),
+                "o": Out(stream.Signature(RING_WORD_BITS)),
             }
         )
 
@@ -124,8 +159,8 @@ class RecordCollector(wiring.Component):
         fields: dict[Kind, dict[str, Value]] = {
             Kind.INPUT: {"cycle": cycle},
             Kind.OUTCOME: {"cycle": cycle, "skipped": self.outcome_skipped},
-            Kind.EVENT: {"cycle": cycle, **{name: self.event[name] for name in event_layout(self._config).members}},
-            Kind.RESULT: {name: self.h.payload[name] for name in output_layout(self._config).members},
+            Kind.EVENT: {"cycle": cycle, **{name: self.event[name] for name in self._event.members}},
+            Kind.RESULT: {name: self.h.payload[name] for name in self._result.members},
         }
         happens = {
             Kind.INPUT: self.stamp,
@@ -153,13 +188,13 @@ class RecordCollector(wiring.Component):
 
 
 def record_words(kind: Kind, values: dict[str, Value]) -> list[Value]:
-    """A record's 16-bit words, by ``spec.link_map.RECORDS``."""
+    """A record's words, by ``spec.link_map.RECORDS``; the kind is in the lowest bits of the first one."""
     record = RECORDS[kind]
-    bits: list[Value] = [Const(kind >> bit & 1 if bit < 2 else 0, 1) for bit in range(16 * record.words)]
+    bits: list[Value] = [Const(kind >> bit & 1, 1) for bit in range(RING_WORD_BITS * record.words)]
     for field in record.fields:
         value = values[field.name]
         # Narrower in this engine than in the record: extended by sign or zero.
         for bit in range(field.width):
             source = value[min(bit, len(value) - 1)] if field.signed or bit < len(value) else Const(0, 1)
-            bits[16 * field.word + field.bit + bit] = source
-    return [Cat(*bits[start : start + 16]) for start in range(0, len(bits), 16)]
+            bits[RING_WORD_BITS * field.word + field.bit + bit] = source
+    return [Cat(*bits[start : start + RING_WORD_BITS]) for start in range(0, len(bits), RING_WORD_BITS)]

@@ -28,12 +28,24 @@ class LinkedCore(wiring.Component):
 
     Members
     -------
-    rx, tx, flash, tick, busy, session, fault
-        See :class:`~lstmith.rtl.link.link.Link`.
-    ready
+    rx : In(1)
+        Serial line from the host, asynchronous; high when idle.
+    tx : Out(1)
+        Serial line to the host; high when idle.
+    ready : In(1)
         The link may begin; until then ``preload`` writes the engine's memories.
-    preload
-        Bus of a loader.
+    preload : In(BusSignature)
+        Bus of whoever loads weights; valid while ``ready`` is low. It cannot read.
+    flash : In(FlashStatus)
+        What became of the weights in the flash; valid with ``ready``.
+    tick : In(1)
+        Strobe of the watchdog, see :class:`~lstmith.rtl.link.link.Link`.
+    busy : Out(1)
+        Something is being done; while it is low, nothing happens before ``rx`` or ``ready`` changes.
+    session : Out(1)
+        There was a HELLO; valid always.
+    fault : Out(1)
+        A frame was given up since the last HELLO; valid always.
     """
 
     def __init__(self, identity: Identity, image: MemoryImage | None = None, tag: int = 0):

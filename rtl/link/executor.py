@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.layouts import InputWord
-from lstmith.rtl.link.receiver import BUFFER_BYTES, FRAME_START, TAIL, TAILS
+from lstmith.rtl.link.frame import BODY, HEAD_END, VALUE_BYTES, WORD_BYTES, Frame, flag_bit
+from lstmith.rtl.link.receiver import BUFFER_BYTES, TAIL, TAILS, check_buffers
+from lstmith.rtl.link.ring import PLACE_BITS
 from lstmith.spec.link_map import ACTIVE_SHIFT, ANSWER, Command, Status, StreamFlag
 from lstmith.spec.registers import READ_LATENCY
-
-#: Where a frame's body begins, behind sequence and command.
-_BODY = FRAME_START + 2
 
 
 class Executor(wiring.Component):
@@ -25,44 +24,77 @@ class Executor(wiring.Component):
     Parameters
     ----------
     buffers : int
-        Of the receiver.
+        Buffers of the receiver, a power of two.
 
     Members
     -------
-    full, release
-        Buffers that hold a frame; frees one.
-    r_addr, r_data
-        Read port of the buffers, one cycle.
-    greet, sequence
-        A HELLO waits to be answered, and its sequence number.
-    greeted
-        For one cycle: its answer is complete.
-    session
-        There was a HELLO.
-    answer, finish, finished, body_full
-        See :class:`lstmith.rtl.link.answer.Answer`.
-    bus
-        Of the engine and the link's registers.
-    occupied
-        The engine takes no bus access now.
-    uses_bus
+    full : In(buffers)
+        A bit per buffer: it holds a frame; valid always.
+    release : Out(buffers)
+        Frees a buffer, for one cycle.
+    r_addr : Out(range(buffers * BUFFER_BYTES))
+        Byte of the buffers to read, the buffer above the place; every cycle.
+    r_data : In(8)
+        The byte at the address of one cycle ago.
+    greet : In(1)
+        A HELLO waits to be answered, until ``greeted``.
+    sequence : In(8)
+        Its sequence number; valid with ``greet``.
+    greeted : Out(1)
+        The answer to a HELLO is complete, for one cycle.
+    session : In(1)
+        There was a HELLO; valid always.
+    answer : Out(stream of 8 bits)
+        Bytes of the answer, without its CRC.
+    finish : Out(1)
+        The answer's last byte was taken; held until ``finished``.
+    finished : In(1)
+        The answer is complete, for one cycle.
+    body_full : In(1)
+        The answer has no room for another byte; valid always.
+    bus : Out(BusSignature)
+        Bus of the engine and of the link's registers.
+    occupied : In(1)
+        The engine takes no bus access now; valid always.
+    uses_bus : Out(1)
         From a few cycles before a frame's first bus access to its end.
-    x, stamp
-        Input stream of the engine; its present transfer wants to be stamped.
-    awaiting
-        More values are due.
-    release_place, ring_release, seek_place, ring_seek, ring_*
-        See :class:`lstmith.rtl.link.ring.ResultRing`.
-    tick
+    x : Out(stream of InputWord)
+        Input stream of the engine.
+    stamp : Out(1)
+        The present transfer wants to be stamped; valid with ``x.valid``.
+    awaiting : Out(1)
+        More values of the input stream are due; valid always.
+    release_place : Out(PLACE_BITS)
+        Place in the result ring before which everything is free; valid with ``ring_release``.
+    ring_release : Out(1)
+        Frees the ring's words, for one cycle.
+    seek_place : Out(PLACE_BITS)
+        Place from which on the ring is read; valid with ``ring_seek``.
+    ring_seek : Out(1)
+        Begins to read the ring, for one cycle.
+    ring_valid : In(1)
+        There is a word at the ring's reading place; valid with ``ring_ready``.
+    ring_ready : In(1)
+        The ring's byte is there; valid always.
+    ring_data : In(8)
+        That byte; valid with ``ring_ready`` and ``ring_valid``.
+    ring_next : Out(1)
+        Goes on to the ring's next byte, for one cycle.
+    tick : In(1)
         Strobe of the watchdog's interval.
-    stalled
-        For one cycle: a frame was given up; the engine is to be reset and the session to be ended.
-    active
-        A frame is being executed or answered.
+    stalled : Out(1)
+        A frame was given up, for one cycle; the engine is to be reset and the session to be ended.
+    active : Out(1)
+        A frame is being executed or answered; valid always.
+
+    Raises
+    ------
+    TypeError
+        If ``buffers`` is no power of two from ``TAILS`` on.
     """
 
-    def __init__(self, buffers: int = TAILS):
-        self._buffers = buffers
+    def __init__(self, *, buffers: int = TAILS):
+        self._buffers = check_buffers(buffers)
         super().__init__(
             {
                 "full": In(buffers),
@@ -83,9 +115,9 @@ class Executor(wiring.Component):
                 "x": Out(stream.Signature(InputWord)),
                 "stamp": Out(1),
                 "awaiting": Out(1),
-                "release_place": Out(16),
+                "release_place": Out(PLACE_BITS),
                 "ring_release": Out(1),
-                "seek_place": Out(16),
+                "seek_place": Out(PLACE_BITS),
                 "ring_seek": Out(1),
                 "ring_valid": In(1),
                 "ring_ready": In(1),
@@ -99,230 +131,258 @@ class Executor(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # The byte at `place` is there one cycle after `place` has changed.
-        place, buffer, settled = Signal(8), Signal(range(self._buffers)), Signal()
-        advance, end, byte = Signal(), Signal(8), self.r_data
-        m.d.comb += self.r_addr.eq(Cat(place, buffer))
-        m.d.sync += settled.eq(~advance)
-        with m.If(advance):
-            m.d.sync += place.eq(place + 1)
+        frame = Frame(self._buffers, len(self.bus.addr))
+        self._elaborate_bytes(m, frame)
+        self._elaborate_fields(m, frame)
+        self._elaborate_lengths(m, frame)
+        self._elaborate_watchdog(m, frame)
+        with m.FSM() as states:
+            self._states_of_request(m, frame)
+            self._states_of_execution(m, frame)
+            self._states_of_answer(m, frame)
+            self._states_of_body(m, frame)
+            self._states_of_greeting(m, frame)
+            self._state_of_end(m, frame)
+        # A frame that is given up keeps nothing of what its state just did.
+        with m.If(self.stalled):
+            m.d.sync += [frame.status.eq(Status.STALLED), self.awaiting.eq(0)]
+        m.d.comb += self.active.eq(~states.ongoing("Wait"))
+        return m
 
-        # The last four bytes, the newest one lowest; words go out of it by rotation.
-        word, shift, rotate = Signal(32), Signal(), Signal()
-        with m.If(shift):
-            m.d.sync += word.eq(Cat(byte, word[:24]))
-        with m.Elif(rotate):
-            m.d.sync += word.eq(Cat(word[24:], word[:24]))
-        newest = [word[8 * age : 8 * age + 8] for age in range(4)]
+    def _elaborate_bytes(self, m: Module, frame: Frame) -> None:
+        """What the strobes do to the place in the buffer and to the last four bytes."""
+        m.d.comb += self.r_addr.eq(Cat(frame.place, frame.buffer))
+        m.d.sync += frame.settled.eq(~frame.advance)
+        with m.If(frame.advance):
+            m.d.sync += frame.place.eq(frame.place + 1)
+        oldest, others = frame.word[-8:], frame.word[:-8]
+        with m.If(frame.shift):
+            m.d.sync += frame.word.eq(Cat(self.r_data, others))
+        with m.Elif(frame.rotate):
+            m.d.sync += frame.word.eq(Cat(oldest, others))
 
-        flags, command, known = Signal(8), Signal(3), Signal()
-        matches, status = Signal(), Signal(Status)
-        expected = Signal(8, reset_less=True)
-        address = Signal.like(self.bus.addr)
-        marks = flags[StreamFlag.MARK.bit_length() - 1]
+    def _elaborate_fields(self, m: Module, frame: Frame) -> None:
+        """Ports that are nothing but fields of the request."""
+        newest = frame.newest
         m.d.comb += [
-            self.bus.addr.eq(address),
+            self.bus.addr.eq(frame.address),
             self.bus.w_data.eq(Cat(*reversed(newest))),
             self.release_place.eq(Cat(newest[3], newest[2])),
             self.seek_place.eq(Cat(newest[1], newest[0])),
             self.x.payload.value.eq(Cat(newest[1], newest[0]).as_signed()),
-            self.x.payload.start.eq(flags[0]),
-            self.x.payload.restart.eq(flags[1]),
-            self.x.payload.mark.eq(marks),
-            self.x.payload.mask.eq(flags[ACTIVE_SHIFT:]),
-            self.stamp.eq(flags[StreamFlag.STAMP.bit_length() - 1]),
+            self.x.payload.start.eq(frame.flag(StreamFlag.START)),
+            self.x.payload.restart.eq(frame.flag(StreamFlag.RESTART)),
+            self.x.payload.mark.eq(frame.flag(StreamFlag.MARK)),
+            self.x.payload.mask.eq(frame.flags[ACTIVE_SHIFT:]),
+            self.stamp.eq(frame.flag(StreamFlag.STAMP)),
         ]
-        more = flags[StreamFlag.MORE.bit_length() - 1]
 
-        fits = Signal()
-        # By the place behind the body; every body has a length of its own modulo 2 or 4.
-        with m.Switch(command):
+    @staticmethod
+    def _elaborate_lengths(m: Module, frame: Frame) -> None:
+        """Where the body's head ends, and whether the body has a length that the command allows."""
+        end, least = frame.end, HEAD_END[Command.WRITE] + WORD_BYTES
+        with m.Switch(frame.command):
+            with m.Case(Command.WRITE):
+                m.d.comb += frame.fits.eq((end[:2] == least % WORD_BYTES) & (end >= least))
+            with m.Case(Command.STREAM):
+                head = HEAD_END[Command.STREAM]
+                m.d.comb += frame.fits.eq((end[0] == head % VALUE_BYTES) & (end >= head))
             with m.Case(Command.READ, Command.FETCH):
-                m.d.comb += fits.eq(end == _BODY + 4)
+                m.d.comb += frame.fits.eq(end == HEAD_END[Command.READ])
+        with m.Switch(frame.command):
             with m.Case(Command.WRITE):
-                m.d.comb += fits.eq((end[:2] == (_BODY + 3) % 4) & (end >= _BODY + 7))
+                m.d.comb += frame.head_end.eq(HEAD_END[Command.WRITE])
             with m.Case(Command.STREAM):
-                m.d.comb += fits.eq((end[0] == (_BODY + 5) % 2) & (end >= _BODY + 5))
-        head_end = Signal(8)
-        with m.Switch(command):
-            with m.Case(Command.WRITE):
-                m.d.comb += head_end.eq(_BODY + 3)
-            with m.Case(Command.STREAM):
-                m.d.comb += head_end.eq(_BODY + 5)
+                m.d.comb += frame.head_end.eq(HEAD_END[Command.STREAM])
             with m.Default():
-                m.d.comb += head_end.eq(_BODY + 4)
-        done = place == end
+                m.d.comb += frame.head_end.eq(HEAD_END[Command.READ])
 
-        def put(value: object, when: object = 1) -> object:
-            """Offer a byte of the answer; whether it is taken."""
-            m.d.comb += [self.answer.payload.eq(value), self.answer.valid.eq(when)]
-            return self.answer.valid & self.answer.ready
-
-        waits, late = Signal(), Signal()
-        with m.If(~waits):
+    def _elaborate_watchdog(self, m: Module, frame: Frame) -> None:
+        """Give a frame up that waits at two ticks, without a cycle between them in which it did not wait."""
+        late = Signal()
+        with m.If(~frame.waits):
             m.d.sync += late.eq(0)
         with m.Elif(self.tick):
             m.d.sync += late.eq(1)
-        m.d.comb += self.stalled.eq(waits & self.tick & late)
+        m.d.comb += self.stalled.eq(frame.waits & self.tick & late)
 
-        left = Signal(range(READ_LATENCY + 1))
-        with m.FSM() as fsm:
-            with m.State("Wait"):
-                with m.If(self.greet):
-                    m.d.sync += [place.eq(TAIL), expected.eq(self.sequence)]
-                    m.next = "Greet"
-                with m.Elif(self.full.bit_select(buffer, 1)):
-                    m.next = "Length"
-            with m.State("Length"):
-                m.d.comb += advance.eq(1)
-                m.d.sync += [end.eq(byte), status.eq(Status.OK)]
-                m.next = "Sequence"
-            with m.State("Sequence"):
-                with m.If(put(byte, settled)):
-                    m.d.comb += advance.eq(1)
-                    m.d.sync += matches.eq(byte == expected)
-                    m.next = "Command"
-            with m.State("Command"):
-                with m.If(put(byte | ANSWER, settled)):
-                    m.d.comb += advance.eq(1)
-                    m.d.sync += [command.eq(byte), known.eq((byte != 0) & (byte <= max(Command)))]
-                    m.next = "Check"
-            with m.State("Check"):
-                m.next = "Status"
-                with m.If(~self.session):
-                    m.d.sync += status.eq(Status.NO_SESSION)
-                with m.Elif(~matches):
-                    m.d.sync += status.eq(Status.REJECTED)
-                with m.Elif(~known):
-                    m.d.sync += status.eq(Status.BAD_COMMAND)
-                with m.Elif(~fits):
-                    m.d.sync += status.eq(Status.BAD_LENGTH)
-                with m.Elif(self.awaiting & command.matches(Command.READ, Command.WRITE)):
-                    # The engine would be waited for, and it for values that cannot come before this is answered.
-                    m.d.sync += status.eq(Status.UNFINISHED)
-                with m.Else():
-                    m.d.sync += expected.eq(expected + 1)
-                    m.next = "Head"
-            with m.State("Head"):
-                with m.If(place == head_end):
-                    m.next = "Begin"
-                with m.Elif(settled):
-                    m.d.comb += [advance.eq(1), shift.eq(1)]
-                    with m.If(place == _BODY):
-                        m.d.sync += flags.eq(byte)
-            with m.State("Begin"):
-                with m.Switch(command):
-                    with m.Case(Command.READ, Command.WRITE):
-                        m.d.comb += waits.eq(self.occupied)
-                        m.d.sync += address.eq(Cat(newest[2], newest[1], newest[0]))
-                        with m.If(~self.occupied):
-                            m.d.sync += self.uses_bus.eq(1)
-                            m.next = "Word"
-                            with m.If(command == Command.READ):
-                                m.d.sync += [end.eq(newest[3]), place.eq(0)]
-                                m.next = "Status"
-                    with m.Default():
-                        m.d.comb += [self.ring_release.eq(1), self.ring_seek.eq(1)]
-                        m.next = "Status"
-                        with m.If((command == Command.STREAM) & marks):
-                            m.next = "Transfer"
-                        with m.Elif((command == Command.STREAM) & ~done):
-                            m.d.sync += self.awaiting.eq(1)
-                            m.next = "Value"
-                with m.If(self.stalled):
+    @staticmethod
+    def _take(m: Module, frame: Frame) -> None:
+        """Take the byte at the frame's place among the last four."""
+        m.d.comb += [frame.advance.eq(1), frame.shift.eq(1)]
+
+    def _put(self, m: Module, value: object, when: object = 1) -> Value:
+        """Offer a byte of the answer; whether it is taken."""
+        m.d.comb += [self.answer.payload.eq(value), self.answer.valid.eq(when)]
+        return self.answer.valid & self.answer.ready
+
+    def _states_of_request(self, m: Module, frame: Frame) -> None:
+        """Wait for a frame, answer its number and command at once, and check it."""
+        byte = self.r_data
+        with m.State("Wait"):
+            with m.If(self.greet):
+                m.d.sync += [frame.place.eq(TAIL), frame.expected.eq(self.sequence)]
+                m.next = "Greet"
+            with m.Elif(self.full.bit_select(frame.buffer, 1)):
+                m.next = "Length"
+        with m.State("Length"):
+            m.d.comb += frame.advance.eq(1)
+            m.d.sync += [frame.end.eq(byte), frame.status.eq(Status.OK)]
+            m.next = "Sequence"
+        with m.State("Sequence"):
+            with m.If(self._put(m, byte, frame.settled)):
+                m.d.comb += frame.advance.eq(1)
+                m.d.sync += frame.matches.eq(byte == frame.expected)
+                m.next = "Command"
+        with m.State("Command"):
+            with m.If(self._put(m, byte | ANSWER, frame.settled)):
+                m.d.comb += frame.advance.eq(1)
+                m.d.sync += [frame.command.eq(byte), frame.known.eq((byte != 0) & (byte <= max(Command)))]
+                m.next = "Check"
+        with m.State("Check"):
+            m.next = "Status"
+            with m.If(~self.session):
+                m.d.sync += frame.status.eq(Status.NO_SESSION)
+            with m.Elif(~frame.matches):
+                m.d.sync += frame.status.eq(Status.REJECTED)
+            with m.Elif(~frame.known):
+                m.d.sync += frame.status.eq(Status.BAD_COMMAND)
+            with m.Elif(~frame.fits):
+                m.d.sync += frame.status.eq(Status.BAD_LENGTH)
+            with m.Elif(self.awaiting & frame.command.matches(Command.READ, Command.WRITE)):
+                # The engine would be waited for, and it for values that cannot come before this is answered.
+                m.d.sync += frame.status.eq(Status.UNFINISHED)
+            with m.Else():
+                m.d.sync += frame.expected.eq(frame.expected + 1)
+                m.next = "Head"
+
+    def _states_of_execution(self, m: Module, frame: Frame) -> None:
+        """Take the body's head, then its words to the bus or its values to the engine."""
+        place, newest, command = frame.place, frame.newest, frame.command
+        with m.State("Head"):
+            with m.If(place == frame.head_end):
+                m.next = "Begin"
+            with m.Elif(frame.settled):
+                self._take(m, frame)
+                with m.If(place == BODY):
+                    m.d.sync += frame.flags.eq(self.r_data)
+        with m.State("Begin"):
+            with m.Switch(command):
+                with m.Case(Command.READ, Command.WRITE):
+                    m.d.comb += frame.waits.eq(self.occupied)
+                    m.d.sync += frame.address.eq(Cat(newest[2], newest[1], newest[0]))
+                    with m.If(~self.occupied):
+                        m.d.sync += self.uses_bus.eq(1)
+                        m.next = "Word"
+                        with m.If(command == Command.READ):
+                            # From here on places count the answer's words.
+                            m.d.sync += [frame.end.eq(newest[3]), place.eq(0)]
+                            m.next = "Status"
+                with m.Default():
+                    m.d.comb += [self.ring_release.eq(1), self.ring_seek.eq(1)]
                     m.next = "Status"
-            with m.State("Word"):
-                with m.If(settled):
-                    m.d.comb += [advance.eq(1), shift.eq(1)]
-                    with m.If(place[:2] == (_BODY + 3 + 3) % 4):
-                        m.next = "Write"
-            with m.State("Write"):
-                m.d.comb += self.bus.w_en.eq(1)
-                m.d.sync += address.eq(address + 1)
-                m.next = "Word"
-                with m.If(done):
-                    m.next = "Status"
-            with m.State("Value"):
-                with m.If(settled):
-                    m.d.comb += [advance.eq(1), shift.eq(1)]
-                    with m.If(place[0] == (_BODY + 5 + 1) % 2):
+                    with m.If((command == Command.STREAM) & frame.flag(StreamFlag.MARK)):
                         m.next = "Transfer"
-            with m.State("Transfer"):
-                m.d.comb += [self.x.valid.eq(1), waits.eq(~self.x.ready)]
-                with m.If(self.x.ready):
-                    # What belongs to the frame's first transfer.
-                    m.d.sync += flags[:4].eq(0)
-                    m.next = "Value"
-                    with m.If(marks | done):
-                        m.d.sync += self.awaiting.eq(more)
-                        m.next = "Status"
-                with m.If(self.stalled):
+                    with m.Elif((command == Command.STREAM) & ~frame.done):
+                        m.d.sync += self.awaiting.eq(1)
+                        m.next = "Value"
+            with m.If(self.stalled):
+                m.next = "Status"
+        with m.State("Word"), m.If(frame.settled):
+            self._take(m, frame)
+            with m.If(place[:2] == (HEAD_END[Command.WRITE] - 1) % WORD_BYTES):
+                m.next = "Write"
+        with m.State("Write"):
+            m.d.comb += self.bus.w_en.eq(1)
+            m.d.sync += frame.address.eq(frame.address + 1)
+            m.next = "Word"
+            with m.If(frame.done):
+                m.next = "Status"
+        with m.State("Value"), m.If(frame.settled):
+            self._take(m, frame)
+            with m.If(place[0] == (HEAD_END[Command.STREAM] - 1) % VALUE_BYTES):
+                m.next = "Transfer"
+        with m.State("Transfer"):
+            m.d.comb += [self.x.valid.eq(1), frame.waits.eq(~self.x.ready)]
+            with m.If(self.x.ready):
+                # Flags below MORE belong to the frame's first transfer.
+                m.d.sync += frame.flags[: flag_bit(StreamFlag.MORE)].eq(0)
+                m.next = "Value"
+                with m.If(frame.flag(StreamFlag.MARK) | frame.done):
+                    m.d.sync += self.awaiting.eq(frame.flag(StreamFlag.MORE))
                     m.next = "Status"
-            with m.State("Status"):
-                with m.If(put(status)):
-                    m.next = "Expected"
-            with m.State("Expected"):
-                with m.If(put(expected)):
+            with m.If(self.stalled):
+                m.next = "Status"
+
+    def _states_of_answer(self, m: Module, frame: Frame) -> None:
+        """Answer status and expected number, and choose the body that belongs to the command."""
+        command, succeeded = frame.command, frame.status == Status.OK
+        with m.State("Status"), m.If(self._put(m, frame.status)):
+            m.next = "Expected"
+        with m.State("Expected"), m.If(self._put(m, frame.expected)):
+            m.next = "Finish"
+            with m.If(self.greet):
+                m.next = "Identity"
+            with m.Elif(succeeded & (command == Command.READ)):
+                m.next = "Read"
+            with m.Elif(succeeded & (command != Command.WRITE)):
+                m.next = "Results"
+
+    def _states_of_body(self, m: Module, frame: Frame) -> None:
+        """Bodies of answers: words that are read from the bus, or what the result ring holds."""
+        left = frame.left
+        with m.State("Read"):
+            m.d.comb += self.bus.r_en.eq(1)
+            m.d.sync += left.eq(READ_LATENCY - 1)
+            m.next = "Take"
+            with m.If(frame.done | self.body_full):
+                m.d.comb += self.bus.r_en.eq(0)
+                m.next = "Finish"
+        with m.State("Take"):
+            m.d.sync += left.eq(left - 1)
+            with m.If(left == 0):
+                # The lowest byte goes out first, and each turn brings the next one.
+                first, second, third, fourth = (self.bus.r_data.word_select(byte, 8) for byte in range(WORD_BYTES))
+                m.d.sync += [frame.word.eq(Cat(first, fourth, third, second)), left.eq(WORD_BYTES - 1)]
+                m.next = "Bytes"
+        with m.State("Bytes"), m.If(self._put(m, frame.newest[0])):
+            m.d.comb += frame.rotate.eq(1)
+            m.d.sync += left.eq(left - 1)
+            with m.If(left == 0):
+                m.d.comb += frame.advance.eq(1)
+                m.d.sync += frame.address.eq(frame.address + 1)
+                m.next = "Read"
+        with m.State("Results"):
+            complete = ~self.ring_valid | self.body_full
+            with m.If(self._put(m, self.ring_data, self.ring_ready & ~complete)):
+                m.d.comb += self.ring_next.eq(1)
+            with m.If(self.ring_ready & complete):
+                m.next = "Finish"
+
+    def _states_of_greeting(self, m: Module, frame: Frame) -> None:
+        """The answer to a HELLO: its number, the command, then as all answers, and the identity from the tails."""
+        with m.State("Greet"), m.If(self._put(m, frame.expected)):
+            m.d.sync += frame.expected.eq(frame.expected + 1)
+            m.next = "Greeting"
+        with m.State("Greeting"), m.If(self._put(m, Command.HELLO | ANSWER)):
+            m.next = "Status"
+        with m.State("Identity"), m.If(self._put(m, self.r_data, frame.settled)):
+            m.d.comb += frame.advance.eq(1)
+            # Behind the tail lies the next buffer, and its tail.
+            with m.If(frame.place == BUFFER_BYTES - 1):
+                m.d.sync += [frame.place.eq(TAIL), frame.buffer.eq(frame.buffer + 1)]
+                with m.If(frame.buffer == TAILS - 1):
+                    m.d.sync += frame.buffer.eq(0)
                     m.next = "Finish"
-                    with m.If(self.greet):
-                        m.next = "Identity"
-                    with m.Elif((status == Status.OK) & (command == Command.READ)):
-                        m.next = "Read"
-                    with m.Elif((status == Status.OK) & (command != Command.WRITE)):
-                        m.next = "Results"
-            with m.State("Read"):
-                m.d.comb += self.bus.r_en.eq(1)
-                m.d.sync += left.eq(READ_LATENCY - 1)
-                m.next = "Take"
-                with m.If(done | self.body_full):
-                    m.d.comb += self.bus.r_en.eq(0)
-                    m.next = "Finish"
-            with m.State("Take"):
-                m.d.sync += left.eq(left - 1)
-                with m.If(left == 0):
-                    value = self.bus.r_data
-                    m.d.sync += [word.eq(Cat(value[:8], value[24:], value[16:24], value[8:16])), left.eq(3)]
-                    m.next = "Bytes"
-            with m.State("Bytes"):
-                with m.If(put(newest[0])):
-                    m.d.comb += rotate.eq(1)
-                    m.d.sync += left.eq(left - 1)
-                    with m.If(left == 0):
-                        m.d.comb += advance.eq(1)
-                        m.d.sync += address.eq(address + 1)
-                        m.next = "Read"
-            with m.State("Results"):
-                complete = ~self.ring_valid | self.body_full
-                with m.If(put(self.ring_data, self.ring_ready & ~complete)):
-                    m.d.comb += self.ring_next.eq(1)
-                with m.If(self.ring_ready & complete):
-                    m.next = "Finish"
-            with m.State("Greet"):
-                with m.If(put(expected)):
-                    m.d.sync += expected.eq(expected + 1)
-                    m.next = "Greeting"
-            with m.State("Greeting"):
-                with m.If(put(Command.HELLO | ANSWER)):
-                    m.next = "Status"
-            with m.State("Identity"):
-                with m.If(put(byte, settled)):
-                    m.d.comb += advance.eq(1)
-                    # Behind the tail lies the next buffer, and its tail.
-                    with m.If(place == BUFFER_BYTES - 1):
-                        m.d.sync += [place.eq(TAIL), buffer.eq(buffer + 1)]
-                        with m.If(buffer == TAILS - 1):
-                            m.d.sync += buffer.eq(0)
-                            m.next = "Finish"
-            with m.State("Finish"):
-                m.d.comb += self.finish.eq(1)
-                with m.If(self.finished):
-                    m.d.sync += [place.eq(0), self.uses_bus.eq(0)]
-                    m.d.comb += self.greeted.eq(self.greet)
-                    with m.If(~self.greet):
-                        m.d.comb += self.release.bit_select(buffer, 1).eq(1)
-                        m.d.sync += buffer.eq(buffer + 1)
-                    m.next = "Wait"
-        with m.If(self.stalled):
-            m.d.sync += [status.eq(Status.STALLED), self.awaiting.eq(0)]
-        m.d.comb += self.active.eq(~fsm.ongoing("Wait"))
-        return m
+
+    def _state_of_end(self, m: Module, frame: Frame) -> None:
+        """Wait until the answer is complete, then free the frame's buffer."""
+        with m.State("Finish"):
+            m.d.comb += self.finish.eq(1)
+            with m.If(self.finished):
+                m.d.sync += [frame.place.eq(0), self.uses_bus.eq(0)]
+                m.d.comb += self.greeted.eq(self.greet)
+                with m.If(~self.greet):
+                    m.d.comb += self.release.bit_select(frame.buffer, 1).eq(1)
+                    m.d.sync += frame.buffer.eq(frame.buffer + 1)
+                m.next = "Wait"

@@ -6,11 +6,13 @@ from amaranth.hdl import C, Cat, Module, Signal
 from amaranth.lib import crc, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.spec.config import EngineConfig, bits_for
+from lstmith.rtl.array.weight_bank import WORD_BITS
+from lstmith.rtl.prim import parameters as check
+from lstmith.spec.config import bits_for
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS, WEIGHTS
 
-WAKE, READ = 0xAB, 0x03
+WAKE_COMMAND, READ_COMMAND = 0xAB, 0x03
 #: Cycles between waking the flash and reading; 3 microseconds are needed, at most 40 MHz are expected.
 WAKE_CYCLES = 1 << 10
 #: Address bits of the read command.
@@ -22,24 +24,27 @@ _CRC = crc.catalog.CRC32_BZIP2
 
 
 def flash_content(image: MemoryImage) -> bytes:
-    """The weights as they lie in the flash."""
+    """The weights as they lie in the flash: lane after lane, 16-bit words, low byte first."""
     return bytes(image.weights.astype("<u2").tobytes())
 
 
 def checksum(content: bytes) -> int:
-    """Of the bytes in the flash."""
+    """CRC-32/BZIP2 of the bytes in the flash."""
     return int(_CRC(data_width=8).compute(content))
 
 
 class FlashLoader(wiring.Component):
     """Copies every lane's words from the flash to the core's bus, once, from reset on.
 
-    The flash holds 16-bit words, low byte first, lane after lane. Its clock runs at half of ours,
-    mode 0: bits change at its falling edge and are taken at its rising edge.
+    The flash holds 16-bit words, low byte first, lane after lane. Its clock runs at half of the
+    component's, in mode 0: bits change at its falling edge and are taken at its rising edge.
 
     Parameters
     ----------
-    config : EngineConfig
+    lanes : int
+        Lanes of the engine.
+    depth : int
+        Weight words of a lane.
     offset : int
         Byte address of the first word.
     checksum : int
@@ -47,20 +52,39 @@ class FlashLoader(wiring.Component):
 
     Members
     -------
-    select, clock, copi, cipo
-        The flash; ``select`` is active high.
-    address, data, write
-        For the core's bus.
-    done
-        All words were written.
-    valid
-        They had the checksum; it settles before ``done``.
+    select : Out(1)
+        Selects the flash; active high.
+    clock : Out(1)
+        Clock of the flash, low while ``select`` is.
+    copi : Out(1)
+        Bit to the flash; changes when ``clock`` falls.
+    cipo : In(1)
+        Bit from the flash; taken when ``clock`` rises.
+    address : Out(ADDRESS_BITS)
+        Address on the core's bus; valid with ``write``.
+    data : Out(DATA_BITS)
+        Weight word for the core's bus; valid with ``write``.
+    write : Out(1)
+        Writes a word, for one cycle.
+    done : Out(1)
+        All words were written; stays set.
+    valid : Out(1)
+        They had the checksum; valid with ``done``.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is no integer.
+    ValueError
+        If a parameter is out of range.
     """
 
-    def __init__(self, config: EngineConfig, offset: int, checksum: int):
-        if not 0 <= offset < 1 << FLASH_ADDRESS_BITS:
+    def __init__(self, *, lanes: int, depth: int, offset: int, checksum: int):
+        self._lanes = check.integer("Flash loader lanes", lanes, 1)
+        self._depth = check.integer("Flash loader depth", depth, 1)
+        if not 0 <= check.integer("Flash offset", offset, 0) < 1 << FLASH_ADDRESS_BITS:
             raise ValueError(f"Flash offset must fit {FLASH_ADDRESS_BITS} bits, not {offset!r}")
-        self._config, self._offset, self._checksum = config, offset, checksum
+        self._offset, self._checksum = offset, check.integer("Flash checksum", checksum, 0, (1 << 32) - 1)
         super().__init__(
             {
                 "select": Out(1),
@@ -77,15 +101,14 @@ class FlashLoader(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        config = self._config
         # One register for both directions: it sends its highest bit and takes in the lowest.
         shift = Signal(8 + FLASH_ADDRESS_BITS)
         sampled = Signal()
         bits = Signal(range(len(shift) + 1))
         pause = Signal(range(WAKE_CYCLES))
-        index, lane = Signal(config.address_bits), Signal(bits_for(config.lanes))
+        index, lane = Signal(bits_for(self._depth)), Signal(bits_for(self._lanes))
         m.submodules.check = check = _CRC(data_width=1).create()
-        last_word = index == config.weight_depth - 1
+        last_word = index == self._depth - 1
 
         m.d.comb += [
             self.copi.eq(shift[-1]),
@@ -108,7 +131,7 @@ class FlashLoader(wiring.Component):
 
         with m.FSM():
             with m.State("Begin"):
-                m.d.sync += [shift.eq(C(WAKE, 8) << FLASH_ADDRESS_BITS), bits.eq(8), self.select.eq(1)]
+                m.d.sync += [shift.eq(C(WAKE_COMMAND, 8) << FLASH_ADDRESS_BITS), bits.eq(8), self.select.eq(1)]
                 m.next = "Wake"
             with m.State("Wake"):
                 with m.If(falls & (bits == 0)):
@@ -118,20 +141,20 @@ class FlashLoader(wiring.Component):
                 m.d.sync += pause.eq(pause - 1)
                 with m.If(pause == 0):
                     m.d.sync += [
-                        shift.eq(READ << FLASH_ADDRESS_BITS | self._offset),
+                        shift.eq(READ_COMMAND << FLASH_ADDRESS_BITS | self._offset),
                         bits.eq(len(shift)),
                         self.select.eq(1),
                     ]
                     m.next = "Command"
             with m.State("Command"):
                 with m.If(falls & (bits == 0)):
-                    m.d.sync += bits.eq(16)
+                    m.d.sync += bits.eq(WORD_BITS)
                     m.next = "Words"
             with m.State("Words"):
                 m.d.comb += [check.valid.eq(falls), check.data.eq(sampled)]
                 with m.If(falls & (bits == 0)):
-                    m.d.sync += [self.write.eq(1), bits.eq(16)]
-                with m.If(self.write & last_word & (lane == config.lanes - 1)):
+                    m.d.sync += [self.write.eq(1), bits.eq(WORD_BITS)]
+                with m.If(self.write & last_word & (lane == self._lanes - 1)):
                     m.d.sync += [self.select.eq(0), self.valid.eq(check.crc == self._checksum)]
                     m.next = "Done"
             with m.State("Done"):

@@ -8,12 +8,13 @@ from amaranth.lib.wiring import In, Out, connect
 
 from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.layouts import InputWord, event_layout, output_layout
-from lstmith.rtl.link.answer import Answer
+from lstmith.rtl.link.answer import AnswerSender
 from lstmith.rtl.link.collect import CompactCollector, RecordCollector
 from lstmith.rtl.link.executor import Executor
 from lstmith.rtl.link.receiver import FrameReceiver
 from lstmith.rtl.link.ring import ResultRing
 from lstmith.rtl.link.uart import UartReceiver, UartTransmitter
+from lstmith.spec.latency import MARK, input_ready
 from lstmith.spec.link_identity import Identity
 from lstmith.spec.link_map import LINK_REGION, Feature, FlashStatus, LinkRegister, Mode
 from lstmith.spec.registers import DATA_BITS, IDENTITY, REGION_SHIFT, WEIGHTS, Region, Register, address
@@ -32,30 +33,53 @@ class Link(wiring.Component):
     Parameters
     ----------
     identity : Identity
-        Of the build: it decides clock, baud, window, ring and features, and what the engine's streams look like.
+        The build: it decides clock, baud, window, ring and features, and what the engine's streams look like.
     tag : int
-        Initial value of ``LinkRegister.TAG``.
+        Initial value of ``LinkRegister.TAG``, 32 bits.
 
     Members
     -------
-    rx, tx
-        Serial port; ``rx`` is asynchronous.
-    ready
-        The link may begin.
-    flash
-        :class:`~lstmith.spec.link_map.FlashStatus`.
-    tick
+    rx : In(1)
+        Serial line from the host, asynchronous; high when idle.
+    tx : Out(1)
+        Serial line to the host; high when idle.
+    ready : In(1)
+        The link may begin; valid always.
+    flash : In(FlashStatus)
+        What became of the weights in the flash; valid with ``ready``.
+    tick : In(1)
         Strobe of the watchdog: a frame that waits for the engine over two of them is given up.
-    bus, x, h, event, event_valid, outcome_valid, outcome_skipped, engine_busy
-        Of the engine.
-    run, engine_reset
-        Clock enable and reset of the engine.
-    busy
+    bus : Out(BusSignature)
+        Bus of the engine.
+    x : Out(stream of InputWord)
+        Input stream of the engine.
+    h : In(stream of output_layout)
+        Results of the engine.
+    event : In(event_layout)
+        A layer's step has drained; valid with ``event_valid``.
+    event_valid : In(1)
+        There is an event, for one cycle of the engine.
+    outcome_valid : In(1)
+        It is known whether a step is computed, for one cycle of the engine.
+    outcome_skipped : In(1)
+        The step is skipped; valid with ``outcome_valid``.
+    engine_busy : In(1)
+        Something is in flight in the engine; valid always.
+    run : Out(1)
+        Clock enable of the engine; always 1 without ``Feature.RECORDS``.
+    engine_reset : Out(1)
+        Resets the engine, for one cycle.
+    busy : Out(1)
         Something is being done; while it is low, nothing happens before ``rx`` or ``ready`` changes.
-    session
-        There was a HELLO.
-    fault
-        A frame was given up since the last HELLO.
+    session : Out(1)
+        There was a HELLO; valid always.
+    fault : Out(1)
+        A frame was given up since the last HELLO; valid always.
+
+    Raises
+    ------
+    ValueError
+        If the identity's baud does not fit its clock, or the engine what a result word can tell.
     """
 
     def __init__(self, identity: Identity, tag: int = 0):
@@ -87,14 +111,15 @@ class Link(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         identity = self._identity
-        clock, baud = identity.clock_hz, identity.baud
-        m.submodules.receiver = receiver = FrameReceiver(identity.pack(), identity.window)
-        m.submodules.uart_receiver = uart_receiver = UartReceiver(clock, baud)
-        m.submodules.uart_transmitter = uart_transmitter = UartTransmitter(clock, baud)
-        m.submodules.answer = answer = Answer()
-        executor, ring = Executor(identity.window), ResultRing(identity.ring_words)
+        m.submodules.receiver = receiver = FrameReceiver(identity=identity.pack(), buffers=identity.window)
+        m.submodules.uart_receiver = uart_receiver = UartReceiver(clock_hz=identity.clock_hz, baud=identity.baud)
+        m.submodules.uart_transmitter = uart_transmitter = UartTransmitter(
+            clock_hz=identity.clock_hz, baud=identity.baud
+        )
+        m.submodules.answer = answer = AnswerSender()
+        executor, ring = Executor(buffers=identity.window), ResultRing(words=identity.ring_words)
 
-        # HELLO resets whatever goes on, and is then answered like any frame.
+        # A HELLO resets everything, and is then answered like any frame.
         hello, greet = Signal(), Signal()
         m.submodules.executor = ResetInserter(hello)(executor)
         m.submodules.ring = ResetInserter(hello)(ring)
@@ -155,10 +180,10 @@ class Link(wiring.Component):
         return bool(self._identity.features & Feature.RECORDS)
 
     def _elaborate_registers(self, m: Module, executor: Executor, hello: Signal) -> Signal:
-        """The link's registers beside the engine's; returns whether records are wanted."""
+        """Add the link's registers to the engine's; returns whether records are wanted."""
         bus = executor.bus
         ours = bus.addr[REGION_SHIFT:] == LINK_REGION
-        # A reset leaves the memories as they are, and so what is known of them.
+        # A reset leaves the memories as they are, so the tag stays too: it tells what they hold.
         full, tag = Signal(), Signal(DATA_BITS, init=self._tag, reset_less=True)
         with m.If(ours & bus.w_en):
             with m.Switch(bus.addr[:REGION_SHIFT]):
@@ -195,8 +220,11 @@ class Link(wiring.Component):
     def _elaborate_results(
         self, m: Module, full: Signal, executor: Executor, ring: ResultRing, hello: Signal
     ) -> Signal:
-        """From the engine to the ring; returns whether something may still come."""
-        x, compact = executor.x, CompactCollector(self._identity.config)
+        """Collect what the engine says and put it into the ring; returns whether something may still come."""
+        config, x = self._identity.config, executor.x
+        result = output_layout(config)
+        latency = max(MARK, input_ready(config))
+        compact = CompactCollector(result=result, layers=config.layers, outcome_latency=latency)
         m.submodules.compact = ResetInserter(hello)(compact)
         m.d.comb += [
             self.x.payload.eq(x.payload),
@@ -214,10 +242,12 @@ class Link(wiring.Component):
             ]
             connect(m, compact.o, ring.i)
             return self.engine_busy | self.h.valid
-        records, starves = RecordCollector(self._identity.config), Signal()
+        records = RecordCollector(result=result, event=event_layout(config), layers=config.layers)
+        starves = Signal()
         m.submodules.records = ResetInserter(hello)(records)
-        # A clock enable reaches far, so it is a flip-flop: with records, every cycle of the engine is looked at
-        # for one of ours, or more, and then made. An input that appears too late for the look waits for the next.
+        # The clock enable drives the whole engine, so it is a flip-flop. With records the engine advances by one cycle
+        # when all records of its present cycle have been written. An input that comes after this was decided waits
+        # for the next cycle.
         run, offered = Signal(init=1), Signal()
         m.d.sync += [
             run.eq(~full | executor.uses_bus | (~run & records.done & ~starves)),

@@ -14,9 +14,18 @@ from lstmith.spec.link_map import CRC_BYTES, FRAME_BYTES, FRAME_BYTES_MIN, Comma
 BUFFER_BYTES = 256
 #: A buffer's first byte is the address behind its frame's body; then come sequence, command and body.
 FRAME_START = 1
+#: Fewest cycles between two bytes: the CRC takes one for each bit.
+BYTE_CYCLES = 12
 #: Buffers that share the identity, and where it begins in each; frames do not reach it.
 TAILS = 2
 TAIL = BUFFER_BYTES - IDENTITY_BYTES // TAILS
+
+
+def check_buffers(buffers: int) -> int:
+    """A number of buffers, if it is one; TypeError is raised otherwise."""
+    if not isinstance(buffers, int) or buffers < TAILS or buffers & (buffers - 1):
+        raise TypeError(f"Number of buffers must be a power of two from {TAILS} on, not {buffers!r}")
+    return buffers
 
 
 class FrameReceiver(wiring.Component):
@@ -34,26 +43,37 @@ class FrameReceiver(wiring.Component):
 
     Members
     -------
-    data, valid, error
-        From the serial port; bytes are at least 12 cycles apart.
-    hello
-        For one cycle; all buffers are free afterwards.
-    sequence
-        Of the HELLO.
-    full
-        Per buffer: holds a frame.
-    release
-        Frees a buffer.
-    r_addr, r_data
-        Read port: buffer as the upper bit; the byte one cycle later.
+    data : In(8)
+        Byte from the serial port; valid with ``valid``.
+    valid : In(1)
+        There is a byte, for one cycle; the next one comes ``BYTE_CYCLES`` cycles later or more.
+    error : In(1)
+        A byte was damaged, for one cycle.
+    hello : Out(1)
+        There was a HELLO, for one cycle; all buffers are free afterwards.
+    sequence : Out(8)
+        Sequence number of the latest frame; of the HELLO with ``hello``.
+    full : Out(buffers)
+        A bit per buffer: it holds a frame; valid always.
+    release : In(buffers)
+        Frees a buffer, for one cycle.
+    r_addr : In(range(buffers * BUFFER_BYTES))
+        Byte to read, the buffer above the place; every cycle.
+    r_data : Out(8)
+        The byte at the address of one cycle ago.
+
+    Raises
+    ------
+    TypeError
+        If ``buffers`` is no power of two from ``TAILS`` on.
+    ValueError
+        If the identity is too short or too long.
     """
 
-    def __init__(self, identity: bytes, buffers: int = TAILS):
-        if not isinstance(buffers, int) or buffers < TAILS or buffers & (buffers - 1):
-            raise TypeError(f"Number of buffers must be a power of two from {TAILS} on, not {buffers!r}")
+    def __init__(self, *, identity: bytes, buffers: int = TAILS):
         if len(identity) != IDENTITY_BYTES or TAIL < FRAME_BYTES:
             raise ValueError(f"Identity must have {IDENTITY_BYTES} bytes, not {len(identity)}")
-        self._identity, self._buffers = identity, buffers
+        self._identity, self._buffers = identity, check_buffers(buffers)
         super().__init__(
             {
                 "data": In(8),

@@ -9,6 +9,11 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.spec.link_map import PLACES
 
+#: Width of a word of the ring.
+RING_WORD_BITS = 16
+#: Width of a place, which counts words modulo ``PLACES``.
+PLACE_BITS = (PLACES - 1).bit_length()
+
 
 class ResultRing(wiring.Component):
     """Words come in, in two cycles each, and are read byte by byte from any place that was not released.
@@ -20,35 +25,48 @@ class ResultRing(wiring.Component):
 
     Members
     -------
-    i
-        Words.
-    release, release_place
-        Frees everything before a place; places count words since reset.
-    seek, seek_place
-        Reads on from a place.
-    valid, ready, data
-        There is a word at the reading place; and this is its present byte.
-    next
-        Goes on to the following byte.
-    full
-        No more words can come in.
+    i : In(stream of 16 bits)
+        Words; one every other cycle at most.
+    release_place : In(PLACE_BITS)
+        Place before which everything is freed; places count words since reset. Valid with ``release``.
+    release : In(1)
+        Frees words, for one cycle.
+    seek_place : In(PLACE_BITS)
+        Place to read on from, of a word that was not released; valid with ``seek``.
+    seek : In(1)
+        Reads on from another place, for one cycle.
+    data : Out(8)
+        The present byte of the word at the reading place, the lower one first; valid with ``ready`` and ``valid``.
+    valid : Out(1)
+        There is a word at the reading place; valid with ``ready``.
+    ready : Out(1)
+        The byte is there: from ``latency`` cycles after ``seek`` or ``next`` on.
+    next : In(1)
+        Goes on to the following byte, for one cycle.
+    full : Out(1)
+        No more words can come in; valid always.
 
     Attributes
     ----------
     written, released : Signal
         Places behind the last word and of the first one kept; no part of the interface, proofs look at them.
+
+    Raises
+    ------
+    TypeError
+        If ``words`` is no power of two in its range.
     """
 
-    def __init__(self, words: int):
+    def __init__(self, *, words: int):
         if not isinstance(words, int) or not 2 <= words <= PLACES // 2 or words & (words - 1):
             raise TypeError(f"Ring size must be a power of two up to {PLACES // 2}, not {words!r}")
         self._bits = words.bit_length() - 1
         super().__init__(
             {
-                "i": In(stream.Signature(16)),
-                "release_place": In(16),
+                "i": In(stream.Signature(RING_WORD_BITS)),
+                "release_place": In(PLACE_BITS),
                 "release": In(1),
-                "seek_place": In(16),
+                "seek_place": In(PLACE_BITS),
                 "seek": In(1),
                 "data": Out(8),
                 "valid": Out(1),
@@ -58,6 +76,11 @@ class ResultRing(wiring.Component):
             }
         )
         self.written, self.released = Signal(self._bits + 1), Signal(self._bits + 1)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from ``seek`` or ``next`` to the byte: the reading place, and the memory."""
+        return 2
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

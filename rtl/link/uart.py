@@ -37,10 +37,12 @@ class _Bits(wiring.Component):
 
     Members
     -------
-    run
+    run : In(1)
         Counts; otherwise everything stays at its beginning, the accumulator at ``begin``.
-    tick, bit
-        This bit's moment; which bit.
+    tick : Out(1)
+        The present bit's moment, for one cycle.
+    bit : Out(range(_STOP + 1))
+        The present bit; valid with ``run``.
     """
 
     def __init__(self, clock_hz: int, baud: int, *, half: bool):
@@ -67,19 +69,29 @@ class UartReceiver(wiring.Component):
 
     Parameters
     ----------
-    clock_hz, baud : int
+    clock_hz : int
+        Frequency of the clock.
+    baud : int
+        Bits per second, at most ``clock_hz / CYCLES_MIN``.
 
     Members
     -------
-    pin
-        Asynchronous; high when idle.
-    data, valid
-        A byte, for one cycle in the middle of its stop bit.
-    error
-        For one cycle instead: the stop bit was low.
+    pin : In(1)
+        Serial line, asynchronous; high when idle.
+    data : Out(8)
+        A byte; valid with ``valid``.
+    valid : Out(1)
+        There is a byte, for one cycle in the middle of its stop bit.
+    error : Out(1)
+        The stop bit was low, for one cycle in its middle.
+
+    Raises
+    ------
+    ValueError
+        As :func:`baud_step`.
     """
 
-    def __init__(self, clock_hz: int, baud: int):
+    def __init__(self, *, clock_hz: int, baud: int):
         self._clock_hz, self._baud = clock_hz, baud
         super().__init__({"pin": In(1, init=1), "data": Out(8), "valid": Out(1), "error": Out(1)})
 
@@ -108,19 +120,27 @@ class UartTransmitter(wiring.Component):
 
     Parameters
     ----------
-    clock_hz, baud : int
+    clock_hz : int
+        Frequency of the clock.
+    baud : int
+        Bits per second, at most ``clock_hz / CYCLES_MIN``.
 
     Members
     -------
-    i
-        Bytes; one is taken when its last data bit has been sent, its successor may appear two cycles later.
-    pin
-        High when idle.
-    busy
-        A byte is being sent.
+    i : In(stream of 8 bits)
+        Bytes; one is taken when its last data bit has been sent, the next one may appear two cycles later.
+    pin : Out(1)
+        Serial line; high when idle.
+    busy : Out(1)
+        A byte is being sent; valid always.
+
+    Raises
+    ------
+    ValueError
+        As :func:`baud_step`.
     """
 
-    def __init__(self, clock_hz: int, baud: int):
+    def __init__(self, *, clock_hz: int, baud: int):
         self._clock_hz, self._baud = clock_hz, baud
         super().__init__({"i": In(stream.Signature(8)), "pin": Out(1, init=1), "busy": Out(1)})
 

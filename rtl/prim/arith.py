@@ -1,4 +1,7 @@
-"""Small arithmetic that several parts share."""
+"""Small arithmetic, and delays, that several parts share.
+
+Every function takes the module that it adds to, and the name of the signals that it makes.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,13 @@ from amaranth.lib.memory import Memory
 
 from lstmith.rtl.prim.ecp5 import gated_sum, turned_sum
 
-#: By families that have no shift registers: flip-flops from which a delay is worth a memory, its kind, and the bits of
-#: its word, beyond which another one begins.
+#: Memories that stand for long delays, for families without shift registers: the flip-flops from which on a memory is
+#: smaller, its kind, and the bits of its word, beyond which another memory begins.
 DELAY_MEMORIES = {"ice40": (64, "block", 16), "ecp5": (160, "distributed", 64)}
 
 
 def saturated(m: Module, value: Value, width: int, name: str) -> Signal:
-    """``value`` clipped to a signed width."""
+    """``value`` clipped to a signed width, in the same cycle."""
     result = Signal(signed(width), name=name)
     overflow = Signal(name=f"{name}_overflow")
     upper = value[width - 1 :]
@@ -24,19 +27,21 @@ def saturated(m: Module, value: Value, width: int, name: str) -> Signal:
 
 
 def negated(m: Module, name: str, value: Value, negative: Value, family: str) -> Value:
-    """``-value`` where ``negative`` is set, else ``value``; a signed value of as many bits."""
+    """``-value`` where ``negative`` is set, else ``value``; the result has as many bits as the value."""
     if family == "ecp5":
         return turned_sum(m, name, value, negative).as_signed()
     return Mux(negative, -value, value)[: len(value)].as_signed()
 
 
 def sum_where(m: Module, name: str, a: Value, a_on: Value, b: Value, b_on: Value, family: str) -> Value:
-    """``a`` where ``a_on`` is set plus ``b`` where ``b_on`` is; numbers that are not negative, ``b`` the longer one.
+    """``(a if a_on else 0) + (b if b_on else 0)``, with as many bits as ``b``.
 
     Parameters
     ----------
     a, b : Value
-        With a sign bit, which is zero.
+        Numbers that are not negative, with a sign bit; ``b`` is the longer one.
+    a_on, b_on : Value
+        One bit each.
     """
     if family == "ecp5":
         return gated_sum(m, name, a, a_on, b, b_on, len(b))
@@ -46,7 +51,7 @@ def sum_where(m: Module, name: str, a: Value, a_on: Value, b: Value, b_on: Value
 def shifted_limited(m: Module, value: Value, shift: Value, width: int, name: str, cycles: int) -> Signal:
     """``value >> shift`` clipped to a signed width, with ``cycles`` registers between the shift and the clip.
 
-    Only ``width`` bits are shifted; of those above, all that counts is whether any differs from the sign.
+    Only ``width`` bits are shifted. Of the bits above them it only counts whether any differs from the sign.
     """
     sign, places = value[-1], len(value) - width
     beyond = [
@@ -63,8 +68,8 @@ def shifted_limited(m: Module, value: Value, shift: Value, width: int, name: str
 
 
 def delayed(m: Module, value: Value, cycles: int, name: str) -> Value:
-    """``value`` some cycles later. Only flags are reset, since data without its flag does nothing."""
-    # What has no bits needs no registers, and Verilog has no empty wires.
+    """``value`` some cycles later. Only flags, single bits, are reset, since data without its flag does nothing."""
+    # A value without bits needs no registers, and Verilog has no empty wires.
     for stage in range(cycles if len(value) else 0):
         later = Signal(value.shape(), name=f"{name}_{stage}", reset_less=len(value) > 1)
         m.d.sync += later.eq(value)
@@ -73,7 +78,7 @@ def delayed(m: Module, value: Value, cycles: int, name: str) -> Value:
 
 
 def delayed_long(m: Module, value: Value, cycles: int, name: str, family: str) -> Value:
-    """As :func:`delayed`, for data alone: without flags, and through a memory where that is smaller."""
+    """``value`` some cycles later, through a memory where that is smaller; for data alone, since nothing is reset."""
     bits, kind, word = DELAY_MEMORIES.get(family, (0, "", 0))
     if bits and len(value) > word:
         parts = (value[:word], value[word:])
@@ -99,7 +104,7 @@ def delayed_long(m: Module, value: Value, cycles: int, name: str, family: str) -
 
 
 def lasting(m: Module, value: Signal, cycles: int) -> Value:
-    """Whether it has been so for some cycles before this one."""
+    """Whether ``value`` is set now and was set in each of the cycles before, ``cycles`` of them."""
     held: Value = value
     for stage in range(cycles):
         before = Signal(name=f"held_{stage}")

@@ -1,4 +1,4 @@
-"""ECP5 cells that yosys does not use as a MAC wants them."""
+"""ECP5 cells that yosys does not use so well by itself: multipliers with registers, carry chains that choose."""
 
 from __future__ import annotations
 
@@ -22,10 +22,30 @@ _TURNED_SUM = 0x96AA
 def multiplier(
     m: Module, name: str, a: Value, b: Value, run: Value, *, registers: tuple[str, ...] = REGISTERS
 ) -> Signal:
-    """``a * b``, signed(36), in a MULT18X18D with some of its registers, whose clock enable is ``run``.
+    """``a * b``, signed(36), in a MULT18X18D with some of its registers.
 
-    Three cycles later with all of them, one cycle later with ``OUTPUT`` alone.
+    Parameters
+    ----------
+    m : Module
+    name : str
+        Of the cell.
+    a, b : Value
+        Signed factors of up to ``FACTOR_BITS`` bits.
+    run : Value
+        Clock enable of the registers.
+    registers : tuple of str
+        Some of ``REGISTERS``. The product comes three cycles after the factors with all of them, one cycle after
+        them with ``OUTPUT`` alone.
+
+    Raises
+    ------
+    ValueError
+        If a factor is too wide, or there is no such register.
     """
+    if max(len(a), len(b)) > FACTOR_BITS:
+        raise ValueError(f"Multiplier factors must have at most {FACTOR_BITS} bits, not {max(len(a), len(b))!r}")
+    if unknown := set(registers) - set(REGISTERS):
+        raise ValueError(f"Multiplier registers must be some of {', '.join(REGISTERS)}, not {sorted(unknown)!r}")
     product = Signal(signed(PRODUCT_BITS), name=f"{name}_product")
     factors = {"A": _bits(a), "B": _bits(b)}
     parameters = {
@@ -59,12 +79,12 @@ def chosen_sum(m: Module, name: str, total: Signal, plain: Value, other: Value, 
     Parameters
     ----------
     total : Signal
-        Its width is that of the result.
+        The sum so far; the result has its width.
     plain, other : Value
-        Signed; extended or cut to that width.
+        Signed numbers, extended or cut to that width.
     choice : Value
     carry : Value
-        One bit, or none: ``Const(0, 0)``.
+        One bit, or no bit: ``Const(0, 0)``.
     """
     width = len(total)
     cells = [(_CHOSEN_SUM, total[bit], _extended(other, bit), _extended(plain, bit), choice) for bit in range(width)]
@@ -79,7 +99,7 @@ def gated_sum(m: Module, name: str, a: Value, a_on: Value, b: Value, b_on: Value
     Parameters
     ----------
     a, b : Value
-        Signed; extended or cut to ``width``.
+        Signed numbers, extended or cut to ``width``.
     a_on, b_on : Value
         One bit each.
     """
@@ -87,7 +107,7 @@ def gated_sum(m: Module, name: str, a: Value, a_on: Value, b: Value, b_on: Value
 
 
 def turned_sum(m: Module, name: str, value: Value, negative: Value) -> Value:
-    """``-value`` where ``negative`` is set, else ``value``, in one carry chain; as many bits as ``value``."""
+    """``-value`` where ``negative`` is set, else ``value``, in one carry chain, with as many bits as the value."""
     cells: list[tuple[int, Value, Value, Value, Value]]
     # A cell below the lowest bit takes the carry.
     cells = [(_CHOSEN_CARRY, negative, Const(0), Const(0), Const(1))]

@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from lstmith.rtl.prim import parameters as check
 from lstmith.spec.config import bits_for
 
 #: Cycles from an address to its word; whoever names a place waits as long for what lies there.
@@ -16,10 +17,10 @@ RAM_LATENCY = 2
 
 
 class Ram(wiring.Component):
-    """Simple dual-port memory. Latency 2 cycles, throughput one word per cycle.
+    """Simple dual-port memory: one word per cycle at each port.
 
-    Block RAM answers late in its cycle (5.8 ns on ECP5), so no logic may follow it: the register
-    is part of the memory.
+    Block RAM answers late in its cycle (5.8 ns on ECP5), so no logic may follow it, and the memory has a register
+    behind its read port.
 
     Parameters
     ----------
@@ -28,24 +29,35 @@ class Ram(wiring.Component):
     depth : int
         Number of words.
     init : iterable
-        Initial contents, zero beyond its end.
-    attrs : dict
-        For synthesis, such as the kind of memory where the tool's own choice is poor.
+        Initial contents; words beyond its end are zero.
+    attrs : dict of str to str
+        Attributes for synthesis, such as the kind of memory where the tool's own choice is poor.
 
     Members
     -------
-    r_addr, r_data
-        The word at ``r_addr`` appears ``latency`` cycles later; undefined for a word being written.
-    w_addr, w_data, w_en
-        Written at the end of the cycle.
+    r_addr : In(range(depth))
+        Word to read; every cycle.
+    r_data : Out(shape)
+        The word at the address of ``latency`` cycles ago; undefined if that cycle also wrote it.
+    w_addr : In(range(depth))
+        Word to write; valid with ``w_en``.
+    w_data : In(shape)
+        What to write; valid with ``w_en``.
+    w_en : In(1)
+        Writes at the end of this cycle.
+
+    Raises
+    ------
+    TypeError
+        If ``depth`` is no integer.
+    ValueError
+        If ``depth`` is not positive.
     """
 
     def __init__(
         self, shape: ShapeLike, depth: int, init: Iterable[object] = (), attrs: Mapping[str, str] | None = None
     ):
-        if not isinstance(depth, int) or depth < 1:
-            raise TypeError(f"Memory depth must be a positive integer, not {depth!r}")
-        self._shape, self._depth, self._init = shape, depth, list(init)
+        self._shape, self._depth, self._init = shape, check.integer("Memory depth", depth, 1), list(init)
         self._attrs = dict(attrs or {})
         address = bits_for(depth)
         super().__init__(

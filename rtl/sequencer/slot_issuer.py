@@ -66,7 +66,7 @@ class SlotIssuer(wiring.Component):
         Its ``Precision``; while ``word_valid``.
     row_valid : unsigned(1), out
         A column of the first layer's first fold, for the skip predictor.
-    row_entry : row_layout(config), out
+    row_entry : row_layout, out
         While ``row_valid``.
 
     Attributes
@@ -92,7 +92,9 @@ class SlotIssuer(wiring.Component):
                 "word_valid": Out(1),
                 "word_precision": Out(2),
                 "row_valid": Out(1),
-                "row_entry": Out(row_layout(config)),
+                "row_entry": Out(
+                    row_layout(inputs=config.inputs, units=config.units, operand_width=config.operand_width)
+                ),
             }
         )
         self._throttle = IssueThrottle(lanes=config.lanes, unit_cycles=config.unit_cycles, out_depth=config.out_depth)

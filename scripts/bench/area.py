@@ -14,8 +14,10 @@ from lstmith.cli.console import steps
 from lstmith.flow.families import SYNTHESIS
 from lstmith.flow.toolchain import read_statistics, run_tool
 from lstmith.rtl.array.lane import Lane
+from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.blocks import Table
+from lstmith.spec.config import EngineConfig
 from lstmith.spec.presets import preset
 
 #: Silero's engine with mixed images, monitor, skip rules and active counts.
@@ -71,7 +73,7 @@ def run_area() -> dict[str, Any]:
     """Areas as JSON values: engines and lanes, each without and with what the claim is about."""
     pairs: dict[str, tuple[wiring.Component, wiring.Component]] = {
         "engine": (Top(ENGINE), Top(ADAPTIVE)),
-        "lane": (Lane(replace(ENGINE, mixed=False), 0), Lane(ENGINE, 0)),
+        "lane": (_lane(replace(ENGINE, mixed=False)), _lane(ENGINE)),
     }
     titles = {"engine": ("mixed images", "and all three"), "lane": ("lane", "lane, mixed images")}
     found: dict[str, dict[str, int]] = {}
@@ -84,6 +86,10 @@ def run_area() -> dict[str, Any]:
             plain, grown = (found[title]["logic"] for title in titles[kind])
             growth[titles[kind][1]] = 100 * (grown / plain - 1)
     return {"lanes": ENGINE.lanes, "areas": found, "growth_percent": growth}
+
+
+def _lane(config: EngineConfig) -> Lane:
+    return Lane(index=0, lanes=config.lanes, depth=config.weight_depth, mac=MacParameters.of(config))
 
 
 def _figures(area: Area) -> dict[str, int]:

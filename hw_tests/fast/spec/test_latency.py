@@ -11,9 +11,10 @@ from amaranth.lib import data
 
 from lstmith.rtl.array.array import SystolicArray
 from lstmith.rtl.array.lane import Lane
+from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.cell.activation import Activation
 from lstmith.rtl.cell.cell import CellUnit
-from lstmith.rtl.cell.feeder import Feeder
+from lstmith.rtl.cell.drain_reader import DrainReader
 from lstmith.rtl.cell.gates import GatePipeline
 from lstmith.rtl.cell.monitor import Monitor
 from lstmith.rtl.cell.predictor import Predictor
@@ -40,7 +41,10 @@ def test_latencies(rows_per_cycle: int, peepholes: bool, layers: int) -> None:
     config = EngineConfig(
         lanes=2, precisions=(4, 8, 16), rows_per_cycle=rows_per_cycle, peepholes=peepholes, layers=layers, units=4
     )
-    lane, array = _elaborated(Lane(config, 0)), _elaborated(SystolicArray(config))
+    lane, array = (
+        _elaborated(Lane(index=0, lanes=config.lanes, depth=config.weight_depth, mac=MacParameters.of(config))),
+        _elaborated(SystolicArray(config)),
+    )
     assert (lane.latency, lane.drain_latency) == (timing.lane(config), timing.drain(config))
     # A lane's slot register comes before.
     assert array.latency == 1 + timing.lane(config) + lane.drain_latency
@@ -48,9 +52,11 @@ def test_latencies(rows_per_cycle: int, peepholes: bool, layers: int) -> None:
     assert _elaborated(SystolicArray(replace(config, mac="digit"))).latency == array.latency
     assert _elaborated(Activation()).latency == timing.ACTIVATION
     assert _elaborated(Requantiser(config)).latency == timing.requantise(config)
-    assert _elaborated(GatePipeline(config)).latency == timing.requantise(config) + timing.ACTIVATION
-    assert _elaborated(CellUnit(config)).latency == timing.cell(config)
-    assert _elaborated(Feeder(config, array.latency)).latency == timing.feeder(config)
+    gates, cell = _elaborated(GatePipeline(config)), _elaborated(CellUnit(config))
+    assert gates.latency == timing.requantise(config) + timing.ACTIVATION
+    assert cell.latency == timing.cell(config)
+    assert cell.z13_lead == gates.z13_lead
+    assert _elaborated(DrainReader(config, array_latency=array.latency)).latency == timing.feeder(config)
     # An entry is stored in the cycle after it is known.
     assert _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}))).latency + 1 == timing.encode(config)
     assert _elaborated(ProgramStore(config)).fetch_latency == timing.fetch(config)
@@ -63,9 +69,10 @@ def test_latencies_with_everything(active_counts: int, layers: int) -> None:
     config = EngineConfig(**sizes, mixed=True, monitor=True, skip=True, active_counts=active_counts)
     array = _elaborated(SystolicArray(config))
     assert array.latency == 1 + timing.lane(config) + timing.drain(config)
-    assert _elaborated(Feeder(config, array.latency)).latency == timing.feeder(config)
+    assert _elaborated(DrainReader(config, array_latency=array.latency)).latency == timing.feeder(config)
     assert _elaborated(GatePipeline(config)).latency == timing.requantise(config) + timing.ACTIVATION
-    assert _elaborated(CellUnit(config)).latency == timing.cell(config)
+    cell = _elaborated(CellUnit(config))
+    assert cell.latency == timing.cell(config)
     for skips in (False, True):
         encoder = _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}), skips=skips))
         assert encoder.latency + 1 == timing.encode(config)
@@ -85,9 +92,16 @@ def test_latencies_with_everything(active_counts: int, layers: int) -> None:
         assert program.fetch_latency == timing.fetch(config)
     # What reads a verdict comes later than the drain that ends the pass it judges.
     monitor = _elaborated(Monitor(config))
-    assert monitor.latency < timing.cell(config) - 3 + timing.encode(config)
-    for unit in (InputStage(config), Predictor(config)):
-        _elaborated(unit)
+    assert monitor.latency < timing.cell(config) - cell.cell_latency + timing.encode(config)
+    predictor = Predictor(
+        inputs=config.inputs,
+        units=config.units,
+        operand_width=config.operand_width,
+        family=config.family,
+        pipelined=config.pipelined,
+    )
+    assert _elaborated(predictor).latency == timing.PREDICT
+    _elaborated(InputStage(config))
 
 
 @pytest.mark.parametrize("rows_per_cycle", [1, 2])

@@ -5,19 +5,19 @@ from amaranth.hdl import Value
 from lstmith.rtl.array.mac.digit import DigitMac
 from lstmith.rtl.array.mac.dsp import DspMac
 from lstmith.rtl.array.mac.dual import OPERAND_BITS, DualMac, dual_operand
+from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.array.mac.signature import mac_signature
-from lstmith.spec.config import EngineConfig
 
-__all__ = ["DigitMac", "DspMac", "DualMac", "mac_operand", "mac_signature", "make_mac"]
-
-
-def make_mac(config: EngineConfig) -> DspMac | DualMac | DigitMac:
-    """The MAC that ``config.mac`` names, of the kind that the family and the operands allow."""
-    if config.dual_rows:
-        return DualMac(config)
-    return DigitMac(config) if config.mac == "digit" else DspMac(config)
+__all__ = ["DigitMac", "DspMac", "DualMac", "MacParameters", "mac_operand", "mac_signature", "make_mac"]
 
 
-def mac_operand(config: EngineConfig, operand: Value) -> Value:
-    """An operand as the engine's MAC takes it, made once for all lanes."""
-    return dual_operand(operand[:OPERAND_BITS].as_signed()) if config.dual_rows else operand
+def make_mac(mac: MacParameters) -> DspMac | DualMac | DigitMac:
+    """A MAC of the kind that the parameters name."""
+    if mac.kind == "dual":
+        return DualMac(mac)
+    return DigitMac(mac) if mac.kind == "digit" else DspMac(mac)
+
+
+def mac_operand(mac: MacParameters, operand: Value) -> Value:
+    """An operand as the MAC takes it; made once, for all lanes."""
+    return dual_operand(operand[:OPERAND_BITS].as_signed()) if mac.kind == "dual" else operand

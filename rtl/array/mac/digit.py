@@ -5,11 +5,11 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 
-from lstmith.rtl.array.mac.multiples import PARTS, top_name
+from lstmith.rtl.array.mac.negated import PARTS, top_operand
+from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.array.mac.signature import mac_signature
 from lstmith.rtl.array.mac.sums import Term, add_terms
 from lstmith.rtl.prim.ecp5 import gated_sum
-from lstmith.spec.config import EngineConfig
 
 #: Width of a 4-bit weight times the largest operand that meets one.
 _PACKED_BITS = 15
@@ -19,12 +19,12 @@ class DigitMac(wiring.Component):
     """Four bricks, each a 4-bit part of the weight word times the whole operand: four rows, or joined, two or one.
 
     A brick is three carry chains whose cells gate and add at once: 19 LUT4 on ECP5 for a 4-bit operand, 43 for one of
-    13 bits. What a part's top bit adds comes ready with the operand (``rtl/array/mac/multiples.py``).
-    Throughput one weight word per cycle.
+    13 bits. What a part's top bit adds comes ready with the operand (``rtl/array/mac/negated.py``).
+    It takes one weight word per cycle.
 
     Parameters
     ----------
-    config : EngineConfig
+    mac : MacParameters
         ``precisions`` decides which modes are built.
 
     Members
@@ -32,20 +32,19 @@ class DigitMac(wiring.Component):
     See :func:`.signature.mac_signature`.
     """
 
-    def __init__(self, config: EngineConfig):
-        self._config = config
-        super().__init__(mac_signature(config))
+    def __init__(self, mac: MacParameters):
+        self._mac = mac
+        super().__init__(mac_signature(mac))
 
     @property
     def latency(self) -> int:
         """Cycles from a word to its products, which are added in that cycle."""
-        return 2 if 16 in self._config.precisions else 1
+        return 2 if 16 in self._mac.precisions else 1
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        config = self._config
         parts = [self._held(m, f"part_{part}", self._brick(m, part)) for part in range(PARTS)]
-        rows, widest = parts, config.precisions[-1]
+        rows, widest = parts, self._mac.precisions[-1]
         if widest > 4:
             rows = [
                 self._joined(m, "low_half", parts[0], parts[1], 4, Const(1)),
@@ -54,11 +53,11 @@ class DigitMac(wiring.Component):
         if widest > 8:
             rows = self._widened(m, rows[0], rows[1]) * 2
             parts = [self._held(m, f"held_part_{part}", value[:_PACKED_BITS]) for part, value in enumerate(parts)]
-        if widest > 4 and 4 in config.precisions:
+        if widest > 4 and 4 in self._mac.precisions:
             terms = [Term(row, part, self.split) for row, part in zip(rows, parts, strict=True)]
         else:
             terms = [Term(row) for row in rows]
-        add_terms(m, config, self, terms)
+        add_terms(m, self._mac, self, terms)
         return m
 
     def _widened(self, m: Module, low: Signal, high: Signal) -> list[Signal]:
@@ -69,13 +68,13 @@ class DigitMac(wiring.Component):
         low, high = self._held(m, "low_held", low), self._held(m, "high_held", high)
         whole = self._joined(m, "whole", low, high, 8, wide)
         odd = Signal.like(whole, name="odd_row")
-        m.d.comb += odd.eq(Mux(wide, whole, high) if 8 in self._config.precisions else whole)
+        m.d.comb += odd.eq(Mux(wide, whole, high) if 8 in self._mac.precisions else whole)
         return [whole, odd]
 
     def _brick(self, m: Module, part: int) -> Value:
         """A part of the word times the operand."""
         bits = self.word[4 * part :][:4]
-        top: Value = getattr(self, top_name(self._config, part))
+        top: Value = getattr(self, top_operand(self._mac, part))
         width = len(self.operand) + 1
         # The lowest bit needs no adder. Each chain adds one more bit of the weight to what is above the bits before.
         product: Value = Cat(bits[0] & self.operand[0])
@@ -96,7 +95,7 @@ class DigitMac(wiring.Component):
     def _gated_sum(self, m: Module, name: str, a: Value, a_on: Value, b: Value, b_on: Value, width: int) -> Signal:
         """``(a if a_on else 0) + (b if b_on else 0)``, of ``width`` bits."""
         result = Signal(width, name=name)
-        if self._config.family == "ecp5":
+        if self._mac.family == "ecp5":
             m.d.comb += result.eq(gated_sum(m, name, a, a_on, b, b_on, width))
         else:
             m.d.comb += result.eq(Mux(a_on, a, 0) + Mux(b_on, b, 0))

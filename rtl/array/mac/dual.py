@@ -1,4 +1,4 @@
-"""MAC of kind `dsp` on iCE40 with narrow operands: one multiplier per lane, two 8-bit rows in it."""
+"""MAC of kind `dual`, which is `dsp` on iCE40 with narrow operands: both 8-bit rows share one multiplier."""
 
 from __future__ import annotations
 
@@ -7,37 +7,41 @@ from typing import Any
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 
+from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.array.mac.signature import mac_signature
 from lstmith.rtl.array.mac.sums import Term, add_terms
-from lstmith.spec.config import DUAL_OPERAND_BITS, EngineConfig
+from lstmith.spec.config import DUAL_OPERAND_BITS
 
 #: Bits of an operand's magnitude, and with its sign: the difference of two 8-bit values.
 MAGNITUDE_BITS, OPERAND_BITS = DUAL_OPERAND_BITS - 1, DUAL_OPERAND_BITS
 
 
 def dual_operand(operand: Value) -> Value:
-    """An operand as this MAC takes it: magnitude, and above it the sign. -256 is no difference of 8-bit values."""
+    """An operand as this MAC takes it: the magnitude, and the sign above it.
+
+    The lowest value, -256, never occurs, since no two 8-bit values differ by as much.
+    """
     return Cat(Mux(operand[-1], -operand, operand)[:MAGNITUDE_BITS], operand[-1])
 
 
 class DualMac(wiring.Component):
     """An SB_MAC16 as two 8 x 8 multipliers: signed weights, the operand's magnitude, and its sign at the adders behind.
 
-    Throughput one weight word per cycle. Registers of the cell: both factors, and the products.
+    It takes one weight word per cycle. The cell's own registers hold both factors and the products.
 
     Parameters
     ----------
-    config : EngineConfig
-        With ``dual_rows``.
+    mac : MacParameters
+        Of kind ``dual``.
 
     Members
     -------
-    See :func:`mac_signature`; ``operand`` is that of :func:`dual_operand`.
+    See :func:`.signature.mac_signature`; ``operand`` is that of :func:`dual_operand`.
     """
 
-    def __init__(self, config: EngineConfig):
-        self._config = config
-        super().__init__(mac_signature(config))
+    def __init__(self, mac: MacParameters):
+        self._mac = mac
+        super().__init__(mac_signature(mac))
 
     @property
     def latency(self) -> int:
@@ -81,5 +85,5 @@ class DualMac(wiring.Component):
         )
         # Gates i and g are in a word's lower byte, f and o in its upper one.
         rows = products[:16].as_signed(), products[16:].as_signed()
-        add_terms(m, self._config, self, [Term(rows[row % 2]) for row in range(4)])
+        add_terms(m, self._mac, self, [Term(rows[row % 2]) for row in range(4)])
         return m

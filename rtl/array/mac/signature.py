@@ -6,29 +6,53 @@ from amaranth.hdl import signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.array.mac.multiples import multiples
-from lstmith.spec.config import EngineConfig
+from lstmith.rtl.array.mac.negated import negated_operands
+from lstmith.rtl.array.mac.parameters import MacParameters
+from lstmith.rtl.array.weight_bank import WORD_BITS
+from lstmith.spec.codes import Gate
 
 
-def mac_signature(config: EngineConfig) -> dict[str, wiring.Member]:
-    """Members of a MAC.
+def mac_signature(mac: MacParameters) -> dict[str, wiring.Member]:
+    """Ports of a MAC, which has no handshakes: one weight word per cycle.
 
-    ``word``, ``operand``, ``packed`` (four 4-bit rows, the operand at most ``PACKED_OPERAND``) and ``wide`` (one
-    16-bit row; else two 8-bit rows) enter together, with what :func:`.multiples.multiples` names; ``latency`` cycles
-    later ``enables`` name the gate rows whose products are added, and ``split`` repeats ``packed``. ``clear`` bit 0
-    clears the sums of gates i and f in that cycle, bit 1 those of g and o; a sum is never cleared and added to at once.
-    ``run`` enables the clock of cells that have registers of their own, which an ``EnableInserter`` around the engine
-    does not reach.
+    ``word`` and what lies beside it are valid in one cycle; ``enables`` and ``split`` are valid ``latency`` cycles
+    later, when the word's products are added to the sums.
+
+    Members
+    -------
+    run : In(1)
+        Clock enable of vendor cells with registers of their own, which an ``EnableInserter`` around the engine does not
+        reach; always valid.
+    word : In(WORD_BITS)
+        Weight word: four 4-bit rows, two 8-bit rows or one 16-bit row.
+    operand : In(signed(operand_width))
+        The column's operand, beside ``word``; at most ``PACKED_OPERAND`` in magnitude for 4-bit rows. The kind ``dual``
+        takes it as :func:`.dual.dual_operand` makes it.
+    operand_negative_* : In(signed(operand_width + 1))
+        Fields of :func:`.negated.negated_operands`, beside ``word``; with kind ``digit`` only.
+    packed : In(1)
+        The word holds four 4-bit rows; beside ``word``.
+    wide : In(1)
+        The word holds one 16-bit row; beside ``word``. With neither flag it holds two 8-bit rows.
+    enables : In(4)
+        Gate rows whose products are added in this cycle, by :class:`~lstmith.spec.codes.Gate`.
+    split : In(1)
+        ``packed`` once more, beside ``enables``.
+    clear : In(2)
+        Bit 0 clears the sums of gates i and f at the end of this cycle, bit 1 those of g and o. A sum that is cleared
+        must not be enabled in the same cycle.
+    sums : Out(signed(acc_width)), 4 of them
+        Sum of each gate row; a product is in it from the cycle after its ``enables`` on.
     """
     return {
         "run": In(1, init=1),
-        "word": In(16),
-        "operand": In(signed(config.operand_width)),
-        **{name: In(shape) for name, shape in multiples(config).items()},
+        "word": In(WORD_BITS),
+        "operand": In(signed(mac.operand_width)),
+        **{name: In(shape) for name, shape in negated_operands(mac).items()},
         "packed": In(1),
         "wide": In(1),
-        "enables": In(4),
+        "enables": In(len(Gate)),
         "split": In(1),
         "clear": In(2),
-        "sums": Out(data.ArrayLayout(signed(config.acc_width), 4)),
+        "sums": Out(data.ArrayLayout(signed(mac.acc_width), len(Gate))),
     }

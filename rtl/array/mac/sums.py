@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
+from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.prim.ecp5 import chosen_sum
-from lstmith.spec.config import EngineConfig
 
 
 class Term(NamedTuple):
@@ -17,12 +17,13 @@ class Term(NamedTuple):
     Parameters
     ----------
     plain : Value
-        Signed.
+        A signed number.
     other : Value or None
-        Signed; None where there is no choice.
+        A signed number, or None if there is no choice.
     choice : Value
+        One bit.
     carry : Value
-        One bit, or none.
+        One bit, or no bit.
     """
 
     plain: Value
@@ -31,30 +32,31 @@ class Term(NamedTuple):
     carry: Value = Const(0, 0)
 
 
-def add_terms(m: Module, config: EngineConfig, mac: Any, terms: Sequence[Term]) -> None:
-    """Add each row's term where ``mac.enables`` names the row, and drive ``mac.sums``.
+def add_terms(m: Module, mac: MacParameters, unit: Any, terms: Sequence[Term]) -> None:
+    """Add each row's term where ``unit.enables`` names the row, and drive ``unit.sums``.
 
     Parameters
     ----------
-    mac : Component
-        With ports of :func:`.signature.mac_signature`.
+    mac : MacParameters
+    unit : Component
+        Its ports are those of :func:`.signature.mac_signature`.
     terms : sequence of Term
-        One per gate row.
+        One term per gate row.
     """
     for row, term in enumerate(terms):
-        total = Signal(signed(config.acc_width), name=f"sum_{row}", reset_less=True)
+        total = Signal(signed(mac.acc_width), name=f"sum_{row}", reset_less=True)
         # A captured row is never added to in the same cycle; the clear is a free synchronous reset.
-        with m.If(mac.clear[row // 2]):
+        with m.If(unit.clear[row // 2]):
             m.d.sync += total.eq(0)
-        with m.Elif(mac.enables[row]):
-            m.d.sync += total.eq(_added(m, config, f"added_{row}", total, term))
-        m.d.comb += mac.sums[row].eq(total)
+        with m.Elif(unit.enables[row]):
+            m.d.sync += total.eq(_added(m, mac, f"added_{row}", total, term))
+        m.d.comb += unit.sums[row].eq(total)
 
 
-def _added(m: Module, config: EngineConfig, name: str, total: Signal, term: Term) -> Value:
+def _added(m: Module, mac: MacParameters, name: str, total: Signal, term: Term) -> Value:
     if term.other is None:
         return total + term.plain
-    if config.family == "ecp5":
+    if mac.family == "ecp5":
         return chosen_sum(m, name, total, term.plain, term.other, term.choice, term.carry)
     # The carry enters below the lowest bit: one adder, not two.
     added = Mux(term.choice, Cat(term.carry, term.other).as_signed(), term.plain << len(term.carry))

@@ -6,27 +6,19 @@ import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here, wrap
 from lstmith.rtl.array.lane import Lane
-from lstmith.spec.config import EngineConfig
+from lstmith.rtl.array.mac.parameters import MacParameters
 
-DEPTH = 8
+LANES, DEPTH = 3, 8
 
 
-def _lane_check(rng: np.random.Generator, rows_per_cycle: int, index: int) -> Check:
+def _lane_check(rng: np.random.Generator, pipelined: bool, index: int) -> Check:
     """8-bit words of a lane of three: folds close together, with what comes from the next lane between them."""
-    config = EngineConfig(
-        lanes=3,
-        precisions=(8,),
-        acc_width=24,
-        operand_width=10,
-        weight_depth=DEPTH,
-        units=8,
-        rows_per_cycle=rows_per_cycle,
-    )
-    unit, sheet = Lane(config, index), Sheet(1500)
+    mac = MacParameters(acc_width=24, operand_width=10, pipelined=pipelined)
+    unit, sheet = Lane(index=index, lanes=LANES, depth=DEPTH, mac=mac), Sheet(1500)
     cycle, memory = 0, np.zeros(DEPTH, dtype=np.int64)
     # Loads of all lanes: only its own count.
     for address in range(DEPTH):
-        for lane in rng.permutation(config.lanes).tolist():
+        for lane in rng.permutation(LANES).tolist():
             word = int(rng.integers(-(1 << 15), 1 << 15))
             for name, value in {"load": 1, "lane": lane, "address": address, "operand": word}.items():
                 sheet.put(f"i.{name}", cycle, value)
@@ -70,9 +62,9 @@ def _lane_check(rng: np.random.Generator, rows_per_cycle: int, index: int) -> Ch
             own[at + 1] = True
         for at, (first, second) in captured.items():
             have = outputs["drain_o.first"][at + 1], outputs["drain_o.second"][at + 1]
-            want = tuple(int(wrap(np.array([value]), config.acc_width)[0]) for value in (first, second))
+            want = tuple(int(wrap(np.array([value]), mac.acc_width)[0]) for value in (first, second))
             assert have == want, f"captured pair in cycle {at + 1}: {have}, not {want}"
-        if index == config.lanes - 1 and config.pipelined:
+        if index == LANES - 1 and pipelined:
             return
         free = np.flatnonzero(~own[: sheet.cycles])
         free = free[free > begin + late + 2]
@@ -83,10 +75,10 @@ def _lane_check(rng: np.random.Generator, rows_per_cycle: int, index: int) -> Ch
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """Within the chain and at its end, one and two rows per cycle."""
+    """Within the chain and at its end, with and without the registers of a fast clock."""
     return {
-        f"{rows_per_cycle}_{index}": _lane_check(rng, rows_per_cycle, index)
-        for rows_per_cycle in (1, 2)
+        f"{'fast' if pipelined else 'slow'}_{index}": _lane_check(rng, pipelined, index)
+        for pipelined in (False, True)
         for index in (1, 2)
     }
 

@@ -12,7 +12,7 @@ from lstmith.spec.config import Z_BITS
 
 def activation_check(is_tanh: bool, family: str = "generic", stride: int = 1) -> Check:
     """Every input of one function, or some of all magnitudes."""
-    unit = Activation(family)
+    unit = Activation(family=family)
     z = np.arange(0, 1 << Z_BITS, stride)
     want = (tanh_lookup() if is_tanh else sigma_lookup())[z]
     return Check(

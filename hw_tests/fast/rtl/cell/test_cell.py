@@ -10,15 +10,12 @@ from hw_tests.fast.rtl.array.mac.mac_cases import random_signed
 from lstmith.golden.activation import Z_MASK, sigma_lookup
 from lstmith.golden.cell import saturate, tanh_of_cell
 from lstmith.rtl.cell.cell import CellUnit
-from lstmith.rtl.cell.feeder import READ
-from lstmith.spec import latency as timing
+from lstmith.rtl.cell.requantise import Z13_BITS
+from lstmith.rtl.prim.ram import RAM_LATENCY
+from lstmith.spec.codes import Gate
 from lstmith.spec.config import H_FRAC, PEEP_BITS, Z_BITS, EngineConfig
 
 Ints = npt.NDArray[np.int64]
-
-
-#: Cycles from a unit's last gates to its new cell state, where the output peephole joins.
-TO_CELL = 3
 
 
 def cell_check(rng: np.random.Generator, config: EngineConfig, units: int) -> Check:
@@ -28,12 +25,13 @@ def cell_check(rng: np.random.Generator, config: EngineConfig, units: int) -> Ch
     formats = [(c_frac, int(rng.integers(0, 32))) for c_frac in range(4, 16)]
     segment = units * pace + 40
     cycles = segment * len(formats)
-    to_gate = 1 + timing.ACTIVATION  # from a pre-activation with 13 fraction bits
+    to_gate = unit.z13_lead
     last_gates = (np.arange(len(formats))[:, None] * segment + np.arange(units) * pace + pace + to_gate).ravel()
     count = len(last_gates)
-    gates = np.array([rng.integers(0, 1 << H_FRAC, count) for _ in range(4)])
-    gates[2] = rng.integers(-(1 << H_FRAC) + 2, 1 << H_FRAC, count)
-    gates[:2] = np.where(rng.random((2, count)) < 0.3, (1 << H_FRAC) - 1, gates[:2])
+    gates = np.array([rng.integers(0, 1 << H_FRAC, count) for _ in Gate])
+    gates[Gate.CELL] = rng.integers(-(1 << H_FRAC) + 2, 1 << H_FRAC, count)
+    factors = [Gate.INPUT, Gate.FORGET]
+    gates[factors] = np.where(rng.random((2, count)) < 0.3, (1 << H_FRAC) - 1, gates[factors])
     c_old = random_signed(rng, config.c_width, count)
     c_frac, peep_shift = (np.repeat(values, units) for values in np.array(formats).T)
     number = np.arange(count) % config.units
@@ -53,13 +51,13 @@ def cell_check(rng: np.random.Generator, config: EngineConfig, units: int) -> Ch
     put("c_old", last_gates, c_old)
     put("c_frac.0", np.arange(cycles), np.repeat([c_frac for c_frac, _ in formats], segment))
 
-    fresh = (gates[0] * gates[2]) >> (H_FRAC - c_frac)
-    c_new = saturate((gates[1] * c_old + fresh + (1 << (H_FRAC - 1))) >> H_FRAC, config.c_width)
-    gate_o = gates[3]
+    fresh = (gates[Gate.INPUT] * gates[Gate.CELL]) >> (H_FRAC - c_frac)
+    c_new = saturate((gates[Gate.FORGET] * c_old + fresh + (1 << (H_FRAC - 1))) >> H_FRAC, config.c_width)
+    gate_o = gates[Gate.OUTPUT]
     if config.peepholes:
-        z13, peep = random_signed(rng, 24, count), random_signed(rng, PEEP_BITS, count)
+        z13, peep = random_signed(rng, Z13_BITS, count), random_signed(rng, PEEP_BITS, count)
         put("z13", last_gates - to_gate, z13)
-        put("peep_o", last_gates + TO_CELL, peep)
+        put("peep_o", last_gates + unit.cell_latency, peep)
         put("peep_shift.0", np.arange(cycles), np.repeat([shift for _, shift in formats], segment))
         z = saturate((z13 + ((peep * c_new) >> peep_shift)) >> 1, Z_BITS)
         gate_o = sigma_lookup()[z & Z_MASK]
@@ -73,11 +71,11 @@ def cell_check(rng: np.random.Generator, config: EngineConfig, units: int) -> Ch
         assert_equal("h_c", outputs["h_c"][done], c_new)
         assert_equal("h_place", outputs["h_place"][done], number)
         assert_equal("h_last", outputs["h_last"][done], number % 7 == 3)
-        assert_equal("cycles of c", np.flatnonzero(outputs["c_valid"]), last_gates + TO_CELL)
-        assert_equal("c_new", outputs["c_new"][last_gates + TO_CELL], c_new)
-        assert_equal("c_place", outputs["c_place"][last_gates + TO_CELL], number)
+        assert_equal("cycles of c", np.flatnonzero(outputs["c_valid"]), last_gates + unit.cell_latency)
+        assert_equal("c_new", outputs["c_new"][last_gates + unit.cell_latency], c_new)
+        assert_equal("c_place", outputs["c_place"][last_gates + unit.cell_latency], number)
         if config.peepholes:
-            assert_equal("peep_unit", outputs["peep_unit"][last_gates + TO_CELL - READ], number)
+            assert_equal("peep_unit", outputs["peep_unit"][last_gates + unit.cell_latency - RAM_LATENCY], number)
 
     return Check(unit, table, verify)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.rtl.cell.predictor import Predictor, predictor_weights
-from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig, bits_for
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.quantised import PREDICTOR_LIMIT
@@ -18,12 +18,20 @@ def _predictor_check(rng: np.random.Generator, *, written: bool) -> Check:
     """First folds of some steps: the sum goes on from step to step unless one begins it anew."""
     inputs, units = 5, 11
     config = EngineConfig(lanes=2, precisions=(4, 8), operand_width=13, inputs=inputs, units=16, skip=True)
+    new = partial(
+        Predictor,
+        inputs=config.inputs,
+        units=config.units,
+        operand_width=config.operand_width,
+        family=config.family,
+        pipelined=config.pipelined,
+    )
     weights = rng.integers(-PREDICTOR_LIMIT, PREDICTOR_LIMIT + 1, inputs + units)
     recurrent = 1 << bits_for(config.inputs)
     place = np.concatenate([np.arange(inputs), recurrent + np.arange(units)])
     cycle, sheet = 0, Sheet(6000)
     if written:
-        unit = Predictor(config)
+        unit = new()
         sheet.put("w_en", np.arange(inputs + units), 1)
         sheet.put("w_addr", np.arange(inputs + units), place)
         sheet.put("w_data", np.arange(inputs + units), weights)
@@ -31,7 +39,7 @@ def _predictor_check(rng: np.random.Generator, *, written: bool) -> Check:
     else:
         nothing: Any = np.zeros(0, dtype=np.int64)
         image = MemoryImage(nothing, nothing, nothing, nothing, nothing, weights, inputs, {}, {})
-        unit = Predictor(config, predictor_weights(config, image))
+        unit = new(init=predictor_weights(config, image))
     total, verdicts = 0, [(0, 0)]
     while cycle < sheet.cycles - 200:
         count = int(rng.integers(1, inputs + units))
@@ -53,10 +61,10 @@ def _predictor_check(rng: np.random.Generator, *, written: bool) -> Check:
         captured = int(at[-1]) + int(rng.choice([2, 2, 3, 8]))
         threshold = total + int(rng.choice([-1000, -1, 0, 1, 1000]))
         sheet.put("captured", captured, 1)
-        sheet.put("threshold", slice(captured, captured + timing.PREDICT), threshold)
-        verdicts.append((captured + timing.PREDICT, int(total >= threshold)))
+        sheet.put("threshold", slice(captured, captured + unit.latency), threshold)
+        verdicts.append((captured + unit.latency, int(total >= threshold)))
         # The next step waits for the verdict.
-        cycle = captured + timing.PREDICT
+        cycle = captured + unit.latency
 
     def verify(outputs: Table) -> None:
         at, skips = np.array(verdicts).T

@@ -10,7 +10,7 @@ import numpy as np
 from hw_tests.checks import Check, Table, assert_equal, run_here, wrap
 from hw_tests.fast.rtl.array.mac.mac_cases import random_signed
 from lstmith.golden.cell import requantise, saturate
-from lstmith.rtl.cell.requantise import Requantiser
+from lstmith.rtl.cell.requantise import Z13_BITS, Requantiser
 from lstmith.spec.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, Z_BITS, EngineConfig
 
 
@@ -42,7 +42,7 @@ def requantiser_check(rng: np.random.Generator, config: EngineConfig, count: int
 
     def verify(outputs: Table) -> None:
         assert_equal("updated", outputs["updated"][1 : 1 + count], total)
-        assert_equal("z13", outputs["z13"][unit.latency - 1 :][:count], saturate(z13, 24))
+        assert_equal("z13", outputs["z13"][unit.latency - 1 :][:count], saturate(z13, Z13_BITS))
         assert_equal("z", outputs["z"][unit.latency :][:count], saturate(z13 >> 1, Z_BITS))
 
     return Check(unit, table, verify)

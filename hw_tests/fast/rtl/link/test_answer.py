@@ -8,7 +8,7 @@ import numpy as np
 from cobs import cobs
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
-from lstmith.rtl.link.answer import Answer, AnswerBuilder
+from lstmith.rtl.link.answer import AnswerBuilder, AnswerSender
 from lstmith.spec.link_map import CRC_BYTES, FRAME_BYTES
 
 
@@ -18,11 +18,10 @@ def _answer_builder(rng: np.random.Generator) -> Check:
     frames: list[tuple[int, int, bytes]] = []
     for size in [4, FRAME_BYTES - CRC_BYTES, *rng.integers(1, 60, 14).tolist()]:
         content = bytes(rng.choice([0, 0, 7, 200], size).tolist()) if rng.random() < 0.5 else rng.bytes(size)
-        # A byte is taken every ten cycles; the CRC's bytes take nine each.
-        sheet.put("i.valid", slice(begin, begin + 10 * size), 1)
-        sheet.put("i.payload", slice(begin, begin + 10 * size), np.repeat(list(content), 10))
-        finish = begin + 10 * size
-        finished = finish + 2 + 9 * CRC_BYTES
+        finish = begin + unit.byte_cycles * size
+        sheet.put("i.valid", slice(begin, finish), 1)
+        sheet.put("i.payload", slice(begin, finish), np.repeat(list(content), unit.byte_cycles))
+        finished = finish + unit.latency
         sheet.put("finish", slice(finish, finished + 1), 1)
         frames.append((begin, finished, content))
         begin = finished + 3
@@ -38,7 +37,7 @@ def _answer_builder(rng: np.random.Generator) -> Check:
                     buffer[address] = value
             encoded = cobs.encode(content + zlib.crc32(content).to_bytes(CRC_BYTES, "little")) + b"\0"
             assert_equal("buffer", buffer[: len(encoded)], list(encoded))
-            full = outputs["body_full"][finished - 9 * CRC_BYTES - 2]
+            full = outputs["body_full"][finished - unit.latency]
             assert full == (len(content) == FRAME_BYTES - CRC_BYTES)
 
     assert begin < sheet.cycles
@@ -47,18 +46,19 @@ def _answer_builder(rng: np.random.Generator) -> Check:
 
 def _answer(rng: np.random.Generator) -> Check:
     """Answers are built while the one before is sent to a slow port: every byte of each, once."""
-    unit, sheet, cycle = Answer(), Sheet(6000), 2
+    unit, sheet, cycle = AnswerSender(), Sheet(6000), 2
     finishes: list[int] = []
     taken: list[int] = []
     wanted = b""
     for size in rng.integers(4, 40, 10).tolist():
         content = rng.bytes(size)
-        sheet.put("i.valid", slice(cycle, cycle + 10 * size), 1)
-        sheet.put("i.payload", slice(cycle, cycle + 10 * size), np.repeat(list(content), 10))
-        cycle += 10 * size
+        span = slice(cycle, cycle + unit.byte_cycles * size)
+        sheet.put("i.valid", span, 1)
+        sheet.put("i.payload", span, np.repeat(list(content), unit.byte_cycles))
+        cycle = span.stop
         encoded = cobs.encode(content + zlib.crc32(content).to_bytes(CRC_BYTES, "little")) + b"\0"
         # It is complete when it is built and the one before is gone.
-        finished = max(cycle + 2 + 9 * CRC_BYTES, taken[-1] + 1 if taken else 0)
+        finished = max(cycle + unit.latency, taken[-1] + 1 if taken else 0)
         sheet.put("finish", slice(cycle, finished + 1), 1)
         finishes.append(finished)
         taken += [finished + 4 + 12 * place for place in range(len(encoded))]

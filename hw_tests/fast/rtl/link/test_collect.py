@@ -6,8 +6,10 @@ import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.host.link.results import fields
+from lstmith.rtl.layouts import event_layout, output_layout
 from lstmith.rtl.link.collect import CompactCollector, RecordCollector
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.latency import input_ready
 from lstmith.spec.link_map import RECORDS, Kind
 
 CONFIG = EngineConfig(lanes=1, precisions=(8,), units=4, inputs=3)
@@ -15,7 +17,8 @@ CONFIG = EngineConfig(lanes=1, precisions=(8,), units=4, inputs=3)
 
 def _compact(rng: np.random.Generator) -> Check:
     """A word for each step's outcome, and behind it its results, though outcomes come before."""
-    unit, sheet, cycle = CompactCollector(CONFIG), Sheet(4000), 2
+    unit = CompactCollector(result=output_layout(CONFIG), layers=CONFIG.layers, outcome_latency=input_ready(CONFIG))
+    sheet, cycle = Sheet(4000), 2
     sheet.put("o.ready", slice(None), 1)
     wanted: list[int] = []
     while cycle < sheet.cycles - 60:
@@ -44,7 +47,8 @@ def _compact(rng: np.random.Generator) -> Check:
 
 def _records(rng: np.random.Generator) -> Check:
     """Everything of one of the engine's cycles, a record each, before the cycle may end."""
-    unit, sheet, cycle, steps = RecordCollector(CONFIG), Sheet(6000), 2, 0
+    unit = RecordCollector(result=output_layout(CONFIG), event=event_layout(CONFIG), layers=CONFIG.layers)
+    sheet, cycle, steps = Sheet(6000), 2, 0
     sheet.put("o.ready", slice(None), 1)
     names = {Kind.INPUT: "stamp", Kind.OUTCOME: "outcome_valid", Kind.EVENT: "event_valid", Kind.RESULT: "h.valid"}
     wanted: list[tuple[int, Kind, dict[str, int]]] = []

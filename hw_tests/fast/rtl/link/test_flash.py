@@ -7,19 +7,17 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from lstmith.rtl.link.flash import READ, WAKE, FlashLoader, checksum
-from lstmith.spec.config import EngineConfig
+from lstmith.rtl.link.flash import READ_COMMAND, WAKE_COMMAND, FlashLoader, checksum
 from lstmith.spec.registers import WEIGHTS
 
 
 @pytest.mark.parametrize("damaged", [False, True])
 def test_flash_loader(damaged: bool) -> None:
     """Against a flash that answers 0xAB and 0x03 only."""
-    config = EngineConfig(lanes=3, precisions=(8,), weight_depth=8, units=5, inputs=4)
     offset = 0x1234
     words = np.random.default_rng(1).integers(0, 1 << 16, (3, 8), dtype=np.uint16)
     content = bytes(offset) + words.astype("<u2").tobytes()
-    dut = FlashLoader(config, offset, checksum(content[offset:]))
+    dut = FlashLoader(lanes=3, depth=8, offset=offset, checksum=checksum(content[offset:]))
     if damaged:
         content = content[:-1] + bytes([content[-1] ^ 1])
         words[-1, -1] ^= 1 << 8
@@ -56,13 +54,12 @@ def test_flash_loader(damaged: bool) -> None:
     simulator.add_testbench(flash, background=True)
     simulator.add_testbench(bus)
     simulator.run()
-    assert commands == [WAKE, READ]
+    assert commands == [WAKE_COMMAND, READ_COMMAND]
     expected = [(WEIGHTS | lane << 3 | index, int(words[lane, index])) for lane in range(3) for index in range(8)]
     assert writes == expected
     assert valid == [not damaged]
 
 
 def test_flash_offset_is_checked() -> None:
-    config = EngineConfig(lanes=1, precisions=(8,))
     with pytest.raises(ValueError, match=r"^Flash offset must fit 24 bits, not 16777216$"):
-        FlashLoader(config, 1 << 24, 0)
+        FlashLoader(lanes=1, depth=8, offset=1 << 24, checksum=0)

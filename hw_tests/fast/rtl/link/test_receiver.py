@@ -9,7 +9,7 @@ from cobs import cobs
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.host.link.codec import Frame
-from lstmith.rtl.link.receiver import BUFFER_BYTES, FRAME_START, TAIL, FrameReceiver
+from lstmith.rtl.link.receiver import BUFFER_BYTES, BYTE_CYCLES, FRAME_START, TAIL, FrameReceiver
 from lstmith.spec.link_identity import IDENTITY_BYTES
 from lstmith.spec.link_map import CRC_BYTES, FRAME_BYTES, Command
 
@@ -17,7 +17,7 @@ from lstmith.spec.link_map import CRC_BYTES, FRAME_BYTES, Command
 def _frame_receiver(rng: np.random.Generator) -> Check:
     """Right frames fill a buffer each, another is lost, a HELLO empties both; what is damaged leaves no trace."""
     identity = rng.bytes(IDENTITY_BYTES)
-    unit, sheet = FrameReceiver(identity), Sheet(36_000)
+    unit, sheet = FrameReceiver(identity=identity), Sheet(36_000)
     cycle, buffer = 4, 0
     looks: list[tuple[int, int]] = []  # cycle, what `full` is
     reads: list[tuple[int, int]] = []  # cycle of the byte, which
@@ -25,10 +25,10 @@ def _frame_receiver(rng: np.random.Generator) -> Check:
 
     def send(encoded: bytes) -> None:
         nonlocal cycle
-        at = cycle + 12 * np.arange(len(encoded))
+        at = cycle + BYTE_CYCLES * np.arange(len(encoded))
         sheet.put("valid", at, 1)
         sheet.put("data", at, list(encoded))
-        cycle = int(at[-1]) + 12
+        cycle = int(at[-1]) + BYTE_CYCLES
 
     def read(address: int, wanted: bytes) -> None:
         nonlocal cycle
@@ -61,7 +61,7 @@ def _frame_receiver(rng: np.random.Generator) -> Check:
             read((1 - buffer) * BUFFER_BYTES, bytes((FRAME_START + len(content),)) + content)
             sequence = int(rng.integers(256))
             send(Frame(sequence, Command.HELLO).encode())
-            hellos.append((cycle - 12, sequence))
+            hellos.append((cycle - BYTE_CYCLES, sequence))
             looks.append((cycle, 0))
             buffer = 0
         else:
@@ -92,4 +92,4 @@ def test_alone(rng: np.random.Generator) -> None:
 
 def test_buffers_are_a_power_of_two() -> None:
     with pytest.raises(TypeError, match=r"^Number of buffers must be a power of two from 2 on, not 3$"):
-        FrameReceiver(bytes(IDENTITY_BYTES), 3)
+        FrameReceiver(identity=bytes(IDENTITY_BYTES), buffers=3)

@@ -14,7 +14,7 @@ from lstmith.spec.link_map import PLACES
 def _ring(rng: np.random.Generator) -> Check:
     """Words are there until they are released, at any place, beyond the wrap of places too; a full ring takes none."""
     size = 8
-    unit, sheet, cycle = ResultRing(size), Sheet(8000), 2
+    unit, sheet, cycle = ResultRing(words=size), Sheet(8000), 2
     words: list[int] = []
     released = 0
     looks: list[tuple[int, str, int]] = []
@@ -33,13 +33,13 @@ def _ring(rng: np.random.Generator) -> Check:
             place = released
         sheet.put("seek", cycle, 1)
         sheet.put("seek_place", cycle, place % PLACES)
-        cycle += 2
+        cycle += unit.latency
         for word in words[place:]:
             for byte in (word & 0xFF, word >> 8):
                 looks += [(cycle, "valid", 1), (cycle, "ready", 1), (cycle, "data", byte)]
                 sheet.put("next", cycle, 1)
-                looks.append((cycle + 1, "ready", 0))
-                cycle += 2
+                looks += [(cycle + wait, "ready", 0) for wait in range(1, unit.latency)]
+                cycle += unit.latency
         looks.append((cycle, "valid", 0))
         released += int(rng.integers(len(words) - released + 1))
         sheet.put("release", cycle, 1)
@@ -64,4 +64,4 @@ def test_alone(rng: np.random.Generator) -> None:
 
 def test_size_is_a_power_of_two() -> None:
     with pytest.raises(TypeError, match=r"^Ring size must be a power of two up to 32768, not 12$"):
-        ResultRing(12)
+        ResultRing(words=12)

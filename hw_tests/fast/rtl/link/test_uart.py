@@ -51,7 +51,7 @@ def _uart_receiver(rng: np.random.Generator, bit: float, percent: float) -> Chec
         assert len(errors) == 1
         assert abs(errors[0] - broken) < bit
 
-    return Check(UartReceiver(round(BAUD * bit), BAUD), {"pin": line}, verify)
+    return Check(UartReceiver(clock_hz=round(BAUD * bit), baud=BAUD), {"pin": line}, verify)
 
 
 def _uart_transmitter(bit: float, byte: int) -> Check:
@@ -67,7 +67,7 @@ def _uart_transmitter(bit: float, byte: int) -> Check:
         assert_equal("pin", pin[first + np.floor((places + 0.5) * bit).astype(int)], want)
 
     return Check(
-        UartTransmitter(round(BAUD * bit), BAUD),
+        UartTransmitter(clock_hz=round(BAUD * bit), baud=BAUD),
         {"i.valid": np.ones(cycles, int), "i.payload": np.full(cycles, byte)},
         verify,
     )

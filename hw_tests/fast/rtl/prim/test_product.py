@@ -8,22 +8,21 @@ from amaranth.hdl import Const, signed
 from hw_tests.checks import Check, Table, assert_equal, run_here
 from hw_tests.fast.rtl.array.mac.mac_cases import random_signed
 from hw_tests.fast.rtl.function_unit import FunctionUnit
-from lstmith.rtl.prim.product import registered_product
-from lstmith.spec.config import EngineConfig
+from lstmith.rtl.prim.product import PRODUCT_LATENCY, registered_product
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """Factors of different widths."""
-    config, cycles = EngineConfig(lanes=1, precisions=(8,)), 1000
+    cycles = 1000
     a, b = random_signed(rng, 18, cycles), random_signed(rng, 16, cycles)
     unit = FunctionUnit(
         {"a": signed(18), "b": signed(16)},
         signed(34),
-        lambda m, i: registered_product(m, "it", i["a"], i["b"], config, Const(1)),
+        lambda m, i: registered_product(m, "it", i["a"], i["b"], Const(1), family="generic", pipelined=True),
     )
 
     def verify(outputs: Table) -> None:
-        assert_equal("product", outputs["o"][1 : 1 + cycles], a * b)
+        assert_equal("product", outputs["o"][PRODUCT_LATENCY : PRODUCT_LATENCY + cycles], a * b)
 
     return {"product": Check(unit, {"a": a, "b": b}, verify)}
 

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from hw_tests.checks import Check, Table, assert_equal, wrap
 from lstmith.rtl.array.mac import make_mac
-from lstmith.rtl.array.mac.multiples import multiples
+from lstmith.rtl.array.mac.negated import negated_operands
+from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.spec.codes import Precision
-from lstmith.spec.config import PACKED_OPERAND, PRECISIONS, EngineConfig
+from lstmith.spec.config import PACKED_OPERAND, PRECISIONS
 
 Ints = npt.NDArray[np.int64]
 
@@ -31,12 +32,12 @@ def random_signed(rng: np.random.Generator, width: int, count: int) -> Ints:
 
 
 def mac_check(
-    config: EngineConfig, precision: Ints, weights: Ints, operand: Ints, sub: Ints, given: Ints | None = None
+    mac: MacParameters, precision: Ints, weights: Ints, operand: Ints, sub: Ints, given: Ints | None = None
 ) -> Check:
     """``weights`` int64 [4, cycles] by place in the word: 4 of 4 bits, 2 of 8, or 1 of 16; ``given`` is the operand as
     the MAC takes it, if otherwise.
     """
-    unit = make_mac(config)
+    unit = make_mac(mac)
     bits = np.array(PRECISIONS)[precision]
     word = np.where(ROWS * bits < 16, (weights & ((1 << bits) - 1)) << (bits * ROWS), 0)
     base = sub * (16 // bits)
@@ -59,7 +60,7 @@ def mac_check(
     def verify(outputs: Table) -> None:
         late = slice(unit.latency, unit.latency + count + 1)
         for row in range(4):
-            assert_equal(f"sum of row {row}", outputs[f"sums.{row}"][late], wrap(sums[row], config.acc_width))
+            assert_equal(f"sum of row {row}", outputs[f"sums.{row}"][late], wrap(sums[row], mac.acc_width))
 
     def beside_products(values: Ints) -> Ints:
         return np.concatenate([np.zeros(unit.latency, dtype=np.int64), values])
@@ -67,33 +68,31 @@ def mac_check(
     table = {
         "word": word.sum(axis=0),
         "operand": operand if given is None else given,
-        "packed": precision == 0,
-        "wide": precision == 2,
+        "packed": precision == Precision.W4,
+        "wide": precision == Precision.W16,
     }
     table |= {"enables": beside_products((held << ROWS).sum(axis=0)), "clear": beside_products(clears)}
-    for name in multiples(config):
+    for name in negated_operands(mac):
         negates = np.isin(bits, [int(part) for part in name.split("_") if part.isdecimal()])
         table[name] = np.where(negates, -operand, operand)
-    return Check(unit, table | {"split": beside_products(precision == 0)}, verify)
+    return Check(unit, table | {"split": beside_products(precision == Precision.W4)}, verify)
 
 
 def dual_check() -> Check:
     """iCE40's: every 8-bit weight with every difference of 8-bit values, another weight beside it."""
-    config = EngineConfig(
-        lanes=1, precisions=(8,), family="ice40", rows_per_cycle=1, requant_width=16, operand_width=9, acc_width=24
-    )
+    mac = MacParameters(kind="dual", family="ice40", precisions=(8,), operand_width=9, pipelined=False)
     operand, weight = (axis.ravel() for axis in np.meshgrid(np.arange(-255, 256), np.arange(-128, 128)))
     weights = np.array([weight, -1 - weight, weight, weight])
     given = np.abs(operand) | (operand < 0) << 8
-    return mac_check(config, np.ones_like(operand), weights, operand, np.arange(len(operand)) % 2, given)
+    return mac_check(mac, np.full_like(operand, Precision.W8), weights, operand, np.arange(len(operand)) % 2, given)
 
 
-def mac_checks(rng: np.random.Generator, mac: str, *, full: bool) -> dict[str, Check]:
+def mac_checks(rng: np.random.Generator, kind: str, *, full: bool) -> dict[str, Check]:
     """A kind in every precision: all products of 4 and of 8 bits, random ones of 16, and mixed word by word.
 
     Less than ``full``, a random choice of the products, in their order.
     """
-    config = partial(EngineConfig, lanes=1, acc_width=40, mac=mac)
+    mac = partial(MacParameters, kind=kind, acc_width=40)
 
     def some(*axes: Ints) -> list[Ints]:
         grid = [axis.ravel() for axis in np.meshgrid(*axes)]
@@ -104,26 +103,30 @@ def mac_checks(rng: np.random.Generator, mac: str, *, full: bool) -> dict[str, C
     operand, weight, turn = some(np.arange(-PACKED_OPERAND, PACKED_OPERAND + 1), np.arange(15), np.arange(4))
     weights = np.array([(weight + row * (2 * turn + 1)) % 15 - 7 for row in range(4)])
     zero = np.zeros_like(operand)
-    four = mac_check(config(precisions=(4,), operand_width=11), zero, weights, operand, zero)
+    four = mac_check(mac(precisions=(4,), operand_width=11), zero + Precision.W4, weights, operand, zero)
     # Every 8-bit product in every row.
     operand, weight, sub = some(np.arange(-128, 128), np.arange(256), np.arange(2))
     weights = np.array([weight - 128, 127 - weight, weight, weight])
-    eight = mac_check(config(precisions=(8,), operand_width=10), np.ones_like(operand), weights, operand, sub)
+    eight = mac_check(
+        mac(precisions=(8,), operand_width=10), np.full_like(operand, Precision.W8), weights, operand, sub
+    )
     # 16 bits, and all precisions mixed word by word at the full operand width.
     cycles = CYCLES if full else SOME
     weights, operand = np.tile(random_signed(rng, 16, cycles), (4, 1)), random_signed(rng, 17, cycles)
     sub = rng.integers(0, 4, cycles)
-    sixteen = mac_check(config(precisions=(16,), operand_width=17), np.full(cycles, 2), weights, operand, sub)
-    mixed = random_check(rng, config(precisions=PRECISIONS, operand_width=18), cycles)
-    return {f"{mac}_4": four, f"{mac}_8": eight, f"{mac}_16": sixteen, f"{mac}_mixed": mixed}
+    sixteen = mac_check(mac(precisions=(16,), operand_width=17), np.full(cycles, Precision.W16), weights, operand, sub)
+    mixed = random_check(rng, mac(precisions=PRECISIONS, operand_width=18), cycles)
+    return {f"{kind}_4": four, f"{kind}_8": eight, f"{kind}_16": sixteen, f"{kind}_mixed": mixed}
 
 
-def random_check(rng: np.random.Generator, config: EngineConfig, cycles: int) -> Check:
+def random_check(rng: np.random.Generator, mac: MacParameters, cycles: int) -> Check:
     """All precisions of an engine mixed word by word, operands of any size."""
-    chosen = [Precision.of(bits) for bits in config.precisions]
-    precision, operand = rng.choice(chosen, cycles), random_signed(rng, config.operand_width, cycles)
+    chosen = [Precision.of(bits) for bits in mac.precisions]
+    precision, operand = rng.choice(chosen, cycles), random_signed(rng, mac.operand_width, cycles)
     weights = np.array([random_signed(rng, 16, cycles) for _ in range(4)])
-    weights = np.where(precision == 0, weights % 15 - 7, np.where(precision == 1, wrap(weights, 8), weights))
-    operand = np.where(precision == 0, np.clip(operand, -PACKED_OPERAND, PACKED_OPERAND), operand)
-    sub = rng.integers(0, 4, cycles) % np.array([1, 2, 4])[precision]
-    return mac_check(config, precision, weights, operand, sub)
+    weights = np.where(
+        precision == Precision.W4, weights % 15 - 7, np.where(precision == Precision.W8, wrap(weights, 8), weights)
+    )
+    operand = np.where(precision == Precision.W4, np.clip(operand, -PACKED_OPERAND, PACKED_OPERAND), operand)
+    sub = rng.integers(0, 4, cycles) % (1 << precision)
+    return mac_check(mac, precision, weights, operand, sub)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from hw_tests.checks import Check, Table, assert_equal, run_here
-from lstmith.rtl.cell.state import UnitState
-from lstmith.rtl.prim.ram import RAM_LATENCY
-from lstmith.spec.config import EngineConfig
+from hw_tests.fast.rtl.array.mac.mac_cases import random_signed
+from lstmith.rtl.cell.state_memory import StateMemory
+from lstmith.spec.config import bits_for
 
 
 def _state_check(rng: np.random.Generator, sequences: int) -> Check:
     """Reads and writes of core and bus at random; a place that is written in a cycle is not read in it."""
     cycles = 1500
-    config = EngineConfig(lanes=1, precisions=(8,), units=6, mixed=True, sequences=sequences)
-    unit = UnitState(config, 12)
-    places = [row << config.unit_bits | place for row in range(sequences) for place in range(config.units)]
+    units, width = 6, 12
+    unit = StateMemory(units=units, sequences=sequences, width=width)
+    places = [row << bits_for(units) | place for row in range(sequences) for place in range(units)]
     table = {name: rng.choice(places, cycles) for name in ("r_place", "w_place", "bus_place")}
-    table |= {name: rng.integers(-(1 << 11), 1 << 11, cycles) for name in ("w_value", "bus_value")}
+    table |= {name: random_signed(rng, width, cycles) for name in ("w_value", "bus_value")}
     flags = {"w_valid": 0.5, "bus_read": 0.2, "bus_write": 0.2}
     table |= {name: (rng.random(cycles) < chance).astype(np.int64) for name, chance in flags.items()}
     # The bus has one place: it either reads or writes.
@@ -35,7 +35,7 @@ def _state_check(rng: np.random.Generator, sequences: int) -> Check:
 
     def verify(outputs: Table) -> None:
         at = np.flatnonzero(known)
-        assert_equal("value", outputs["value"][at + RAM_LATENCY], want[at])
+        assert_equal("value", outputs["value"][at + unit.latency], want[at])
 
     return Check(unit, table, verify)
 

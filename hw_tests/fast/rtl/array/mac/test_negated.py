@@ -1,4 +1,4 @@
-"""Multiples of an operand: its negative where the word's precision has a signed part there."""
+"""Negated operands: the negative where the word's precision has a signed part there, else the operand itself."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from amaranth.hdl import Module, Value, signed, unsigned
 from hw_tests.checks import Check, Table, assert_equal, run_here
 from hw_tests.fast.rtl.array.mac.mac_cases import random_signed
 from hw_tests.fast.rtl.function_unit import FunctionUnit
-from lstmith.rtl.array.mac.multiples import multiple, multiples, top_name
+from lstmith.rtl.array.mac.negated import negated_operand, negated_operands, top_operand
+from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.spec.codes import Precision
-from lstmith.spec.config import PRECISIONS, EngineConfig
+from lstmith.spec.config import PRECISIONS
 
 SETS = tuple(chain.from_iterable(combinations(PRECISIONS, size) for size in (1, 2, 3)))
 
 
-def _config(precisions: tuple[int, ...], mac: str = "digit") -> EngineConfig:
-    return EngineConfig(lanes=1, precisions=precisions, mac=mac, operand_width=10)
+def _mac(precisions: tuple[int, ...], kind: str = "digit") -> MacParameters:
+    return MacParameters(kind=kind, precisions=precisions, operand_width=10)
 
 
 def _signed_part(bits: int, part: int) -> bool:
@@ -28,33 +29,36 @@ def _signed_part(bits: int, part: int) -> bool:
     return (part + 1) * 4 % bits == 0
 
 
-def _multiple(config: EngineConfig, name: str) -> Callable[[Module, dict[str, Value]], Value]:
-    return lambda m, i: multiple(config, name, i["operand"], [i["code"] == code for code in range(len(PRECISIONS))])
+def _negated(mac: MacParameters, name: str) -> Callable[[Module, dict[str, Value]], Value]:
+    def build(m: Module, i: dict[str, Value]) -> Value:
+        return negated_operand(mac, name, i["operand"], {code: i["code"] == code for code in Precision})
+
+    return build
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """Every part's multiple, at the lowest operand too, for every set of precisions."""
+    """Every part's field, at the lowest operand too, for every set of precisions."""
     found = {}
     cycles = 200
     operand = random_signed(rng, 10, cycles)
     operand[:2] = -(1 << 9), (1 << 9) - 1
     for precisions in SETS:
-        config = _config(precisions)
+        mac = _mac(precisions)
         code = rng.choice([Precision.of(bits) for bits in precisions], cycles)
         for part in range(4):
-            name = top_name(config, part)
-            if name not in multiples(config):
+            name = top_operand(mac, part)
+            if name not in negated_operands(mac):
                 continue
             unit = FunctionUnit(
                 {"operand": signed(10), "code": unsigned(2)},
                 signed(11),
-                _multiple(config, name),
+                _negated(mac, name),
             )
-            negative = np.array([_signed_part(PRECISIONS[index], part) for index in code])
+            negative = np.array([_signed_part(Precision(index).bits, part) for index in code])
             want = np.where(negative, -operand, operand)
 
             def verify(outputs: Table, want: np.ndarray = want) -> None:
-                assert_equal("multiple", outputs["o"][:cycles], want)
+                assert_equal("negated operand", outputs["o"][:cycles], want)
 
             found[f"{name}_{'_'.join(map(str, precisions))}_{part}"] = Check(
                 unit, {"operand": operand, "code": code}, verify
@@ -68,7 +72,7 @@ def test_alone(rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("precisions", SETS)
 def test_parts_that_are_never_signed_take_the_operand(precisions: tuple[int, ...]) -> None:
-    config = _config(precisions)
+    mac = _mac(precisions)
     plain = [part for part in range(4) if not any(_signed_part(bits, part) for bits in precisions)]
-    assert [part for part in range(4) if top_name(config, part) == "operand"] == plain
-    assert multiples(_config(precisions, "dsp")) == {}
+    assert [part for part in range(4) if top_operand(mac, part) == "operand"] == plain
+    assert negated_operands(_mac(precisions, "dsp")) == {}

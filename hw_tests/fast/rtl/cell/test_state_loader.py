@@ -1,4 +1,4 @@
-"""Another active count between two steps: loader, reload and program store together, as the engine wires them."""
+"""State loader: the host's accesses, and another active count between two steps, with the program store beside it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
-from lstmith.rtl.cell.loader import Loader
+from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here, wrap
+from lstmith.rtl.cell.state_loader import StateLoader
 from lstmith.rtl.prim.arith import delayed
+from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.rtl.program_store import ProgramStore
 from lstmith.spec import latency as timing
 from lstmith.spec import layer_descriptor as descriptor
@@ -23,8 +24,14 @@ def _hidden(unit: object) -> object:
     return 3 * unit + 1  # type: ignore[operator]
 
 
+def _loader(config: EngineConfig) -> StateLoader:
+    return StateLoader(
+        layers=config.layers, units=config.units, c_width=config.c_width, active_counts=config.active_counts
+    )
+
+
 class Renewal(wiring.Component):
-    """A loader with its program store; passes begin as in the sequencer, a step's layers one after the other.
+    """A state loader with its program store; passes begin as in the sequencer, a step's layers one after the other.
 
     Members
     -------
@@ -73,7 +80,7 @@ class Renewal(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.loader = loader = Loader(self._config)
+        m.submodules.loader = loader = _loader(self._config)
         m.submodules.program = program = ProgramStore(self._config, self._records)
         in_step = Signal()
         m.d.comb += [
@@ -84,8 +91,8 @@ class Renewal(wiring.Component):
             loader.record.eq(program.next.record),
             loader.loaded.eq(program.next.loaded),
             loader.loaded_layer.eq(program.next.layer),
-            # The state memory answers two cycles later.
-            loader.hidden.eq(_hidden(delayed(m, loader.place, 2, "unit"))),
+            # The state memory answers later.
+            loader.hidden.eq(_hidden(delayed(m, loader.place, RAM_LATENCY, "unit"))),
             program.select.eq(loader.select),
             program.layer_select.eq(loader.layer_select),
             program.mask_select.eq(loader.mask_select),
@@ -163,7 +170,7 @@ class _Course:
                     unit, read = int(self.base[layer]) + place, load + 1 + place
                     fresh = place >= self.last[layer]
                     self.reads.append((read, unit))
-                    self.listed.append((read + 2, 0 if fresh else int(_hidden(unit))))  # type: ignore[call-overload]
+                    self.listed.append((read + RAM_LATENCY, 0 if fresh else int(_hidden(unit))))  # type: ignore[call-overload]
                     if fresh:
                         self.cleared.append((read, unit))
                 at = load + units + 1 + timing.RELOAD_FLUSH
@@ -227,9 +234,38 @@ def _renewal_check(rng: np.random.Generator, layers: int) -> Check:
     return Check(Renewal(config, records), course.sheet.table, course.verify)
 
 
+def _host_check(rng: np.random.Generator) -> Check:
+    """Without active counts: the host's accesses at random, of layers whose records come late."""
+    config, cycles = EngineConfig(lanes=1, precisions=(8,), layers=3, units=8, c_width=20), 1200
+    table = {name: (rng.random(cycles) < 0.1).astype(np.int64) for name in ("host_begin", "host_end")}
+    table["host_end"] &= 1 - table["host_begin"]
+    names = "host_cell_write", "host_hidden_write", "host_hidden_read", "loaded"
+    table |= {name: (rng.random(cycles) < 0.5).astype(np.int64) for name in names}
+    table |= {"host_layer": rng.integers(0, 3, cycles), "host_place": rng.integers(0, 8, cycles)}
+    table["host_value"] = rng.integers(-(1 << 31), 1 << 31, cycles)
+    waits, ready = False, []
+    for cycle in range(cycles):
+        selects = table["host_begin"][cycle] or table["host_end"][cycle]
+        ready.append(int(waits and bool(table["loaded"][cycle]) and not selects))
+        waits = bool(table["host_begin"][cycle]) or (waits and not ready[-1])
+    same = {"load_end": "host_end", "load_valid": "host_hidden_write", "place": "host_place"}
+    same |= {"cell_write": "host_cell_write", "hidden_write": "host_hidden_write", "hidden_read": "host_hidden_read"}
+
+    def verify(outputs: Table) -> None:
+        for name, source in same.items():
+            assert_equal(name, outputs[name][:cycles], table[source])
+        assert_equal("load_begin", outputs["load_begin"][:cycles], ready)
+        assert_equal("select", outputs["select"][:cycles], table["host_begin"] | table["host_end"])
+        assert_equal("layer_select", outputs["layer_select"][:cycles], table["host_layer"] * table["host_begin"])
+        assert_equal("load_h", outputs["load_h"][:cycles], wrap(table["host_value"], 16))
+        assert_equal("cell_value", outputs["cell_value"][:cycles], wrap(table["host_value"], config.c_width))
+
+    return Check(_loader(config), table, verify)
+
+
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """One layer and a stack."""
-    return {f"layers_{layers}": _renewal_check(rng, layers) for layers in (1, 3)}
+    """The host alone; then several active counts, of one layer and of a stack."""
+    return {"host": _host_check(rng)} | {f"layers_{layers}": _renewal_check(rng, layers) for layers in (1, 3)}
 
 
 def test_alone(rng: np.random.Generator) -> None:

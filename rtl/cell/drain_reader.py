@@ -1,4 +1,4 @@
-"""Feeder: names the row sums that leave the array and hands them on at the cell unit's pace."""
+"""Drain reader: tells which unit and gates the row sums belong to that leave the array, and slows them down."""
 
 from __future__ import annotations
 
@@ -15,49 +15,62 @@ from lstmith.rtl.layouts import (
     sequence_of,
     set_sequence,
 )
+from lstmith.rtl.prim import parameters as check
 from lstmith.rtl.prim.arith import delayed
-from lstmith.rtl.prim.ram import Ram
+from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
+from lstmith.spec.codes import Gate
 from lstmith.spec.config import EngineConfig, bits_for
 
-#: Cycles from naming rows to their sums: what memories take to answer.
-READ = 2
 
+class DrainReader(wiring.Component):
+    """Counts units and gates beside the drain chain, so that it can tell to which of them each sum belongs.
 
-class Feeder(wiring.Component):
-    """Counts units and gates beside the drain chain.
-
-    With two rows per cycle the chain's own pace fits and sums pass straight through; with one, a
-    fold's pairs wait in a small memory. Fixed latency, no handshakes: folds are at least
-    ``unit_cycles`` times their lanes apart.
+    A cell unit that takes two rows per cycle takes sums as they come out of the chain. For one that takes a single row
+    per cycle, a fold's pairs wait in a small memory. There are no handshakes, since folds come at least
+    ``unit_cycles`` times their lanes after each other.
 
     Parameters
     ----------
     config : EngineConfig
+        The drain reader reads ``lanes``, ``units``, ``rows_per_cycle``, ``acc_width``, ``sequences``, ``monitor`` and
+        ``precisions``.
     array_latency : int
-        From a capturing slot, which comes with ``fold``, to its pair at ``drain``.
+        Cycles from a capturing slot, which comes with ``fold``, to its pair at ``drain``.
 
     Members
     -------
-    fold, fold_valid
-        Comes in the cycle of the capturing slot at the array's input.
-    unit_base
-        First unit of the layer that drains, per sequence.
-    drain
-        Pairs from lane 0.
-    rows, rows_valid
-        Rows to fetch kept sums and parameters for; their sums come two cycles later.
-    sums
-        Row sums, one per way, in the scale of the layer's own image.
+    fold : In(fold_layout)
+        The fold whose sums are captured; valid with ``fold_valid``.
+    fold_valid : In(1)
+        A fold's first capture is in the slot at the array's input, for one cycle.
+    unit_base : In(range(units)), one per sequence
+        First unit of the layer that drains; valid when the first fold's rows begin.
+    drain : In(pair_layout)
+        Pairs from lane 0; those of a fold from ``array_latency`` cycles after ``fold_valid`` on.
+    rows : Out(rows_layout)
+        Rows to fetch kept sums and parameters for; valid with ``rows_valid``.
+    rows_valid : Out(1)
+        Rows come next: their sums follow ``RAM_LATENCY`` cycles later.
+    sums : Out(signed(acc_width)), one per way
+        Row sums in the scale of the layer's own weights, ``RAM_LATENCY`` cycles after ``rows``.
+
+    Raises
+    ------
+    TypeError
+        If ``array_latency`` is no integer.
+    ValueError
+        If ``array_latency`` is too short for the rows to be named in time.
     """
 
-    def __init__(self, config: EngineConfig, array_latency: int):
-        self._config, self._array_latency = config, array_latency
+    def __init__(self, config: EngineConfig, *, array_latency: int):
+        self._config = config
+        self._array_latency = check.integer("Drain reader array_latency", array_latency, 1 + RAM_LATENCY)
         super().__init__(
             {
                 "fold": In(fold_layout(config)),
                 "fold_valid": In(1),
                 "unit_base": In(data.ArrayLayout(config.unit_bits, config.sequences)),
-                "drain": In(pair_layout(config)),
+                "drain": In(pair_layout(config.acc_width)),
                 "rows": Out(rows_layout(config)),
                 "rows_valid": Out(1),
                 "sums": Out(data.ArrayLayout(signed(config.acc_width), config.rows_per_cycle)),
@@ -67,20 +80,21 @@ class Feeder(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a pair at ``drain`` to its first row's sum."""
-        return 0 if self._config.rows_per_cycle == 2 else 3
+        # The queue's memory, and the register of its read place.
+        return 0 if self._config.rows_per_cycle == 2 else RAM_LATENCY + 1
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        lead = self._array_latency + self.latency - READ  # from fold to its first rows
+        lead = self._array_latency + self.latency - RAM_LATENCY  # from fold to its first rows
         begin = delayed(m, self.fold_valid, lead - 1, "begin")
         fold = Signal(fold_layout(config))
         m.d.comb += fold.eq(delayed(m, self.fold.as_value(), lead - 1, "fold"))
 
         running, lanes_left, last_fold = Signal(), Signal(bits_for(config.lanes)), Signal()
-        unit, gate = Signal(config.unit_bits), Signal(2)
+        unit, gate = Signal(config.unit_bits), Signal(bits_for(len(Gate)))
         sequence = Signal() if config.sequences > 1 else Const(0, 0)
-        last_gate = gate == 4 - config.rows_per_cycle
+        last_gate = gate == len(Gate) - config.rows_per_cycle
         with m.If(running):
             m.d.sync += gate.eq(gate + config.rows_per_cycle)
             with m.If(last_gate):
@@ -101,22 +115,22 @@ class Feeder(wiring.Component):
         if config.rows_per_cycle == 2:
             sums = [self.drain.first, self.drain.second]
         else:
-            sums = [self._elaborate_queue(m, running & (gate == 0), gate)]
+            sums = [self._elaborate_queue(m, running & (gate == Gate.INPUT), gate)]
         if config.monitor:
             held = Signal(fold_shift_bits(config))
             with m.If(begin):
                 m.d.sync += held.eq(fold.shift)
-            shift = delayed(m, held, READ, "shift")
+            shift = delayed(m, held, RAM_LATENCY, "shift")
             sums = [total << (shift << 2) for total in sums]
         for way, total in enumerate(sums):
             m.d.comb += self.sums[way].eq(total)
         return m
 
     def _elaborate_queue(self, m: Module, next_unit: Signal, gate: Signal) -> Value:
-        """Write pairs at the chain's pace, read rows at half of it; two halves alternate by fold."""
+        """Write pairs as the chain brings them, and read rows at half that rate; folds alternate between two halves."""
         config = self._config
         place = bits_for(2 * config.lanes)
-        m.submodules.queue = queue = Ram(pair_layout(config), 2 << place)
+        m.submodules.queue = queue = Ram(pair_layout(config.acc_width), 2 << place)
         arriving = delayed(m, self.fold_valid, self._array_latency, "arriving")
         w_half, w_place = Signal(), Signal(place + 1, init=1 << place)
         full = w_place[place]
@@ -131,7 +145,7 @@ class Feeder(wiring.Component):
             queue.w_en.eq(arriving | ~full),
         ]
         r_half, r_place = Signal(), Signal(place - 1)
-        began = delayed(m, self.fold_valid, self._array_latency + self.latency - READ, "began")
+        began = delayed(m, self.fold_valid, self._array_latency + self.latency - RAM_LATENCY, "began")
         now_place, now_half = Signal(place - 1), Signal()
         m.d.comb += [
             now_place.eq(Mux(began, 0, Mux(next_unit, r_place + 1, r_place))),
@@ -139,5 +153,5 @@ class Feeder(wiring.Component):
             queue.r_addr.eq(Cat(gate[1], now_place, now_half)),
         ]
         m.d.sync += [r_place.eq(now_place), r_half.eq(now_half)]
-        second = delayed(m, gate[0], READ, "second")
+        second = delayed(m, gate[0], RAM_LATENCY, "second")
         return Mux(second, queue.r_data.second, queue.r_data.first)

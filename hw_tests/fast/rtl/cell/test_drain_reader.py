@@ -1,4 +1,4 @@
-"""Feeder: every row named in its cycle, its sum two cycles later."""
+"""Drain reader: every row named in its cycle, its sum two cycles later."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from functools import partial
 import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
-from lstmith.rtl.cell.feeder import READ, Feeder
+from lstmith.rtl.cell.drain_reader import DrainReader
+from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.spec.config import EngineConfig
 
 
-def _feeder_check(rng: np.random.Generator, config: EngineConfig) -> Check:
+def _drain_reader_check(rng: np.random.Generator, config: EngineConfig) -> Check:
     array_latency = 7
-    unit = Feeder(config, array_latency)
+    unit = DrainReader(config, array_latency=array_latency)
     sheet = Sheet(4000)
     rows: list[tuple[int, int, int, int]] = []
     sums: list[tuple[int, int]] = []
@@ -37,7 +38,9 @@ def _feeder_check(rng: np.random.Generator, config: EngineConfig) -> Check:
             for lane in range(lanes):
                 for step in range(config.unit_cycles):
                     at = begin + lane * config.unit_cycles + step
-                    rows.append((at - READ, number, step * config.rows_per_cycle, int(ends and lane == lanes - 1)))
+                    rows.append(
+                        (at - RAM_LATENCY, number, step * config.rows_per_cycle, int(ends and lane == lanes - 1))
+                    )
                     sums += [
                         (at, int(pairs[lane, step * config.rows_per_cycle + way]))
                         for way in range(config.rows_per_cycle)
@@ -64,7 +67,10 @@ def _feeder_check(rng: np.random.Generator, config: EngineConfig) -> Check:
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """One and two rows per cycle."""
     config = partial(EngineConfig, lanes=5, precisions=(8,), acc_width=20, units=64)
-    return {str(rows_per_cycle): _feeder_check(rng, config(rows_per_cycle=rows_per_cycle)) for rows_per_cycle in (1, 2)}
+    return {
+        str(rows_per_cycle): _drain_reader_check(rng, config(rows_per_cycle=rows_per_cycle))
+        for rows_per_cycle in (1, 2)
+    }
 
 
 def test_alone(rng: np.random.Generator) -> None:

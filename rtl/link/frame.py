@@ -1,0 +1,106 @@
+"""The frame that the executor works on: lengths of its parts, and the signals that the executor's states share."""
+
+from __future__ import annotations
+
+from struct import calcsize
+
+from amaranth.hdl import Signal, Value
+
+from lstmith.rtl.link.receiver import BUFFER_BYTES, FRAME_START
+from lstmith.spec.link_map import (
+    FETCH_HEAD,
+    READ_HEAD,
+    REQUEST_HEAD,
+    STREAM_HEAD,
+    WRITE_HEAD,
+    Command,
+    Status,
+    StreamFlag,
+)
+from lstmith.spec.registers import DATA_BITS, READ_LATENCY
+
+#: Bytes of a word of the bus, and of a value of the input stream.
+WORD_BYTES, VALUE_BYTES = DATA_BITS // 8, 2
+#: Where a frame's body begins, behind sequence and command.
+BODY = FRAME_START + REQUEST_HEAD
+#: Where the body's head ends, by command; words or values begin there.
+HEAD_END = {
+    Command.READ: BODY + calcsize(READ_HEAD),
+    Command.WRITE: BODY + calcsize(WRITE_HEAD),
+    Command.STREAM: BODY + calcsize(STREAM_HEAD),
+    Command.FETCH: BODY + calcsize(FETCH_HEAD),
+}
+
+
+def flag_bit(flag: StreamFlag) -> int:
+    """Place of a flag's bit."""
+    return flag.bit_length() - 1
+
+
+class Frame:
+    """Registers and strobes that the executor's states share: the frame that is executed, and where they are in it.
+
+    Attributes
+    ----------
+    place, buffer : Signal
+        Byte of the buffer, and buffer, that is looked at.
+    advance : Signal
+        Strobe: go on to the next byte.
+    settled : Signal
+        The byte at ``place`` is there: it comes one cycle after ``place`` has changed.
+    word : Signal
+        The last four bytes, the newest one lowest; words go out of it by rotation.
+    shift, rotate : Signal
+        Strobes: the byte at ``place`` enters ``word``; ``word`` turns by a byte.
+    end : Signal
+        Place behind the body.
+    head_end : Signal
+        Place behind the body's head.
+    fits : Signal
+        The body has a length that the command allows.
+    command, flags, address : Signal
+        Fields of the request; ``address`` goes on from word to word.
+    known, matches : Signal
+        The request's command is a known one; its sequence number is the expected one.
+    expected, status : Signal
+        Fields of the answer: the sequence number that is expected next, and how the request went.
+    waits : Signal
+        Strobe: the engine is waited for.
+    left : Signal
+        Cycles or bytes that are left in a state.
+    """
+
+    def __init__(self, buffers: int, address_bits: int):
+        self.place = Signal(range(BUFFER_BYTES))
+        self.buffer = Signal(range(buffers))
+        self.advance = Signal()
+        self.settled = Signal()
+        self.word = Signal(8 * WORD_BYTES)
+        self.shift = Signal()
+        self.rotate = Signal()
+        self.end = Signal(range(BUFFER_BYTES))
+        self.head_end = Signal(range(BUFFER_BYTES))
+        self.fits = Signal()
+        self.command = Signal(range(max(Command) + 1))
+        self.flags = Signal(8)
+        self.address = Signal(address_bits)
+        self.known = Signal()
+        self.matches = Signal()
+        self.expected = Signal(8, reset_less=True)
+        self.status = Signal(Status)
+        self.waits = Signal()
+        self.left = Signal(range(READ_LATENCY + 1))
+
+    @property
+    def newest(self) -> list[Value]:
+        """The last four bytes, from the newest on."""
+        return [self.word.word_select(age, 8) for age in range(WORD_BYTES)]
+
+    @property
+    def done(self) -> Value:
+        """The body has been taken."""
+        return self.place == self.end
+
+    def flag(self, flag: StreamFlag) -> Value:
+        """Whether the request has a flag."""
+        return self.flags[flag_bit(flag)]
