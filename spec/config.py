@@ -25,6 +25,8 @@ Z_FRAC = 12
 H_FRAC = 15
 #: Width of a peephole weight.
 PEEP_BITS = 16
+#: Width of a weight word, which holds four, two or one weights of a column.
+WEIGHT_WORD_BITS = 16
 #: Most active counts.
 ACTIVE_COUNTS = 8
 #: Largest operand of a 4-bit weight: two such weights share a multiplier.

@@ -285,8 +285,8 @@ def random_hints(rng: np.random.Generator, steps: int) -> npt.NDArray[np.bool_]:
 
 def random_active_indices(rng: np.random.Generator, network: QuantNetwork, steps: int) -> npt.NDArray[np.int64]:
     """Index of the active count per step, int64 [T]: kept for a while, then another."""
-    active_counts = rng.integers(0, network.active_counts, steps)
+    indices = rng.integers(0, network.active_counts, steps)
     for t in range(1, steps):
         if rng.random() < 0.6:
-            active_counts[t] = active_counts[t - 1]
-    return active_counts
+            indices[t] = indices[t - 1]
+    return indices

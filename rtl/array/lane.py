@@ -11,11 +11,11 @@ from amaranth.lib.wiring import In, Out
 from lstmith.rtl.array.mac import make_mac
 from lstmith.rtl.array.mac.negated import negated_operands
 from lstmith.rtl.array.mac.parameters import MacParameters
-from lstmith.rtl.array.weight_bank import WORD_BITS, WeightBank
+from lstmith.rtl.array.weight_bank import WeightBank
 from lstmith.rtl.layouts import pair_layout
 from lstmith.rtl.prim import parameters as check
 from lstmith.spec.codes import Gate
-from lstmith.spec.config import bits_for
+from lstmith.spec.config import WEIGHT_WORD_BITS, bits_for
 
 
 def lane_layout(*, lanes: int, depth: int, mac: MacParameters) -> data.StructLayout:
@@ -31,7 +31,7 @@ def lane_layout(*, lanes: int, depth: int, mac: MacParameters) -> data.StructLay
             "address": bits_for(depth),
             "load": 1,
             "lane": unsigned(bits_for(lanes)),
-            "operand": signed(max(WORD_BITS, mac.operand_width)),
+            "operand": signed(max(WEIGHT_WORD_BITS, mac.operand_width)),
             **negated_operands(mac),
             "packed": 1,
             "wide": 1,

@@ -10,10 +10,8 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.prim import parameters as check
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
-from lstmith.spec.config import bits_for
+from lstmith.spec.config import WEIGHT_WORD_BITS, bits_for
 
-#: Width of a weight word.
-WORD_BITS = 16
 #: Words of an iCE40 SPRAM block; banks of as many words or more are made of such blocks.
 SPRAM_DEPTH = 16384
 
@@ -40,9 +38,9 @@ class WeightBank(wiring.Component):
     -------
     address : In(range(depth))
         Word to read, or to write if ``w_en`` is set.
-    word : Out(WORD_BITS)
+    word : Out(WEIGHT_WORD_BITS)
         The word at the address of ``latency`` cycles ago; undefined if that cycle wrote.
-    w_data : In(WORD_BITS)
+    w_data : In(WEIGHT_WORD_BITS)
         Word to write; valid with ``w_en``.
     w_en : In(1)
         Writes ``w_data`` at ``address`` at the end of this cycle.
@@ -63,8 +61,8 @@ class WeightBank(wiring.Component):
         super().__init__(
             {
                 "address": In(bits_for(depth)),
-                "word": Out(WORD_BITS),
-                "w_data": In(WORD_BITS),
+                "word": Out(WEIGHT_WORD_BITS),
+                "w_data": In(WEIGHT_WORD_BITS),
                 "w_en": In(1),
             }
         )
@@ -79,7 +77,7 @@ class WeightBank(wiring.Component):
         if not initialised(depth=self._depth, family=self._family):
             self._elaborate_spram(m)
             return m
-        m.submodules.ram = ram = Ram(WORD_BITS, self._depth, self._init)
+        m.submodules.ram = ram = Ram(WEIGHT_WORD_BITS, self._depth, self._init)
         m.d.comb += [
             ram.r_addr.eq(self.address),
             self.word.eq(ram.r_data),
@@ -92,12 +90,12 @@ class WeightBank(wiring.Component):
     def _elaborate_spram(self, m: Module) -> None:
         """Blocks side by side; the address bits above a block's own choose one, a cycle later for what it reads."""
         blocks = -(-self._depth // SPRAM_DEPTH)
-        outputs = Array(Signal(WORD_BITS, name=f"bank_{index}") for index in range(blocks))
+        outputs = Array(Signal(WEIGHT_WORD_BITS, name=f"bank_{index}") for index in range(blocks))
         index_bits = bits_for(SPRAM_DEPTH)
         selected = self.address[index_bits:]
         selected_next = Signal.like(selected, reset_less=True)
         m.d.sync += selected_next.eq(selected)
-        word = Signal(WORD_BITS, reset_less=True)
+        word = Signal(WEIGHT_WORD_BITS, reset_less=True)
         m.d.sync += word.eq(outputs[selected_next])
         m.d.comb += self.word.eq(word)
         for index, output in enumerate(outputs):

@@ -6,9 +6,8 @@ from amaranth.hdl import C, Cat, Module, Signal
 from amaranth.lib import crc, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.array.weight_bank import WORD_BITS
 from lstmith.rtl.prim import parameters as check
-from lstmith.spec.config import bits_for
+from lstmith.spec.config import WEIGHT_WORD_BITS, bits_for
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS, WEIGHTS
 
@@ -148,12 +147,12 @@ class FlashLoader(wiring.Component):
                     m.next = "Command"
             with m.State("Command"):
                 with m.If(falls & (bits == 0)):
-                    m.d.sync += bits.eq(WORD_BITS)
+                    m.d.sync += bits.eq(WEIGHT_WORD_BITS)
                     m.next = "Words"
             with m.State("Words"):
                 m.d.comb += [check.valid.eq(falls), check.data.eq(sampled)]
                 with m.If(falls & (bits == 0)):
-                    m.d.sync += [self.write.eq(1), bits.eq(WORD_BITS)]
+                    m.d.sync += [self.write.eq(1), bits.eq(WEIGHT_WORD_BITS)]
                 with m.If(self.write & last_word & (lane == self._lanes - 1)):
                     m.d.sync += [self.select.eq(0), self.valid.eq(check.crc == self._checksum)]
                     m.next = "Done"

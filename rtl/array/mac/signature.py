@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.array.mac.negated import negated_operands
 from lstmith.rtl.array.mac.parameters import MacParameters
-from lstmith.rtl.array.weight_bank import WORD_BITS
 from lstmith.spec.codes import Gate
+from lstmith.spec.config import WEIGHT_WORD_BITS
 
 
 def mac_signature(mac: MacParameters) -> dict[str, wiring.Member]:
@@ -23,7 +23,7 @@ def mac_signature(mac: MacParameters) -> dict[str, wiring.Member]:
     run : In(1)
         Clock enable of vendor cells with registers of their own, which an ``EnableInserter`` around the engine does not
         reach; always valid.
-    word : In(WORD_BITS)
+    word : In(WEIGHT_WORD_BITS)
         Weight word: four 4-bit rows, two 8-bit rows or one 16-bit row.
     operand : In(signed(operand_width))
         The column's operand, beside ``word``; at most ``PACKED_OPERAND`` in magnitude for 4-bit rows. The kind ``dual``
@@ -46,7 +46,7 @@ def mac_signature(mac: MacParameters) -> dict[str, wiring.Member]:
     """
     return {
         "run": In(1, init=1),
-        "word": In(WORD_BITS),
+        "word": In(WEIGHT_WORD_BITS),
         "operand": In(signed(mac.operand_width)),
         **{name: In(shape) for name, shape in negated_operands(mac).items()},
         "packed": In(1),
