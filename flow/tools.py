@@ -42,7 +42,8 @@ def verilator_environment() -> dict[str, str]:
     -------
     dict of str to str
         ``MAKEFLAGS``, ``VERILATOR_ROOT``, and ``PATH`` with the wheel's ``bin`` in front, then this interpreter's: the
-        wheel's makefile calls ``python``, which Debian does not have.
+        wheel's makefile calls ``python``, which Debian does not have. Where ccache can be used, also what makes it
+        compile a model only once.
     """
     root = package_directory("verilator", extra="sim")
     inherited = os.environ.get("PATH", os.defpath).split(os.pathsep)
@@ -52,6 +53,33 @@ def verilator_environment() -> dict[str, str]:
         "MAKEFLAGS": flags if _MAKE_VARIABLE in flags else f"{flags} {_MAKE_VARIABLE}".strip(),
         "VERILATOR_ROOT": str(root),
         "PATH": os.pathsep.join(first + [entry for entry in inherited if entry not in first]),
+        **_compiler_cache(),
+    }
+
+
+def _compiler_cache() -> dict[str, str]:
+    """Environment variables that put ccache before Verilator's compiler, unless ``OBJCACHE`` says what shall be there.
+
+    Empty without ccache, and where its folder cannot be written: ccache would fail then, and the build with it.
+    """
+    program = Path(sys.executable).with_name("ccache")
+    if "OBJCACHE" in os.environ or not program.exists():
+        return {}
+    import platformdirs  # of the extra that installs ccache
+
+    folder = Path(os.environ.get("CCACHE_DIR") or platformdirs.user_cache_path("lstmith", appauthor=False) / "ccache")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return {}
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return {}
+    return {
+        "OBJCACHE": str(program),
+        "CCACHE_DIR": str(folder),
+        # What ccache's manual asks for where headers are precompiled, and where they were written just before.
+        "CCACHE_SLOPPINESS": "pch_defines,time_macros,include_file_mtime,include_file_ctime",
+        "CCACHE_MAXSIZE": os.environ.get("CCACHE_MAXSIZE", "1G"),
     }
 
 

@@ -28,7 +28,7 @@ _TABLES = (len(RESULT_FIELDS), len(EVENT_FIELDS), len(OUTCOME_FIELDS))
 
 
 def compile_program(
-    sources: Sequence[Path], toplevel: str, folder: Path, options: Sequence[str] = (), *, fast: str = "-O2"
+    sources: Sequence[Path], toplevel: str, folder: Path, options: Sequence[str] = (), *, fast: str = "-O1"
 ) -> Path:
     """Verilator's model of a module and a C++ main around it, as a program.
 
@@ -56,11 +56,12 @@ def compile_program(
     command = [
         *("verilator", "--cc", "--exe", "--build", "-j", "2", "-O3", "-Wno-lint", "-Wno-style"),
         *("--x-initial", "0", "--x-assign", "0", "-MAKEFLAGS", f"OPT_FAST={fast} OPT_GLOBAL=-O2"),
-        *("--top-module", toplevel, "--Mdir", str(folder / "build"), "-o", "harness", *options),
-        *(str(path.resolve()) for path in sources),
+        *("--top-module", toplevel, "--Mdir", "build", "-o", "harness", *options),
+        # The model's messages name the Verilog file: relative, so that a compiler cache knows the model again.
+        *(os.path.relpath(path, folder) if path.suffix == ".v" else str(path.resolve()) for path in sources),
     ]
     try:
-        with running(command, {**os.environ, **verilator_environment()}) as process:
+        with running(command, {**os.environ, **verilator_environment()}, folder) as process:
             output, _ = process.communicate()
     except FileNotFoundError as error:
         raise UserError(str(error.filename), "cannot be started", "apt-get install g++ make perl") from None
@@ -103,7 +104,7 @@ class CompiledSimulation:
         self._config, self._folder = config, folder
         options = [*(["--trace", "--trace-depth", "1"] if traced else []), "-CFLAGS", f"-DSEQUENCES={config.sequences}"]
         sources = (verilog, *models, HARNESS)
-        self._program = compile_program(sources, TOPLEVEL, folder, options, fast="-O0" if traced else "-O2")
+        self._program = compile_program(sources, TOPLEVEL, folder, options, fast="-O0" if traced else "-O1")
 
     def run(
         self, jobs: Sequence[CoreJob], progress: Callable[[int], None] | None = None, trace: Path | None = None

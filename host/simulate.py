@@ -14,6 +14,13 @@ from lstmith.host.jobs import CoreJob, CoreTrace
 from lstmith.spec.errors import UserError
 
 SIMULATORS = ("icarus", "verilator")
+#: Of a short run the build takes nearly all the time. cocotb's runner makes every signal visible, so that Verilator
+#: may not simplify anything; here only the ports are. The C++ is not optimised.
+VERILATOR_OPTIONS = (
+    *("-O3", "-Wno-fatal", "--x-initial", "0"),
+    *("--no-public-flat-rw", "--public-depth", "1"),
+    *("-CFLAGS", "-O0"),
+)
 
 
 class SimulationError(Exception):
@@ -51,7 +58,7 @@ class Simulation:
 
         self._folder, self._toplevel, self._runs = folder, toplevel, 0
         folder.mkdir(parents=True, exist_ok=True)
-        arguments = [*(["-O3", "-Wno-fatal", "--x-initial", "0"] if simulator == "verilator" else []), *options]
+        arguments = [*(VERILATOR_OPTIONS if simulator == "verilator" else ()), *options]
         with _tools(), _exit_as_error(folder / "build.log"):
             self._runner = get_runner(simulator)
             self._runner.build(

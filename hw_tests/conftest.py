@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from pathlib import Path
 
 # Before NumPy is imported by any test: workers share two cores, BLAS threads would only fight.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -11,6 +12,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
 # Random tests draw from this; a failure prints it, and setting it repeats the run. Workers inherit it.
 os.environ.setdefault("LSTMITH_SEED", str(secrets.randbelow(1 << 32)))
+# Workers share what is compiled; nothing is left outside of this repository.
+os.environ.setdefault("CCACHE_DIR", str(Path(__file__).parents[1] / "build" / "ccache"))
 
 import hypothesis
 import numpy as np

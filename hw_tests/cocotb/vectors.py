@@ -13,6 +13,7 @@ from cocotb_tools.runner import get_runner
 
 from hw_tests.checks import Check, Packed, Table, judge, outputs_of, pack
 from lstmith.flow.netlist import cell_models, map_netlist
+from lstmith.host.simulate import VERILATOR_OPTIONS
 
 SIMULATORS = ("icarus", "verilator")
 TOP = "units"
@@ -37,14 +38,11 @@ def _simulate(
     else:
         netlist, _ = map_netlist(packed, family, TOP, folder)
         sources = [netlist, *cell_models(family, folder)]
-    arguments = ["-g2005"]
-    if simulator == "verilator":
-        arguments = ["-Wno-fatal", "--x-initial", "0", "-CFLAGS", "-O0"]
     runner = get_runner(simulator)
     runner.build(
         sources=sources,
         hdl_toplevel=TOP,
-        build_args=arguments,
+        build_args=VERILATOR_OPTIONS if simulator == "verilator" else ("-g2005",),
         build_dir=folder / "build",
         timescale=("1ns", "1ps"),
         always=True,
