@@ -121,7 +121,7 @@ PRESETS = (
         ),
         board="icebreaker",
         serves=(128, 128),
-        tiers=_SIMULATED | {Tier.NETLIST},
+        tiers=_SIMULATED | {Tier.NETLIST, Tier.PLACED},
     ),
     Preset(
         name="gowin",

@@ -19,7 +19,7 @@ from lstmith.flow import TimingError, build
 from lstmith.host.run import run_golden
 from lstmith.scripts.bench.blocks import Table
 from lstmith.scripts.bench.silero import heldout_request, save_features, silero_design
-from lstmith.scripts.bench.stamps import MEASURED, now
+from lstmith.scripts.bench.stamps import MEASURED, stamp
 
 #: Boards and lanes of Silero: on the large board as many as the demo builds; None leaves the choice to the compiler.
 BUILDS: dict[str, int | None] = {"icebreaker": None, "ulx3s-85f": 32}
@@ -92,7 +92,7 @@ def _built(
                     result = build(design, board, folder / board, seed=seed, progress=report)
                 except TimingError as error:
                     result = error.result
-            results[board] = {**result, "lanes": design.engine.lanes, **more(design, folder), MEASURED: now()}
+            results[board] = {**result, "lanes": design.engine.lanes, **more(design, folder), MEASURED: stamp()}
     return results
 
 

@@ -13,7 +13,7 @@ from lstmith.compiler.files import read_json
 from lstmith.compiler.marks import bench_figures
 from lstmith.compiler.outputs import Output, check_outputs, save_json
 from lstmith.scripts.bench.blocks import Table, find_block, markdown, replace_block
-from lstmith.scripts.bench.stamps import MEASURED, now, told
+from lstmith.scripts.bench.stamps import MEASURED, stamp, told
 from lstmith.spec.errors import UserError
 
 
@@ -67,6 +67,7 @@ def command(
     ] = False,
 ) -> None:
     """Measure silero, link, area or energy (minutes), boards or presets (an hour), adaptive or perf (hours)."""
+    stamp()  # A long run is of the commit at which it began.
     path = json or Path("build") / f"bench-{name.value}.json"
     given = {
         "--check": (check, (Name.PERF,)),
@@ -145,7 +146,7 @@ def _blocks(name: Name, *, quick: bool) -> list[str]:
 
 def _today() -> str:
     """The stamp of a bench that is always measured whole."""
-    return told({"all": now()})
+    return told({"all": stamp()})
 
 
 def _silero() -> tuple[dict[str, Any], dict[str, Table], str]:

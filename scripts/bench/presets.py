@@ -17,7 +17,7 @@ from lstmith.flow.bitstream import Progress, TimingError, build, synthesise
 from lstmith.golden.network import FloatNetwork
 from lstmith.scripts.bench.blank import blank_network, dense_breakdown
 from lstmith.scripts.bench.blocks import Table, markdown
-from lstmith.scripts.bench.stamps import MEASURED, now
+from lstmith.scripts.bench.stamps import MEASURED, stamp
 from lstmith.spec.presets import PRESETS, Preset, Tier, preset
 
 #: Rows by name of the preset, each with the commit and the day it was measured: part of the repository.
@@ -47,7 +47,7 @@ def run_presets(names: Sequence[str]) -> dict[str, Any]:
     chosen = [preset(name) for name in names]
     rows = load_rows()
     for each in chosen:
-        found = {**_measured(each), MEASURED: now()}
+        found = {**_measured(each), MEASURED: stamp()}
         # Another preset may have been measured meanwhile.
         rows = load_rows() | {each.name: found}
         with whole_file(RECORD) as draft:

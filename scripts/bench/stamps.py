@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 
 from lstmith.flow.commit import source_commit
 
@@ -11,8 +12,9 @@ from lstmith.flow.commit import source_commit
 MEASURED = "measured"
 
 
-def now() -> str:
-    """Today, and the commit of this source."""
+@cache
+def stamp() -> str:
+    """Day and commit when this process first asked, which is the code it runs, whatever is committed meanwhile."""
     return f"{date.today().isoformat()} at `{source_commit().hex()[:7]}`"
 
 
@@ -22,12 +24,12 @@ def told(stamps: Mapping[str, str]) -> str:
     Parameters
     ----------
     stamps : mapping of str to str
-        What :func:`now` gave, by part.
+        What :func:`stamp` gave, by part.
     """
     latest_first = sorted(set(stamps.values()), reverse=True)
     if not latest_first:
         return "Not measured yet."
     if len(latest_first) == 1:
         return f"Measured {latest_first[0]}."
-    by_stamp = [f"{stamp}: {', '.join(part for part in stamps if stamps[part] == stamp)}" for stamp in latest_first]
+    by_stamp = [f"{when}: {', '.join(part for part in stamps if stamps[part] == when)}" for when in latest_first]
     return f"Measured {'; '.join(by_stamp)}."

@@ -18,7 +18,7 @@ from lstmith.scripts.bench.adaptive.networks import Static
 from lstmith.scripts.bench.adaptive.rows import BOOTSTRAP_SEED, Row, Wanted
 from lstmith.scripts.bench.adaptive.runner import GoldenRunner
 from lstmith.scripts.bench.adaptive.search import Bed, Joint, loss_of, mechanisms
-from lstmith.scripts.bench.stamps import MEASURED, now
+from lstmith.scripts.bench.stamps import MEASURED, stamp
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope
 from lstmith.spec.policy_file import describe_policy
 from lstmith.tuning.activity import dense_cycles
@@ -111,7 +111,7 @@ def run_adaptive(names: list[str], report: Report, scale: float, folder: Path) -
     for name in names:
         found = measure_network(name, max(8, round(TRIALS[name] * scale)), workers, report)
         with whole_file(folder / f"{name}.json") as draft:
-            draft.write_text(json.dumps({**asdict(found), MEASURED: now()}) + "\n")
+            draft.write_text(json.dumps({**asdict(found), MEASURED: stamp()}) + "\n")
     files = {name: path for name in TRIALS if (path := folder / f"{name}.json").is_file()}
     kept = [_read(path) for path in files.values()]
     return {

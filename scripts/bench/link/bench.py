@@ -28,7 +28,7 @@ from lstmith.host.self_test import BYTE_BITS
 from lstmith.scripts.bench.blocks import Table, markdown
 from lstmith.scripts.bench.link.faults import run_moments
 from lstmith.scripts.bench.silero import silero_design
-from lstmith.scripts.bench.stamps import MEASURED, now, told
+from lstmith.scripts.bench.stamps import MEASURED, stamp, told
 from lstmith.spec.errors import UserError
 from lstmith.spec.memory_image import image_tag
 from lstmith.spec.policy import Mode, Policy
@@ -80,7 +80,7 @@ def run_link(report: Report, parts: list[str], effort: float = 1.0) -> dict[str,
     if unknown := sorted(set(parts) - set(PARTS)):
         raise UserError("option --part", f"{unknown[0]!r} is unknown", f"use {', '.join(PARTS)}")
     figures = {name: PARTS[name](report, effort) for name in PARTS if name in parts}
-    return {**figures, MEASURED: dict.fromkeys(figures, now())}
+    return {**figures, MEASURED: dict.fromkeys(figures, stamp())}
 
 
 def _scaled(count: int, effort: float) -> int:

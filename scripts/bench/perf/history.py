@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmith.compiler.files import whole_file
-from lstmith.scripts.bench.stamps import MEASURED, now
+from lstmith.scripts.bench.stamps import MEASURED, stamp
 from lstmith.spec.errors import UserError
 
 #: Part of the repository, so that growth shows.
@@ -55,7 +55,7 @@ def record(result: dict[str, Any]) -> dict[str, Any]:
         The latest figures of all parts.
     """
     kept = load_history()
-    latest = merged(kept["latest"], result, now())
+    latest = merged(kept["latest"], result, stamp())
     entry = {
         "date": date.today().isoformat(),
         "parts": list(result),
@@ -70,7 +70,7 @@ def record(result: dict[str, Any]) -> dict[str, Any]:
     return latest
 
 
-def merged(latest: dict[str, Any], result: dict[str, Any], stamp: str) -> dict[str, Any]:
+def merged(latest: dict[str, Any], result: dict[str, Any], when: str) -> dict[str, Any]:
     """The latest figures with some parts renewed; a peer or a clock that was not measured stays as it was."""
     found = {**latest, **result}
     if "clock" in result:
@@ -78,7 +78,7 @@ def merged(latest: dict[str, Any], result: dict[str, Any], stamp: str) -> dict[s
     if result.get("peers", {}).get("missing") and "peers" in latest:
         rows = {**latest["peers"]["rows"], **result["peers"]["rows"]}
         found["peers"] = {**result["peers"], "rows": rows}
-    found[MEASURED] = {**latest.get(MEASURED, {}), **dict.fromkeys(result, stamp)}
+    found[MEASURED] = {**latest.get(MEASURED, {}), **dict.fromkeys(result, when)}
     return found
 
 
