@@ -139,3 +139,14 @@ def test_the_view_shows_the_last_frames() -> None:
     assert rows[0] == ["sound", "p(speech)", "8-bit words", "skipped"]
     assert rows[2] == ["", "0.00", str(HISTORY + 4), f"{HISTORY + 5} of {HISTORY + 5}"]
     assert bars([0.0, 0.5, 1.0, 2.0], 1.0) == " ▄██"
+
+
+def test_an_installed_package_needs_a_design(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wavfile.write(tmp_path / "a.wav", RATE, np.zeros(4000, np.int16))
+    monkeypatch.setattr("lstmith.vad.command.find_module", lambda name: None)
+    assert execute(["vad", str(tmp_path / "a.wav")]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("lstmith: option --design: is missing, and the recordings")
+    assert told.count("\n") == 1
