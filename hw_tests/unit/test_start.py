@@ -72,6 +72,20 @@ def test_the_shell_completes_commands_and_their_options() -> None:
     assert complete("lstmith compile --calib") == ["--calibration"]
 
 
+def test_no_yosys_of_the_system_writes_verilog(tmp_path: Path) -> None:
+    fake = tmp_path / "yosys"
+    fake.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\n")
+    fake.chmod(0o755)
+    script = (
+        "import lstmith.rtl; from amaranth.hdl import Module; from amaranth.back import verilog; "
+        "verilog.convert(Module(), ports=[])"
+    )
+    kept = {name: value for name, value in os.environ.items() if name != "AMARANTH_USE_YOSYS"}
+    environment = kept | {"PATH": f"{tmp_path}{os.pathsep}{kept['PATH']}"}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    assert not (tmp_path / "asked").exists()
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["--version"]) == 0
     assert capsys.readouterr().out == f"lstmith {importlib.metadata.version('lstmith')}\n"
