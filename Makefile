@@ -38,7 +38,7 @@ lint: $(ENVIRONMENT)
 	@for package in $(PACKAGES); do ln -s "$(CURDIR)/$$package" $(TYPES)/; done
 	@ln -s "$(CURDIR)/hw_tests/support" $(TYPES)/test_support
 	.venv/bin/mypy $(PACKAGES:%=-p lstmith.%) -p lstmith.test_support
-	.venv/bin/mypy hw_tests --exclude hw_tests/support
+	.venv/bin/mypy hw_tests examples --exclude hw_tests/support
 
 bench: setup
 	.venv/bin/lstmith bench
