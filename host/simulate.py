@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from lstmith.flow.tools import verilator_environment
+from lstmith.flow.tools import package_directory, verilator_environment
 from lstmith.host.jobs import CoreJob, CoreTrace
 from lstmith.spec.errors import UserError
 
@@ -53,7 +53,8 @@ class Simulation:
     ):
         if simulator not in SIMULATORS:
             raise ValueError(f"Simulator must be one of {SIMULATORS}, not {simulator!r}")
-        # Of the extra 'sim': other engines work without it.
+        # Other engines work without it.
+        package_directory("cocotb_tools", extra="sim")
         from cocotb_tools.runner import get_runner
 
         self._folder, self._toplevel, self._runs = folder, toplevel, 0
