@@ -14,7 +14,6 @@ EXCEPTIONS = {
     "rtl/array/mac/dual.py": "a cell of iCE40, which only its netlist has: hw_tests/netlist/test_dual_mac.py",
     "rtl/prim/ecp5.py": "cells of ECP5, which only its netlist has: hw_tests/netlist/test_cell_parts.py",
     "rtl/array/mac/sums.py": "the adders of both MACs: test_dsp.py and test_digit.py",
-    "rtl/link/executor.py": "answers to what a host sends: test_link.py and test_core.py",
 }
 #: Most exceptions, of all files with hardware in them.
 SHARE = 0.1
