@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.bus import BusSignature
-from lstmith.rtl.interfaces import (
+from lstmith.rtl.host_interfaces import (
     InputSettingsSignature,
     PeepholeWriteSignature,
     ProgramWriteSignature,
@@ -108,7 +108,7 @@ class Control(wiring.Component):
                 "index": Out(REGION_SHIFT),
                 "data": Out(32),
                 "weights": Out(WeightLoadSignature(config)),
-                "program": Out(ProgramWriteSignature(config)),
+                "program": Out(ProgramWriteSignature(layers=config.layers, active_counts=config.active_counts)),
                 "rows": Out(RowWriteSignature(config)),
                 "peepholes": Out(PeepholeWriteSignature(config)),
                 "predictor_write": Out(1),

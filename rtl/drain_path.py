@@ -14,13 +14,8 @@ from lstmith.rtl.cell.drain_reader import DrainReader
 from lstmith.rtl.cell.gates import GatePipeline
 from lstmith.rtl.cell.monitor import Monitor
 from lstmith.rtl.cell.state_memory import StateMemory
-from lstmith.rtl.interfaces import (
-    PeepholeWriteSignature,
-    ResultSignature,
-    RowWriteSignature,
-    StateAccessSignature,
-    VerdictSignature,
-)
+from lstmith.rtl.host_interfaces import PeepholeWriteSignature, RowWriteSignature, StateAccessSignature
+from lstmith.rtl.interfaces import ResultSignature, VerdictSignature
 from lstmith.rtl.layouts import fold_layout, of_sequence, pair_layout, pass_layout, sequence_of
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram

@@ -13,7 +13,8 @@ from lstmith.rtl.cell.predictor import Predictor, predictor_weights
 from lstmith.rtl.cell.state_loader import StateLoader
 from lstmith.rtl.control import Control
 from lstmith.rtl.drain_path import DrainPath
-from lstmith.rtl.interfaces import ReloadSignature, StateAccessSignature, StateLoadSignature
+from lstmith.rtl.host_interfaces import StateAccessSignature
+from lstmith.rtl.interfaces import ReloadSignature, StateLoadSignature
 from lstmith.rtl.layouts import InputWord, event_layout, of_sequence, output_layout, set_sequence
 from lstmith.rtl.lists.feedback import Feedback
 from lstmith.rtl.lists.input_stage import InputStage
@@ -76,7 +77,9 @@ class Engine(wiring.Component):
         m = Module()
         config, image = self._config, self._image
         m.submodules.control = control = Control(config, image)
-        m.submodules.program = program = ProgramStore(config, image.descriptors if image else None)
+        m.submodules.program = program = ProgramStore(
+            layers=config.layers, active_counts=config.active_counts, descriptors=image.descriptors if image else None
+        )
         m.submodules.input = inputs = InputStage(config)
         m.submodules.feedback = feedback = Feedback(config)
         m.submodules.sequencer = sequencer = Sequencer(config)

@@ -7,9 +7,6 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import (
-    GridFields,
-    RowParameters,
-    SkipFields,
     descriptor_layout,
     entry_layout,
     fetch_layout,
@@ -18,9 +15,9 @@ from lstmith.rtl.layouts import (
     offer_layout,
     step_list_layout,
 )
-from lstmith.spec.config import ACTIVE_COUNTS, PEEP_BITS, EngineConfig, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 from lstmith.spec.latency import kinds
-from lstmith.spec.layer_descriptor import DESCRIPTOR_STRIDE, FOLD_BITS
+from lstmith.spec.layer_descriptor import FOLD_BITS
 
 
 class ListReadSignature(wiring.Signature):
@@ -32,26 +29,37 @@ class ListReadSignature(wiring.Signature):
         Place of an entry; bits above the place choose among lists of the same kind.
     list : unsigned(1), out
         ``DELTA`` or ``RESTART``; not looked at where there is one list only.
-    entry : entry_layout(config, columns), in
+    entry : entry_layout, in
         The entry, ``RAM_LATENCY`` cycles after its address.
     """
 
-    def __init__(self, config: EngineConfig, columns: int, address_bits: int) -> None:
-        super().__init__({"address": Out(address_bits), "list": Out(1), "entry": In(entry_layout(config, columns))})
+    def __init__(self, *, columns: int, address_bits: int, operand_width: int, mixed: bool) -> None:
+        entry = entry_layout(columns=columns, operand_width=operand_width, mixed=mixed)
+        super().__init__({"address": Out(address_bits), "list": Out(1), "entry": In(entry)})
 
 
 class InputListSignature(ListReadSignature):
     """Lists of the first layer's input: the address is the place and, above it, the buffer."""
 
     def __init__(self, config: EngineConfig) -> None:
-        super().__init__(config, config.inputs, bits_for(config.inputs) + 1)
+        super().__init__(
+            columns=config.inputs,
+            address_bits=bits_for(config.inputs) + 1,
+            operand_width=config.operand_width,
+            mixed=config.mixed,
+        )
 
 
 class HiddenListSignature(ListReadSignature):
     """Lists of h: the address is the unit, the half, the sequence, and whether the next layer's x list is meant."""
 
     def __init__(self, config: EngineConfig) -> None:
-        super().__init__(config, config.units, config.state_bits + 2)
+        super().__init__(
+            columns=config.units,
+            address_bits=config.state_bits + 2,
+            operand_width=config.operand_width,
+            mixed=config.mixed,
+        )
 
 
 class FetchSignature(wiring.Signature):
@@ -117,7 +125,7 @@ class ListLengthsSignature(wiring.Signature):
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        pair = data.ArrayLayout(length_layout(config.units), lists(config))
+        pair = data.ArrayLayout(length_layout(config.units), lists(config.mixed))
         super().__init__(
             {
                 "growing": Out(data.ArrayLayout(pair, kinds(config))),
@@ -144,33 +152,10 @@ class ProgramSignature(wiring.Signature):
         It is taken: fetch the next layer's, or layer 0's after the last.
     """
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, *, layers: int) -> None:
         super().__init__(
-            {
-                "record": Out(descriptor_layout()),
-                "layer": Out(bits_for(config.layers)),
-                "loaded": Out(1),
-                "advance": In(1),
-            }
+            {"record": Out(descriptor_layout()), "layer": Out(bits_for(layers)), "loaded": Out(1), "advance": In(1)}
         )
-
-
-class ProgramWriteSignature(wiring.Signature):
-    """A word of the program, written by the host.
-
-    Members
-    -------
-    address : unsigned, out
-        See ``spec.registers.Region.PROGRAM``; while ``valid``.
-    data : unsigned(32), out
-        While ``valid``.
-    valid : unsigned(1), out
-        For one cycle.
-    """
-
-    def __init__(self, config: EngineConfig) -> None:
-        place = config.layer_bits + config.active_bits
-        super().__init__({"address": Out(place + bits_for(DESCRIPTOR_STRIDE)), "data": Out(32), "valid": Out(1)})
 
 
 class VerdictSignature(wiring.Signature):
@@ -281,119 +266,5 @@ class ResultSignature(wiring.Signature):
                 "c": Out(signed(config.c_width)),
                 "place": Out(config.state_bits),
                 "last": Out(1),
-            }
-        )
-
-
-class InputSettingsSignature(wiring.Signature):
-    """Registers of the input; they change between steps only.
-
-    Members
-    -------
-    inputs : unsigned, out
-        Elements per step, minus 1.
-    grid : GridFields, out
-        Grid, mode and thresholds; ``forget`` and ``exact`` are not set here.
-    skip : SkipFields, out
-        Rule for skipping steps.
-    """
-
-    def __init__(self, config: EngineConfig) -> None:
-        super().__init__({"inputs": Out(bits_for(config.inputs)), "grid": Out(GridFields), "skip": Out(SkipFields)})
-
-
-class WeightLoadSignature(wiring.Signature):
-    """A weight word, written while the engine is idle.
-
-    Members
-    -------
-    valid : unsigned(1), out
-        For one cycle.
-    address : unsigned(address_bits), out
-        Place in the lane's memory; while ``valid``, as all that follows.
-    lane : unsigned, out
-    data : unsigned(16), out
-    """
-
-    def __init__(self, config: EngineConfig) -> None:
-        lane = bits_for(config.lanes)
-        super().__init__({"valid": Out(1), "address": Out(config.address_bits), "lane": Out(lane), "data": Out(16)})
-
-
-class RowWriteSignature(wiring.Signature):
-    """Parameters of a row, written while the engine is idle.
-
-    Members
-    -------
-    valid : unsigned(1), out
-        For one cycle.
-    unit : unsigned(unit_bits), out
-        While ``valid``, as all that follows.
-    gate : unsigned(2), out
-        A ``Gate``.
-    mask : unsigned, out
-        Index of the active count.
-    data : RowParameters, out
-    """
-
-    def __init__(self, config: EngineConfig) -> None:
-        super().__init__(
-            {
-                "valid": Out(1),
-                "unit": Out(config.unit_bits),
-                "gate": Out(2),
-                "mask": Out(bits_for(ACTIVE_COUNTS)),
-                "data": Out(RowParameters),
-            }
-        )
-
-
-class PeepholeWriteSignature(wiring.Signature):
-    """A peephole weight, written while the engine is idle.
-
-    Members
-    -------
-    valid : unsigned(3), out
-        For one cycle, of gates i, f and o.
-    unit : unsigned(unit_bits), out
-        While ``valid``, as all that follows.
-    data : signed(16), out
-    """
-
-    def __init__(self, config: EngineConfig) -> None:
-        super().__init__({"valid": Out(3), "unit": Out(config.unit_bits), "data": Out(signed(PEEP_BITS))})
-
-
-class StateAccessSignature(wiring.Signature):
-    """Cell state and h of a unit, read or written outside a pass.
-
-    Members
-    -------
-    place : unsigned(state_bits), out
-        Beside a strobe.
-    cell_read, cell_write, hidden_read, hidden_write : unsigned(1), out
-        Strobes, each for one cycle.
-    cell_value : signed(c_width), out
-        Beside ``cell_write``.
-    hidden_value : signed(16), out
-        Beside ``hidden_write``.
-    cell : signed(c_width), in
-        ``RAM_LATENCY`` cycles after ``cell_read``.
-    hidden : signed(16), in
-        ``RAM_LATENCY`` cycles after ``hidden_read``.
-    """
-
-    def __init__(self, config: EngineConfig) -> None:
-        super().__init__(
-            {
-                "place": Out(config.state_bits),
-                "cell_read": Out(1),
-                "cell_write": Out(1),
-                "cell_value": Out(signed(config.c_width)),
-                "hidden_read": Out(1),
-                "hidden_write": Out(1),
-                "hidden_value": Out(signed(16)),
-                "cell": In(signed(config.c_width)),
-                "hidden": In(signed(16)),
             }
         )

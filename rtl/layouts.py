@@ -81,10 +81,10 @@ def row_layout(*, inputs: int, units: int, operand_width: int) -> data.StructLay
     )
 
 
-def entry_layout(config: EngineConfig, columns: int) -> data.StructLayout:
+def entry_layout(*, columns: int, operand_width: int, mixed: bool) -> data.StructLayout:
     """A list entry: column index within its segment, operand, and whether it takes the lower image."""
-    low = {"low": 1} if config.mixed else {}
-    return data.StructLayout({"column": unsigned(bits_for(columns)), **low, "operand": signed(config.operand_width)})
+    low = {"low": 1} if mixed else {}
+    return data.StructLayout({"column": unsigned(bits_for(columns)), **low, "operand": signed(operand_width)})
 
 
 def offer_layout(lanes: int) -> data.StructLayout:
@@ -148,9 +148,9 @@ def work_layout(config: EngineConfig) -> data.StructLayout:
 DELTA, RESTART = 0, 1
 
 
-def lists(config: EngineConfig) -> int:
+def lists(mixed: bool) -> int:
     """Lists of a segment: what changed and what is not zero, or the one that the mode chooses."""
-    return 2 if config.mixed else 1
+    return 2 if mixed else 1
 
 
 def length_layout(columns: int) -> data.StructLayout:
@@ -158,16 +158,16 @@ def length_layout(columns: int) -> data.StructLayout:
     return data.StructLayout({"count": unsigned(bits_for(columns + 1)), "low": unsigned(bits_for(columns + 1))})
 
 
-def candidate_layout(config: EngineConfig) -> data.StructLayout:
+def candidate_layout(operand_width: int) -> data.StructLayout:
     """What one list would hold of a value."""
-    return data.StructLayout({"listed": 1, "low": 1, "operand": signed(config.operand_width)})
+    return data.StructLayout({"listed": 1, "low": 1, "operand": signed(operand_width)})
 
 
 def step_list_layout(config: EngineConfig) -> data.StructLayout:
     """A finished list of one step's inputs."""
     return data.StructLayout(
         {
-            "lengths": data.ArrayLayout(length_layout(config.inputs), lists(config)),
+            "lengths": data.ArrayLayout(length_layout(config.inputs), lists(config.mixed)),
             "start": 1,
             "restart": 1,
             "mask": unsigned(bits_for(ACTIVE_COUNTS)),

@@ -8,10 +8,11 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.interfaces import ProgramSignature, ProgramWriteSignature
+from lstmith.rtl.host_interfaces import ProgramWriteSignature
+from lstmith.rtl.interfaces import ProgramSignature
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
 from lstmith.spec import layer_descriptor as descriptor
-from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, bits_for, index_bits
 
 
 class ProgramStore(wiring.Component):
@@ -22,7 +23,8 @@ class ProgramStore(wiring.Component):
 
     Parameters
     ----------
-    config : EngineConfig
+    layers, masks : int
+        Layers, and active counts of each.
     descriptors : dict of int to list of int
         Initial packed records by place, see ``spec.memory_image``.
 
@@ -40,17 +42,17 @@ class ProgramStore(wiring.Component):
         The record that comes next.
     """
 
-    def __init__(self, config: EngineConfig, descriptors: Mapping[int, list[int]] | None = None):
-        self._config, self._descriptors = config, descriptors or {}
-        layer = bits_for(config.layers)
-        self._place_bits = config.layer_bits + config.active_bits
+    def __init__(self, *, layers: int, active_counts: int, descriptors: Mapping[int, list[int]] | None = None):
+        self._descriptors = descriptors or {}
+        self._layer_bits, self._mask_bits = index_bits(layers), index_bits(active_counts)
+        self._place_bits = self._layer_bits + self._mask_bits
         super().__init__(
             {
-                "write": In(ProgramWriteSignature(config)),
+                "write": In(ProgramWriteSignature(layers=layers, active_counts=active_counts)),
                 "select": In(1),
-                "layer_select": In(layer),
+                "layer_select": In(bits_for(layers)),
                 "mask_select": In(bits_for(ACTIVE_COUNTS)),
-                "next": Out(ProgramSignature(config)),
+                "next": Out(ProgramSignature(layers=layers)),
             }
         )
 
@@ -77,7 +79,7 @@ class ProgramStore(wiring.Component):
             begin = place * descriptor.DESCRIPTOR_STRIDE
             init[begin : begin + len(packed)] = packed
         m.submodules.memory = memory = Ram(32, len(init), init)
-        mask = Signal(max(1, self._config.active_bits))
+        mask = Signal(max(1, self._mask_bits))
         index_bits = bits_for(descriptor.DESCRIPTOR_STRIDE)
         fetched, waiting, arrived = Signal(index_bits), Signal(index_bits), Signal(index_bits)
         fetching, waiting_valid, arrived_valid = Signal(init=1), Signal(), Signal()
@@ -85,9 +87,7 @@ class ProgramStore(wiring.Component):
             memory.w_addr.eq(self.write.address),
             memory.w_data.eq(self.write.data),
             memory.w_en.eq(self.write.valid),
-            memory.r_addr.eq(
-                Cat(fetched, self.next.layer[: self._config.layer_bits], mask[: self._config.active_bits])
-            ),
+            memory.r_addr.eq(Cat(fetched, self.next.layer[: self._layer_bits], mask[: self._mask_bits])),
             self.next.loaded.eq(~(fetching | waiting_valid | arrived_valid)),
         ]
         m.d.sync += [
@@ -102,7 +102,7 @@ class ProgramStore(wiring.Component):
             with m.If(arrived_valid & (arrived == index)):
                 m.d.sync += word.eq(memory.r_data)
         # A write may concern the record just fetched: begin again.
-        changes = self.select | self.write.valid | (self.next.advance if self._config.layer_bits else 0)
+        changes = self.select | self.write.valid | (self.next.advance if self._layer_bits else 0)
         with m.If(changes):
             m.d.sync += [fetched.eq(0), fetching.eq(1), waiting_valid.eq(0), arrived_valid.eq(0)]
         with m.If(self.select):

@@ -45,6 +45,11 @@ def bits_for(count: int) -> int:
     return max(1, (count - 1).bit_length())
 
 
+def index_bits(count: int) -> int:
+    """As :func:`bits_for`, but 0 where there is one only."""
+    return bits_for(count) if count > 1 else 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class EngineConfig:
     """Parameters of one generated engine.
@@ -191,12 +196,12 @@ class EngineConfig:
     @property
     def layer_bits(self) -> int:
         """Width of a layer's index in the program; 0 with one layer."""
-        return bits_for(self.layers) if self.layers > 1 else 0
+        return index_bits(self.layers)
 
     @property
     def active_bits(self) -> int:
         """Width of an active count's index in the program; 0 with one count."""
-        return bits_for(self.active_counts) if self.active_counts > 1 else 0
+        return index_bits(self.active_counts)
 
     @property
     def descriptors(self) -> int:

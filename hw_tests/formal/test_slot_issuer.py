@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from hw_tests.formal.prover import Bench
-from lstmith.rtl.layouts import entry_layout, fetch_layout
+from lstmith.rtl.layouts import fetch_layout
 from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.rtl.sequencer import slot_issuer
 from lstmith.rtl.sequencer.slot_issuer import SlotIssuer
@@ -32,8 +32,8 @@ class IssuerBench(wiring.Component):
             {
                 "offered": In(1),
                 "entry": In(fetch_layout(CONFIG)),
-                "x_entry": In(entry_layout(CONFIG, CONFIG.inputs)),
-                "h_entry": In(entry_layout(CONFIG, CONFIG.units)),
+                "x_entry": In(self.issuer.x_list.entry.shape()),
+                "h_entry": In(self.issuer.h_list.entry.shape()),
                 "popped": In(1),
             }
         )

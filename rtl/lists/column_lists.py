@@ -10,7 +10,7 @@ from lstmith.rtl.interfaces import ListReadSignature
 from lstmith.rtl.layouts import candidate_layout, entry_layout, length_layout, lists
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
-from lstmith.spec.config import EngineConfig, bits_for
+from lstmith.spec.config import bits_for
 
 
 class ColumnLists(wiring.Component):
@@ -20,17 +20,20 @@ class ColumnLists(wiring.Component):
 
     Parameters
     ----------
-    config : EngineConfig
     columns : int
         Most entries of a list.
     parts : int
         Lists of each kind.
+    operand_width : int
+        Signed width of an operand.
+    mixed : bool
+        Both lists, whose entries may take the lower image.
 
     Members
     -------
     valid : unsigned(1), in
         A value comes from an encoder, with its candidates.
-    candidates : array of candidate_layout(config) by list, in
+    candidates : array of candidate_layout(operand_width) by list, in
         What each list would hold of it; while ``valid``, as all that follows.
     column : unsigned, in
         Its column.
@@ -44,35 +47,36 @@ class ColumnLists(wiring.Component):
         Length of the list that grows, without the present value.
     totals : array of length_layout(columns) by list, out
         The same with the present value.
-    read : ListReadSignature(config, columns), in
+    read : ListReadSignature, in
         The address is the place and, above it, the part.
     """
 
-    def __init__(self, config: EngineConfig, columns: int, parts: int):
-        self._config, self._columns, self._parts = config, columns, parts
-        lengths = data.ArrayLayout(length_layout(columns), lists(config))
-        place = bits_for(columns)
+    def __init__(self, *, columns: int, parts: int, operand_width: int, mixed: bool):
+        self._parts, self._mixed, self._place_bits = parts, mixed, bits_for(columns)
+        self._entry = entry_layout(columns=columns, operand_width=operand_width, mixed=mixed)
+        lengths = data.ArrayLayout(length_layout(columns), lists(mixed))
+        place, part = self._place_bits, bits_for(parts)
+        read = ListReadSignature(columns=columns, address_bits=place + part, operand_width=operand_width, mixed=mixed)
         super().__init__(
             {
                 "valid": In(1),
-                "candidates": In(data.ArrayLayout(candidate_layout(config), lists(config))),
+                "candidates": In(data.ArrayLayout(candidate_layout(operand_width), lists(mixed))),
                 "column": In(place),
                 "base": In(place),
-                "part": In(bits_for(parts)),
+                "part": In(part),
                 "clear": In(1),
                 "lengths": Out(lengths),
                 "totals": Out(lengths),
-                "read": In(ListReadSignature(config, columns, place + bits_for(parts))),
+                "read": In(read),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        entry = entry_layout(self._config, self._columns)
-        place = bits_for(self._columns)
+        place = self._place_bits
         entries = []
-        for index in range(lists(self._config)):
-            memory = Ram(entry, self._parts << place)
+        for index in range(lists(self._mixed)):
+            memory = Ram(self._entry, self._parts << place)
             m.submodules[f"list_{index}"] = memory
             candidate, length, total = self.candidates[index], self.lengths[index], self.totals[index]
             taken = Signal(name=f"taken_{index}")
@@ -86,7 +90,7 @@ class ColumnLists(wiring.Component):
                 memory.w_en.eq(taken),
                 memory.r_addr.eq(self.read.address),
             ]
-            if self._config.mixed:
+            if self._mixed:
                 m.d.comb += memory.w_data.low.eq(candidate.low)
             m.d.sync += length.eq(Mux(self.clear, 0, total))
             entries.append(memory.r_data)

@@ -82,7 +82,7 @@ class Encoder(wiring.Component):
         while values are on their way.
     o_valid : unsigned(1), out
         ``latency`` cycles after ``valid``.
-    o_candidates : array of candidate_layout(config) by list, out
+    o_candidates : array of candidate_layout(operand_width) by list, out
         What each list would hold of the value; while ``o_valid``, as all that follows.
     o_tag : tag, out
         What travelled with it.
@@ -110,7 +110,7 @@ class Encoder(wiring.Component):
                 "grid": In(GridFields),
                 "reference_set": In(1),
                 "o_valid": Out(1),
-                "o_candidates": Out(data.ArrayLayout(candidate_layout(config), lists(config))),
+                "o_candidates": Out(data.ArrayLayout(candidate_layout(config.operand_width), lists(config.mixed))),
                 "o_distance": Out(config.operand_width - 1),
                 "o_tag": Out(tag),
             }

@@ -6,7 +6,12 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.interfaces import HiddenListSignature, ListLengthsSignature, ResultSignature, StateLoadSignature
+from lstmith.rtl.interfaces import (
+    HiddenListSignature,
+    ListLengthsSignature,
+    ResultSignature,
+    StateLoadSignature,
+)
 from lstmith.rtl.layouts import (
     of_sequence,
     pass_layout,
@@ -137,7 +142,12 @@ class Feedback(wiring.Component):
         finish = self.lists.drained | self.load.end
         entries = []
         for index in range(kind_count):
-            lists = ColumnLists(config, config.units, 2 * config.sequences)
+            lists = ColumnLists(
+                columns=config.units,
+                parts=2 * config.sequences,
+                operand_width=config.operand_width,
+                mixed=config.mixed,
+            )
             m.submodules[f"lists_{index}"] = lists
             # The own list is the next step's, the next layer's x this step's.
             half = listed_pass.list_half if index else Mux(loading, load_half, ~listed_pass.list_half)

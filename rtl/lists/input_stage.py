@@ -6,7 +6,8 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from lstmith.rtl.interfaces import InputListSignature, InputSettingsSignature, WaitingStepsSignature
+from lstmith.rtl.host_interfaces import InputSettingsSignature
+from lstmith.rtl.interfaces import InputListSignature, WaitingStepsSignature
 from lstmith.rtl.layouts import (
     InputWord,
     sequence_field,
@@ -80,7 +81,9 @@ class InputStage(wiring.Component):
         tag = data.StructLayout({"column": column_bits, "last": 1})
         references = config.inputs if config.sequences == 1 else config.sequences << column_bits
         m.submodules.encoder = encoder = Encoder(config, references, tag, skips=config.skip, steady=True)
-        m.submodules.lists = lists = ColumnLists(config, config.inputs, 2)
+        m.submodules.lists = lists = ColumnLists(
+            columns=config.inputs, parts=2, operand_width=config.operand_width, mixed=config.mixed
+        )
 
         column, buffer = Signal(column_bits), Signal()
         idle = input_gap(config)

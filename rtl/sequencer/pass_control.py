@@ -104,10 +104,10 @@ class PassControl(wiring.Component):
     def __init__(self, config: EngineConfig):
         self._config = config
         self._length = length_layout(max(config.units, config.inputs))
-        self._pair = data.ArrayLayout(self._length, lists(config))
+        self._pair = data.ArrayLayout(self._length, lists(config.mixed))
         super().__init__(
             {
-                "program": In(ProgramSignature(config)),
+                "program": In(ProgramSignature(layers=config.layers)),
                 "steps": In(WaitingStepsSignature(config)),
                 "lists": In(ListLengthsSignature(config)),
                 "reload": Out(ReloadSignature()),
@@ -214,7 +214,7 @@ class PassControl(wiring.Component):
         """How much of the present pass's second segment is known, per list."""
         known = Signal(self._pair, name="known")
         alone = self._undrained == DRAINING
-        for index in range(lists(self._config)):
+        for index in range(lists(self._config.mixed)):
             growing, done = (
                 Array(pairs[kind][index] for kind in range(kinds(self._config)))[self._kind]
                 for pairs in (self.lists.growing, self.lists.done)
@@ -238,7 +238,7 @@ class PassControl(wiring.Component):
         inputs, own = Signal(self._pair, name="inputs"), Signal(self._pair, name="own")
         first, live = Signal(self._pair, name="first"), Signal(name="live")
         stored = Array(self.lists.own[index] for index in range(config.contexts))[context]
-        for index in range(lists(config)):
+        for index in range(lists(config.mixed)):
             for name in ("count", "low"):
                 m.d.comb += [
                     inputs[index][name].eq(step.lengths[index][name]),

@@ -66,7 +66,7 @@ class Sequencer(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "program": In(ProgramSignature(config)),
+                "program": In(ProgramSignature(layers=config.layers)),
                 "steps": In(WaitingStepsSignature(config)),
                 "lists": In(ListLengthsSignature(config)),
                 "reload": Out(ReloadSignature()),

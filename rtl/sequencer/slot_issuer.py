@@ -7,7 +7,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from lstmith.rtl.interfaces import FetchSignature, HiddenListSignature, InputListSignature, WeightLoadSignature
+from lstmith.rtl.host_interfaces import WeightLoadSignature
+from lstmith.rtl.interfaces import FetchSignature, HiddenListSignature, InputListSignature
 from lstmith.rtl.layouts import (
     fetch_layout,
     fold_layout,

@@ -15,7 +15,7 @@ from lstmith.spec.config import EngineConfig
 def _program_check(rng: np.random.Generator, layers: int, active_counts: int) -> Check:
     """Every layer's record at every active count, written over the bus, fetched in turn and at will."""
     config = EngineConfig(lanes=1, precisions=(8,), layers=layers, active_counts=active_counts)
-    unit, sheet = ProgramStore(config), Sheet(900)
+    unit, sheet = ProgramStore(layers=layers, active_counts=active_counts), Sheet(900)
     descriptors = {}
     for mask, layer in itertools.product(range(active_counts), range(layers)):
         values = {name: int(rng.integers(0, 1 << width)) for name, width in descriptor.FIELDS.items()}

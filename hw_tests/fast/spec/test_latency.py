@@ -59,7 +59,9 @@ def test_latencies(rows_per_cycle: int, peepholes: bool, layers: int) -> None:
     assert _elaborated(DrainReader(config, array_latency=array.latency)).latency == timing.feeder(config)
     # An entry is stored in the cycle after it is known.
     assert _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}))).latency + 1 == timing.encode(config)
-    assert _elaborated(ProgramStore(config)).fetch_latency == timing.fetch(config)
+    assert _elaborated(ProgramStore(layers=layers, active_counts=config.active_counts)).fetch_latency == timing.fetch(
+        config
+    )
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -85,7 +87,7 @@ def test_latencies_with_everything(active_counts: int, layers: int) -> None:
     assert (timing.queue(single), timing.fire_to_lane(single)) == (0, 1 + _elaborated(SlotIssuer(single)).latency + 1)
     # What was known late of the pass before is stored first.
     assert timing.settle(config) == _elaborated(RecomputeDecision(columns=8, contexts=layers)).latency + 1
-    program = _elaborated(ProgramStore(config))
+    program = _elaborated(ProgramStore(layers=layers, active_counts=config.active_counts))
     # Fetched anew for another active count, even where there is one layer.
     assert program.fetch_latency == (timing.renew(config, ()) - 2 if active_counts > 1 or layers > 1 else 0)
     if active_counts == 1:

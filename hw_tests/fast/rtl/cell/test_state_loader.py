@@ -81,7 +81,9 @@ class Renewal(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.loader = loader = _loader(self._config)
-        m.submodules.program = program = ProgramStore(self._config, self._records)
+        m.submodules.program = program = ProgramStore(
+            layers=self._config.layers, active_counts=self._config.active_counts, descriptors=self._records
+        )
         in_step = Signal()
         m.d.comb += [
             self.begins.eq(program.next.loaded & Mux(program.next.layer == 0, self.pending & ~loader.hold, in_step)),

@@ -7,14 +7,14 @@ import numpy as np
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from hw_tests.fast.rtl.lists.list_cases import Entries, Ints, assert_entries, read_list
 from lstmith.rtl.lists.column_lists import ColumnLists
-from lstmith.spec.config import EngineConfig, bits_for
+from lstmith.spec.config import bits_for
 
 
-def _pair_check(rng: np.random.Generator, *, mixed: bool) -> Check:
+def _lists_check(rng: np.random.Generator, *, mixed: bool) -> Check:
     """Lists that begin anywhere in either part; lengths count what was listed, entries stay until overwritten."""
-    config = EngineConfig(lanes=1, precisions=(4, 8), operand_width=12, mixed=mixed)
     columns, lists = 10, 1 + mixed
-    unit, sheet, place_bits = ColumnLists(config, columns, 2), Sheet(3000), bits_for(columns)
+    unit = ColumnLists(columns=columns, parts=2, operand_width=12, mixed=mixed)
+    sheet, place_bits = Sheet(3000), bits_for(columns)
     cycle = 2
     lengths: list[tuple[int, str, int, Ints]] = []
     reads: list[tuple[Ints, Entries]] = []
@@ -55,7 +55,7 @@ def _pair_check(rng: np.random.Generator, *, mixed: bool) -> Check:
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """One list and two."""
-    return {name: _pair_check(rng, mixed=mixed) for name, mixed in (("single", False), ("mixed", True))}
+    return {name: _lists_check(rng, mixed=mixed) for name, mixed in (("single", False), ("mixed", True))}
 
 
 def test_alone(rng: np.random.Generator) -> None:
