@@ -13,12 +13,16 @@ class BusSignature(wiring.Signature):
 
     Members
     -------
-    addr
-        Word address, see ``spec.registers``.
-    w_data, w_en
-        Write.
-    r_en, r_data
-        Read.
+    addr : Out(ADDRESS_BITS)
+        Word address, see ``spec.registers``; valid with a strobe.
+    w_data : Out(DATA_BITS)
+        What is written; valid with ``w_en``.
+    w_en : Out(1)
+        Write, for one cycle.
+    r_en : Out(1)
+        Read, for one cycle.
+    r_data : In(DATA_BITS)
+        What was read, ``READ_LATENCY`` cycles after ``r_en``.
     """
 
     def __init__(self) -> None:

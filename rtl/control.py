@@ -46,49 +46,59 @@ class Control(wiring.Component):
 
     Members
     -------
-    bus : BusSignature, in
+    bus : In(BusSignature)
         Register bus.
-    idle : unsigned(1), in
+    idle : In(1)
         The engine is idle; else nothing but registers is read.
-    word_valid : unsigned(1), in
+    word_valid : In(1)
         A weight word is issued.
-    word_precision : unsigned(2), in
+    word_precision : In(2)
         Its ``Precision``; while ``word_valid``.
-    skipped, restarts : unsigned(1), in
-        A step is skipped; a pass that recomputed its sums has drained.
-    emit_all : unsigned(1), out
+    skipped : In(1)
+        A step is skipped, for one cycle.
+    restarts : In(1)
+        A pass that recomputed its sums has drained, for one cycle.
+    emit_all : Out(1)
         Every layer's h is sent, not only the last's.
-    settings : InputSettingsSignature, out
+    settings : Out(InputSettingsSignature)
         Registers of the input.
-    threshold : signed(PREDICTOR_SUM_BITS), out
+    threshold : Out(signed(PREDICTOR_SUM_BITS))
         The skip predictor's.
-    index : unsigned(REGION_SHIFT), out
+    index : Out(REGION_SHIFT)
         Of the present access, within its region; beside its strobe.
-    data : unsigned(32), out
+    data : Out(32)
         What is written; beside its strobe.
-    weights : WeightLoadSignature, out
+    weights : Out(WeightLoadSignature)
         Writes of weights.
-    program : ProgramWriteSignature, out
+    program : Out(ProgramWriteSignature)
         Writes of the program.
-    rows : RowWriteSignature, out
+    rows : Out(RowWriteSignature)
         Writes of row parameters; two bus writes make one.
-    peepholes : PeepholeWriteSignature, out
+    peepholes : Out(PeepholeWriteSignature)
         Writes of peephole weights.
-    predictor_write : unsigned(1), out
+    predictor_write : Out(1)
         A weight of the skip predictor is written.
-    cell_read, cell_write, hidden_read, hidden_write : unsigned(1), out
-        Cell state or h of a unit is read or written.
-    load_begin, load_end : unsigned(1), out
-        For one cycle: the host begins or ends to load a layer's h.
-    load_layer : unsigned, out
+    cell_read : Out(1)
+        A cell state is read, for one cycle.
+    cell_write : Out(1)
+        A cell state is written, for one cycle.
+    hidden_read : Out(1)
+        An h is read, for one cycle.
+    hidden_write : Out(1)
+        An h is written, for one cycle.
+    load_begin : Out(1)
+        The host begins to load a layer's h, for one cycle.
+    load_end : Out(1)
+        The host has written all h of the layer, for one cycle.
+    load_layer : Out(unsigned)
         Its layer; beside ``load_begin``, as all that follows.
-    load_mask : unsigned, out
+    load_mask : Out(unsigned)
         Index of the active count.
-    load_sequence : unsigned(1), out
+    load_sequence : Out(1)
         The sequence.
-    cell_value : signed(c_width), in
+    cell_value : In(signed(c_width))
         ``RAM_LATENCY`` cycles after ``cell_read``.
-    hidden_value : signed(16), in
+    hidden_value : In(signed(16))
         ``RAM_LATENCY`` cycles after ``hidden_read``.
     """
 

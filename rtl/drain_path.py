@@ -40,25 +40,25 @@ class DrainPath(wiring.Component):
 
     Members
     -------
-    run : unsigned(1), in
+    run : In(1)
         Clock enable of multipliers that have registers.
-    fold : fold_layout(config), in
+    fold : In(fold_layout(config))
         Whose sums leave the array; while ``fold_valid``.
-    fold_valid : unsigned(1), in
+    fold_valid : In(1)
         Beside the capturing slot.
-    drain : pair_layout(acc_width), in
+    drain : In(pair_layout(acc_width))
         Pairs of sums from lane 0.
-    passes : array of pass_layout(config) by sequence, in
+    passes : In(array of pass_layout(config) by sequence)
         The pass that drains.
-    result : ResultSignature, out
+    result : Out(ResultSignature)
         Every unit's new state.
-    state : StateAccessSignature, in
+    state : In(StateAccessSignature)
         Access to the state outside a pass.
-    rows : RowWriteSignature, in
+    rows : In(RowWriteSignature)
         Row parameters.
-    peepholes : PeepholeWriteSignature, in
+    peepholes : In(PeepholeWriteSignature)
         With peepholes: their weights.
-    verdict : VerdictSignature, in
+    verdict : In(VerdictSignature)
         With a monitor: what it says.
     """
 

@@ -37,23 +37,23 @@ class Engine(wiring.Component):
 
     Members
     -------
-    x : stream of InputWord, in
+    x : In(stream of InputWord)
         One element per transfer, ``inputs`` elements per step.
-    h : stream of output_layout(config), out
+    h : Out(stream of output_layout(config))
         Results of the last layer's units in order (of all layers if so set).
-    bus : BusSignature, in
+    bus : In(BusSignature)
         Register bus; memories are reached while ``busy`` is low.
-    event : event_layout(config), out
+    event : Out(event_layout(config))
         What is known of a layer's step; while ``event_valid``.
-    event_valid : unsigned(1), out
+    event_valid : Out(1)
         For one cycle when a layer's step has drained.
-    outcome_valid : unsigned(1), out
+    outcome_valid : Out(1)
         For one cycle per step, in order: it is known whether the step is computed.
-    outcome_skipped : unsigned(1), out
+    outcome_skipped : Out(1)
         It is skipped; while ``outcome_valid``.
-    busy : unsigned(1), out
+    busy : Out(1)
         Something is in flight.
-    run : unsigned(1), in
+    run : In(1)
         Clock enable, for an engine inside an ``EnableInserter``: of cells that this does not reach.
     """
 

@@ -16,11 +16,11 @@ class ProgramWriteSignature(wiring.Signature):
 
     Members
     -------
-    address : unsigned, out
+    address : Out(unsigned)
         See ``spec.registers.Region.PROGRAM``; while ``valid``.
-    data : unsigned(32), out
+    data : Out(32)
         While ``valid``.
-    valid : unsigned(1), out
+    valid : Out(1)
         For one cycle.
     """
 
@@ -34,11 +34,11 @@ class InputSettingsSignature(wiring.Signature):
 
     Members
     -------
-    inputs : unsigned, out
+    inputs : Out(unsigned)
         Elements per step, minus 1.
-    grid : GridFields, out
+    grid : Out(GridFields)
         Grid, mode and thresholds; ``forget`` and ``exact`` are not set here.
-    skip : SkipFields, out
+    skip : Out(SkipFields)
         Rule for skipping steps.
     """
 
@@ -51,12 +51,12 @@ class WeightLoadSignature(wiring.Signature):
 
     Members
     -------
-    valid : unsigned(1), out
+    valid : Out(1)
         For one cycle.
-    address : unsigned(address_bits), out
+    address : Out(address_bits)
         Place in the lane's memory; while ``valid``, as all that follows.
-    lane : unsigned, out
-    data : unsigned(16), out
+    lane : Out(unsigned)
+    data : Out(16)
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -69,15 +69,15 @@ class RowWriteSignature(wiring.Signature):
 
     Members
     -------
-    valid : unsigned(1), out
+    valid : Out(1)
         For one cycle.
-    unit : unsigned(unit_bits), out
+    unit : Out(unit_bits)
         While ``valid``, as all that follows.
-    gate : unsigned(2), out
+    gate : Out(2)
         A ``Gate``.
-    mask : unsigned, out
+    mask : Out(unsigned)
         Index of the active count.
-    data : RowParameters, out
+    data : Out(RowParameters)
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -97,11 +97,11 @@ class PeepholeWriteSignature(wiring.Signature):
 
     Members
     -------
-    valid : unsigned(3), out
+    valid : Out(3)
         For one cycle, of gates i, f and o.
-    unit : unsigned(unit_bits), out
+    unit : Out(unit_bits)
         While ``valid``, as all that follows.
-    data : signed(16), out
+    data : Out(signed(16))
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -113,17 +113,23 @@ class StateAccessSignature(wiring.Signature):
 
     Members
     -------
-    place : unsigned(state_bits), out
+    place : Out(state_bits)
         Beside a strobe.
-    cell_read, cell_write, hidden_read, hidden_write : unsigned(1), out
-        Strobes, each for one cycle.
-    cell_value : signed(c_width), out
+    cell_read : Out(1)
+        Read the cell state, for one cycle.
+    cell_write : Out(1)
+        Write it, for one cycle.
+    hidden_read : Out(1)
+        Read h, for one cycle.
+    hidden_write : Out(1)
+        Write it, for one cycle.
+    cell_value : Out(signed(c_width))
         Beside ``cell_write``.
-    hidden_value : signed(16), out
+    hidden_value : Out(signed(16))
         Beside ``hidden_write``.
-    cell : signed(c_width), in
+    cell : In(signed(c_width))
         ``RAM_LATENCY`` cycles after ``cell_read``.
-    hidden : signed(16), in
+    hidden : In(signed(16))
         ``RAM_LATENCY`` cycles after ``hidden_read``.
     """
 

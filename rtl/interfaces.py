@@ -25,11 +25,11 @@ class ListReadSignature(wiring.Signature):
 
     Members
     -------
-    address : unsigned(address_bits), out
+    address : Out(address_bits)
         Place of an entry; bits above the place choose among lists of the same kind.
-    list : unsigned(1), out
+    list : Out(1)
         ``DELTA`` or ``RESTART``; not looked at where there is one list only.
-    entry : entry_layout, in
+    entry : In(entry_layout)
         The entry, ``RAM_LATENCY`` cycles after its address.
     """
 
@@ -67,15 +67,17 @@ class FetchSignature(wiring.Signature):
 
     Members
     -------
-    offer : stream of offer_layout(lanes), out
+    offer : Out(stream of offer_layout(lanes))
         An entry that may be fetched; a transfer fetches it.
-    valid : unsigned(1), out
+    valid : Out(1)
         One cycle after a transfer.
-    entry : fetch_layout(config), out
+    entry : Out(fetch_layout(config))
         What was fetched; while ``valid``.
-    x_address, h_address : unsigned, out
-        Where the entry stands, for :class:`InputListSignature` and :class:`HiddenListSignature`; while ``valid``.
-    list : unsigned(1), out
+    x_address : Out(unsigned)
+        Where the entry stands in an :class:`InputListSignature`; while ``valid``.
+    h_address : Out(unsigned)
+        Where it stands in a :class:`HiddenListSignature`; while ``valid``.
+    list : Out(1)
         In which list; while ``valid``.
     """
 
@@ -97,9 +99,9 @@ class WaitingStepsSignature(wiring.Signature):
 
     Members
     -------
-    full : unsigned(2), out
+    full : Out(2)
         Whether a buffer holds a finished list.
-    step : array of 2 step_list_layout(config), out
+    step : Out(array of 2 step_list_layout(config))
         What it holds; while its bit of ``full`` is set.
     """
 
@@ -112,15 +114,15 @@ class ListLengthsSignature(wiring.Signature):
 
     Members
     -------
-    growing : array by kind and list of length_layout(units), out
+    growing : Out(array by kind and list of length_layout(units))
         Lengths of the lists of the pass that drains; each entry counts from the cycle after it is written.
-    done : array by kind and list of length_layout(units), out
+    done : Out(array by kind and list of length_layout(units))
         Lengths of the lists of the last drained pass, from the cycle after ``drained``.
-    own : array by context and list of length_layout(units), out
+    own : Out(array by context and list of length_layout(units))
         Lengths of every layer's own lists, likewise; contexts as in ``EngineConfig.contexts``.
-    drained : unsigned(1), out
+    drained : Out(1)
         For one cycle: the last entry of a pass is being written.
-    sequence : unsigned(1), out
+    sequence : Out(1)
         Of which sequence; while ``drained``.
     """
 
@@ -142,13 +144,13 @@ class ProgramSignature(wiring.Signature):
 
     Members
     -------
-    record : record_layout(), out
+    record : Out(record_layout())
         Its fields; while ``loaded``.
-    layer : unsigned, out
+    layer : Out(unsigned)
         Its layer.
-    loaded : unsigned(1), out
+    loaded : Out(1)
         It has been fetched.
-    advance : unsigned(1), in
+    advance : In(1)
         It is taken: fetch the next layer's, or layer 0's after the last.
     """
 
@@ -163,11 +165,15 @@ class VerdictSignature(wiring.Signature):
 
     Members
     -------
-    layer, bank, fold : unsigned, out
-        Whose verdict.
-    level : unsigned(2), in
+    layer : Out(unsigned)
+        The layer that is asked for.
+    bank : Out(1)
+        Which of its last two steps was judged.
+    fold : Out(FOLD_BITS)
+        The fold, 0 where a layer is judged as a whole.
+    level : In(2)
         The verdict, a ``Precision``, in the same cycle.
-    wishes : array of unsigned(2) by layer, in
+    wishes : In(array of unsigned(2) by layer)
         Per bank: some judged part moved so much that recomputed sums are wished.
     """
 
@@ -188,13 +194,15 @@ class StateLoadSignature(wiring.Signature):
 
     Members
     -------
-    begin, end : unsigned(1), out
-        For one cycle, before the first value and after the last.
-    valid : unsigned(1), out
+    begin : Out(1)
+        For one cycle, before the first value.
+    end : Out(1)
+        For one cycle, after the last value has been listed.
+    valid : Out(1)
         A value comes; values come in the order of their units.
-    sequence : unsigned(1), out
+    sequence : Out(1)
         Whose, from ``begin`` to ``end``.
-    h : signed(16), Q1.15, out
+    h : Out(signed(16), Q1.15)
         While ``valid``.
     """
 
@@ -207,21 +215,21 @@ class ReloadSignature(wiring.Signature):
 
     Members
     -------
-    pending : unsigned(1), out
+    pending : Out(1)
         A step waits.
-    start : unsigned(1), out
+    start : Out(1)
         It begins a sequence; while ``pending``.
-    wanted : unsigned, out
+    wanted : Out(unsigned)
         Index of its active count; while ``pending``.
-    quiet : unsigned(1), out
+    quiet : Out(1)
         Nothing is in flight.
-    begins : unsigned(1), out
+    begins : Out(1)
         For one cycle: a pass begins.
-    hold : unsigned(1), in
+    hold : In(1)
         No step may begin.
-    changed : unsigned(1), in
+    changed : In(1)
         The step that waits must recompute its sums.
-    mask : unsigned, in
+    mask : In(unsigned)
         Index of the active count in force.
     """
 
@@ -246,15 +254,15 @@ class ResultSignature(wiring.Signature):
 
     Members
     -------
-    valid : unsigned(1), out
+    valid : Out(1)
         At most every ``unit_cycles`` cycles.
-    h : signed(16), Q1.15, out
+    h : Out(signed(16), Q1.15)
         While ``valid``, as all that follows.
-    c : signed(c_width), out
+    c : Out(signed(c_width))
         The cell state, fraction bits by layer.
-    place : unsigned(state_bits), out
+    place : Out(state_bits)
         Its place in the state memories.
-    last : unsigned(1), out
+    last : Out(1)
         It is its layer's last active unit.
     """
 

@@ -30,15 +30,15 @@ class ProgramStore(wiring.Component):
 
     Members
     -------
-    write : ProgramWriteSignature, in
+    write : In(ProgramWriteSignature)
         A word from the host; the record just fetched is fetched again.
-    select : unsigned(1), in
+    select : In(1)
         For one cycle: fetch a given record instead of the next.
-    layer_select : unsigned, in
+    layer_select : In(unsigned)
         Its layer; while ``select``.
-    mask_select : unsigned, in
+    mask_select : In(unsigned)
         Index of its active count; while ``select``.
-    next : ProgramSignature, out
+    next : Out(ProgramSignature)
         The record that comes next.
     """
 

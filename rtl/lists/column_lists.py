@@ -31,23 +31,23 @@ class ColumnLists(wiring.Component):
 
     Members
     -------
-    valid : unsigned(1), in
+    valid : In(1)
         A value comes from an encoder, with its candidates.
-    candidates : array of candidate_layout(operand_width) by list, in
+    candidates : In(array of candidate_layout(operand_width) by list)
         What each list would hold of it; while ``valid``, as all that follows.
-    column : unsigned, in
+    column : In(unsigned)
         Its column.
-    base : unsigned, in
+    base : In(unsigned)
         Where the list begins within its part.
-    part : unsigned, in
+    part : In(unsigned)
         The part that is written.
-    clear : unsigned(1), in
+    clear : In(1)
         The list is complete, with this value if there is one; looked at in every cycle.
-    lengths : array of length_layout(columns) by list, out
+    lengths : Out(array of length_layout(columns) by list)
         Length of the list that grows, without the present value.
-    totals : array of length_layout(columns) by list, out
+    totals : Out(array of length_layout(columns) by list)
         The same with the present value.
-    read : ListReadSignature, in
+    read : In(ListReadSignature)
         The address is the place and, above it, the part.
     """
 

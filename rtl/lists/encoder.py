@@ -67,26 +67,26 @@ class Encoder(wiring.Component):
 
     Members
     -------
-    valid : unsigned(1), in
+    valid : In(1)
         A value comes.
-    value : signed(16), in
+    value : In(signed(16))
         While ``valid``, as all that follows.
-    index : unsigned, in
+    index : In(unsigned)
         The place of its reference.
-    tag : tag, in
+    tag : In(tag)
         What travels with it.
-    grid : GridFields, in
+    grid : In(GridFields)
         How to encode it.
-    reference_set : unsigned(1), in
+    reference_set : In(1)
         Where steps can be skipped: which of two sets of references holds; new ones go to the other. It holds still
         while values are on their way.
-    o_valid : unsigned(1), out
+    o_valid : Out(1)
         ``latency`` cycles after ``valid``.
-    o_candidates : array of candidate_layout(operand_width) by list, out
+    o_candidates : Out(array of candidate_layout(operand_width) by list)
         What each list would hold of the value; while ``o_valid``, as all that follows.
-    o_tag : tag, out
+    o_tag : Out(tag)
         What travelled with it.
-    o_distance : unsigned, out
+    o_distance : Out(unsigned)
         How far the value is from its reference.
     """
 

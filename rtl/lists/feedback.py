@@ -39,17 +39,17 @@ class Feedback(wiring.Component):
 
     Members
     -------
-    passes : array of pass_layout(config) by sequence, in
+    passes : In(array of pass_layout(config) by sequence)
         The pass that drains; one sequence's begins after the other's has ended.
-    result : ResultSignature, in
+    result : In(ResultSignature)
         From the cell unit, at least as many cycles apart as there are kinds of lists.
-    load : StateLoadSignature, in
+    load : In(StateLoadSignature)
         The h of a sequence's layer, that of its pass, is listed anew.
-    list_halves : unsigned(sequences), in
+    list_halves : In(sequences)
         Per sequence, the half of the own lists that a load writes.
-    lists : ListLengthsSignature, out
+    lists : Out(ListLengthsSignature)
         How much of the lists is known.
-    read : HiddenListSignature, in
+    read : In(HiddenListSignature)
         The lists.
     """
 

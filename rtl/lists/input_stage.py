@@ -35,23 +35,23 @@ class InputStage(wiring.Component):
 
     Members
     -------
-    x : stream of InputWord, in
+    x : In(stream of InputWord)
         One element per transfer.
-    settings : InputSettingsSignature, in
+    settings : In(InputSettingsSignature)
         Elements per step, grid and skip rule; they hold still while a step comes.
-    predicted : unsigned(1), in
+    predicted : In(1)
         The predictor would skip the next step.
-    verdict : unsigned(1), in
+    verdict : In(1)
         For one cycle: it has judged the last computed step.
-    steps : WaitingStepsSignature, out
+    steps : Out(WaitingStepsSignature)
         What each buffer holds.
-    release : unsigned(2), in
+    release : In(2)
         For one cycle: frees a buffer.
-    outcome_valid : unsigned(1), out
+    outcome_valid : Out(1)
         For one cycle per step, in order: it is known whether the step is computed.
-    outcome_skipped : unsigned(1), out
+    outcome_skipped : Out(1)
         It is skipped; while ``outcome_valid``.
-    read : InputListSignature, in
+    read : In(InputListSignature)
         The lists of a buffer.
     """
 

@@ -24,27 +24,27 @@ class ListReader(wiring.Component):
 
     Members
     -------
-    begins : unsigned(1), in
+    begins : In(1)
         For one cycle: a pass begins; ``a_count``, ``b_count`` and ``b_whole`` are its own from the next cycle on.
-    a_count : unsigned, in
+    a_count : In(unsigned)
         Entries of a.
-    b_count : unsigned, in
+    b_count : In(unsigned)
         Entries of b so far.
-    b_whole : unsigned(1), in
+    b_whole : In(1)
         That is all of b.
-    fetches : unsigned(1), in
+    fetches : In(1)
         The entry is fetched; only while ``ready``.
-    ready : unsigned(1), out
+    ready : Out(1)
         It may be: ``OPEN`` cycles after ``begins`` at the earliest, ``LOOK`` after ``b_count`` or ``b_whole`` say so.
-    in_b : unsigned(1), out
+    in_b : Out(1)
         It is of segment b; while ``ready``, as all that follows.
-    place : unsigned, out
+    place : Out(unsigned)
         Its place in its segment.
-    last : unsigned(1), out
+    last : Out(1)
         It is its fold's last.
-    empty : unsigned(1), out
+    empty : Out(1)
         There is none, in the whole fold.
-    opens : unsigned(1), out
+    opens : Out(1)
         It is its fold's first.
     """
 

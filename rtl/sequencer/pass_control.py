@@ -57,47 +57,51 @@ class PassControl(wiring.Component):
 
     Members
     -------
-    program : ProgramSignature, in
+    program : In(ProgramSignature)
         The record that comes next.
-    steps : WaitingStepsSignature, in
+    steps : In(WaitingStepsSignature)
         Input stage.
-    lists : ListLengthsSignature, in
+    lists : In(ListLengthsSignature)
         Feedback.
-    reload : ReloadSignature, out
+    reload : Out(ReloadSignature)
         Whoever changes the active count.
-    load : StateLoadSignature, in
+    load : In(StateLoadSignature)
         Whoever loads a layer's state borrows the place of its sequence's draining pass.
-    wishes : array of unsigned(2) by layer, in
+    wishes : In(array of unsigned(2) by layer)
         With a monitor: see ``VerdictSignature``.
-    entry, entry_valid : fetch_layout(config), unsigned(1), in
-        Every fetched entry, one cycle after its fetch.
-    ends : unsigned(1), in
+    entry : In(fetch_layout(config))
+        An entry that was fetched; while ``entry_valid``.
+    entry_valid : In(1)
+        One cycle after a fetch.
+    ends : In(1)
         For one cycle: the last entry of the present pass is fetched.
-    begins : unsigned(1), out
+    begins : Out(1)
         For one cycle; what follows is the new pass's from the next cycle on.
-    active : unsigned(1), out
+    active : Out(1)
         A pass is being fetched.
-    present : pass_layout(config), out
+    present : Out(pass_layout(config))
         Which; ``columns``, ``low`` and ``level`` are not set.
-    first_layer : unsigned(1), out
+    first_layer : Out(1)
         It is layer 0's.
-    trusted : unsigned(1), out
+    trusted : Out(1)
         With a monitor: verdicts on earlier steps may be used.
-    list : unsigned(1), out
+    list : Out(1)
         Which list of each segment it takes.
-    x_buffer : unsigned(1), out
+    x_buffer : Out(1)
         The input buffer of its step.
-    first, second : length_layout, out
-        Entries of its segments, as far as they are known.
-    second_whole : unsigned(1), out
+    first : Out(length_layout)
+        Entries of its first segment.
+    second : Out(length_layout)
+        Entries of its second segment, as far as they are known.
+    second_whole : Out(1)
         That is all of the second segment.
-    may_end : unsigned(1), out
+    may_end : Out(1)
         Its first fold may end: the pass before has drained, ``LOOK`` cycles ago or earlier.
-    passes : array of pass_layout(config) by sequence, out
+    passes : Out(array of pass_layout(config) by sequence)
         What drains; from the cycle after a first fold's last entry.
-    list_halves : unsigned(sequences), out
+    list_halves : Out(sequences)
         Per sequence, the half of the h lists that its next step reads.
-    idle : unsigned(1), out
+    idle : Out(1)
         Nothing is in flight, nor waits.
     """
 

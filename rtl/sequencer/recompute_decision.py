@@ -30,29 +30,29 @@ class RecomputeDecision(wiring.Component):
 
     Members
     -------
-    context : unsigned, in
+    context : In(unsigned)
         Layer and sequence of the pass that may begin.
-    record : record_layout(), in
+    record : In(record_layout())
         Its record.
-    exact : unsigned(1), in
+    exact : In(1)
         Its sums must be recomputed.
-    wish : unsigned(1), in
+    wish : In(1)
         The monitor wishes they were.
-    first : array of 2 length_layout(columns), in
+    first : In(array of 2 length_layout(columns))
         Lengths of the lists of its first segment, ``DELTA`` and ``RESTART``.
-    second : array of 2 length_layout(columns), in
+    second : In(array of 2 length_layout(columns))
         Lengths of those of its second segment, unless ``second_live``.
-    second_live : unsigned(1), in
+    second_live : In(1)
         The second segment may still grow: it counts as it was when the same context began before.
-    begins : unsigned(1), in
+    begins : In(1)
         For one cycle: the pass begins.
-    recomputes : unsigned(1), out
+    recomputes : Out(1)
         The sums are recomputed; ``latency`` cycles after the last change of any input above but ``begins``.
-    late_context : unsigned, in
+    late_context : In(unsigned)
         Context of a pass whose second segment has become whole; while ``late_valid``.
-    late : array of 2 length_layout(columns), in
+    late : In(array of 2 length_layout(columns))
         Lengths of that segment's lists; while ``late_valid``.
-    late_valid : unsigned(1), in
+    late_valid : In(1)
         For one cycle.
     """
 

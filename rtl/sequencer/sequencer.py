@@ -37,28 +37,28 @@ class Sequencer(wiring.Component):
 
     Members
     -------
-    program : ProgramSignature, in
+    program : In(ProgramSignature)
         Program store.
-    steps : WaitingStepsSignature, in
+    steps : In(WaitingStepsSignature)
         Input stage.
-    lists : ListLengthsSignature, in
+    lists : In(ListLengthsSignature)
         Feedback.
-    reload : ReloadSignature, out
+    reload : Out(ReloadSignature)
         Whoever changes the active count.
-    load : StateLoadSignature, in
+    load : In(StateLoadSignature)
         Whoever loads a layer's state.
-    emit_all : unsigned(1), in
+    emit_all : In(1)
         Every layer's h is sent, not only the last's.
-    fetch : FetchSignature, out
+    fetch : Out(FetchSignature)
         To the slot issuer.
-    verdict : VerdictSignature, out
+    verdict : Out(VerdictSignature)
         With a monitor: its verdict on the present fold.
-    passes : array of pass_layout(config) by sequence, out
+    passes : Out(array of pass_layout(config) by sequence)
         The pass that drains, from the cycle after its first fold's last entry is in ``fetch``; one sequence's begins
         after the other's has ended.
-    list_halves : unsigned(sequences), out
+    list_halves : Out(sequences)
         Per sequence, the half of the h lists that its next step reads.
-    idle : unsigned(1), out
+    idle : Out(1)
         Nothing is in flight, nor waits.
     """
 

@@ -43,31 +43,31 @@ class SlotIssuer(wiring.Component):
 
     Members
     -------
-    fetch : FetchSignature, in
+    fetch : In(FetchSignature)
         From the sequencer.
-    x_list : InputListSignature, out
+    x_list : Out(InputListSignature)
         Lists of the input, read beside ``fetch.valid``.
-    h_list : HiddenListSignature, out
+    h_list : Out(HiddenListSignature)
         Lists of h, likewise.
-    popped : unsigned(1), in
+    popped : In(1)
         For one cycle per result that leaves the output queue.
-    release : unsigned(2), out
+    release : Out(2)
         For one cycle: an input buffer has been used.
-    load : WeightLoadSignature, in
+    load : In(WeightLoadSignature)
         A weight word to write; only while idle.
-    slot : slot_layout(config), out
+    slot : Out(slot_layout(config))
         To lane 0. After a reset, one that clears the lanes.
-    fold : fold_layout(config), out
+    fold : Out(fold_layout(config))
         Whose sums leave; while ``fold_valid``.
-    fold_valid : unsigned(1), out
+    fold_valid : Out(1)
         Beside the capturing slot.
-    word_valid : unsigned(1), out
+    word_valid : Out(1)
         A weight word is issued.
-    word_precision : unsigned(2), out
+    word_precision : Out(2)
         Its ``Precision``; while ``word_valid``.
-    row_valid : unsigned(1), out
+    row_valid : Out(1)
         A column of the first layer's first fold, for the skip predictor.
-    row_entry : row_layout, out
+    row_entry : Out(row_layout)
         While ``row_valid``.
 
     Attributes

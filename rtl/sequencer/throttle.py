@@ -29,9 +29,9 @@ class IssueThrottle(wiring.Component):
 
     Members
     -------
-    entry : stream of offer_layout(lanes), in
+    entry : In(stream of offer_layout(lanes))
         A transfer lets the entry into the array. ``ready`` depends on the payload, but not on ``valid``.
-    popped : unsigned(1), in
+    popped : In(1)
         For one cycle per result that leaves the output queue.
 
     Attributes
