@@ -15,6 +15,7 @@ from lstmith.rtl.host_interfaces import (
     WeightLoadSignature,
 )
 from lstmith.rtl.prim.arith import delayed
+from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.spec.config import (
     ACTIVE_COUNTS,
     BIAS_BITS,
@@ -136,6 +137,12 @@ class Control(wiring.Component):
             }
         )
 
+    @property
+    def read_latency(self) -> int:
+        """Cycles from a read on the bus to its data."""
+        # The address is registered, a memory answers, the answer is registered.
+        return 1 + RAM_LATENCY + 1
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
@@ -191,7 +198,7 @@ class Control(wiring.Component):
         ]
         self._elaborate_registers(m, value)
 
-        # Reads: memories take two cycles; the number of a register waits for them.
+        # Reads: memories take ``RAM_LATENCY`` cycles; the number of a register waits for them.
         counts = {
             Register.CYCLES: ~self.idle,
             **{
@@ -205,8 +212,8 @@ class Control(wiring.Component):
         register_value = Signal(32)
         beyond = Signal()
         m.d.sync += beyond.eq(self.bus.addr[NUMBER_BITS:REGION_SHIFT].any())
-        number = delayed(m, self.index[:NUMBER_BITS], 1, "number")
-        beyond = delayed(m, beyond, 1, "beyond")
+        number = delayed(m, self.index[:NUMBER_BITS], RAM_LATENCY - 1, "number")
+        beyond = delayed(m, beyond, RAM_LATENCY - 1, "beyond")
         with m.Switch(number):
             with m.Case(Register.IDENTITY):
                 m.d.sync += register_value.eq(IDENTITY)
@@ -221,8 +228,8 @@ class Control(wiring.Component):
                 m.d.sync += register_value.eq(0)
         with m.If(beyond):
             m.d.sync += register_value.eq(0)
-        region_before = delayed(m, address[REGION_SHIFT:], 2, "region")
-        open_before = delayed(m, allowed, 2, "allowed")
+        region_before = delayed(m, address[REGION_SHIFT:], RAM_LATENCY, "region")
+        open_before = delayed(m, allowed, RAM_LATENCY, "allowed")
         with m.If(region_before == Region.CELL):
             m.d.sync += self.bus.r_data.eq(Mux(open_before, self.cell_value.as_signed(), 0))
         with m.Elif(region_before == Region.HIDDEN):

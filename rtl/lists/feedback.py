@@ -24,7 +24,7 @@ from lstmith.rtl.lists.encoder import Encoder
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.spec.config import EngineConfig
-from lstmith.spec.latency import kinds
+from lstmith.spec.latency import encode, kinds
 
 
 class Feedback(wiring.Component):
@@ -66,6 +66,12 @@ class Feedback(wiring.Component):
                 "read": In(HiddenListSignature(config)),
             }
         )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a pass's last ``result`` to ``lists.drained``."""
+        # The last kind of list comes last.
+        return encode(self._config) - 1 + self._kinds - 1
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -19,7 +19,7 @@ from lstmith.rtl.lists.column_lists import ColumnLists
 from lstmith.rtl.lists.encoder import Encoder
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
-from lstmith.spec.latency import MARK, input_gap
+from lstmith.spec.latency import MARK, encode, input_gap
 
 
 class InputStage(wiring.Component):
@@ -70,6 +70,17 @@ class InputStage(wiring.Component):
                 "read": In(InputListSignature(config)),
             }
         )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a step's last element to its list being ready, or to its outcome if it is skipped."""
+        # An entry counts from the cycle after its candidate; a skip rule adds up distances, then compares.
+        return encode(self._config) + (2 if self._config.skip else 0)
+
+    @property
+    def mark_latency(self) -> int:
+        """Cycles from the mark of a skipped step to its outcome."""
+        return MARK
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -66,6 +66,17 @@ class ListReader(wiring.Component):
             }
         )
 
+    @property
+    def open_latency(self) -> int:
+        """Cycles from ``begins`` to the first ``ready``, at the earliest."""
+        return OPEN
+
+    @property
+    def look_latency(self) -> int:
+        """Cycles from a change of ``b_count`` or ``b_whole`` to the ``ready`` that follows from it."""
+        # The register that takes it, and that of what is known of an entry.
+        return 2
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         a_count = self.a_count

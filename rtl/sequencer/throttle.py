@@ -49,6 +49,12 @@ class IssueThrottle(wiring.Component):
         self.outstanding = Signal(range(out_depth + 1))
         self.reserved = Signal(range(lanes + 1))
 
+    @property
+    def places_latency(self) -> int:
+        """Cycles from a fold's end to the ``ready`` that knows its places in the output queue to be taken."""
+        # Reserved, counted, compared.
+        return 3
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         entry = self.entry.payload

@@ -9,7 +9,7 @@ import numpy as np
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.rtl.control import Control
 from lstmith.spec.config import EngineConfig
-from lstmith.spec.registers import IDENTITY, READ_LATENCY, REGION_SHIFT, WEIGHTS, Region, Register, address
+from lstmith.spec.registers import IDENTITY, REGION_SHIFT, WEIGHTS, Region, Register, address
 
 CONFIG = EngineConfig(
     lanes=3, precisions=(4, 8, 16), peepholes=True, mixed=True, skip=True, active_counts=4, layers=2, units=8, inputs=8
@@ -148,7 +148,7 @@ def _registers(rng: np.random.Generator) -> Check:
             place, answer = address(Region.HIDDEN, 5), int(hidden[at + 3] * idle[at])
         sheet.put("bus.addr", at, place)
         sheet.put("bus.r_en", at, 1)
-        reads.append((at + READ_LATENCY, answer))
+        reads.append((at + unit.read_latency, answer))
 
     def verify(outputs: Table) -> None:
         for at, fields in [*settings, *loads]:

@@ -19,13 +19,20 @@ from lstmith.rtl.cell.gates import GatePipeline
 from lstmith.rtl.cell.monitor import Monitor
 from lstmith.rtl.cell.predictor import Predictor
 from lstmith.rtl.cell.requantise import Requantiser
+from lstmith.rtl.control import Control
+from lstmith.rtl.drain_path import DrainPath
 from lstmith.rtl.lists.encoder import Encoder
+from lstmith.rtl.lists.feedback import Feedback
 from lstmith.rtl.lists.input_stage import InputStage
+from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.rtl.program_store import ProgramStore
+from lstmith.rtl.sequencer.list_reader import ListReader
 from lstmith.rtl.sequencer.recompute_decision import RecomputeDecision
 from lstmith.rtl.sequencer.slot_issuer import SlotIssuer
+from lstmith.rtl.sequencer.throttle import IssueThrottle
 from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.registers import READ_LATENCY
 
 
 def _elaborated(unit: Any) -> Any:
@@ -59,6 +66,20 @@ def test_latencies(rows_per_cycle: int, peepholes: bool, layers: int) -> None:
     assert _elaborated(DrainReader(config, array_latency=array.latency)).latency == timing.feeder(config)
     # An entry is stored in the cycle after it is known.
     assert _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}))).latency + 1 == timing.encode(config)
+    assert _elaborated(InputStage(config)).latency == timing.input_ready(config)
+    assert _elaborated(InputStage(config)).mark_latency == timing.MARK
+    # All kinds of lists in turn.
+    assert _elaborated(Feedback(config)).latency == timing.encode(config) - 1 + timing.kinds(config) - 1
+    # The last h is read, encoded and listed before the list is complete.
+    assert RAM_LATENCY + timing.encode(config) + 1 <= timing.RELOAD_FLUSH
+    reader = _elaborated(ListReader(columns=4))
+    assert (reader.open_latency, reader.look_latency) == (timing.OPEN, timing.LOOK)
+    throttle = _elaborated(IssueThrottle(lanes=2, unit_cycles=config.unit_cycles, out_depth=config.out_depth))
+    assert throttle.places_latency == timing.PLACES_SEEN
+    assert _elaborated(Control(config)).read_latency == READ_LATENCY
+    drain = _elaborated(DrainPath(config, array_latency=array.latency))
+    to_result = timing.feeder(config) + timing.requantise(config) + timing.ACTIVATION + timing.cell(config)
+    assert drain.latency == to_result + config.unit_cycles - 1
     assert _elaborated(ProgramStore(layers=layers, active_counts=config.active_counts)).fetch_latency == timing.fetch(
         config
     )

@@ -50,7 +50,7 @@ def _feedback_check(rng: np.random.Generator, *, mixed: bool) -> Check:
         cycle = end
 
     def verify(outputs: Table) -> None:
-        drained = [last + timing.encode(config) - 1 for last, *_ in expected]
+        drained = [last + unit.latency for last, *_ in expected]
         assert_equal("drained", np.flatnonzero(outputs["lists.drained"]), drained)
         for (last, visible, entries, read_at), end in zip(expected, drained, strict=True):
             grown = outputs["lists.growing.0.0.count"]
@@ -128,7 +128,7 @@ def _stack_check(rng: np.random.Generator, *, mixed: bool) -> Check:
                 sheet.put("result.place", at, fields["unit_base"] + np.arange(size))
                 sheet.put("result.last", at[-1], 1)
                 # The second turn of the last h ends the pass.
-                done = int(at[-1]) + timing.encode(config)
+                done = int(at[-1]) + unit.latency
                 drained.append(done)
                 found = [lists_of(layer, kind, h, start=start, exact=exact and kind == 1) for kind in range(2)]
                 half = 1 - parity

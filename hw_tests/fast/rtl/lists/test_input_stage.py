@@ -39,7 +39,7 @@ def _input_check(rng: np.random.Generator, *, full: bool) -> Check:
     lists: list[tuple[int, int, list[Entries], dict[str, int], list[Ints]]] = []
     outcomes: list[tuple[int, int]] = []
     cycle, accepted, in_a_row, buffer = 0, [], 0, 0
-    ready_after = timing.input_ready(config)
+    ready_after = unit.latency
     for step in range(steps):
         start, restart = step == 0 or bool(rng.random() < 0.1), bool(rng.random() < 0.1)
         flags = {"start": int(start), "restart": int(restart), "mask": int(rng.integers(8))}
@@ -47,7 +47,7 @@ def _input_check(rng: np.random.Generator, *, full: bool) -> Check:
             sheet.put("x.payload.mark", cycle, 1)
             sheet.put("x.valid", cycle, 1)
             accepted.append(cycle)
-            outcomes.append((cycle + timing.MARK, 1))
+            outcomes.append((cycle + unit.mark_latency, 1))
             cycle += 1
             continue
         x = rng.integers(-32768, 32768, (1, inputs)) * (rng.random((1, inputs)) < 0.7)
@@ -127,14 +127,14 @@ def _verdict_check(rng: np.random.Generator, *, mixed: bool) -> Check:
         if rng.random() < 0.15:
             sheet.put("x.payload.mark", cycle, 1)
             taken.append(cycle)
-            outcomes.append((cycle + timing.MARK, 1))
+            outcomes.append((cycle + unit.mark_latency, 1))
             cycle += 1
             continue
         sheet.put("x.payload.start", cycle, int(start))
         sheet.put("x.payload.restart", cycle, int(restart))
         taken += range(cycle, cycle + inputs)
         last = cycle + inputs - 1
-        outcome = last + timing.input_ready(config)
+        outcome = last + unit.latency
         skipped = predicted and run < limit and not (start or restart)
         outcomes.append((outcome, int(skipped)))
         cycle = last + 1 + timing.input_gap(config)

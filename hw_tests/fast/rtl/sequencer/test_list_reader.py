@@ -8,7 +8,6 @@ import numpy as np
 from amaranth.sim import Simulator
 
 from lstmith.rtl.sequencer.list_reader import ListReader
-from lstmith.spec.latency import OPEN
 
 FOLDS = 3
 
@@ -30,7 +29,7 @@ def test_every_entry_once_and_in_order(rng: np.random.Generator) -> None:
             ctx.set(reader.b_count, count)
             ctx.set(reader.b_whole, whole)
             ready = ctx.get(reader.ready)
-            assert not ready or cycle >= OPEN - 1, "ready before its counts are known"
+            assert not ready or cycle >= reader.open_latency - 1, "ready before its counts are known"
             takes = bool(ready) and rng.random() < 0.7
             ctx.set(reader.fetches, takes)
             if takes:
