@@ -217,8 +217,3 @@ class Monitor(wiring.Component):
 def _magnitude(value: Signal) -> Value:
     """``golden.monitor.magnitude``."""
     return (value ^ value[-1].replicate(len(value)))[DROP:-1]
-
-
-def trusted_bank(list_half: Value, single: Value) -> Value:
-    """Bank that holds the decision to go by: one layer reads the step before the last, a stack reads the last step."""
-    return Mux(single, list_half, ~list_half)
