@@ -42,9 +42,10 @@ PARTS: dict[str, dict[str, set[str]]] = {
         "layouts": set(),
         "interfaces": {"layouts"},
         "array": {"layouts", "prim"},
-        "lists": {"interfaces", "layouts", "prim"},
+        "host_interfaces": {"layouts"},
+        "lists": {"interfaces", "host_interfaces", "layouts", "prim"},
         "cell": {"layouts", "prim"},
-        "sequencer": {"interfaces", "layouts", "prim"},
+        "sequencer": {"interfaces", "host_interfaces", "layouts", "prim"},
         "link": {"layouts", "prim", "bus", "engine"},
     },
     "compiler": {
