@@ -157,7 +157,7 @@ PRESETS = (
         ),
         board="colorlight-5a75b",
         serves=(64, 32),
-        tiers=_SIMULATED | {Tier.NETLIST},
+        tiers=_SIMULATED | {Tier.NETLIST, Tier.PLACED},
     ),
     Preset(
         name="wide",
