@@ -22,7 +22,7 @@ demo: setup
 	.venv/bin/lstmith demo
 
 test: setup lint
-	.venv/bin/pytest -n 2 -m "not slow" --durations=10
+	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --durations=10
 
 # Needs the tools of .venv but no recordings, and sets nothing up: what it answers, it answers within a minute.
 check:

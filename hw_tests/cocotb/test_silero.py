@@ -11,7 +11,7 @@ from lstmith.compiler.data import Sequences
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.datasets.speech import demo_audio
 from lstmith.host.request import RunRequest, make_request
-from lstmith.host.results import mismatches
+from lstmith.host.results import EngineRun, mismatches
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden
 from lstmith.scripts.bench.silero import LANES, silero_design
@@ -34,7 +34,6 @@ def _problem(folder: Path, frames: int) -> RunRequest:
     return make_request(design, Sequences(x, np.array([frames]), True, None, "speech"), [Policy()])
 
 
-# Icarus runs this core at a few hundred cycles per second: one mode has to do.
 #: Small changes in 4 bit, the shorter list, the monitor, and steps whose input hardly moves are skipped.
 MIXED = Policy(
     Mode.AUTO,
@@ -48,27 +47,33 @@ MIXED = Policy(
 )
 
 
-@pytest.mark.parametrize(
-    ("simulator", "frames", "modes"),
-    [("icarus", 6, [Mode.DELTA]), ("verilator", 300, list(Mode))],
-)
-def test_speech(simulator: str, frames: int, modes: list[Mode], tmp_path: Path) -> None:
-    request = _problem(tmp_path, frames)
-    core = RtlCore(request, simulator, tmp_path / "core")
-    runs = {}
-    for mode in modes:
-        given = request.with_policies([Policy(mode)])
-        runs[mode] = core.run(given)
-        golden = run_golden(given)
-        assert mismatches(runs[mode], golden) == 0, mode
-        np.testing.assert_array_equal(runs[mode].cycles, golden.cycles)
+def _assert_equal(core: RtlCore, request: RunRequest) -> EngineRun:
+    """The core's run, which is golden's in every number and cycle."""
+    run, golden = core.run(request), run_golden(request)
+    assert mismatches(run, golden) == 0, request.policies
+    np.testing.assert_array_equal(run.cycles, golden.cycles)
+    return run
+
+
+def test_every_mode_on_verilator(tmp_path: Path) -> None:
+    request = _problem(tmp_path, 100)
+    core = RtlCore(request, "verilator", tmp_path / "core")
+    runs = {mode: _assert_equal(core, request.with_policies([Policy(mode)])) for mode in Mode}
     delta = runs[Mode.DELTA]
     for mode, run in runs.items():
         np.testing.assert_array_equal(run.layers[0].h, delta.layers[0].h)
         # Each step of auto takes the shorter list as far as it can know.
         assert mode is Mode.AUTO or delta.cycles.sum() <= run.cycles.sum(), "delta is shorter than what ignores changes"
-    given = request.with_policies([MIXED])
-    mixed, golden = core.run(given), run_golden(given)
-    assert mismatches(mixed, golden) == 0
-    np.testing.assert_array_equal(mixed.cycles, golden.cycles)
+    mixed = _assert_equal(core, request.with_policies([MIXED]))
     assert mixed.cycles.sum() < delta.cycles.sum()
+    activity = run_golden(request.with_policies([MIXED])).activity
+    assert activity is not None
+    # So many frames are enough for everything that this policy does to happen often.
+    assert min(activity.words[4], activity.words[8]) > 1000
+    assert min(activity.skipped_steps, activity.restarts) > 10
+
+
+def test_a_few_frames_on_icarus(tmp_path: Path) -> None:
+    """It simulates a few hundred cycles of this core per second, so there is one run, of the policy with everything."""
+    request = _problem(tmp_path, 6).with_policies([MIXED])
+    _assert_equal(RtlCore(request, "icarus", tmp_path / "core"), request)
