@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.spec import layer_descriptor as descriptor
+from lstmith.spec import layer_descriptor
 from lstmith.spec.codes import Precision
 from lstmith.spec.config import PACKED_OPERAND, EngineConfig
 from lstmith.spec.memory_image import MemoryImage
@@ -93,7 +93,7 @@ def build_memory_image(network: QuantNetwork, config: EngineConfig, policies: li
             bases[-1][precision] = used
             used += words.shape[1]
     descriptors = {
-        active_index << config.layer_bits | index: descriptor.pack(
+        active_index << config.layer_bits | index: layer_descriptor.pack(
             _descriptor(network, config, policies, index, active_index, bases[index])
         )
         for active_index in range(network.active_counts)

@@ -15,7 +15,7 @@ from lstmith.rtl.cell.gates import GatePipeline
 from lstmith.rtl.cell.monitor import Monitor
 from lstmith.rtl.cell.state_memory import StateMemory
 from lstmith.rtl.host_interfaces import PeepholeWriteSignature, RowWriteSignature, StateAccessSignature
-from lstmith.rtl.interfaces import ResultSignature, VerdictSignature
+from lstmith.rtl.interfaces import MonitorSignature, ResultSignature
 from lstmith.rtl.layouts import fold_layout, of_sequence, pair_layout, pass_layout, sequence_of
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
@@ -58,7 +58,7 @@ class DrainPath(wiring.Component):
         Row parameters.
     peepholes : In(PeepholeWriteSignature)
         With peepholes: their weights.
-    verdict : In(VerdictSignature)
+    decision : In(MonitorSignature)
         With a monitor: what it says.
     """
 
@@ -75,7 +75,7 @@ class DrainPath(wiring.Component):
                 "state": In(StateAccessSignature(config)),
                 "rows": In(RowWriteSignature(config)),
                 "peepholes": In(PeepholeWriteSignature(config)),
-                "verdict": In(VerdictSignature(config)),
+                "decision": In(MonitorSignature(config)),
             }
         )
         self._drain_reader = DrainReader(config, array_latency=array_latency)
@@ -98,9 +98,9 @@ class DrainPath(wiring.Component):
         m.submodules.hidden = hidden = StateMemory(units=config.units, sequences=config.sequences, width=GATE_BITS)
         for index in range(config.sequences):
             m.d.comb += [
-                reader.unit_base[index].eq(passes[index].record.unit_base),
+                reader.unit_base[index].eq(passes[index].descriptor.unit_base),
                 gates.clear[index].eq(passes[index].clear),
-                cell.c_frac[index].eq(passes[index].record.c_frac),
+                cell.c_frac[index].eq(passes[index].descriptor.c_frac),
             ]
         m.d.comb += [
             gates.run.eq(self.run),
@@ -159,18 +159,18 @@ class DrainPath(wiring.Component):
 
     def _elaborate_monitor(self, m: Module) -> None:
         m.submodules.monitor = monitor = Monitor(self._config)
-        cell, verdict = self._cell, self.verdict
+        cell, decision = self._cell, self.decision
         m.d.comb += [
             monitor.pass_.eq(self.passes[0]),
             monitor.c_new.eq(cell.c_new),
             monitor.c_before.eq(cell.c_before),
             monitor.c_last.eq(cell.c_last),
             monitor.c_valid.eq(cell.c_valid),
-            monitor.r_layer.eq(verdict.layer),
-            monitor.r_bank.eq(verdict.bank),
-            monitor.r_fold.eq(verdict.fold),
-            verdict.level.eq(monitor.level),
-            verdict.wishes.eq(monitor.wishes),
+            monitor.r_layer.eq(decision.layer),
+            monitor.r_bank.eq(decision.bank),
+            monitor.r_fold.eq(decision.fold),
+            decision.level.eq(monitor.level),
+            decision.restart_requests.eq(monitor.restart_requests),
         ]
 
     def _elaborate_peepholes(self, m: Module) -> None:
@@ -196,8 +196,8 @@ class DrainPath(wiring.Component):
         m.d.comb += [
             early.r_place.eq(Cat(reader.rows.unit, sequence_of(reader.rows))),
             gates.c.eq(Mux(draining.start, 0, early.value)),
-            gates.peep_shift.eq(draining.record.peep_shift),
-            *(cell.peep_shift[index].eq(passes[index].record.peep_shift) for index in range(config.sequences)),
+            gates.peep_shift.eq(draining.descriptor.peep_shift),
+            *(cell.peep_shift[index].eq(passes[index].descriptor.peep_shift) for index in range(config.sequences)),
             cell.peep_o.eq(banks[-1].r_data),
             cell.z13.eq(gates.z13),
         ]

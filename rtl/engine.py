@@ -103,7 +103,7 @@ class Engine(wiring.Component):
         connect(m, sequencer.fetch, issuer.fetch)
         connect(m, issuer.x_list, inputs.read)
         connect(m, issuer.h_list, feedback.read)
-        connect(m, sequencer.verdict, drain.verdict)
+        connect(m, sequencer.decision, drain.decision)
         connect(m, drain.result, feedback.result)
         m.d.comb += [
             sequencer.emit_all.eq(control.emit_all),
@@ -174,7 +174,7 @@ class Engine(wiring.Component):
             written.last.eq(result.last),
             *set_sequence(written, sequence),
             queue.w_data.eq(written),
-            queue.w_en.eq(result.valid & (left.record.last_layer | emit_all)),
+            queue.w_en.eq(result.valid & (left.descriptor.last_layer | emit_all)),
             self.h.payload.eq(queue.r_data),
             self.h.valid.eq(queue.r_rdy),
             queue.r_en.eq(self.h.ready),
@@ -203,7 +203,7 @@ class Engine(wiring.Component):
             predictor.w_data.eq(control.data[:PREDICTOR_BITS].as_signed()),
             predictor.w_en.eq(control.predictor_write),
             inputs.predicted.eq(predictor.predicted),
-            inputs.verdict.eq(predictor.verdict),
+            inputs.decision.eq(predictor.decision),
         ]
 
 
@@ -230,7 +230,7 @@ def _loaded(
         loader.quiet.eq(reload.quiet),
         loader.begins.eq(reload.begins),
         loader.begins_layer.eq(program.next.layer),
-        loader.record.eq(program.next.record),
+        loader.descriptor.eq(program.next.descriptor),
         loader.loaded.eq(program.next.loaded),
         loader.loaded_layer.eq(program.next.layer),
         loader.hidden.eq(state.hidden),

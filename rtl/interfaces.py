@@ -140,11 +140,11 @@ class ListLengthsSignature(wiring.Signature):
 
 
 class ProgramSignature(wiring.Signature):
-    """The layer record that comes next, from the program store.
+    """The layer descriptor that comes next, from the program store.
 
     Members
     -------
-    record : Out(record_layout())
+    descriptor : Out(descriptor_layout())
         Its fields; while ``loaded``.
     layer : Out(unsigned)
         Its layer.
@@ -156,11 +156,11 @@ class ProgramSignature(wiring.Signature):
 
     def __init__(self, *, layers: int) -> None:
         super().__init__(
-            {"record": Out(descriptor_layout()), "layer": Out(bits_for(layers)), "loaded": Out(1), "advance": In(1)}
+            {"descriptor": Out(descriptor_layout()), "layer": Out(bits_for(layers)), "loaded": Out(1), "advance": In(1)}
         )
 
 
-class VerdictSignature(wiring.Signature):
+class MonitorSignature(wiring.Signature):
     """The sequencer asks the monitor.
 
     Members
@@ -172,8 +172,8 @@ class VerdictSignature(wiring.Signature):
     fold : Out(FOLD_BITS)
         The fold, 0 where a layer is judged as a whole.
     level : In(2)
-        The verdict, a ``Precision``, in the same cycle.
-    wishes : In(array of unsigned(2) by layer)
+        The decision, a ``Precision``, in the same cycle.
+    restart_requests : In(array of unsigned(2) by layer)
         Per bank: some judged part moved so much that recomputed sums are wished.
     """
 
@@ -184,7 +184,7 @@ class VerdictSignature(wiring.Signature):
                 "bank": Out(1),
                 "fold": Out(FOLD_BITS),
                 "level": In(2),
-                "wishes": In(data.ArrayLayout(2, config.layers)),
+                "restart_requests": In(data.ArrayLayout(2, config.layers)),
             }
         )
 

@@ -5,7 +5,7 @@ from typing import Any
 from amaranth.hdl import Const, Value, signed, unsigned
 from amaranth.lib import data
 
-from lstmith.spec import layer_descriptor as descriptor
+from lstmith.spec import layer_descriptor
 from lstmith.spec.config import ACTIVE_COUNTS, BIAS_BITS, MANTISSA_BITS, PRECISIONS, SHIFT_BITS, EngineConfig, bits_for
 from lstmith.spec.policy import Mode
 
@@ -177,15 +177,15 @@ def step_list_layout(config: EngineConfig) -> data.StructLayout:
 
 
 def descriptor_layout() -> data.StructLayout:
-    """The layer record's fields."""
-    return data.StructLayout({name: unsigned(width) for name, width in descriptor.FIELDS.items()})
+    """The layer descriptor's fields."""
+    return data.StructLayout({name: unsigned(width) for name, width in layer_descriptor.FIELDS.items()})
 
 
 def pass_layout(config: EngineConfig) -> data.StructLayout:
     """A layer's step on its way through the drain side."""
     return data.StructLayout(
         {
-            "record": descriptor_layout(),
+            "descriptor": descriptor_layout(),
             "layer": unsigned(bits_for(config.layers)),
             **sequence_field(config),
             "list_half": 1,  # which half of the h lists the step reads; the next one's is written to the other
@@ -200,9 +200,9 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
     )
 
 
-def pass_record(config: EngineConfig, program: data.View, kept: data.View) -> data.View:
-    """The record of a pass; the only one of a program holds still while anything is in flight and needs no copy."""
-    return program if config.descriptors == 1 else kept.record
+def pass_descriptor(config: EngineConfig, program: data.View, kept: data.View) -> data.View:
+    """The descriptor of a pass; the only one of a program holds still while anything is in flight and needs no copy."""
+    return program if config.descriptors == 1 else kept.descriptor
 
 
 class InputWord(data.Struct):

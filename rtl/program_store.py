@@ -1,4 +1,4 @@
-"""Program store: layer records, and the one that comes next laid out in registers."""
+"""Program store: layer descriptors, and the one that comes next laid out in registers."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from amaranth.lib.wiring import In, Out
 from lstmith.rtl.host_interfaces import ProgramWriteSignature
 from lstmith.rtl.interfaces import ProgramSignature
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
-from lstmith.spec import layer_descriptor as descriptor
+from lstmith.spec import layer_descriptor
 from lstmith.spec.config import ACTIVE_COUNTS, bits_for, index_bits
 
 
 class ProgramStore(wiring.Component):
-    """Holds one record per layer and active count and fetches the next while the present one runs.
+    """Holds one descriptor per layer and active count and fetches the next while the present one runs.
 
-    A single record is a set of registers and always loaded. Of more, a fetch takes ``fetch_latency``
-    cycles from ``next.advance`` or ``select`` to ``next.loaded``; with one layer its record stays.
+    A single descriptor is a set of registers and always loaded. Of more, a fetch takes ``fetch_latency``
+    cycles from ``next.advance`` or ``select`` to ``next.loaded``; with one layer its descriptor stays.
 
     Parameters
     ----------
     layers, masks : int
         Layers, and active counts of each.
     descriptors : dict of int to list of int
-        Initial packed records by place, see ``spec.memory_image``.
+        Initial packed descriptors by place, see ``spec.memory_image``.
 
     Members
     -------
     write : In(ProgramWriteSignature)
-        A word from the host; the record just fetched is fetched again.
+        A word from the host; the descriptor just fetched is fetched again.
     select : In(1)
-        For one cycle: fetch a given record instead of the next.
+        For one cycle: fetch a given descriptor instead of the next.
     layer_select : In(unsigned)
         Its layer; while ``select``.
     mask_select : In(unsigned)
         Index of its active count; while ``select``.
     next : Out(ProgramSignature)
-        The record that comes next.
+        The descriptor that comes next.
     """
 
     def __init__(self, *, layers: int, active_counts: int, descriptors: Mapping[int, list[int]] | None = None):
@@ -58,15 +58,17 @@ class ProgramStore(wiring.Component):
 
     @property
     def fetch_latency(self) -> int:
-        """Cycles from ``next.advance`` or ``select`` to ``next.loaded``; 0 with a single record."""
-        return descriptor.DESCRIPTOR_WORDS + RAM_LATENCY + 1 if self._place_bits else 0
+        """Cycles from ``next.advance`` or ``select`` to ``next.loaded``; 0 with a single descriptor."""
+        return layer_descriptor.DESCRIPTOR_WORDS + RAM_LATENCY + 1 if self._place_bits else 0
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        first = self._descriptors.get(0, [0] * descriptor.DESCRIPTOR_WORDS)
-        words = [Signal(32, name=f"word_{index}", init=first[index]) for index in range(descriptor.DESCRIPTOR_WORDS)]
-        for name, (word, bit, width) in descriptor.LAYOUT.items():
-            m.d.comb += self.next.record[name].eq(words[word][bit : bit + width])
+        first = self._descriptors.get(0, [0] * layer_descriptor.DESCRIPTOR_WORDS)
+        words = [
+            Signal(32, name=f"word_{index}", init=first[index]) for index in range(layer_descriptor.DESCRIPTOR_WORDS)
+        ]
+        for name, (word, bit, width) in layer_descriptor.LAYOUT.items():
+            m.d.comb += self.next.descriptor[name].eq(words[word][bit : bit + width])
         if not self._place_bits:
             for index, word in enumerate(words):
                 with m.If(self.write.valid & (self.write.address == index)):
@@ -74,13 +76,13 @@ class ProgramStore(wiring.Component):
             m.d.comb += self.next.loaded.eq(1)
             return m
 
-        init = [0] * (descriptor.DESCRIPTOR_STRIDE << self._place_bits)
+        init = [0] * (layer_descriptor.DESCRIPTOR_STRIDE << self._place_bits)
         for place, packed in self._descriptors.items():
-            begin = place * descriptor.DESCRIPTOR_STRIDE
+            begin = place * layer_descriptor.DESCRIPTOR_STRIDE
             init[begin : begin + len(packed)] = packed
         m.submodules.memory = memory = Ram(32, len(init), init)
         mask = Signal(max(1, self._mask_bits))
-        index_bits = bits_for(descriptor.DESCRIPTOR_STRIDE)
+        index_bits = bits_for(layer_descriptor.DESCRIPTOR_STRIDE)
         fetched, waiting, arrived = Signal(index_bits), Signal(index_bits), Signal(index_bits)
         fetching, waiting_valid, arrived_valid = Signal(init=1), Signal(), Signal()
         m.d.comb += [
@@ -97,16 +99,16 @@ class ProgramStore(wiring.Component):
             arrived_valid.eq(waiting_valid),
         ]
         with m.If(fetching):
-            m.d.sync += [fetched.eq(fetched + 1), fetching.eq(fetched != descriptor.DESCRIPTOR_WORDS - 1)]
+            m.d.sync += [fetched.eq(fetched + 1), fetching.eq(fetched != layer_descriptor.DESCRIPTOR_WORDS - 1)]
         for index, word in enumerate(words):
             with m.If(arrived_valid & (arrived == index)):
                 m.d.sync += word.eq(memory.r_data)
-        # A write may concern the record just fetched: begin again.
+        # A write may concern the descriptor just fetched: begin again.
         changes = self.select | self.write.valid | (self.next.advance if self._layer_bits else 0)
         with m.If(changes):
             m.d.sync += [fetched.eq(0), fetching.eq(1), waiting_valid.eq(0), arrived_valid.eq(0)]
         with m.If(self.select):
             m.d.sync += [self.next.layer.eq(self.layer_select), mask.eq(self.mask_select)]
         with m.Elif(self.next.advance):
-            m.d.sync += self.next.layer.eq(Mux(self.next.record.last_layer, 0, self.next.layer + 1))
+            m.d.sync += self.next.layer.eq(Mux(self.next.descriptor.last_layer, 0, self.next.layer + 1))
         return m

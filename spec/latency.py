@@ -70,7 +70,7 @@ def input_gap(config: EngineConfig) -> int:
 
 
 def fetch(config: EngineConfig) -> int:
-    """From taking a layer record to having the next; 0 with one layer."""
+    """From taking a layer descriptor to having the next; 0 with one layer."""
     return 0 if config.layers == 1 else DESCRIPTOR_WORDS + 3
 
 
@@ -120,7 +120,7 @@ def unseen_units(unit_cycles: int) -> int:
     return (PLACES_SEEN - 1) // unit_cycles
 
 
-def feeder(config: EngineConfig) -> int:
+def drain_reader(config: EngineConfig) -> int:
     """From a pair leaving lane 0 to its first row in the requantiser."""
     return 0 if config.rows_per_cycle == 2 else 3
 
@@ -139,4 +139,4 @@ def capture_to_visible(config: EngineConfig) -> int:
     """From a fold's capture time to lane 0's unit being visible in the own h list."""
     leave_lane = fire_to_lane(config) + lane(config) + drain(config)
     gates = config.unit_cycles - 1
-    return leave_lane + feeder(config) + requantise(config) + ACTIVATION + gates + cell(config) + encode(config)
+    return leave_lane + drain_reader(config) + requantise(config) + ACTIVATION + gates + cell(config) + encode(config)

@@ -1,4 +1,4 @@
-"""The layer record: what the engine's program memory holds for each layer, packed in 32-bit words."""
+"""The layer descriptor: what the engine's program memory holds for each layer, packed in 32-bit words."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.spec import layer_descriptor as descriptor
+from lstmith.spec import layer_descriptor
 from lstmith.spec.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, EngineConfig, bits_for
 from lstmith.spec.quantised import PREDICTOR_BITS
 from lstmith.spec.registers import WEIGHTS, Region, Register, address
@@ -32,7 +32,7 @@ class MemoryImage:
     inputs : int
         Of the first layer: where the predictor's recurrent weights begin.
     descriptors : dict of int to list of int
-        Packed layer records by place in the program: index of the active count, then layer.
+        Packed layer descriptors by place in the program: index of the active count, then layer.
     registers : dict
         Control registers to set.
     """
@@ -79,7 +79,7 @@ class MemoryImage:
         """Writes of the program and the registers alone; enough to change the policy."""
         for place, words in self.descriptors.items():
             for index, word in enumerate(words):
-                yield address(Region.PROGRAM, place * descriptor.DESCRIPTOR_STRIDE + index), word
+                yield address(Region.PROGRAM, place * layer_descriptor.DESCRIPTOR_STRIDE + index), word
         for register, value in self.registers.items():
             yield address(Region.CONTROL, register), value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.spec import layer_descriptor as descriptor
+from lstmith.spec import layer_descriptor
 from lstmith.spec.codes import Precision
 from lstmith.spec.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, EngineConfig, bits_for
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope, Skip
@@ -36,7 +36,7 @@ class Memories:
         self.cell = np.zeros(1 << config.unit_bits, dtype=np.int64)
         self._weights = np.zeros((config.lanes, 1 << config.address_bits), dtype=np.uint16)
         descriptors = config.active_counts << config.layer_bits
-        self._program = np.zeros((descriptors, descriptor.DESCRIPTOR_STRIDE), dtype=np.int64)
+        self._program = np.zeros((descriptors, layer_descriptor.DESCRIPTOR_STRIDE), dtype=np.int64)
         self._rows = np.zeros((rows, 4, 2), dtype=np.int64)  # scale, bias
         self._peep = np.zeros((1 << config.unit_bits, 4), dtype=np.int64)
         self._predictor = np.zeros(1 << (1 + bits_for(config.inputs) + config.unit_bits), dtype=np.int64)
@@ -132,7 +132,7 @@ class Memories:
         return policies
 
     def _fields(self, active_index: int, layer: int) -> dict[str, int]:
-        return descriptor.unpack(self._program[active_index << self._config.layer_bits | layer].tolist())
+        return layer_descriptor.unpack(self._program[active_index << self._config.layer_bits | layer].tolist())
 
     def _layer(self, fields: dict[str, int], before: dict[str, int] | None, counts: tuple[int, ...]) -> QuantLayer:
         config, base = self._config, fields["unit_base"]

@@ -22,8 +22,8 @@ _PRECISION_BITS = bits_for(len(Precision))
 class Monitor(wiring.Component):
     """Sums how far the cell state moved, over a fold or a layer, and compares it with the policy's thresholds.
 
-    A verdict is stored ``latency`` cycles after the last cell state that it judges; two banks alternate by
-    step, so that the verdict before stays readable. See ``golden.monitor.judge``.
+    A decision is stored ``latency`` cycles after the last cell state that it judges; two banks alternate by
+    step, so that the decision before stays readable. See ``golden.monitor.judge``.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ class Monitor(wiring.Component):
     c_valid : In(1)
         There is a new cell state; every ``unit_cycles`` cycles at most.
     r_layer : In(range(layers))
-        Layer of the verdict to read; every cycle.
+        Layer of the decision to read; every cycle.
     r_bank : In(1)
-        Bank of the verdict to read: the parity of its step; every cycle.
+        Bank of the decision to read: the parity of its step; every cycle.
     r_fold : In(FIELDS["folds"])
-        Fold of the verdict to read, 0 for a verdict about a layer; every cycle.
+        Fold of the decision to read, 0 for a decision about a layer; every cycle.
     level : Out(Precision)
-        That verdict, in the same cycle; undefined if none was stored.
-    wishes : Out(2), one per layer
+        That decision, in the same cycle; undefined if none was stored.
+    restart_requests : Out(2), one per layer
         A bit per bank: some judged part moved so much that a restart is wished. It changes ``latency`` cycles after
         the layer's last cell state.
     """
@@ -73,19 +73,19 @@ class Monitor(wiring.Component):
                 "r_bank": In(1),
                 "r_fold": In(FIELDS["folds"]),
                 "level": Out(_PRECISION_BITS),
-                "wishes": Out(data.ArrayLayout(2, config.layers)),
+                "restart_requests": Out(data.ArrayLayout(2, config.layers)),
             }
         )
 
     @property
     def latency(self) -> int:
-        """Cycles from the last cell state that is judged to the stored verdict."""
+        """Cycles from the last cell state that is judged to the stored decision."""
         # The change, whether it counts, the sums; the comparisons, one per cycle and two cycles deep.
         return 3 + self._at_once + 2
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        config, fields = self._config, self.pass_.record
+        config, fields = self._config, self.pass_.descriptor
         by_fold = fields.scope == Scope.FOLD
 
         # Stages 1 and 2: how far one unit moved, and whether that counts as a change.
@@ -133,24 +133,24 @@ class Monitor(wiring.Component):
             found |= self._compare(m, f"group_{begin}", group, judges, sums)
         turns = at_once + 2
         stored = delayed(m, judges, turns, "stored")
-        verdict = Signal(_PRECISION_BITS)
-        m.d.comb += verdict.eq(fields.precision)
+        decision = Signal(_PRECISION_BITS)
+        m.d.comb += decision.eq(fields.precision)
         if "middle" in found:
             with m.If(found["middle"]):
-                m.d.comb += verdict.eq(levels["middle"])
+                m.d.comb += decision.eq(levels["middle"])
         with m.If(found["low"]):
-            m.d.comb += verdict.eq(levels["low"])
+            m.d.comb += decision.eq(levels["low"])
 
         # The fold is that of the sums until the next ones are judged.
         with m.If(judges):
             m.d.sync += fold.eq(Mux(judges_last, 0, fold + 1))
-        self._elaborate_levels(m, fold, previous, judges, turns, stored, verdict)
-        wished, wish, ends_layer = Signal(), Signal(), delayed(m, judges_last, turns, "ends_layer")
-        m.d.comb += wish.eq(wished | (stored & found["restless"]))
-        m.d.sync += wished.eq(wish & ~ends_layer)
-        banks = Array(self.wishes[layer] for layer in range(config.layers))
+        self._elaborate_levels(m, fold, previous, judges, turns, stored, decision)
+        wished, restart_request, ends_layer = Signal(), Signal(), delayed(m, judges_last, turns, "ends_layer")
+        m.d.comb += restart_request.eq(wished | (stored & found["restless"]))
+        m.d.sync += wished.eq(restart_request & ~ends_layer)
+        banks = Array(self.restart_requests[layer] for layer in range(config.layers))
         with m.If(ends_layer):
-            m.d.sync += banks[self.pass_.layer].bit_select(self.pass_.list_half, 1).eq(wish)
+            m.d.sync += banks[self.pass_.layer].bit_select(self.pass_.list_half, 1).eq(restart_request)
         return m
 
     def _compare(
@@ -177,7 +177,7 @@ class Monitor(wiring.Component):
         scaled = Signal(len(moved) + RATIO_FRAC, name=f"{name}_scaled")
         below = Signal(name=f"{name}_below")
         m.d.comb += [scaled.eq(moved << RATIO_FRAC), below.eq(scaled < product)]
-        rule = self.pass_.record.rule
+        rule = self.pass_.descriptor.rule
         results: dict[str, Value] = {}
         for cycle, meant in enumerate(limits):
             result = Signal(name=f"{name}_{meant}")
@@ -188,10 +188,10 @@ class Monitor(wiring.Component):
         return results
 
     def _elaborate_levels(
-        self, m: Module, fold: Signal, previous: Signal, judges: Signal, turns: int, stored: Signal, verdict: Signal
+        self, m: Module, fold: Signal, previous: Signal, judges: Signal, turns: int, stored: Signal, decision: Signal
     ) -> None:
-        """Verdicts by bank, layer and fold; one of each step is read back for the hysteresis."""
-        config, fields = self._config, self.pass_.record
+        """Decisions by bank, layer and fold; one of each step is read back for the hysteresis."""
+        config, fields = self._config, self.pass_.descriptor
         layer = self.pass_.layer[: config.layer_bits]
         folds = config.folds(config.units)
         fold_bits = bits_for(folds) if folds > 1 else 0
@@ -203,7 +203,7 @@ class Monitor(wiring.Component):
             m.d.sync += judged.eq(fold)
         m.d.comb += [
             write.addr.eq(Cat(delayed(m, fold, turns, "stored_fold")[:fold_bits], layer, self.pass_.list_half)),
-            write.data.eq(verdict),
+            write.data.eq(decision),
             write.en.eq(stored),
             ahead.addr.eq(Cat(self.r_fold[:fold_bits], self.r_layer[: config.layer_bits], self.r_bank)),
             self.level.eq(ahead.data),

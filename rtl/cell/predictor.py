@@ -32,7 +32,7 @@ def predictor_weights(config: EngineConfig, image: MemoryImage | None) -> list[i
 class Predictor(wiring.Component):
     """Adds the columns of the first layer's first fold as they are read, and judges when that fold is captured.
 
-    The sum is kept from step to step as the array's are. The verdict comes ``latency`` cycles after ``captured``.
+    The sum is kept from step to step as the array's are. The decision comes ``latency`` cycles after ``captured``.
 
     Parameters
     ----------
@@ -62,9 +62,9 @@ class Predictor(wiring.Component):
     run : In(1)
         Clock enable of multipliers that have registers; always valid.
     predicted : Out(1)
-        The verdict: the next step is to be skipped; it holds from ``verdict`` to the next one.
-    verdict : Out(1)
-        A verdict has come, for one cycle.
+        The decision: the next step is to be skipped; it holds from ``decision`` to the next one.
+    decision : Out(1)
+        A decision has come, for one cycle.
     w_addr : In(place_bits)
         Place of a weight to write; valid with ``w_en``.
     w_data : In(signed(PREDICTOR_BITS))
@@ -106,7 +106,7 @@ class Predictor(wiring.Component):
                 "captured": In(1),
                 "run": In(1, init=1),
                 "predicted": Out(1),
-                "verdict": Out(1),
+                "decision": Out(1),
                 "w_addr": In(self._place_bits),
                 "w_data": In(signed(PREDICTOR_BITS)),
                 "w_en": In(1),
@@ -115,7 +115,7 @@ class Predictor(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from ``captured`` to ``verdict``."""
+        """Cycles from ``captured`` to ``decision``."""
         return self._settles + 1
 
     @property
@@ -150,5 +150,5 @@ class Predictor(wiring.Component):
         judged = delayed(m, self.captured, self._settles, "judged")
         with m.If(judged):
             m.d.sync += self.predicted.eq(total >= self.threshold)
-        m.d.sync += self.verdict.eq(judged)
+        m.d.sync += self.decision.eq(judged)
         return m

@@ -19,14 +19,14 @@ from lstmith.spec.registers import DATA_BITS
 class StateLoader(wiring.Component):
     """Passes the host's accesses on, and switches between active counts by itself.
 
-    The host loads a layer's h between ``host_begin`` and ``host_end``; the load begins when the layer's record has been
-    fetched. It writes cell state whenever it likes.
+    The host loads a layer's h between ``host_begin`` and ``host_end``; the load begins when the layer's descriptor has
+    been fetched. It writes cell state whenever it likes.
 
-    With several active counts the loader fetches the records of a step's count before the step begins. In
+    With several active counts the loader fetches the descriptors of a step's count before the step begins. In
     mid-sequence the engine drains first. Then every layer's active h is read and encoded as it is when the host loads a
     state; units that were inactive before begin at h = c = 0; and the step that follows recomputes its sums. At a
-    sequence's start only the record is fetched. ``spec.latency.renew`` says how many cycles a switch takes. The host
-    must not access states meanwhile.
+    sequence's start only the descriptor is fetched. ``spec.latency.renew`` says how many cycles a switch takes. The
+    host must not access states meanwhile.
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ class StateLoader(wiring.Component):
         A pass begins, for one cycle.
     begins_layer : In(range(layers))
         The layer of that pass; valid with ``begins``.
-    record : In(record_layout)
-        The record that the program store holds; valid with ``loaded`` and ``begins``.
+    descriptor : In(descriptor_layout)
+        The descriptor that the program store holds; valid with ``loaded`` and ``begins``.
     loaded : In(1)
-        The program store has fetched the record it was asked for; valid always.
+        The program store has fetched the descriptor it was asked for; valid always.
     loaded_layer : In(range(layers))
-        The layer of ``record``; valid with ``host_end``.
+        The layer of ``descriptor``; valid with ``host_end``.
     hidden : In(signed(H_FRAC + 1))
         The h at the place of ``RAM_LATENCY`` cycles ago, Q1.15.
     hold : Out(1)
@@ -90,13 +90,13 @@ class StateLoader(wiring.Component):
     mask : Out(range(MASKS))
         Index of the active count in force; valid always.
     select : Out(1)
-        Asks the program store for a record, for one cycle.
+        Asks the program store for a descriptor, for one cycle.
     layer_select : Out(range(layers))
-        The layer of that record; valid with ``select``.
+        The layer of that descriptor; valid with ``select``.
     mask_select : Out(range(MASKS))
-        Index of the active count of that record; valid with ``select``.
+        Index of the active count of that descriptor; valid with ``select``.
     load_begin : Out(1)
-        A layer's h is listed anew from the next cycle on, for one cycle; its record is in ``record``.
+        A layer's h is listed anew from the next cycle on, for one cycle; its descriptor is in ``descriptor``.
     load_end : Out(1)
         All h of the layer have been listed, for one cycle.
     load_valid : Out(1)
@@ -152,7 +152,7 @@ class StateLoader(wiring.Component):
                 "quiet": In(1),
                 "begins": In(1),
                 "begins_layer": In(layer),
-                "record": In(descriptor_layout()),
+                "descriptor": In(descriptor_layout()),
                 "loaded": In(1),
                 "loaded_layer": In(layer),
                 "hidden": In(h),
@@ -177,7 +177,7 @@ class StateLoader(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # The host's load begins when the layer's record has been fetched.
+        # The host's load begins when the layer's descriptor has been fetched.
         waits, host_ready, host_mask = Signal(), Signal(), Signal.like(self.host_mask)
         m.d.comb += host_ready.eq(waits & self.loaded & ~self.select)
         with m.If(self.host_begin):
@@ -206,15 +206,15 @@ class StateLoader(wiring.Component):
 
     def _elaborate_switch(self, m: Module) -> None:
         """Another active count: what it does to the states overrides the host's accesses, of which there are none."""
-        record, unit = self.record, Signal(bits_for(self._units))
+        descriptor, unit = self.descriptor, Signal(bits_for(self._units))
         # Units that each layer computed last.
         counts = Array(Signal(len(unit), name=f"count_{layer}") for layer in range(self._layers))
         with m.If(self.begins):
-            m.d.sync += counts[self.begins_layer].eq(record.units)
+            m.d.sync += counts[self.begins_layer].eq(descriptor.units)
         with m.If(self.host_begin):
             m.d.sync += self.mask.eq(self.host_mask)
         with m.If(self.host_end):
-            m.d.sync += counts[self.loaded_layer].eq(record.units)
+            m.d.sync += counts[self.loaded_layer].eq(descriptor.units)
         needed, reads, clears, layer = Signal(), Signal(), Signal(), Signal.like(self.layer_select)
         m.d.comb += [
             needed.eq(self.pending & (self.start | (self.wanted != self.mask))),
@@ -222,7 +222,7 @@ class StateLoader(wiring.Component):
         ]
         with m.If(reads):
             m.d.comb += [
-                self.place.eq(record.unit_base + unit),
+                self.place.eq(descriptor.unit_base + unit),
                 self.hidden_read.eq(1),
                 self.cell_value.eq(0),
                 self.cell_write.eq(clears),
@@ -234,8 +234,8 @@ class StateLoader(wiring.Component):
         self._elaborate_states(m, needed, reads, unit, layer)
 
     def _elaborate_states(self, m: Module, needed: Signal, reads: Signal, unit: Signal, layer: Signal) -> None:
-        """Fetch a layer's record, read and list its h, and go on to the next layer."""
-        record, left, fresh = self.record, Signal(range(RELOAD_FLUSH + 1)), Signal()
+        """Fetch a layer's descriptor, read and list its h, and go on to the next layer."""
+        descriptor, left, fresh = self.descriptor, Signal(range(RELOAD_FLUSH + 1)), Signal()
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.hold.eq(needed)
@@ -262,21 +262,21 @@ class StateLoader(wiring.Component):
             with m.State("READ"):
                 m.d.comb += [self.hold.eq(1), reads.eq(1)]
                 m.d.sync += [unit.eq(unit + 1), left.eq(RELOAD_FLUSH)]
-                with m.If(unit == record.units[: len(unit)]):
+                with m.If(unit == descriptor.units[: len(unit)]):
                     m.next = "FLUSH"
             with m.State("FLUSH"):
                 m.d.comb += self.hold.eq(1)
                 m.d.sync += left.eq(left - 1)
                 with m.If(left == 0):
                     m.d.comb += self.load_end.eq(1)
-                    # The last layer's record is also the first one's, or that is fetched once more.
+                    # The last layer's descriptor is also the first one's, or that is fetched once more.
                     m.d.sync += [
-                        layer.eq(Mux(record.last_layer, 0, layer + 1)),
-                        fresh.eq(record.last_layer),
-                        self.changed.eq(record.last_layer),
+                        layer.eq(Mux(descriptor.last_layer, 0, layer + 1)),
+                        fresh.eq(descriptor.last_layer),
+                        self.changed.eq(descriptor.last_layer),
                     ]
                     m.next = "SELECT"
-                    with m.If(record.last_layer & (layer == 0)):
+                    with m.If(descriptor.last_layer & (layer == 0)):
                         m.next = "READY"
             with m.State("READY"):
                 with m.If(self.begins):

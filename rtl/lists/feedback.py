@@ -77,7 +77,7 @@ class Feedback(wiring.Component):
         m = Module()
         config, kind_count = self._config, self._kinds
         tag = data.StructLayout({"column": config.unit_bits, "kind": 1, "last": 1, **sequence_field(config)})
-        # Both kinds of a stack take turns; else all passes have the same record.
+        # Both kinds of a stack take turns; else all passes have the same descriptor.
         m.submodules.encoder = encoder = Encoder(config, kind_count << config.state_bits, tag, steady=kind_count == 1)
 
         # A value takes one turn per kind; the second turn repeats it a cycle later.
@@ -88,9 +88,9 @@ class Feedback(wiring.Component):
         again, turn = Signal(), Signal()
         sequence = place[config.unit_bits :]
         pass_ = of_sequence(self.passes, sequence)
-        fields = pass_.record
+        fields = pass_.descriptor
         next_column = Signal(config.unit_bits)
-        loaded = next_column + of_sequence(self.passes, load_sequence).record.unit_base
+        loaded = next_column + of_sequence(self.passes, load_sequence).descriptor.unit_base
         fresh = self.result.valid | self.load.valid
         m.d.comb += [
             value.eq(Mux(loading, self.load.h, self.result.h)),
@@ -161,7 +161,7 @@ class Feedback(wiring.Component):
                 lists.valid.eq(encoder.o_valid & (kind == index)),
                 lists.candidates.eq(encoder.o_candidates),
                 lists.column.eq(encoder.o_tag.column),
-                lists.base.eq(listed_pass.record.unit_base),
+                lists.base.eq(listed_pass.descriptor.unit_base),
                 lists.part.eq(Cat(half, listed)),
                 lists.clear.eq(finish),
                 lists.read.address.eq(self.read.address[:-1]),

@@ -41,7 +41,7 @@ class InputStage(wiring.Component):
         Elements per step, grid and skip rule; they hold still while a step comes.
     predicted : In(1)
         The predictor would skip the next step.
-    verdict : In(1)
+    decision : In(1)
         For one cycle: it has judged the last computed step.
     steps : Out(WaitingStepsSignature)
         What each buffer holds.
@@ -62,7 +62,7 @@ class InputStage(wiring.Component):
                 "x": In(stream.Signature(InputWord)),
                 "settings": In(InputSettingsSignature(config)),
                 "predicted": In(1),
-                "verdict": In(1),
+                "decision": In(1),
                 "steps": Out(WaitingStepsSignature(config)),
                 "release": In(2),
                 "outcome_valid": Out(1),
@@ -192,6 +192,6 @@ class InputStage(wiring.Component):
             m.d.sync += run.eq(Mux(skipped, run + 1, 0))
             with m.If(~skipped):
                 m.d.sync += [reference_set.eq(~reference_set), awaited.eq(self.settings.skip.predictor)]
-        with m.If(self.verdict):
+        with m.If(self.decision):
             m.d.sync += awaited.eq(0)
         return decides, kept, skipped

@@ -24,8 +24,8 @@ def choose_images(
     m : Module
     config : EngineConfig
     fetch : fetch_layout(config)
-    fields : record_layout()
-        The layer's record.
+    fields : descriptor_layout()
+        The layer's descriptor.
     place : unsigned
         Columns before the segment's first, over all folds.
     level : unsigned(2)

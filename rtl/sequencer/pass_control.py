@@ -19,8 +19,8 @@ from lstmith.rtl.layouts import (
     fetch_layout,
     length_layout,
     lists,
+    pass_descriptor,
     pass_layout,
-    pass_record,
     sequence_of,
     set_sequence,
     step_list_layout,
@@ -39,7 +39,7 @@ STEP_BITS = 8
 
 
 def trusted_bank(list_half: Value, single: Value) -> Value:
-    """Verdicts alternate banks by step: one layer reads that of the step before the last, a stack the last one's."""
+    """Decisions alternate banks by step: one layer reads that of the step before the last, a stack the last one's."""
     return Mux(single, list_half, ~list_half)
 
 
@@ -58,7 +58,7 @@ class PassControl(wiring.Component):
     Members
     -------
     program : In(ProgramSignature)
-        The record that comes next.
+        The descriptor that comes next.
     steps : In(WaitingStepsSignature)
         Input stage.
     lists : In(ListLengthsSignature)
@@ -67,8 +67,8 @@ class PassControl(wiring.Component):
         Whoever changes the active count.
     load : In(StateLoadSignature)
         Whoever loads a layer's state borrows the place of its sequence's draining pass.
-    wishes : In(array of unsigned(2) by layer)
-        With a monitor: see ``VerdictSignature``.
+    restart_requests : In(array of unsigned(2) by layer)
+        With a monitor: see ``MonitorSignature``.
     entry : In(fetch_layout(config))
         An entry that was fetched; while ``entry_valid``.
     entry_valid : In(1)
@@ -83,8 +83,8 @@ class PassControl(wiring.Component):
         Which; ``columns``, ``low`` and ``level`` are not set.
     first_layer : Out(1)
         It is layer 0's.
-    trusted : Out(1)
-        With a monitor: verdicts on earlier steps may be used.
+    settled : Out(1)
+        With a monitor: decisions on earlier steps may be used.
     list : Out(1)
         Which list of each segment it takes.
     x_buffer : Out(1)
@@ -116,7 +116,7 @@ class PassControl(wiring.Component):
                 "lists": In(ListLengthsSignature(config)),
                 "reload": Out(ReloadSignature()),
                 "load": In(StateLoadSignature()),
-                "wishes": In(data.ArrayLayout(2, config.layers)),
+                "restart_requests": In(data.ArrayLayout(2, config.layers)),
                 "entry": In(fetch_layout(config)),
                 "entry_valid": In(1),
                 "ends": In(1),
@@ -124,7 +124,7 @@ class PassControl(wiring.Component):
                 "active": Out(1),
                 "present": Out(pass_layout(config)),
                 "first_layer": Out(1),
-                "trusted": Out(1),
+                "settled": Out(1),
                 "list": Out(1),
                 "x_buffer": Out(1),
                 "first": Out(self._length),
@@ -146,13 +146,13 @@ class PassControl(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        config, record, layer = self._config, self.program.record, self.program.layer
+        config, descriptor, layer = self._config, self.program.descriptor, self.program.layer
         kept = Signal(pass_layout(config), name="kept")
-        m.d.comb += [self.present.eq(kept), self.present.record.eq(pass_record(config, record, kept))]
+        m.d.comb += [self.present.eq(kept), self.present.descriptor.eq(pass_descriptor(config, descriptor, kept))]
         known = self._known(m)
 
-        # A step begins with layer 0: another record is only there because the host looks at its state.
-        at_first, single = layer == 0, record.last_layer
+        # A step begins with layer 0: another descriptor is only there because the host looks at its state.
+        at_first, single = layer == 0, descriptor.last_layer
         step, may_begin, exact = Signal(step_list_layout(config)), Signal(), Signal()
         begins = self.begins
         waits = self.steps.full.bit_select(self._next_buffer, 1)
@@ -184,7 +184,7 @@ class PassControl(wiring.Component):
             m.d.sync += [
                 self.active.eq(1),
                 self._in_step.eq(~single),
-                kept.record.eq(record),
+                kept.descriptor.eq(descriptor),
                 kept.layer.eq(layer),
                 *set_sequence(kept, sequence),
                 kept.list_half.eq(self.list_halves.bit_select(sequence, 1)),
@@ -250,7 +250,7 @@ class PassControl(wiring.Component):
                 ]
         m.d.comb += [
             first.eq(Mux(at_first, inputs, own)),
-            live.eq(Mux(at_first, self.program.record.last_layer & ~start, 1)),
+            live.eq(Mux(at_first, self.program.descriptor.last_layer & ~start, 1)),
         ]
         return first, own, live
 
@@ -265,9 +265,14 @@ class PassControl(wiring.Component):
         known: data.View[data.ArrayLayout],
     ) -> Signal:
         """Whether the coming pass recomputes its sums."""
-        config, record, begins, recomputes = self._config, self.program.record, self.begins, Signal(name="recomputes")
+        config, descriptor, begins, recomputes = (
+            self._config,
+            self.program.descriptor,
+            self.begins,
+            Signal(name="recomputes"),
+        )
         if not config.mixed:
-            m.d.comb += recomputes.eq(exact | (record.mode != Mode.DELTA) if config.delta else 1)
+            m.d.comb += recomputes.eq(exact | (descriptor.mode != Mode.DELTA) if config.delta else 1)
             return recomputes
         m.submodules.decision = decision = RecomputeDecision(
             columns=max(config.units, config.inputs), contexts=config.contexts
@@ -275,7 +280,7 @@ class PassControl(wiring.Component):
         steps, now = Signal(STEP_BITS), Signal(STEP_BITS)
         m.d.comb += [
             decision.context.eq(context),
-            decision.record.eq(record),
+            decision.descriptor.eq(descriptor),
             decision.exact.eq(exact),
             decision.first.eq(first),
             decision.second.eq(own),
@@ -288,21 +293,21 @@ class PassControl(wiring.Component):
             recomputes.eq(decision.recomputes),
             now.eq(Mux(exact, 0, steps)),
         ]
-        with m.If(begins & record.last_layer):
+        with m.If(begins & descriptor.last_layer):
             m.d.sync += steps.eq(Mux(now.all(), now, now + 1))
         if config.monitor:
             # What the monitor said of the last step that has surely drained.
-            single = (self.program.layer == 0) & record.last_layer
+            single = (self.program.layer == 0) & descriptor.last_layer
             enough = now >= Mux(single, lag(1), lag(2))
-            wishes = Array(self.wishes[index] for index in range(config.layers))[self.program.layer]
-            m.d.comb += decision.wish.eq(
-                wishes.bit_select(trusted_bank(self._next_buffer, single), 1)
+            restart_requests = Array(self.restart_requests[index] for index in range(config.layers))[self.program.layer]
+            m.d.comb += decision.restart_request.eq(
+                restart_requests.bit_select(trusted_bank(self._next_buffer, single), 1)
                 & enough
-                & (record.rule != Rule.OFF)
-                & (record.restart_above != 0)
+                & (descriptor.rule != Rule.OFF)
+                & (descriptor.restart_above != 0)
             )
             with m.If(begins):
-                m.d.sync += self.trusted.eq(enough & (now >= record.warmup))
+                m.d.sync += self.settled.eq(enough & (now >= descriptor.warmup))
         return recomputes
 
     def _elaborate_turns(self, m: Module, at_first: Value, sequence: Value, live: Signal) -> None:
@@ -321,7 +326,7 @@ class PassControl(wiring.Component):
             # What has drained is stored; only what still grows is looked at as it grows.
             with m.If(at_first & (other | (self._undrained == 0))):
                 m.d.sync += self._grows.eq(0)
-            with m.If(self.program.record.last_layer):
+            with m.If(self.program.descriptor.last_layer):
                 m.d.sync += self.list_halves.eq(self.list_halves ^ (1 << sequence))
 
     @property
@@ -348,8 +353,8 @@ class PassControl(wiring.Component):
             with m.Elif(self.entry_valid & entry.last & fetched & (entry.precision > kept.level)):
                 m.d.sync += kept.level.eq(entry.precision)
             with m.If(self.load.begin & loaded):
-                m.d.sync += [kept.record.eq(program.record), kept.layer.eq(program.layer)]
+                m.d.sync += [kept.descriptor.eq(program.descriptor), kept.layer.eq(program.layer)]
             m.d.comb += [
                 self.passes[index].eq(kept),
-                self.passes[index].record.eq(pass_record(config, program.record, kept)),
+                self.passes[index].descriptor.eq(pass_descriptor(config, program.descriptor, kept)),
             ]

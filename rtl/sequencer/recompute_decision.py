@@ -32,12 +32,12 @@ class RecomputeDecision(wiring.Component):
     -------
     context : In(unsigned)
         Layer and sequence of the pass that may begin.
-    record : In(record_layout())
-        Its record.
+    descriptor : In(descriptor_layout())
+        Its descriptor.
     exact : In(1)
         Its sums must be recomputed.
-    wish : In(1)
-        The monitor wishes they were.
+    restart_request : In(1)
+        The monitor restart_requests they were.
     first : In(array of 2 length_layout(columns))
         Lengths of the lists of its first segment, ``DELTA`` and ``RESTART``.
     second : In(array of 2 length_layout(columns))
@@ -62,9 +62,9 @@ class RecomputeDecision(wiring.Component):
         super().__init__(
             {
                 "context": In(bits_for(contexts)),
-                "record": In(descriptor_layout()),
+                "descriptor": In(descriptor_layout()),
                 "exact": In(1),
-                "wish": In(1),
+                "restart_request": In(1),
                 "first": In(pair),
                 "second": In(pair),
                 "second_live": In(1),
@@ -105,7 +105,7 @@ class RecomputeDecision(wiring.Component):
                 low.eq(self.first[index].low + second[index].low),
                 main.eq(count - low),
                 low_before.eq(low),
-                cost.eq((main << self.record.precision) + (low_before << self.record.low)),
+                cost.eq((main << self.descriptor.precision) + (low_before << self.descriptor.low)),
             ]
             costs.append(cost)
 
@@ -114,9 +114,14 @@ class RecomputeDecision(wiring.Component):
         always, auto, due = Signal(), Signal(), Signal()
         m.d.comb += [age.eq(Array(ages)[self.context]), older.eq(Mux(age.all(), age, age + 1))]
         m.d.sync += [
-            always.eq((self.record.mode == Mode.DENSE) | (self.record.mode == Mode.SKIP) | self.exact | self.wish),
-            auto.eq(self.record.mode == Mode.AUTO),
-            due.eq((self.record.refresh != 0) & (age + 1 >= self.record.refresh)),
+            always.eq(
+                (self.descriptor.mode == Mode.DENSE)
+                | (self.descriptor.mode == Mode.SKIP)
+                | self.exact
+                | self.restart_request
+            ),
+            auto.eq(self.descriptor.mode == Mode.AUTO),
+            due.eq((self.descriptor.refresh != 0) & (age + 1 >= self.descriptor.refresh)),
             self.recomputes.eq(always | due | (auto & (costs[RESTART] <= costs[DELTA]))),
         ]
         for context, kept in enumerate(ages):

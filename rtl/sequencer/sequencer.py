@@ -9,10 +9,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from lstmith.rtl.interfaces import (
     FetchSignature,
     ListLengthsSignature,
+    MonitorSignature,
     ProgramSignature,
     ReloadSignature,
     StateLoadSignature,
-    VerdictSignature,
     WaitingStepsSignature,
 )
 from lstmith.rtl.layouts import pass_layout, sequence_of, set_sequence
@@ -51,8 +51,8 @@ class Sequencer(wiring.Component):
         Every layer's h is sent, not only the last's.
     fetch : Out(FetchSignature)
         To the slot issuer.
-    verdict : Out(VerdictSignature)
-        With a monitor: its verdict on the present fold.
+    decision : Out(MonitorSignature)
+        With a monitor: its decision on the present fold.
     passes : Out(array of pass_layout(config) by sequence)
         The pass that drains, from the cycle after its first fold's last entry is in ``fetch``; one sequence's begins
         after the other's has ended.
@@ -73,7 +73,7 @@ class Sequencer(wiring.Component):
                 "load": In(StateLoadSignature()),
                 "emit_all": In(1),
                 "fetch": Out(FetchSignature(config)),
-                "verdict": Out(VerdictSignature(config)),
+                "decision": Out(MonitorSignature(config)),
                 "passes": Out(data.ArrayLayout(pass_layout(config), config.sequences)),
                 "list_halves": Out(config.sequences),
                 "idle": Out(1),
@@ -92,7 +92,7 @@ class Sequencer(wiring.Component):
         connect(m, flipped(self.load), passes.load)
 
         # Where the present pass is.
-        fields, first_layer = passes.present.record, passes.first_layer
+        fields, first_layer = passes.present.descriptor, passes.first_layer
         fold, folds_left = Signal(FOLD_BITS), Signal(bits_for(config.folds(config.units)))
         first_fold, last_fold = Signal(), Signal()
         x_place, h_place = Signal(config.address_bits), Signal(config.address_bits)
@@ -107,14 +107,14 @@ class Sequencer(wiring.Component):
                 h_place.eq(h_place + fields.columns),
             ]
         with m.If(passes.begins):
-            folds = self.program.record.folds
+            folds = self.program.descriptor.folds
             m.d.sync += [
                 fold.eq(0),
                 folds_left.eq(folds),
                 first_fold.eq(1),
                 last_fold.eq(folds[: len(folds_left)] == 0),
                 x_place.eq(0),
-                h_place.eq(self.program.record.inputs),
+                h_place.eq(self.program.descriptor.inputs),
             ]
 
         # The offer.
@@ -136,7 +136,7 @@ class Sequencer(wiring.Component):
             passes.ends.eq(fetches & reader.last & last_fold),
             passes.entry.eq(self.fetch.entry),
             passes.entry_valid.eq(self.fetch.valid),
-            passes.wishes.eq(self.verdict.wishes),
+            passes.restart_requests.eq(self.decision.restart_requests),
             self.passes.eq(passes.passes),
             self.list_halves.eq(passes.list_halves),
             self.idle.eq(passes.idle),
@@ -168,7 +168,7 @@ class Sequencer(wiring.Component):
         """Where the entry stands."""
         config, present = self._config, passes.present
         next_x = reader.in_b & ~passes.first_layer  # the list that the layer before wrote
-        base = Mux(next_x, present.record.x_base, present.record.unit_base)
+        base = Mux(next_x, present.descriptor.x_base, present.descriptor.unit_base)
         unit = (base + reader.place)[: config.unit_bits]
         m.d.sync += [
             self.fetch.x_address.eq(Cat(reader.place[: bits_for(config.inputs)], passes.x_buffer)),
@@ -178,17 +178,17 @@ class Sequencer(wiring.Component):
 
     def _level(self, m: Module, passes: PassControl, fold: Value) -> tuple[Signal, Signal]:
         """The fold's precision beside its entry, and whether that is not the layer's own."""
-        config, present, fields = self._config, passes.present, passes.present.record
+        config, present, fields = self._config, passes.present, passes.present.descriptor
         level, lowered = Signal(2), Signal()
         m.d.comb += level.eq(fields.precision)
         if config.monitor:
             judged = Signal(2)
-            m.d.sync += judged.eq(self.verdict.level)
+            m.d.sync += judged.eq(self.decision.level)
             m.d.comb += [
-                self.verdict.layer.eq(present.layer),
-                self.verdict.bank.eq(trusted_bank(present.list_half, passes.first_layer & fields.last_layer)),
-                self.verdict.fold.eq(Mux(fields.scope == Scope.FOLD, fold, 0)),
-                lowered.eq((fields.rule != Rule.OFF) & passes.trusted & (judged != fields.precision)),
+                self.decision.layer.eq(present.layer),
+                self.decision.bank.eq(trusted_bank(present.list_half, passes.first_layer & fields.last_layer)),
+                self.decision.fold.eq(Mux(fields.scope == Scope.FOLD, fold, 0)),
+                lowered.eq((fields.rule != Rule.OFF) & passes.settled & (judged != fields.precision)),
             ]
             with m.If(lowered):
                 m.d.comb += level.eq(judged)

@@ -47,7 +47,7 @@ def _steps_check(rng: np.random.Generator, rows_per_cycle: int, *, peepholes: bo
         sheet.put("peepholes.unit", each, base + each % units)
         sheet.put("peepholes.data", each, layer.peep.ravel())
     for name, value in {"unit_base": base, "c_frac": layer.c_frac, "peep_shift": layer.peep_shift}.items():
-        sheet.put(f"passes.0.record.{name}", slice(None), value)
+        sheet.put(f"passes.0.descriptor.{name}", slice(None), value)
 
     kept, c = np.zeros((1, 4 * units), dtype=np.int64), np.zeros((1, units), dtype=np.int64)
     expected: list[tuple[int, int, int]] = []

@@ -1,4 +1,4 @@
-"""Program store: records written over the bus, fetched in turn and at will."""
+"""Program store: descriptors written over the bus, fetched in turn and at will."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, run_here
 from lstmith.rtl.program_store import ProgramStore
-from lstmith.spec import layer_descriptor as descriptor
+from lstmith.spec import layer_descriptor
 from lstmith.spec.config import EngineConfig
 
 
 def _program_check(rng: np.random.Generator, layers: int, active_counts: int) -> Check:
-    """Every layer's record at every active count, written over the bus, fetched in turn and at will."""
+    """Every layer's descriptor at every active count, written over the bus, fetched in turn and at will."""
     config = EngineConfig(lanes=1, precisions=(8,), layers=layers, active_counts=active_counts)
     unit, sheet = ProgramStore(layers=layers, active_counts=active_counts), Sheet(900)
     descriptors = {}
     for mask, layer in itertools.product(range(active_counts), range(layers)):
-        values = {name: int(rng.integers(0, 1 << width)) for name, width in descriptor.FIELDS.items()}
+        values = {name: int(rng.integers(0, 1 << width)) for name, width in layer_descriptor.FIELDS.items()}
         descriptors[layer, mask] = values | {"last_layer": int(layer == layers - 1)}
-        for word, content in enumerate(descriptor.pack(descriptors[layer, mask])):
-            at = (mask << config.layer_bits | layer) * descriptor.DESCRIPTOR_STRIDE + word
+        for word, content in enumerate(layer_descriptor.pack(descriptors[layer, mask])):
+            at = (mask << config.layer_bits | layer) * layer_descriptor.DESCRIPTOR_STRIDE + word
             sheet.put("write.valid", at, 1)
             sheet.put("write.address", at, at)
             sheet.put("write.data", at, content)
@@ -49,13 +49,13 @@ def _program_check(rng: np.random.Generator, layers: int, active_counts: int) ->
             assert outputs["next.loaded"][at] == 1, "late"
             assert outputs["next.layer"][at] == want[0], "layer"
             for name, content in descriptors[want].items():
-                assert outputs[f"next.record.{name}"][at] == content, name
+                assert outputs[f"next.descriptor.{name}"][at] == content, name
 
     return Check(unit, sheet.table, verify)
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """Several layers and active counts, several layers, several counts, and a single record."""
+    """Several layers and active counts, several layers, several counts, and a single descriptor."""
     return {
         f"{layers}_{active_counts}": _program_check(rng, layers, active_counts)
         for layers, active_counts in ((3, 2), (3, 1), (1, 4), (1, 1))

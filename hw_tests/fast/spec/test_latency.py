@@ -63,7 +63,7 @@ def test_latencies(rows_per_cycle: int, peepholes: bool, layers: int) -> None:
     assert gates.latency == timing.requantise(config) + timing.ACTIVATION
     assert cell.latency == timing.cell(config)
     assert cell.z13_lead == gates.z13_lead
-    assert _elaborated(DrainReader(config, array_latency=array.latency)).latency == timing.feeder(config)
+    assert _elaborated(DrainReader(config, array_latency=array.latency)).latency == timing.drain_reader(config)
     # An entry is stored in the cycle after it is known.
     assert _elaborated(Encoder(config, 4, data.StructLayout({"tag": 1}))).latency + 1 == timing.encode(config)
     assert _elaborated(InputStage(config)).latency == timing.input_ready(config)
@@ -78,7 +78,7 @@ def test_latencies(rows_per_cycle: int, peepholes: bool, layers: int) -> None:
     assert throttle.places_latency == timing.PLACES_SEEN
     assert _elaborated(Control(config)).read_latency == READ_LATENCY
     drain = _elaborated(DrainPath(config, array_latency=array.latency))
-    to_result = timing.feeder(config) + timing.requantise(config) + timing.ACTIVATION + timing.cell(config)
+    to_result = timing.drain_reader(config) + timing.requantise(config) + timing.ACTIVATION + timing.cell(config)
     assert drain.latency == to_result + config.unit_cycles - 1
     assert _elaborated(ProgramStore(layers=layers, active_counts=config.active_counts)).fetch_latency == timing.fetch(
         config
@@ -92,7 +92,7 @@ def test_latencies_with_everything(active_counts: int, layers: int) -> None:
     config = EngineConfig(**sizes, mixed=True, monitor=True, skip=True, active_counts=active_counts)
     array = _elaborated(SystolicArray(config))
     assert array.latency == 1 + timing.lane(config) + timing.drain(config)
-    assert _elaborated(DrainReader(config, array_latency=array.latency)).latency == timing.feeder(config)
+    assert _elaborated(DrainReader(config, array_latency=array.latency)).latency == timing.drain_reader(config)
     assert _elaborated(GatePipeline(config)).latency == timing.requantise(config) + timing.ACTIVATION
     cell = _elaborated(CellUnit(config))
     assert cell.latency == timing.cell(config)

@@ -1,4 +1,4 @@
-"""Cell-state monitor: its verdicts are those of ``golden.monitor.judge``, and come when it says."""
+"""Cell-state monitor: its decisions are those of ``golden.monitor.judge``, and come when it says."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ def _monitor_check(
     for name in ("c_new", "c_before"):
         sheet.put(name, slice(None), rng.integers(-top, top, sheet.cycles))
     sheet.put("c_last", slice(None), rng.integers(0, 2, sheet.cycles))
-    # Codes by layer, bank and fold, and wishes by layer and bank, as they become known.
+    # Codes by layer, bank and fold, and restart_requests by layer and bank, as they become known.
     stored: dict[tuple[int, int, int], int] = {}
     wished = {(index, bank): 0 for index in range(len(layers)) for bank in range(2)}
     levels: list[tuple[int, int]] = []
-    wishes: list[tuple[int, int, int, int]] = []
+    restart_requests: list[tuple[int, int, int, int]] = []
 
     def look(place: tuple[int, int, int], cycle: int) -> None:
         for name, index in zip(("r_layer", "r_bank", "r_fold"), place, strict=True):
@@ -94,7 +94,7 @@ def _monitor_check(
             at = cycle + np.cumsum(rng.choice([0, 0, 0, 1, 9], active) + config.unit_cycles)
             end = int(at[-1]) + readable
             settings = {"layer": index, "list_half": parity, "exact": int(exact)}
-            settings |= {f"record.{name}": int(value) for name, value in _record(policy, shape).items()}
+            settings |= {f"descriptor.{name}": int(value) for name, value in _record(policy, shape).items()}
             for name, value in settings.items():
                 sheet.put(f"pass_.{name}", slice(cycle, end), value)
             before, after = _cells(rng, units, config.c_width)
@@ -108,19 +108,19 @@ def _monitor_check(
             codes = [stored.get((index, 1 - parity, int(fold)), 0) for fold in folds]
             previous = np.array([[shape.precision if exact else Precision(code).bits for code in codes]])
             alive = np.arange(units)[None] < active
-            level, wish = judge(before, after, alive, previous, policy, shape, config)
+            level, restart_request = judge(before, after, alive, previous, policy, shape, config)
             for fold in range(config.folds(active) if by_fold else 1):
                 last = min((fold + 1) * config.lanes, active) - 1 if by_fold else active - 1
                 place, known = (index, parity, fold), int(at[last]) + readable
                 look(place, known - 1)
                 stored[place] = Precision.of(int(level[0, fold]))
                 look(place, known)
-            wishes += [(end - 1, *place, value) for place, value in wished.items()]
+            restart_requests += [(end - 1, *place, value) for place, value in wished.items()]
             # With a threshold of zero nobody looks at the wish.
             wished.pop((index, parity), None)
             if policy.restart_above:
-                wished[index, parity] = int(wish[0])
-            wishes += [(end, *place, value) for place, value in wished.items()]
+                wished[index, parity] = int(restart_request[0])
+            restart_requests += [(end, *place, value) for place, value in wished.items()]
             cycle = end + 1
             for place in stored:
                 look(place, cycle)
@@ -132,10 +132,10 @@ def _monitor_check(
         # Every image is chosen somewhere.
         assert set(code.tolist()) >= {Precision.of(bits) for own, variants, _ in layers for bits in (own, *variants)}
         assert_equal("levels", outputs["level"][at], code)
-        for cycle, layer, bank, wanted in wishes:
-            have = outputs[f"wishes.{layer}"][cycle] >> bank & 1
+        for cycle, layer, bank, wanted in restart_requests:
+            have = outputs[f"restart_requests.{layer}"][cycle] >> bank & 1
             assert have == wanted, f"wish of layer {layer}, bank {bank} in cycle {cycle} is {have}"
-        seen = {wanted for *_, wanted in wishes}
+        seen = {wanted for *_, wanted in restart_requests}
         assert seen == {0, 1}
 
     return Check(unit, sheet.table, verify)
@@ -149,7 +149,7 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
 
     cycles = 12_000 if full else 5000
     return {
-        # Every unit is a fold: verdicts follow each other as closely as they can.
+        # Every unit is a fold: decisions follow each other as closely as they can.
         "one_lane": _monitor_check(rng, cycles, config(4, 8, 16, lanes=1, units=8, c_width=12), (16, (4, 8), 5)),
         "one_lane_two_images": _monitor_check(rng, cycles, config(4, 8, lanes=1, units=8), (8, (4,), 5)),
         "one_fold": _monitor_check(rng, cycles, config(4, 8, 16, lanes=8, units=8, rows_per_cycle=1), (16, (4, 8), 8)),

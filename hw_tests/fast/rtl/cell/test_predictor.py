@@ -40,7 +40,7 @@ def _predictor_check(rng: np.random.Generator, *, written: bool) -> Check:
         nothing: Any = np.zeros(0, dtype=np.int64)
         image = MemoryImage(nothing, nothing, nothing, nothing, nothing, weights, inputs, {}, {})
         unit = new(init=predictor_weights(config, image))
-    total, verdicts = 0, [(0, 0)]
+    total, decisions = 0, [(0, 0)]
     while cycle < sheet.cycles - 200:
         count = int(rng.integers(1, inputs + units))
         column = np.sort(rng.choice(inputs + units, count, replace=False))
@@ -48,7 +48,7 @@ def _predictor_check(rng: np.random.Generator, *, written: bool) -> Check:
         if rng.random() < 0.1:
             # A fold without columns issues one empty entry.
             column, operand = column[:1], np.zeros(1, dtype=np.int64)
-        clears = len(verdicts) == 1 or rng.random() < 0.3
+        clears = len(decisions) == 1 or rng.random() < 0.3
         at = cycle + np.cumsum(rng.choice([1, 1, 2, 5], len(column)))
         sheet.put("valid", at, 1)
         sheet.put("entry.column", at, place[column])
@@ -62,13 +62,13 @@ def _predictor_check(rng: np.random.Generator, *, written: bool) -> Check:
         threshold = total + int(rng.choice([-1000, -1, 0, 1, 1000]))
         sheet.put("captured", captured, 1)
         sheet.put("threshold", slice(captured, captured + unit.latency), threshold)
-        verdicts.append((captured + unit.latency, int(total >= threshold)))
-        # The next step waits for the verdict.
+        decisions.append((captured + unit.latency, int(total >= threshold)))
+        # The next step waits for the decision.
         cycle = captured + unit.latency
 
     def verify(outputs: Table) -> None:
-        at, skips = np.array(verdicts).T
-        assert_equal("cycles of verdicts", np.flatnonzero(outputs["verdict"]), at[1:])
+        at, skips = np.array(decisions).T
+        assert_equal("cycles of decisions", np.flatnonzero(outputs["decision"]), at[1:])
         held = np.repeat(skips, np.diff(at, append=sheet.cycles))
         assert_equal("predicted", outputs["predicted"][: sheet.cycles], held)
 

@@ -15,7 +15,7 @@ from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.rtl.program_store import ProgramStore
 from lstmith.spec import latency as timing
-from lstmith.spec import layer_descriptor as descriptor
+from lstmith.spec import layer_descriptor
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 
 
@@ -42,11 +42,11 @@ class Renewal(wiring.Component):
     begins, layer, mask, changed
         A pass begins: whose, at which count, and whether its sums must be recomputed.
     units, record_layer
-        Of the record that is fetched.
+        Of the descriptor that is fetched.
     """
 
-    def __init__(self, config: EngineConfig, records: dict[int, list[int]]):
-        self._config, self._records = config, records
+    def __init__(self, config: EngineConfig, descriptors: dict[int, list[int]]):
+        self._config, self._descriptors = config, descriptors
         layer, mask = bits_for(config.layers), bits_for(ACTIVE_COUNTS)
         host = {name: In(1) for name in ("host_begin", "host_end", "host_hidden_write", "host_cell_write")}
         super().__init__(
@@ -82,7 +82,7 @@ class Renewal(wiring.Component):
         m = Module()
         m.submodules.loader = loader = _loader(self._config)
         m.submodules.program = program = ProgramStore(
-            layers=self._config.layers, active_counts=self._config.active_counts, descriptors=self._records
+            layers=self._config.layers, active_counts=self._config.active_counts, descriptors=self._descriptors
         )
         in_step = Signal()
         m.d.comb += [
@@ -90,7 +90,7 @@ class Renewal(wiring.Component):
             program.next.advance.eq(self.begins),
             loader.begins.eq(self.begins),
             loader.begins_layer.eq(program.next.layer),
-            loader.record.eq(program.next.record),
+            loader.descriptor.eq(program.next.descriptor),
             loader.loaded.eq(program.next.loaded),
             loader.loaded_layer.eq(program.next.layer),
             # The state memory answers later.
@@ -99,7 +99,7 @@ class Renewal(wiring.Component):
             program.layer_select.eq(loader.layer_select),
             program.mask_select.eq(loader.mask_select),
             self.layer.eq(program.next.layer),
-            self.units.eq(program.next.record.units),
+            self.units.eq(program.next.descriptor.units),
         ]
         for name in ("pending", "start", "wanted", "quiet"):
             m.d.comb += getattr(loader, name).eq(getattr(self, name))
@@ -110,7 +110,7 @@ class Renewal(wiring.Component):
         for name in ("cell_write", "cell_value", "hidden_write", "hidden_read"):
             m.d.comb += getattr(self, name).eq(getattr(loader, name))
         with m.If(self.begins):
-            m.d.sync += in_step.eq(~program.next.record.last_layer)
+            m.d.sync += in_step.eq(~program.next.descriptor.last_layer)
         return m
 
 
@@ -121,7 +121,7 @@ class _Course:
         self.config, self.counts = config, counts
         self.sheet = Sheet(12000)
         self.base = np.cumsum([0, *counts[:-1, 0]])
-        # From selecting a record to its being loaded.
+        # From selecting a descriptor to its being loaded.
         self.fetch = int(timing.renew(config, ())) - 2
         self.begins: list[tuple[int, int, int, bool]] = []  # cycle, layer, mask, changed
         self.reads: list[tuple[int, int]] = []  # cycle, unit
@@ -147,7 +147,7 @@ class _Course:
                 cycle += int(rng.integers(1, 4))
             self.sheet.put("host_end", cycle + 10, 1)
             self.ends.append(cycle + 10)
-            # After the load layer 0's record is fetched at the same count.
+            # After the load layer 0's descriptor is fetched at the same count.
             cycle += 11 + self.fetch
         self.mask, self.last = mask, self.counts[:, mask].tolist()
         return cycle
@@ -193,7 +193,7 @@ class _Course:
         assert_equal("cycles of passes", np.flatnonzero(outputs["begins"]), at)
         assert_equal("layers", outputs["layer"][at], layer)
         assert_equal("counts in force", outputs["mask"][at], mask)
-        assert_equal("records", outputs["units"][at], self.counts[layer, mask] - 1)
+        assert_equal("descriptors", outputs["units"][at], self.counts[layer, mask] - 1)
         first = layer == 0
         assert_equal("changes", outputs["changed"][at[first]], changed[first])
         assert_equal("load_begin", np.flatnonzero(outputs["load_begin"]), self.loads)
@@ -217,11 +217,11 @@ def _renewal_check(rng: np.random.Generator, layers: int) -> Check:
     counts = np.sort(rng.choice(np.arange(1, 10), (layers, active_counts), replace=True), axis=1)[:, ::-1]
     counts = counts + np.arange(active_counts)[::-1]
     course = _Course(config, counts)
-    records = {}
+    descriptors = {}
     for mask, layer in itertools.product(range(active_counts), range(layers)):
-        values = dict.fromkeys(descriptor.FIELDS, 0) | {"unit_base": int(course.base[layer])}
+        values = dict.fromkeys(layer_descriptor.FIELDS, 0) | {"unit_base": int(course.base[layer])}
         values |= {"units": int(counts[layer, mask]) - 1, "last_layer": int(layer == layers - 1)}
-        records[mask << config.layer_bits | layer] = descriptor.pack(values)
+        descriptors[mask << config.layer_bits | layer] = layer_descriptor.pack(values)
     cycle = 40
     for step in itertools.count():
         if cycle > course.sheet.cycles - 700:
@@ -233,11 +233,11 @@ def _renewal_check(rng: np.random.Generator, layers: int) -> Check:
         cycle = course.step(rng, cycle, mask, start=step == 0 or rng.random() < 0.2) + int(rng.choice([20, 50]))
     assert any(changed for *_, changed in course.begins)
     assert course.cleared
-    return Check(Renewal(config, records), course.sheet.table, course.verify)
+    return Check(Renewal(config, descriptors), course.sheet.table, course.verify)
 
 
 def _host_check(rng: np.random.Generator) -> Check:
-    """Without active counts: the host's accesses at random, of layers whose records come late."""
+    """Without active counts: the host's accesses at random, of layers whose descriptors come late."""
     config, cycles = EngineConfig(lanes=1, precisions=(8,), layers=3, units=8, c_width=20), 1200
     table = {name: (rng.random(cycles) < 0.1).astype(np.int64) for name in ("host_begin", "host_end")}
     table["host_end"] &= 1 - table["host_begin"]

@@ -23,7 +23,7 @@ def _feedback_check(rng: np.random.Generator, *, mixed: bool) -> Check:
     shift, theta, taus = 5, 40, (60, 250)
     fields = {"h_shift": shift, "mode": Mode.DELTA, "theta_h": theta, "tau_h": taus[0], "restart_tau_h": taus[1]}
     for name, setting in fields.items():
-        sheet.put(f"passes.0.record.{name}", slice(None), int(setting))
+        sheet.put(f"passes.0.descriptor.{name}", slice(None), int(setting))
     reference, cycle = np.zeros((1, units), dtype=np.int64), 0
     expected: list[tuple[int, list[int], list[Entries], list[Ints]]] = []
     for step in range(steps):
@@ -73,13 +73,13 @@ def _stack_check(rng: np.random.Generator, *, mixed: bool) -> Check:
     config = EngineConfig(lanes=1, precisions=(4, 8), operand_width=18, units=16, layers=2, mixed=mixed)
     unit, sheet, sizes, bases = Feedback(config), Sheet(5000), (6, 9), (0, 6)
     lists = 1 + mixed
-    records: list[dict[str, Any]] = []
+    descriptors: list[dict[str, Any]] = []
     for base in bases:
         fields = {"unit_base": base, "mode": Mode.DELTA, "mode_next": Mode.DELTA, "x_exponent_next": 2}
         fields |= {"h_shift": int(rng.integers(3, 7)), "x_shift_next": int(rng.integers(3, 7))}
         fields |= {name: int(rng.integers(0, 60)) for name in ("theta_h", "theta_x_next")}
         taus = "tau_h", "restart_tau_h", "tau_x_next", "restart_tau_x_next"
-        records.append(fields | {name: int(rng.integers(0, 200)) for name in taus})
+        descriptors.append(fields | {name: int(rng.integers(0, 200)) for name in taus})
     kept = {(layer, kind): np.zeros((1, sizes[layer]), dtype=np.int64) for layer in range(2) for kind in range(2)}
     own: dict[int, list[Entries]] = {}
     drained: list[int] = []
@@ -88,7 +88,7 @@ def _stack_check(rng: np.random.Generator, *, mixed: bool) -> Check:
     owns: list[tuple[int, dict[int, list[Entries]]]] = []
 
     def lists_of(layer: int, kind: int, h: Ints, *, start: bool, exact: bool) -> list[Entries]:
-        fields, name = records[layer], "x" if kind else "h"
+        fields, name = descriptors[layer], "x" if kind else "h"
         late = "_next" if kind else ""
         grid = widest_grid(fields[f"x_shift{late}"] if kind else fields["h_shift"], 2 if kind else 0)
         # One list alone holds values where the sums are recomputed.
@@ -105,11 +105,11 @@ def _stack_check(rng: np.random.Generator, *, mixed: bool) -> Check:
         start = step == 0 or bool(rng.random() < 0.1)
         exact = start or bool(rng.random() < 0.2)
         loads = step > 0 and not start and bool(rng.random() < 0.2)
-        for layer, (size, fields) in enumerate(zip(sizes, records, strict=True)):
+        for layer, (size, fields) in enumerate(zip(sizes, descriptors, strict=True)):
             h = rng.integers(-32767, 32768, (1, size)) >> rng.integers(0, 8, (1, size))
             at = cycle + 2 + np.cumsum(rng.integers(2, 5, size))
             end = int(at[-1]) + 100
-            settings = {f"record.{name}": int(value) for name, value in fields.items()}
+            settings = {f"descriptor.{name}": int(value) for name, value in fields.items()}
             settings |= {"layer": layer, "list_half": parity, "start": int(start), "exact": int(exact)}
             for name, value in settings.items():
                 sheet.put(f"passes.0.{name}", slice(cycle, end), value)

@@ -140,13 +140,13 @@ def _verdict_check(rng: np.random.Generator, *, mixed: bool) -> Check:
         cycle = last + 1 + timing.input_gap(config)
         run = run + 1 if skipped else 0
         if not skipped:
-            verdict = outcome + int(rng.integers(1, 20))
+            decision = outcome + int(rng.integers(1, 20))
             predicted = bool(rng.random() < 0.7)
-            sheet.put("verdict", verdict, 1)
-            sheet.put("predicted", slice(verdict, None), int(predicted))
-            sheet.put("release", verdict, 1 << buffer)
+            sheet.put("decision", decision, 1)
+            sheet.put("predicted", slice(decision, None), int(predicted))
+            sheet.put("release", decision, 1 << buffer)
             buffer = 1 - buffer
-            cycle = verdict + 1
+            cycle = decision + 1
     known = cycle
 
     def verify(outputs: Table) -> None:
@@ -160,7 +160,7 @@ def _verdict_check(rng: np.random.Generator, *, mixed: bool) -> Check:
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """With everything and with nothing; the predictor's verdict is waited for."""
+    """With everything and with nothing; the predictor's decision is waited for."""
     checks = {"least": _input_check(rng, full=False), "most": _input_check(rng, full=True)}
     for name, mixed in (("single", False), ("mixed", True)):
         checks[f"verdict_{name}"] = _verdict_check(rng, mixed=mixed)

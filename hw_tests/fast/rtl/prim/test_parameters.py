@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         ValueError,
         "Flash loader depth must be 1 or more, not 0",
     ),
-    "record layers": (
+    "descriptor layers": (
         lambda: RecordCollector(result=LAYOUT, event=LAYOUT, layers=33),
         ValueError,
         "Record collector layers must be between 1 and 32, not 33",

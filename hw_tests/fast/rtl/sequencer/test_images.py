@@ -19,14 +19,14 @@ class Images(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        members = {"place": In(10), "level": In(2), "lowered": In(1), "record": In(descriptor_layout())}
+        members = {"place": In(10), "level": In(2), "lowered": In(1), "descriptor": In(descriptor_layout())}
         super().__init__(members | {"fetch": Out(fetch_layout(config))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.d.sync += Signal(name="clocked").eq(1)
         fetch = data.View(fetch_layout(self._config), Signal(fetch_layout(self._config).size))
-        choose_images(m, self._config, fetch, self.record, self.place, self.level, self.lowered)
+        choose_images(m, self._config, fetch, self.descriptor, self.place, self.level, self.lowered)
         m.d.comb += self.fetch.eq(fetch)
         return m
 
@@ -43,8 +43,8 @@ def test_places_and_shifts(monitor: bool, rng: np.random.Generator) -> None:
     place = rng.integers(0, 500, cycles)
     bases = np.array([rng.integers(0, 1000, cycles) for _ in PRECISIONS])
     table = {"place": place, "level": level, "lowered": level < precision}
-    table |= {"record.precision": precision, "record.low": low}
-    table |= {f"record.base_{bits}": bases[code] for code, bits in enumerate(PRECISIONS)}
+    table |= {"descriptor.precision": precision, "descriptor.low": low}
+    table |= {f"descriptor.base_{bits}": bases[code] for code, bits in enumerate(PRECISIONS)}
     column = np.arange(cycles)
     bits = np.array(PRECISIONS)
 

@@ -40,9 +40,9 @@ def _passes_check(rng: np.random.Generator) -> Check:
         for layer in range(LAYERS):
             begun = max([ready, end + 1] + ([dones[-2] + 1] if len(dones) > 1 else []))
             waits = slice(end + 1 if layer else ready, begun + 1)
-            record = {"unit_base": int(rng.integers(8)), "last_layer": int(layer == LAYERS - 1), "mode": Mode.DELTA}
-            for name, value in record.items():
-                sheet.put(f"program.record.{name}", waits, int(value))
+            descriptor = {"unit_base": int(rng.integers(8)), "last_layer": int(layer == LAYERS - 1), "mode": Mode.DELTA}
+            for name, value in descriptor.items():
+                sheet.put(f"program.descriptor.{name}", waits, int(value))
             sheet.put("program.loaded", waits, 1)
             sheet.put("program.layer", waits, layer)
             if layer == 0:
@@ -56,7 +56,7 @@ def _passes_check(rng: np.random.Generator) -> Check:
             # A fold's last entry is in the fetch register a cycle after it is fetched; it is kept from the next on.
             at = begun + 4
             columns = (0 if start else LISTED) + (LISTED if layer else length)
-            want: dict[str, Any] = {f"record.{name}": int(value) for name, value in record.items()}
+            want: dict[str, Any] = {f"descriptor.{name}": int(value) for name, value in descriptor.items()}
             want |= {"layer": layer, "mask": mask, "start": int(start), "list_half": halves[sequence]}
             want |= {"columns": columns, "level": 0, "clear": int(start), "exact": int(start)}
             for fold in range(int(rng.integers(1, 4))):
@@ -74,14 +74,14 @@ def _passes_check(rng: np.random.Generator) -> Check:
             sheet.put("lists.drained", dones[-1], 1)
             busy[begun + 1 : dones[-1] + 1] = 1
         halves[sequence] ^= 1
-    # A layer's state is loaded: the pass of its sequence takes the record that is there.
+    # A layer's state is loaded: the pass of its sequence takes the descriptor that is there.
     load = dones[-1] + 5
-    for name, value in (record | {"unit_base": 7}).items():
-        sheet.put(f"program.record.{name}", load, int(value))
+    for name, value in (descriptor | {"unit_base": 7}).items():
+        sheet.put(f"program.descriptor.{name}", load, int(value))
     sheet.put("program.layer", load, 1)
     sheet.put("load.begin", load, 1)
     sheet.put("load.sequence", load, sequence)
-    kept.append((load + 1, sequence, kept[-1][2] | {"record.unit_base": 7, "layer": 1}))
+    kept.append((load + 1, sequence, kept[-1][2] | {"descriptor.unit_base": 7, "layer": 1}))
 
     def verify(outputs: Table) -> None:
         for strobe in ("begins", "reload.begins", "program.advance"):

@@ -45,12 +45,17 @@ def _decision_check(rng: np.random.Generator, layers: int) -> Check:
         refresh = int(rng.choice([0, 0, int(rng.integers(1, 9)), 0xFFFF]))
         precision = int(rng.integers(3))
         low = int(rng.integers(precision + 1))
-        record = {"mode": int(mode), "refresh": refresh, "precision": precision, "low": low}
-        exact, wish, live, begins = (int(rng.random() < chance) for chance in (0.05, 0.05, 0.5, 0.4))
+        descriptor = {"mode": int(mode), "refresh": refresh, "precision": precision, "low": low}
+        exact, restart_request, live, begins = (int(rng.random() < chance) for chance in (0.05, 0.05, 0.5, 0.4))
         first, second = _lengths(rng, 7), _lengths(rng, columns)
-        for name, value in record.items():
-            sheet.put(f"record.{name}", held, value)
-        for name, value in {"context": layer, "exact": exact, "wish": wish, "second_live": live}.items():
+        for name, value in descriptor.items():
+            sheet.put(f"descriptor.{name}", held, value)
+        for name, value in {
+            "context": layer,
+            "exact": exact,
+            "restart_request": restart_request,
+            "second_live": live,
+        }.items():
             sheet.put(name, held, value)
         sheet.put("begins", decided, begins)
         _put_lengths(sheet, "first", held, first)
@@ -64,7 +69,7 @@ def _decision_check(rng: np.random.Generator, layers: int) -> Check:
         wanted.append(
             mode in (Mode.DENSE, Mode.SKIP)
             or bool(exact)
-            or bool(wish)
+            or bool(restart_request)
             or due
             or (mode is Mode.AUTO and values <= delta)
         )

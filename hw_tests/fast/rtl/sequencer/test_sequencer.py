@@ -18,7 +18,7 @@ PORTS = {"x": "fetch.x_address", "h": "fetch.h_address", "list": "fetch.list"}
 
 def _layers(rng: np.random.Generator, config: EngineConfig, shapes: tuple[tuple[int, int, int], ...]) -> list[Fields]:
     """Records of layers given as (weight code, inputs, units)."""
-    records: list[Fields] = []
+    descriptors: list[Fields] = []
     bases = np.cumsum([0, *(units for *_, units in shapes)]).tolist()
     for index, (code, inputs, units) in enumerate(shapes):
         folds = config.folds(units)
@@ -44,8 +44,8 @@ def _layers(rng: np.random.Generator, config: EngineConfig, shapes: tuple[tuple[
             "level_middle": images[1],
         }
         values |= {f"base_{bits}": int(rng.integers(0, 1000)) for bits in PRECISIONS}
-        records.append({name: int(value) for name, value in values.items()})
-    return records
+        descriptors.append({name: int(value) for name, value in values.items()})
+    return descriptors
 
 
 def _walk_check(rng: np.random.Generator, config: EngineConfig, *shapes: tuple[int, int, int]) -> Check:
@@ -100,7 +100,7 @@ def _growing_check(rng: np.random.Generator) -> Check:
     fields = {"precision": precision, "mode": Mode.DELTA, "last_layer": 1, "folds": folds - 1, "last_lanes": 1}
     fields |= {f"base_{precision.bits}": 8, "inputs": 8, "columns": 17, "unit_base": 2}
     for name, setting in fields.items():
-        sheet.put(f"program.record.{name}", slice(None), int(setting))
+        sheet.put(f"program.descriptor.{name}", slice(None), int(setting))
     sheet.put("fetch.offer.ready", slice(None), 1)
     sheet.put("program.loaded", slice(None), 1)
     # Step 0 is in buffer 0; its drain takes long, and meanwhile step 1 from buffer 1 waits for h.

@@ -107,26 +107,32 @@ class Walk:
                 sheet.put("reload.changed", slice(ready, begun + 1), int(changed))
             else:
                 first, second, growing = own or nothing, self.before[-1].units, True
-            wish = bool(self.rng.random() < 0.3)
+            restart_request = bool(self.rng.random() < 0.3)
             bank = parity if single else 1 - parity
             enough = self.age >= lag(len(self.layers))
             if self.config.monitor:
-                sheet.put(f"verdict.wishes.{index}", slice(self.active_until + 1, begun + 1), int(wish) << bank)
+                sheet.put(
+                    f"decision.restart_requests.{index}",
+                    slice(self.active_until + 1, begun + 1),
+                    int(restart_request) << bank,
+                )
             mask = int(self.rng.integers(8))
             sheet.put("reload.mask", begun, mask)
             sheet.put("program.loaded", slice(self.active_until + 1, begun + 1), 1)
             sheet.put("program.layer", slice(self.active_until + 1, begun + 1), index)
             for name, value in fields.items():
-                # The only record of a program stays.
+                # The only descriptor of a program stays.
                 present = slice(None) if self.config.descriptors == 1 else slice(self.active_until + 1, begun + 1)
-                sheet.put(f"program.record.{name}", present, value)
-            wishes = self.config.monitor and wish and enough and fields["rule"] and fields["restart_above"]
-            clears = bool(exact or fields["mode"] != Mode.DELTA or wishes)
-            trusted = enough and self.age >= fields["warmup"]
+                sheet.put(f"program.descriptor.{name}", present, value)
+            restart_requests = (
+                self.config.monitor and restart_request and enough and fields["rule"] and fields["restart_above"]
+            )
+            clears = bool(exact or fields["mode"] != Mode.DELTA or restart_requests)
+            settled = enough and self.age >= fields["warmup"]
             self.begins.append((begun, parity))
-            state: dict[str, Any] = {"index": index, "parity": parity, "clears": clears, "trusted": trusted}
+            state: dict[str, Any] = {"index": index, "parity": parity, "clears": clears, "settled": settled}
             end = self._pass(fields, state | {"bank": bank}, begun, first, second, growing)
-            self.drains[-1][1].update({f"record.{name}": value for name, value in fields.items()})
+            self.drains[-1][1].update({f"descriptor.{name}": value for name, value in fields.items()})
             self.drains[-1][1].update(start=start, exact=exact, clear=clears, layer=index, list_half=parity, mask=mask)
             self._drain(index, fields, end)
             self.busy.append((begun + 1, self.before[-1].done))
@@ -202,9 +208,9 @@ class Walk:
                     address["h"] += int(bool(segment and index)) << config.state_bits + 1
                 seen |= {f"@{name}": value for name, value in address.items()}
                 if config.monitor:
-                    sheet.put("verdict.level", cycle, level)
+                    sheet.put("decision.level", cycle, level)
                     fold_asked = fold if fields["scope"] == Scope.FOLD else 0
-                    asked = {"verdict.layer": index, "verdict.bank": state["bank"], "verdict.fold": fold_asked}
+                    asked = {"decision.layer": index, "decision.bank": state["bank"], "decision.fold": fold_asked}
                     self.questions.append((cycle, asked))
                 # It leaves one cycle later.
                 self.fetches.append((cycle + 1, seen))
@@ -217,14 +223,14 @@ class Walk:
         return cycle
 
     def _level(self, fields: Fields, state: dict[str, Any], fold: int) -> int:
-        """The fold's precision; the monitor's verdict if it is trusted."""
+        """The fold's precision; the monitor's decision if it is trusted."""
         levels = [fields["precision"], fields["level_low"], fields["level_middle"]]
         if not self.config.monitor:
             return fields["precision"]
         by_fold = fields["scope"] == Scope.FOLD
         if fold == 0 or by_fold:
-            self._verdict = int(self.rng.choice(levels))
-        return self._verdict if state["trusted"] and fields["rule"] != Rule.OFF else fields["precision"]
+            self._decision = int(self.rng.choice(levels))
+        return self._decision if state["settled"] and fields["rule"] != Rule.OFF else fields["precision"]
 
     def _taken(self, cycle: int) -> int:
         """When an entry is fetched that is offered from some cycle on: whoever takes it may be slow."""
