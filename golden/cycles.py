@@ -242,12 +242,12 @@ class _Run:
             first_fetched = np.maximum(first_fetched, held_fetch)
         capture = capture_delay(words.last[place])
         pace = config.unit_cycles * config.lanes - 1 + capture[:, :-1]
-        apart = np.maximum(
+        spacing = np.maximum(
             fold_gap(words.last[place][:, :-1], words.first[place][:, 1:]) + words.body[place][:, 1:], pace
         )
         ends = (
-            first_end[:, None] + np.concatenate([np.zeros_like(apart[:, :1]), apart], axis=1).cumsum(axis=1)
-            if (apart.shape[1])
+            first_end[:, None] + np.concatenate([np.zeros_like(spacing[:, :1]), spacing], axis=1).cumsum(axis=1)
+            if (spacing.shape[1])
             else first_end[:, None]
         )
         # Folds beyond the active ones do not happen.
@@ -275,7 +275,7 @@ class _Run:
             since = earliest + words.body[*place, 0]
             ends_with = [] if held is None else [(CycleClass.FEEDBACK, held + queue)]
             self._ledger.wait(since, [(CycleClass.PACE, left), (CycleClass.DRAIN, cleared + queue), *ends_with])
-            self._book_folds(index, place, last, apart)
+            self._book_folds(index, place, last, spacing)
         # Passes of all layers have the same shape, for a skipped step leaves whichever was the last.
         captures = np.full((len(last), self._folds), NEVER)
         captures[:, : ends.shape[1]] = ends + capture
@@ -283,8 +283,8 @@ class _Run:
         leaves = last_end + capture[rows, last] + config.unit_cycles * (last_lane + 1) - 1
         return _Pass(begun, fetched, captures, last_end, last_words, leaves, drained)
 
-    def _book_folds(self, index: int, place: _Place, last: IntArray, apart: IntArray) -> None:
-        """Book what the folds of a pass take, ``apart`` [N, F - 1] from one's last entry to the next one's."""
+    def _book_folds(self, index: int, place: _Place, last: IntArray, spacing: IntArray) -> None:
+        """Book what the folds of a pass take, ``spacing`` [N, F - 1] from one's last entry to the next one's."""
         assert self._ledger is not None
         words = self._words[index]
         first, final, body = words.first[place], words.last[place], words.body[place]
@@ -296,7 +296,7 @@ class _Run:
         self._ledger.spend(CycleClass.EMPTY, taken * empty)
         self._ledger.spend(CycleClass.BUSY, taken * ~empty)
         self._ledger.spend(CycleClass.CAPTURE, ((gap - final[:, :-1]) * follows).sum(axis=1))
-        self._ledger.spend(CycleClass.PACE, ((apart - gap - body[:, 1:]) * follows).sum(axis=1))
+        self._ledger.spend(CycleClass.PACE, ((spacing - gap - body[:, 1:]) * follows).sum(axis=1))
 
 
 def _free(before: _Pass) -> IntArray:

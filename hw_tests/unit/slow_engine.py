@@ -40,7 +40,7 @@ class SlowLayer:
 
     def __init__(self, network: QuantNetwork, config: EngineConfig, policy: Policy, index: int):
         self.layer: QuantLayer = network.layers[index]
-        self.feeder = network.layers[index - 1] if index else None
+        self.lower_layer = network.layers[index - 1] if index else None
         self.config, self.policy, self.index, self.stacked = config, policy, index, len(network.layers) > 1
         layer = self.layer
         self.precision = layer.precision
@@ -53,7 +53,7 @@ class SlowLayer:
         self.age = self.steps = self.active_index = 0
         self.fresh = True  # h is zero and not even a dense step lists it
         self.late = (0, 0)
-        self.verdicts: list[tuple[list[int], bool]] = []  # newest first
+        self.decisions: list[tuple[list[int], bool]] = []  # newest first
 
     def load(self, h: list[int], c: list[int], active_index: int) -> None:
         """States that the host writes."""
@@ -85,7 +85,8 @@ class SlowLayer:
         if exact:
             self.steps = 0
         active = self.counts[self.active_index]
-        inputs = layer.inputs if self.feeder is None else [self.feeder.units, *self.feeder.counts][self.active_index]
+        below = self.lower_layer
+        inputs = layer.inputs if below is None else [below.units, *below.counts][self.active_index]
         x_next = [
             self._follow(slow_lstm.on_grid(value, layer.x_grid), held, policy.theta_x, x_exact)
             if column < inputs
@@ -115,7 +116,7 @@ class SlowLayer:
         old = self.c
         self._cells(active)
         if policy.monitor.rule is not Rule.OFF:
-            self.verdicts.insert(0, self._judge(old, active))
+            self.decisions.insert(0, self._judge(old, active))
         self.h_next = [
             self._follow(slow_lstm.on_grid(value, layer.h_grid), held, policy.theta_h, False) if unit < active else 0
             for unit, (value, held) in enumerate(zip(self.h, self.h_held, strict=True))
@@ -155,7 +156,7 @@ class SlowLayer:
         if policy.refresh and self.age + 1 >= policy.refresh:
             return True
         lag = 1 if self.stacked else 2
-        if policy.monitor.rule is not Rule.OFF and self.steps >= lag and self.verdicts[lag - 1][1]:
+        if policy.monitor.rule is not Rule.OFF and self.steps >= lag and self.decisions[lag - 1][1]:
             return True
         if policy.mode is not Mode.AUTO:
             return False
@@ -184,7 +185,7 @@ class SlowLayer:
         monitor = self.policy.monitor
         if monitor.rule is Rule.OFF or self.steps < max(lag, monitor.warmup):
             return [self.precision] * folds
-        return self.verdicts[lag - 1][0]
+        return self.decisions[lag - 1][0]
 
     def _add(self, operands: list[int], classes: list[int], fold_precisions: list[int], active: int) -> None:
         units = self.layer.units
@@ -210,13 +211,13 @@ class SlowLayer:
         self.h, self.c = h, c
 
     def _judge(self, old: list[int], active: int) -> tuple[list[int], bool]:
-        """Level of each fold, and whether a restart is wished."""
+        """Level of each fold, and whether a restart is requested."""
         monitor, lanes = self.policy.monitor, self.config.lanes
         groups = [range(k * lanes, min((k + 1) * lanes, active)) for k in range(self.config.folds(self.layer.units))]
         if monitor.scope is Scope.LAYER:
             groups = [range(active)] * len(groups)
-        before = self.verdicts[0][0] if self.verdicts and self.steps else [self.precision] * len(groups)
-        fold_precisions, wish = [], False
+        before = self.decisions[0][0] if self.decisions and self.steps else [self.precision] * len(groups)
+        fold_precisions, requested = [], False
         for group, previous in zip(groups, before, strict=True):
             sizes = [(size_of(self.c[unit] - old[unit]), size_of(self.c[unit])) for unit in group]
             # Of sums over 2^n lanes the lowest n bits do not count.
@@ -232,8 +233,8 @@ class SlowLayer:
                     break
             fold_precisions.append(chosen)
             # A fold of dropped units alone does not happen.
-            wish |= bool(group) and bool(monitor.restart_above) and 256 * moved >= monitor.restart_above * size
-        return fold_precisions, wish
+            requested |= bool(group) and bool(monitor.restart_above) and 256 * moved >= monitor.restart_above * size
+        return fold_precisions, requested
 
 
 class SlowEngine:

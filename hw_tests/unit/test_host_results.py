@@ -45,7 +45,7 @@ def _answer(case: Case, first: int = 100) -> CoreTrace:
     ends = first - 1 + np.cumsum(case.cycles)
     for t, end in enumerate(ends.tolist()):
         skipped = bool(case.layers[0].skipped[0, t])
-        # A verdict may be known long before the step before it ends; then only the order counts.
+        # A decision may be known long before the step before it ends; then only the order counts.
         outcomes.append((end if skipped or t % 2 else first, int(skipped)))
         for index, (run, layer) in enumerate(zip(case.layers, case.network.layers, strict=True)):
             if skipped:

@@ -129,7 +129,7 @@ def test_controls_have_the_rules_share(case: tuple[Design, list[np.ndarray]]) ->
     np.testing.assert_array_equal(copied[data.valid], h[data.valid])
     _, everything = run_engine(replace(rule, choice=every_step(1)), data.x, data.valid)
     assert everything[:, 2:].sum() == data.valid[:, 2:].sum()
-    assert not everything[:, :2].any(), "the engine has no verdict on the first two steps"
+    assert not everything[:, :2].any(), "the engine has no decision on the first two steps"
 
 
 def test_middle_width_has_six_bits(case: tuple[Design, list[np.ndarray]]) -> None:

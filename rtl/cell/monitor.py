@@ -52,7 +52,7 @@ class Monitor(wiring.Component):
     level : Out(Precision)
         That decision, in the same cycle; undefined if none was stored.
     restart_requests : Out(2), one per layer
-        A bit per bank: some judged part moved so much that a restart is wished. It changes ``latency`` cycles after
+        A bit per bank: some judged part moved so much that a restart is requested. It changes ``latency`` cycles after
         the layer's last cell state.
     """
 
@@ -145,9 +145,9 @@ class Monitor(wiring.Component):
         with m.If(judges):
             m.d.sync += fold.eq(Mux(judges_last, 0, fold + 1))
         self._elaborate_levels(m, fold, previous, judges, turns, stored, decision)
-        wished, restart_request, ends_layer = Signal(), Signal(), delayed(m, judges_last, turns, "ends_layer")
-        m.d.comb += restart_request.eq(wished | (stored & found["restless"]))
-        m.d.sync += wished.eq(restart_request & ~ends_layer)
+        requested, restart_request, ends_layer = Signal(), Signal(), delayed(m, judges_last, turns, "ends_layer")
+        m.d.comb += restart_request.eq(requested | (stored & found["restless"]))
+        m.d.sync += requested.eq(restart_request & ~ends_layer)
         banks = Array(self.restart_requests[layer] for layer in range(config.layers))
         with m.If(ends_layer):
             m.d.sync += banks[self.pass_.layer].bit_select(self.pass_.list_half, 1).eq(restart_request)

@@ -1,4 +1,4 @@
-"""The monitor's verdict, in sums that are counted by hand."""
+"""The monitor's decision, in sums that are counted by hand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_sums_by_fold_take_a_last_one_that_is_not_full() -> None:
 def _fold_precisions(
     moved: list[int], policy: Monitor, previous: int = 16, active: list[int] | None = None
 ) -> list[int]:
-    """Verdict where each unit of size 16 moved by so much."""
+    """Decision where each unit of size 16 moved by so much."""
     after = np.full((1, 4), 16 * ONE)
     before = after - np.array([moved]) * ONE
     alive = None if active is None else np.array([active], dtype=bool)
@@ -74,5 +74,5 @@ def test_dropped_units_do_not_count() -> None:
 def test_a_restart_is_wished_above_a_ratio(above: int, wanted: bool) -> None:
     policy = Monitor(rule=Rule.RATIO, scope=Scope.LAYER, low=1, middle=2, restart_above=above)
     after = np.full((1, 4), 16 * ONE)
-    _, wish = judge(after // 2, after, None, np.full((1, 2), 16), policy, LAYER, CONFIG)
-    assert wish.tolist() == [wanted]
+    _, requested = judge(after // 2, after, None, np.full((1, 2), 16), policy, LAYER, CONFIG)
+    assert requested.tolist() == [wanted]

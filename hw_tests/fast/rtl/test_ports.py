@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 RTL = Path(__file__).parents[3] / "rtl"
-FOLDERS = ("array", "cell", "link", "prim")
+FILES = [file for file in sorted(RTL.rglob("*.py")) if file.name != "__init__.py"]
+#: Most lines of a function.
+LONGEST = 120
 LINE = re.compile(r"^ *(\w+)(?:_\*)? : (In|Out)\(", re.MULTILINE)
 
 
@@ -41,10 +43,19 @@ def _undescribed(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_every_port_has_its_line(folder: str) -> None:
-    files = sorted((RTL / folder).rglob("*.py"))
-    assert [name for file in files for name in _undescribed(file.read_text())] == []
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(RTL)))
+def test_every_port_has_its_line(file: Path) -> None:
+    assert _undescribed(file.read_text()) == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(RTL)))
+def test_functions_are_short(file: Path) -> None:
+    lengths = {
+        node.name: node.end_lineno - node.lineno + 1
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno is not None
+    }
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
 
 
 def test_a_missing_line_is_found() -> None:

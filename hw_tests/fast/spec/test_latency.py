@@ -113,7 +113,7 @@ def test_latencies_with_everything(active_counts: int, layers: int) -> None:
     assert program.fetch_latency == (timing.renew(config, ()) - 2 if active_counts > 1 or layers > 1 else 0)
     if active_counts == 1:
         assert program.fetch_latency == timing.fetch(config)
-    # What reads a verdict comes later than the drain that ends the pass it judges.
+    # What reads a decision comes later than the drain that ends the pass it judges.
     monitor = _elaborated(Monitor(config))
     assert monitor.latency < timing.cell(config) - cell.cell_latency + timing.encode(config)
     predictor = Predictor(

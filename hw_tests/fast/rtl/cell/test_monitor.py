@@ -76,7 +76,7 @@ def _monitor_check(
     sheet.put("c_last", slice(None), rng.integers(0, 2, sheet.cycles))
     # Codes by layer, bank and fold, and restart_requests by layer and bank, as they become known.
     stored: dict[tuple[int, int, int], int] = {}
-    wished = {(index, bank): 0 for index in range(len(layers)) for bank in range(2)}
+    requested = {(index, bank): 0 for index in range(len(layers)) for bank in range(2)}
     levels: list[tuple[int, int]] = []
     restart_requests: list[tuple[int, int, int, int]] = []
 
@@ -115,12 +115,12 @@ def _monitor_check(
                 look(place, known - 1)
                 stored[place] = Precision.of(int(level[0, fold]))
                 look(place, known)
-            restart_requests += [(end - 1, *place, value) for place, value in wished.items()]
+            restart_requests += [(end - 1, *place, value) for place, value in requested.items()]
             # With a threshold of zero nobody looks at the wish.
-            wished.pop((index, parity), None)
+            requested.pop((index, parity), None)
             if policy.restart_above:
-                wished[index, parity] = int(restart_request[0])
-            restart_requests += [(end, *place, value) for place, value in wished.items()]
+                requested[index, parity] = int(restart_request[0])
+            restart_requests += [(end, *place, value) for place, value in requested.items()]
             cycle = end + 1
             for place in stored:
                 look(place, cycle)

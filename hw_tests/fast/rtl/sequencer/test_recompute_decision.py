@@ -37,10 +37,10 @@ def _decision_check(rng: np.random.Generator, layers: int) -> Check:
     nothing: Lengths = [(0, 0), (0, 0)]
     late, age = [nothing] * layers, [0] * layers
     wanted = []
-    pace = unit.latency + 2
-    for cycle in range(0, sheet.cycles - pace, pace):
+    interval = unit.latency + 2
+    for cycle in range(0, sheet.cycles - interval, interval):
         # All holds until the pass begins; what is known late of the one before comes first.
-        held, decided = slice(cycle, cycle + pace), cycle + pace - 1
+        held, decided = slice(cycle, cycle + interval), cycle + interval - 1
         layer, mode = int(rng.integers(layers)), Mode(int(rng.choice([0, 1, 2, 2, 3, 3, 3, 3])))
         refresh = int(rng.choice([0, 0, int(rng.integers(1, 9)), 0xFFFF]))
         precision = int(rng.integers(3))
@@ -78,13 +78,13 @@ def _decision_check(rng: np.random.Generator, layers: int) -> Check:
         if rng.random() < 0.3:
             # A list is complete: it counts for the layer's coming passes.
             other, late_layer = _lengths(rng, columns), int(rng.integers(layers))
-            sheet.put("late_valid", cycle + pace, 1)
-            sheet.put("late_context", cycle + pace, late_layer)
-            _put_lengths(sheet, "late", cycle + pace, other)
+            sheet.put("late_valid", cycle + interval, 1)
+            sheet.put("late_context", cycle + interval, late_layer)
+            _put_lengths(sheet, "late", cycle + interval, other)
             late[late_layer] = other
 
     def verify(outputs: Table) -> None:
-        assert_equal("recomputes", outputs["recomputes"][pace - 1 : sheet.cycles : pace][: len(wanted)], wanted)
+        assert_equal("recomputes", outputs["recomputes"][interval - 1 : sheet.cycles : interval][: len(wanted)], wanted)
 
     return Check(unit, sheet.table, verify)
 
