@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.host_interfaces import (
+    HostStatesSignature,
     InputSettingsSignature,
     PeepholeWriteSignature,
     ProgramWriteSignature,
@@ -17,7 +18,6 @@ from lstmith.rtl.host_interfaces import (
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.spec.config import (
-    ACTIVE_COUNTS,
     BIAS_BITS,
     MANTISSA_BITS,
     PEEP_BITS,
@@ -79,28 +79,8 @@ class Control(wiring.Component):
         Writes of peephole weights.
     predictor_write : Out(1)
         A weight of the skip predictor is written.
-    cell_read : Out(1)
-        A cell state is read, for one cycle.
-    cell_write : Out(1)
-        A cell state is written, for one cycle.
-    hidden_read : Out(1)
-        An h is read, for one cycle.
-    hidden_write : Out(1)
-        An h is written, for one cycle.
-    load_begin : Out(1)
-        The host begins to load a layer's h, for one cycle.
-    load_end : Out(1)
-        The host has written all h of the layer, for one cycle.
-    load_layer : Out(unsigned)
-        Its layer; beside ``load_begin``, as all that follows.
-    load_mask : Out(unsigned)
-        Index of the active count.
-    load_sequence : Out(1)
-        The sequence.
-    cell_value : In(signed(c_width))
-        ``RAM_LATENCY`` cycles after ``cell_read``.
-    hidden_value : In(signed(16))
-        ``RAM_LATENCY`` cycles after ``hidden_read``.
+    states : Out(HostStatesSignature)
+        Accesses to states, and loads of them.
     """
 
     def __init__(self, config: EngineConfig, image: MemoryImage | None = None):
@@ -123,17 +103,11 @@ class Control(wiring.Component):
                 "rows": Out(RowWriteSignature(config)),
                 "peepholes": Out(PeepholeWriteSignature(config)),
                 "predictor_write": Out(1),
-                "cell_read": Out(1),
-                "cell_write": Out(1),
-                "hidden_read": Out(1),
-                "hidden_write": Out(1),
-                "load_begin": Out(1),
-                "load_layer": Out(bits_for(config.layers)),
-                "load_mask": Out(bits_for(ACTIVE_COUNTS)),
-                "load_sequence": Out(1),
-                "load_end": Out(1),
-                "cell_value": In(signed(config.c_width)),
-                "hidden_value": In(signed(16)),
+                "states": Out(
+                    HostStatesSignature(
+                        layers=config.layers, units=config.units, sequences=config.sequences, c_width=config.c_width
+                    )
+                ),
             }
         )
 
@@ -191,10 +165,12 @@ class Control(wiring.Component):
             self.peepholes.valid.eq(Mux(peep_access, 1 << self.index[:2], 0)),
             self.peepholes.unit.eq(self.index[2:]),
             self.peepholes.data.eq(value[:PEEP_BITS].as_signed()),
-            self.cell_read.eq(accesses(Region.CELL, read)),
-            self.cell_write.eq(accesses(Region.CELL, write)),
-            self.hidden_read.eq(accesses(Region.HIDDEN, read)),
-            self.hidden_write.eq(accesses(Region.HIDDEN, write)),
+            self.states.place.eq(self.index),
+            self.states.value.eq(self.data),
+            self.states.cell_read.eq(accesses(Region.CELL, read)),
+            self.states.cell_write.eq(accesses(Region.CELL, write)),
+            self.states.hidden_read.eq(accesses(Region.HIDDEN, read)),
+            self.states.hidden_write.eq(accesses(Region.HIDDEN, write)),
         ]
         self._elaborate_registers(m, value)
 
@@ -231,9 +207,9 @@ class Control(wiring.Component):
         region_before = delayed(m, address[REGION_SHIFT:], RAM_LATENCY, "region")
         open_before = delayed(m, allowed, RAM_LATENCY, "allowed")
         with m.If(region_before == Region.CELL):
-            m.d.sync += self.bus.r_data.eq(Mux(open_before, self.cell_value.as_signed(), 0))
+            m.d.sync += self.bus.r_data.eq(Mux(open_before, self.states.cell, 0))
         with m.Elif(region_before == Region.HIDDEN):
-            m.d.sync += self.bus.r_data.eq(Mux(open_before, self.hidden_value.as_signed(), 0))
+            m.d.sync += self.bus.r_data.eq(Mux(open_before, self.states.hidden, 0))
         with m.Else():
             m.d.sync += self.bus.r_data.eq(register_value)
         return m
@@ -273,12 +249,12 @@ class Control(wiring.Component):
                 m.d.sync += target.eq(value)
         loads, begins = written(Register.LOAD), Signal()
         m.d.sync += begins.eq(self.bus.w_data.any())
-        m.d.comb += [self.load_begin.eq(loads & begins), self.load_end.eq(loads & ~begins)]
+        m.d.comb += [self.states.begin.eq(loads & begins), self.states.end.eq(loads & ~begins)]
         fields = data.View(packed_layout, packed)
         m.d.comb += [
-            self.load_layer.eq(value[:8] - 1),
-            self.load_mask.eq(value[8:]),
-            self.load_sequence.eq(value[16]),
+            self.states.layer.eq(value[:8] - 1),
+            self.states.mask.eq(value[8:]),
+            self.states.sequence.eq(value[16]),
             self.emit_all.eq(emit_all),
             self.settings.inputs.eq(inputs),
             self.settings.grid.shift.eq(fields.shift),

@@ -72,7 +72,9 @@ class DrainPath(wiring.Component):
                 "drain": In(pair_layout(config.acc_width)),
                 "passes": In(data.ArrayLayout(pass_layout(config), config.sequences)),
                 "result": Out(ResultSignature(config)),
-                "state": In(StateAccessSignature(config)),
+                "state": In(
+                    StateAccessSignature(units=config.units, sequences=config.sequences, c_width=config.c_width)
+                ),
                 "rows": In(RowWriteSignature(config)),
                 "peepholes": In(PeepholeWriteSignature(config)),
                 "decision": In(MonitorSignature(config)),

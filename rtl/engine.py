@@ -13,8 +13,6 @@ from lstmith.rtl.cell.predictor import Predictor, predictor_weights
 from lstmith.rtl.cell.state_loader import StateLoader
 from lstmith.rtl.control import Control
 from lstmith.rtl.drain_path import DrainPath
-from lstmith.rtl.host_interfaces import StateAccessSignature
-from lstmith.rtl.interfaces import ReloadSignature, StateLoadSignature
 from lstmith.rtl.layouts import InputWord, event_layout, of_sequence, output_layout, set_sequence
 from lstmith.rtl.lists.feedback import Feedback
 from lstmith.rtl.lists.input_stage import InputStage
@@ -125,11 +123,15 @@ class Engine(wiring.Component):
         connect(m, control.weights, issuer.load)
         connect(m, control.rows, drain.rows)
         connect(m, control.peepholes, drain.peepholes)
-        state, load, reload = _loaded(m, config, control, program, loader)
-        connect(m, state, drain.state)
-        connect(m, load, sequencer.load, feedback.load)
-        connect(m, sequencer.reload, reload)
+        connect(m, control.states, loader.host)
+        connect(m, sequencer.reload, loader.reload)
+        connect(m, loader.select, program.select)
+        connect(m, loader.load, sequencer.load, feedback.load)
+        connect(m, loader.state, drain.state)
         m.d.comb += [
+            loader.descriptor.eq(program.next.descriptor),
+            loader.layer.eq(program.next.layer),
+            loader.loaded.eq(program.next.loaded),
             control.idle.eq(sequencer.idle),
             control.word_valid.eq(issuer.word_valid),
             control.word_precision.eq(issuer.word_precision),
@@ -205,54 +207,3 @@ class Engine(wiring.Component):
             inputs.predicted.eq(predictor.predicted),
             inputs.decision.eq(predictor.decision),
         ]
-
-
-def _loaded(
-    m: Module, config: EngineConfig, control: Control, program: ProgramStore, loader: StateLoader
-) -> tuple[wiring.PureInterface, wiring.PureInterface, wiring.PureInterface]:
-    """The loader between control and program store, and its interfaces to the state, its lists and pass control."""
-    state = StateAccessSignature(config).create(path=("state",))
-    load, reload = StateLoadSignature().create(path=("load",)), ReloadSignature().flip().create(path=("reload",))
-    m.d.comb += [
-        loader.host_begin.eq(control.load_begin),
-        loader.host_layer.eq(control.load_layer),
-        loader.host_mask.eq(control.load_mask),
-        loader.host_sequence.eq(control.load_sequence),
-        loader.host_end.eq(control.load_end),
-        loader.host_place.eq(control.index),
-        loader.host_value.eq(control.data.as_signed()),
-        loader.host_cell_write.eq(control.cell_write),
-        loader.host_hidden_write.eq(control.hidden_write),
-        loader.host_hidden_read.eq(control.hidden_read),
-        loader.pending.eq(reload.pending),
-        loader.start.eq(reload.start),
-        loader.wanted.eq(reload.wanted),
-        loader.quiet.eq(reload.quiet),
-        loader.begins.eq(reload.begins),
-        loader.begins_layer.eq(program.next.layer),
-        loader.descriptor.eq(program.next.descriptor),
-        loader.loaded.eq(program.next.loaded),
-        loader.loaded_layer.eq(program.next.layer),
-        loader.hidden.eq(state.hidden),
-        reload.hold.eq(loader.hold),
-        reload.changed.eq(loader.changed),
-        reload.mask.eq(loader.mask),
-        program.select.eq(loader.select),
-        program.layer_select.eq(loader.layer_select),
-        program.mask_select.eq(loader.mask_select),
-        load.begin.eq(loader.load_begin),
-        load.end.eq(loader.load_end),
-        load.valid.eq(loader.load_valid),
-        load.sequence.eq(loader.load_sequence),
-        load.h.eq(loader.load_h),
-        state.place.eq(loader.place),
-        state.cell_read.eq(control.cell_read),
-        state.cell_write.eq(loader.cell_write),
-        state.cell_value.eq(loader.cell_value),
-        state.hidden_read.eq(loader.hidden_read),
-        state.hidden_write.eq(loader.hidden_write),
-        state.hidden_value.eq(loader.load_h),
-        control.cell_value.eq(state.cell),
-        control.hidden_value.eq(state.hidden),
-    ]
-    return state, load, reload

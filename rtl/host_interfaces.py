@@ -6,8 +6,8 @@ from amaranth.hdl import signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.layouts import GridFields, RowParameters, SkipFields
-from lstmith.spec.config import ACTIVE_COUNTS, PEEP_BITS, EngineConfig, bits_for, index_bits
+from lstmith.rtl.layouts import GridFields, RowParameters, SkipFields, state_bits
+from lstmith.spec.config import ACTIVE_COUNTS, H_FRAC, PEEP_BITS, EngineConfig, bits_for, index_bits
 from lstmith.spec.layer_descriptor import DESCRIPTOR_STRIDE
 
 
@@ -133,17 +133,70 @@ class StateAccessSignature(wiring.Signature):
         ``RAM_LATENCY`` cycles after ``hidden_read``.
     """
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, *, units: int, sequences: int, c_width: int) -> None:
         super().__init__(
             {
-                "place": Out(config.state_bits),
+                "place": Out(state_bits(units=units, sequences=sequences)),
                 "cell_read": Out(1),
                 "cell_write": Out(1),
-                "cell_value": Out(signed(config.c_width)),
+                "cell_value": Out(signed(c_width)),
                 "hidden_read": Out(1),
                 "hidden_write": Out(1),
-                "hidden_value": Out(signed(16)),
-                "cell": In(signed(config.c_width)),
-                "hidden": In(signed(16)),
+                "hidden_value": Out(signed(H_FRAC + 1)),
+                "cell": In(signed(c_width)),
+                "hidden": In(signed(H_FRAC + 1)),
+            }
+        )
+
+
+class HostStatesSignature(wiring.Signature):
+    """The host reads and writes states, and loads a layer's h between ``begin`` and ``end``.
+
+    Members
+    -------
+    begin : Out(1)
+        A load begins, for one cycle.
+    end : Out(1)
+        All h of the layer have been written, for one cycle.
+    layer : Out(unsigned)
+        The layer that is loaded; beside ``begin``, as ``mask`` and ``sequence``.
+    mask : Out(unsigned)
+        Index of the active count that it is loaded at.
+    sequence : Out(1)
+        The sequence that it is loaded for.
+    place : Out(state_bits)
+        Place in the state memories; beside the following strobes.
+    value : Out(signed(32))
+        Beside the strobes of writes.
+    cell_read : Out(1)
+        Read a cell state, for one cycle.
+    cell_write : Out(1)
+        Write a cell state, for one cycle.
+    hidden_read : Out(1)
+        Read an h, for one cycle.
+    hidden_write : Out(1)
+        Write an h, for one cycle; within a load it is listed too.
+    cell : In(signed(c_width))
+        ``RAM_LATENCY`` cycles after ``cell_read``.
+    hidden : In(signed(16))
+        ``RAM_LATENCY`` cycles after ``hidden_read``.
+    """
+
+    def __init__(self, *, layers: int, units: int, sequences: int, c_width: int) -> None:
+        super().__init__(
+            {
+                "begin": Out(1),
+                "end": Out(1),
+                "layer": Out(bits_for(layers)),
+                "mask": Out(bits_for(ACTIVE_COUNTS)),
+                "sequence": Out(1),
+                "place": Out(state_bits(units=units, sequences=sequences)),
+                "value": Out(signed(32)),
+                "cell_read": Out(1),
+                "cell_write": Out(1),
+                "hidden_read": Out(1),
+                "hidden_write": Out(1),
+                "cell": In(signed(c_width)),
+                "hidden": In(signed(H_FRAC + 1)),
             }
         )

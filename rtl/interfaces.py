@@ -160,6 +160,23 @@ class ProgramSignature(wiring.Signature):
         )
 
 
+class DescriptorSelectSignature(wiring.Signature):
+    """The program store is asked for a given descriptor instead of the next.
+
+    Members
+    -------
+    valid : Out(1)
+        For one cycle.
+    layer : Out(unsigned)
+        Its layer; while ``valid``.
+    mask : Out(unsigned)
+        Index of its active count; while ``valid``.
+    """
+
+    def __init__(self, *, layers: int) -> None:
+        super().__init__({"valid": Out(1), "layer": Out(bits_for(layers)), "mask": Out(bits_for(ACTIVE_COUNTS))})
+
+
 class MonitorSignature(wiring.Signature):
     """The sequencer asks the monitor.
 

@@ -280,6 +280,11 @@ def event_layout(config: EngineConfig) -> data.StructLayout:
     )
 
 
+def state_bits(*, units: int, sequences: int) -> int:
+    """Width of a place in a state memory: a unit's index, and its sequence's above it where there are two."""
+    return bits_for(units) + sequences - 1
+
+
 def sequence_field(config: EngineConfig) -> dict[str, int]:
     """The field of a layout that says which of two sequences; none with one, as Verilog has no empty wires."""
     return {"sequence": 1} if config.sequences > 1 else {}

@@ -9,10 +9,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.host_interfaces import ProgramWriteSignature
-from lstmith.rtl.interfaces import ProgramSignature
+from lstmith.rtl.interfaces import DescriptorSelectSignature, ProgramSignature
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
 from lstmith.spec import layer_descriptor
-from lstmith.spec.config import ACTIVE_COUNTS, bits_for, index_bits
+from lstmith.spec.config import bits_for, index_bits
 
 
 class ProgramStore(wiring.Component):
@@ -23,7 +23,7 @@ class ProgramStore(wiring.Component):
 
     Parameters
     ----------
-    layers, masks : int
+    layers, active_counts : int
         Layers, and active counts of each.
     descriptors : dict of int to list of int
         Initial packed descriptors by place, see ``spec.memory_image``.
@@ -32,12 +32,8 @@ class ProgramStore(wiring.Component):
     -------
     write : In(ProgramWriteSignature)
         A word from the host; the descriptor just fetched is fetched again.
-    select : In(1)
-        For one cycle: fetch a given descriptor instead of the next.
-    layer_select : In(unsigned)
-        Its layer; while ``select``.
-    mask_select : In(unsigned)
-        Index of its active count; while ``select``.
+    select : In(DescriptorSelectSignature)
+        Asks for a given descriptor instead of the next.
     next : Out(ProgramSignature)
         The descriptor that comes next.
     """
@@ -49,9 +45,7 @@ class ProgramStore(wiring.Component):
         super().__init__(
             {
                 "write": In(ProgramWriteSignature(layers=layers, active_counts=active_counts)),
-                "select": In(1),
-                "layer_select": In(bits_for(layers)),
-                "mask_select": In(bits_for(ACTIVE_COUNTS)),
+                "select": In(DescriptorSelectSignature(layers=layers)),
                 "next": Out(ProgramSignature(layers=layers)),
             }
         )
@@ -104,11 +98,11 @@ class ProgramStore(wiring.Component):
             with m.If(arrived_valid & (arrived == index)):
                 m.d.sync += word.eq(memory.r_data)
         # A write may concern the descriptor just fetched: begin again.
-        changes = self.select | self.write.valid | (self.next.advance if self._layer_bits else 0)
+        changes = self.select.valid | self.write.valid | (self.next.advance if self._layer_bits else 0)
         with m.If(changes):
             m.d.sync += [fetched.eq(0), fetching.eq(1), waiting_valid.eq(0), arrived_valid.eq(0)]
-        with m.If(self.select):
-            m.d.sync += [self.next.layer.eq(self.layer_select), mask.eq(self.mask_select)]
+        with m.If(self.select.valid):
+            m.d.sync += [self.next.layer.eq(self.select.layer), mask.eq(self.select.mask)]
         with m.Elif(self.next.advance):
             m.d.sync += self.next.layer.eq(Mux(self.next.descriptor.last_layer, 0, self.next.layer + 1))
         return m

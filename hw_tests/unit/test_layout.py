@@ -44,7 +44,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
         "array": {"layouts", "prim"},
         "host_interfaces": {"layouts"},
         "lists": {"interfaces", "host_interfaces", "layouts", "prim"},
-        "cell": {"layouts", "prim"},
+        "cell": {"interfaces", "host_interfaces", "layouts", "prim"},
         "sequencer": {"interfaces", "host_interfaces", "layouts", "prim"},
         "link": {"layouts", "prim", "bus", "engine"},
     },

@@ -6,14 +6,10 @@ from amaranth.hdl import Module, Mux, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from lstmith.rtl.layouts import state_bits
 from lstmith.rtl.prim import parameters as check
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
 from lstmith.spec.config import bits_for
-
-
-def state_bits(*, units: int, sequences: int) -> int:
-    """Width of a place in a state memory: a unit's index, and its sequence's above it where there are two."""
-    return bits_for(units) + sequences - 1
 
 
 class StateMemory(wiring.Component):

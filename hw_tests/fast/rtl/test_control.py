@@ -14,12 +14,19 @@ from lstmith.spec.registers import IDENTITY, REGION_SHIFT, WEIGHTS, Region, Regi
 CONFIG = EngineConfig(
     lanes=3, precisions=(4, 8, 16), peepholes=True, mixed=True, skip=True, active_counts=4, layers=2, units=8, inputs=8
 )
-STROBES = ("weights.valid", "program.valid", "rows.valid", "predictor_write", "cell_write", "hidden_write")
+STROBES = (
+    "weights.valid",
+    "program.valid",
+    "rows.valid",
+    "predictor_write",
+    "states.cell_write",
+    "states.hidden_write",
+)
 REGIONS = {
     Region.PROGRAM: "program.valid",
     Region.PREDICTOR: "predictor_write",
-    Region.CELL: "cell_write",
-    Region.HIDDEN: "hidden_write",
+    Region.CELL: "states.cell_write",
+    Region.HIDDEN: "states.hidden_write",
 }
 COUNTERS = {"skipped": Register.SKIPPED, "restarts": Register.RESTARTS}
 
@@ -96,8 +103,8 @@ def _registers(rng: np.random.Generator) -> Check:
     for name, values in (events | {"idle": idle, "word_precision": precision}).items():
         sheet.put(name, slice(None), values)
     cell, hidden = rng.integers(-(1 << 15), 1 << 15, (2, sheet.cycles))
-    sheet.put("cell_value", slice(None), cell)
-    sheet.put("hidden_value", slice(None), hidden)
+    sheet.put("states.cell", slice(None), cell)
+    sheet.put("states.hidden", slice(None), hidden)
     counted: dict[Register, Any] = {register: events[name] for name, register in COUNTERS.items()}
     counted[Register.CYCLES] = 1 - idle
     for code, register in enumerate((Register.WORDS_4, Register.WORDS_8, Register.WORDS_16)):
@@ -125,9 +132,9 @@ def _registers(rng: np.random.Generator) -> Check:
             word = int(rng.random() < 0.6) * (1 + layer + 256 * mask)
             sheet.put("bus.w_data", cycle, word)
             sheet.put("bus.addr", cycle, address(Region.CONTROL, Register.LOAD))
-            begins = {"load_begin": 1, "load_end": 0, "load_layer": layer, "load_mask": mask}
+            begins = {"states.begin": 1, "states.end": 0, "states.layer": layer, "states.mask": mask}
             if idle[cycle]:
-                loads.append((cycle + 1, begins if word else {"load_begin": 0, "load_end": 1}))
+                loads.append((cycle + 1, begins if word else {"states.begin": 0, "states.end": 1}))
         else:
             register = list(fields)[int(rng.integers(len(fields)))]
             sheet.put("bus.w_data", cycle, value)
@@ -154,7 +161,7 @@ def _registers(rng: np.random.Generator) -> Check:
         for at, fields in [*settings, *loads]:
             for name, value in fields.items():
                 assert outputs[name][at] == value, f"{name} in cycle {at}"
-        for name in ("load_begin", "load_end"):
+        for name in ("states.begin", "states.end"):
             assert_equal(name, np.flatnonzero(outputs[name]), [at for at, fields in loads if fields[name]])
         cycles, answers = np.array(reads).T
         assert_equal("bus.r_data", outputs["bus.r_data"][cycles], answers % (1 << 32))

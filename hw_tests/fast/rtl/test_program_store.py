@@ -31,9 +31,9 @@ def _program_check(rng: np.random.Generator, layers: int, active_counts: int) ->
         selects = turn % 4 == 3
         if selects:
             layer, mask = int(rng.integers(layers)), int(rng.integers(active_counts))
-            sheet.put("select", cycle, 1)
-            sheet.put("layer_select", cycle, layer)
-            sheet.put("mask_select", cycle, mask)
+            sheet.put("select.valid", cycle, 1)
+            sheet.put("select.layer", cycle, layer)
+            sheet.put("select.mask", cycle, mask)
         elif turn:
             sheet.put("next.advance", cycle, 1)
             layer = (layer + 1) % layers

@@ -85,30 +85,31 @@ class Renewal(wiring.Component):
             layers=self._config.layers, active_counts=self._config.active_counts, descriptors=self._descriptors
         )
         in_step = Signal()
+        wiring.connect(m, loader.select, program.select)
         m.d.comb += [
-            self.begins.eq(program.next.loaded & Mux(program.next.layer == 0, self.pending & ~loader.hold, in_step)),
+            self.begins.eq(
+                program.next.loaded & Mux(program.next.layer == 0, self.pending & ~loader.reload.hold, in_step)
+            ),
             program.next.advance.eq(self.begins),
-            loader.begins.eq(self.begins),
-            loader.begins_layer.eq(program.next.layer),
+            loader.reload.begins.eq(self.begins),
             loader.descriptor.eq(program.next.descriptor),
+            loader.layer.eq(program.next.layer),
             loader.loaded.eq(program.next.loaded),
-            loader.loaded_layer.eq(program.next.layer),
             # The state memory answers later.
-            loader.hidden.eq(_hidden(delayed(m, loader.place, RAM_LATENCY, "unit"))),
-            program.select.eq(loader.select),
-            program.layer_select.eq(loader.layer_select),
-            program.mask_select.eq(loader.mask_select),
+            loader.state.hidden.eq(_hidden(delayed(m, loader.state.place, RAM_LATENCY, "unit"))),
             self.layer.eq(program.next.layer),
             self.units.eq(program.next.descriptor.units),
         ]
         for name in ("pending", "start", "wanted", "quiet"):
-            m.d.comb += getattr(loader, name).eq(getattr(self, name))
+            m.d.comb += getattr(loader.reload, name).eq(getattr(self, name))
         for name in ("begin", "end", "layer", "mask", "place", "value", "hidden_write", "cell_write"):
-            m.d.comb += getattr(loader, f"host_{name}").eq(getattr(self, f"host_{name}"))
-        for name in ("mask", "changed", "hold", "load_begin", "load_end", "load_valid", "load_h", "place"):
-            m.d.comb += getattr(self, name).eq(getattr(loader, name))
-        for name in ("cell_write", "cell_value", "hidden_write", "hidden_read"):
-            m.d.comb += getattr(self, name).eq(getattr(loader, name))
+            m.d.comb += getattr(loader.host, name).eq(getattr(self, f"host_{name}"))
+        for name in ("mask", "changed", "hold"):
+            m.d.comb += getattr(self, name).eq(getattr(loader.reload, name))
+        for name in ("begin", "end", "valid", "h"):
+            m.d.comb += getattr(self, f"load_{name}").eq(getattr(loader.load, name))
+        for name in ("place", "cell_write", "cell_value", "hidden_write", "hidden_read"):
+            m.d.comb += getattr(self, name).eq(getattr(loader.state, name))
         with m.If(self.begins):
             m.d.sync += in_step.eq(~program.next.descriptor.last_layer)
         return m
@@ -239,28 +240,28 @@ def _renewal_check(rng: np.random.Generator, layers: int) -> Check:
 def _host_check(rng: np.random.Generator) -> Check:
     """Without active counts: the host's accesses at random, of layers whose descriptors come late."""
     config, cycles = EngineConfig(lanes=1, precisions=(8,), layers=3, units=8, c_width=20), 1200
-    table = {name: (rng.random(cycles) < 0.1).astype(np.int64) for name in ("host_begin", "host_end")}
-    table["host_end"] &= 1 - table["host_begin"]
-    names = "host_cell_write", "host_hidden_write", "host_hidden_read", "loaded"
+    table = {name: (rng.random(cycles) < 0.1).astype(np.int64) for name in ("host.begin", "host.end")}
+    table["host.end"] &= 1 - table["host.begin"]
+    names = "host.cell_read", "host.cell_write", "host.hidden_write", "host.hidden_read", "loaded"
     table |= {name: (rng.random(cycles) < 0.5).astype(np.int64) for name in names}
-    table |= {"host_layer": rng.integers(0, 3, cycles), "host_place": rng.integers(0, 8, cycles)}
-    table["host_value"] = rng.integers(-(1 << 31), 1 << 31, cycles)
+    table |= {"host.layer": rng.integers(0, 3, cycles), "host.place": rng.integers(0, 8, cycles)}
+    table["host.value"] = rng.integers(-(1 << 31), 1 << 31, cycles)
     waits, ready = False, []
     for cycle in range(cycles):
-        selects = table["host_begin"][cycle] or table["host_end"][cycle]
+        selects = table["host.begin"][cycle] or table["host.end"][cycle]
         ready.append(int(waits and bool(table["loaded"][cycle]) and not selects))
-        waits = bool(table["host_begin"][cycle]) or (waits and not ready[-1])
-    same = {"load_end": "host_end", "load_valid": "host_hidden_write", "place": "host_place"}
-    same |= {"cell_write": "host_cell_write", "hidden_write": "host_hidden_write", "hidden_read": "host_hidden_read"}
+        waits = bool(table["host.begin"][cycle]) or (waits and not ready[-1])
+    same = {"load.end": "host.end", "load.valid": "host.hidden_write", "state.place": "host.place"}
+    same |= {f"state.{name}": f"host.{name}" for name in ("cell_write", "hidden_write", "hidden_read", "cell_read")}
 
     def verify(outputs: Table) -> None:
         for name, source in same.items():
             assert_equal(name, outputs[name][:cycles], table[source])
-        assert_equal("load_begin", outputs["load_begin"][:cycles], ready)
-        assert_equal("select", outputs["select"][:cycles], table["host_begin"] | table["host_end"])
-        assert_equal("layer_select", outputs["layer_select"][:cycles], table["host_layer"] * table["host_begin"])
-        assert_equal("load_h", outputs["load_h"][:cycles], wrap(table["host_value"], 16))
-        assert_equal("cell_value", outputs["cell_value"][:cycles], wrap(table["host_value"], config.c_width))
+        assert_equal("load_begin", outputs["load.begin"][:cycles], ready)
+        assert_equal("select", outputs["select.valid"][:cycles], table["host.begin"] | table["host.end"])
+        assert_equal("layer_select", outputs["select.layer"][:cycles], table["host.layer"] * table["host.begin"])
+        assert_equal("load_h", outputs["load.h"][:cycles], wrap(table["host.value"], 16))
+        assert_equal("cell_value", outputs["state.cell_value"][:cycles], wrap(table["host.value"], config.c_width))
 
     return Check(_loader(config), table, verify)
 
