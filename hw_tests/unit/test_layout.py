@@ -206,6 +206,13 @@ def test_layers_have_no_cycle() -> None:
     assert not [folder for folder in order if LAYERS[folder] - set(order[: order.index(folder)])]
 
 
+@pytest.mark.parametrize("layer", PARTS)
+def test_parts_have_no_cycle(layer: str) -> None:
+    """Parts that are not in the table, such as the engine, stand above all that are."""
+    parts, order = PARTS[layer], list(PARTS[layer])
+    assert not [part for part in order if parts[part] & set(order[order.index(part) :])]
+
+
 def test_files_import_in_no_cycle() -> None:
     """Imports that only type checkers see count as well: they tie files together just as much."""
     edges = {module: used_modules(path) & set(MODULES) - {module} for module, path in MODULES.items()}
