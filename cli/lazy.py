@@ -112,7 +112,7 @@ COMMANDS = {
     ),
     "bench": Entry(
         "scripts.bench.command",
-        "Measure silero, link, area or energy (minutes), boards (an hour), adaptive (policies) or perf (hours).",
+        "Measure silero, link, area or energy (minutes), boards or presets (an hour), adaptive or perf (hours).",
     ),
 }
 

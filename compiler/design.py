@@ -96,7 +96,7 @@ class Design:
             "error": {"mean": error["mean"], "max": error["max"]},
             "held_back_steps": error["steps"] if error["held_back"] else 0,
             "remarks": self.report["remarks"],
-            "variants": [list(layer.variants) for layer in self.network.layers],
+            "images": [list(layer.variants) for layer in self.network.layers],
             "lanes": self.engine.lanes,
             "precision": [layer.precision for layer in self.network.layers],
             "target": self.target,

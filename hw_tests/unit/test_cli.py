@@ -358,7 +358,7 @@ def test_the_engine_that_is_saved_is_the_one_that_was_proven(
         proven.append(engine)
         return build_memory_image(network, engine, policies)
 
-    monkeypatch.setattr("lstmith.compiler.pipeline.build_image", build)
+    monkeypatch.setattr("lstmith.compiler.pipeline.build_memory_image", build)
     files = (folder / "model.npz", folder / "calibration.npz")
     design = compile_model(*files, target="ulx3s-85f", sequences=2)
     assert proven == [design.engine]
