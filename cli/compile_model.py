@@ -123,7 +123,7 @@ def _print(design: Design) -> None:
     if engine.sequences > 1:
         say(f"{engine.sequences} sequences in turn")
     lower = [f"{name} at {'+'.join(map(str, layer.variants))} bit" for name, layer in _named(design) if layer.variants]
-    say(f"lower weight images for policies: {', '.join(lower) or 'none'}")
+    say(f"lower weight variants for policies: {', '.join(lower) or 'none'}")
     for name, layer in _named(design):
         if layer.counts:
             say(f"{name} also runs with its {', '.join(map(str, layer.counts))} most important units")

@@ -37,7 +37,7 @@ MEANINGS = {
     "event_valid": "a layer's step has finished; the other event ports describe it",
     "event_layer": "layer that finished a step",
     "event_columns": "list entries that the step took",
-    "event_low": "of them, those on the lower weight image as small operands",
+    "event_low": "of them, those on the lower weight variant as small operands",
     "event_level": "highest weight precision of the folds: 0, 1, 2 for 4, 8, 16 bit",
     "event_restart": "whether the step computed its sums anew",
     "event_mask": "index of the active count",

@@ -56,7 +56,7 @@ def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
             if precision not in config.precisions:
                 raise ValueError(f"Layer {index} has {precision}-bit weights, the engine supports {config.precisions}")
         if layer.variants and not config.mixed:
-            raise ValueError(f"Layer {index} has several images, the engine takes one")
+            raise ValueError(f"Layer {index} has several variants, the engine takes one")
         if layer.sum_bound >= 1 << (config.acc_width - 1):
             raise ValueError(f"Layer {index} sums reach {layer.sum_bound}, beyond {config.acc_width}-bit accumulators")
         span = max(layer.x_grid.span, layer.h_grid.span)
@@ -194,7 +194,7 @@ def _descriptor(
 
 
 def lay_out_weights(layer: QuantLayer, config: EngineConfig, precision: int) -> npt.NDArray[np.uint16]:
-    """Weight words of one image of a layer, uint16 [lanes, folds * (I + H) * words per entry].
+    """Weight words of one variant of a layer, uint16 [lanes, folds * (I + H) * words per entry].
 
     Lane l of fold k holds the four gate rows of unit k * L + l. A word holds one row at 16 bit, two
     (i, f then g, o) at 8 bit, four at 4 bit, first row in the low bits.

@@ -30,7 +30,7 @@ class LayerState:
     h_change : int64 [N, H]
         Change of ``h_reference`` that the coming step lists.
     missed : float64 [N, 4H]
-        What lower images left out of the kept sums.
+        What lower variants left out of the kept sums.
     age : int64 [N]
         Steps since the sums were recomputed.
     late_cost : int64 [N, 2]
@@ -117,7 +117,7 @@ class LayerTrace:
     c : int32 [N, T, H]
         Of a dropped unit: zero.
     x_class : int8 [N, T, I]
-        Input columns: 0 not listed, 1 at the layer's precision, 2 on the lower image.
+        Input columns: 0 not listed, 1 at the layer's precision, 2 on the lower variant.
     h_class : int8 [N, T, H]
         The same of the recurrent columns.
     fold_precisions : int8 [N, T, F]
@@ -161,7 +161,7 @@ class LayerTrace:
 
     @property
     def entries(self) -> IntArray:
-        """List entries by class, int64 [N, T, 2]: at the layer's precision, on the lower image."""
+        """List entries by class, int64 [N, T, 2]: at the layer's precision, on the lower variant."""
         return np.stack(
             [(self.x_class == kind).sum(axis=2) + (self.h_class == kind).sum(axis=2) for kind in (MAIN, LOW)], axis=2
         )

@@ -1,6 +1,6 @@
 """Which columns a step lists, and the reference values that the kept sums stand for.
 
-The row sums equal the weights times the *references* (less what lower images missed), whichever list
+The row sums equal the weights times the *references* (less what lower variants missed), whichever list
 they were computed from: a delta list adds the changes of the references, a restart list adds the
 references themselves to cleared sums. So the choice between the two never changes a result.
 """

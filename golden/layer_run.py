@@ -281,7 +281,7 @@ class LayerRun:
         h_class: npt.NDArray[np.int8],
         fold_precisions: IntArray,
     ) -> Floats:
-        """What lower images leave out of this step's sums, float64 [N, 4H]."""
+        """What lower variants leave out of this step's sums, float64 [N, 4H]."""
         layer, matrices = self._layer, self._matrices.missed
         assert self._low is not None
         operand = np.concatenate([x_operand << layer.x_grid.exponent, h_operand], axis=1)

@@ -32,7 +32,7 @@ class LayerResult:
     columns : int64 [N, T]
         List entries issued.
     low : int64 [N, T]
-        Of them, how many on the lower image as small operands.
+        Of them, how many on the lower variant as small operands.
     level : int64 [N, T]
         Highest weight bits that any fold used.
     restart : bool [N, T]

@@ -48,7 +48,7 @@ def fold_layout(config: EngineConfig) -> data.StructLayout:
             "first": 1,  # first fold of its layer
             "last": 1,  # last fold of its layer
             "lanes": unsigned(bits_for(config.lanes)),  # lanes in use, minus 1
-            # Of sums from a lower image, in units of 4 bits.
+            # Of sums from a lower variant, in units of 4 bits.
             **({"shift": fold_shift_bits(config)} if config.monitor else {}),
             **sequence_field(config),
         }
@@ -82,7 +82,7 @@ def row_layout(*, inputs: int, units: int, operand_width: int) -> data.StructLay
 
 
 def entry_layout(*, columns: int, operand_width: int, mixed: bool) -> data.StructLayout:
-    """A list entry: column index within its segment, operand, and whether it takes the lower image."""
+    """A list entry: column index within its segment, operand, and whether it takes the lower variant."""
     low = {"low": 1} if mixed else {}
     return data.StructLayout({"column": unsigned(bits_for(columns)), **low, "operand": signed(operand_width)})
 
@@ -118,9 +118,9 @@ def fetch_layout(config: EngineConfig) -> data.StructLayout:
             "x_buffer": 1,  # input buffer of the step
             "precision": 2,
             "base": unsigned(config.address_bits),  # weight word of the segment's column 0
-            "low": 2,  # precision of the lower image, and its base
+            "low": 2,  # precision of the lower variant, and its base
             "low_base": unsigned(config.address_bits),
-            "lowered": 1,  # the whole fold is on a lower image
+            "lowered": 1,  # the whole fold is on a lower variant
             "shift": 2,  # by how many precisions, in units of 4 bits
             "lanes": unsigned(bits_for(config.lanes)),  # in use in this fold, minus 1
             **sequence_field(config),
@@ -154,7 +154,7 @@ def lists(mixed: bool) -> int:
 
 
 def length_layout(columns: int) -> data.StructLayout:
-    """A list's length, and how many of its entries take the lower image."""
+    """A list's length, and how many of its entries take the lower variant."""
     return data.StructLayout({"count": unsigned(bits_for(columns + 1)), "low": unsigned(bits_for(columns + 1))})
 
 
@@ -194,7 +194,7 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
             "exact": 1,  # x lists hold values, sums are computed anew
             "clear": 1,  # kept sums count as zero
             "columns": unsigned(bits_for(config.inputs + 2 * config.units + 1)),
-            "low": unsigned(bits_for(config.inputs + 2 * config.units + 1)),  # of them, on the lower image
+            "low": unsigned(bits_for(config.inputs + 2 * config.units + 1)),  # of them, on the lower variant
             "level": unsigned(bits_for(len(PRECISIONS))),  # highest precision of the folds that have been fetched
         }
     )
@@ -232,7 +232,7 @@ class GridFields(data.Struct):
     unsigned: 1
     mode: Mode
     theta: unsigned(16)
-    tau: unsigned(8)  #: changes up to this take the lower image
+    tau: unsigned(8)  #: changes up to this take the lower variant
     restart_tau: unsigned(8)  #: the same for values
     forget: 1  #: references count as zero
     exact: 1  #: no threshold: the sums are recomputed
@@ -271,7 +271,7 @@ def event_layout(config: EngineConfig) -> data.StructLayout:
         {
             "layer": unsigned(bits_for(config.layers)),
             "columns": unsigned(bits_for(config.inputs + 2 * config.units + 1)),
-            "low": unsigned(bits_for(config.inputs + 2 * config.units + 1)),  # of them, on the lower image
+            "low": unsigned(bits_for(config.inputs + 2 * config.units + 1)),  # of them, on the lower variant
             "level": unsigned(bits_for(len(PRECISIONS))),  # highest of the folds' precisions
             "restart": 1,
             "mask": unsigned(bits_for(ACTIVE_COUNTS)),

@@ -85,7 +85,7 @@ class EngineConfig:
     layers : int
         Largest number of stacked layers.
     mixed : bool
-        Both lists of every step, so that each may take the shorter, and weight images of several precisions.
+        Both lists of every step, so that each may take the shorter, and weight variants of several precisions.
     monitor : bool
         Whether the cell state chooses precisions.
     skip : bool
@@ -141,7 +141,7 @@ class EngineConfig:
         if self.requant_width not in (16, 18):
             raise ValueError(f"Engine requant_width must be 16 or 18, not {self.requant_width!r}")
         if self.monitor and not self.mixed:
-            raise ValueError("Engine monitor needs mixed images")
+            raise ValueError("Engine monitor needs weight variants")
         if self.sequences > 1 and (self.monitor or self.skip or self.active_counts > 1):
             raise ValueError("Engine sequences must be 1 with a monitor, skip rules or several active counts")
         for name in ("mixed", "skip"):

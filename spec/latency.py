@@ -32,7 +32,7 @@ def encode(config: EngineConfig) -> int:
 
 
 def queue(config: EngineConfig) -> int:
-    """From fetching a list entry to firing it: with mixed images an entry's words are only known when it is read."""
+    """From fetching a list entry to firing it: with weight variants an entry's words are only known when it is read."""
     return 6 if config.mixed else 0
 
 

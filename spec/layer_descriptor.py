@@ -51,7 +51,7 @@ FIELDS: dict[str, int] = {
     "rule": 2,
     "scope": 1,
     "monitor_theta": 2,
-    "level_low": 2,  # precision codes of the lower images; the layer's own if there is none
+    "level_low": 2,  # precision codes of the lower variants; the layer's own if there is none
     "level_middle": 2,
 }
 

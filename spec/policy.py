@@ -124,7 +124,7 @@ class Policy(_Checked):
         A change is listed if ``|value - reference| > theta``; what is not listed stays in the
         difference and is paid later. Of ``DELTA`` and ``AUTO``.
     tau_x, tau_h : int
-        Changes up to this use the layer's lower image.
+        Changes up to this use the layer's lower variant.
     restart_tau_x, restart_tau_h : int
         The same for values, in steps that recompute the sums.
     refresh : int
@@ -155,6 +155,6 @@ class Policy(_Checked):
 
     @property
     def mixes(self) -> bool:
-        """Whether a lower image may be used."""
+        """Whether a lower variant may be used."""
         taus = self.tau_x, self.tau_h, self.restart_tau_x, self.restart_tau_h
         return any(taus) or self.monitor.rule is not Rule.OFF

@@ -54,9 +54,9 @@ def _check_variants(layer: QuantLayer, config: EngineConfig, policy: Policy, whe
         return
     variant = layer.entry_variant
     if variant is None:
-        raise ValueError(f"{where} tau or monitor needs a lower image: compile the network with one")
+        raise ValueError(f"{where} tau or monitor needs a lower variant: compile the network with one")
     if policy.keeps_sums and not policy.refresh:
-        raise ValueError(f"{where} refresh is 0, so errors of the lower image would pile up: use 1 or more")
+        raise ValueError(f"{where} refresh is 0, so errors of the lower variant would pile up: use 1 or more")
     shift = layer.precision - variant
     limit = (1 << (config.operand_width - 1)) - 1
     if variant == 4:
@@ -82,7 +82,7 @@ def default_policies(network: QuantNetwork, config: EngineConfig) -> list[Policy
 
 
 def missed_bound(layer: QuantLayer, policy: Policy) -> int:
-    """Largest magnitude of what lower images leave out of a row sum between two restarts."""
+    """Largest magnitude of what lower variants leave out of a row sum between two restarts."""
     steps = policy.refresh if policy.keeps_sums else 1
     if policy.monitor.rule is not Rule.OFF:
         # Any operand may meet any image.

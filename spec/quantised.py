@@ -188,13 +188,13 @@ class QuantLayer:
 
     @property
     def entry_variant(self) -> int | None:
-        """Width of the lower image that small operands use: the next lower one."""
+        """Width of the lower variant that small operands use: the next lower one."""
         return self.variants[-1] if self.variants else None
 
     def variant(self, precision: int) -> IntArray:
         """Weights at one of the layer's widths, int64 [4H, I + H].
 
-        A lower image approximates ``weights / 2^k``, k = ``precision`` of the layer minus that of the
+        A lower variant approximates ``weights / 2^k``, k = ``precision`` of the layer minus that of the
         image, so that its products, shifted left by k, add to the same sums.
         """
         if precision == self.precision:
@@ -206,7 +206,7 @@ class QuantLayer:
         return np.clip((self.weights + (1 << (shift - 1))) >> shift, -limit, limit)
 
     def variant_error(self, precision: int) -> IntArray:
-        """``weights - image * 2^k``: what an operand on a lower image misses, int64 [4H, I + H]."""
+        """``weights - variant * 2^k``: what an operand on a lower variant misses, int64 [4H, I + H]."""
         return self.weights - (self.variant(precision) << (self.precision - precision))
 
     def active(self, active_index: int) -> int:

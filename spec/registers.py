@@ -40,9 +40,9 @@ class Register(enum.IntEnum):
     X_THETA = 5  #: write: threshold of the first layer's input
     LOAD = 6  #: write: 1 + layer (+ 256 * index of the active count, + 65536 * sequence) begins to load its h, 0 ends
     CYCLES = 7  #: read: cycles while busy, modulo 2^32
-    WORDS_4 = 8  #: read: weight words issued of 4-bit images, modulo 2^32
-    WORDS_8 = 9  #: read: likewise of 8-bit images
-    WORDS_16 = 10  #: read: likewise of 16-bit images
+    WORDS_4 = 8  #: read: weight words issued of 4-bit variants, modulo 2^32
+    WORDS_8 = 9  #: read: likewise of 8-bit variants
+    WORDS_16 = 10  #: read: likewise of 16-bit variants
     SKIPPED = 11  #: read: skipped steps, modulo 2^32
     RESTARTS = 12  #: read: passes that recomputed their sums, modulo 2^32
     X_TAU = 13  #: write: first layer's tau_x (bits 0-7) and restart_tau_x (8-15)

@@ -47,7 +47,7 @@ class Settings:
     patience : int
         Epochs without a better loss on what is held back, after which training ends.
     share : float or None
-        Part of the steps that the monitor is to put on the lowest image: thresholds are set anew before
+        Part of the steps that the monitor is to put on the lowest variant: thresholds are set anew before
         each epoch. None leaves policies alone.
     seed : int
     quiet : bool
@@ -155,7 +155,7 @@ def finetune(
 
 
 def keep_sums(model: StraightThrough, policies: list[Policy]) -> None:
-    """Shrink rows whose proven sums, with what lower images may leave out, do not fit the accumulators."""
+    """Shrink rows whose proven sums, with what lower variants may leave out, do not fit the accumulators."""
     for module, policy in zip(model.layers, policies, strict=True):
         layer = module.quantised()
         room = (1 << (model.config.acc_width - 1)) - 1

@@ -26,7 +26,8 @@ def low_share(trace: LayerTrace, low: int, valid: BoolArray) -> float:
 def with_share(
     network: QuantNetwork, config: EngineConfig, policies: list[Policy], data: TrainingSequences, share: float
 ) -> list[Policy]:
-    """The policies with the smallest threshold per layer that puts at least ``share`` of the steps on the lowest image.
+    """The policies with the smallest threshold per layer that puts at least ``share`` of the steps on the lowest
+    variant.
 
     Layers are set one after the other, as each hears the ones before it. If no threshold reaches the share, the
     largest is taken.
@@ -50,7 +51,7 @@ def with_share(
 
 
 def shares(network: QuantNetwork, config: EngineConfig, policies: list[Policy], data: TrainingSequences) -> list[float]:
-    """Per layer: part of the steps on the lowest image."""
+    """Per layer: part of the steps on the lowest variant."""
     traces = GoldenModel(network, config).run(data.x, policies)
     return [
         low_share(trace, layer.variants[0], data.valid) if layer.variants else 0.0
@@ -61,7 +62,7 @@ def shares(network: QuantNetwork, config: EngineConfig, policies: list[Policy], 
 def halves(
     network: QuantNetwork, config: EngineConfig, policies: list[Policy], data: TrainingSequences
 ) -> list[tuple[float, float]]:
-    """Per layer: part of the steps on the lowest image in the first and in the second half of the sequences."""
+    """Per layer: part of the steps on the lowest variant in the first and in the second half of the sequences."""
     traces = GoldenModel(network, config).run(data.x, policies)
     late = np.arange(data.valid.shape[1]) * 2 >= data.valid.sum(axis=1)[:, None]
     return [

@@ -77,7 +77,7 @@ class StraightThroughLayer(nn.Module):
         return rounded(self.weights, -top, top), rounded(self.bias * BIAS_UNIT, -bias_top, bias_top - 1)
 
     def variant(self, weights: Tensor, precision: int) -> Tensor:
-        """A lower image of ``weights`` times 2^k, so that it stands beside them, float64 [4H, I + H].
+        """A lower variant of ``weights`` times 2^k, so that it stands beside them, float64 [4H, I + H].
 
         Notes
         -----
@@ -211,7 +211,7 @@ def _run_layer(
 
 
 class _Misses:
-    """What lower images leave out of the sums of one layer."""
+    """What lower variants leave out of the sums of one layer."""
 
     def __init__(self, module: StraightThroughLayer, weights: Tensor, trace: LayerTrace, config: EngineConfig) -> None:
         layer = module.layer

@@ -27,7 +27,7 @@ class Costs:
     lowered : float64 [S]
         Part of the step's layers and folds that the monitor or a forced choice ran below the layer's precision.
     entries, low_entries : int64 [S]
-        List entries of all layers, and those on a lower image, by their size or by the step's precision.
+        List entries of all layers, and those on a lower variant, by their size or by the step's precision.
     skipped, restarts : bool [S]
         Steps that did nothing; steps in which the first layer recomputed its sums.
     activities : tuple of Activity

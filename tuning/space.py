@@ -267,7 +267,7 @@ def _tau_limits(network: QuantNetwork, config: EngineConfig) -> tuple[int, int]:
 
 
 def _tau_limit(network: QuantNetwork, config: EngineConfig, index: int, side: str) -> int:
-    """Largest operand that a lower image can take, as :func:`check_policies` has it; 0 without one."""
+    """Largest operand that a lower variant can take, as :func:`check_policies` has it; 0 without one."""
     layer = network.layers[index]
     if layer.entry_variant is None:
         return 0

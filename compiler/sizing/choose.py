@@ -73,7 +73,7 @@ def choose_engine(
     lanes : int or None
         None compares the lane counts with the fewest weight words.
     variants : bool
-        Whether the network gains lower images where they cost no lane.
+        Whether the network gains lower variants where they cost no lane.
     delta : bool
         Whether the engine takes changes.
 

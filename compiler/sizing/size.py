@@ -37,7 +37,7 @@ DIGIT_OPERAND_FLOOR = 11
 #: The small family has no room for that.
 ICE40_ACC_FLOOR, ICE40_OPERAND_FLOOR = 16, 9
 UNITS = "the number of units"
-#: Sets of weight images whose fit is reported: single precisions, and those a mixed program needs.
+#: Sets of weight variants whose fit is reported: single precisions, and those a mixed program needs.
 VARIANTS = ((4,), (8,), (16,), (4, 8), (4, 8, 16))
 
 
@@ -123,7 +123,7 @@ def size_engine(
 def size_with_variants(
     network: QuantNetwork, board: Board | None, *, lanes: int | None = None, mac: str = "dsp", delta: bool = True
 ) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
-    """As :func:`size_engine`; the network gains lower images where they cost no lane.
+    """As :func:`size_engine`; the network gains lower variants where they cost no lane.
 
     Raises
     ------

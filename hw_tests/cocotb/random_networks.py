@@ -49,7 +49,7 @@ def random_layer(
         weights *= rng.random(weights.shape) < 0.2
     elif kind == "extreme":
         weights = np.where(weights < 0, -limit, limit)
-    # Only small operands may meet 4-bit images as the monitor likes.
+    # Only small operands may meet 4-bit variants as the monitor likes.
     operands = 4 if variants[:1] == (4,) and rng.random() < 0.6 else precision
     x_grid = random_grid(rng, operands, unsigned=first, exponent=True)
     h_grid = random_grid(rng, operands)
@@ -113,7 +113,7 @@ def random_network(
     Parameters
     ----------
     mixed : bool
-        Whether layers may have lower images.
+        Whether layers may have lower variants.
     active_counts : int
         Most active counts; fewer where a layer has too few units.
     predictor : bool
@@ -163,7 +163,7 @@ def random_engine(
     fitting = [_network_for(rng, options, random_dims(rng, most_layers, most)) for _ in range(networks)]
     layers = [layer for network in fitting for layer in network.layers]
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
-    # What lower images leave out needs room of its own; without it, policies that mix are refused.
+    # What lower variants leave out needs room of its own; without it, policies that mix are refused.
     spare = options.mixed * int(rng.integers(9))
     config = replace(
         options,

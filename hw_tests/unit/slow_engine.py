@@ -1,7 +1,7 @@
 """A whole engine in plain Python integers: lists, kept sums, images, monitor, skipped steps, active counts.
 
 Sums are formed as the hardware does, entry by entry on the image that the entry uses; golden instead
-computes what lower images leave out.
+computes what lower variants leave out.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class SlowLayer:
         return value if not keeps or exact or abs(value - held) > theta else held
 
     def _kind(self, operand: int, tau: int) -> int:
-        """0 not listed, 1 at the layer's precision, 2 on the lower image."""
+        """0 not listed, 1 at the layer's precision, 2 on the lower variant."""
         if operand == 0 and self.policy.mode is not Mode.DENSE:
             return 0
         mixes = self.policy.mixes and self.layer.variants

@@ -184,7 +184,7 @@ def test_images_can_be_left_out(folder: Path, capsys: pytest.CaptureFixture[str]
             "-o",
             folder / variants,
         )
-        line = capsys.readouterr().out.split("lower weight images for policies: ")[1].splitlines()[0]
+        line = capsys.readouterr().out.split("lower weight variants for policies: ")[1].splitlines()[0]
         assert told in line
     described = json.loads((folder / "none" / "design.json").read_text())
     assert [layer["variants"] for layer in described["layers"]] == [[], []]

@@ -96,14 +96,14 @@ def test_sums_have_room_for_what_lower_images_miss(policy: Policy, precision: in
     limit = (1 << (precision - 1)) - 1
     layer = replace(layer, weights=rng.integers(-limit, limit + 1, layer.weights.shape))
     if precision == 8:
-        # The exponent 2 of the input grid would leave changes of at most 15 for the lower image.
+        # The exponent 2 of the input grid would leave changes of at most 15 for the lower variant.
         layer = replace(layer, x_grid=replace(layer.x_grid, exponent=1))
     network, config, _ = size_with_variants(QuantNetwork((layer,)), None)
     check_policies(network, config, [policy])
     narrow = replace(config, acc_width=accumulator_bits(network.layers[0]))
     check_policies(network, narrow, [policy])
     if precision == 16:
-        return  # what 8-bit images miss is too little for any refresh to matter
+        return  # what 8-bit variants miss is too little for any refresh to matter
     with pytest.raises(ValueError, match=r"^Layer 0 policy field refresh is 65535: sums may reach \d+, beyond"):
         check_policies(network, narrow, [replace(policy, refresh=0xFFFF)])
 

@@ -27,7 +27,7 @@ class ColumnLists(wiring.Component):
     operand_width : int
         Signed width of an operand.
     mixed : bool
-        Both lists, whose entries may take the lower image.
+        Both lists, whose entries may take the lower variant.
 
     Members
     -------

@@ -49,7 +49,7 @@ class Encoder(wiring.Component):
     """Rounds a value to its grid, compares it with its reference and offers it to the lists.
 
     Throughput one value per cycle. The same reference must not return within ``latency``
-    cycles. With mixed images a value is a candidate for two lists, the delta list (what changed)
+    cycles. With weight variants a value is a candidate for two lists, the delta list (what changed)
     and the restart list (what is not zero); else for one, which the mode chooses. Without delta there are no
     references and every value is listed.
 
@@ -260,5 +260,5 @@ class Encoder(wiring.Component):
 
 
 def _within(operand: Value, tau: Value) -> object:
-    """Whether an operand is small enough for the lower image; a threshold of zero means none is."""
+    """Whether an operand is small enough for the lower variant; a threshold of zero means none is."""
     return (tau != 0) & (operand <= tau) & (operand >= -tau)

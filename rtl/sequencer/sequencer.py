@@ -16,9 +16,9 @@ from lstmith.rtl.interfaces import (
     WaitingStepsSignature,
 )
 from lstmith.rtl.layouts import pass_layout, sequence_of, set_sequence
-from lstmith.rtl.sequencer.images import choose_images
 from lstmith.rtl.sequencer.list_reader import ListReader
 from lstmith.rtl.sequencer.pass_control import PassControl, trusted_bank
+from lstmith.rtl.sequencer.variants import choose_variants
 from lstmith.spec.config import EngineConfig, bits_for
 from lstmith.spec.layer_descriptor import FOLD_BITS
 from lstmith.spec.policy import Rule, Scope
@@ -161,7 +161,7 @@ class Sequencer(wiring.Component):
         ]
         self._elaborate_addresses(m, passes, reader)
         level, lowered = self._level(m, passes, fold)
-        choose_images(m, config, entry, fields, place, level, lowered)
+        choose_variants(m, config, entry, fields, place, level, lowered)
         return m
 
     def _elaborate_addresses(self, m: Module, passes: PassControl, reader: ListReader) -> None:

@@ -25,16 +25,16 @@ from lstmith.spec.codes import Precision
 from lstmith.spec.config import EngineConfig, bits_for
 from lstmith.spec.latency import capture_delay
 
-#: Entries that may be on their way from the lists to the array, with mixed images.
+#: Entries that may be on their way from the lists to the array, with weight variants.
 QUEUE = 16
 
 
 class SlotIssuer(wiring.Component):
     """Turns an entry into 1, 2 or 4 consecutive slots and a fold's end into captures.
 
-    :class:`IssueThrottle` says when an entry may enter the array. With one image per layer the words of an entry are
+    :class:`IssueThrottle` says when an entry may enter the array. With one variant per layer the words of an entry are
     known before it is fetched: the throttle takes the offer itself, and the first slot follows ``latency`` cycles
-    later. With mixed images they are known when it has been read. Then an offer is taken as long as the queue has a
+    later. With weight variants they are known when it has been read. Then an offer is taken as long as the queue has a
     place, and the throttle stands behind the queue: from there the first slot follows in the next cycle.
 
     Parameters
@@ -73,7 +73,7 @@ class SlotIssuer(wiring.Component):
     Attributes
     ----------
     queue, waits, queued : SyncFIFO, Signal, Signal
-        With mixed images: the queue, whether an entry waits at its head, and how many are on their way; no part of
+        With weight variants: the queue, whether an entry waits at its head, and how many are on their way; no part of
         the interface, proofs look at them.
     """
 
@@ -106,12 +106,12 @@ class SlotIssuer(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from ``fetch.valid`` to the first slot, of an entry that need not wait in the queue."""
-        # Read and placed; in between, with mixed images, towards the queue, into it and out of it.
+        # Read and placed; in between, with weight variants, towards the queue, into it and out of it.
         return RAM_LATENCY + 1 + (3 if self._config.mixed else 0)
 
     @property
     def queue_latency(self) -> int:
-        """Cycles from ``fetch.valid`` to leaving the queue, if nothing else waits there; with mixed images."""
+        """Cycles from ``fetch.valid`` to leaving the queue, if nothing else waits there; with weight variants."""
         return self.latency - 1
 
     def elaborate(self, platform: object) -> Module:
@@ -189,7 +189,7 @@ class SlotIssuer(wiring.Component):
         if config.mixed:
             operand = entry.operand
             with m.If(entry.low & ~fetch.lowered & ~fetch.empty):
-                # The lower image's weights count k times as much: its operands are small, so they carry the factor.
+                # The lower variant's weights count k times as much: its operands are small, so they carry the factor.
                 m.d.comb += [
                     read.address.eq(fetch.low_base + (entry.column << fetch.low)),
                     read.operand.eq(Mux(fetch.precision == Precision.W16, operand << 8, operand << 4)),

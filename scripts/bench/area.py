@@ -20,9 +20,9 @@ from lstmith.scripts.bench.blocks import Table
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.presets import preset
 
-#: Silero's engine with mixed images, monitor, skip rules and active counts.
+#: Silero's engine with weight variants, monitor, skip rules and active counts.
 ADAPTIVE = preset("adaptive").engine
-#: The same with mixed images alone.
+#: The same with weight variants alone.
 ENGINE = replace(ADAPTIVE, monitor=False, skip=False, active_counts=1)
 
 
@@ -75,7 +75,7 @@ def run_area() -> dict[str, Any]:
         "engine": (Top(ENGINE), Top(ADAPTIVE)),
         "lane": (_lane(replace(ENGINE, mixed=False)), _lane(ENGINE)),
     }
-    titles = {"engine": ("mixed images", "and all three"), "lane": ("lane", "lane, mixed images")}
+    titles = {"engine": ("weight variants", "and all three"), "lane": ("lane", "lane, weight variants")}
     found: dict[str, dict[str, int]] = {}
     growth: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as folder, steps() as report:

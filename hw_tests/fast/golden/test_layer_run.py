@@ -136,7 +136,7 @@ def test_auto_takes_the_shorter_list(rng: np.random.Generator) -> None:
     bursts = np.zeros((1, 8, 6), dtype=np.int16)
     bursts[0, ::2] = 12_000
     trace = model.run(bursts, [Policy(Mode.AUTO)])[0]
-    assert trace.restart.all(), "as short is short enough: what lower images missed ends"
+    assert trace.restart.all(), "as short is short enough: what lower variants missed ends"
     assert trace.columns[0].tolist() == [6, 0] * 4
     assert model.run(bursts, [Policy(Mode.DELTA)])[0].columns[0].tolist() == [6] * 8
 
@@ -199,7 +199,7 @@ REFUSED: list[tuple[dict[str, bool | int], Policy, str]] = [
     ({}, Policy(Mode.DELTA, tau_x=64, refresh=1), "tau_x is 64: use at most"),
     ({}, Policy(Mode.DELTA, restart_tau_h=200, refresh=1), "restart_tau_h is 200: use at most"),
     ({"operand_width": 10}, Policy(Mode.DELTA, tau_h=32, refresh=1), "tau_h is 32: use at most 31"),
-    ({}, Policy(Mode.DELTA, tau_x=1), "refresh is 0, so errors of the lower image would pile up: use 1 or more"),
+    ({}, Policy(Mode.DELTA, tau_x=1), "refresh is 0, so errors of the lower variant would pile up: use 1 or more"),
     ({"mixed": False, "monitor": False}, Policy(Mode.AUTO), "needs both lists"),
     ({"mixed": False, "monitor": False}, VARIANTS, "needs both lists"),
     ({"monitor": False}, Policy(Mode.SKIP, monitor=Monitor(Rule.RATIO)), "monitor is ratio, this engine was built"),

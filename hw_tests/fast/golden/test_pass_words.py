@@ -22,7 +22,7 @@ def _network(rng: np.random.Generator) -> QuantNetwork:
 
 def test_words_of_an_entry_by_class(rng: np.random.Generator) -> None:
     (layer,) = _network(rng).layers
-    # At its own 16 bits a main entry has 4 words, one on the 8-bit image 2; on a lowered fold both have the fold's.
+    # At its own 16 bits a main entry has 4 words, one on the 8-bit variant 2; on a lowered fold both have the fold's.
     assert entry_words(layer, np.array([16, 8, 4])).tolist() == [[4, 2], [2, 2], [1, 1]]
 
 

@@ -101,7 +101,7 @@ def test_latencies_with_everything(active_counts: int, layers: int) -> None:
         assert encoder.latency + 1 == timing.encode(config)
     issuer = _elaborated(SlotIssuer(config))
     # An offer that is taken is an entry in the next cycle, and a slot enters its lane a cycle after it is issued. With
-    # mixed images an entry fires when it leaves the queue, with one image when it is fetched.
+    # weight variants an entry fires when it leaves the queue, with one variant when it is fetched.
     assert timing.queue(config) == 1 + issuer.queue_latency
     assert timing.queue(config) + timing.fire_to_lane(config) == 1 + issuer.latency + 1
     single = EngineConfig(**sizes, active_counts=active_counts)

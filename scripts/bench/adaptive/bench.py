@@ -180,7 +180,7 @@ def measure_network(name: str, trials: int, workers: int, report: Report) -> Net
 
 
 def _formats(name: str, workload: Workload, of_float: float, limit: float) -> tuple[Static, Static]:
-    """The cheapest format without loss, and the cheapest such one that has a lower image."""
+    """The cheapest format without loss, and the cheapest such one that has a lower variant."""
     found = None
     for static in STATICS:
         # Without the doubt that counts in a search, for nothing is chosen here by luck.

@@ -68,13 +68,13 @@ class AfterWarmup:
 
 
 class RandomColumns(GoldenModel):
-    """List entries on the lower image at random instead of by their size.
+    """List entries on the lower variant at random instead of by their size.
 
     Parameters
     ----------
     network, config : QuantNetwork, EngineConfig
     fraction : float
-        Probability of the lower image.
+        Probability of the lower variant.
     seed : int
     """
 

@@ -50,7 +50,7 @@ def lanes_for(network: FloatNetwork) -> int:
 def quantised(
     network: FloatNetwork, calibration: list[Float32], static: Static, starts: State | None = None
 ) -> QuantNetwork:
-    """A network in a static format, with a lower image of its weights.
+    """A network in a static format, with a lower variant of its weights.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ class Wanted:
     control : str
         Empty, or ``random steps``, ``warm-up only``, ``random columns``, ``six bits``.
     fraction : dict of float
-        Per network: part of the steps, or of the list entries, that a control puts on the lower image.
+        Per network: part of the steps, or of the list entries, that a control puts on the lower variant.
     seed : int
         Of a random control.
     """

@@ -18,7 +18,7 @@ RULES = (
 )
 CONTROLS = (
     "Each mechanism has controls, and it must beat them to show anything. *Random steps* and *random columns* use the "
-    "lower image as often as the monitor and the mixing, but choose at random (3 seeds; the interval is their "
+    "lower variant as often as the monitor and the mixing, but choose at random (3 seeds; the interval is their "
     "spread). *Warm-up only* uses it as often, after the first steps. *Static W6* is a dense network of six bits at "
     "6/8 of the cycles. *Zero skipping* is dense without zero operands. *Rule on values* chooses the image by the "
     "size of the value instead of its change."

@@ -76,7 +76,7 @@ class Row:
 
 
 def compiled(network: FloatNetwork, calibration: list[Float32]) -> tuple[QuantNetwork, EngineConfig]:
-    """W8A8 with a 4-bit image, and an engine with the monitor."""
+    """W8A8 with a 4-bit variant, and an engine with the monitor."""
     batch, valid = masked(calibration)
     found = quantise(
         network, Calibration(batch, valid.sum(axis=1)), precision=[8], activation_bits=8, limits=LIMITS

@@ -31,9 +31,9 @@ ENGINES: dict[str, tuple[EngineConfig, str]] = {
     "a second layer": (replace(LEAST, layers=2), BASE),
     "a second sequence in turn": (replace(LEAST, sequences=2), BASE),
     "delta": (_DELTA, BASE),
-    "both lists, mixed images": (_MIXED, "delta"),
+    "both lists, weight variants": (_MIXED, "delta"),
     "skip rules": (replace(_DELTA, skip=True), "delta"),
-    "monitor": (replace(_MIXED, monitor=True), "both lists, mixed images"),
+    "monitor": (replace(_MIXED, monitor=True), "both lists, weight variants"),
     "one row per cycle, for a slow clock": (replace(LEAST, rows_per_cycle=1), BASE),
 }
 #: The least on the small family, whose look-up tables and flip-flops come in pairs.

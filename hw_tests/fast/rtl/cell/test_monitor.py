@@ -64,7 +64,7 @@ def _record(policy: MonitorPolicy, layer: Any) -> dict[str, int]:
 def _monitor_check(
     rng: np.random.Generator, cycles: int, config: EngineConfig, *layers: tuple[int, tuple[int, ...], int]
 ) -> Check:
-    """Steps of layers given as (weight bits, lower images, units); each step under a policy of its own."""
+    """Steps of layers given as (weight bits, lower variants, units); each step under a policy of its own."""
     unit, sheet = Monitor(config), Sheet(cycles)
     # Stored in one cycle, readable in the next.
     readable = unit.latency + 1
@@ -142,7 +142,7 @@ def _monitor_check(
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """One lane, one fold, and a stack of several images."""
+    """One lane, one fold, and a stack of several variants."""
 
     def config(*precisions: int, **sizes: Any) -> EngineConfig:
         return EngineConfig(precisions=precisions, mixed=True, monitor=True, **sizes)

@@ -37,7 +37,7 @@ def _encoder_check(rng: np.random.Generator, *, mixed: bool) -> Check:
     valid = rng.random(count) < 0.8
     kept = np.zeros((references, 1), dtype=np.int64)
     distance = np.zeros(count, dtype=np.int64)
-    # By list: what changed, and with mixed images the references themselves.
+    # By list: what changed, and with weight variants the references themselves.
     listed, operand, low = (np.zeros((2, count), dtype=np.int64) for _ in range(3))
     for at in np.flatnonzero(valid):
         place, mode, exponent = index[at], Mode(int(grid["mode"][at])), int(grid["exponent"][at])

@@ -68,7 +68,7 @@ def _pops(rng: np.random.Generator, cycle: int, array: Array) -> int:
 def throttle_check(rng: np.random.Generator, config: EngineConfig, *, issuer: bool = False) -> Check:
     """Entries of all precisions, most of them waiting already when the one before has fired.
 
-    The throttle stands alone, or takes what is offered to an issuer of one image per layer.
+    The throttle stands alone, or takes what is offered to an issuer of one variant per layer.
     """
     sheet, array, port = Sheet(4000), Array(config), "fetch.offer" if issuer else "entry"
     fires: list[int] = []
@@ -214,7 +214,7 @@ def _fetched(
     value = 0 if flags["empty"] else operand
     used, begin = precision, fetch["base"] + (column << precision)
     if low and not flags["lowered"] and not flags["empty"]:
-        # Operands of the lower image carry what its weights lack.
+        # Operands of the lower variant carry what its weights lack.
         shift = PRECISIONS[precision] - PRECISIONS[low_precision]
         value = int(wrap(np.array([operand << shift]), config.operand_width)[0])
         used, begin = low_precision, fetch["low_base"] + (column << low_precision)

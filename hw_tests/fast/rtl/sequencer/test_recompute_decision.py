@@ -12,7 +12,7 @@ Lengths = list[tuple[int, int]]
 
 
 def _lengths(rng: np.random.Generator, columns: int) -> Lengths:
-    """Count of a delta and of a restart list, and how many entries of each are on the lower image."""
+    """Count of a delta and of a restart list, and how many entries of each are on the lower variant."""
     # Few entries make equal costs likely.
     counts = rng.integers(0, rng.choice([4, columns + 1]), 2).tolist()
     return [(count, int(rng.integers(count + 1))) for count in counts]

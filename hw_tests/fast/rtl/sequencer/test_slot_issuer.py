@@ -15,13 +15,13 @@ from lstmith.spec.config import PRECISIONS, EngineConfig
 
 
 def _slots_check(rng: np.random.Generator, *, mixed: bool) -> Check:
-    """Entries of all precisions, with one image as close as they may follow; a fold ends here and there."""
+    """Entries of all precisions, with one variant as close as they may follow; a fold ends here and there."""
     config = EngineConfig(
         lanes=4, precisions=(4, 8, 16), operand_width=14, weight_depth=1024, units=16, inputs=16, mixed=mixed
     )
     unit, sheet = SlotIssuer(config), Sheet(3000)
     cycle, slots, folds = 4, [], []
-    # With mixed images entries pass a queue, which is empty here.
+    # With weight variants entries pass a queue, which is empty here.
     late = unit.latency
     while cycle < sheet.cycles - 100:
         precision, last, from_x = int(rng.integers(3)), bool(rng.random() < 0.2), bool(rng.random() < 0.5)
@@ -45,7 +45,7 @@ def _slots_check(rng: np.random.Generator, *, mixed: bool) -> Check:
                 sheet.put(f"{other}.entry.low", cycle + RAM_LATENCY, int(rng.integers(2)))
         used, begin = precision, base + (column << precision)
         if low and not lowered and not empty:
-            # Operands of the lower image carry what its weights lack.
+            # Operands of the lower variant carry what its weights lack.
             operand = int(wrap(np.array([operand << (8 if precision == 2 else 4)]), config.operand_width)[0])
             used, begin = lower, low_base + (column << lower)
         words = 1 << used
@@ -73,7 +73,7 @@ def _slots_check(rng: np.random.Generator, *, mixed: bool) -> Check:
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """Entries one by one; with mixed images also as far ahead as the queue takes them."""
+    """Entries one by one; with weight variants also as far ahead as the queue takes them."""
     checks = {name: _slots_check(rng, mixed=mixed) for name, mixed in (("single", False), ("mixed", True))}
     direct = EngineConfig(lanes=3, precisions=PRECISIONS, units=16, inputs=8)
     checks["throttle"] = queue_cases.throttle_check(rng, direct, issuer=True)

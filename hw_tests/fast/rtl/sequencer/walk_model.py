@@ -30,7 +30,7 @@ class Units:
         return int(self.listed[which].sum())
 
     def lows(self, which: int) -> int:
-        """Entries of a list that take the lower image."""
+        """Entries of a list that take the lower variant."""
         return int((self.listed & self.low)[which].sum())
 
 

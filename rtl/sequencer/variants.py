@@ -1,4 +1,4 @@
-"""Weight images: where an entry's weights begin at the precision of its fold, and in the lower image."""
+"""Weight variants: where an entry's weights begin at the precision of its fold, and in the lower variant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from amaranth.lib import data
 from lstmith.spec.config import PRECISIONS, EngineConfig
 
 
-def choose_images(
+def choose_variants(
     m: Module,
     config: EngineConfig,
     fetch: data.View[data.StructLayout],

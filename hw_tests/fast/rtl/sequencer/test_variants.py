@@ -1,4 +1,4 @@
-"""Images: an entry's weights begin where its fold's precision has them, the lower image's beside them."""
+"""Variants: an entry's weights begin where its fold's precision has them, the lower variant's beside them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from amaranth.lib.wiring import In, Out
 
 from hw_tests.checks import Check, Table, assert_equal, run_here
 from lstmith.rtl.layouts import descriptor_layout, fetch_layout
-from lstmith.rtl.sequencer.images import choose_images
+from lstmith.rtl.sequencer.variants import choose_variants
 from lstmith.spec.config import PRECISIONS, EngineConfig
 
 
-class Images(wiring.Component):
-    """``choose_images`` between ports."""
+class Variants(wiring.Component):
+    """``choose_variants`` between ports."""
 
     def __init__(self, config: EngineConfig):
         self._config = config
@@ -26,7 +26,7 @@ class Images(wiring.Component):
         m = Module()
         m.d.sync += Signal(name="clocked").eq(1)
         fetch = data.View(fetch_layout(self._config), Signal(fetch_layout(self._config).size))
-        choose_images(m, self._config, fetch, self.descriptor, self.place, self.level, self.lowered)
+        choose_variants(m, self._config, fetch, self.descriptor, self.place, self.level, self.lowered)
         m.d.comb += self.fetch.eq(fetch)
         return m
 
@@ -60,4 +60,4 @@ def test_places_and_shifts(monitor: bool, rng: np.random.Generator) -> None:
         for name, want in wanted.items():
             assert_equal(name, outputs[f"fetch.{name}"][:cycles], want)
 
-    run_here({"images": Check(Images(config), table, verify)})
+    run_here({"variants": Check(Variants(config), table, verify)})
