@@ -139,7 +139,7 @@ PRESETS = (
         ),
         board="tang-nano-9k",
         serves=(32, 8),
-        tiers=_SIMULATED | {Tier.NETLIST},
+        tiers=_SIMULATED | {Tier.NETLIST, Tier.PLACED},
     ),
     Preset(
         name="adaptive",
@@ -147,7 +147,7 @@ PRESETS = (
         engine=_ADAPTIVE,
         board="ulx3s-85f",
         serves=(128, 128),
-        tiers=_SIMULATED | {Tier.NETLIST},
+        tiers=_SIMULATED | {Tier.NETLIST, Tier.PLACED},
     ),
     Preset(
         name="digit",
@@ -165,7 +165,7 @@ PRESETS = (
         engine=replace(_WIDE, lanes=8, weight_depth=2048, units=32, inputs=16, active_counts=1),
         board="ulx3s-45f",
         serves=(32, 16),
-        tiers=_SIMULATED,
+        tiers=_SIMULATED | {Tier.PLACED},
     ),
     Preset(
         name="pair",
