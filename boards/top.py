@@ -48,7 +48,7 @@ class LinkedBoard(wiring.Component):
     Parameters
     ----------
     identity : Identity
-    image : Image
+    image : MemoryImage
     tag : int
         Initial value of ``LinkRegister.TAG``.
     flash : Flash or None
@@ -127,7 +127,7 @@ def simulation_verilog(identity: Identity, image: MemoryImage, tag: int = 0) -> 
     ----------
     identity : Identity
         ``clock_hz / baud`` are the cycles per bit, 2 or more.
-    image : Image
+    image : MemoryImage
     tag : int
     """
     board = LinkedBoard(identity, image, tag)
@@ -150,7 +150,7 @@ class BoardTop(Elaboratable):
     ----------
     board : Board
     identity : Identity
-    image : Image
+    image : MemoryImage
     tag : int
     """
 

@@ -20,7 +20,7 @@ def of_sequence(core_trace: CoreTrace, turns: IntArray, sequence: int) -> CoreTr
 
     Parameters
     ----------
-    core_trace : Answer
+    core_trace : CoreTrace
     turns : int64 [T]
         Which sequence each step belongs to.
     sequence : int
@@ -48,7 +48,7 @@ def read_layers(
     Parameters
     ----------
     network : QuantNetwork
-    core_trace : Answer
+    core_trace : CoreTrace
     steps : int
     before : list of (h, c, active units) or None
         Per layer, h and c int64 [H]: what a skipped first step repeats; only a continued sequence has one.

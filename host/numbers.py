@@ -80,7 +80,7 @@ def remarks(request: RunRequest, saturation: Saturation, mean: float, largest: f
 
     Parameters
     ----------
-    request : Problem
+    request : RunRequest
     saturation : Saturation
     mean, largest : float
         Absolute error of h against float.

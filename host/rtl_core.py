@@ -27,7 +27,7 @@ class RtlCore:
 
     Parameters
     ----------
-    request : Problem
+    request : RunRequest
         Its design is generated; policies come with a run.
     simulator : str
         ``icarus`` or ``verilator``.
@@ -65,7 +65,7 @@ class RtlCore:
 
         Parameters
         ----------
-        request : Problem
+        request : RunRequest
             Of the same design; its policies are written first.
         progress : callable or None
             Called with the number of finished sequences, where the simulator tells.

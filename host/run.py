@@ -30,7 +30,7 @@ def run_engine(request: RunRequest, engine: str, progress: Progress | None = Non
 
     Parameters
     ----------
-    request : Problem
+    request : RunRequest
     engine : str
         One of ``ENGINES`` but ``board``, which :class:`lstmith.host.accelerator.Accelerator` runs on.
     progress : callable or None
@@ -93,7 +93,7 @@ def summarise(request: RunRequest, engine: str, run: EngineRun, energy: str = DE
 
     Parameters
     ----------
-    request : Problem
+    request : RunRequest
     engine : str
     run : EngineRun
     energy : str

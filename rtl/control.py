@@ -42,7 +42,7 @@ class Control(wiring.Component):
     Parameters
     ----------
     config : EngineConfig
-    image : Image or None
+    image : MemoryImage or None
         Initial register values.
 
     Members

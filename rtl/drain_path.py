@@ -35,7 +35,7 @@ class DrainPath(wiring.Component):
     config : EngineConfig
     array_latency : int
         From a capturing slot, which comes with ``fold``, to its pair at ``drain``.
-    image : Image or None
+    image : MemoryImage or None
         Initial row parameters and peephole weights.
 
     Members

@@ -30,7 +30,7 @@ class Engine(wiring.Component):
     Parameters
     ----------
     config : EngineConfig
-    image : Image or None
+    image : MemoryImage or None
         Initial memory contents; all of it can also be written through the bus.
 
     Members

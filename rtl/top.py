@@ -118,7 +118,7 @@ def core_verilog(
     ----------
     config : EngineConfig
         Its family decides which vendor cells the text instantiates; see :func:`lstmith.rtl.cells.cell_models`.
-    image : Image or None
+    image : MemoryImage or None
         Initial contents of memories and registers.
     name : str
         Of the top module; all other modules' names begin with it.

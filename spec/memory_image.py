@@ -89,7 +89,7 @@ def image_tag(image: MemoryImage, config: EngineConfig) -> int:
 
     Parameters
     ----------
-    image : Image
+    image : MemoryImage
     config : EngineConfig
 
     Returns

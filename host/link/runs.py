@@ -28,7 +28,7 @@ def run_job(
     device : Device
         With records and the network's weights.
     network : QuantNetwork
-    job : Job
+    job : CoreJob
         Without stalls and resets.
     progress : callable or None
         Called with the number of steps whose results have come.

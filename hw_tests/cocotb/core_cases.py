@@ -39,7 +39,7 @@ class Case:
     ----------
     label : str
         For messages.
-    job : Job
+    job : CoreJob
     network : QuantNetwork
     layers : list of LayerRun
         One sequence.
@@ -112,7 +112,7 @@ def golden_case(
     label : str
     model : GoldenModel
     policies : list of Policy
-    job : Job
+    job : CoreJob
         Input, writes, flags, masks (empty for the policy's) and stalls; marks and reads are added here.
     state : list of LayerState or None
     hints : bool [T] or None

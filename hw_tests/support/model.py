@@ -29,7 +29,7 @@ class DeviceModel:
     Parameters
     ----------
     identity : Identity
-    image : Image or None
+    image : MemoryImage or None
         What the bitstream carries.
     tag : int
         Of its weights.

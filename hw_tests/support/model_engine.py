@@ -31,7 +31,7 @@ class ModelEngine:
     Parameters
     ----------
     config : EngineConfig
-    image : Image or None
+    image : MemoryImage or None
         Initial contents.
 
     Attributes

@@ -21,7 +21,7 @@ class LinkedCore(wiring.Component):
     ----------
     identity : Identity
         See :class:`~lstmith.rtl.link.link.Link`; its configuration is the engine's.
-    image : Image or None
+    image : MemoryImage or None
         Initial memory contents.
     tag : int
         Initial value of ``LinkRegister.TAG``.
