@@ -21,12 +21,15 @@ class EngineLimits:
         Width of the cell state.
     requant_width : int
         Width of the requantiser's multiplier operand, 16 or 18.
+    planes : int
+        Most planes of a weight.
     """
 
     acc_width: int | None = None
     operand_width: int = 18
     c_width: int = 18
     requant_width: int = 18
+    planes: int = 1
 
     @classmethod
     def of(cls, config: EngineConfig) -> EngineLimits:
@@ -36,7 +39,12 @@ class EngineLimits:
             operand_width=config.operand_width,
             c_width=config.c_width,
             requant_width=config.requant_width,
+            planes=config.planes,
         )
+
+    def layer_planes(self, precision: int, activation_bits: int) -> int:
+        """Planes of a layer: an 8-bit weight stays whole where operands are too wide for its digits' multipliers."""
+        return 1 if precision == 4 or (precision, activation_bits) == (8, 16) else self.planes
 
     def model_config(self) -> EngineConfig:
         """An engine for trial runs of the golden model, with sums wide enough for every candidate."""
@@ -47,4 +55,5 @@ class EngineLimits:
             operand_width=18,
             c_width=self.c_width,
             requant_width=self.requant_width,
+            planes=self.planes,
         )

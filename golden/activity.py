@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.golden.encoder import BoolArray
+from lstmith.spec.monitor_rule import LAG_INPUT
 from lstmith.spec.quantised import IntArray, QuantLayer
 
-#: Classes of a column in a step.
-UNLISTED, MAIN, LOW = 0, 1, 2
+#: Most planes of a weight; a column's planes in a step are a set of bits, bit 0 the top plane.
+PLANES = 2
 #: Why records are fetched anew.
 START, RELOAD = 1, 2
 
@@ -24,23 +25,20 @@ class LayerState:
     ----------
     h : int64 [N, H], Q1.15
     c : int64 [N, H]
-    x_reference : int64 [N, I]
-    h_reference : int64 [N, H]
-        Grid values that the kept sums stand for; of h, already those of the coming step.
-    h_change : int64 [N, H]
+    x_reference : int64 [N, P, I]
+    h_reference : int64 [N, P, H]
+        Grid values that each plane's part of the kept sums stands for; of h, already those of the coming step.
+    h_change : int64 [N, P, H]
         Change of ``h_reference`` that the coming step lists.
-    missed : float64 [N, 4H]
-        What lower variants left out of the kept sums.
-    age : int64 [N]
-        Steps since the sums were recomputed.
     late_cost : int64 [N, 2]
         Words of the last step's list that was still growing when its step began: delta, restart.
-    fold_precisions : list of int64 [N, F]
-        Precision that the monitor chose after the last step and after the one before.
-    restart_requests : list of bool [N]
-        Whether it asked for a restart, likewise.
+    deferred : list of bool [N, F]
+        Where the monitor found the low plane's changes to be worth deferring after the last step, the one before it,
+        and the one before that.
     steps : int64 [N]
         Steps since the start or the last change of state.
+    x_steps : int64 [N]
+        The same as the input stage counts, which does not see the active count change.
     active_index : int64 [N]
         Index of the active count.
     fresh : bool [N]
@@ -56,12 +54,10 @@ class LayerState:
     x_reference: IntArray
     h_reference: IntArray
     h_change: IntArray
-    missed: npt.NDArray[np.float64]
-    age: IntArray
     late_cost: IntArray
-    fold_precisions: list[IntArray]
-    restart_requests: list[BoolArray]
+    deferred: list[BoolArray]
     steps: IntArray
+    x_steps: IntArray
     active_index: IntArray
     fresh: BoolArray
     skip_run: IntArray
@@ -77,15 +73,13 @@ class LayerState:
         return cls(
             h=zeros(layer.units),
             c=zeros(layer.units),
-            x_reference=zeros(layer.inputs),
-            h_reference=zeros(layer.units),
-            h_change=zeros(layer.units),
-            missed=np.zeros((sequences, 4 * layer.units)),
-            age=zeros(),
+            x_reference=zeros(layer.planes, layer.inputs),
+            h_reference=zeros(layer.planes, layer.units),
+            h_change=zeros(layer.planes, layer.units),
             late_cost=zeros(2),
-            fold_precisions=[np.full((sequences, folds), layer.precision) for _ in range(2)],
-            restart_requests=[np.zeros(sequences, dtype=bool) for _ in range(2)],
+            deferred=[np.zeros((sequences, folds), dtype=bool) for _ in range(LAG_INPUT)],
             steps=zeros(),
+            x_steps=zeros(),
             active_index=zeros(),
             fresh=np.ones(sequences, dtype=bool),
             skip_run=zeros(),
@@ -116,13 +110,10 @@ class LayerTrace:
         Of a dropped unit: what it counts as.
     c : int32 [N, T, H]
         Of a dropped unit: zero.
-    x_class : int8 [N, T, I]
-        Input columns: 0 not listed, 1 at the layer's precision, 2 on the lower variant.
-    h_class : int8 [N, T, H]
+    x_planes : int8 [N, T, I]
+        Planes in which an input column is listed: bit 0 the top plane, bit 1 the low one.
+    h_planes : int8 [N, T, H]
         The same of the recurrent columns.
-    fold_precisions : int8 [N, T, F]
-        Precision that each fold may use at most; the layer's, unless the monitor lowers it. 0 for
-        folds of dropped units.
     restart : bool [N, T]
         Steps that recompute the sums.
     skipped : bool [N, T]
@@ -135,24 +126,22 @@ class LayerTrace:
 
     h: npt.NDArray[np.int16]
     c: npt.NDArray[np.int32]
-    x_class: npt.NDArray[np.int8]
-    h_class: npt.NDArray[np.int8]
-    fold_precisions: npt.NDArray[np.int8]
+    x_planes: npt.NDArray[np.int8]
+    h_planes: npt.NDArray[np.int8]
     restart: BoolArray
     skipped: BoolArray
     active_index: npt.NDArray[np.int8]
     renewal: npt.NDArray[np.int8]
 
     @classmethod
-    def empty(cls, layer: QuantLayer, sequences: int, steps: int, folds: int) -> LayerTrace:
+    def empty(cls, layer: QuantLayer, sequences: int, steps: int) -> LayerTrace:
         """Room for a run."""
         shape = (sequences, steps)
         return cls(
             h=np.zeros((*shape, layer.units), dtype=np.int16),
             c=np.zeros((*shape, layer.units), dtype=np.int32),
-            x_class=np.zeros((*shape, layer.inputs), dtype=np.int8),
-            h_class=np.zeros((*shape, layer.units), dtype=np.int8),
-            fold_precisions=np.zeros((*shape, folds), dtype=np.int8),
+            x_planes=np.zeros((*shape, layer.inputs), dtype=np.int8),
+            h_planes=np.zeros((*shape, layer.units), dtype=np.int8),
             restart=np.zeros(shape, dtype=bool),
             skipped=np.zeros(shape, dtype=bool),
             active_index=np.zeros(shape, dtype=np.int8),
@@ -160,13 +149,18 @@ class LayerTrace:
         )
 
     @property
-    def entries(self) -> IntArray:
-        """List entries by class, int64 [N, T, 2]: at the layer's precision, on the lower variant."""
+    def by_plane(self) -> IntArray:
+        """List entries of each plane, int64 [N, T, PLANES], top plane first."""
         return np.stack(
-            [(self.x_class == kind).sum(axis=2) + (self.h_class == kind).sum(axis=2) for kind in (MAIN, LOW)], axis=2
+            [
+                (self.x_planes >> plane & 1).sum(axis=2, dtype=np.int64)
+                + (self.h_planes >> plane & 1).sum(axis=2, dtype=np.int64)
+                for plane in range(PLANES)
+            ],
+            axis=2,
         )
 
     @property
     def columns(self) -> IntArray:
-        """List entries issued, int64 [N, T]."""
-        return self.entries.sum(axis=2)
+        """Columns listed in some plane, int64 [N, T]."""
+        return (self.x_planes != 0).sum(axis=2) + (self.h_planes != 0).sum(axis=2)

@@ -35,6 +35,7 @@ class _Pass:
     captures: IntArray  # [N, F]: when each fold's first sums were captured, less the pipeline
     last_end: IntArray  # its last fold's last entry fired
     last_words: IntArray  # of that entry
+    capture: IntArray  # from there to the capture of its first sums
     leaves: IntArray  # the next fold's last entry may fire, as far as the chain is concerned
     drained: IntArray  # visible to the sequencer
 
@@ -112,6 +113,10 @@ class _Run:
         self._network, self._config, self._traces, self._ledger = network, config, traces, ledger
         self._visible, self._kinds = timing.capture_to_visible(config), timing.kinds(config)
         self._words = pass_words(network, config, traces)
+        # From a capture to the first entry that may follow it, by the layer whose entry it is.
+        self._after = [
+            timing.fold_gap(1, 8, words.width) - timing.capture_delay(1, 8) for words in self._words
+        ]
         self._folds = config.folds(max(layer.units for layer in network.layers))
         self._empty = [trace.columns == 0 for trace in traces] if ledger is not None else []
         self._skipped = traces[0].skipped
@@ -128,7 +133,9 @@ class _Run:
         chains = -(-sequences // together)
         inputs = self._network.inputs
         never = np.full(chains, NEVER)
-        nothing = _Pass(never, never, np.full((chains, self._folds), NEVER), never, np.full(chains, 2), never, never)
+        first_capture = np.full(chains, timing.capture_delay(2, 8))
+        captures = np.full((chains, self._folds), NEVER)
+        nothing = _Pass(never, never, captures, never, np.full(chains, 2), first_capture, never, never)
         before = before_that = nothing
         # The input may go on: by itself, and as far as the predictor's decision is awaited.
         free = np.zeros(chains, dtype=np.int64)
@@ -220,13 +227,13 @@ class _Run:
         begun = np.maximum.reduce(
             [before.fetched + 1, before.begun + timing.fetch(config), before_that.drained, ready]
         ) + timing.settle(config)
-        gap = fold_gap(before.last_words, words.first[*place, 0])
+        gap = before.capture + self._after[index]
         earliest = np.maximum(begun + timing.OPEN + queue, before.last_end + gap)
         waits = np.ones(len(begun), dtype=bool) if own is None else own
         cleared = np.where(waits, before.drained + timing.LOOK, NEVER)
         # The fold before leaves the chain first; the drain of all of it takes longer still.
         left = np.where(waits, NEVER, before.leaves)
-        first_end = np.maximum.reduce([earliest + words.body[*place, 0], cleared + queue, left])
+        first_end = np.maximum.reduce([earliest + words.body[place], cleared + queue, left])
         first_fetched = np.maximum(begun + timing.OPEN + words.entries[place] - 1, cleared)
         held = None
         if words.late is not None and words.late_entries is not None:
@@ -240,23 +247,17 @@ class _Run:
                 held, held_fetch = (np.where(started & waits, until, NEVER) for until in (held, held_fetch))
             first_end = np.maximum(first_end, held + queue)
             first_fetched = np.maximum(first_fetched, held_fetch)
-        capture = capture_delay(words.last[place])
-        pace = config.unit_cycles * config.lanes - 1 + capture[:, :-1]
-        spacing = np.maximum(
-            fold_gap(words.last[place][:, :-1], words.first[place][:, 1:]) + words.body[place][:, 1:], pace
-        )
-        ends = (
-            first_end[:, None] + np.concatenate([np.zeros_like(spacing[:, :1]), spacing], axis=1).cumsum(axis=1)
-            if (spacing.shape[1])
-            else first_end[:, None]
-        )
+        capture = capture_delay(words.last[place], words.width)
+        pace = config.unit_cycles * config.lanes - 1 + capture
+        spacing = np.maximum(capture + self._after[index] + words.body[place], pace)
+        folds = config.folds(self._network.layers[index].units)
+        ends = first_end[:, None] + spacing[:, None] * np.arange(folds)
         # Folds beyond the active ones do not happen.
         active = words.active[place]
         last = -(-active // config.lanes) - 1
-        rows = np.arange(len(last))
-        last_end = ends[rows, last]
+        last_end = first_end + spacing * last
         last_lane = active - last * config.lanes - 1
-        drained = last_end + capture[rows, last] + self._visible + config.unit_cycles * last_lane + self._kinds - 1
+        drained = last_end + capture + self._visible + config.unit_cycles * last_lane + self._kinds - 1
         # Entries are fetched one per cycle; where the queue is full, that is never what the next pass waits for.
         fetched = first_fetched + last * words.entries[place] if queue else last_end
         if self._ledger is not None:
@@ -272,31 +273,28 @@ class _Run:
                     (CycleClass.DRAIN, before_that.drained + lead),
                 ],
             )
-            since = earliest + words.body[*place, 0]
+            since = earliest + words.body[place]
             ends_with = [] if held is None else [(CycleClass.FEEDBACK, held + queue)]
             self._ledger.wait(since, [(CycleClass.PACE, left), (CycleClass.DRAIN, cleared + queue), *ends_with])
-            self._book_folds(index, place, last, spacing)
+            self._book_folds(index, place, last, capture, spacing)
         # Passes of all layers have the same shape, for a skipped step leaves whichever was the last.
         captures = np.full((len(last), self._folds), NEVER)
-        captures[:, : ends.shape[1]] = ends + capture
-        last_words = words.last[*place, last]
-        leaves = last_end + capture[rows, last] + config.unit_cycles * (last_lane + 1) - 1
-        return _Pass(begun, fetched, captures, last_end, last_words, leaves, drained)
+        captures[:, : ends.shape[1]] = ends + capture[:, None]
+        leaves = last_end + capture + config.unit_cycles * (last_lane + 1) - 1
+        return _Pass(begun, fetched, captures, last_end, words.last[place], capture, leaves, drained)
 
-    def _book_folds(self, index: int, place: _Place, last: IntArray, spacing: IntArray) -> None:
-        """Book what the folds of a pass take, ``spacing`` [N, F - 1] from one's last entry to the next one's."""
+    def _book_folds(self, index: int, place: _Place, last: IntArray, capture: IntArray, spacing: IntArray) -> None:
+        """Book what the folds of a pass take, ``spacing`` [N] from one's last entry to the next one's."""
         assert self._ledger is not None
         words = self._words[index]
-        first, final, body = words.first[place], words.last[place], words.body[place]
-        fold = np.arange(final.shape[1])
-        happens, follows = fold <= last[:, None], fold[1:] <= last[:, None]
-        gap = fold_gap(final[:, :-1], first[:, 1:])
-        taken = ((body + final) * happens).sum(axis=1)
+        final, body = words.last[place], words.body[place]
+        gap = capture + self._after[index]
+        taken = (body + final) * (last + 1)
         empty = self._empty[index][place]
         self._ledger.spend(CycleClass.EMPTY, taken * empty)
         self._ledger.spend(CycleClass.BUSY, taken * ~empty)
-        self._ledger.spend(CycleClass.CAPTURE, ((gap - final[:, :-1]) * follows).sum(axis=1))
-        self._ledger.spend(CycleClass.PACE, ((spacing - gap - body[:, 1:]) * follows).sum(axis=1))
+        self._ledger.spend(CycleClass.CAPTURE, (gap - final) * last)
+        self._ledger.spend(CycleClass.PACE, (spacing - gap - body) * last)
 
 
 def _free(before: _Pass) -> IntArray:
@@ -304,14 +302,9 @@ def _free(before: _Pass) -> IntArray:
     return np.maximum(before.last_end + before.last_words, 0)
 
 
-def capture_delay(words: IntArray) -> IntArray:
-    """:func:`timing.capture_delay` for arrays."""
-    return np.maximum(words - 1, 1)
-
-
-def fold_gap(words: IntArray, next_words: IntArray) -> IntArray:
-    """:func:`timing.fold_gap` for arrays."""
-    return capture_delay(words) + np.where(next_words == 1, 2, 1)
+def capture_delay(words: IntArray, width: int) -> IntArray:
+    """:func:`timing.capture_delay` for arrays of words."""
+    return words if width == 4 else np.maximum(words - 1, 1)
 
 
 def _choose(computed: BoolArray, new: _Pass, old: _Pass) -> _Pass:

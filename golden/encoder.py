@@ -1,7 +1,7 @@
 """Which columns a step lists, and the reference values that the kept sums stand for.
 
-The row sums equal the weights times the *references* (less what lower variants missed), whichever list
-they were computed from: a delta list adds the changes of the references, a restart list adds the
+Every digit plane keeps references of its own, and the row sums equal the planes' digits times the planes' references,
+whichever list they were computed from: a delta list adds the changes of the references, a restart list adds the
 references themselves to cleared sums. So the choice between the two never changes a result.
 """
 
@@ -16,26 +16,31 @@ from lstmith.spec.quantised import IntArray
 BoolArray = npt.NDArray[np.bool_]
 
 
-def follow(value: IntArray, reference: IntArray, mode: Mode, theta: int, exact: bool | BoolArray) -> IntArray:
+def follow(value: IntArray, reference: IntArray, thetas: IntArray, *, held: BoolArray, snaps: bool) -> IntArray:
     """References after a step.
 
     Parameters
     ----------
-    value : int64 [N, C]
+    value : int64 [N, 1, C]
         Values on the operand grid.
-    reference : int64 [N, C]
-        What the sums held before.
-    exact : bool or bool [N, 1]
-        No threshold: the sums are recomputed from the values themselves.
+    reference : int64 [N, P, C]
+        What the sums of each plane held before.
+    thetas : int64 [N, P, 1]
+        Thresholds of each plane; 0 where nothing may differ.
+    held : bool [N, P, C]
+        References that stay, whatever the value: the plane is not served.
+    snaps : bool
+        Whether a reference that follows a value within the threshold becomes zero, as near as the value itself, so
+        that no list needs it.
 
     Returns
     -------
-    int64 [N, C]
-        The value where it moved by more than ``theta``, else the old reference.
+    int64 [N, P, C]
+        Where the value is further than ``theta`` from the old reference, the value, else the old reference.
     """
-    if theta == 0 or mode in (Mode.DENSE, Mode.SKIP):
-        return value
-    return np.where(exact | (np.abs(value - reference) > theta), value, reference)
+    moved = (np.abs(value - reference) > thetas) & ~held
+    near = np.where(np.abs(value) <= thetas, 0, value) if snaps else value
+    return np.where(moved, near, reference)
 
 
 def distance(value: IntArray, reference: IntArray) -> IntArray:
@@ -45,5 +50,5 @@ def distance(value: IntArray, reference: IntArray) -> IntArray:
 
 
 def listed(operand: IntArray, mode: Mode) -> BoolArray:
-    """Which columns a list holds, bool [N, C]."""
+    """Which columns a list holds, in the shape of its operands."""
     return np.ones(operand.shape, dtype=bool) if mode is Mode.DENSE else operand != 0

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.activity import LOW, RELOAD, START, LayerState, LayerTrace
+from lstmith.golden.activity import RELOAD, START, LayerState, LayerTrace
 from lstmith.golden.cell import cell_step
 from lstmith.golden.encoder import BoolArray, distance, follow, listed
 from lstmith.golden.monitor import judge
 from lstmith.spec.config import EngineConfig
-from lstmith.spec.monitor_rule import lag
-from lstmith.spec.policy import Mode, Policy, Rule
+from lstmith.spec.monitor_rule import LAG_H, LAG_INPUT
+from lstmith.spec.policy import Mode, Policy, Scope
 from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 
 Floats = npt.NDArray[np.floating]
@@ -22,21 +22,19 @@ Floats = npt.NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Matrices:
-    """A layer's weights as exact floating-point matrices, transposed: [columns, 4H]."""
+    """A layer's digits as exact floating-point matrices, transposed; those of all planes below each other."""
 
-    x: Floats
-    h: Floats
-    missed: dict[int, npt.NDArray[np.float64]]  # by image: what an operand on it misses, [I + H, 4H]
+    x: Floats  # [P * I, 4H]
+    h: Floats  # [P * H, 4H]
 
     @classmethod
     def of(cls, layer: QuantLayer) -> Matrices:
         """A layer's matrices; exact as long as every partial sum stays below 2^53."""
+        digits = [layer.plane(plane) << layer.plane_shift(plane) for plane in range(layer.planes)]
         scale = float(1 << layer.x_grid.exponent)
-        weights = layer.weights
         return cls(
-            np.ascontiguousarray(weights[:, : layer.inputs].T * scale),
-            np.ascontiguousarray(weights[:, layer.inputs :].T, dtype=np.float64),
-            {bits: np.ascontiguousarray(layer.variant_error(bits).T, dtype=np.float64) for bits in layer.variants},
+            np.concatenate([part[:, : layer.inputs].T * scale for part in digits]),
+            np.concatenate([part[:, layer.inputs :].T for part in digits]).astype(np.float64),
         )
 
 
@@ -69,13 +67,18 @@ class LayerRun:
         self._rule = policies[0].skip
         self._marked = self.skipped = np.zeros(x.shape[:2], dtype=bool)
         layer, policy = self._layer, self._policy
-        self._low = layer.entry_variant if policy.mixes else None
-        self._monitors = policy.monitor.rule is not Rule.OFF and bool(layer.variants)
-        self._words = np.array([layer.precision // 4, (layer.entry_variant or layer.precision) // 4])
+        self._snaps = config.planes > 1
+        self._lag = LAG_H if index else LAG_INPUT
+        keeps = policy.keeps_sums
+        self._theta_x, self._theta_h = (
+            np.array(thetas if keeps else [0] * layer.planes).reshape(1, -1, 1)
+            for thetas in (policy.thetas_x(layer.planes), policy.thetas_h(layer.planes))
+        )
         # With known references the input's sums need no loop over steps.
         self._known: tuple[IntArray, Floats] | None = None
-        if policy.theta_x == 0 and not policies[0].skip.active and not layer.counts:
-            self._known = self._grid_x, self._grid_x @ self._matrices.x
+        if not self._theta_x.any() and not policies[0].skip.active and not layer.counts and not policy.monitors:
+            known = np.repeat(self._grid_x[:, :, None], layer.planes, axis=2)
+            self._known = known, known.reshape(*x.shape[:2], -1) @ self._matrices.x
 
     def skip(self, marked: BoolArray) -> None:
         """First layer: decide which steps are skipped, beginning with the marked ones."""
@@ -121,7 +124,7 @@ class LayerRun:
         if rule.predictor:
             skips |= state.predicted
         if rule.change:
-            skips |= distance(self._grid_x[:, t], state.x_reference).sum(axis=1) < rule.change
+            skips |= distance(self._grid_x[:, t], state.x_reference[:, 0]).sum(axis=1) < rule.change
         return self._marked[:, t] | (skips & (state.skip_run < rule.limit))
 
     def _change_mask(self, t: int, computed: BoolArray | None) -> tuple[BoolArray, BoolArray]:
@@ -137,7 +140,8 @@ class LayerRun:
         kept = units < np.minimum(counts[wanted], counts[state.active_index])[:, None]
         state.h = np.where(changes[:, None] & ~kept, 0, state.h)
         state.c = np.where(changes[:, None] & ~kept, 0, state.c)
-        state.h_reference = np.where(changes[:, None], layer.h_grid.apply(state.h), state.h_reference)
+        listed_anew = layer.h_grid.apply(state.h)[:, None]
+        state.h_reference = np.where(changes[:, None, None], listed_anew, state.h_reference)
         state.active_index = np.where(changes, wanted, state.active_index)
         return changes, units < counts[state.active_index][:, None]
 
@@ -145,37 +149,34 @@ class LayerRun:
         self, t: int, exact: BoolArray, x_exact: BoolArray, active: BoolArray | None, trace: LayerTrace
     ) -> None:
         state, layer, policy, matrices = self._state, self._layer, self._policy, self._matrices
-        steps = np.where(exact, 0, state.steps)
+        steps, x_steps = np.where(exact, 0, state.steps), np.where(x_exact, 0, state.x_steps)
 
         # What each list would hold.
-        x_reference = (
-            self._known[0][:, t]
-            if self._known
-            else follow(self._grid_x[:, t], state.x_reference, policy.mode, policy.theta_x, x_exact[:, None])
-        )
+        if self._known:
+            x_reference = self._known[0][:, t]
+        else:
+            thetas = np.where(x_exact[:, None, None], 0, self._theta_x)
+            held = self._held_x(steps if self._index else x_steps)
+            x_reference = follow(
+                self._grid_x[:, t, None], state.x_reference, thetas, held=held, snaps=self._snaps
+            )
         inputs = None
         if active is not None and self._feeder is not None:
             counts = np.array([self._feeder.units, *self._feeder.counts])
-            inputs = np.arange(layer.inputs) < counts[state.active_index][:, None]
+            inputs = (np.arange(layer.inputs) < counts[state.active_index][:, None])[:, None]
             x_reference = x_reference * inputs
         x_change, h_change, h_reference = x_reference - state.x_reference, state.h_change, state.h_reference
-        restart = self._restarts(exact, steps, x_change, x_reference, h_change, h_reference)
-        values, taus = restart[:, None], (policy.restart_tau_x, policy.restart_tau_h, policy.tau_x, policy.tau_h)
-        x_operand = np.where(values, x_reference, x_change)
-        h_operand = np.where(values, h_reference, h_change)
-        x_class = self.classes(x_operand, np.where(values, taus[0], taus[2]), inputs)
+        restart = self._restarts(exact, x_change, x_reference, h_change, h_reference)
+        values = restart[:, None, None]
+        trace.x_planes[:, t] = self._planes(np.where(values, x_reference, x_change), inputs)
         recurrent = ~state.fresh[:, None] & (True if active is None else active)
-        h_class = self.classes(h_operand, np.where(values, taus[1], taus[3]), recurrent)
-        fold_precisions = self._fold_precisions(steps)
+        trace.h_planes[:, t] = self._planes(np.where(values, h_reference, h_change), recurrent[:, None])
+        trace.restart[:, t] = restart
 
         # The sums.
-        from_x = self._known[1][:, t] if self._known else x_reference @ matrices.x
-        total = from_x + h_reference @ matrices.h
-        if self._low is not None:
-            state.missed = np.where(values, 0, state.missed) + self._missed(
-                x_operand, h_operand, x_class, h_class, fold_precisions
-            )
-            total = total - state.missed
+        rows = len(restart)
+        from_x = self._known[1][:, t] if self._known else x_reference.reshape(rows, -1) @ matrices.x
+        total = from_x + h_reference.reshape(rows, -1) @ matrices.h
 
         # The cell.
         c_old, bias = state.c, None
@@ -186,56 +187,58 @@ class LayerRun:
         state.h, state.c = cell_step(total.astype(np.int64), c_old, layer, self._config, bias)
         if active is not None:
             state.h, state.c = state.h * active, state.c * active
-        if self._monitors:
-            previous = np.where(steps[:, None] == 0, layer.precision, state.fold_precisions[0])
-            chosen, requested = judge(c_old, state.c, active, previous, policy.monitor, layer, self._config)
-            state.fold_precisions, state.restart_requests = (
-                [chosen, state.fold_precisions[0]],
-                [requested, state.restart_requests[0]],
-            )
         if self._index == 0 and self._rule.predictor and self._predictor is not None:
-            columns = np.concatenate([x_reference << layer.x_grid.exponent, h_reference], axis=1)
+            columns = np.concatenate([x_reference[:, 0] << layer.x_grid.exponent, h_reference[:, 0]], axis=1)
             state.predicted = columns @ self._predictor >= self._rule.threshold
 
         # References of the next step.
         state.x_reference = x_reference
-        grid_h = layer.h_grid.apply(state.h)
-        state.h_reference = follow(grid_h, h_reference, policy.mode, policy.theta_h, exact=False)
+        grid_h = layer.h_grid.apply(state.h)[:, None]
+        held = self._held_h(steps + 1)
+        state.h_reference = follow(grid_h, h_reference, self._theta_h, held=held, snaps=self._snaps)
         if active is not None:
-            state.h_reference = state.h_reference * active
+            state.h_reference = state.h_reference * active[:, None]
         state.h_change = state.h_reference - h_reference
-        state.age = np.where(restart, 0, state.age + 1)
-        state.steps = steps + 1
+        if policy.monitors:
+            before = state.deferred[0] & (steps > 0)[:, None]
+            judged = judge(c_old, state.c, active, before, policy.monitor, self._config)
+            state.deferred = [judged, *state.deferred[:-1]]
+        state.steps, state.x_steps = steps + 1, x_steps + 1
         state.fresh = np.zeros_like(state.fresh)
-
         trace.h[:, t], trace.c[:, t] = state.h, state.c
-        trace.x_class[:, t], trace.h_class[:, t] = x_class, h_class
-        # Folds of dropped units alone do not happen.
-        happens = 1 if active is None else active[:, :: self._config.lanes]
-        trace.fold_precisions[:, t], trace.restart[:, t] = fold_precisions * happens, restart
+
+    def _held_x(self, steps: IntArray) -> BoolArray:
+        """References of x that stay in step number ``steps``, as the monitor said, bool [N, P, I]."""
+        layer, state, monitor = self._layer, self._state, self._policy.monitor
+        held = np.zeros(state.x_reference.shape, dtype=bool)
+        if self._policy.monitors and monitor.scope is Scope.LAYER:
+            settled = steps >= max(self._lag, monitor.warmup)
+            held[:, layer.planes - 1] = (settled & state.deferred[self._lag - 1][:, 0])[:, None]
+        return held
+
+    def _held_h(self, steps: IntArray) -> BoolArray:
+        """The same of h, bool [N, P, H]; the present step is not judged yet."""
+        layer, state, monitor = self._layer, self._state, self._policy.monitor
+        held = np.zeros(state.h_reference.shape, dtype=bool)
+        if self._policy.monitors:
+            settled = steps >= max(LAG_H, monitor.warmup)
+            deferred = np.repeat(state.deferred[LAG_H - 2], self._config.lanes, axis=1)[:, : layer.units]
+            held[:, layer.planes - 1] = settled[:, None] & deferred
+        return held
 
     def _restarts(
-        self,
-        exact: BoolArray,
-        steps: IntArray,
-        x_change: IntArray,
-        x_reference: IntArray,
-        h_change: IntArray,
-        h_reference: IntArray,
+        self, exact: BoolArray, x_change: IntArray, x_reference: IntArray, h_change: IntArray, h_reference: IntArray
     ) -> BoolArray:
         """Which sequences recompute their sums."""
         state, policy = self._state, self._policy
         if not policy.keeps_sums:
             return np.ones(len(exact), dtype=bool)
         restart = exact.copy()
-        if policy.refresh:
-            restart |= state.age + 1 >= policy.refresh
-        if self._monitors:
-            late = lag(self._layers)
-            restart |= state.restart_requests[late - 1] & (steps >= late)
         if policy.mode is Mode.AUTO:
-            x_cost = np.stack([self._cost(x_change, policy.tau_x), self._cost(x_reference, policy.restart_tau_x)], 1)
-            h_cost = np.stack([self._cost(h_change, policy.tau_h), self._cost(h_reference, policy.restart_tau_h)], 1)
+            x_cost, h_cost = (
+                np.stack([(operand != 0).sum(axis=(1, 2)) for operand in pair], axis=1)
+                for pair in ((x_change, x_reference), (h_change, h_reference))
+            )
             # A list that still grows when the step begins counts as its predecessor did.
             known, late_cost = (x_cost, h_cost) if self._index == 0 else (h_cost, x_cost)
             stacked_first = self._index == 0 and self._layers > 1
@@ -245,56 +248,13 @@ class LayerRun:
             restart |= cost[:, 1] <= cost[:, 0]
         return restart
 
-    def _cost(self, operand: IntArray, tau: int) -> IntArray:
-        """Weight words of a list, per fold."""
-        main, low = self._words
-        every = (operand != 0).sum(axis=1)
-        if self._low is None or tau == 0:
-            return every * main
-        small = ((operand != 0) & (np.abs(operand) <= tau)).sum(axis=1)
-        return (every - small) * main + small * low
-
-    def classes(self, operand: IntArray, tau: IntArray, among: BoolArray | None) -> npt.NDArray[np.int8]:
+    def _planes(self, operand: IntArray, among: BoolArray | None) -> npt.NDArray[np.int8]:
+        """Planes in which columns are listed, a set of bits: [N, P, C] to int8 [N, C]."""
         found = listed(operand, self._policy.mode)
         if among is not None:
             found &= among
-        classes = found.astype(np.int8)
-        if self._low is not None:
-            # A threshold of zero means none, also for the zeros that a dense step lists.
-            classes[found & (np.abs(operand) <= tau) & (tau != 0)] = LOW
-        return classes
-
-    def _fold_precisions(self, steps: IntArray) -> IntArray:
-        """Precision of each fold, int64 [N, F]."""
-        state, precision = self._state, self._layer.precision
-        if not self._monitors:
-            return np.full(state.fold_precisions[0].shape, precision)
-        late = lag(self._layers)
-        settled = steps >= max(late, self._policy.monitor.warmup)
-        return np.where(settled[:, None], state.fold_precisions[late - 1], precision)
-
-    def _missed(
-        self,
-        x_operand: IntArray,
-        h_operand: IntArray,
-        x_class: npt.NDArray[np.int8],
-        h_class: npt.NDArray[np.int8],
-        fold_precisions: IntArray,
-    ) -> Floats:
-        """What lower variants leave out of this step's sums, float64 [N, 4H]."""
-        layer, matrices = self._layer, self._matrices.missed
-        assert self._low is not None
-        operand = np.concatenate([x_operand << layer.x_grid.exponent, h_operand], axis=1)
-        low = np.concatenate([x_class, h_class], axis=1) == LOW
-        missed: Floats = (operand * low) @ matrices[self._low]
-        if self._monitors:
-            unit_precision = np.repeat(fold_precisions, self._config.lanes, axis=1)[:, : layer.units]
-            row_precision = np.tile(unit_precision, 4)
-            issued = operand * (np.concatenate([x_class, h_class], axis=1) != 0)
-            for precision, matrix in matrices.items():
-                if (fold_precisions == precision).any():
-                    missed = np.where(row_precision == precision, issued @ matrix, missed)
-        return missed
+        bits = np.int8(1) << np.arange(found.shape[1], dtype=np.int8)
+        return (found * bits[None, :, None]).sum(axis=1, dtype=np.int8)
 
     def _shown(self) -> IntArray:
         """h with what dropped units count as, int64 [N, H]."""
@@ -306,7 +266,7 @@ class LayerRun:
 
     def _blank(self, t: int, skipped: BoolArray, trace: LayerTrace) -> None:
         """A skipped step holds h and c and does nothing else."""
-        for name in ("x_class", "h_class", "fold_precisions", "restart"):
+        for name in ("x_planes", "h_planes", "restart"):
             getattr(trace, name)[skipped, t] = 0
         previous = trace.h[:, t - 1] if t else self._shown()
         trace.h[skipped, t] = previous[skipped]

@@ -51,7 +51,7 @@ class GoldenModel:
             state.fresh[:] = False
             active = np.arange(layer.units) < layer.active(index_of_active(layer, policy))
             state.h, state.c = h * active, c * active
-            state.h_reference = layer.h_grid.apply(state.h) * active
+            state.h_reference[:] = (layer.h_grid.apply(state.h) * active)[:, None]
         return loaded
 
     def run(
@@ -103,7 +103,7 @@ class GoldenModel:
                 run.skip(marked)
             else:
                 run.skipped = traces[0].skipped
-            trace = LayerTrace.empty(layer, sequences, steps, self.config.folds(layer.units))
+            trace = LayerTrace.empty(layer, sequences, steps)
             for t in range(steps):
                 run.step(t, restart and t == 0, trace)
             traces.append(trace)

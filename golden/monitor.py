@@ -1,4 +1,4 @@
-"""The cell-state monitor: precision per step or fold, after Silfa, Arnau and González (HiPC 2020)."""
+"""The cell-state monitor: planes served per step or fold, after Silfa, Arnau and González (HiPC 2020)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lstmith.golden.encoder import BoolArray
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.monitor_rule import DROP, RATIO_FRAC, spare_bits
 from lstmith.spec.policy import Monitor, Rule, Scope
-from lstmith.spec.quantised import IntArray, QuantLayer
+from lstmith.spec.quantised import IntArray
 
 
 def magnitude(value: IntArray) -> IntArray:
@@ -25,11 +25,10 @@ def judge(
     before: IntArray,
     after: IntArray,
     active: BoolArray | None,
-    previous: IntArray,
+    previous: BoolArray,
     policy: Monitor,
-    layer: QuantLayer,
     config: EngineConfig,
-) -> tuple[IntArray, BoolArray]:
+) -> BoolArray:
     """The decision after one step.
 
     Parameters
@@ -38,14 +37,13 @@ def judge(
         Cell state.
     active : bool [N, H] or None
         Units that were computed; None is all.
-    previous : int64 [N, F]
-        The decision of the step before, in weight bits.
+    previous : bool [N, F]
+        The decision of the step before.
 
     Returns
     -------
-    precisions : int64 [N, F], weight bits
-    restart_request : bool [N]
-        Whether the sums are to be recomputed.
+    bool [N, F]
+        Where the low plane's changes are worth deferring.
     """
     moved, size = magnitude(after - before), magnitude(after)
     if active is not None:
@@ -56,15 +54,6 @@ def judge(
         sums = [np.broadcast_to(total.sum(axis=1, keepdims=True), total.shape) for total in sums]
     moved, size = (total >> spare_bits(config.lanes) for total in sums[:2])
     changed = sums[2]
-    precisions = np.full(previous.shape, layer.precision, dtype=np.int64)
-    thresholds = zip(layer.variants, (policy.low, policy.middle), strict=False)
-    for precision, threshold in reversed(list(thresholds)):
-        limit = threshold + policy.hysteresis * (previous <= precision)
-        quiet = changed < limit if policy.rule is Rule.COUNT else (moved << RATIO_FRAC) < limit * size
-        precisions[quiet] = precision
-    moved_far = (moved << RATIO_FRAC) >= policy.restart_above * size
-    if active is not None:
-        # A fold of dropped units alone does not happen.
-        moved_far &= active[:, :: config.lanes]
-    restart_request = np.logical_and(moved_far.any(axis=1), policy.restart_above > 0)
-    return precisions, restart_request
+    limit = policy.low + policy.hysteresis * previous
+    quiet: BoolArray = changed < limit if policy.rule is Rule.COUNT else (moved << RATIO_FRAC) < limit * size
+    return quiet

@@ -23,10 +23,10 @@ class Activity:
     Attributes
     ----------
     words : dict of int to int
-        Weight words issued, by the image's bits. Each is read by every lane at once. A fold whose list is
+        Weight words issued, by the width of their digits. Each is read by every lane at once. A fold whose list is
         empty issues one empty entry.
     macs : dict of int to int
-        Products of a weight and a listed operand that were added to a unit in use, by the weight's bits.
+        Products of a digit and a listed operand that were added to a unit in use, by the digit's bits.
     weight_bits : int
         Bits read from the weight memories.
     lane_words : int
@@ -75,16 +75,14 @@ def count_activity(
     lane_words = restarts = units = 0
     computed = valid & ~traces[0].skipped
     for layer, trace in zip(network.layers, traces, strict=True):
-        entries = fold_entries(layer, trace)
+        digits = trace.by_plane.sum(axis=2)
         lanes = lanes_in_use(layer, config, trace)
         happens = computed[..., None] & (lanes > 0)
         empty = happens & (trace.columns == 0)[..., None]
-        for index, bits in enumerate(PRECISIONS):
-            count = entries[..., index] * happens
-            per_entry = config.words_per_entry(bits)
-            words[bits] += per_entry * int((count + (empty & (trace.fold_precisions == bits))).sum())
-            macs[bits] += GATES * int((count * lanes).sum())
-            lane_words += per_entry * int((count * lanes).sum())
+        bits = layer.plane_bits
+        words[bits] += bits // 4 * int(((digits[..., None] + empty) * happens).sum())
+        macs[bits] += GATES * int((digits[..., None] * lanes * happens).sum())
+        lane_words += bits // 4 * int((digits[..., None] * lanes * happens).sum())
         units += int((lanes * computed[..., None]).sum())
         restarts += int((trace.restart & computed).sum())
     return Activity(
@@ -99,20 +97,15 @@ def count_activity(
     )
 
 
-def fold_entries(layer: QuantLayer, trace: LayerTrace) -> IntArray:
-    """List entries of every fold by weight bits, int64 [N, T, F, 3]."""
-    main, low = trace.entries[..., None, 0], trace.entries[..., None, 1]
-    lowered = trace.fold_precisions < layer.precision
-    found = [
-        np.where(lowered, trace.fold_precisions == bits, bits == layer.precision) * main
-        + np.where(lowered, trace.fold_precisions == bits, bits == (layer.entry_variant or layer.precision)) * low
-        for bits in PRECISIONS
-    ]
-    return np.stack(found, axis=-1)
+def step_words(layer: QuantLayer, config: EngineConfig, trace: LayerTrace) -> IntArray:
+    """Weight words that every lane reads in a step, by plane, int64 [N, T, PLANES], top plane first."""
+    folds = (lanes_in_use(layer, config, trace) > 0).sum(axis=2)
+    words: IntArray = trace.by_plane * (folds * (layer.plane_bits // 4))[..., None]
+    return words
 
 
 def lanes_in_use(layer: QuantLayer, config: EngineConfig, trace: LayerTrace) -> IntArray:
     """Units computed in each fold, int64 [N, T, F]; 0 for a fold that does not happen."""
     units = np.array([layer.units, *layer.counts])[trace.active_index]
-    first = config.lanes * np.arange(trace.fold_precisions.shape[2])
+    first = config.lanes * np.arange(config.folds(layer.units))
     return np.clip(units[..., None] - first, 0, config.lanes)

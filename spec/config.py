@@ -84,8 +84,9 @@ class EngineConfig:
         Largest input width of the first layer.
     layers : int
         Largest number of stacked layers.
-    mixed : bool
-        Both lists of every step, so that each may take the shorter, and weight variants of several precisions.
+    planes : int
+        Digit planes of a weight that keep references of their own: 1 or 2. With 2 an 8-bit weight is two 4-bit digits,
+        a 16-bit one two of 8 bits, and every step has both lists, so that it may take the shorter.
     monitor : bool
         Whether the cell state chooses precisions.
     skip : bool
@@ -112,7 +113,7 @@ class EngineConfig:
     units: int = 128
     inputs: int = 128
     layers: int = 1
-    mixed: bool = False
+    planes: int = 1
     monitor: bool = False
     skip: bool = False
     active_counts: int = 1
@@ -132,6 +133,7 @@ class EngineConfig:
             "operand_width": (9, 18),
             "c_width": (12, 24),
             "rows_per_cycle": (1, 2),
+            "planes": (1, 2),
             "active_counts": (1, ACTIVE_COUNTS),
             "sequences": (1, 2),
         }
@@ -140,12 +142,12 @@ class EngineConfig:
                 raise ValueError(f"Engine {name} must be between {low} and {high}, not {getattr(self, name)!r}")
         if self.requant_width not in (16, 18):
             raise ValueError(f"Engine requant_width must be 16 or 18, not {self.requant_width!r}")
-        if self.monitor and not self.mixed:
-            raise ValueError("Engine monitor needs weight variants")
+        if self.monitor and self.planes == 1:
+            raise ValueError("Engine monitor needs two planes: it decides whether the low one is served")
         if self.sequences > 1 and (self.monitor or self.skip or self.active_counts > 1):
             raise ValueError("Engine sequences must be 1 with a monitor, skip rules or several active counts")
-        for name in ("mixed", "skip"):
-            if getattr(self, name) and not self.delta:
+        for name, asked in (("planes", self.planes > 1), ("skip", self.skip)):
+            if asked and not self.delta:
                 raise ValueError(f"Engine {name} needs delta: without references nothing tells what changed")
         if self.family not in FAMILIES:
             raise ValueError(f"Engine family must be one of {', '.join(FAMILIES)}, not {self.family!r}")
@@ -163,9 +165,18 @@ class EngineConfig:
         return self.rows_per_cycle == 2
 
     @property
+    def word_bits(self) -> tuple[int, ...]:
+        """Widths of the weights, or of their digits, that a weight word may hold, ascending."""
+        return tuple(sorted({self.plane_bits(precision) for precision in self.precisions}))
+
+    def plane_bits(self, precision: int) -> int:
+        """Width of one digit of a weight of ``precision`` bits."""
+        return precision if self.planes == 1 or precision == 4 else precision // 2
+
+    @property
     def dual_rows(self) -> bool:
         """Whether one multiplier takes both 8-bit rows of a word: on iCE40, where operands are narrow."""
-        narrow = self.precisions == (8,) and self.operand_width <= DUAL_OPERAND_BITS
+        narrow = self.word_bits == (8,) == self.precisions and self.operand_width <= DUAL_OPERAND_BITS
         return self.family == "ice40" and self.mac == "dsp" and narrow and not self.pipelined
 
     @property
@@ -223,7 +234,7 @@ class EngineConfig:
         return -(-units // self.lanes)
 
     def words_per_entry(self, precision: int) -> int:
-        """Weight words, and cycles, that one column of one fold takes: 1, 2 or 4."""
+        """Weight words, and cycles, that one column of one fold takes with all planes: 1, 2 or 4."""
         return precision // 4
 
     def to_json(self) -> str:

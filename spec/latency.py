@@ -32,18 +32,18 @@ def encode(config: EngineConfig) -> int:
 
 
 def queue(config: EngineConfig) -> int:
-    """From fetching a list entry to firing it: with weight variants an entry's words are only known when it is read."""
-    return 6 if config.mixed else 0
+    """From fetching a list entry to firing it: with two planes an entry's words are only known when it is read."""
+    return 6 if config.planes > 1 else 0
 
 
 def settle(config: EngineConfig) -> int:
     """For how many cycles a pass could have begun before it does: the decision to restart looks at its lists."""
-    return 5 if config.mixed else 0
+    return 5 if config.planes > 1 else 0
 
 
 def fire_to_lane(config: EngineConfig) -> int:
     """From the cycle in which a list entry is fired to that entry's slot in lane 0."""
-    return 2 if config.mixed else 5
+    return 2 if config.planes > 1 else 5
 
 
 def lane(config: EngineConfig) -> int:
@@ -97,18 +97,29 @@ def kinds(config: EngineConfig) -> int:
     return 2 if config.layers > 1 else 1
 
 
-def capture_delay(words: int) -> int:
-    """Cycles from firing a fold's last entry to capturing its first pair of sums, less the pipeline."""
-    return max(words - 1, 1)
+def capture_delay(words: int, width: int) -> int:
+    """Cycles from firing a fold's last entry to capturing its first pair of sums, less the pipeline.
+
+    Sums of gates i and f are whole when the last word that holds them has been added: a word of 4-bit digits holds all
+    four rows, one of wider digits i and f or g and o, the latter last.
+
+    Parameters
+    ----------
+    words : int
+        Weight words of the entry.
+    width : int
+        Bits of a digit.
+    """
+    return words if width == 4 else max(words - 1, 1)
 
 
-def fold_gap(words: int, next_words: int) -> int:
+def fold_gap(words: int, width: int, next_width: int) -> int:
     """Cycles from a fold's last entry to the next fold's first.
 
-    Sums of gates g and o leave in the cycle after the last entry's words. Wider entries begin with
-    i and f, so they may already be there; a 4-bit entry adds to all four rows and has to wait.
+    Sums of gates g and o leave a cycle after those of i and f. Words of wider digits begin with i and f, so they may
+    already be there; a word of 4-bit digits adds to all four rows and has to wait.
     """
-    return capture_delay(words) + (2 if next_words == 1 else 1)
+    return capture_delay(words, width) + (2 if next_width == 4 else 1)
 
 
 def unseen_units(unit_cycles: int) -> int:

@@ -10,49 +10,45 @@ FOLD_BITS = 12
 
 #: Field widths in order; a field never crosses a word. Values are unsigned.
 FIELDS: dict[str, int] = {
-    # how the layer is issued; precisions are codes 0, 1, 2 for weights of 4, 8, 16 bits
-    "precision": 2,
-    "low": 2,  # of the image that small operands use
+    # how the layer is issued
+    "word": 2,  # width of a digit in its weight words: codes 0, 1, 2 for 4, 8, 16 bits
+    "planes": 1,  # planes - 1
+    "planes_next": 1,  # of the layer that its h feeds
     "mode": 2,  # Mode of the layer's own lists
     "last_layer": 1,
     "folds": FOLD_BITS,  # folds - 1
     "last_lanes": FOLD_BITS,  # lanes in use in the last fold, minus 1
-    # first weight word of each image
-    "base_4": 24,
+    # first weight word of each plane
+    "base_top": 24,
     "c_frac": 4,
     "h_shift": 4,
-    "base_8": 24,
+    "base_low": 24,
     "x_shift_next": 4,
     "x_exponent_next": 3,
-    "base_16": 24,
     "peep_shift": 5,
     "mode_next": 2,
-    # columns of the input, and all of them, each as many words as an entry takes
+    # columns of the input, and all of them
     "inputs": 16,
     "columns": 16,
     "unit_base": 16,
     "x_base": 16,  # unit base of the layer that feeds this one
-    # thresholds of the own h list and of the next layer's x list
+    # thresholds of the own h list and of the next layer's x list, by plane
     "theta_h": 16,
+    "low_theta_h": 16,
     "theta_x_next": 16,
-    "tau_h": 8,
-    "restart_tau_h": 8,
-    "tau_x_next": 8,
-    "restart_tau_x_next": 8,
+    "low_theta_x_next": 16,
     "units": 16,  # active units - 1
-    "refresh": 16,
     # cell-state monitor
     "monitor_low": 10,
-    "monitor_middle": 10,
-    "low_leave": 11,  # thresholds while the precision or a lower one is in use
-    "middle_leave": 11,
-    "restart_above": 10,
+    "low_leave": 11,  # the threshold while the low plane is deferred
     "warmup": 8,
     "rule": 2,
     "scope": 1,
     "monitor_theta": 2,
-    "level_low": 2,  # precision codes of the lower variants; the layer's own if there is none
-    "level_middle": 2,
+    # of the next layer's monitor, which decides on its x columns
+    "rule_next": 2,
+    "scope_next": 1,
+    "warmup_next": 8,
 }
 
 

@@ -13,10 +13,8 @@ def spare_bits(lanes: int) -> int:
     return lanes.bit_length() - 1
 
 
-def lag(layers: int) -> int:
-    """Steps from the one that is judged to the one that uses the decision.
-
-    When a pass begins, at most one pass is still draining: in a stack another layer's, so the previous step
-    is complete; with one layer it may be the previous step itself, so the one before it decides.
-    """
-    return 1 if layers > 1 else 2
+#: Steps from the one that is judged to the one whose columns it decides on. A column of h is listed as it drains, when
+#: the step before is complete: that is one step before the list is read, and the judged step one more.
+LAG_H = 2
+#: The first layer's input may be listed while the step before the last still drains.
+LAG_INPUT = 3

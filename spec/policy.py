@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import Any
 
 
 class Mode(enum.IntEnum):
@@ -24,16 +25,15 @@ class Rule(enum.IntEnum):
 
 
 class Scope(enum.IntEnum):
-    """Which units the monitor judges together."""
+    """Which units the monitor judges together, and whose columns it decides on."""
 
-    LAYER = 0
-    FOLD = 1  #: the units that drain together
+    LAYER = 0  #: all units: all columns of the layer
+    FOLD = 1  #: the units that drain together: their own recurrent columns
 
 
-def bounded(default: int, low: int, high: int) -> int:
-    """A policy value with its range, for messages and for checking."""
-    value: int = field(default=default, metadata={"low": low, "high": high})
-    return value
+def bounded(default: int | None, low: int, high: int) -> Any:
+    """A policy value with its range, for messages and for checking; None, where it is the default, is right too."""
+    return field(default=default, metadata={"low": low, "high": high})
 
 
 class _Checked:
@@ -43,42 +43,40 @@ class _Checked:
         for name, entry in self.__dataclass_fields__.items():  # type: ignore[attr-defined]
             if entry.metadata:
                 low, high, value = entry.metadata["low"], entry.metadata["high"], getattr(self, name)
+                if value is None and entry.default is None:
+                    continue
                 if not low <= value <= high:
                     raise ValueError(f"{name} must be between {low} and {high}, not {value!r}")
 
 
 @dataclass(frozen=True)
 class Monitor(_Checked):
-    """Precision per step from the cell state's change (Silfa, Arnau, González, HiPC 2020).
+    """Planes served per step, from the cell state's change (after Silfa, Arnau and González, HiPC 2020).
 
-    A step whose cell state moved little is followed by steps at a lower precision: the lowest whose
-    threshold is above the rule's figure. The decision is taken from the last step that has surely
-    drained when the next one begins: with one layer that is the step before the previous one.
+    After a step whose cell state moved little, changes of the low plane are deferred: they stay in the difference
+    between values and references, and are paid when the plane is served again. So a wrong decision costs cycles or
+    delay, and never leaves an error behind. Which step decides for which is told by ``spec.monitor_rule``.
 
     Parameters
     ----------
     rule : Rule
     scope : Scope
-    low, middle : int
-        Thresholds of the lowest and, with three images, of the middle precision.
+    low : int
+        The low plane is deferred while the rule's figure is below this.
     hysteresis : int
-        Added to a threshold while its precision, or a lower one, is in use.
+        Added to the threshold while the plane is deferred.
     theta : int
         Of the count rule, as a power of two.
     warmup : int
-        First steps of a sequence at full precision.
-    restart_above : int
-        The sums are recomputed if the ratio reaches this, in 1/256; 0 is never.
+        First steps of a sequence in which all planes are served.
     """
 
     rule: Rule = Rule.OFF
     scope: Scope = Scope.LAYER
     low: int = bounded(0, 0, 1023)
-    middle: int = bounded(0, 0, 1023)
     hysteresis: int = bounded(0, 0, 1023)
     theta: int = bounded(2, 0, 3)
     warmup: int = bounded(0, 0, 255)
-    restart_above: int = bounded(0, 0, 1023)
 
 
 @dataclass(frozen=True)
@@ -121,14 +119,10 @@ class Policy(_Checked):
     ----------
     mode : Mode
     theta_x, theta_h : int
-        A change is listed if ``|value - reference| > theta``; what is not listed stays in the
-        difference and is paid later. Of ``DELTA`` and ``AUTO``.
-    tau_x, tau_h : int
-        Changes up to this use the layer's lower variant.
-    restart_tau_x, restart_tau_h : int
-        The same for values, in steps that recompute the sums.
-    refresh : int
-        Sums are recomputed after at most this many steps; 0 is never.
+        Of the top plane, or the only one: a change is listed if ``|value - reference| > theta``; what is not listed
+        stays in the difference and is paid later. Of ``DELTA`` and ``AUTO``.
+    low_theta_x, low_theta_h : int or None
+        The same of the low plane, which has references of its own; None is as the top plane.
     monitor : Monitor
     skip : Skip
         Of the first layer; the others follow it.
@@ -139,11 +133,8 @@ class Policy(_Checked):
     mode: Mode = Mode.DELTA
     theta_x: int = bounded(0, 0, 0xFFFF)
     theta_h: int = bounded(0, 0, 0xFFFF)
-    tau_x: int = bounded(0, 0, 0xFF)
-    tau_h: int = bounded(0, 0, 0xFF)
-    restart_tau_x: int = bounded(0, 0, 0xFF)
-    restart_tau_h: int = bounded(0, 0, 0xFF)
-    refresh: int = bounded(0, 0, 0xFFFF)
+    low_theta_x: int | None = bounded(None, 0, 0xFFFF)
+    low_theta_h: int | None = bounded(None, 0, 0xFFFF)
     monitor: Monitor = Monitor()
     skip: Skip = Skip()
     active: int = bounded(0, 0, 0xFFFF)
@@ -154,7 +145,14 @@ class Policy(_Checked):
         return self.mode in (Mode.DELTA, Mode.AUTO)
 
     @property
-    def mixes(self) -> bool:
-        """Whether a lower variant may be used."""
-        taus = self.tau_x, self.tau_h, self.restart_tau_x, self.restart_tau_h
-        return any(taus) or self.monitor.rule is not Rule.OFF
+    def monitors(self) -> bool:
+        """Whether the cell state decides which planes are served."""
+        return self.monitor.rule is not Rule.OFF
+
+    def thetas_x(self, planes: int) -> tuple[int, ...]:
+        """Thresholds of the input by plane, top plane first."""
+        return (self.theta_x, self.theta_x if self.low_theta_x is None else self.low_theta_x)[:planes]
+
+    def thetas_h(self, planes: int) -> tuple[int, ...]:
+        """Thresholds of h by plane, top plane first."""
+        return (self.theta_h, self.theta_h if self.low_theta_h is None else self.low_theta_h)[:planes]

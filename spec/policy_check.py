@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from lstmith.spec.config import PACKED_OPERAND, EngineConfig
-from lstmith.spec.policy import Mode, Policy, Rule
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
 
@@ -37,64 +35,34 @@ def check_policies(network: QuantNetwork, config: EngineConfig, policies: list[P
                 f"{where} mode is {policy.mode.name.lower()}, this engine was built without delta: "
                 "use dense, or compile without --no-delta"
             )
-        _check_variants(layer, config, policy, where)
+        _check_planes(layer, config, policy, where)
     if (skip.change or skip.predictor) and not config.skip:
         raise ValueError("Layer 0 policy field skip asks for a rule that this engine was built without")
     if skip.predictor and network.predictor is None:
         raise ValueError("Layer 0 policy field skip.predictor is true, but the network has no predictor: train one")
 
 
-def _check_variants(layer: QuantLayer, config: EngineConfig, policy: Policy, where: str) -> None:
-    if not config.mixed and (policy.mode.name == "AUTO" or policy.refresh or policy.mixes):
-        raise ValueError(f"{where} mode, refresh, tau or monitor needs both lists, which this engine was built without")
-    monitors = policy.monitor.rule is not Rule.OFF
-    if monitors and not config.monitor:
-        raise ValueError(f"{where} monitor is {policy.monitor.rule.name.lower()}, this engine was built without one")
-    if not policy.mixes:
+def _check_planes(layer: QuantLayer, config: EngineConfig, policy: Policy, where: str) -> None:
+    if config.planes == 1 and policy.mode is Mode.AUTO:
+        raise ValueError(f"{where} mode is auto, which needs both lists, and this engine was built with one: use delta")
+    lows = {"low_theta_x": policy.low_theta_x, "low_theta_h": policy.low_theta_h}
+    for name, value in lows.items():
+        if value is not None and layer.planes == 1:
+            raise ValueError(
+                f"{where} {name} is {value}, but the layer's weights have one plane: leave it out"
+            )
+    if not policy.monitors:
         return
-    variant = layer.entry_variant
-    if variant is None:
-        raise ValueError(f"{where} tau or monitor needs a lower variant: compile the network with one")
-    if policy.keeps_sums and not policy.refresh:
-        raise ValueError(f"{where} refresh is 0, so errors of the lower variant would pile up: use 1 or more")
-    shift = layer.precision - variant
-    limit = (1 << (config.operand_width - 1)) - 1
-    if variant == 4:
-        limit = min(limit, PACKED_OPERAND)
-    for name, exponent in (("x", layer.x_grid.exponent), ("h", 0)):
-        most = limit >> (exponent + shift)
-        for field in (f"tau_{name}", f"restart_tau_{name}"):
-            if getattr(policy, field) > most:
-                raise ValueError(f"{where} {field} is {getattr(policy, field)}: use at most {most}")
-    span = max(layer.x_grid.span, layer.h_grid.span)
-    if monitors and layer.variants[0] == 4 and span > PACKED_OPERAND:
-        raise ValueError(f"{where} monitor needs operands of at most {PACKED_OPERAND}, this layer's reach {span}")
-    bound = layer.sum_bound + missed_bound(layer, policy)
-    if bound >= 1 << (config.acc_width - 1):
-        raise ValueError(
-            f"{where} refresh is {policy.refresh}: sums may reach {bound}, beyond {config.acc_width} bits; lower it"
-        )
+    named = policy.monitor.rule.name.lower()
+    if not config.monitor:
+        raise ValueError(f"{where} monitor is {named}, this engine was built without one")
+    if layer.planes == 1:
+        raise ValueError(f"{where} monitor is {named}, but the layer's weights have one plane: nothing can be deferred")
+    if not policy.keeps_sums:
+        raise ValueError(f"{where} monitor is {named}, which defers changes: use mode delta or auto")
 
 
 def default_policies(network: QuantNetwork, config: EngineConfig) -> list[Policy]:
     """What layers do unless a policy is given: delta without thresholds, or what an engine without delta can."""
     return [Policy(Mode.DELTA if config.delta else Mode.DENSE)] * len(network.layers)
 
-
-def missed_bound(layer: QuantLayer, policy: Policy) -> int:
-    """Largest magnitude of what lower variants leave out of a row sum between two restarts."""
-    steps = policy.refresh if policy.keeps_sums else 1
-    if policy.monitor.rule is not Rule.OFF:
-        # Any operand may meet any image.
-        tops = layer.x_grid.span, layer.h_grid.span
-    else:
-        tops = (
-            max(policy.tau_x, policy.restart_tau_x) << layer.x_grid.exponent,
-            max(policy.tau_h, policy.restart_tau_h),
-        )
-    bound = 0
-    for precision in layer.variants:
-        error = np.abs(layer.variant_error(precision))
-        rows = error[:, : layer.inputs].sum(axis=1) * tops[0] + error[:, layer.inputs :].sum(axis=1) * tops[1]
-        bound = max(bound, int(rows.max(initial=0)))
-    return steps * bound

@@ -14,6 +14,18 @@ from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope, Skip
 _ENUMS: dict[str, type[enum.IntEnum]] = {"mode": Mode, "rule": Rule, "scope": Scope}
 _NESTED: dict[str, type[Any]] = {"monitor": Monitor, "skip": Skip}
 
+#: What took the place of fields that policies had before digit planes.
+_REPLACED: dict[type[Any], dict[str, str]] = {
+    Policy: {
+        "tau_x": "theta_x and low_theta_x",
+        "tau_h": "theta_h and low_theta_h",
+        "restart_tau_x": "theta_x and low_theta_x",
+        "restart_tau_h": "theta_h and low_theta_h",
+        "refresh": "theta_h and low_theta_h, whose errors do not add up",
+    },
+    Monitor: {"middle": "low alone", "restart_above": "mode auto, which restarts where that is shorter"},
+}
+
 
 def load_policy(path: Path, layers: int) -> list[Policy]:
     """Read a policy file: one object for all layers, or ``{"layers": [..]}`` with one object each.
@@ -74,6 +86,12 @@ def _parse(kind: type[Any], entry: object, where: str) -> Any:
     if not isinstance(entry, dict):
         raise UserError(where, f"is {entry!r}", "write an object")
     known = {field.name: field for field in dataclasses.fields(kind)}
+    if old := sorted(set(entry) & set(_REPLACED.get(kind, ()))):
+        raise UserError(
+            f"{where} field {old[0]}",
+            f"is {entry[old[0]]!r}, of policies before digit planes",
+            f"leave it out and use {_REPLACED[kind][old[0]]}; docs/policies.md tells how",
+        )
     if unknown := sorted(set(entry) - set(known)):
         raise UserError(where, f"has unknown key {unknown[0]!r}", f"use {', '.join(known)}")
     return kind(**{name: _value(known[name], value, f"{where} field {name}") for name, value in entry.items()})
@@ -92,6 +110,8 @@ def _value(field: dataclasses.Field[Any], value: object, where: str) -> Any:
             raise UserError(where, f"is {value!r}", "use true or false")
         return value
     low, high = field.metadata["low"], field.metadata["high"]
+    if value is None and field.default is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise UserError(where, f"is {value!r}", f"use an integer between {low} and {high}")
     return value

@@ -60,6 +60,26 @@ class Grid:
         return (self.high - self.low) << self.exponent
 
 
+def weight_limit(precision: int, planes: int = 1) -> int:
+    """Largest magnitude of a weight: digits are symmetric, since two 4-bit ones share a multiplier without room for -8."""
+    bits = precision // planes
+    top = (1 << (bits - 1)) - 1
+    return sum(top << (bits * plane) for plane in range(planes))
+
+
+def split_digits(weights: IntArray, bits: int) -> IntArray:
+    """The upper of two digits of ``bits`` bits: the one that leaves a lower digit of ``-2^(bits-1)`` or more."""
+    return (weights + (1 << (bits - 1))) >> bits
+
+
+def has_digits(weights: IntArray, bits: int) -> npt.NDArray[np.bool_]:
+    """Whether a weight is the sum of two symmetric digits of ``bits`` bits: one value in ``2^bits`` is not."""
+    top = (1 << (bits - 1)) - 1
+    upper = split_digits(weights, bits)
+    found: npt.NDArray[np.bool_] = (np.abs(upper) <= top) & (np.abs(weights - (upper << bits)) <= top)
+    return found
+
+
 @dataclass(frozen=True)
 class QuantLayer:
     """One layer in integers.
@@ -83,8 +103,8 @@ class QuantLayer:
         Right shift from ``peep * c`` to Q.13.
     x_lsb : float
         Real value of one LSB of the layer's 16-bit input (2^-15 for layers after the first).
-    variants : tuple of int
-        Lower weight widths that the layer is also stored in, ascending; see :meth:`variant`.
+    planes : int
+        Digits of a weight, 1 or 2, of ``precision / planes`` bits each; see :meth:`plane`.
     counts : tuple of int
         Active counts below H, descending: the layer may run with its first A units alone.
     reduced_bias : int64 [len(counts), 4H] or None
@@ -106,7 +126,7 @@ class QuantLayer:
     x_lsb: float
     peep: IntArray | None = None
     peep_shift: int = 0
-    variants: tuple[int, ...] = ()
+    planes: int = 1
     counts: tuple[int, ...] = ()
     reduced_bias: IntArray | None = None
     idle_h: IntArray | None = None
@@ -118,8 +138,9 @@ class QuantLayer:
             raise ValueError(f"Weights must have shape [4H, I + H], not {self.weights.shape!r}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"Precision must be 4, 8 or 16, not {self.precision!r}")
-        # Two 4-bit weights share a multiplier, which leaves no room for -8; wider ones are symmetric alike.
-        limit = (1 << (self.precision - 1)) - 1
+        if self.planes not in (1, 2) or self.plane_bits not in PRECISIONS:
+            raise ValueError(f"Planes of {self.precision}-bit weights must be 1 or 2 of 4 bits or more, not {self.planes!r}")
+        limit = weight_limit(self.precision, self.planes)
         bounds = {
             "weights": (-limit, limit),
             "mantissa": (0, (1 << MANTISSA_BITS) - 1),
@@ -132,6 +153,8 @@ class QuantLayer:
             bounds["reduced_bias"] = bounds["bias"]
         if self.idle_h is not None:
             bounds["idle_h"] = (-(1 << H_FRAC), (1 << H_FRAC) - 1)
+        if self.planes == 2 and not has_digits(self.weights, self.plane_bits).all():
+            raise ValueError(f"Layer weights must be sums of two symmetric digits of {self.plane_bits} bits")
         for name, (low, high) in bounds.items():
             array = getattr(self, name)
             if array.size and (array.min() < low or array.max() > high):
@@ -142,11 +165,6 @@ class QuantLayer:
             raise ValueError(f"Peephole shift must be between 0 and 31, not {self.peep_shift!r}")
         if self.h_grid.exponent:
             raise ValueError(f"The recurrent grid has no exponent, not {self.h_grid.exponent!r}")
-        if (
-            any(p not in PRECISIONS or p >= self.precision for p in self.variants)
-            or tuple(sorted(set(self.variants))) != self.variants
-        ):
-            raise ValueError(f"Images must be ascending widths below {self.precision}, not {self.variants!r}")
         if self.order is not None and not np.array_equal(np.sort(self.order), np.arange(self.units)):
             raise ValueError(f"Order must be a permutation of {self.units} units")
         self._check_counts()
@@ -187,27 +205,23 @@ class QuantLayer:
         return self.weights.shape[1] - self.units
 
     @property
-    def entry_variant(self) -> int | None:
-        """Width of the lower variant that small operands use: the next lower one."""
-        return self.variants[-1] if self.variants else None
+    def plane_bits(self) -> int:
+        """Width of a digit."""
+        return self.precision // self.planes
 
-    def variant(self, precision: int) -> IntArray:
-        """Weights at one of the layer's widths, int64 [4H, I + H].
+    def plane_shift(self, plane: int) -> int:
+        """Left shift of a plane's digits in the weight; plane 0 is the top one."""
+        return self.plane_bits * (self.planes - 1 - plane)
 
-        A lower variant approximates ``weights / 2^k``, k = ``precision`` of the layer minus that of the
-        image, so that its products, shifted left by k, add to the same sums.
+    def plane(self, plane: int) -> IntArray:
+        """One plane's digits, int64 [4H, I + H]; plane 0 is the top one.
+
+        Weights are the sum of ``plane(p) << plane_shift(p)`` over all planes.
         """
-        if precision == self.precision:
+        if self.planes == 1:
             return self.weights
-        if precision not in self.variants:
-            raise ValueError(f"Layer has no {precision}-bit image")
-        shift = self.precision - precision
-        limit = (1 << (precision - 1)) - 1
-        return np.clip((self.weights + (1 << (shift - 1))) >> shift, -limit, limit)
-
-    def variant_error(self, precision: int) -> IntArray:
-        """``weights - variant * 2^k``: what an operand on a lower variant misses, int64 [4H, I + H]."""
-        return self.weights - (self.variant(precision) << (self.precision - precision))
+        top = split_digits(self.weights, self.plane_bits)
+        return top if plane == 0 else self.weights - (top << self.plane_bits)
 
     def active(self, active_index: int) -> int:
         """Units computed at an active count's index; 0 is all of them."""
@@ -220,7 +234,11 @@ class QuantLayer:
     @property
     def sum_bound(self) -> int:
         """Largest magnitude that a row sum P can reach, over all inputs (exact, int)."""
-        absolute = np.abs(self.weights)
+        # Planes have references of their own, so their terms need not have the signs of one value's.
+        absolute = sum(
+            (np.abs(self.plane(plane)) << self.plane_shift(plane) for plane in range(self.planes)),
+            start=np.zeros_like(self.weights),
+        )
         x_peak = max(-self.x_grid.low, self.x_grid.high) << self.x_grid.exponent
         h_peak = max(-self.h_grid.low, self.h_grid.high)
         rows = absolute[:, : self.inputs].sum(axis=1) * x_peak + absolute[:, self.inputs :].sum(axis=1) * h_peak

@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.golden.activity import LayerTrace
-from lstmith.host.activity import Activity, count_activity
+from lstmith.host.activity import Activity, count_activity, step_words
 from lstmith.host.energy import estimate_energy
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.quantised import QuantNetwork
 
 IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -24,10 +23,10 @@ class Costs:
     Parameters
     ----------
     cycles : int64 [S]
-    lowered : float64 [S]
-        Part of the step's layers and folds that the monitor or a forced choice ran below the layer's precision.
-    entries, low_entries : int64 [S]
-        List entries of all layers, and those on a lower variant, by their size or by the step's precision.
+    words : int64 [S, PLANES]
+        Weight words that each lane read in all layers, by plane, top plane first.
+    columns : int64 [S]
+        Columns listed in all layers.
     skipped, restarts : bool [S]
         Steps that did nothing; steps in which the first layer recomputed its sums.
     activities : tuple of Activity
@@ -35,9 +34,8 @@ class Costs:
     """
 
     cycles: IntArray
-    lowered: FloatArray
-    entries: IntArray
-    low_entries: FloatArray
+    words: IntArray
+    columns: IntArray
     skipped: npt.NDArray[np.bool_]
     restarts: npt.NDArray[np.bool_]
     activities: tuple[Activity, ...]
@@ -54,15 +52,12 @@ class Costs:
         """Costs of the counted steps (bool [N, T]) of a run."""
         layers = list(zip(network.layers, traces, strict=True))
         skipped = traces[0].skipped
-        low_parts = np.stack([(trace.fold_precisions < layer.precision).mean(axis=2) for layer, trace in layers])
-        low_parts = low_parts * ~skipped
-        entries = [trace.entries for trace in traces]
-        low_entries = sum(each[..., 1] + each[..., 0] * part for each, part in zip(entries, low_parts, strict=True))
+        words = [step_words(layer, config, trace) for layer, trace in layers]
+        by_plane = sum(words[1:], start=words[0]) * ~skipped[..., None]
         return cls(
             cycles=cycles[counted],
-            lowered=low_parts.mean(axis=0)[counted],
-            entries=np.sum(entries, axis=(0, 3))[counted],
-            low_entries=low_entries[counted],
+            words=by_plane[counted],
+            columns=np.sum([trace.columns for trace in traces], axis=0)[counted],
             skipped=skipped[counted],
             restarts=(traces[0].restart & ~skipped)[counted],
             activities=(count_activity(network, config, traces, counted),),

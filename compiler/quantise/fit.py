@@ -70,6 +70,7 @@ class LayerFit:
     ):
         self._layer, self._index, self._profile = layer, index, calibrated
         self._precision, self._bits, self._limits = precision, activation_bits, limits
+        self._planes = limits.layer_planes(precision, activation_bits)
         self._config = limits.model_config()
         self._low, self._high = calibrated.x_low[index], calibrated.x_high[index]
         self._h_grid = recurrent_grid(activation_bits)
@@ -166,8 +167,8 @@ class LayerFit:
         x_step, h_step = x_lsb * 2.0 ** (grid.shift - grid.exponent), 2.0 ** (self._h_grid.shift - H_FRAC)
         weights = np.concatenate([layer.w_ih * x_step, layer.w_hh * h_step], axis=1)
         moments = damped(operands.T @ operands / len(operands))
-        scale = fit_scales(weights, self._precision, moments)
-        integers = round_weights(weights, scale, self._precision, moments)
+        scale = fit_scales(weights, self._precision, moments, self._planes)
+        integers = round_weights(weights, scale, self._precision, moments, self._planes)
         # What rounding leaves of each row's mean moves into its bias.
         missing = x @ layer.w_ih.T + h @ layer.w_hh.T - (operands @ integers.T) * scale
         mantissa, shift = encode_scales(scale, limits.requant_width, layer.name)
@@ -176,6 +177,7 @@ class LayerFit:
             peep, peep_shift = encode_peepholes(layer.peep, candidate.c_frac, layer.name)
         result = QuantLayer(
             precision=self._precision,
+            planes=self._planes,
             weights=integers,
             mantissa=mantissa,
             shift=shift,
@@ -226,7 +228,7 @@ def check_operands(name: str, span: int, activation_bits: int, precision: int, l
         If the span is too large.
     """
     limit = (1 << (limits.operand_width - 1)) - 1
-    if precision == 4:
+    if precision // limits.layer_planes(precision, activation_bits) == 4:
         limit = min(limit, PACKED_OPERAND)
     if span > limit:
         raise UserError(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Calibration
+from lstmith.compiler.quantise.fit import accumulator_bits
 from lstmith.compiler.quantise.quantise import quantise
-from lstmith.compiler.sizing.variants import accumulator_bits, with_variants
 from lstmith.golden.network import FloatNetwork, padded
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.quantised import QuantNetwork
@@ -18,8 +18,8 @@ LANES = 64
 #: Units per lane of a smaller one. With few units per lane the way round through the pipeline, some 50 cycles, is
 #: longer than any list, and no list can be too long.
 SMALL_RATIO = 8
-#: Bits of a sum beyond those the compiler leaves, so that the search may choose any refresh.
-SUM_ROOM = 2
+#: Digit planes of the engines.
+PLANES = 2
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def lanes_for(network: FloatNetwork) -> int:
 def quantised(
     network: FloatNetwork, calibration: list[Float32], static: Static, starts: State | None = None
 ) -> QuantNetwork:
-    """A network in a static format, with a lower variant of its weights.
+    """A network in a static format, its weights in digit planes.
 
     Parameters
     ----------
@@ -60,8 +60,9 @@ def quantised(
         Per layer, float64 [N, H] each: what they start in.
     """
     data = Calibration(*padded(calibration), state=starts)
-    found = quantise(network, data, precision=[static.weights], activation_bits=static.operands, limits=EngineLimits())
-    return with_variants(found.network)
+    limits = EngineLimits(planes=PLANES)
+    found = quantise(network, data, precision=[static.weights], activation_bits=static.operands, limits=limits)
+    return found.network
 
 
 def engine_for(network: QuantNetwork, lanes: int) -> EngineConfig:
@@ -70,14 +71,14 @@ def engine_for(network: QuantNetwork, lanes: int) -> EngineConfig:
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
     return EngineConfig(
         lanes=lanes,
-        precisions=tuple(sorted({width for layer in layers for width in (layer.precision, *layer.variants)})),
-        acc_width=max(accumulator_bits(layer) for layer in layers) + SUM_ROOM,
+        precisions=tuple(sorted({layer.precision for layer in layers})),
+        acc_width=max(accumulator_bits(layer) for layer in layers),
         operand_width=max(13, span.bit_length() + 1),
         units=sum(layer.units for layer in layers),
         inputs=network.inputs,
         layers=len(layers),
         weight_depth=1 << 20,
-        mixed=True,
+        planes=PLANES,
         monitor=True,
         skip=True,
     )
