@@ -33,8 +33,8 @@ class ListReadSignature(wiring.Signature):
         The entry, ``RAM_LATENCY`` cycles after its address.
     """
 
-    def __init__(self, *, columns: int, address_bits: int, operand_width: int, mixed: bool) -> None:
-        entry = entry_layout(columns=columns, operand_width=operand_width, mixed=mixed)
+    def __init__(self, *, columns: int, address_bits: int, operand_width: int, planes: int) -> None:
+        entry = entry_layout(columns=columns, operand_width=operand_width, planes=planes)
         super().__init__({"address": Out(address_bits), "list": Out(1), "entry": In(entry)})
 
 
@@ -46,7 +46,7 @@ class InputListSignature(ListReadSignature):
             columns=config.inputs,
             address_bits=bits_for(config.inputs) + 1,
             operand_width=config.operand_width,
-            mixed=config.mixed,
+            planes=config.planes,
         )
 
 
@@ -58,7 +58,7 @@ class HiddenListSignature(ListReadSignature):
             columns=config.units,
             address_bits=config.state_bits + 2,
             operand_width=config.operand_width,
-            mixed=config.mixed,
+            planes=config.planes,
         )
 
 
@@ -127,7 +127,7 @@ class ListLengthsSignature(wiring.Signature):
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        pair = data.ArrayLayout(length_layout(config.units), lists(config.mixed))
+        pair = data.ArrayLayout(length_layout(config.units, config.planes), lists(config.planes))
         super().__init__(
             {
                 "growing": Out(data.ArrayLayout(pair, kinds(config))),
@@ -177,31 +177,30 @@ class DescriptorSelectSignature(wiring.Signature):
         super().__init__({"valid": Out(1), "layer": Out(bits_for(layers)), "mask": Out(bits_for(ACTIVE_COUNTS))})
 
 
-class MonitorSignature(wiring.Signature):
-    """The sequencer asks the monitor.
+class DeferralSignature(wiring.Signature):
+    """The monitor tells the encoders where the low plane is deferred, step by step.
+
+    Decisions are kept for as many steps as ``spec.monitor_rule`` has lags; ``step`` numbers counted steps modulo 4.
 
     Members
     -------
     layer : Out(unsigned)
-        The layer that is asked for.
-    bank : Out(1)
-        Which of its last two steps was judged.
+        The layer whose columns are listed.
+    step : Out(2)
+        The step that was judged, modulo 4.
     fold : Out(FOLD_BITS)
-        The fold, 0 where a layer is judged as a whole.
-    level : In(2)
-        The decision, a ``Precision``, in the same cycle.
-    restart_requests : In(array of unsigned(2) by layer)
-        Per bank: some judged part moved so much that recomputed sums are wished.
+        The fold of the column's unit, 0 where a layer is judged as a whole.
+    defers : In(1)
+        The decision, in the same cycle.
     """
 
     def __init__(self, config: EngineConfig) -> None:
         super().__init__(
             {
                 "layer": Out(bits_for(config.layers)),
-                "bank": Out(1),
+                "step": Out(2),
                 "fold": Out(FOLD_BITS),
-                "level": In(2),
-                "restart_requests": In(data.ArrayLayout(2, config.layers)),
+                "defers": In(1),
             }
         )
 

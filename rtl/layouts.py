@@ -13,7 +13,9 @@ from lstmith.spec.policy import Mode
 def slot_layout(config: EngineConfig) -> data.StructLayout:
     """What enters the array in one cycle.
 
-    ``precision`` belongs to the slot, not to the layer: neighbouring slots may differ. ``capture``
+    ``word``, the width of the digits in the weight word, belongs to the slot, not to the layer: neighbouring slots may
+    differ. ``raised`` says that the digits are those of the upper of two planes, so that their products count
+    ``2^width`` times as much. ``capture``
     bit 0 moves the sums of gates i and f into the drain chain and clears them, bit 1 those of g and o.
     ``load`` writes ``operand`` as a weight word of lane ``lane``.
     """
@@ -22,7 +24,8 @@ def slot_layout(config: EngineConfig) -> data.StructLayout:
             "valid": 1,
             "address": config.address_bits,
             "operand": signed(max(16, config.operand_width)),
-            "precision": unsigned(bits_for(len(PRECISIONS))),
+            "word": unsigned(bits_for(len(PRECISIONS))),
+            "raised": 1,
             "sub": unsigned(2),
             "capture": 2,
             "load": 1,
@@ -36,11 +39,6 @@ def pair_layout(acc_width: int) -> data.StructLayout:
     return data.StructLayout({"first": signed(acc_width), "second": signed(acc_width)})
 
 
-def fold_shift_bits(config: EngineConfig) -> int:
-    """Width of a fold's shift: from 4-bit to 8-bit scale, with 16-bit weights also by 8 and 12 bits."""
-    return (2 if 16 in config.precisions else 1) if config.monitor else 0
-
-
 def fold_layout(config: EngineConfig) -> data.StructLayout:
     """A fold whose sums are about to leave the array."""
     return data.StructLayout(
@@ -48,8 +46,6 @@ def fold_layout(config: EngineConfig) -> data.StructLayout:
             "first": 1,  # first fold of its layer
             "last": 1,  # last fold of its layer
             "lanes": unsigned(bits_for(config.lanes)),  # lanes in use, minus 1
-            # Of sums from a lower variant, in units of 4 bits.
-            **({"shift": fold_shift_bits(config)} if config.monitor else {}),
             **sequence_field(config),
         }
     )
@@ -81,17 +77,27 @@ def row_layout(*, inputs: int, units: int, operand_width: int) -> data.StructLay
     )
 
 
-def entry_layout(*, columns: int, operand_width: int, mixed: bool) -> data.StructLayout:
-    """A list entry: column index within its segment, operand, and whether it takes the lower variant."""
-    low = {"low": 1} if mixed else {}
-    return data.StructLayout({"column": unsigned(bits_for(columns)), **low, "operand": signed(operand_width)})
+def operands_layout(*, operand_width: int, planes: int) -> data.ArrayLayout:
+    """A column's operand in each plane, top plane first."""
+    return data.ArrayLayout(signed(operand_width), planes)
+
+
+def entry_layout(*, columns: int, operand_width: int, planes: int) -> data.StructLayout:
+    """A list entry: column index within its segment, the planes that it is listed in (bit 0 the top one), operands.
+
+    With one plane there is nothing to tell. The operand of a plane that the entry is not listed in is undefined.
+    """
+    members = {"planes": planes} if planes > 1 else {}
+    operands = operands_layout(operand_width=operand_width, planes=planes)
+    return data.StructLayout({"column": unsigned(bits_for(columns)), **members, "operands": operands})
 
 
 def offer_layout(lanes: int) -> data.StructLayout:
     """What decides when an entry may enter the array, and what happens when it does."""
     return data.StructLayout(
         {
-            "precision": unsigned(bits_for(len(PRECISIONS))),
+            "word": unsigned(bits_for(len(PRECISIONS))),  # width of a digit
+            "pair": 1,  # the entry has two digits, hence twice the words of one
             "last": 1,  # of its fold
             "lanes": unsigned(bits_for(lanes)),  # in use in this fold, minus 1
             "emits": 1,  # the fold's units are sent
@@ -116,12 +122,10 @@ def fetch_layout(config: EngineConfig) -> data.StructLayout:
             "emits": 1,  # the fold's units are sent
             "frees": 1,  # the input stage's list has been read
             "x_buffer": 1,  # input buffer of the step
-            "precision": 2,
-            "base": unsigned(config.address_bits),  # weight word of the segment's column 0
-            "low": 2,  # precision of the lower variant, and its base
-            "low_base": unsigned(config.address_bits),
-            "lowered": 1,  # the whole fold is on a lower variant
-            "shift": 2,  # by how many precisions, in units of 4 bits
+            "word": 2,  # width of a digit
+            "raises": 1,  # the weights have two planes
+            # By plane: weight word of the segment's column 0.
+            "bases": data.ArrayLayout(unsigned(config.address_bits), config.planes),
             "lanes": unsigned(bits_for(config.lanes)),  # in use in this fold, minus 1
             **sequence_field(config),
         }
@@ -129,12 +133,14 @@ def fetch_layout(config: EngineConfig) -> data.StructLayout:
 
 
 def work_layout(config: EngineConfig) -> data.StructLayout:
-    """An entry that has been read: its first weight word, its operand, and what ends with it."""
+    """An entry that has been read: by plane its first weight word and its operand, and what ends with it."""
     return data.StructLayout(
         {
-            "address": config.address_bits,
-            "operand": signed(config.operand_width),
-            "precision": 2,
+            "planes": config.planes,  # which the entry has, bit 0 the top one; at least one
+            "addresses": data.ArrayLayout(unsigned(config.address_bits), config.planes),
+            "operands": operands_layout(operand_width=config.operand_width, planes=config.planes),
+            "word": 2,  # width of a digit
+            "raises": 1,  # the weights have two planes
             "last": 1,
             "fold": fold_layout(config),
             "emits": 1,
@@ -148,26 +154,28 @@ def work_layout(config: EngineConfig) -> data.StructLayout:
 DELTA, RESTART = 0, 1
 
 
-def lists(mixed: bool) -> int:
-    """Lists of a segment: what changed and what is not zero, or the one that the mode chooses."""
-    return 2 if mixed else 1
+def lists(planes: int) -> int:
+    """Lists of a segment: what changed and what is not zero, or with one plane the one that the mode chooses."""
+    return planes
 
 
-def length_layout(columns: int) -> data.StructLayout:
-    """A list's length, and how many of its entries take the lower variant."""
-    return data.StructLayout({"count": unsigned(bits_for(columns + 1)), "low": unsigned(bits_for(columns + 1))})
+def length_layout(columns: int, planes: int) -> data.StructLayout:
+    """A list's entries; with two planes also how many digits they have together, and how many low ones."""
+    members = {"digits": unsigned(bits_for(2 * columns + 1)), "low": unsigned(bits_for(columns + 1))}
+    return data.StructLayout({"count": unsigned(bits_for(columns + 1)), **(members if planes > 1 else {})})
 
 
-def candidate_layout(operand_width: int) -> data.StructLayout:
-    """What one list would hold of a value."""
-    return data.StructLayout({"listed": 1, "low": 1, "operand": signed(operand_width)})
+def candidate_layout(*, operand_width: int, planes: int) -> data.StructLayout:
+    """What one list would hold of a value: the planes it is listed in, bit 0 the top one, and its operands."""
+    operands = operands_layout(operand_width=operand_width, planes=planes)
+    return data.StructLayout({"planes": planes, "operands": operands})
 
 
 def step_list_layout(config: EngineConfig) -> data.StructLayout:
     """A finished list of one step's inputs."""
     return data.StructLayout(
         {
-            "lengths": data.ArrayLayout(length_layout(config.inputs), lists(config.mixed)),
+            "lengths": data.ArrayLayout(length_layout(config.inputs, config.planes), lists(config.planes)),
             "start": 1,
             "restart": 1,
             "mask": unsigned(bits_for(ACTIVE_COUNTS)),
@@ -179,6 +187,13 @@ def step_list_layout(config: EngineConfig) -> data.StructLayout:
 def descriptor_layout() -> data.StructLayout:
     """The layer descriptor's fields."""
     return data.StructLayout({name: unsigned(width) for name, width in layer_descriptor.FIELDS.items()})
+
+
+def read_fields(config: EngineConfig) -> dict[str, Any]:
+    """What a pass reads: columns, with two planes also digits, and how many of them are low ones."""
+    columns = config.inputs + 2 * config.units
+    members = {"digits": unsigned(bits_for(2 * columns + 1)), "low": unsigned(bits_for(columns + 1))}
+    return {"columns": unsigned(bits_for(columns + 1)), **(members if config.planes > 1 else {})}
 
 
 def pass_layout(config: EngineConfig) -> data.StructLayout:
@@ -193,9 +208,7 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
             "start": 1,  # first step of a sequence: no state before it
             "exact": 1,  # x lists hold values, sums are computed anew
             "clear": 1,  # kept sums count as zero
-            "columns": unsigned(bits_for(config.inputs + 2 * config.units + 1)),
-            "low": unsigned(bits_for(config.inputs + 2 * config.units + 1)),  # of them, on the lower variant
-            "level": unsigned(bits_for(len(PRECISIONS))),  # highest precision of the folds that have been fetched
+            **read_fields(config),
         }
     )
 
@@ -231,9 +244,10 @@ class GridFields(data.Struct):
     exponent: unsigned(3)
     unsigned: 1
     mode: Mode
-    theta: unsigned(16)
-    tau: unsigned(8)  #: changes up to this take the lower variant
-    restart_tau: unsigned(8)  #: the same for values
+    theta: unsigned(16)  #: of the top plane
+    low_theta: unsigned(16)  #: of the low plane
+    pair: 1  #: the weights have two planes
+    defers: 1  #: the low plane is not served: its references stay
     forget: 1  #: references count as zero
     exact: 1  #: no threshold: the sums are recomputed
 
@@ -270,9 +284,7 @@ def event_layout(config: EngineConfig) -> data.StructLayout:
     return data.StructLayout(
         {
             "layer": unsigned(bits_for(config.layers)),
-            "columns": unsigned(bits_for(config.inputs + 2 * config.units + 1)),
-            "low": unsigned(bits_for(config.inputs + 2 * config.units + 1)),  # of them, on the lower variant
-            "level": unsigned(bits_for(len(PRECISIONS))),  # highest of the folds' precisions
+            **read_fields(config),
             "restart": 1,
             "mask": unsigned(bits_for(ACTIVE_COUNTS)),
             **sequence_field(config),
