@@ -10,7 +10,16 @@ import numpy.typing as npt
 
 from lstmith.compiler.program_image import words_per_lane
 from lstmith.spec.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig
-from lstmith.spec.quantised import PREDICTOR_LIMIT, PREDICTOR_SUM_BITS, Grid, IntArray, QuantLayer, QuantNetwork
+from lstmith.spec.quantised import (
+    PREDICTOR_LIMIT,
+    PREDICTOR_SUM_BITS,
+    Grid,
+    IntArray,
+    QuantLayer,
+    QuantNetwork,
+    has_digits,
+    weight_limit,
+)
 
 #: Largest operand of 4-bit weights, and of any.
 SPAN_LIMIT = {4: 1023, 8: (1 << 17) - 1, 16: (1 << 17) - 1}
@@ -37,11 +46,11 @@ def random_layer(
     first: bool,
     peepholes: bool,
     requant_width: int,
-    variants: tuple[int, ...] = (),
+    planes: int = 1,
     active_counts: int = 1,
 ) -> QuantLayer:
     """A layer whose gates mostly neither saturate nor idle, with some rows at the limits of their fields."""
-    limit = (1 << (precision - 1)) - 1
+    limit = weight_limit(precision, planes)
     rows, columns = 4 * units, inputs + units
     kind = rng.choice(["uniform", "sparse", "extreme"], p=[0.6, 0.2, 0.2])
     weights = rng.integers(-limit, limit + 1, (rows, columns))
@@ -49,10 +58,11 @@ def random_layer(
         weights *= rng.random(weights.shape) < 0.2
     elif kind == "extreme":
         weights = np.where(weights < 0, -limit, limit)
-    # Only small operands may meet 4-bit variants as the monitor likes.
-    operands = 4 if variants[:1] == (4,) and rng.random() < 0.6 else precision
-    x_grid = random_grid(rng, operands, unsigned=first, exponent=True)
-    h_grid = random_grid(rng, operands)
+    if planes == 2:
+        # One integer in 2^bits has no two symmetric digits.
+        weights -= ~has_digits(weights, precision // planes)
+    x_grid = random_grid(rng, precision // planes, unsigned=first, exponent=True)
+    h_grid = random_grid(rng, precision // planes)
 
     peaks = np.array([x_grid.high << x_grid.exponent] * inputs + [h_grid.high] * units, dtype=np.float64)
     spread = np.maximum(np.sqrt((weights**2) @ (peaks**2)) / 3, 1.0)
@@ -90,7 +100,7 @@ def random_layer(
         x_lsb=2.0**-12,
         peep=peep,
         peep_shift=peep_shift,
-        variants=variants,
+        planes=planes,
         counts=counts,
         reduced_bias=rng.integers(-20_000, 20_001, (len(counts), rows)) if counts else None,
         idle_h=rng.integers(-top, top, units) if counts else None,
@@ -104,7 +114,7 @@ def random_network(
     *,
     peepholes: bool,
     requant_width: int,
-    mixed: bool = False,
+    planes: int = 1,
     active_counts: int = 1,
     predictor: bool = False,
 ) -> QuantNetwork:
@@ -112,8 +122,8 @@ def random_network(
 
     Parameters
     ----------
-    mixed : bool
-        Whether layers may have lower variants.
+    planes : int
+        Of an engine; 4-bit weights have one plane in any.
     active_counts : int
         Most active counts; fewer where a layer has too few units.
     predictor : bool
@@ -131,7 +141,7 @@ def random_network(
             first=index == 0,
             peepholes=peepholes,
             requant_width=requant_width,
-            variants=tuple(bits for bits in precisions if bits < precision and mixed and rng.random() < 0.8),
+            planes=1 if precision == 4 else planes,
             active_counts=active_counts,
         )
         layers.append(layer)
@@ -163,11 +173,9 @@ def random_engine(
     fitting = [_network_for(rng, options, random_dims(rng, most_layers, most)) for _ in range(networks)]
     layers = [layer for network in fitting for layer in network.layers]
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
-    # What lower variants leave out needs room of its own; without it, policies that mix are refused.
-    spare = options.mixed * int(rng.integers(9))
     config = replace(
         options,
-        acc_width=min(48, max(16, max(layer.sum_bound for layer in layers).bit_length() + 1 + spare)),
+        acc_width=min(48, max(16, max(layer.sum_bound for layer in layers).bit_length() + 1)),
         operand_width=max(10, span.bit_length() + 1),
     )
     return _with_room(config, fitting), fitting
@@ -193,20 +201,19 @@ def preset_engine(
 
 def _random_options(rng: np.random.Generator, *, delta: bool) -> EngineConfig:
     """An engine whose sizes are still open."""
-    mixed, skip = delta and bool(rng.random() < 0.7), delta and bool(rng.random() < 0.5)
+    planes, skip = 2 if delta and rng.random() < 0.7 else 1, delta and bool(rng.random() < 0.5)
     return EngineConfig(
         lanes=int(rng.integers(1, 17)),
-        # Mixing needs several precisions.
-        precisions=[(4,), (8,), (16,), (4, 8), (8, 16), (4, 8, 16)][rng.integers(2 if mixed else 0, 6)],
+        precisions=[(4,), (8,), (16,), (4, 8), (8, 16), (4, 8, 16)][rng.integers(6)],
         mac=str(rng.choice(["dsp", "digit"])),
         peepholes=bool(rng.random() < 0.5),
         c_width=int(rng.integers(12, 25)),
         requant_width=int(rng.choice([16, 18])),
         rows_per_cycle=int(rng.integers(1, 3)),
-        mixed=mixed,
-        monitor=mixed and bool(rng.random() < 0.7),
+        planes=planes,
+        monitor=planes == 2 and bool(rng.random() < 0.7),
         skip=skip,
-        active_counts=int(rng.choice([1, 2, 4, 8], p=[0.5, 0.2, 0.2, 0.1])) if mixed or not delta else 1,
+        active_counts=int(rng.choice([1, 2, 4, 8], p=[0.5, 0.2, 0.2, 0.1])) if planes == 2 or not delta else 1,
         delta=delta,
     )
 
@@ -219,7 +226,7 @@ def _network_for(rng: np.random.Generator, config: EngineConfig, dims: list[int]
         config.precisions,
         peepholes=config.peepholes,
         requant_width=config.requant_width,
-        mixed=config.mixed,
+        planes=config.planes,
         active_counts=config.active_counts,
         predictor=config.skip and bool(rng.random() < 0.8),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope, Skip
 from lstmith.spec.policy_check import check_policies
-from lstmith.spec.quantised import QuantNetwork
+from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
 #: Draws per layer before it gets a policy that needs nothing of the engine.
 DRAWS = 30
@@ -32,7 +32,7 @@ def random_policies(rng: np.random.Generator, network: QuantNetwork, config: Eng
     for index in range(len(chosen)):
         for _ in range(DRAWS):
             trial = list(chosen)
-            trial[index] = _mixing(rng, chosen[index], config)
+            trial[index] = _adaptive(rng, chosen[index], network.layers[index], config)
             if accepted(network, config, trial):
                 chosen = trial
                 break
@@ -67,36 +67,28 @@ def random_skip(rng: np.random.Generator, network: QuantNetwork, config: EngineC
     )
 
 
-def _mixing(rng: np.random.Generator, policy: Policy, config: EngineConfig) -> Policy:
-    def tau() -> int:
-        return int(rng.choice([0, int(rng.integers(1, 4)), int(rng.integers(0, 64)), int(rng.integers(0, 256))]))
-
-    monitor = random_monitor(rng) if config.monitor and rng.random() < 0.6 else Monitor()
-    taus = (tau(), tau(), tau(), tau()) if rng.random() < 0.7 else (0, 0, 0, 0)
+def _adaptive(rng: np.random.Generator, policy: Policy, layer: QuantLayer, config: EngineConfig) -> Policy:
+    """Any mode, thresholds of the low plane, a monitor."""
+    lows = theta(rng), theta(rng)
     return replace(
         policy,
         mode=Mode(int(rng.choice(4, p=[0.1, 0.1, 0.3, 0.5]))),
-        tau_x=taus[0],
-        tau_h=taus[1],
-        restart_tau_x=taus[2],
-        restart_tau_h=taus[3],
-        refresh=int(rng.choice([0, 1, 2, 3, 4, 7, int(rng.integers(1, 40))])),
-        monitor=monitor,
+        low_theta_x=lows[0] if layer.planes == 2 and rng.random() < 0.7 else None,
+        low_theta_h=lows[1] if layer.planes == 2 and rng.random() < 0.7 else None,
+        monitor=random_monitor(rng) if config.monitor and rng.random() < 0.6 else Monitor(),
     )
 
 
 def random_monitor(rng: np.random.Generator) -> Monitor:
-    """Thresholds between never and always quiet, and sometimes restarts."""
+    """Thresholds between never and always quiet."""
     most = highest(Monitor)
     return Monitor(
         rule=Rule(int(rng.integers(1, 3))),
         scope=Scope(int(rng.integers(2))),
         low=int(rng.choice([0, int(rng.integers(1, 5)), int(rng.integers(0, 600)), most["low"]])),
-        middle=int(rng.choice([0, int(rng.integers(1, 9)), int(rng.integers(0, 900)), most["middle"]])),
         hysteresis=int(rng.choice([0, 1, int(rng.integers(0, 300)), most["hysteresis"]])),
         theta=int(rng.integers(0, most["theta"] + 1)),
-        warmup=int(rng.integers(0, 5)),
-        restart_above=int(rng.choice([0, 0, int(rng.integers(1, 600)), most["restart_above"]])),
+        warmup=int(rng.integers(0, 6)),
     )
 
 

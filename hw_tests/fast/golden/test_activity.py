@@ -1,4 +1,4 @@
-"""What a layer keeps and tells: skipped steps change nothing, entries are counted by class."""
+"""What a layer keeps and tells: skipped steps change nothing, entries are counted by plane."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from copy import deepcopy
 import numpy as np
 
 from hw_tests.cocotb.random_networks import random_network
-from lstmith.golden.activity import LOW, MAIN, LayerState, LayerTrace
+from lstmith.golden.activity import LayerState, LayerTrace
 
 
 def test_a_skipped_step_is_undone(rng: np.random.Generator) -> None:
@@ -28,11 +28,11 @@ def test_a_skipped_step_is_undone(rng: np.random.Generator) -> None:
             assert (have[1] == old[1]).all(), name
 
 
-def test_entries_are_counted_by_class(rng: np.random.Generator) -> None:
-    layer = random_network(rng, [2, 3], (8,), peepholes=False, requant_width=18).layers[0]
-    trace = LayerTrace.empty(layer, sequences=1, steps=2, folds=1)
-    trace.x_class[0, 0] = [MAIN, LOW]
-    trace.h_class[0, 0] = [0, LOW, LOW]
-    trace.h_class[0, 1] = [MAIN, 0, 0]
-    assert trace.entries.tolist() == [[[1, 3], [1, 0]]]
+def test_entries_are_counted_by_plane(rng: np.random.Generator) -> None:
+    layer = random_network(rng, [2, 3], (8,), peepholes=False, requant_width=18, planes=2).layers[0]
+    trace = LayerTrace.empty(layer, sequences=1, steps=2)
+    trace.x_planes[0, 0] = [1, 2]
+    trace.h_planes[0, 0] = [0, 3, 2]
+    trace.h_planes[0, 1] = [1, 0, 0]
+    assert trace.by_plane.tolist() == [[[2, 3], [1, 0]]]
     assert trace.columns.tolist() == [[4, 1]]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from hw_tests.cocotb.random_networks import random_input, random_network
 from lstmith.compiler.program_image import words_per_lane
-from lstmith.golden.cycles import CycleModel, capture_delay, fold_gap
+from lstmith.golden.cycles import CycleModel, capture_delay
 from lstmith.golden.model import GoldenModel
 from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig
@@ -17,18 +18,16 @@ from lstmith.spec.policy import Mode, Policy
 PAIR = range(2)
 
 
-def test_arrays_as_numbers() -> None:
+@pytest.mark.parametrize("width", [4, 8, 16])
+def test_arrays_as_numbers(width: int) -> None:
     words = np.array([1, 2, 4])
-    assert capture_delay(words).tolist() == [timing.capture_delay(count) for count in (1, 2, 4)]
-    for after in (1, 2, 4):
-        have = fold_gap(words, np.full(3, after))
-        assert have.tolist() == [timing.fold_gap(count, after) for count in (1, 2, 4)]
+    assert capture_delay(words, width).tolist() == [timing.capture_delay(count, width) for count in (1, 2, 4)]
 
 
 def test_nothing_waits(rng: np.random.Generator) -> None:
     """Where alone each step waits for the one before, two sequences keep the array busy."""
-    network = random_network(rng, [1, 20], (8,), peepholes=False, requant_width=18)
-    alone = EngineConfig(lanes=10, precisions=(8,), acc_width=32, operand_width=18, units=20, inputs=1, mixed=True)
+    network = random_network(rng, [1, 20], (8,), peepholes=False, requant_width=18, planes=2)
+    alone = EngineConfig(lanes=10, precisions=(8,), acc_width=32, operand_width=18, units=20, inputs=1, planes=2)
     alone = replace(alone, weight_depth=words_per_lane(network, alone))
     x = np.stack([random_input(rng, 8, 1) for _ in PAIR])
     mean = {}

@@ -1,4 +1,4 @@
-"""Mixing, restarts, the monitor, skipped steps and active counts against an engine in plain Python integers."""
+"""Planes, restarts, the monitor, skipped steps and active counts against an engine in plain Python integers."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Skip
-from lstmith.spec.policy_check import check_policies, missed_bound
+from lstmith.spec.policy_check import check_policies
 from lstmith.spec.quantised import Grid, QuantNetwork
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 STEPS = 8
-NAMES = ("h", "c", "skipped", "active_index", "restart", "x_class", "h_class", "fold_precisions")
+NAMES = ("h", "c", "skipped", "active_index", "restart", "x_planes", "h_planes")
 
 
 @settings(max_examples=150)
@@ -59,16 +59,27 @@ def test_equals_plain_integers(rng: np.random.Generator) -> None:
 
 @settings(max_examples=60)
 @given(rng=seeds)
-def test_missed_stays_within_its_bound(rng: np.random.Generator) -> None:
+def test_every_plane_stays_within_its_threshold(rng: np.random.Generator) -> None:
+    """What a column's reference is off by is bounded at every step, so no error adds up."""
     config, (network, _) = random_engine(rng, most=12)
-    policies = random_policies(rng, network, config)
+    policies = [replace(policy, monitor=Monitor(), skip=Skip()) for policy in random_policies(rng, network, config)]
     model = GoldenModel(network, config)
     state = model.zero_state(1)
     x = random_input(rng, 24, network.inputs)
     for t in range(len(x)):
-        model.run(x[None, t : t + 1], policies, state, restart=t == 0)
-        for layer, kept, policy in zip(network.layers, state, policies, strict=True):
-            assert np.abs(kept.missed).max() <= (missed_bound(layer, policy) if policy.mixes else 0)
+        values = x[None, t]
+        traces = model.run(x[None, t : t + 1], policies, state, restart=t == 0)
+        for layer, trace, kept, policy in zip(network.layers, traces, state, policies, strict=True):
+            alive = np.arange(layer.units) < layer.active(int(kept.active_index[0]))
+            pairs = [(layer.x_grid.apply(values), kept.x_reference, policy.thetas_x(layer.planes))] * (
+                network.active_counts == 1
+            )
+            pairs.append((layer.h_grid.apply(kept.h) * alive, kept.h_reference, policy.thetas_h(layer.planes)))
+            for value, reference, thetas in pairs:
+                limits = thetas if policy.keeps_sums else [0] * layer.planes
+                for plane, theta in enumerate(limits):
+                    assert np.abs(value - reference[:, plane]).max() <= theta
+            values = trace.h[:, 0]
 
 
 @settings(max_examples=40)
@@ -97,7 +108,7 @@ def _engine(network: QuantNetwork) -> EngineConfig:
         operand_width=18,
         units=64,
         inputs=64,
-        mixed=True,
+        planes=2,
         monitor=True,
         skip=True,
         active_counts=8,
@@ -105,21 +116,20 @@ def _engine(network: QuantNetwork) -> EngineConfig:
     )
 
 
-def _single(rng: np.random.Generator, **options: tuple[int, ...] | int) -> QuantNetwork:
-    """One layer of 8-bit weights whose operands suit every image."""
-    while True:
-        layer = random_layer(
-            rng,
-            6,
-            9,
-            8,
-            first=True,
-            peepholes=False,
-            requant_width=18,
-            **options,  # type: ignore[arg-type]
-        )
-        if max(layer.x_grid.span, layer.h_grid.span) <= 1023:
-            return QuantNetwork((layer,))
+def _single(rng: np.random.Generator, **options: int) -> QuantNetwork:
+    """One layer of 8-bit weights in two planes."""
+    layer = random_layer(
+        rng,
+        6,
+        9,
+        8,
+        first=True,
+        peepholes=False,
+        requant_width=18,
+        planes=2,
+        **options,  # type: ignore[arg-type]
+    )
+    return QuantNetwork((layer,))
 
 
 def test_auto_takes_the_shorter_list(rng: np.random.Generator) -> None:
@@ -136,30 +146,62 @@ def test_auto_takes_the_shorter_list(rng: np.random.Generator) -> None:
     bursts = np.zeros((1, 8, 6), dtype=np.int16)
     bursts[0, ::2] = 12_000
     trace = model.run(bursts, [Policy(Mode.AUTO)])[0]
-    assert trace.restart.all(), "as short is short enough: what lower variants missed ends"
+    assert trace.restart.all(), "as short is short enough"
     assert trace.columns[0].tolist() == [6, 0] * 4
     assert model.run(bursts, [Policy(Mode.DELTA)])[0].columns[0].tolist() == [6] * 8
 
 
-def test_a_refresh_ends_what_thresholds_and_images_missed(rng: np.random.Generator) -> None:
-    network = _single(rng, variants=(4,))
+def test_without_thresholds_both_planes_take_every_change(rng: np.random.Generator) -> None:
+    network = _single(rng)
     model = GoldenModel(network, _engine(network))
     x = random_input(rng, 20, 6)[None]
-    trace = model.run(x, [Policy(Mode.DELTA, refresh=4, tau_x=3, tau_h=3)])[0]
-    assert np.flatnonzero(trace.restart[0]).tolist() == [0, 4, 8, 12, 16]
-    dense, every = model.run(x, [Policy(Mode.DENSE)])[0], model.run(x, [Policy(Mode.DELTA, refresh=1, tau_x=3)])[0]
-    np.testing.assert_array_equal(every.h, dense.h)
-    assert every.restart.all()
+    dense, exact = (model.run(x, [Policy(mode)])[0] for mode in (Mode.DENSE, Mode.AUTO))
+    np.testing.assert_array_equal(exact.h, dense.h)
+    for planes in (exact.x_planes, exact.h_planes):
+        assert set(planes.ravel().tolist()) <= {0, 3}
 
 
-def test_quiet_cells_lower_the_precision(rng: np.random.Generator) -> None:
-    network = _single(rng, variants=(4,))
+def test_a_low_plane_that_is_never_served_leaves_the_top_one(rng: np.random.Generator) -> None:
+    network = _single(rng)
+    layer = network.layers[0]
     model = GoldenModel(network, _engine(network))
-    x = np.tile(random_input(rng, 1, 6), (1, 12, 1))
-    always = Policy(Mode.DELTA, refresh=3, monitor=Monitor(Rule.COUNT, low=highest(Monitor)["low"], warmup=5))
-    assert model.run(x, [always])[0].fold_precisions[0].max(axis=1).tolist() == [8] * 5 + [4] * 7
+    x = random_input(rng, 20, 6)[None]
+    # The first step is exact; after it nothing of the low plane is listed.
+    trace = model.run(x, [Policy(Mode.DELTA, low_theta_x=0xFFFF, low_theta_h=0xFFFF)])[0]
+    assert (trace.x_planes[0, 1:] & 2 == 0).all()
+    assert (trace.h_planes & 2 == 0).all()
+    top = replace(layer, weights=layer.plane(0) << layer.plane_shift(0))
+    x[:] = x[:, :1]
+    alone = GoldenModel(QuantNetwork((top,)), _engine(network)).run(x * 0, [Policy(Mode.DENSE)])[0]
+    held = model.run(x * 0, [Policy(Mode.DELTA, low_theta_x=0xFFFF, low_theta_h=0xFFFF)])[0]
+    np.testing.assert_array_equal(held.h, alone.h)
+
+
+def test_quiet_cells_defer_the_low_plane(rng: np.random.Generator) -> None:
+    network = _single(rng)
+    model = GoldenModel(network, _engine(network))
+    x = random_input(rng, 12, 6)[None]
+    always = Policy(Mode.DELTA, monitor=Monitor(Rule.COUNT, low=highest(Monitor)["low"], warmup=5))
+    exact, trace = model.run(x, [replace(always, monitor=Monitor())])[0], model.run(x, [always])[0]
+    np.testing.assert_array_equal(trace.h[:, :5], exact.h[:, :5])
+    assert (trace.x_planes[0, 5:] & 2 == 0).all()
+    assert (trace.h_planes[0, 5:] & 2 == 0).all()
     never = replace(always, monitor=Monitor(Rule.COUNT, low=0))
-    assert (model.run(x, [never])[0].fold_precisions == 8).all()
+    np.testing.assert_array_equal(model.run(x, [never])[0].h, exact.h)
+
+
+def test_what_was_deferred_is_paid(rng: np.random.Generator) -> None:
+    """Where cells rest again and the plane is served, the sums are those of the values themselves."""
+    network = _single(rng)
+    model = GoldenModel(network, _engine(network))
+    state = model.zero_state(1)
+    x = np.tile(random_input(rng, 1, 6), (1, 40, 1))
+    deferring = Policy(Mode.DELTA, monitor=Monitor(Rule.COUNT, low=highest(Monitor)["low"]))
+    model.run(x, [deferring], state)
+    assert (state[0].h_reference[:, 0] != state[0].h_reference[:, 1]).any(), "something was deferred"
+    model.run(x[:, :1], [Policy(Mode.DELTA)], state, restart=False)
+    grid_h = network.layers[0].h_grid.apply(state[0].h)
+    assert (state[0].h_reference == grid_h[:, None]).all()
 
 
 def test_skipped_steps_hold_h_and_c(rng: np.random.Generator) -> None:
@@ -188,22 +230,16 @@ def test_dropped_units_rest(rng: np.random.Generator) -> None:
     few = layer.active(2)
     np.testing.assert_array_equal(trace.h[0, 3:6, few:], np.tile(layer.idle_h[few:], (3, 1)))
     assert not trace.c[0, 3:6, few:].any()
-    assert not trace.h_class[0, 3:6, few:].any()
+    assert not trace.h_planes[0, 3:6, few:].any()
     assert np.flatnonzero(trace.restart[0]).tolist() == [0, 3, 6, 8]
     fixed = model.run(x, [Policy(active=few)])[0]
     assert (fixed.active_index == 2).all()
 
 
-VARIANTS = Policy(Mode.DELTA, tau_x=1, refresh=1)
 REFUSED: list[tuple[dict[str, bool | int], Policy, str]] = [
-    ({}, Policy(Mode.DELTA, tau_x=64, refresh=1), "tau_x is 64: use at most"),
-    ({}, Policy(Mode.DELTA, restart_tau_h=200, refresh=1), "restart_tau_h is 200: use at most"),
-    ({"operand_width": 10}, Policy(Mode.DELTA, tau_h=32, refresh=1), "tau_h is 32: use at most 31"),
-    ({}, Policy(Mode.DELTA, tau_x=1), "refresh is 0, so errors of the lower variant would pile up: use 1 or more"),
-    ({"mixed": False, "monitor": False}, Policy(Mode.AUTO), "needs both lists"),
-    ({"mixed": False, "monitor": False}, VARIANTS, "needs both lists"),
-    ({"monitor": False}, Policy(Mode.SKIP, monitor=Monitor(Rule.RATIO)), "monitor is ratio, this engine was built"),
-    ({"acc_width": 16}, Policy(Mode.DELTA, refresh=0xFFFF, tau_x=3, tau_h=3), "beyond 16 bits; lower it"),
+    ({"planes": 1, "monitor": False}, Policy(Mode.AUTO), "mode is auto, which needs both lists"),
+    ({"monitor": False}, Policy(Mode.DELTA, monitor=Monitor(Rule.RATIO)), "monitor is ratio, this engine was built"),
+    ({}, Policy(Mode.SKIP, monitor=Monitor(Rule.COUNT)), "monitor is count, which defers changes: use mode delta"),
     ({"skip": False}, Policy(skip=Skip(change=1)), "skip asks for a rule that this engine was built without"),
     ({}, Policy(skip=Skip(predictor=True)), "the network has no predictor: train one"),
     ({}, Policy(active=5), "active is 5: use one of the compiled counts 9"),
@@ -214,21 +250,21 @@ REFUSED: list[tuple[dict[str, bool | int], Policy, str]] = [
 def test_what_an_engine_cannot_do_is_refused(
     engine: dict[str, bool | int], policy: Policy, problem: str, rng: np.random.Generator
 ) -> None:
-    network = _single(rng, variants=(4,))
+    network = _single(rng)
     config = replace(_engine(network), **engine)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=rf"^Layer 0 policy field .*{problem}"):
         check_policies(network, config, [policy])
     assert accepted(network, config, [Policy()])
 
 
-def test_monitor_needs_small_operands_for_four_bits(rng: np.random.Generator) -> None:
-    while True:
-        layer = random_layer(rng, 6, 9, 8, first=True, peepholes=False, requant_width=18, variants=(4,))
-        if max(layer.x_grid.span, layer.h_grid.span) > 1023:
-            break
-    network = QuantNetwork((layer,))
-    with pytest.raises(ValueError, match="monitor needs operands of at most 1023, this layer's reach"):
-        check_policies(network, _engine(network), [Policy(Mode.SKIP, monitor=Monitor(Rule.RATIO))])
+def test_one_plane_has_no_low_threshold(rng: np.random.Generator) -> None:
+    network = random_network(rng, [4, 6], (4,), peepholes=False, requant_width=18, planes=2)
+    for policy, problem in (
+        (Policy(low_theta_h=0), "low_theta_h is 0, but the layer's weights have one plane: leave it out"),
+        (Policy(monitor=Monitor(Rule.RATIO)), "monitor is ratio, but the layer's weights have one plane"),
+    ):
+        with pytest.raises(ValueError, match=f"^Layer 0 policy field {problem}"):
+            check_policies(network, _engine(network), [policy])
 
 
 def test_layers_must_agree_on_skipping_and_counts(rng: np.random.Generator) -> None:
@@ -250,7 +286,7 @@ def test_active_counts_take_both_lists(rng: np.random.Generator) -> None:
     config = replace(config, weight_depth=words_per_lane(network, config))
     check_fit(network, config)
     with pytest.raises(ValueError, match="active counts, which take an engine with both lists"):
-        check_fit(network, replace(config, mixed=False, monitor=False))
+        check_fit(network, replace(config, planes=1, monitor=False))
 
 
 def test_predictor_sums_are_bounded(rng: np.random.Generator) -> None:
@@ -261,14 +297,14 @@ def test_predictor_sums_are_bounded(rng: np.random.Generator) -> None:
     config = replace(config, weight_depth=words_per_lane(network, config))
     check_fit(network, config)
     x_grid, h_grid = Grid(0, -32768, 32767, 1), Grid(0, -32768, 32767)
-    wider = replace(network, layers=(replace(layer, x_grid=x_grid, h_grid=h_grid, variants=()),))
+    wider = replace(network, layers=(replace(layer, x_grid=x_grid, h_grid=h_grid, planes=1),))
     reach = 7 * (layer.inputs * x_grid.span + layer.units * h_grid.span)
     with pytest.raises(ValueError, match=f"Predictor sums reach {reach}, beyond 24 bits"):
         check_fit(wider, replace(config, operand_width=18, acc_width=48))
 
 
 def test_random_dims_reach_every_feature() -> None:
-    """The draws above are worth something only if mixing, lowering, skipping and counts do happen."""
+    """The draws above are worth something only if planes, deferral, skipping and counts do happen."""
     rng = np.random.default_rng(1)
     assert len(random_dims(rng, 1, 7)) == 2
     drawn = []
@@ -278,7 +314,8 @@ def test_random_dims_reach_every_feature() -> None:
     policies = [policy for _, stack in drawn for policy in stack]
     for wanted in (
         lambda policy: policy.mode is Mode.AUTO,
-        lambda policy: policy.tau_x or policy.restart_tau_h,
+        lambda policy: policy.low_theta_x,
+        lambda policy: policy.low_theta_h == 0,
         lambda policy: policy.monitor.rule is not Rule.OFF,
         lambda policy: policy.skip.change,
         lambda policy: policy.skip.predictor,

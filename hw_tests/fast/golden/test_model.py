@@ -61,10 +61,10 @@ def test_every_mode_without_threshold_is_exact(rng: np.random.Generator) -> None
     model = GoldenModel(network, config)
     x = random_input(rng, 12, network.inputs)[None]
     dense = model.run(x, random_dense(network))
-    modes = [Policy(Mode(int(mode))) for mode in rng.integers(0, 4 if config.mixed else 3, len(network.layers))]
+    modes = [Policy(Mode(int(mode))) for mode in rng.integers(0, 4 if config.planes == 2 else 3, len(network.layers))]
     assert _same(dense, model.run(x, modes))
     assert _same(dense, model.run(x, [Policy(Mode.DELTA)] * len(modes)))
-    if config.mixed:
+    if config.planes == 2:
         assert _same(dense, model.run(x, [Policy(Mode.AUTO)] * len(modes)))
 
 
@@ -102,9 +102,8 @@ def test_batch_is_its_sequences_and_a_run_can_be_cut(rng: np.random.Generator) -
             for name in (
                 "h",
                 "c",
-                "x_class",
-                "h_class",
-                "fold_precisions",
+                "x_planes",
+                "h_planes",
                 "restart",
                 "skipped",
                 "active_index",
