@@ -17,6 +17,7 @@ from lstmith.compiler.outputs import Output, check_outputs, save_json
 from lstmith.compiler.pipeline import compile_model
 from lstmith.compiler.quantise.quantise import LayerReport
 from lstmith.spec.config import PRECISIONS
+from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import QuantLayer
 
 
@@ -44,11 +45,18 @@ class Activations(enum.StrEnum):
     SIXTEEN = "16"
 
 
-class Images(enum.StrEnum):
-    """Whether layers are also stored at a lower precision."""
+class Planes(enum.StrEnum):
+    """Digit planes a user may ask for."""
 
+    ONE = "1"
+    TWO = "2"
     AUTO = "auto"
-    NONE = "none"
+
+
+def _replaced(value: str | None) -> None:
+    """Refuse the option that ``--planes`` took the place of."""
+    if value is not None:
+        raise UserError("option --images", f"is {value!r}, of designs before digit planes", "use --planes 1, 2 or auto")
 
 
 def command(
@@ -74,9 +82,11 @@ def command(
         str | None,
         typer.Option(help="Active counts: 96,64 also runs with the 96 or 64 most important units; / separates layers."),
     ] = None,
-    images: Annotated[
-        Images, typer.Option(help="auto: also store weights at a lower precision where there is room, for policies.")
-    ] = Images.AUTO,
+    planes: Annotated[
+        Planes,
+        typer.Option(help="Digit planes of a weight, each following its own changes; auto: 2 where there is room."),
+    ] = Planes.AUTO,
+    images: Annotated[str | None, typer.Option(hidden=True, callback=_replaced)] = None,
     sequences: Annotated[
         int, typer.Option(help="Sequences that the engine takes in turn, 1 or 2, so that neither waits for itself.")
     ] = 1,
@@ -98,7 +108,7 @@ def command(
             mac=mac.value,
             layer=layer,
             active=active,
-            images=images.value,
+            planes=planes.value,
             sequences=sequences,
             delta=delta,
             progress=report,
@@ -122,14 +132,14 @@ def _print(design: Design) -> None:
     )
     if engine.sequences > 1:
         say(f"{engine.sequences} sequences in turn")
-    lower = [f"{name} at {'+'.join(map(str, layer.variants))} bit" for name, layer in _named(design) if layer.variants]
-    say(f"lower weight variants for policies: {', '.join(lower) or 'none'}")
+    split = [f"{name} in 2 digits of {layer.plane_bits} bits" for name, layer in _named(design) if layer.planes == 2]
+    say(f"weights with digit planes for policies: {', '.join(split) or 'none'}")
     for name, layer in _named(design):
         if layer.counts:
             say(f"{name} also runs with its {', '.join(map(str, layer.counts))} most important units")
     if sizing["memory_bits"]:
         say(f"weights take {sizing['weight_bits']} of {sizing['memory_bits']} bits of weight memory")
-        say(f"precision images in this memory: {', '.join(_images(design.target, sizing['variants']))}")
+        say(f"precisions in this memory: {', '.join(_precisions(design.target, sizing['precisions']))}")
         say(f"estimate: {sizing['luts']} LUTs, {sizing['dsps']} DSP blocks, {sizing['brams']} block RAMs")
 
 
@@ -137,15 +147,14 @@ def _named(design: Design) -> list[tuple[str, QuantLayer]]:
     return [(source.name, layer) for source, layer in zip(design.source.layers, design.network.layers, strict=True)]
 
 
-def _images(target: str, images: Mapping[str, bool]) -> list[str]:
-    """Whether each set of precisions fits the board, or why not."""
+def _precisions(target: str, precisions: Mapping[str, bool]) -> list[str]:
+    """Whether the weights fit the board at each precision, or why not."""
     board = find_target(target)
-    able = set(PRECISIONS if board is None else board.precisions)
-    told = []
-    for name, fits in images.items():
-        supported = able.issuperset(int(bits) for bits in name.split("+"))
-        told.append(f"{name} bit {'fits' if fits else 'does not fit' if supported else 'is not supported'}")
-    return told
+    able = PRECISIONS if board is None else board.precisions
+    return [
+        f"{bits} bit {'fits' if fits else 'does not fit' if int(bits) in able else 'is not supported'}"
+        for bits, fits in precisions.items()
+    ]
 
 
 CANDIDATE_COLUMNS = ["multipliers", "lanes", "cycles per step", "ns per step", "LUTs", "DSP blocks", "block RAMs"]

@@ -134,13 +134,13 @@ def cycles_figure(runs: Mapping[str, Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def memory_figure(images: Mapping[str, int], capacity: int, board: str) -> Figure:
-    """Bits of weights for each set of precisions against what the board holds."""
+def memory_figure(sizes: Mapping[str, int], capacity: int, board: str) -> Figure:
+    """Bits of weights at each precision against what the board holds."""
     figure = _figure(8, 2.4)
     axes = figure.subplots()
-    kib = [bits / 8192 for bits in images.values()]
-    colors = [GOLDEN if bits <= capacity else RTL for bits in images.values()]
-    bars = axes.barh([f"{name} bit" for name in images], kib, color=colors)
+    kib = [bits / 8192 for bits in sizes.values()]
+    colors = [GOLDEN if bits <= capacity else RTL for bits in sizes.values()]
+    bars = axes.barh([f"{name} bit" for name in sizes], kib, color=colors)
     axes.bar_label(bars, fmt="%.0f", padding=3, fontsize="small")
     axes.axvline(capacity / 8192, color=INK, lw=1, ls=":")
     axes.annotate(

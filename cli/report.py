@@ -66,13 +66,10 @@ def design_sections(design: Design) -> list[Section]:
     board = find_target(design.target)
     if board is not None:
         lanes = design.engine.lanes
-        images = {
-            name: 16 * lanes * weight_words(design.network, lanes, [int(bits) for bits in name.split("+")])
-            for name in sizing["variants"]
-        }
+        sizes = {name: 16 * lanes * weight_words(design.network, lanes, int(name)) for name in sizing["precisions"]}
         rows: list[list[object]] = [
-            [f"{name} bit", bits, f"{bits / sizing['memory_bits']:.0%}", "yes" if sizing["variants"][name] else "no"]
-            for name, bits in images.items()
+            [f"{name} bit", bits, f"{bits / sizing['memory_bits']:.0%}", "yes" if sizing["precisions"][name] else "no"]
+            for name, bits in sizes.items()
         ]
         held, words, memory = held_bits(design.network), sizing["weight_bits"], sizing["memory_bits"]
         sections.append(
@@ -80,10 +77,10 @@ def design_sections(design: Design) -> list[Section]:
                 "Memory",
                 f"{held} bits of weights take {words} of {memory} bits of weight memory ({words / memory:.1%}); "
                 f"{1 - held / words:.1%} of these words is wasted. "
-                "Weights at each set of precisions; blue fits, the dotted line is what the board has for weights.",
-                ["image", "bits", "of the board", "fits"],
+                "Weights at each precision; blue fits, the dotted line is what the board has for weights.",
+                ["precision", "bits", "of the board", "fits"],
                 rows,
-                embedded(memory_figure(images, sizing["memory_bits"], board.title)),
+                embedded(memory_figure(sizes, sizing["memory_bits"], board.title)),
             )
         )
         estimates: list[list[object]] = [

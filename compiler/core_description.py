@@ -37,8 +37,8 @@ MEANINGS = {
     "event_valid": "a layer's step has finished; the other event ports describe it",
     "event_layer": "layer that finished a step",
     "event_columns": "list entries that the step took",
-    "event_low": "of them, those on the lower weight variant as small operands",
-    "event_level": "highest weight precision of the folds: 0, 1, 2 for 4, 8, 16 bit",
+    "event_digits": "digits of these entries: one for each plane that an entry is listed in",
+    "event_low": "of them, those of the low plane",
     "event_restart": "whether the step computed its sums anew",
     "event_mask": "index of the active count",
     "event_sequence": "sequence whose layer finished a step",
@@ -74,6 +74,7 @@ def describe_core(engine: EngineConfig, network: QuantNetwork, layers: list[str]
                 "inputs": layer.inputs,
                 "units": layer.units,
                 "precision": layer.precision,
+                "planes": layer.planes,
                 "c_frac": layer.c_frac,
                 "x_lsb": layer.x_lsb,
             }

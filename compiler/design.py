@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lstmith.compiler.generate import Core
     from lstmith.compiler.importers.split_graph import SplitGraph
 
-FORMAT = 4
+FORMAT = 5
 #: Where the engines are: module and function. Only its name is known here, because engines are a layer above.
 RUNNER = ("lstmith.host.runner", "run_design")
 
@@ -55,8 +55,8 @@ FOLDER = Folder(
 )
 _QUANT_ARRAYS = ("weights", "mantissa", "shift", "bias", "peep", "reduced_bias", "idle_h", "order")
 _QUANT_GRIDS = ("x_grid", "h_grid")
-_QUANT_LISTS = ("variants", "counts")
-_QUANT_SCALARS: dict[str, type] = {"precision": int, "c_frac": int, "peep_shift": int, "x_lsb": float}
+_QUANT_LISTS = ("counts",)
+_QUANT_SCALARS: dict[str, type] = {"precision": int, "planes": int, "c_frac": int, "peep_shift": int, "x_lsb": float}
 _FLOAT_ARRAYS = ("w_ih", "w_hh", "bias", "peep", "h0", "c0")
 _OPTIONAL = ("_peep", "_reduced_bias", "_idle_h", "_order", "_h0", "_c0")
 _PREDICTOR = "predictor"
@@ -96,7 +96,7 @@ class Design:
             "error": {"mean": error["mean"], "max": error["max"]},
             "held_back_steps": error["steps"] if error["held_back"] else 0,
             "remarks": self.report["remarks"],
-            "images": [list(layer.variants) for layer in self.network.layers],
+            "planes": [layer.planes for layer in self.network.layers],
             "lanes": self.engine.lanes,
             "precision": [layer.precision for layer in self.network.layers],
             "target": self.target,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lstmith.spec.config import EngineConfig
+from lstmith.spec.config import PACKED_OPERAND, EngineConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class EngineLimits:
     requant_width : int
         Width of the requantiser's multiplier operand, 16 or 18.
     planes : int
-        Most planes of a weight.
+        Digit planes of the engine, 1 or 2.
     """
 
     acc_width: int | None = None
@@ -42,9 +42,18 @@ class EngineLimits:
             planes=config.planes,
         )
 
-    def layer_planes(self, precision: int, activation_bits: int) -> int:
-        """Planes of a layer: an 8-bit weight stays whole where operands are too wide for its digits' multipliers."""
-        return 1 if precision == 4 or (precision, activation_bits) == (8, 16) else self.planes
+    def layer_planes(self, precision: int) -> int:
+        """Digits of a weight: one where it is no wider than a digit, else as many as the engine has planes."""
+        return 1 if precision == 4 else self.planes
+
+    def digit_bits(self, precision: int) -> int:
+        """Width of a weight's digit."""
+        return precision // self.layer_planes(precision)
+
+    def largest_operand(self, precision: int) -> int:
+        """Largest magnitude of an operand that meets such weights."""
+        path = (1 << (self.operand_width - 1)) - 1
+        return min(path, PACKED_OPERAND) if self.digit_bits(precision) == 4 else path
 
     def model_config(self) -> EngineConfig:
         """An engine for trial runs of the golden model, with sums wide enough for every candidate."""

@@ -13,8 +13,8 @@ from lstmith.spec.errors import UserError
 AUTO = "auto"
 #: Kinds of multiply-accumulate unit.
 MACS = ("digit", "dsp", AUTO)
-#: Whether layers are also stored at a lower precision.
-IMAGES = (AUTO, "none")
+#: Digit planes of an engine.
+PLANES = ("1", "2", AUTO)
 ACTIVATION_BITS = (8, 16)
 
 #: Active counts: as text, ``96,64`` or ``96,64/48,32``; as numbers for all layers; or as numbers for each layer.
@@ -39,8 +39,9 @@ class CompileOptions:
         ``dsp``, ``digit``, or ``auto`` for the one that takes the fewest nanoseconds per step.
     active : str, sequence of int, or sequence of sequences of int, or None
         Active counts: the network also runs with so many of its most important units.
-    images : str
-        ``auto`` also stores weights at a lower precision where there is room; ``none`` does not.
+    planes : int or str
+        Digit planes of a weight, 1 or 2, each with references of its own; ``auto`` takes 2 where the target has room
+        for them and steps may list changes.
     sequences : int
         Sequences that the engine takes in turn, 1 or 2.
     delta : bool
@@ -58,7 +59,7 @@ class CompileOptions:
     lanes: int | None = None
     mac: str = "dsp"
     active: ActiveCounts | None = None
-    images: str = AUTO
+    planes: int | str = AUTO
     sequences: int = 1
     delta: bool = True
 
@@ -68,7 +69,7 @@ class CompileOptions:
         if self.activations is not None:
             _choice("activations", str(self.activations), tuple(map(str, ACTIVATION_BITS)))
         _choice("mac", self.mac, MACS)
-        _choice("images", self.images, IMAGES)
+        _choice("planes", str(self.planes), PLANES)
         if self.lanes is not None and self.lanes < 1:
             raise UserError("option --lanes", f"is {self.lanes}", "give a positive number")
         if self.active is not None and not self.delta:
@@ -77,6 +78,30 @@ class CompileOptions:
                 f"is {self.active_text!r} with --no-delta, whose steps always compute every unit",
                 "leave out one of them",
             )
+        if self.planes != AUTO and int(self.planes) == 2 and (reason := self._one_plane):
+            raise UserError("option --planes", f"is 2, but {reason}", "use 1 or auto")
+        if self.active is not None and self.engine_planes == 1:
+            raise UserError(
+                "option --active",
+                f"is {self.active_text!r} on an engine of one plane, which has no list to recompute sums from",
+                "leave it out, or use two planes",
+            )
+
+    @property
+    def _one_plane(self) -> str:
+        """Why an engine can have no more than one plane; empty if it can."""
+        if not self.delta:
+            return "with --no-delta steps list no changes"
+        if self.board is not None and self.board.small:
+            return f"{self.target} has no room for two lists"
+        if self.activation_bits == 16 and self.weight_bits != 16:
+            return "16-bit operands are too wide for digits of less than 8 bits"
+        return ""
+
+    @property
+    def engine_planes(self) -> int:
+        """Digit planes of the engine."""
+        return (1 if self._one_plane else 2) if self.planes == AUTO else int(self.planes)
 
     @property
     def board(self) -> Board | None:

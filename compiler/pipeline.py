@@ -20,7 +20,7 @@ from lstmith.compiler.remarks import remarks
 from lstmith.compiler.sizing.choose import choose_engine
 from lstmith.compiler.sizing.early import refuse_early
 from lstmith.compiler.sizing.report import SizingReport
-from lstmith.compiler.sizing.size import for_sequences, limits_for, size_engine, size_with_variants
+from lstmith.compiler.sizing.size import for_sequences, limits_for, size_engine
 from lstmith.golden.network import FloatNetwork
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.errors import UserError
@@ -44,7 +44,7 @@ def compile_model(
     mac: str = "dsp",
     layer: str | None = None,
     active: ActiveCounts | None = None,
-    images: str = AUTO,
+    planes: int | str = AUTO,
     sequences: int = 1,
     delta: bool = True,
     progress: Tell | None = None,
@@ -59,7 +59,7 @@ def compile_model(
         ONNX model.
     calibration : str, Path, array or mapping
         Typical inputs of the LSTM: an .npz file; float32 [T, I] or [N, T, I]; or arrays by the names that a file has.
-    precision, activations, target, lanes, mac, active, images, sequences, delta
+    precision, activations, target, lanes, mac, active, planes, sequences, delta
         See :class:`~lstmith.compiler.options.CompileOptions`.
     layer : str or None
         Which LSTM, if the model holds several.
@@ -78,7 +78,7 @@ def compile_model(
         If the model, the data or an option is wrong, or the model does not fit the target. What can be refused
         without calibration is refused before it.
     """
-    options = CompileOptions(precision, activations, target, lanes, mac, active, images, sequences, delta)
+    options = CompileOptions(precision, activations, target, lanes, mac, active, planes, sequences, delta)
     stage, told = progress or _nobody, remark or _nobody
     stage("reading the model")
     read = read_model(model, layer)
@@ -89,7 +89,8 @@ def compile_model(
     stage("choosing number formats")
     quantised = _quantised(read.network, data, options, counts)
     stage("sizing the engine")
-    integer, engine, sizing = _fitted(read.source, quantised.network, data, options)
+    integer = quantised.network
+    engine, sizing = _fitted(read.source, integer, data, options)
     stage("measuring the error")
     error = measure(read.network, integer, engine, data)
     automatic = options.weight_bits is None
@@ -119,6 +120,7 @@ def _refused_early(source: str, network: FloatNetwork, options: CompileOptions) 
             precision=options.weight_bits,
             lanes=options.lanes,
             mac=options.mac,
+            planes=options.engine_planes,
             delta=options.delta,
             sequences=options.sequences,
             activation_bits=options.activation_bits,
@@ -128,7 +130,7 @@ def _refused_early(source: str, network: FloatNetwork, options: CompileOptions) 
 
 
 def _quantised(network: FloatNetwork, data: Calibration, options: CompileOptions, counts: Counts | None) -> Quantised:
-    board, limits = options.board, limits_for(options.board)
+    board, limits = options.board, limits_for(options.board, options.engine_planes)
     arranged, permutations = (network, None) if counts is None else order_on(network, data)
     quantised = quantise(
         arranged,
@@ -147,23 +149,20 @@ def _quantised(network: FloatNetwork, data: Calibration, options: CompileOptions
 
 def _fitted(
     source: str, network: QuantNetwork, data: Calibration, options: CompileOptions
-) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
-    """The network with the images that fit, and its engine."""
-    board, lanes, delta, variants = options.board, options.lanes, options.delta, options.images != "none"
+) -> tuple[EngineConfig, SizingReport]:
+    """The engine of a network, on which it is proven to fit."""
+    board, lanes, planes, delta = options.board, options.lanes, options.engine_planes, options.delta
     with _no_engine(source):
         if options.mac == AUTO and board is not None:
-            network, engine, sizing = choose_engine(network, board, data, lanes=lanes, variants=variants, delta=delta)
+            engine, sizing = choose_engine(network, board, data, lanes=lanes, planes=planes, delta=delta)
         else:
             # Without a board nothing tells the kinds apart.
             kind = "dsp" if options.mac == AUTO else options.mac
-            if variants:
-                network, engine, sizing = size_with_variants(network, board, lanes=lanes, mac=kind, delta=delta)
-            else:
-                engine, sizing = size_engine(network, board, lanes=lanes, mac=kind, delta=delta)
+            engine, sizing = size_engine(network, board, lanes=lanes, mac=kind, planes=planes, delta=delta)
         engine, sizing = for_sequences(network, engine, sizing, board, options.sequences)
-        # Building the image once proves that every field holds what this network needs.
+        # Building the memory image once proves that every field holds what this network needs.
         build_memory_image(network, engine, default_policies(network, engine))
-    return network, engine, sizing
+    return engine, sizing
 
 
 @contextmanager

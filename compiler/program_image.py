@@ -9,7 +9,7 @@ from lstmith.spec import layer_descriptor
 from lstmith.spec.codes import Precision
 from lstmith.spec.config import PACKED_OPERAND, EngineConfig
 from lstmith.spec.memory_image import MemoryImage
-from lstmith.spec.policy import Policy
+from lstmith.spec.policy import Policy, Scope
 from lstmith.spec.policy_check import check_policies
 from lstmith.spec.quantised import PREDICTOR_SUM_BITS, QuantLayer, QuantNetwork
 from lstmith.spec.registers import Register
@@ -17,12 +17,10 @@ from lstmith.spec.registers import Register
 
 def words_per_lane(network: QuantNetwork, config: EngineConfig) -> int:
     """16-bit weight words that each lane needs."""
-    return sum(_layer_words(layer, config) for layer in network.layers)
-
-
-def _layer_words(layer: QuantLayer, config: EngineConfig) -> int:
-    entry = sum(config.words_per_entry(precision) for precision in (layer.precision, *layer.variants))
-    return config.folds(layer.units) * (layer.inputs + layer.units) * entry
+    return sum(
+        config.folds(layer.units) * (layer.inputs + layer.units) * config.words_per_entry(layer.precision)
+        for layer in network.layers
+    )
 
 
 def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
@@ -43,7 +41,7 @@ def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
     for name, need in needs.items():
         if need > getattr(config, name):
             raise ValueError(f"Network needs {name} of {need}, the engine has {getattr(config, name)}")
-    if network.active_counts > 1 and config.delta and not config.mixed:
+    if network.active_counts > 1 and config.delta and config.planes == 1:
         # Another count recomputes the sums, and the only list may already hold changes.
         raise ValueError("Network has active counts, which take an engine with both lists")
     if network.predictor is not None and config.skip:
@@ -52,16 +50,20 @@ def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
         if (reach := int(np.abs(network.predictor) @ spans)) >= 1 << (PREDICTOR_SUM_BITS - 1):
             raise ValueError(f"Predictor sums reach {reach}, beyond {PREDICTOR_SUM_BITS} bits")
     for index, layer in enumerate(network.layers):
-        for precision in (layer.precision, *layer.variants):
-            if precision not in config.precisions:
-                raise ValueError(f"Layer {index} has {precision}-bit weights, the engine supports {config.precisions}")
-        if layer.variants and not config.mixed:
-            raise ValueError(f"Layer {index} has several variants, the engine takes one")
+        if layer.plane_bits != config.plane_bits(layer.precision):
+            raise ValueError(
+                f"Layer {index} has {layer.precision}-bit weights of {layer.planes} planes, the engine takes"
+                f" {layer.precision // config.plane_bits(layer.precision)}"
+            )
+        if layer.plane_bits not in config.word_bits:
+            raise ValueError(
+                f"Layer {index} has {layer.precision}-bit weights, the engine supports {config.precisions}"
+            )
         if layer.sum_bound >= 1 << (config.acc_width - 1):
             raise ValueError(f"Layer {index} sums reach {layer.sum_bound}, beyond {config.acc_width}-bit accumulators")
         span = max(layer.x_grid.span, layer.h_grid.span)
         limit = (1 << (config.operand_width - 1)) - 1
-        if layer.precision == 4:
+        if layer.plane_bits == 4:
             limit = min(limit, PACKED_OPERAND)
         if span > limit:
             raise ValueError(f"Layer {index} operands reach {span}, the engine takes {limit}")
@@ -83,14 +85,14 @@ def build_memory_image(network: QuantNetwork, config: EngineConfig, policies: li
     check_policies(network, config, policies)
     layers = network.layers
     weights = np.zeros((config.lanes, config.weight_depth), dtype=np.uint16)
-    bases: list[dict[int, int]] = []
+    bases: list[list[int]] = []
     used = 0
     for layer in layers:
-        bases.append({})
-        for precision in (layer.precision, *layer.variants):
-            words = lay_out_weights(layer, config, precision)
+        bases.append([])
+        for plane in range(layer.planes):
+            words = lay_out_weights(layer, config, plane)
             weights[:, used : used + words.shape[1]] = words
-            bases[-1][precision] = used
+            bases[-1].append(used)
             used += words.shape[1]
     descriptors = {
         active_index << config.layer_bits | index: layer_descriptor.pack(
@@ -101,13 +103,20 @@ def build_memory_image(network: QuantNetwork, config: EngineConfig, policies: li
     }
     first, policy = layers[0], policies[0]
     skip = policy.skip
+    # The input stage may ask the monitor of the layer that it feeds.
+    defers = policy.monitors and policy.monitor.scope is Scope.LAYER
     registers = {
         Register.X_INPUTS: first.inputs - 1,
         Register.X_GRID: (
-            first.x_grid.shift | first.x_grid.exponent << 4 | (first.x_grid.low == 0) << 7 | policy.mode << 8
+            first.x_grid.shift
+            | first.x_grid.exponent << 4
+            | (first.x_grid.low == 0) << 7
+            | policy.mode << 8
+            | (first.planes - 1) << 10
         ),
-        Register.X_THETA: policy.theta_x,
-        Register.X_TAU: policy.tau_x | policy.restart_tau_x << 8,
+        Register.X_THETA: policy.thetas_x(2)[0],
+        Register.X_LOW_THETA: policy.thetas_x(2)[1],
+        Register.X_MONITOR: int(defers) | policy.monitor.warmup << 8,
         Register.SKIP_CHANGE: skip.change,
         Register.SKIP_RULE: skip.limit | skip.predictor << 4,
         Register.SKIP_THRESHOLD: skip.threshold % (1 << 24),
@@ -138,7 +147,7 @@ def _descriptor(
     policies: list[Policy],
     index: int,
     active_index: int,
-    bases: dict[int, int],
+    bases: list[int],
 ) -> dict[str, int]:
     """One layer's record at one active count."""
     layers = network.layers
@@ -148,19 +157,20 @@ def _descriptor(
     units = layer.active(active_index)
     folds = config.folds(units)
     monitor = policy.monitor
-    variants = (*layer.variants, layer.precision, layer.precision)[:2]
-    low = layer.entry_variant or layer.precision
+    after_monitor = after_policy.monitor
+    theta_h, low_theta_h = policy.thetas_h(2)
+    theta_x_next, low_theta_x_next = after_policy.thetas_x(2)
     unit_bases = np.cumsum([0, *(entry.units for entry in layers)])
     return {
-        "precision": Precision.of(layer.precision),
-        "low": Precision.of(low),
+        "word": Precision.of(layer.plane_bits),
+        "planes": layer.planes - 1,
+        "planes_next": after.planes - 1,
         "mode": policy.mode,
         "last_layer": int(last),
         "folds": folds - 1,
         "last_lanes": units - (folds - 1) * config.lanes - 1,
-        "base_4": bases.get(4, 0),
-        "base_8": bases.get(8, 0),
-        "base_16": bases.get(16, 0),
+        "base_top": bases[0],
+        "base_low": bases[-1],
         "c_frac": layer.c_frac,
         "h_shift": layer.h_grid.shift,
         "x_shift_next": after.x_grid.shift,
@@ -171,40 +181,35 @@ def _descriptor(
         "columns": layer.inputs + layer.units,
         "unit_base": int(unit_bases[index]),
         "x_base": int(unit_bases[max(index - 1, 0)]),
-        "theta_h": policy.theta_h,
-        "theta_x_next": after_policy.theta_x,
-        "tau_h": policy.tau_h,
-        "restart_tau_h": policy.restart_tau_h,
-        "tau_x_next": after_policy.tau_x,
-        "restart_tau_x_next": after_policy.restart_tau_x,
+        "theta_h": theta_h,
+        "low_theta_h": low_theta_h,
+        "theta_x_next": theta_x_next,
+        "low_theta_x_next": low_theta_x_next,
         "units": units - 1,
-        "refresh": policy.refresh,
         "monitor_low": monitor.low,
-        "monitor_middle": monitor.middle,
         "low_leave": monitor.low + monitor.hysteresis,
-        "middle_leave": monitor.middle + monitor.hysteresis,
         "warmup": monitor.warmup,
-        "restart_above": monitor.restart_above,
         "rule": monitor.rule,
         "scope": monitor.scope,
         "monitor_theta": monitor.theta,
-        "level_low": Precision.of(variants[0]),
-        "level_middle": Precision.of(variants[1]),
+        "rule_next": after_monitor.rule,
+        "scope_next": after_monitor.scope,
+        "warmup_next": after_monitor.warmup,
     }
 
 
-def lay_out_weights(layer: QuantLayer, config: EngineConfig, precision: int) -> npt.NDArray[np.uint16]:
-    """Weight words of one variant of a layer, uint16 [lanes, folds * (I + H) * words per entry].
+def lay_out_weights(layer: QuantLayer, config: EngineConfig, plane: int) -> npt.NDArray[np.uint16]:
+    """Weight words of one plane of a layer, uint16 [lanes, folds * (I + H) * words per digit].
 
-    Lane l of fold k holds the four gate rows of unit k * L + l. A word holds one row at 16 bit, two
-    (i, f then g, o) at 8 bit, four at 4 bit, first row in the low bits.
+    Lane l of fold k holds the four gate rows of unit k * L + l. A word holds one row of 16-bit digits, two
+    (i, f then g, o) of 8 bits, four of 4 bits, first row in the low bits.
     """
-    units, columns = layer.units, layer.weights.shape[1]
-    folds, entry = config.folds(units), config.words_per_entry(precision)
+    units, columns, bits = layer.units, layer.weights.shape[1], layer.plane_bits
+    folds, entry = config.folds(units), bits // 4
     padded = np.zeros((4, folds * config.lanes, columns), dtype=np.int64)
-    padded[:, :units] = layer.variant(precision).reshape(4, units, columns)
-    rows = padded.reshape(entry, 4 // entry, folds, config.lanes, columns) & ((1 << precision) - 1)
-    places = (1 << (precision * np.arange(4 // entry, dtype=np.int64))).reshape(1, -1, 1, 1, 1)
+    padded[:, :units] = layer.plane(plane).reshape(4, units, columns)
+    rows = padded.reshape(entry, 4 // entry, folds, config.lanes, columns) & ((1 << bits) - 1)
+    places = (1 << (bits * np.arange(4 // entry, dtype=np.int64))).reshape(1, -1, 1, 1, 1)
     words = (rows * places).sum(axis=1)  # [entry, folds, lanes, columns]
     return words.transpose(2, 1, 3, 0).reshape(config.lanes, -1).astype(np.uint16)
 

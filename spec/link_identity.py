@@ -16,8 +16,8 @@ IDENTITY_FORMAT = "<IBBBBII8s16sB"
 #: lanes, weight_depth, units, inputs, layers, masks, precisions, acc, operand, c and requant width, flags.
 CONFIG_FORMAT = "<HIHHBBBBBBBB"
 #: Flags of the configuration by bit; the family's place in ``FAMILIES`` lies above them.
-_FLAGS = ("peepholes", "mixed", "monitor", "skip")
-_TWO_WAYS, _DIGIT, _FAMILY_SHIFT = 1 << 4, 1 << 5, 6
+_FLAGS = ("peepholes", "monitor", "skip")
+_TWO_PLANES, _TWO_WAYS, _DIGIT, _FAMILY_SHIFT = 1 << 3, 1 << 4, 1 << 5, 6
 #: Beside the precisions, where engines from before it was optional have 0.
 _NO_DELTA = 1 << 7
 
@@ -115,6 +115,7 @@ class Identity:
 def pack_config(config: EngineConfig) -> bytes:
     """An engine's configuration as the bytes of ``CONFIG_FORMAT``; their CRC-32 is its digest."""
     flags = sum(getattr(config, name) << bit for bit, name in enumerate(_FLAGS))
+    flags |= _TWO_PLANES * (config.planes == 2)
     flags |= _TWO_WAYS * (config.rows_per_cycle == 2) | _DIGIT * (config.mac == "digit")
     return struct.pack(
         CONFIG_FORMAT,
@@ -157,6 +158,7 @@ def unpack_config(data: bytes) -> EngineConfig:
             operand_width=operand,
             c_width=c,
             requant_width=requant,
+            planes=2 if flags & _TWO_PLANES else 1,
             rows_per_cycle=2 if flags & _TWO_WAYS else 1,
             delta=not precisions & _NO_DELTA,
             mac="digit" if flags & _DIGIT else "dsp",

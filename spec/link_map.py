@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from lstmith.spec.registers import REGION_SHIFT
 
 #: Version of everything in this module.
-LINK_VERSION = 1
+LINK_VERSION = 2
 
 #: Most bytes of a frame before COBS, with its CRC; COBS then adds one byte, and no code is ever 0xFF.
 FRAME_BYTES = 224

@@ -89,7 +89,15 @@ class Preset:
 _SIMULATED = frozenset({Tier.RANDOM, Tier.TEXT})
 #: What `lstmith compile` makes for Silero VAD on a large ECP5 when nothing is left out, and three more active counts.
 _ADAPTIVE = EngineConfig(
-    lanes=64, precisions=(4, 8), family="ecp5", weight_depth=2048, mixed=True, monitor=True, skip=True, active_counts=4
+    lanes=64,
+    precisions=(4, 8),
+    family="ecp5",
+    operand_width=11,
+    weight_depth=1024,
+    planes=2,
+    monitor=True,
+    skip=True,
+    active_counts=4,
 )
 #: The same for 16-bit weights with peepholes, which need wider sums and operands.
 _WIDE = replace(_ADAPTIVE, precisions=(4, 8, 16), peepholes=True, acc_width=40, operand_width=17)
@@ -143,7 +151,7 @@ PRESETS = (
     ),
     Preset(
         name="adaptive",
-        purpose="Silero VAD at full speed: both lists, 4-bit weights for small changes, monitor, skip rules",
+        purpose="Silero VAD at full speed: two digit planes with references of their own, monitor, skip rules",
         engine=_ADAPTIVE,
         board="ulx3s-85f",
         serves=(128, 128),
@@ -152,9 +160,7 @@ PRESETS = (
     Preset(
         name="digit",
         purpose="boards with few DSP blocks: lanes of lookup tables, otherwise as adaptive",
-        engine=replace(
-            _ADAPTIVE, lanes=8, mac="digit", operand_width=11, weight_depth=3072, units=64, inputs=32, active_counts=1
-        ),
+        engine=replace(_ADAPTIVE, lanes=8, mac="digit", weight_depth=2048, units=64, inputs=32, active_counts=1),
         board="colorlight-5a75b",
         serves=(64, 32),
         tiers=_SIMULATED | {Tier.NETLIST, Tier.PLACED},
@@ -176,7 +182,7 @@ PRESETS = (
             monitor=False,
             skip=False,
             active_counts=1,
-            weight_depth=3072,
+            weight_depth=2048,
             units=64,
             inputs=32,
             sequences=2,

@@ -49,6 +49,7 @@ class Register(enum.IntEnum):
     SKIP_CHANGE = 14  #: write: 24 bits; 0 is off
     SKIP_RULE = 15  #: write: limit (bits 0-3), predictor (4)
     SKIP_THRESHOLD = 16  #: write: 24 bits, signed
+    X_MONITOR = 17  #: write: the first layer's monitor decides on its input (bit 0), its warm-up in steps (8-15)
 
 
 IDENTITY = 0x4C53544D

@@ -12,7 +12,7 @@ from lstmith.compiler.quantise.encode import encode_bias, encode_c, encode_h, en
 from lstmith.compiler.quantise.rows import damped, fit_scales, round_weights
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatArray, FloatLayer
-from lstmith.spec.config import H_FRAC, PACKED_OPERAND
+from lstmith.spec.config import H_FRAC
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
@@ -70,7 +70,7 @@ class LayerFit:
     ):
         self._layer, self._index, self._profile = layer, index, calibrated
         self._precision, self._bits, self._limits = precision, activation_bits, limits
-        self._planes = limits.layer_planes(precision, activation_bits)
+        self._planes = limits.layer_planes(precision)
         self._config = limits.model_config()
         self._low, self._high = calibrated.x_low[index], calibrated.x_high[index]
         self._h_grid = recurrent_grid(activation_bits)
@@ -129,7 +129,8 @@ class LayerFit:
         shift = 0 if self._bits == 16 else 8 if signed else 7
         # Where the operand path is narrow, an exponent costs as many bits of the grid.
         if self._bits == 8:
-            shift += max(0, exponent - (self._limits.operand_width - 1 - self._bits))
+            room = self._limits.largest_operand(self._precision).bit_length()
+            shift += max(0, exponent - (room - self._bits))
         top = (1 << (15 - shift)) - 1
         return Grid(shift, -top - 1 if signed else 0, top, exponent)
 
@@ -227,15 +228,13 @@ def check_operands(name: str, span: int, activation_bits: int, precision: int, l
     UserError
         If the span is too large.
     """
-    limit = (1 << (limits.operand_width - 1)) - 1
-    if precision // limits.layer_planes(precision, activation_bits) == 4:
-        limit = min(limit, PACKED_OPERAND)
+    limit = limits.largest_operand(precision)
     if span > limit:
         raise UserError(
             f"layer {name!r}",
             f"has {activation_bits}-bit operands up to {span}, beyond {limit} of {precision}-bit weights"
-            f" on a {limits.operand_width}-bit operand path",
-            "use 8-bit activations or an engine with 16-bit weights",
+            f" in {limits.digit_bits(precision)}-bit digits on a {limits.operand_width}-bit operand path",
+            "use 8-bit activations or 16-bit weights" + (", or one plane" if limits.planes == 2 else ""),
         )
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lstmith.boards.board import Board
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.sizing.report import SizingReport
-from lstmith.compiler.sizing.size import lane_counts, size_engine, size_with_variants
+from lstmith.compiler.sizing.size import lane_counts, size_engine
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.spec.config import EngineConfig
@@ -59,9 +59,9 @@ def choose_engine(
     calibration: Calibration,
     *,
     lanes: int | None = None,
-    variants: bool = True,
+    planes: int | None = None,
     delta: bool = True,
-) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
+) -> tuple[EngineConfig, SizingReport]:
     """The engine with the fewest nanoseconds per step; of equal ones, the one with the fewest lookup tables.
 
     Parameters
@@ -72,15 +72,14 @@ def choose_engine(
         Typical inputs.
     lanes : int or None
         None compares the lane counts with the fewest weight words.
-    variants : bool
-        Whether the network gains lower variants where they cost no lane.
+    planes : int or None
     delta : bool
-        Whether the engine takes changes.
+        As :func:`.size.size_engine`.
 
     Returns
     -------
-    network, config, report
-        As :func:`.size.size_with_variants`; the report names all candidates.
+    config, report
+        As :func:`.size.size_engine`; the report names all candidates.
 
     Raises
     ------
@@ -90,7 +89,7 @@ def choose_engine(
     sized, refusal = [], None
     for mac in KINDS:
         try:
-            sized += list(_sized(network, board, mac, lanes, variants, delta))
+            sized += list(_sized(network, board, mac, lanes, planes, delta))
         except UserError as error:
             # What keeps the first kind from fitting is what the user hears of.
             refusal = refusal or error
@@ -98,25 +97,22 @@ def choose_engine(
         assert refusal is not None
         raise refusal
     x = network.quantise_input(_some_steps(calibration))
-    candidates = [_candidate(*engine, board, x) for engine in sized]
+    candidates = [_candidate(network, *engine, board, x) for engine in sized]
     best = min(range(len(sized)), key=lambda index: (candidates[index].ns_per_step, candidates[index].luts))
-    chosen, config, report = sized[best]
+    config, report = sized[best]
     if lanes is None:
-        alone, reason = size_engine(network, board, mac=config.mac, delta=delta)
+        alone, reason = size_engine(network, board, mac=config.mac, planes=planes, delta=delta)
         limited_by = reason.limited_by if alone.lanes == config.lanes else "cycles, which more lanes would not lower"
         report = replace(report, limited_by=limited_by)
-    return chosen, config, replace(report, candidates=[asdict(candidate) for candidate in candidates])
+    return config, replace(report, candidates=[asdict(candidate) for candidate in candidates])
 
 
 def _sized(
-    network: QuantNetwork, board: Board, mac: str, lanes: int | None, variants: bool, delta: bool
-) -> Iterator[tuple[QuantNetwork, EngineConfig, SizingReport]]:
-    counts = lane_counts(network, board, mac, delta=delta)[:COUNTS] if lanes is None else [lanes]
+    network: QuantNetwork, board: Board, mac: str, lanes: int | None, planes: int | None, delta: bool
+) -> Iterator[tuple[EngineConfig, SizingReport]]:
+    counts = lane_counts(network, board, mac, planes=planes, delta=delta)[:COUNTS] if lanes is None else [lanes]
     for count in counts:
-        if variants:
-            yield size_with_variants(network, board, lanes=count, mac=mac, delta=delta)
-        else:
-            yield network, *size_engine(network, board, lanes=count, mac=mac, delta=delta)
+        yield size_engine(network, board, lanes=count, mac=mac, planes=planes, delta=delta)
 
 
 def _some_steps(calibration: Calibration) -> npt.NDArray[np.floating]:

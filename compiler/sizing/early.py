@@ -27,6 +27,7 @@ def refuse_early(
     precision: int | None = None,
     lanes: int | None = None,
     mac: str = "dsp",
+    planes: int = 1,
     delta: bool = True,
     sequences: int = 1,
     activation_bits: int | None = None,
@@ -43,6 +44,8 @@ def refuse_early(
     lanes : int or None
     mac : str
         ``dsp``, ``digit`` or ``auto``.
+    planes : int
+        Digit planes of the engine.
     delta : bool
     sequences : int
     activation_bits : int or None
@@ -60,12 +63,14 @@ def refuse_early(
     offered = PRECISIONS if board is None else board.precisions
     bits = min(offered) if precision is None else precision
     active = counts or [()] * len(network.layers)
-    empty = QuantNetwork(tuple(_empty(*layer, bits) for layer in zip(network.layers, active, strict=True)))
+    limits = limits_for(board, planes)
+    split = limits.layer_planes(bits)
+    empty = QuantNetwork(tuple(_empty(*layer, bits, split) for layer in zip(network.layers, active, strict=True)))
     refusals = []
     kinds = KINDS if mac == "auto" else (mac,)
     for kind in kinds:
         try:
-            config, report = size_engine(empty, board, lanes=lanes, mac=kind, delta=delta)
+            config, report = size_engine(empty, board, lanes=lanes, mac=kind, planes=planes, delta=delta)
             config, _ = for_sequences(empty, config, report, board, sequences)
             check_fit(empty, config)
         except UserError as error:
@@ -75,14 +80,15 @@ def refuse_early(
     if activation_bits is not None:
         widest = max(offered) if precision is None else precision
         span = recurrent_grid(activation_bits).span
-        check_operands(network.layers[0].name, span, activation_bits, widest, limits_for(board))
+        check_operands(network.layers[0].name, span, activation_bits, widest, limits)
 
 
-def _empty(layer: FloatLayer, counts: tuple[int, ...], precision: int) -> QuantLayer:
+def _empty(layer: FloatLayer, counts: tuple[int, ...], precision: int, planes: int) -> QuantLayer:
     """A layer of zeros, which take no memory."""
     rows = np.broadcast_to(np.int64(0), 4 * layer.units)
     return QuantLayer(
         precision=precision,
+        planes=planes,
         weights=np.broadcast_to(np.int64(0), (4 * layer.units, layer.inputs + layer.units)),
         mantissa=rows,
         shift=rows,

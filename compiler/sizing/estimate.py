@@ -28,7 +28,7 @@ LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
 DELTA_LUTS = {"ecp5": 500, "ice40": 450, "gowin": 450}
 #: Logic cells of an iCE40 lane whose multiplier takes both rows of a word.
 DUAL_LANE_LUTS = 280
-#: Width of a 4-bit weight times the largest operand that meets one.
+#: Width of a 4-bit digit times the largest operand that meets one.
 PACKED_PRODUCT_BITS = 15
 #: Families for which there are lanes without DSP blocks.
 DIGIT_FAMILIES = ("ecp5",)
@@ -39,8 +39,8 @@ FIXED_LUTS = {"ecp5": 4000, "ice40": 4050, "gowin": 4700}
 MOST_FIXED_FFS, DIGIT_CONTROL_FFS = 8000, 24
 #: Usual flip-flops of the same on ECP5, and of a lane with DSP blocks: for how long a build takes, not for what fits.
 USUAL_FIXED_FFS, LANE_FFS = 4500, 297
-#: What options add to that: both lists with their queue, the monitor, skip rules, active counts. Measured on ECP5.
-OPTION_LUTS = {"mixed": 1000, "monitor": 450, "skip": 170, "active_counts": 200}
+#: What options add to that: two planes with both lists, the monitor, skip rules, active counts. Measured on ECP5.
+OPTION_LUTS = {"planes": 1000, "monitor": 450, "skip": 170, "active_counts": 200}
 #: Shapes of a block memory, width and depth, where words need not be of 16 bits; and the blocks of the host link, where
 #: there are few.
 SHAPES = {"gowin": ((18, 1024), (36, 512))}
@@ -111,7 +111,7 @@ def lane_dsps(config: EngineConfig) -> int:
 
 def digit_lane_luts(config: EngineConfig) -> int:
     """What yosys makes of a lane without DSP blocks on ECP5; carry cells come in pairs."""
-    operand, highest = config.operand_width, config.precisions[-1]
+    operand, highest = config.operand_width, config.word_bits[-1]
     # Four sums and, per bit of a pair of them, a place in the drain chain.
     cells = 4 * _paired(config.acc_width) + 2 * config.acc_width + 4
     # Four bricks of three chains and the gate of their lowest bit; two chains join them to 8 bits, one to 16.
@@ -119,7 +119,7 @@ def digit_lane_luts(config: EngineConfig) -> int:
     if highest > 4:
         cells += 2 * _paired(operand + 4)
     if highest > 8:
-        cells += _paired(operand + 8) + (operand + 16 if 8 in config.precisions else 0)
+        cells += _paired(operand + 8) + (operand + 16 if 8 in config.word_bits else 0)
     return cells
 
 
@@ -128,10 +128,10 @@ def digit_lane_ffs(config: EngineConfig) -> int:
     operand = config.operand_width
     # Sums, captured sums and the drain chain; word, operand and bricks.
     bits = 10 * config.acc_width + 16 + max(16, operand) + 4 * (operand + 4) + DIGIT_CONTROL_FFS
-    # Its negative for each precision's signed weights.
-    bits += len(config.precisions) * (operand + 1)
-    if config.precisions[-1] > 8:
-        bits += 2 * (operand + 8) + (4 * PACKED_PRODUCT_BITS if 4 in config.precisions else 0)
+    # Its negative for the signed weights of each width.
+    bits += len(config.word_bits) * (operand + 1)
+    if config.word_bits[-1] > 8:
+        bits += 2 * (operand + 8) + (4 * PACKED_PRODUCT_BITS if 4 in config.word_bits else 0)
     return bits
 
 
@@ -148,7 +148,7 @@ def cell_dsps(config: EngineConfig) -> int:
 def _options(config: EngineConfig, costs: dict[str, int]) -> int:
     """Cost of the options that an engine is built with."""
     built = {
-        "mixed": config.mixed,
+        "planes": config.planes > 1,
         "monitor": config.monitor,
         "skip": config.skip,
         "active_counts": config.active_counts > 1,
@@ -160,7 +160,7 @@ def state_brams(config: EngineConfig, board: Board) -> int:
     """Block memories for sums, row parameters, states, activation tables and lists."""
     parameter_bits = BIAS_BITS + MANTISSA_BITS + SHIFT_BITS
     unit_bits = config.c_width + 3 * 16 + (3 * PEEP_BITS if config.peepholes else 0)
-    entry_bits = config.operand_width + 16
+    entry_bits = config.planes * config.operand_width + 16
     # Each way reads its own rows every cycle; a memory is never shared between two uses.
     units = config.units * config.sequences
     depth = 4 * config.active_counts * units // config.rows_per_cycle
@@ -169,8 +169,8 @@ def state_brams(config: EngineConfig, board: Board) -> int:
         rows = config.rows_per_cycle * (_blocks(board, depth, kept_bits) + _blocks(board, depth, parameter_bits))
     else:
         rows = config.rows_per_cycle * _blocks(board, depth, kept_bits + parameter_bits)
-    # Mixed engines keep the list of changes and that of values of every step.
-    lists = 2 * (1 + config.mixed) * _blocks(board, 2 * units + config.inputs * config.sequences, entry_bits)
+    # Engines of two planes keep the list of changes and that of values of every step.
+    lists = 2 * config.planes * _blocks(board, 2 * units + config.inputs * config.sequences, entry_bits)
     queue = _blocks(board, 2 * config.lanes + 32, config.acc_width * config.rows_per_cycle)
     tables = config.rows_per_cycle * 2
     link = LINK_BRAMS.get(board.family, 0)

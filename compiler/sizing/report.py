@@ -20,9 +20,9 @@ class SizingReport:
     weight_words : int
         16-bit words per lane that the network needs.
     weight_bits, memory_bits : int
-        Bits of the network's image in all lanes; bits of the board's weight memory (0 without board).
-    variants : dict of str to bool or None
-        Whether the weights at 4, 8, 16 bit, and at several together, fit the board; None without board.
+        Bits of the network's weights in all lanes; bits of the board's weight memory (0 without board).
+    precisions : dict of str to bool or None
+        Whether the weights at 4, 8 and 16 bit fit the board; None without board.
     luts, dsps, brams : int or None
         Estimated use; None without board.
     candidates : list of dict
@@ -35,7 +35,7 @@ class SizingReport:
     weight_words: int
     weight_bits: int
     memory_bits: int
-    variants: dict[str, bool | None]
+    precisions: dict[str, bool | None]
     luts: int | None = None
     dsps: int | None = None
     brams: int | None = None

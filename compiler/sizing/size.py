@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lstmith.boards.board import Board
 from lstmith.boards.catalogue import BOARDS
 from lstmith.compiler.limits import EngineLimits
+from lstmith.compiler.quantise.fit import accumulator_bits
 from lstmith.compiler.sizing.estimate import (
     DIGIT_FAMILIES,
     MOST_FIXED_FFS,
@@ -23,8 +24,7 @@ from lstmith.compiler.sizing.estimate import (
     weight_memories,
 )
 from lstmith.compiler.sizing.report import SizingReport
-from lstmith.compiler.sizing.variants import accumulator_bits, with_variants
-from lstmith.spec.config import EngineConfig
+from lstmith.spec.config import PACKED_OPERAND, PRECISIONS, EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import QuantNetwork
 
@@ -32,39 +32,49 @@ from lstmith.spec.quantised import QuantNetwork
 GENERIC_LANES = 64
 #: Floors, so that an engine can also run other networks than the one it was sized for.
 ACC_FLOOR, OPERAND_FLOOR = 24, 13
-#: Without DSP blocks each operand bit costs a lane 14 lookup tables; room for every operand of a 4-bit weight.
-DIGIT_OPERAND_FLOOR = 11
+#: Without DSP blocks each operand bit costs a lane 14 lookup tables; room for every operand of a 4-bit digit.
+DIGIT_OPERAND_FLOOR = PACKED_OPERAND.bit_length() + 1
 #: The small family has no room for that.
 ICE40_ACC_FLOOR, ICE40_OPERAND_FLOOR = 16, 9
 UNITS = "the number of units"
-#: Sets of weight variants whose fit is reported: single precisions, and those a mixed program needs.
-VARIANTS = ((4,), (8,), (16,), (4, 8), (4, 8, 16))
 
 
-def limits_for(board: Board | None) -> EngineLimits:
-    """The numbers that an engine for the board can hold."""
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """What an engine is built with, beside its size: see :class:`~lstmith.spec.config.EngineConfig`."""
+
+    mac: str
+    precisions: tuple[int, ...]
+    planes: int
+    delta: bool
+
+
+def most_planes(board: Board | None, *, delta: bool) -> int:
+    """Digit planes that an engine may have: small boards have no room for two lists, and dense steps need only one."""
+    return 1 if not delta or (board is not None and board.small) else 2
+
+
+def limits_for(board: Board | None, planes: int = 1) -> EngineLimits:
+    """The numbers that an engine of so many digit planes for the board can hold."""
     if board is not None and board.family == "ice40":
         # 16 x 16 multipliers everywhere; wider sums would cost the small device too many adders.
         # Differences of 8-bit values: two rows in one multiplier.
         return EngineLimits(acc_width=32, operand_width=9, c_width=16, requant_width=16)
-    return EngineLimits()
+    return EngineLimits(planes=planes)
 
 
-def weight_words(network: QuantNetwork, lanes: int, precisions: Sequence[int] | None = None) -> int:
-    """16-bit words per lane of the network's weights, in all its own images or at the given precisions."""
+def weight_words(network: QuantNetwork, lanes: int, precision: int | None = None) -> int:
+    """16-bit words per lane of the network's weights, as they are or at another precision; planes change nothing."""
     total = 0
     for layer in network.layers:
-        bits = sum((layer.precision, *layer.variants) if precisions is None else precisions)
+        bits = layer.precision if precision is None else precision
         total += -(-layer.units // lanes) * (layer.inputs + layer.units) * bits // 4
     return total
 
 
 def held_bits(network: QuantNetwork) -> int:
-    """Bits of the network's weights in all its images; what :func:`weight_words` takes beyond them is wasted."""
-    return sum(
-        4 * layer.units * (layer.inputs + layer.units) * sum((layer.precision, *layer.variants))
-        for layer in network.layers
-    )
+    """Bits of the network's weights; what :func:`weight_words` takes beyond them is wasted."""
+    return sum(4 * layer.units * (layer.inputs + layer.units) * layer.precision for layer in network.layers)
 
 
 def size_engine(
@@ -74,6 +84,7 @@ def size_engine(
     lanes: int | None = None,
     mac: str = "dsp",
     precisions: Sequence[int] | None = None,
+    planes: int | None = None,
     delta: bool = True,
 ) -> tuple[EngineConfig, SizingReport]:
     """The engine for a network.
@@ -89,6 +100,9 @@ def size_engine(
         ``dsp`` or ``digit``.
     precisions : sequence of int or None
         Weight widths of the lanes; None means 4 and 8, and 16 if a layer needs it, or what the board has.
+    planes : int or None
+        Digit planes; None takes those of the network's weights, and for 4-bit weights, whose only digit serves either
+        engine, as many as the board has room for.
     delta : bool
         Whether the engine takes changes, and with that the options that build on them.
 
@@ -98,7 +112,12 @@ def size_engine(
         If the network does not fit: by how much, and which board or precision does.
     """
     # Without delta a board's engine is as small as its network allows.
-    widths = _precisions(network, board, () if precisions is None and not delta else precisions)
+    options = _Options(
+        mac=mac,
+        precisions=_precisions(network, board, () if precisions is None and not delta else precisions),
+        planes=_planes(network, board, delta) if planes is None else planes,
+        delta=delta,
+    )
     if lanes is not None and lanes < 1:
         raise UserError("lanes", f"is {lanes}", "use a positive number")
     if mac == "digit" and board is not None and board.family not in DIGIT_FAMILIES:
@@ -106,7 +125,7 @@ def size_engine(
     units = max(layer.units for layer in network.layers)
     if board is None and lanes is not None and lanes > units:
         raise UserError("lanes", f"is {lanes}, but the largest layer has {units} units", f"use at most {units}")
-    most, limited_by = _most_lanes(network, board, mac, widths, delta)
+    most, limited_by = _most_lanes(network, board, options)
     if board is not None and lanes is not None and lanes > most:
         raise UserError(
             "lanes",
@@ -114,31 +133,10 @@ def size_engine(
             f"use at most {most}",
         )
     chosen = lanes if lanes is not None else _fewest_cycles(network, most)
-    config = _config(network, board, chosen, mac, widths, delta)
+    config = _config(network, board, chosen, options)
     if board is not None and lanes is not None:
         _refuse_overflow(network, config, board)
     return config, _report(network, config, board, limited_by if lanes is None else "the --lanes option")
-
-
-def size_with_variants(
-    network: QuantNetwork, board: Board | None, *, lanes: int | None = None, mac: str = "dsp", delta: bool = True
-) -> tuple[QuantNetwork, EngineConfig, SizingReport]:
-    """As :func:`size_engine`; the network gains lower variants where they cost no lane.
-
-    Raises
-    ------
-    UserError
-        If the network does not fit even without.
-    """
-    config, report = size_engine(network, board, lanes=lanes, mac=mac, delta=delta)
-    richer = with_variants(network)
-    if not config.mixed or not any(layer.variants for layer in richer.layers):
-        return network, config, report
-    try:
-        config, richer_report = size_engine(richer, board, lanes=config.lanes, mac=mac, delta=delta)
-    except UserError:
-        return network, config, report
-    return richer, config, replace(richer_report, limited_by=report.limited_by)
 
 
 def for_sequences(
@@ -168,7 +166,9 @@ def in_turn(config: EngineConfig) -> EngineConfig:
     return replace(config, sequences=2, monitor=False, skip=False)
 
 
-def lane_counts(network: QuantNetwork, board: Board, mac: str, *, delta: bool = True) -> list[int]:
+def lane_counts(
+    network: QuantNetwork, board: Board, mac: str, *, planes: int | None = None, delta: bool = True
+) -> list[int]:
     """Lane counts that fit a board, those with the fewest weight words first; of equal ones only the smallest.
 
     Raises
@@ -176,18 +176,26 @@ def lane_counts(network: QuantNetwork, board: Board, mac: str, *, delta: bool = 
     UserError
         As :func:`size_engine`.
     """
-    config, _ = size_engine(network, board, mac=mac, delta=delta)
+    config, _ = size_engine(network, board, mac=mac, planes=planes, delta=delta)
+    options = _options_of(config)
     smallest: dict[int, int] = {}
     for lanes in range(1, config.lanes + 1):
         smallest.setdefault(weight_words(network, lanes), lanes)
     counts = [smallest[words] for words in sorted(smallest)]
-    return [
-        lanes for lanes in counts if not _excess(_config(network, board, lanes, mac, config.precisions, delta), board)
-    ]
+    return [lanes for lanes in counts if not _excess(_config(network, board, lanes, options), board)]
+
+
+def _options_of(config: EngineConfig) -> _Options:
+    return _Options(mac=config.mac, precisions=config.precisions, planes=config.planes, delta=config.delta)
+
+
+def _planes(network: QuantNetwork, board: Board | None, delta: bool) -> int:
+    split = [layer.planes for layer in network.layers if layer.precision > 4]
+    return min([most_planes(board, delta=delta), *split])
 
 
 def _precisions(network: QuantNetwork, board: Board | None, wanted: Sequence[int] | None) -> tuple[int, ...]:
-    needed = {bits for layer in network.layers for bits in (layer.precision, *layer.variants)}
+    needed = {layer.precision for layer in network.layers}
     offered = set(board.precisions) if board is not None else {4, 8, 16}
     if missing := sorted((needed | set(wanted or ())) - offered):
         able = [other.name for other in BOARDS if set(missing) <= set(other.precisions)]
@@ -201,37 +209,33 @@ def _precisions(network: QuantNetwork, board: Board | None, wanted: Sequence[int
     return tuple(sorted(chosen | needed))
 
 
-def _most_lanes(
-    network: QuantNetwork, board: Board | None, mac: str, precisions: tuple[int, ...], delta: bool
-) -> tuple[int, str]:
+def _most_lanes(network: QuantNetwork, board: Board | None, options: _Options) -> tuple[int, str]:
     """Largest lane count, and what bounds it."""
     if board is None:
         units = max(layer.units for layer in network.layers)
         return min(GENERIC_LANES, units), "the default" if units > GENERIC_LANES else UNITS
-    bounds = _logic_bounds(network, board, mac, precisions, delta)
+    bounds = _logic_bounds(network, board, options)
     room = min(bounds.values())
     if room < 1:
         scarce = min(bounds, key=lambda name: bounds[name])
         raise UserError("target", f"{board.name} has too few {scarce} for one lane", "use a larger board")
-    bounds["weight memory"] = _memory_lanes(network, board, mac, precisions, room, delta)
+    bounds["weight memory"] = _memory_lanes(network, board, options, room)
     limited_by = min(bounds, key=lambda name: bounds[name])
     if not bounds[limited_by]:
-        _refuse_overflow(network, _config(network, board, room, mac, precisions, delta), board)
+        _refuse_overflow(network, _config(network, board, room, options), board)
     return bounds[limited_by], limited_by
 
 
-def _logic_bounds(
-    network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...], delta: bool
-) -> dict[str, int]:
+def _logic_bounds(network: QuantNetwork, board: Board, options: _Options) -> dict[str, int]:
     """Largest lane count by each resource except memory."""
-    one = _config(network, board, 1, mac, precisions, delta)
+    one = _config(network, board, 1, options)
     per_lane = lane_luts(one, board.family)
     usable = int(board.luts * USABLE_LUTS[board.family])
     bounds = {
         "lookup tables": (usable - estimate(one, board).luts + per_lane) // per_lane,
         UNITS: max(layer.units for layer in network.layers),
     }
-    if mac == "dsp":
+    if options.mac == "dsp":
         bounds["DSP blocks"] = (board.dsps - cell_dsps(one)) // lane_dsps(one)
     else:
         # A logic cell has a flip-flop for each lookup table.
@@ -239,11 +243,9 @@ def _logic_bounds(
     return bounds
 
 
-def _memory_lanes(
-    network: QuantNetwork, board: Board, mac: str, precisions: tuple[int, ...], most: int, delta: bool
-) -> int:
+def _memory_lanes(network: QuantNetwork, board: Board, options: _Options, most: int) -> int:
     """Largest lane count up to ``most`` whose weights fit; not every smaller one does."""
-    fitting = (n for n in range(most, 0, -1) if not _excess(_config(network, board, n, mac, precisions, delta), board))
+    fitting = (n for n in range(most, 0, -1) if not _excess(_config(network, board, n, options), board))
     return next(fitting, 0)
 
 
@@ -264,22 +266,22 @@ def _fewest_cycles(network: QuantNetwork, most: int) -> int:
     return min(range(1, most + 1), key=lambda lanes: (cycles(lanes), lanes))
 
 
-def _config(
-    network: QuantNetwork, board: Board | None, lanes: int, mac: str, precisions: tuple[int, ...], delta: bool
-) -> EngineConfig:
+def _config(network: QuantNetwork, board: Board | None, lanes: int, options: _Options) -> EngineConfig:
     layers = network.layers
     limits = limits_for(board)
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
     words = weight_words(network, lanes)
     small = board is not None and board.small
-    floor = ICE40_OPERAND_FLOOR if small else DIGIT_OPERAND_FLOOR if mac == "digit" else OPERAND_FLOOR
+    adaptive = options.delta and not small
+    narrow = options.mac == "digit" or (options.planes == 2 and options.precisions[-1] <= 8)
+    floor = ICE40_OPERAND_FLOOR if small else DIGIT_OPERAND_FLOOR if narrow else OPERAND_FLOOR
     if board is not None:
         granule = weight_granule(board)
         words = -(-words // granule) * granule
     return EngineConfig(
         lanes=lanes,
-        precisions=precisions,
-        mac=mac,
+        precisions=options.precisions,
+        mac=options.mac,
         family="generic" if board is None else board.family,
         peepholes=any(layer.peep is not None for layer in layers),
         acc_width=max(ICE40_ACC_FLOOR if small else ACC_FLOOR, *(accumulator_bits(layer) for layer in layers)),
@@ -292,10 +294,10 @@ def _config(
         inputs=network.inputs,
         layers=len(layers),
         active_counts=network.active_counts,
-        mixed=not small and delta,
-        monitor=not small and delta and any(layer.variants for layer in layers),
-        skip=not small and delta,
-        delta=delta,
+        planes=options.planes,
+        monitor=options.planes == 2 and any(layer.planes == 2 for layer in layers),
+        skip=adaptive,
+        delta=options.delta,
     )
 
 
@@ -309,7 +311,7 @@ def _refuse_overflow(network: QuantNetwork, config: EngineConfig, board: Board) 
     need = weight_words(network, config.lanes) * config.lanes * 16
     highest = max(layer.precision for layer in network.layers)
     others = sorted(BOARDS, key=lambda other: other.luts)
-    larger = next((other.name for other in others if _fits(network, other, config.mac, config.delta)), None)
+    larger = next((other.name for other in others if _fits(network, other, config)), None)
     lower = [bits for bits in board.precisions if bits < highest and _lower_fits(network, board, config, bits)]
     fixes = ([f"--precision {max(lower)}"] if lower else []) + ([f"--target {larger}"] if larger else [])
     need, have = max(need, have + 16), max(have, 0)
@@ -320,25 +322,27 @@ def _refuse_overflow(network: QuantNetwork, config: EngineConfig, board: Board) 
     )
 
 
-def _fits(network: QuantNetwork, board: Board, mac: str, delta: bool) -> bool:
+def _fits(network: QuantNetwork, board: Board, config: EngineConfig) -> bool:
     precisions = tuple(sorted({layer.precision for layer in network.layers}))
     if not set(precisions) <= set(board.precisions):
         return False
-    room = min(_logic_bounds(network, board, mac, precisions, delta).values())
-    return room > 0 and bool(_memory_lanes(network, board, mac, precisions, room, delta))
+    planes = min(config.planes, most_planes(board, delta=config.delta))
+    options = replace(_options_of(config), precisions=precisions, planes=planes)
+    room = min(_logic_bounds(network, board, options).values())
+    return room > 0 and bool(_memory_lanes(network, board, options, room))
 
 
 def _lower_fits(network: QuantNetwork, board: Board, config: EngineConfig, precision: int) -> bool:
     """Whether the weights would fit at a lower precision, with as many lanes or fewer."""
     counts = range(1, config.lanes + 1)
-    return any(_variants_fit(network, board, replace(config, lanes=lanes), (precision,)) for lanes in counts)
+    return any(_weights_fit(network, board, replace(config, lanes=lanes), precision) for lanes in counts)
 
 
-def _variants_fit(network: QuantNetwork, board: Board, config: EngineConfig, precisions: tuple[int, ...]) -> bool:
+def _weights_fit(network: QuantNetwork, board: Board, config: EngineConfig, precision: int) -> bool:
     granule = weight_granule(board)
-    blocks = config.lanes * -(-weight_words(network, config.lanes, precisions) // granule)
+    blocks = config.lanes * -(-weight_words(network, config.lanes, precision) // granule)
     spare = 0 if board.sprams else state_brams(config, board)
-    return set(precisions) <= set(board.precisions) and blocks + spare <= weight_memories(board)
+    return precision in board.precisions and blocks + spare <= weight_memories(board)
 
 
 def _report(
@@ -349,11 +353,9 @@ def _report(
     candidates: Sequence[dict[str, Any]] = (),
 ) -> SizingReport:
     words = weight_words(network, config.lanes)
-    names = {variants: "+".join(str(bits) for bits in variants) for variants in VARIANTS}
     if board is None:
-        return SizingReport(
-            "generic", config.lanes, limited_by, words, words * config.lanes * 16, 0, dict.fromkeys(names.values())
-        )
+        unknown: dict[str, bool | None] = dict.fromkeys(map(str, PRECISIONS))
+        return SizingReport("generic", config.lanes, limited_by, words, words * config.lanes * 16, 0, unknown)
     cost = estimate(config, board)
     return SizingReport(
         target=board.name,
@@ -362,7 +364,7 @@ def _report(
         weight_words=words,
         weight_bits=words * config.lanes * 16,
         memory_bits=weight_memories(board) * weight_granule(board) * 16,
-        variants={name: _variants_fit(network, board, config, variants) for variants, name in names.items()},
+        precisions={str(bits): _weights_fit(network, board, config, bits) for bits in PRECISIONS},
         luts=cost.luts,
         dsps=cost.dsps,
         brams=cost.brams,
