@@ -43,13 +43,15 @@ def _h_error(network: FloatNetwork, data: Calibration, precision: int, limits: E
     return float(np.abs(traces[-1].h / 32768.0 - exact.h[-1]).mean())
 
 
-@pytest.mark.parametrize("precision", [4, 8, 16])
+@pytest.mark.parametrize(("precision", "planes"), [(4, 1), (8, 1), (16, 1), (8, 2), (16, 2)])
 @pytest.mark.parametrize(("units", "inputs", "layers", "peepholes"), SHAPES)
-def test_golden_is_close_to_float(units: int, inputs: int, layers: int, peepholes: bool, precision: int) -> None:
+def test_golden_is_close_to_float(
+    units: int, inputs: int, layers: int, peepholes: bool, precision: int, planes: int
+) -> None:
     rng = np.random.default_rng([units, inputs, layers])
     network = random_network(rng, units, inputs, layers=layers, peepholes=peepholes)
     data = random_calibration(rng, network)
-    assert _h_error(network, data, precision, EngineLimits()) < TOLERANCE[precision]
+    assert _h_error(network, data, precision, EngineLimits(planes=planes)) < TOLERANCE[precision]
 
 
 def test_narrow_requantiser_and_cell() -> None:
@@ -305,6 +307,11 @@ def test_refusals() -> None:
     _refused(r"^precision: has 2 entries; give one, or one for each of the 1 layers$", precision=[8, 8])
     _refused(r"^activation bits: is 6; use 8 or 16$", activation_bits=6)
     _refused(r"operands up to 65535, beyond 1023 of 4-bit weights", precision=[4], activation_bits=16)
+    _refused(
+        r"up to 65535, beyond 1023 of 8-bit weights in 4-bit digits .*; use 8-bit activations or .*, or one plane$",
+        activation_bits=16,
+        limits=EngineLimits(planes=2),
+    )
     _refused(r"has row sums up to \d+, (\d+) bits, \d+ more than the engine's 16", limits=EngineLimits(acc_width=16))
 
 
@@ -346,8 +353,14 @@ def test_an_exponent_costs_bits_where_operands_are_narrow() -> None:
     calibrated = profile(network, random_calibration(rng, network))
     spans = {}
     for width in (9, 10, 13):
-        fit = LayerFit(network.layers[0], 0, calibrated, 8, 8, EngineLimits(operand_width=width))
-        spans[width] = [fit.x_format(Candidate(exponent, 1.0, 12))[0].span for exponent in range(5)]
-    assert [span.bit_length() for span in spans[13]] == [8, 9, 10, 11, 12]
-    assert [span.bit_length() for span in spans[10]] == [8, 9, 9, 9, 9]
-    assert [span.bit_length() for span in spans[9]] == [8, 8, 8, 8, 8]
+        for planes in (1, 2):
+            limits = EngineLimits(operand_width=width, planes=planes)
+            fit = LayerFit(network.layers[0], 0, calibrated, 8, 8, limits)
+            formats = [fit.x_format(Candidate(exponent, 1.0, 12))[0] for exponent in range(5)]
+            spans[width, planes] = [grid.span.bit_length() for grid in formats]
+    assert spans[13, 1] == [8, 9, 10, 11, 12]
+    # Two 4-bit digits share a multiplier, which leaves their operands 10 bits and a sign.
+    assert spans[13, 2] == [8, 9, 10, 10, 10]
+    for planes in (1, 2):
+        assert spans[10, planes] == [8, 9, 9, 9, 9]
+        assert spans[9, planes] == [8, 8, 8, 8, 8]
