@@ -168,7 +168,7 @@ PRESETS = (
     Preset(
         name="wide",
         purpose="networks that 8 bits would change: 16-bit weights, peepholes, adaptive",
-        engine=replace(_WIDE, lanes=8, weight_depth=2048, units=32, inputs=16, active_counts=1),
+        engine=replace(_WIDE, lanes=8, units=32, inputs=16, active_counts=1),
         board="ulx3s-45f",
         serves=(32, 16),
         tiers=_SIMULATED | {Tier.PLACED},
@@ -182,7 +182,7 @@ PRESETS = (
             monitor=False,
             skip=False,
             active_counts=1,
-            weight_depth=2048,
+            weight_depth=1536,
             units=64,
             inputs=32,
             sequences=2,
@@ -194,7 +194,7 @@ PRESETS = (
     Preset(
         name="generic",
         purpose="any other FPGA, and simulation: every option, no vendor cells",
-        engine=replace(_WIDE, lanes=16, family="generic", weight_depth=12288),
+        engine=replace(_WIDE, lanes=16, family="generic", weight_depth=8192),
         board=None,
         serves=(128, 128),
         tiers=_SIMULATED,

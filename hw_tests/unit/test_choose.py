@@ -14,9 +14,10 @@ from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
 def _network(units: int, inputs: int, rng: np.random.Generator) -> QuantNetwork:
     rows = 4 * units
-    weights = rng.integers(-127, 128, (rows, units + inputs))
+    weights = rng.integers(-7, 8, (2, rows, units + inputs))
+    weights = (weights[0] << 4) + weights[1]
     scale = np.full(rows, 1 << 14), np.full(rows, 16), rng.integers(-9000, 9000, rows)
-    return QuantNetwork((QuantLayer(8, weights, *scale, Grid(7, 0, 255, 2), Grid(8, -128, 127), 12, 1.0),))
+    return QuantNetwork((QuantLayer(8, weights, *scale, Grid(7, 0, 255, 2), Grid(8, -128, 127), 12, 1.0, planes=2),))
 
 
 def _calibration(inputs: int, rng: np.random.Generator) -> Calibration:
@@ -27,9 +28,9 @@ def _calibration(inputs: int, rng: np.random.Generator) -> Calibration:
 
 def test_more_lanes_than_dsp_blocks_allow(rng: np.random.Generator) -> None:
     board = find_board("ulx3s-85f")
-    network, config, report = choose_engine(_network(128, 32, rng), board, _calibration(32, rng))
+    config, report = choose_engine(_network(128, 32, rng), board, _calibration(32, rng))
     assert (config.mac, config.lanes, report.limited_by) == ("digit", 128, "the number of units")
-    assert network.layers[0].variants == (4,)
+    assert config.planes == 2
     compared = {(found["mac"], found["lanes"]): found for found in report.candidates}
     assert {mac for mac, _ in compared} == set(KINDS)
     best = compared["digit", 128]
@@ -44,17 +45,16 @@ def test_more_lanes_than_dsp_blocks_allow(rng: np.random.Generator) -> None:
 def test_equal_kinds_take_the_smaller(rng: np.random.Generator) -> None:
     board, calibration = find_board("ulx3s-85f"), _calibration(7, rng)
     network = _network(24, 7, rng)
-    given, config, report = choose_engine(network, board, calibration, lanes=5, variants=False)
+    config, report = choose_engine(network, board, calibration, lanes=5)
     assert (config.mac, config.lanes, report.limited_by) == ("dsp", 5, "the --lanes option")
-    assert given == network
     assert [found["mac"] for found in report.candidates] == ["dsp", "digit"]
-    assert choose_engine(network, board, calibration)[1].mac == "dsp"
-    assert choose_engine(network, board, calibration, lanes=20)[1].lanes == 20
+    assert choose_engine(network, board, calibration)[0].mac == "dsp"
+    assert choose_engine(network, board, calibration, lanes=20)[0].lanes == 20
 
 
 def test_boards_with_one_kind(rng: np.random.Generator) -> None:
     small = find_board("icebreaker")
-    _, config, report = choose_engine(_network(20, 7, rng), small, _calibration(7, rng))
+    config, report = choose_engine(_network(20, 7, rng), small, _calibration(7, rng))
     assert (config.mac, {found["mac"] for found in report.candidates}) == ("dsp", {"dsp"})
     with pytest.raises(UserError, match=r"^target: icebreaker has .* bits for weights"):
         choose_engine(_network(200, 128, rng), small, _calibration(128, rng))

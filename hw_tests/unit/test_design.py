@@ -13,6 +13,7 @@ import pytest
 from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.split import split_model
+from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.size import size_engine
 from lstmith.golden.network import FloatNetwork
@@ -27,7 +28,7 @@ def design() -> Design:
     network = random_network(rng, 5, 3, layers=2, peepholes=True)
     first = replace(network.layers[0], h0=np.full(5, 0.5), c0=np.full(5, -1.0))
     network = FloatNetwork((first, network.layers[1]))
-    result = quantise(network, random_calibration(rng, network), precision=[8, 16])
+    result = quantise(network, random_calibration(rng, network), precision=[8, 16], limits=EngineLimits(planes=2))
     engine, sizing = size_engine(result.network, None)
     return Design(engine, result.network, network, report={**result.summary(), "sizing": sizing.summary()})
 
@@ -48,7 +49,7 @@ def test_round_trip(design: Design, tmp_path: Path) -> None:
         assert (quantised.x_grid, quantised.h_grid) == (again.x_grid, again.h_grid)
         for name in ("weights", "mantissa", "shift", "bias", "peep"):
             np.testing.assert_array_equal(getattr(quantised, name), getattr(again, name), strict=True)
-        for name in ("precision", "c_frac", "peep_shift", "x_lsb"):
+        for name in ("precision", "planes", "c_frac", "peep_shift", "x_lsb"):
             assert getattr(quantised, name) == getattr(again, name)
 
 
@@ -57,12 +58,11 @@ def test_what_policies_need_is_kept(design: Design, tmp_path: Path) -> None:
     layers = tuple(
         replace(
             layer,
-            variants=(4, 8)[: 1 + index],
             counts=(4, 2),
             reduced_bias=rng.integers(-99, 99, (2, 20)),
             idle_h=rng.integers(-99, 99, 5),
         )
-        for index, layer in enumerate(design.network.layers)
+        for layer in design.network.layers
     )
     network = QuantNetwork(layers, rng.integers(-7, 8, 8))
     replace(design, network=network).save(tmp_path / "d")
@@ -72,7 +72,7 @@ def test_what_policies_need_is_kept(design: Design, tmp_path: Path) -> None:
     for layer, again in zip(network.layers, loaded.layers, strict=True):
         for name in ("weights", "reduced_bias", "idle_h"):
             np.testing.assert_array_equal(getattr(layer, name), getattr(again, name), strict=True)
-        assert (again.variants, again.counts) == (layer.variants, (4, 2))
+        assert (again.planes, again.counts) == (2, (4, 2))
 
 
 def test_the_graph_around_the_lstm_is_kept(design: Design, tmp_path: Path) -> None:
@@ -166,14 +166,14 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda path: (path / "float.npz").unlink(), r"float\.npz: cannot be read \(No such file"),
     (
         _edit("design.json", lambda d: d.update(format=9)),
-        r"field format: is 9, of another version of lstmith; this one reads 4; compile the model again$",
+        r"field format: is 9, of another version of lstmith; this one reads 5; compile the model again$",
     ),
     (
-        _edit("design.json", lambda d: d.update(format=2)),
-        r"field format: is 2, of another version of lstmith; this one reads 4; compile the model again$",
+        _edit("design.json", lambda d: d.update(format=4)),
+        r"field format: is 4, of another version of lstmith; this one reads 5; compile the model again$",
     ),
-    (_edit("design.json", lambda d: d["layers"][0].pop("variants")), r"field layers\[0\] field variants: is None"),
-    (_edit("design.json", lambda d: d["layers"][0].update(variants=[6])), r"layers\[0\]: is damaged \(Images must be"),
+    (_edit("design.json", lambda d: d["layers"][0].pop("planes")), r"field layers\[0\] field planes: is None"),
+    (_edit("design.json", lambda d: d["layers"][0].update(planes=3)), r"layers\[0\]: is damaged \(Planes of 8-bit"),
     (_edit("design.json", lambda d: d["layers"][0].update(counts=["2"])), r"layers\[0\] field counts: is \['2'\]"),
     (_edit("design.json", lambda d: d["layers"][0].update(counts=[3])), r"\(Layer idle_h must have shape|reduced_bias"),
     (_edit("design.json", lambda d: d.update(layers=[])), r"field layers: is empty"),

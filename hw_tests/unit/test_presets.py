@@ -12,11 +12,12 @@ import pytest
 from hw_tests.cocotb import test_random_networks, test_two_sequences, test_written_text
 from hw_tests.netlist import test_netlist
 from lstmith.boards.catalogue import find_board
-from lstmith.compiler.sizing.size import for_sequences, size_with_variants
+from lstmith.compiler.sizing.size import for_sequences, size_engine
 from lstmith.scripts.bench import presets as bench
 from lstmith.scripts.bench.blank import blank_network
 from lstmith.spec.errors import UserError
 from lstmith.spec.presets import PRESETS, Preset, Tier, preset
+from lstmith.spec.quantised import QuantNetwork
 
 NAMES = {each.name for each in PRESETS}
 #: The tests of each tier, and the simulators on which each of its presets must run.
@@ -70,13 +71,9 @@ def test_the_compiler_would_size_it_so(chosen: Preset) -> None:
     engine = chosen.engine
     board = None if chosen.board is None else find_board(chosen.board)
     units, inputs = chosen.serves
-    network, sized, report = size_with_variants(
-        blank_network([(units, inputs)], max(engine.precisions)),
-        board,
-        lanes=engine.lanes,
-        mac=engine.mac,
-        delta=engine.delta,
-    )
+    (blank,) = blank_network([(units, inputs)], max(engine.precisions)).layers
+    network = QuantNetwork((replace(blank, planes=engine.planes),))
+    sized, report = size_engine(network, board, lanes=engine.lanes, mac=engine.mac, delta=engine.delta)
     sized, _ = for_sequences(network, sized, report, board, engine.sequences)
     widths = ("acc_width", "operand_width")
     assert all(getattr(sized, name) <= getattr(engine, name) for name in widths)

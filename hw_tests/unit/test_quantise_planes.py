@@ -27,8 +27,8 @@ def test_every_integer_of_two_planes_is_a_sum_of_digits(precision: int, rng: np.
 
 def test_two_planes_leave_out_one_integer_in_sixteen() -> None:
     """The integers of two 4-bit digits are those within +-119 that 16 does not divide into a half."""
-    exact = np.linspace(-130, 130, 5201)[None]
-    found = round_weights(exact, np.ones(1), 8, np.eye(5201), planes=2)
+    exact = np.linspace(-130, 130, 5201)[:, None]
+    found = round_weights(exact, np.ones(len(exact)), 8, np.eye(1), planes=2)
     assert weight_limit(8, 2) == 119
     assert set(found.ravel().tolist()) == {value for value in range(-119, 120) if value % 16 != 8}
     within = np.abs(exact) <= 119

@@ -12,26 +12,25 @@ import pytest
 
 from lstmith.boards.board import Board
 from lstmith.boards.catalogue import BOARDS, find_board, find_target
+from lstmith.compiler.program_image import check_fit
 from lstmith.compiler.sizing.estimate import DELTA_LUTS
-from lstmith.compiler.sizing.size import held_bits, limits_for, size_engine, size_with_variants, weight_words
-from lstmith.compiler.sizing.variants import MONITORED, SMALL_CHANGES, accumulator_bits
+from lstmith.compiler.sizing.size import held_bits, limits_for, most_planes, size_engine, weight_words
 from lstmith.golden.model import GoldenModel
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
-from lstmith.spec.policy import Policy
-from lstmith.spec.policy_check import check_policies
-from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
+from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork, weight_limit
 
 
-def _network(units: int, inputs: int, *precisions: int) -> QuantNetwork:
+def _network(units: int, inputs: int, *precisions: int, planes: int = 1) -> QuantNetwork:
     layers = []
     for index, precision in enumerate(precisions):
         width = inputs if index == 0 else units
         zeros = np.zeros(4 * units, dtype=np.int64)
         top = 255 if precision < 16 else 32767
         grids = (Grid(7, 0, top, 2), Grid(8, -128, 127)) if precision < 16 else (Grid(0, 0, top), Grid(0, -32768, top))
-        weights = np.full((4 * units, width + units), (1 << (precision - 1)) - 1, dtype=np.int64)
-        layers.append(QuantLayer(precision, weights, zeros, zeros, zeros, *grids, 12, 1.0))
+        split = 1 if precision == 4 else planes
+        weights = np.full((4 * units, width + units), weight_limit(precision, split), dtype=np.int64)
+        layers.append(QuantLayer(precision, weights, zeros, zeros, zeros, *grids, 12, 1.0, planes=split))
     return QuantNetwork(tuple(layers))
 
 
@@ -61,56 +60,50 @@ def test_icebreaker_is_filled_exactly() -> None:
     config, report = size_engine(_network(128, 128, 8), find_board("icebreaker"))
     assert report.weight_bits == report.memory_bits
     assert (config.rows_per_cycle, config.requant_width, config.c_width, config.family) == (1, 16, 16, "ice40")
-    assert report.variants["8"]
-    assert not report.variants["4+8"]
+    assert report.precisions == {"4": False, "8": True, "16": False}
     with pytest.raises(
         UserError, match=r"^target: icebreaker has 1048576 bits .* needs \d+, \d+ too many; use --target"
     ):
         size_engine(_network(129, 128, 8), find_board("icebreaker"))
 
 
-def test_lower_images_where_there_is_room() -> None:
-    network = _network(128, 128, 8)
-    richer, config, report = size_with_variants(network, find_board("ulx3s-85f"))
-    assert held_bits(richer) == report.weight_bits == 4 * 128 * 256 * (8 + 4)
-    assert [layer.variants for layer in richer.layers] == [(4,)]
-    assert (config.mixed, config.monitor, config.skip, config.active_counts) == (True, True, True, 1)
-    assert (config.lanes, config.weight_depth, report.weight_words) == (64, 2048, 1536)
-    # The same lanes, but 16 bit fill the board.
-    richer, config, _ = size_with_variants(_network(128, 128, 16), find_board("ulx3s-85f"))
-    assert [layer.variants for layer in richer.layers] == [()]
-    assert (config.mixed, config.monitor, config.skip) == (True, False, True)
-    richer, config, _ = size_with_variants(_network(20, 7, 16, 4, 8), None)
-    assert [layer.variants for layer in richer.layers] == [(8,), (), (4,)]
-    assert config.precisions == (4, 8, 16)
-    richer, config, _ = size_with_variants(network, find_board("icebreaker"))
-    assert [layer.variants for layer in richer.layers] == [()]
-    assert (config.mixed, config.monitor, config.skip) == (False, False, False)
+def test_planes_take_no_memory() -> None:
+    board = find_board("ulx3s-85f")
+    for planes in (1, 2):
+        network = _network(128, 128, 8, planes=planes)
+        config, report = size_engine(network, board)
+        assert held_bits(network) == report.weight_bits == 4 * 128 * 256 * 8
+        assert (config.lanes, config.weight_depth, report.weight_words) == (64, 1024, 1024)
+        assert (config.planes, config.monitor, config.skip, config.active_counts) == (planes, planes == 2, True, 1)
+        GoldenModel(network, config)  # the accumulators hold every layer
+    # 4-bit digits meet no larger operand.
+    assert (config.word_bits, config.operand_width) == ((4,), 11)
+    config, _ = size_engine(_network(128, 128, 16, planes=2), board)
+    assert (config.lanes, config.planes, config.word_bits, config.operand_width) == (64, 2, (4, 8), 17)
 
 
-@pytest.mark.parametrize("policy", [SMALL_CHANGES, MONITORED])
-@pytest.mark.parametrize("precision", [8, 16])
-def test_sums_have_room_for_what_lower_images_miss(policy: Policy, precision: int) -> None:
-    rng = np.random.default_rng(precision)
-    (layer,) = _network(20, 9, precision).layers
-    limit = (1 << (precision - 1)) - 1
-    layer = replace(layer, weights=rng.integers(-limit, limit + 1, layer.weights.shape))
-    if precision == 8:
-        # The exponent 2 of the input grid would leave changes of at most 15 for the lower variant.
-        layer = replace(layer, x_grid=replace(layer.x_grid, exponent=1))
-    network, config, _ = size_with_variants(QuantNetwork((layer,)), None)
-    check_policies(network, config, [policy])
-    narrow = replace(config, acc_width=accumulator_bits(network.layers[0]))
-    check_policies(network, narrow, [policy])
-    if precision == 16:
-        return  # what 8-bit variants miss is too little for any refresh to matter
-    with pytest.raises(ValueError, match=r"^Layer 0 policy field refresh is 65535: sums may reach \d+, beyond"):
-        check_policies(network, narrow, [replace(policy, refresh=0xFFFF)])
+@pytest.mark.parametrize(
+    ("board", "delta", "planes"),
+    [("ulx3s-85f", True, 2), ("generic", True, 2), ("generic", False, 1), ("icebreaker", True, 1)],
+)
+def test_planes_that_an_engine_may_have(board: str, delta: bool, planes: int) -> None:
+    assert most_planes(find_target(board), delta=delta) == planes
 
 
-def test_images_of_the_flagship() -> None:
-    _, report = size_engine(_network(128, 128, 8), find_board("ulx3s-85f"))
-    assert report.variants == {"4": True, "8": True, "16": True, "4+8": True, "4+8+16": False}
+def test_four_bit_weights_serve_both_kinds_of_engine() -> None:
+    """Their only digit is a plane; an engine of two still chooses between two lists."""
+    network = _network(20, 7, 4)
+    for planes, monitor in ((None, False), (2, False), (1, False)):
+        config, _ = size_engine(network, None, planes=planes)
+        assert (config.planes, config.monitor) == (planes or 2, monitor)
+    assert size_engine(network, None, delta=False)[0].planes == 1
+    with pytest.raises(ValueError, match=r"^Layer 0 has 8-bit weights of 1 planes, the engine takes 2$"):
+        check_fit(_network(20, 7, 8), size_engine(_network(20, 7, 8), None, planes=2)[0])
+
+
+def test_precisions_of_the_flagship() -> None:
+    _, report = size_engine(_network(128, 128, 8, planes=2), find_board("ulx3s-85f"))
+    assert report.precisions == {"4": True, "8": True, "16": True}
 
 
 @pytest.mark.parametrize(("units", "lanes"), [(1, 1), (12, 12), (64, 64), (65, 33), (150, 50)])
@@ -118,7 +111,7 @@ def test_generic_lanes_divide_the_units_well(units: int, lanes: int) -> None:
     config, report = size_engine(_network(units, 3, 8), None)
     assert config.lanes == lanes
     assert report.luts is None
-    assert report.variants["8"] is None
+    assert report.precisions["8"] is None
 
 
 def test_stacked_layers_with_peepholes_and_mixed_precisions() -> None:
@@ -155,18 +148,22 @@ def test_without_delta_an_engine_has_what_the_network_needs(board: Board) -> Non
     plain, larger = size_engine(network, board, lanes=1)
     config, report = size_engine(network, board, lanes=1, delta=False)
     assert plain.delta
-    assert (config.delta, config.mixed, config.monitor, config.skip, config.precisions) == (False,) * 4 + ((8,),)
+    assert (config.delta, config.planes, config.monitor, config.skip) == (False, 1, False, False)
+    assert config.precisions == (8,)
     assert report.luts is not None
     assert larger.luts is not None
     assert report.luts <= larger.luts - DELTA_LUTS[board.family]
-    richer, config, _ = size_with_variants(network, board, lanes=1, delta=False)
-    assert (richer, config.delta) == (network, False)
 
 
-@pytest.mark.parametrize("option", ["mixed", "skip"])
-def test_options_that_need_delta(option: str) -> None:
+@pytest.mark.parametrize(("option", "value"), [("planes", 2), ("skip", True)])
+def test_options_that_need_delta(option: str, value: int) -> None:
     with pytest.raises(ValueError, match=f"^Engine {option} needs delta: "):
-        replace(EngineConfig(lanes=1, precisions=(8,), delta=False), **{option: True})  # type: ignore[arg-type]
+        replace(EngineConfig(lanes=1, precisions=(8,), delta=False), **{option: value})
+
+
+def test_a_monitor_needs_a_plane_to_defer() -> None:
+    with pytest.raises(ValueError, match=r"^Engine monitor needs two planes: "):
+        EngineConfig(lanes=1, precisions=(8,), monitor=True)
 
 
 def test_an_engine_is_read_as_it_was_written() -> None:
@@ -250,3 +247,4 @@ def test_boards() -> None:
 def test_limits_follow_the_family() -> None:
     assert limits_for(find_board("icebreaker")).requant_width == 16
     assert limits_for(find_board("ulx3s-85f")) == limits_for(None)
+    assert limits_for(None, 2) == replace(limits_for(None), planes=2)
