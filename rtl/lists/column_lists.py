@@ -16,7 +16,8 @@ from lstmith.spec.config import bits_for
 class ColumnLists(wiring.Component):
     """The delta and the restart list of a segment, or the only one; several parts of equal size.
 
-    An entry is written in the cycle of its candidate and counted from the next one on.
+    An entry stands for a column in all planes that list it. It is written in the cycle of its candidate and counted
+    from the next one on.
 
     Parameters
     ----------
@@ -26,14 +27,14 @@ class ColumnLists(wiring.Component):
         Lists of each kind.
     operand_width : int
         Signed width of an operand.
-    mixed : bool
-        Both lists, whose entries may take the lower variant.
+    planes : int
+        Planes of an entry: with two there are both lists.
 
     Members
     -------
     valid : In(1)
         A value comes from an encoder, with its candidates.
-    candidates : In(array of candidate_layout(operand_width) by list)
+    candidates : In(array of candidate_layout by list)
         What each list would hold of it; while ``valid``, as all that follows.
     column : In(unsigned)
         Its column.
@@ -43,24 +44,25 @@ class ColumnLists(wiring.Component):
         The part that is written.
     clear : In(1)
         The list is complete, with this value if there is one; looked at in every cycle.
-    lengths : Out(array of length_layout(columns) by list)
+    lengths : Out(array of length_layout by list)
         Length of the list that grows, without the present value.
-    totals : Out(array of length_layout(columns) by list)
+    totals : Out(array of length_layout by list)
         The same with the present value.
     read : In(ListReadSignature)
         The address is the place and, above it, the part.
     """
 
-    def __init__(self, *, columns: int, parts: int, operand_width: int, mixed: bool):
-        self._parts, self._mixed, self._place_bits = parts, mixed, bits_for(columns)
-        self._entry = entry_layout(columns=columns, operand_width=operand_width, mixed=mixed)
-        lengths = data.ArrayLayout(length_layout(columns), lists(mixed))
+    def __init__(self, *, columns: int, parts: int, operand_width: int, planes: int):
+        self._parts, self._planes, self._place_bits = parts, planes, bits_for(columns)
+        self._entry = entry_layout(columns=columns, operand_width=operand_width, planes=planes)
+        lengths = data.ArrayLayout(length_layout(columns, planes), lists(planes))
+        candidate = candidate_layout(operand_width=operand_width, planes=planes)
         place, part = self._place_bits, bits_for(parts)
-        read = ListReadSignature(columns=columns, address_bits=place + part, operand_width=operand_width, mixed=mixed)
+        read = ListReadSignature(columns=columns, address_bits=place + part, operand_width=operand_width, planes=planes)
         super().__init__(
             {
                 "valid": In(1),
-                "candidates": In(data.ArrayLayout(candidate_layout(operand_width), lists(mixed))),
+                "candidates": In(data.ArrayLayout(candidate, lists(planes))),
                 "column": In(place),
                 "base": In(place),
                 "part": In(part),
@@ -75,23 +77,27 @@ class ColumnLists(wiring.Component):
         m = Module()
         place = self._place_bits
         entries = []
-        for index in range(lists(self._mixed)):
+        for index in range(lists(self._planes)):
             memory = Ram(self._entry, self._parts << place)
             m.submodules[f"list_{index}"] = memory
             candidate, length, total = self.candidates[index], self.lengths[index], self.totals[index]
             taken = Signal(name=f"taken_{index}")
             m.d.comb += [
-                taken.eq(self.valid & candidate.listed),
+                taken.eq(self.valid & candidate.planes.any()),
                 total.count.eq(length.count + taken),
-                total.low.eq(length.low + (taken & candidate.low)),
                 memory.w_addr.eq(Cat((self.base + length.count)[:place], self.part)),
                 memory.w_data.column.eq(self.column),
-                memory.w_data.operand.eq(candidate.operand),
+                memory.w_data.operands.eq(candidate.operands),
                 memory.w_en.eq(taken),
                 memory.r_addr.eq(self.read.address),
             ]
-            if self._mixed:
-                m.d.comb += memory.w_data.low.eq(candidate.low)
+            if self._planes > 1:
+                top, low = (self.valid & candidate.planes[plane] for plane in range(2))
+                m.d.comb += [
+                    memory.w_data.planes.eq(candidate.planes),
+                    total.digits.eq(length.digits + top + low),
+                    total.low.eq(length.low + low),
+                ]
             m.d.sync += length.eq(Mux(self.clear, 0, total))
             entries.append(memory.r_data)
         m.d.comb += self.read.entry.eq(entries[0])

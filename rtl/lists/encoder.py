@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -28,42 +28,47 @@ class _Rounded:
 
 
 @dataclass(frozen=True)
+class _Followed:
+    """A plane's reference, and whether it follows the value."""
+
+    reference: Signal
+    goal: Signal  # what the reference becomes if it follows
+    change: Signal  # from what the plane's sums hold
+    moved: Signal  # it follows
+    dense: Signal  # the plane is listed anyway
+
+
+@dataclass(frozen=True)
 class _Compared:
-    """A value and its reference, with what travels beside them."""
+    """A value and its references, with what travels beside them."""
 
     valid: Signal
-    value: Signal
     index: Signal
     tag: Signal
-    reference: Signal
-    change: Signal  # from what the sums hold
-    moves: Signal  # from the reference
-    moved: Signal  # the change counts
-    dense: Signal
+    planes: list[_Followed]
+    moves: Signal  # from the top plane's reference, whether or not that is forgotten
     exponent: Signal
-    tau: Signal
-    restart_tau: Signal
 
 
 class Encoder(wiring.Component):
-    """Rounds a value to its grid, compares it with its reference and offers it to the lists.
+    """Rounds a value to its grid, compares it with its reference in each plane and offers it to the lists.
 
-    Throughput one value per cycle. The same reference must not return within ``latency``
-    cycles. With weight variants a value is a candidate for two lists, the delta list (what changed)
-    and the restart list (what is not zero); else for one, which the mode chooses. Without delta there are no
-    references and every value is listed.
+    Throughput one value per cycle. The same references must not return within ``latency``
+    cycles. With two planes a value is a candidate for two lists, the delta list (what changed)
+    and the restart list (what is not zero); with one plane for one, which the mode chooses. Without delta there are no
+    references and every value is listed. See ``golden.encoder.follow``.
 
     Parameters
     ----------
     config : EngineConfig
     references : int
-        Number of reference values kept.
+        Number of values whose references are kept.
     tag : shape-like
         Travels with a value.
     skips : bool
         Whether steps can be skipped.
     steady : bool
-        Whether ``grid``, but for ``forget`` and ``exact``, holds still while values are on their way.
+        Whether ``grid``, but for ``defers``, ``forget`` and ``exact``, holds still while values are on their way.
 
     Members
     -------
@@ -72,7 +77,7 @@ class Encoder(wiring.Component):
     value : In(signed(16))
         While ``valid``, as all that follows.
     index : In(unsigned)
-        The place of its reference.
+        The place of its references.
     tag : In(tag)
         What travels with it.
     grid : In(GridFields)
@@ -82,12 +87,12 @@ class Encoder(wiring.Component):
         while values are on their way.
     o_valid : Out(1)
         ``latency`` cycles after ``valid``.
-    o_candidates : Out(array of candidate_layout(operand_width) by list)
+    o_candidates : Out(array of candidate_layout by list)
         What each list would hold of the value; while ``o_valid``, as all that follows.
     o_tag : Out(tag)
         What travelled with it.
     o_distance : Out(unsigned)
-        How far the value is from its reference.
+        How far the value is from its top plane's reference.
     """
 
     def __init__(
@@ -101,6 +106,7 @@ class Encoder(wiring.Component):
     ):
         self._config, self._references, self._tag, self._skips = config, references, tag, skips
         self._steady = steady
+        candidate = candidate_layout(operand_width=config.operand_width, planes=config.planes)
         super().__init__(
             {
                 "valid": In(1),
@@ -110,7 +116,7 @@ class Encoder(wiring.Component):
                 "grid": In(GridFields),
                 "reference_set": In(1),
                 "o_valid": Out(1),
-                "o_candidates": Out(data.ArrayLayout(candidate_layout(config.operand_width), lists(config.mixed))),
+                "o_candidates": Out(data.ArrayLayout(candidate, lists(config.planes))),
                 "o_distance": Out(config.operand_width - 1),
                 "o_tag": Out(tag),
             }
@@ -128,15 +134,15 @@ class Encoder(wiring.Component):
         if self._config.delta:
             # A grid value fits 16 bits signed: an unsigned 8-bit grid has 9.
             depth = 2 << self._place_bits if self._skips else self._references
-            m.submodules.references = references = Ram(signed(16), depth)
+            m.submodules.references = references = Ram(data.ArrayLayout(signed(16), self._config.planes), depth)
             self._offer(m, self._compare(m, rounded, references), references)
             return m
         only = self.o_candidates[DELTA]
-        m.d.comb += only.listed.eq(1)
+        m.d.comb += only.planes.eq(1)
         m.d.sync += [
             self.o_valid.eq(rounded.valid),
             self.o_tag.eq(rounded.tag),
-            only.operand.eq(rounded.value << rounded.grid.exponent),
+            only.operands[0].eq(rounded.value << rounded.grid.exponent),
         ]
         return m
 
@@ -167,98 +173,134 @@ class Encoder(wiring.Component):
         )
 
     def _compare(self, m: Module, rounded: _Rounded, references: Ram) -> _Compared:
-        """Stages 3 and 4: between which references the value does not count, while the memory answers; the change."""
-        config, grid, value, place = self._config, rounded.grid, rounded.value, self._place_bits
+        """Stages 3 and 4: which references are near enough, while the memory answers; then the changes."""
+        config, grid, place = self._config, rounded.grid, self._place_bits
         m.d.comb += references.r_addr[:place].eq(delayed(m, self.index, 1, "read"))
         if self._skips:
             m.d.comb += references.r_addr[place].eq(self.reference_set)
-        always_restarts, theta = Signal(), Signal(16)
-        m.d.comb += [
-            always_restarts.eq((grid.mode == Mode.DENSE) | (grid.mode == Mode.SKIP)),
-            theta.eq(Mux(always_restarts | grid.exact, 0, grid.theta)),
-        ]
-        low, high = Signal(signed(18)), Signal(signed(18))
-        forget, dense = Signal(), Signal()
+        exact = (grid.mode == Mode.DENSE) | (grid.mode == Mode.SKIP) | grid.exact
         # With one list its reference is zero where the sums are recomputed; with two, the restart list needs none.
-        forgets = grid.forget if config.mixed else always_restarts | grid.exact | grid.forget
-        m.d.sync += [
-            low.eq(value - theta),
-            high.eq(value + theta),
-            forget.eq(forgets),
-            dense.eq(grid.mode == Mode.DENSE),
+        forget = delayed(m, grid.forget if config.planes > 1 else exact | grid.forget, 1, "forget")
+        dense = delayed(m, grid.mode == Mode.DENSE, 1, "dense")
+        value = delayed(m, rounded.value, 1, "compared").as_signed()
+        planes = [
+            self._compare_plane(
+                m,
+                "top",
+                bounds=self._bounds(m, "top", rounded.value, Mux(exact, 0, grid.theta)),
+                value=value,
+                reference=Mux(forget, 0, references.r_data[0]),
+                dense=dense,
+            )
         ]
-        value = delayed(m, value, 1, "compared").as_signed()
-        reference, change, moves, moved = Signal(signed(16)), Signal(signed(17)), Signal(signed(17)), Signal()
-        m.d.comb += [
-            reference.eq(Mux(forget, 0, references.r_data)),
-            change.eq(value - reference),
-            # How far the value moved does not depend on whether its list is computed anew.
-            moves.eq(change if config.mixed else value - references.r_data),
-            moved.eq((reference < low) | (reference > high)),
-        ]
+        if config.planes > 1:
+            pair = delayed(m, grid.pair, 1, "pair")
+            served = delayed(m, grid.pair & (exact | ~grid.defers), 1, "served")
+            planes.append(
+                self._compare_plane(
+                    m,
+                    "low",
+                    bounds=self._bounds(m, "low", rounded.value, Mux(exact, 0, grid.low_theta)),
+                    value=value,
+                    # Without a low plane its reference stays zero.
+                    reference=Mux(forget | ~pair, 0, references.r_data[1]),
+                    dense=dense & pair,
+                    served=served,
+                )
+            )
         late = int(config.pipelined)
-        exponent, tau, restart_tau = (
-            signal if self._steady else delayed(m, signal, 1 + late, name)
-            for signal, name in ((grid.exponent, "exponent"), (grid.tau, "tau"), (grid.restart_tau, "restart_tau"))
-        )
+        moves = Signal(signed(17))
+        m.d.comb += moves.eq(value - references.r_data[0])
         return _Compared(
             valid=delayed(m, rounded.valid, 1 + late, "compared_valid"),
-            value=delayed(m, value, late, "compared_late").as_signed(),
             index=delayed(m, rounded.index, 1 + late, "compared_index"),
             tag=delayed(m, rounded.tag, 1 + late, "compared_tag"),
-            reference=delayed(m, reference, late, "reference").as_signed(),
-            change=delayed(m, change, late, "change").as_signed(),
+            planes=planes,
             moves=delayed(m, moves, late, "moves").as_signed(),
-            moved=delayed(m, moved, late, "moved"),
-            dense=delayed(m, dense, late, "dense"),
-            exponent=exponent,
-            tau=tau,
-            restart_tau=restart_tau,
+            exponent=grid.exponent if self._steady else delayed(m, grid.exponent, 1 + late, "exponent"),
+        )
+
+    def _bounds(self, m: Module, name: str, value: Signal, theta: Value) -> tuple[Signal, Signal]:
+        """The largest reference that is too low for a value, and the largest that is not too high; a cycle later."""
+        below, above = Signal(signed(18), name=f"{name}_below"), Signal(signed(18), name=f"{name}_above")
+        m.d.sync += [below.eq(value + ~Cat(theta, Const(0, 1)).as_signed()), above.eq(value + theta)]
+        return below, above
+
+    def _compare_plane(
+        self,
+        m: Module,
+        name: str,
+        *,
+        bounds: tuple[Signal, Signal],
+        value: Value,
+        reference: Value,
+        dense: Value,
+        served: Value = Const(1),
+    ) -> _Followed:
+        """What becomes of a plane's reference, which stays if the plane is not served."""
+        below, above = bounds
+        kept, goal = Signal(signed(16), name=f"{name}_kept"), Signal(signed(16), name=f"{name}_goal")
+        change, moved = Signal(signed(17), name=f"{name}_change"), Signal(name=f"{name}_moved")
+        # Zero is as near as the value if it is between the bounds, and no list needs it.
+        snaps = (below < 0) & (above >= 0) if self._config.planes > 1 else Const(0)
+        m.d.comb += [
+            kept.eq(reference),
+            goal.eq(Mux(snaps, 0, value)),
+            change.eq(goal - kept),
+            moved.eq(((kept <= below) | (kept > above)) & served),
+        ]
+        late = int(self._config.pipelined)
+        return _Followed(
+            reference=delayed(m, kept, late, f"{name}_kept_late").as_signed(),
+            goal=delayed(m, goal, late, f"{name}_goal_late").as_signed(),
+            change=delayed(m, change, late, f"{name}_change_late").as_signed(),
+            moved=delayed(m, moved, late, f"{name}_moved_late"),
+            dense=delayed(m, dense, late, f"{name}_dense_late"),
         )
 
     def _offer(self, m: Module, seen: _Compared, references: Ram) -> None:
         """The last stage: what each list holds of the value. What the sums hold follows what was listed."""
-        place, change, moves, exponent = self._place_bits, seen.change, seen.moves, seen.exponent
-        stored, follows = Signal(signed(16)), Signal(signed(16))
-        delta = self.o_candidates[DELTA]
+        place, moves = self._place_bits, seen.moves
         m.d.comb += references.w_en.eq(self.o_valid)
         m.d.sync += [
             self.o_valid.eq(seen.valid),
             self.o_tag.eq(seen.tag),
             self.o_distance.eq(moves ^ moves[-1].replicate(len(moves))),
             references.w_addr[:place].eq(seen.index),
-            delta.listed.eq(seen.dense | seen.moved),
-            delta.operand.eq(change << exponent),
         ]
         if self._skips:
             m.d.sync += references.w_addr[place].eq(~self.reference_set)
-        if not self._config.mixed:
-            kept = Signal(signed(16))
-            m.d.sync += [stored.eq(seen.value), kept.eq(seen.reference)]
-            m.d.comb += references.w_data.eq(Mux(delta.listed, stored, kept))
+        delta = self.o_candidates[DELTA]
+        for plane, followed in enumerate(seen.planes):
+            m.d.sync += [
+                delta.planes[plane].eq(followed.dense | followed.moved),
+                delta.operands[plane].eq(followed.change << seen.exponent),
+            ]
+        if self._config.planes == 1:
+            only = seen.planes[0]
+            stored, kept = Signal(signed(16)), Signal(signed(16))
+            m.d.sync += [stored.eq(only.goal), kept.eq(only.reference)]
+            m.d.comb += references.w_data[0].eq(Mux(delta.planes, stored, kept))
             return
         restart = self.o_candidates[RESTART]
-        m.d.comb += [follows.eq(Mux(seen.moved, seen.value, seen.reference)), references.w_data.eq(stored)]
-        m.d.sync += [
-            stored.eq(follows),
-            delta.low.eq(_within(change, seen.tau)),
-            restart.listed.eq(seen.dense | (follows != 0)),
-            restart.operand.eq(follows << exponent),
-            restart.low.eq(_within(follows, seen.restart_tau)),
-        ]
+        for plane, followed in enumerate(seen.planes):
+            follows = Signal(signed(16), name=f"follows_{plane}")
+            stored = Signal(signed(16), name=f"stored_{plane}")
+            m.d.comb += [
+                follows.eq(Mux(followed.moved, followed.goal, followed.reference)),
+                references.w_data[plane].eq(stored),
+            ]
+            m.d.sync += [
+                stored.eq(follows),
+                restart.planes[plane].eq(followed.dense | (follows != 0)),
+                restart.operands[plane].eq(follows << seen.exponent),
+            ]
 
     def _follow(self, m: Module, later: data.View, grid: data.View, name: str) -> None:
         """``later`` is the grid a cycle later, as far as that makes a difference."""
         if not self._steady:
             m.d.sync += later.eq(grid)
             return
-        m.d.comb += [
-            later.eq(grid),
-            later.forget.eq(delayed(m, grid.forget, 1, f"{name}_forget")),
-            later.exact.eq(delayed(m, grid.exact, 1, f"{name}_exact")),
-        ]
-
-
-def _within(operand: Value, tau: Value) -> object:
-    """Whether an operand is small enough for the lower variant; a threshold of zero means none is."""
-    return (tau != 0) & (operand <= tau) & (operand >= -tau)
+        m.d.comb += later.eq(grid)
+        for field in ("forget", "exact", "defers")[: 3 if self._config.monitor else 2]:
+            m.d.comb += later[field].eq(delayed(m, grid[field], 1, f"{name}_{field}"))

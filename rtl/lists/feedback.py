@@ -128,8 +128,8 @@ class Feedback(wiring.Component):
             grid.exponent.eq(Mux(turn, fields.x_exponent_next, 0)),
             grid.mode.eq(Mux(turn, fields.mode_next, fields.mode)),
             grid.theta.eq(Mux(turn, fields.theta_x_next, fields.theta_h)),
-            grid.tau.eq(Mux(turn, fields.tau_x_next, fields.tau_h)),
-            grid.restart_tau.eq(Mux(turn, fields.restart_tau_x_next, fields.restart_tau_h)),
+            grid.low_theta.eq(Mux(turn, fields.low_theta_x_next, fields.low_theta_h)),
+            grid.pair.eq(Mux(turn, fields.planes_next, fields.planes)),
             # After a start nothing of h is in the sums yet; a restart recomputes the next layer's as well.
             grid.forget.eq(pass_.start),
             grid.exact.eq(Mux(turn, pass_.exact, loading)),
@@ -152,7 +152,7 @@ class Feedback(wiring.Component):
                 columns=config.units,
                 parts=2 * config.sequences,
                 operand_width=config.operand_width,
-                mixed=config.mixed,
+                planes=config.planes,
             )
             m.submodules[f"lists_{index}"] = lists
             # The own list is the next step's, the next layer's x this step's.

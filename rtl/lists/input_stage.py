@@ -93,7 +93,7 @@ class InputStage(wiring.Component):
         references = config.inputs if config.sequences == 1 else config.sequences << column_bits
         m.submodules.encoder = encoder = Encoder(config, references, tag, skips=config.skip, steady=True)
         m.submodules.lists = lists = ColumnLists(
-            columns=config.inputs, parts=2, operand_width=config.operand_width, mixed=config.mixed
+            columns=config.inputs, parts=2, operand_width=config.operand_width, planes=config.planes
         )
 
         column, buffer = Signal(column_bits), Signal()

@@ -8,54 +8,63 @@ import numpy as np
 from amaranth.lib import data
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here, wrap
-from hw_tests.fast.rtl.lists.list_cases import Ints, widest_grid
-from lstmith.golden.encoder import distance, follow
-from lstmith.golden.encoder import distance as encoder_distance
+from hw_tests.fast.rtl.lists.list_cases import Ints, references_after, widest_grid
+from lstmith.golden.encoder import distance, listed
+from lstmith.rtl.layouts import lists
 from lstmith.rtl.lists.encoder import Encoder
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode
 
+EMPTY_TAG = data.StructLayout({"mark": 1})
 
-def _encoder_check(rng: np.random.Generator, *, mixed: bool) -> Check:
-    """Every value with its own grid, mode, thresholds and flags; references in turn, as close as allowed."""
-    config = EngineConfig(lanes=1, precisions=(4, 8), operand_width=18, mixed=mixed)
-    references, count = 5, 8000
-    unit = Encoder(config, references, data.StructLayout({"mark": 8}))
-    value = rng.integers(-32768, 32768, count) >> rng.integers(0, 8, count)
-    index = np.arange(count) % references
-    grid: dict[str, Any] = {
+
+def _settings(rng: np.random.Generator, count: int, *, planes: int, monitor: bool) -> dict[str, Any]:
+    """A grid for each value."""
+    return {
         "shift": rng.integers(0, 16, count),
         "exponent": rng.integers(0, 5, count),
         "unsigned": rng.random(count) < 0.3,
-        "mode": rng.integers(0, 4 if mixed else 3, count),
+        "mode": rng.integers(0, 4 if planes > 1 else 3, count),
         "theta": rng.choice([0, 0, 1, 5, 300, 65535], count),
-        "tau": rng.choice([0, 1, 20, 255], count),
-        "restart_tau": rng.choice([0, 1, 20, 255], count),
+        "low_theta": rng.choice([0, 1, 20, 2000, 65535], count),
+        "pair": (planes > 1) & (rng.random(count) < 0.8),
+        "defers": monitor & (rng.random(count) < 0.3),
         "forget": rng.random(count) < 0.1,
         "exact": rng.random(count) < 0.1,
     }
+
+
+def _encoder_check(rng: np.random.Generator, *, planes: int) -> Check:
+    """Every value with its own grid, mode, thresholds and flags; references in turn, as close as allowed."""
+    monitor = planes > 1
+    config = EngineConfig(lanes=1, precisions=(4, 8), operand_width=18, planes=planes, monitor=monitor)
+    references, count, kinds = 5, 8000, lists(planes)
+    unit = Encoder(config, references, data.StructLayout({"mark": 8}))
+    value = rng.integers(-32768, 32768, count) >> rng.integers(0, 8, count)
+    index = np.arange(count) % references
+    grid = _settings(rng, count, planes=planes, monitor=monitor)
     valid = rng.random(count) < 0.8
-    kept = np.zeros((references, 1), dtype=np.int64)
-    distance = np.zeros(count, dtype=np.int64)
-    # By list: what changed, and with weight variants the references themselves.
-    listed, operand, low = (np.zeros((2, count), dtype=np.int64) for _ in range(3))
+    kept = np.zeros((references, planes, 1), dtype=np.int64)
+    far = np.zeros(count, dtype=np.int64)
+    operand, taken = np.zeros((kinds, planes, count), dtype=np.int64), np.zeros((kinds, planes, count), dtype=bool)
     for at in np.flatnonzero(valid):
-        place, mode, exponent = index[at], Mode(int(grid["mode"][at])), int(grid["exponent"][at])
-        on_grid = widest_grid(int(grid["shift"][at]), exponent, unsigned=bool(grid["unsigned"][at])).apply(
-            value[at : at + 1]
-        )
-        distance[at] = encoder_distance(on_grid, kept[place])[0]
+        place, own = index[at], {name: int(values[at]) for name, values in grid.items()}
+        mode, exact = Mode(own["mode"]), bool(own["exact"])
+        on_grid = widest_grid(own["shift"], own["exponent"], unsigned=bool(own["unsigned"])).apply(value[at : at + 1])
+        far[at] = distance(on_grid, kept[place, 0])[0]
+        restarts = mode in (Mode.DENSE, Mode.SKIP) or exact
         # One list alone holds values where the sums are recomputed.
-        values = not mixed and (mode in (Mode.DENSE, Mode.SKIP) or grid["exact"][at])
-        before = np.zeros(1, dtype=np.int64) if values or grid["forget"][at] else kept[place].copy()
-        kept[place] = follow(on_grid, before, mode, int(grid["theta"][at]), bool(grid["exact"][at]))
-        change, held = int(on_grid[0] - before[0]), int(kept[place, 0])
-        dense = mode is Mode.DENSE
-        for which, (own, counts, tau) in enumerate(
-            ((change, held != before[0], grid["tau"][at]), (held, held != 0, grid["restart_tau"][at]))
-        ):
-            listed[which, at], operand[which, at] = dense or counts, own << exponent
-            low[which, at] = tau != 0 and abs(own) <= tau
+        before = np.zeros_like(kept[place]) if own["forget"] or (planes == 1 and restarts) else kept[place].copy()
+        if planes > 1 and not own["pair"]:
+            before[1] = 0
+        thetas = (0, 0) if restarts else (own["theta"], own["low_theta"])
+        held = bool(own["defers"]) and not restarts
+        after = references_after(on_grid, before, thetas, held=held, pair=planes == 1 or bool(own["pair"]))
+        kept[place] = after
+        for which, changes in enumerate((after - before, after)[:kinds]):
+            operand[which, :, at] = changes[:, 0] << own["exponent"]
+            taken[which, :, at] = listed(changes[:, 0], mode)
+            taken[which, 1:, at] &= bool(own["pair"])
     table = {f"grid.{name}": values for name, values in grid.items()}
     table |= {"valid": valid, "value": value, "index": index, "tag.mark": np.arange(count) % 256}
 
@@ -63,53 +72,53 @@ def _encoder_check(rng: np.random.Generator, *, mixed: bool) -> Check:
         late = slice(unit.latency, unit.latency + count)
         assert_equal("o_valid", outputs["o_valid"][late], valid)
         assert_equal("o_tag", outputs["o_tag.mark"][late][valid], np.flatnonzero(valid) % 256)
-        # Only the input asks for the distance, and it never forgets its references.
-        asked = valid & ~grid["forget"]
-        assert_equal("o_distance", outputs["o_distance"][late][asked], distance[asked])
-        for which in range(1 + mixed):
+        assert_equal("o_distance", outputs["o_distance"][late][valid], far[valid])
+        for which in range(kinds):
             name = f"o_candidates.{which}"
-            assert_equal(f"{name}.listed", outputs[f"{name}.listed"][late][valid], listed[which][valid])
-            taken = listed[which] == 1
-            want = wrap(operand[which][taken], config.operand_width)
-            assert_equal(f"{name}.operand", outputs[f"{name}.operand"][late][taken], want)
-            if mixed:
-                assert_equal(f"{name}.low", outputs[f"{name}.low"][late][taken], low[which][taken])
+            bits = (taken[which] << np.arange(planes)[:, None]).sum(axis=0)
+            assert_equal(f"{name}.planes", outputs[f"{name}.planes"][late][valid], bits[valid])
+            for plane in range(planes):
+                there = taken[which, plane]
+                # Grids of all kinds follow each other here, so that differences may leave the operand's width.
+                want = wrap(operand[which, plane][there], config.operand_width)
+                assert_equal(f"{name}.operands.{plane}", outputs[f"{name}.operands.{plane}"][late][there], want)
 
     return Check(unit, table, verify)
 
 
-def _skips_check(rng: np.random.Generator, *, mixed: bool) -> Check:
+def _skips_check(rng: np.random.Generator, *, planes: int) -> Check:
     """Steps that are kept and steps that are not: references are those of the last one that was kept."""
-    config = EngineConfig(lanes=1, precisions=(4, 8), operand_width=18, mixed=mixed, skip=True)
-    references, theta, grid = 5, 30, widest_grid(5)
-    unit, sheet = Encoder(config, references, data.StructLayout({"mark": 1}), skips=True), Sheet(2000)
-    for name, setting in (("shift", grid.shift), ("theta", theta)):
+    config = EngineConfig(lanes=1, precisions=(4, 8), operand_width=18, planes=planes, skip=True)
+    references, thetas, grid = 5, (30, 200), widest_grid(5)
+    unit, sheet = Encoder(config, references, EMPTY_TAG, skips=True), Sheet(2000)
+    for name, setting in (("shift", grid.shift), ("theta", thetas[0]), ("low_theta", thetas[1]), ("pair", planes > 1)):
         sheet.put(f"grid.{name}", slice(None), setting)
-    kept, bank, cycle = np.zeros((1, references), dtype=np.int64), 0, 2
+    kept, bank, cycle = np.zeros((planes, references), dtype=np.int64), 0, 2
     seen: list[tuple[Ints, Ints, Ints]] = []
     while cycle < sheet.cycles - 50:
-        value = rng.integers(-32768, 32768, (1, references)) >> rng.integers(0, 8)
+        value = rng.integers(-32768, 32768, references) >> rng.integers(0, 8)
         mode = Mode(int(rng.choice([Mode.SKIP, Mode.DELTA, Mode.DELTA])))
-        after = follow(grid.apply(value), kept, mode, theta, exact=False)
+        after = references_after(grid.apply(value), kept, thetas if mode is Mode.DELTA else (0, 0))
         # One list alone holds values where the sums are recomputed; how far the value is from its reference stays.
-        listed = after if mode is Mode.SKIP and not mixed else after - kept
+        operands = after if mode is Mode.SKIP and planes == 1 else after - kept
         at = cycle + np.arange(references)
         sheet.put("grid.mode", at, int(mode))
         sheet.put("valid", at, 1)
-        sheet.put("value", at, value[0])
+        sheet.put("value", at, value)
         sheet.put("index", at, np.arange(references))
         sheet.put("reference_set", slice(cycle, cycle + 12), bank)
-        seen.append((at + unit.latency, listed[0], distance(grid.apply(value), kept)[0]))
+        seen.append((at + unit.latency, operands, distance(grid.apply(value), kept[0])))
         if rng.random() < 0.5:
             kept, bank = after, 1 - bank
         cycle += 12
 
     def verify(outputs: Table) -> None:
-        for at, operand, far in seen:
+        for at, operands, far in seen:
             assert_equal("o_distance", outputs["o_distance"][at], far)
-            listed = operand != 0
-            assert_equal("listed", outputs["o_candidates.0.listed"][at], listed)
-            assert_equal("operand", outputs["o_candidates.0.operand"][at[listed]], operand[listed])
+            for plane, operand in enumerate(operands):
+                there = operand != 0
+                assert_equal("planes", outputs["o_candidates.0.planes"][at] >> plane & 1, there)
+                assert_equal("operand", outputs[f"o_candidates.0.operands.{plane}"][at[there]], operand[there])
 
     return Check(unit, sheet.table, verify)
 
@@ -117,9 +126,9 @@ def _skips_check(rng: np.random.Generator, *, mixed: bool) -> Check:
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """Each value with settings of its own, and references that a step may leave as they were."""
     checks = {}
-    for name, mixed in (("single", False), ("mixed", True)):
-        checks[f"values_{name}"] = _encoder_check(rng, mixed=mixed)
-        checks[f"skips_{name}"] = _skips_check(rng, mixed=mixed)
+    for planes in (1, 2):
+        checks[f"values_planes_{planes}"] = _encoder_check(rng, planes=planes)
+        checks[f"skips_planes_{planes}"] = _skips_check(rng, planes=planes)
     return checks
 
 
