@@ -6,7 +6,7 @@ from amaranth.hdl import signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.layouts import GridFields, RowParameters, SkipFields, state_bits
+from lstmith.rtl.layouts import GridFields, MonitorFields, RowParameters, SkipFields, state_bits
 from lstmith.spec.config import ACTIVE_COUNTS, H_FRAC, PEEP_BITS, EngineConfig, bits_for, index_bits
 from lstmith.spec.layer_descriptor import DESCRIPTOR_STRIDE
 
@@ -37,13 +37,22 @@ class InputSettingsSignature(wiring.Signature):
     inputs : Out(unsigned)
         Elements per step, minus 1.
     grid : Out(GridFields)
-        Grid, mode and thresholds; ``forget`` and ``exact`` are not set here.
+        Grid, mode and thresholds; ``defers``, ``forget`` and ``exact`` are not set here.
     skip : Out(SkipFields)
         Rule for skipping steps.
+    monitor : Out(MonitorFields)
+        With a monitor: when it decides on the input.
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        super().__init__({"inputs": Out(bits_for(config.inputs)), "grid": Out(GridFields), "skip": Out(SkipFields)})
+        super().__init__(
+            {
+                "inputs": Out(bits_for(config.inputs)),
+                "grid": Out(GridFields),
+                "skip": Out(SkipFields),
+                **({"monitor": Out(MonitorFields)} if config.monitor else {}),
+            }
+        )
 
 
 class WeightLoadSignature(wiring.Signature):

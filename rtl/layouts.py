@@ -150,6 +150,9 @@ def work_layout(config: EngineConfig) -> data.StructLayout:
     )
 
 
+#: Width of the number of a step since its sequence's start; it saturates.
+STEP_BITS = layer_descriptor.FIELDS["warmup"]
+
 #: Lists that an encoder serves.
 DELTA, RESTART = 0, 1
 
@@ -196,8 +199,17 @@ def read_fields(config: EngineConfig) -> dict[str, Any]:
     return {"columns": unsigned(bits_for(columns + 1)), **(members if config.planes > 1 else {})}
 
 
+def step_fields(config: EngineConfig) -> dict[str, int]:
+    """With a monitor a pass tells the number of its step."""
+    return {"step": STEP_BITS, "step_low": 2} if config.monitor else {}
+
+
 def pass_layout(config: EngineConfig) -> data.StructLayout:
-    """A layer's step on its way through the drain side."""
+    """A layer's step on its way through the drain side.
+
+    ``step`` counts computed steps from 0 at a sequence's start, a restart or another active count, and saturates.
+    ``step_low`` counts all computed steps modulo 4, and nothing resets it: it tells the monitor's decisions apart.
+    """
     return data.StructLayout(
         {
             "descriptor": descriptor_layout(),
@@ -209,6 +221,7 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
             "exact": 1,  # x lists hold values, sums are computed anew
             "clear": 1,  # kept sums count as zero
             **read_fields(config),
+            **step_fields(config),
         }
     )
 
@@ -235,6 +248,13 @@ class SkipFields(data.Struct):
     change: unsigned(24)
     limit: unsigned(4)
     predictor: 1
+
+
+class MonitorFields(data.Struct):
+    """When the monitor decides on the first layer's input; see ``spec.policy.Monitor``."""
+
+    judges: 1  #: there is a rule, and it judges a layer as a whole
+    warmup: unsigned(STEP_BITS)
 
 
 class GridFields(data.Struct):

@@ -191,6 +191,7 @@ class Encoder(wiring.Component):
                 value=value,
                 reference=Mux(forget, 0, references.r_data[0]),
                 dense=dense,
+                served=Const(1),
             )
         ]
         if config.planes > 1:
@@ -235,7 +236,7 @@ class Encoder(wiring.Component):
         value: Value,
         reference: Value,
         dense: Value,
-        served: Value = Const(1),
+        served: Value,
     ) -> _Followed:
         """What becomes of a plane's reference, which stays if the plane is not served."""
         below, above = bounds

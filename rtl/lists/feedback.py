@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.interfaces import (
+    DeferralSignature,
     HiddenListSignature,
     ListLengthsSignature,
     ResultSignature,
@@ -23,8 +24,10 @@ from lstmith.rtl.lists.column_lists import ColumnLists
 from lstmith.rtl.lists.encoder import Encoder
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY
-from lstmith.spec.config import EngineConfig
+from lstmith.spec.config import EngineConfig, bits_for
 from lstmith.spec.latency import encode, kinds
+from lstmith.spec.monitor_rule import LAG_H
+from lstmith.spec.policy import Rule, Scope
 
 
 class Feedback(wiring.Component):
@@ -47,6 +50,8 @@ class Feedback(wiring.Component):
         The h of a sequence's layer, that of its pass, is listed anew.
     list_halves : In(sequences)
         Per sequence, the half of the own lists that a load writes.
+    deferral : Out(DeferralSignature)
+        With a monitor: whether the low plane of the present value is deferred.
     lists : Out(ListLengthsSignature)
         How much of the lists is known.
     read : In(HiddenListSignature)
@@ -62,6 +67,7 @@ class Feedback(wiring.Component):
                 "result": In(ResultSignature(config)),
                 "load": In(StateLoadSignature()),
                 "list_halves": In(config.sequences),
+                **({"deferral": Out(DeferralSignature(config))} if config.monitor else {}),
                 "lists": Out(ListLengthsSignature(config)),
                 "read": In(HiddenListSignature(config)),
             }
@@ -135,6 +141,9 @@ class Feedback(wiring.Component):
             grid.exact.eq(Mux(turn, pass_.exact, loading)),
         ]
 
+        if config.monitor:
+            m.d.comb += grid.defers.eq(self._defers(m, turn))
+
         # Behind the encoder another pass may drain already than before it.
         kind = encoder.o_tag.kind
         listed: Value = Const(0, 0)
@@ -180,3 +189,27 @@ class Feedback(wiring.Component):
             with m.If(delayed(m, self.read.address[-1], RAM_LATENCY, "kind")):
                 m.d.comb += self.read.entry.eq(entries[1])
         return m
+
+    def _defers(self, m: Module, turn: Signal) -> Value:
+        """Whether the present value's low plane is deferred; a load is exact, whatever this says.
+
+        The own list is that of the coming step, as the step before the present one was judged; the next layer's x is
+        listed for the present step, as its step before the last was judged.
+        """
+        config, pass_ = self._config, self.passes[0]
+        fields = pass_.descriptor
+        lane, fold = Signal(bits_for(config.lanes)), Signal(bits_for(config.folds(config.units)))
+        last, fold_ends = self.result.last, lane == config.lanes - 1
+        with m.If(self.result.valid):
+            m.d.sync += [lane.eq(Mux(last | fold_ends, 0, lane + 1)), fold.eq(Mux(last, 0, fold + fold_ends))]
+        m.d.comb += [
+            self.deferral.layer.eq(pass_.layer + turn),
+            self.deferral.step.eq(pass_.step_low + Mux(turn, -LAG_H, 1 - LAG_H)),
+            self.deferral.fold.eq(Mux(~turn & (fields.scope == Scope.FOLD), fold, 0)),
+        ]
+        coming = pass_.step + 1
+        own = (fields.rule != Rule.OFF) & (coming >= LAG_H) & (coming >= fields.warmup)
+        # A layer's folds say nothing about its input.
+        judged = (fields.rule_next != Rule.OFF) & (fields.scope_next == Scope.LAYER)
+        following = judged & (pass_.step >= LAG_H) & (pass_.step >= fields.warmup_next)
+        return Mux(turn, following, own) & self.deferral.defers

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from lstmith.rtl.host_interfaces import InputSettingsSignature
-from lstmith.rtl.interfaces import InputListSignature, WaitingStepsSignature
+from lstmith.rtl.interfaces import DeferralSignature, InputListSignature, WaitingStepsSignature
 from lstmith.rtl.layouts import (
+    STEP_BITS,
     InputWord,
     sequence_field,
     sequence_of,
@@ -20,6 +21,7 @@ from lstmith.rtl.lists.encoder import Encoder
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 from lstmith.spec.latency import MARK, encode, input_gap
+from lstmith.spec.monitor_rule import LAG_INPUT
 
 
 class InputStage(wiring.Component):
@@ -38,11 +40,13 @@ class InputStage(wiring.Component):
     x : In(stream of InputWord)
         One element per transfer.
     settings : In(InputSettingsSignature)
-        Elements per step, grid and skip rule; they hold still while a step comes.
+        Elements per step, grid, skip rule and monitor; they hold still while a step comes.
     predicted : In(1)
         The predictor would skip the next step.
     decision : In(1)
         For one cycle: it has judged the last computed step.
+    deferral : Out(DeferralSignature)
+        With a monitor: whether the low plane is deferred in the present step.
     steps : Out(WaitingStepsSignature)
         What each buffer holds.
     release : In(2)
@@ -63,6 +67,7 @@ class InputStage(wiring.Component):
                 "settings": In(InputSettingsSignature(config)),
                 "predicted": In(1),
                 "decision": In(1),
+                **({"deferral": Out(DeferralSignature(config))} if config.monitor else {}),
                 "steps": Out(WaitingStepsSignature(config)),
                 "release": In(2),
                 "outcome_valid": Out(1),
@@ -147,11 +152,15 @@ class InputStage(wiring.Component):
             step.mask.eq(held.mask),
             *set_sequence(step, sequence_of(held)),
         ]
-        skipped = Signal()
+        # Without a skip rule a step is known to be computed with its last element.
+        counted, counts_anew = accept & ~marked & last, now.start | now.restart
+        skipped, takes = Signal(), Signal()
         if config.skip:
             ends, step, skipped = self._elaborate_skip(m, encoder, ends, step, awaited)
-        takes = Signal()
+            counted, counts_anew = takes, step.start | step.restart
         m.d.comb += takes.eq(ends & ~skipped)
+        if config.monitor:
+            m.d.comb += encoder.grid.defers.eq(self._defers(m, counted, counts_anew))
         for index in range(2):
             with m.If(takes & (buffer == index)):
                 m.d.sync += [self.steps.full[index].eq(1), self.steps.step[index].eq(step)]
@@ -195,3 +204,24 @@ class InputStage(wiring.Component):
         with m.If(self.decision):
             m.d.sync += awaited.eq(0)
         return decides, kept, skipped
+
+    def _defers(self, m: Module, counted: Value, counts_anew: Value) -> Value:
+        """Whether the low plane is deferred in the present step; its first step is exact, whatever this says.
+
+        Parameters
+        ----------
+        counted : Value
+            For one cycle, before the next step's first element: a step is computed.
+        counts_anew : Value
+            It is the first one of its sequence, or after states were loaded; while ``counted``.
+        """
+        step, step_low = Signal(STEP_BITS), Signal(2)
+        with m.If(counted):
+            m.d.sync += [step.eq(Mux(counts_anew, 1, Mux(step.all(), step, step + 1))), step_low.eq(step_low + 1)]
+        m.d.comb += [
+            self.deferral.layer.eq(0),
+            self.deferral.step.eq(step_low - LAG_INPUT),
+            self.deferral.fold.eq(0),
+        ]
+        settled = (step >= LAG_INPUT) & (step >= self.settings.monitor.warmup)
+        return self.settings.monitor.judges & settled & self.deferral.defers

@@ -7,137 +7,225 @@ from typing import Any
 import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
-from hw_tests.fast.rtl.lists.list_cases import Entries, Ints, assert_entries, entries_of, read_list, widest_grid
-from lstmith.golden.encoder import follow
+from hw_tests.fast.rtl.lists.list_cases import (
+    Entries,
+    Ints,
+    assert_entries,
+    assert_lengths,
+    entries_of,
+    put_all,
+    read_list,
+    references_after,
+    widest_grid,
+)
+from lstmith.golden.encoder import BoolArray
+from lstmith.rtl.layouts import STEP_BITS, lists
 from lstmith.rtl.lists.feedback import Feedback
-from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig
-from lstmith.spec.policy import Mode
+from lstmith.spec.monitor_rule import LAG_H
+from lstmith.spec.policy import Mode, Rule, Scope
+
+#: Engines by name: planes, and whether there is a monitor.
+ENGINES = {"planes_1": (1, False), "planes_2": (2, False), "monitor": (2, True)}
 
 
-def _feedback_check(rng: np.random.Generator, *, mixed: bool) -> Check:
+class _Decisions:
+    """What the monitor answers in each cycle, and what it must have been asked."""
+
+    def __init__(self, rng: np.random.Generator, sheet: Sheet, lanes: int, *, monitor: bool):
+        self._answers = rng.random(sheet.cycles) < 0.6
+        self._lanes, self._monitor, self._sheet = lanes, monitor, sheet
+        self._asked: list[tuple[Ints, int, int, Ints]] = []
+        self.held = 0
+        if monitor:
+            sheet.put("deferral.defers", slice(None), self._answers)
+
+    def number(self, cycles: slice, step: int, counted: int) -> None:
+        """The numbers of a pass's step: since its sequence's start, and of all steps."""
+        if self._monitor:
+            fields = {"step": min(step, (1 << STEP_BITS) - 1), "step_low": counted % 4}
+            put_all(self._sheet, "passes.0.", cycles, fields)
+
+    def of(self, at: Ints, rule: Rule, scope: Scope, warmup: int, *, layer: int, step: int, judged: int) -> BoolArray:
+        """Where columns of a step are deferred, whose values come in some cycles; ``judged`` counts all steps."""
+        if not self._monitor:
+            return np.zeros(len(at), dtype=bool)
+        folds = np.arange(len(at)) // self._lanes if scope is Scope.FOLD else np.zeros(len(at), dtype=np.int64)
+        self._asked.append((at, layer, judged % 4, folds))
+        deferred: BoolArray = self._answers[at] & (rule is not Rule.OFF) & (step >= max(LAG_H, warmup))
+        self.held += int(deferred.sum())
+        return deferred
+
+    def verify(self, outputs: Table) -> None:
+        for at, layer, judged, folds in self._asked:
+            assert_equal("layer", outputs["deferral.layer"][at], np.full(len(at), layer))
+            assert_equal("step", outputs["deferral.step"][at], np.full(len(at), judged))
+            assert_equal("fold", outputs["deferral.fold"][at], folds)
+        assert not self._monitor or self.held > 0
+
+
+def _feedback_check(rng: np.random.Generator, *, planes: int, monitor: bool, scope: Scope = Scope.LAYER) -> Check:
     """One layer's h, step after step: lengths grow in time, the lists for the next step are complete."""
-    config = EngineConfig(lanes=1, precisions=(4, 8), operand_width=18, units=16, mixed=mixed)
-    unit, units, steps, sheet = Feedback(config), 11, 30, Sheet(4000)
-    shift, theta, taus = 5, 40, (60, 250)
-    fields = {"h_shift": shift, "mode": Mode.DELTA, "theta_h": theta, "tau_h": taus[0], "restart_tau_h": taus[1]}
-    for name, setting in fields.items():
-        sheet.put(f"passes.0.descriptor.{name}", slice(None), int(setting))
-    reference, cycle = np.zeros((1, units), dtype=np.int64), 0
+    lanes, units, steps, sheet = 3, 11, 40, Sheet(5000)
+    config = EngineConfig(lanes=lanes, precisions=(4, 8), operand_width=18, units=16, planes=planes, monitor=monitor)
+    unit, decisions = Feedback(config), _Decisions(rng, sheet, lanes, monitor=monitor)
+    shift, thetas, warmup = 5, (40, 200), int(rng.integers(0, 6))
+    mode, rule = Mode(int(rng.choice([Mode.DELTA, Mode.AUTO] if planes > 1 else [Mode.DELTA]))), Rule.RATIO
+    fields = {"h_shift": shift, "mode": mode, "theta_h": thetas[0], "low_theta_h": thetas[1], "planes": planes - 1}
+    put_all(sheet, "passes.0.descriptor.", slice(None), fields | {"rule": rule, "scope": scope, "warmup": warmup})
+    reference, cycle, number = np.zeros((planes, units), dtype=np.int64), 0, 0
     expected: list[tuple[int, list[int], list[Entries], list[Ints]]] = []
     for step in range(steps):
-        h = np.where(rng.random((1, units)) < 0.3, reference << shift, rng.integers(-32767, 32768, (1, units)))
-        h = h >> rng.integers(0, 6, (1, units))
+        h = np.where(rng.random(units) < 0.3, reference[0] << shift, rng.integers(-32767, 32768, units))
+        h = h >> rng.integers(0, 6, units)
         at = cycle + 1 + np.cumsum(rng.integers(1, 5, units))
-        start = step == 0
+        start = step == 0 or bool(rng.random() < 0.1)
+        number = 0 if start else number + 1
         end = int(at[-1]) + 60
-        sheet.put("passes.0.start", slice(cycle, end), int(start))
-        sheet.put("passes.0.list_half", slice(cycle, end), step % 2)
-        sheet.put("result.valid", at, 1)
-        sheet.put("result.h", at, h[0])
+        put_all(sheet, "passes.0.", slice(cycle, end), {"start": start, "exact": start, "list_half": step % 2})
+        decisions.number(slice(cycle, end), number, step)
+        put_all(sheet, "result.", at, {"valid": 1})
+        sheet.put("result.h", at, h)
         sheet.put("result.place", at, np.arange(units))
         sheet.put("result.last", at[-1], 1)
         before = np.zeros_like(reference) if start else reference
-        reference = follow(widest_grid(shift, 0, unsigned=False).apply(h), before, Mode.DELTA, theta, exact=False)
-        entries = entries_of(before, reference, 0, taus, values=False, mixed=mixed)
-        visible = [int(at[column]) + timing.encode(config) for column, _, _ in entries[0]]
-        read_at = [int(at[-1]) + 10 + which * units + np.arange(units) for which in range(len(entries))]
-        for which, read in enumerate(read_at):
-            sheet.put("read.address", read, np.arange(units) + ((step % 2 ^ 1) << config.unit_bits))
-            sheet.put("read.list", read, which)
-        expected.append((int(at[-1]), visible, entries, read_at))
+        held = decisions.of(at, rule, scope, warmup, layer=0, step=number + 1, judged=step - 1)
+        reference = references_after(widest_grid(shift).apply(h), before, thetas, held=held)
+        entries = entries_of(before, reference, 0)
+        visible = [int(at[column]) + timing.encode(config) for column, _ in entries[0]]
+        comes = [
+            read_list(
+                sheet,
+                int(at[-1]) + 10 + which * units,
+                which,
+                np.arange(units) + ((step % 2 ^ 1) << config.unit_bits),
+            )
+            for which in range(len(entries))
+        ]
+        expected.append((int(at[-1]), visible, entries, comes))
         cycle = end
 
     def verify(outputs: Table) -> None:
         drained = [last + unit.latency for last, *_ in expected]
         assert_equal("drained", np.flatnonzero(outputs["lists.drained"]), drained)
-        for (last, visible, entries, read_at), end in zip(expected, drained, strict=True):
+        for (last, visible, entries, comes), end in zip(expected, drained, strict=True):
             grown = outputs["lists.growing.0.0.count"]
             for number, cycle in enumerate(visible):
                 if cycle <= end:
                     assert grown[cycle] >= number + 1, "an entry is visible late"
                 assert grown[cycle - 1] <= number, "an entry is visible early"
             assert grown[end + 1] == 0
-            for which, (wanted, read) in enumerate(zip(entries, read_at, strict=True)):
-                assert outputs[f"lists.done.0.{which}.count"][end + 1] == len(wanted)
-                assert outputs[f"lists.own.0.{which}.count"][last + 20] == len(wanted)
-                assert outputs[f"lists.done.0.{which}.low"][end + 1] == sum(low for _, _, low in wanted)
-                assert_entries(outputs, read + RAM_LATENCY, wanted, mixed=mixed)
+            assert_lengths(outputs, "lists.done.0", end + 1, entries, planes)
+            assert_lengths(outputs, "lists.own.0", last + 20, entries, planes)
+            for wanted, come in zip(entries, comes, strict=True):
+                assert_entries(outputs, come, wanted, planes=planes)
+        decisions.verify(outputs)
 
     return Check(unit, sheet.table, verify)
 
 
-def _stack_check(rng: np.random.Generator, *, mixed: bool) -> Check:
-    """Two layers in turn; now and then the host loads the h of one of them."""
-    config = EngineConfig(lanes=1, precisions=(4, 8), operand_width=18, units=16, layers=2, mixed=mixed)
-    unit, sheet, sizes, bases = Feedback(config), Sheet(5000), (6, 9), (0, 6)
-    lists = 1 + mixed
+def _stack_descriptors(rng: np.random.Generator, bases: tuple[int, ...], planes: int) -> list[dict[str, Any]]:
+    """A descriptor for each layer, of any policy; the last layer's h feeds a list too, which nobody reads."""
+    layer_planes = rng.integers(1, planes + 1, len(bases))
     descriptors: list[dict[str, Any]] = []
-    for base in bases:
+    for layer, base in enumerate(bases):
         fields = {"unit_base": base, "mode": Mode.DELTA, "mode_next": Mode.DELTA, "x_exponent_next": 2}
         fields |= {"h_shift": int(rng.integers(3, 7)), "x_shift_next": int(rng.integers(3, 7))}
         fields |= {name: int(rng.integers(0, 60)) for name in ("theta_h", "theta_x_next")}
-        taus = "tau_h", "restart_tau_h", "tau_x_next", "restart_tau_x_next"
-        descriptors.append(fields | {name: int(rng.integers(0, 200)) for name in taus})
-    kept = {(layer, kind): np.zeros((1, sizes[layer]), dtype=np.int64) for layer in range(2) for kind in range(2)}
+        fields |= {name: int(rng.integers(0, 200)) for name in ("low_theta_h", "low_theta_x_next")}
+        following = (layer + 1) % len(bases)
+        for late, own in (("", layer), ("_next", following)):
+            fields[f"planes{late}"] = int(layer_planes[own]) - 1
+            fields[f"rule{late}"] = Rule(int(rng.choice([Rule.OFF, Rule.RATIO, Rule.COUNT], p=[0.2, 0.4, 0.4])))
+            fields[f"scope{late}"] = Scope(int(rng.choice([Scope.LAYER, Scope.FOLD], p=[0.7, 0.3])))
+            fields[f"warmup{late}"] = int(rng.integers(0, 6))
+        descriptors.append(fields)
+    if planes > 1:
+        # Something must be deferred.
+        descriptors[0] |= {"rule": Rule.RATIO, "planes": 1}
+    return descriptors
+
+
+def _stack_check(rng: np.random.Generator, *, planes: int, monitor: bool) -> Check:
+    """Two layers in turn; now and then the host loads the h of one of them."""
+    lanes, sheet, sizes, bases = 4, Sheet(6000), (6, 9), (0, 6)
+    config = EngineConfig(
+        lanes=lanes, precisions=(4, 8), operand_width=18, units=16, layers=2, planes=planes, monitor=monitor
+    )
+    unit, decisions = Feedback(config), _Decisions(rng, sheet, lanes, monitor=monitor)
+    descriptors = _stack_descriptors(rng, bases, planes)
+    kept = {(layer, kind): np.zeros((planes, sizes[layer]), dtype=np.int64) for layer in range(2) for kind in range(2)}
     own: dict[int, list[Entries]] = {}
     drained: list[int] = []
-    ends: list[tuple[int, int, list[list[Entries]]]] = []  # cycle, layer, lists of each kind
+    ends: list[tuple[int, list[list[Entries]]]] = []  # cycle, lists of each kind
     reads: list[tuple[Ints, Entries]] = []
     owns: list[tuple[int, dict[int, list[Entries]]]] = []
 
-    def lists_of(layer: int, kind: int, h: Ints, *, start: bool, exact: bool) -> list[Entries]:
+    def lists_of(layer: int, kind: int, h: Ints, *, start: bool, exact: bool, held: BoolArray) -> list[Entries]:
         fields, name = descriptors[layer], "x" if kind else "h"
         late = "_next" if kind else ""
         grid = widest_grid(fields[f"x_shift{late}"] if kind else fields["h_shift"], 2 if kind else 0)
         # One list alone holds values where the sums are recomputed.
-        before = np.zeros_like(h) if start or (exact and not mixed) else kept[layer, kind]
-        after = follow(grid.apply(h), before, Mode.DELTA, fields[f"theta_{name}{late}"], exact)
+        forgets = start or (exact and planes == 1)
+        pair = planes == 1 or bool(fields[f"planes{late}"])
+        before = np.zeros_like(kept[layer, kind]) if forgets else kept[layer, kind].copy()
+        thetas = (0, 0) if exact else (fields[f"theta_{name}{late}"], fields[f"low_theta_{name}{late}"])
+        after = references_after(grid.apply(h), before, thetas, held=held & (not exact), pair=pair)
         kept[layer, kind] = after
-        taus = fields[f"tau_{name}{late}"], fields[f"restart_tau_{name}{late}"]
-        return entries_of(before, after, grid.exponent, taus, mixed=mixed)
+        return entries_of(before, after, grid.exponent)
 
-    cycle, parity = 2, 0
+    cycle, parity, number, counted = 2, 0, 0, int(rng.integers(4))
     for step in range(200):
         if cycle > sheet.cycles - 400:
             break
-        start = step == 0 or bool(rng.random() < 0.1)
-        exact = start or bool(rng.random() < 0.2)
+        start = step == 0 or bool(rng.random() < 0.08)
+        exact = start or bool(rng.random() < 0.1)
         loads = step > 0 and not start and bool(rng.random() < 0.2)
+        if not loads:
+            number, counted = 0 if exact else number + 1, counted + 1
         for layer, (size, fields) in enumerate(zip(sizes, descriptors, strict=True)):
-            h = rng.integers(-32767, 32768, (1, size)) >> rng.integers(0, 8, (1, size))
+            h = rng.integers(-32767, 32768, size) >> rng.integers(0, 8, size)
             at = cycle + 2 + np.cumsum(rng.integers(2, 5, size))
             end = int(at[-1]) + 100
-            settings = {f"descriptor.{name}": int(value) for name, value in fields.items()}
-            settings |= {"layer": layer, "list_half": parity, "start": int(start), "exact": int(exact)}
-            for name, value in settings.items():
-                sheet.put(f"passes.0.{name}", slice(cycle, end), value)
+            put_all(sheet, "passes.0.descriptor.", slice(cycle, end), fields)
+            flags = {"layer": layer, "list_half": parity, "start": start, "exact": exact}
+            put_all(sheet, "passes.0.", slice(cycle, end), flags)
+            decisions.number(slice(cycle, end), number, counted)
+            none = np.zeros(size, dtype=bool)
             if loads:
                 sheet.put("load.begin", cycle, 1)
                 sheet.put("load.valid", at, 1)
-                sheet.put("load.h", at, h[0])
+                sheet.put("load.h", at, h)
                 sheet.put("list_halves", slice(cycle, end), 1 - parity)
                 done = int(at[-1]) + timing.RELOAD_FLUSH
                 sheet.put("load.end", done, 1)
-                found = [lists_of(layer, 0, h, start=start, exact=True)]
-                half = 1 - parity
+                found = [lists_of(layer, 0, h, start=start, exact=True, held=none)]
             else:
                 sheet.put("result.valid", at, 1)
-                sheet.put("result.h", at, h[0])
+                sheet.put("result.h", at, h)
                 sheet.put("result.place", at, fields["unit_base"] + np.arange(size))
                 sheet.put("result.last", at[-1], 1)
                 # The second turn of the last h ends the pass.
                 done = int(at[-1]) + unit.latency
                 drained.append(done)
-                found = [lists_of(layer, kind, h, start=start, exact=exact and kind == 1) for kind in range(2)]
-                half = 1 - parity
+                policy = fields["rule"], fields["scope"], fields["warmup"]
+                held = decisions.of(at, *policy, layer=layer, step=number + 1, judged=counted - 1)
+                # The folds of a layer say nothing about its input.
+                rule = fields["rule_next"] if fields["scope_next"] is Scope.LAYER else Rule.OFF
+                policy = rule, Scope.LAYER, fields["warmup_next"]
+                held_x = decisions.of(at + 1, *policy, layer=1 - layer, step=number, judged=counted - 2)
+                found = [
+                    lists_of(layer, 0, h, start=start, exact=False, held=held),
+                    lists_of(layer, 1, h, start=start, exact=exact, held=held_x),
+                ]
+            half = 1 - parity
             own[layer] = found[0]
-            ends.append((done, layer, found))
+            ends.append((done, found))
             owns.append((done + 1, dict(own)))
             look = done + 2
             for kind, entries in enumerate(found):
-                for which in range(lists):
+                for which in range(lists(planes)):
                     places = fields["unit_base"] + np.arange(len(entries[which]))
                     # The own list is the next step's, the next layer's x this step's.
                     places = places + ((parity if kind else half) << config.unit_bits)
@@ -149,18 +237,15 @@ def _stack_check(rng: np.random.Generator, *, mixed: bool) -> Check:
 
     def verify(outputs: Table) -> None:
         assert_equal("drained", np.flatnonzero(outputs["lists.drained"]), drained)
-        for done, layer, found in ends:
+        for done, found in ends:
             for kind, entries in enumerate(found):
-                for which, wanted in enumerate(entries):
-                    name = f"lists.done.{kind}.{which}"
-                    have = outputs[f"{name}.count"][done + 1], outputs[f"{name}.low"][done + 1]
-                    assert have == (len(wanted), sum(low for *_, low in wanted)), f"{name} of layer {layer}"
+                assert_lengths(outputs, f"lists.done.{kind}", done + 1, entries, planes)
         for at, known in owns:
             for layer, entries in known.items():
-                for which, wanted in enumerate(entries):
-                    assert outputs[f"lists.own.{layer}.{which}.count"][at] == len(wanted)
+                assert_lengths(outputs, f"lists.own.{layer}", at, entries, planes)
         for come, entries_read in reads:
-            assert_entries(outputs, come, entries_read, mixed=mixed)
+            assert_entries(outputs, come, entries_read, planes=planes)
+        decisions.verify(outputs)
 
     return Check(unit, sheet.table, verify)
 
@@ -168,9 +253,10 @@ def _stack_check(rng: np.random.Generator, *, mixed: bool) -> Check:
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """One layer whose lists grow, two layers whose h may be loaded."""
     checks = {}
-    for name, mixed in (("single", False), ("mixed", True)):
-        checks[f"layer_{name}"] = _feedback_check(rng, mixed=mixed)
-        checks[f"stack_{name}"] = _stack_check(rng, mixed=mixed)
+    for name, (planes, monitor) in ENGINES.items():
+        checks[f"layer_{name}"] = _feedback_check(rng, planes=planes, monitor=monitor)
+        checks[f"stack_{name}"] = _stack_check(rng, planes=planes, monitor=monitor)
+    checks["layer_folds"] = _feedback_check(rng, planes=2, monitor=True, scope=Scope.FOLD)
     return checks
 
 
