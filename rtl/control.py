@@ -32,7 +32,7 @@ from lstmith.spec.registers import IDENTITY, REGION_SHIFT, Region, Register
 
 #: Bits of an address that tell registers apart.
 NUMBER_BITS = bits_for(max(Register) + 1)
-#: Counters of weight words by precision.
+#: Counters of weight words by the width of their digits.
 WORD_COUNTS = {4: Register.WORDS_4, 8: Register.WORDS_8, 16: Register.WORDS_16}
 
 
@@ -53,8 +53,8 @@ class Control(wiring.Component):
         The engine is idle; else nothing but registers is read.
     word_valid : In(1)
         A weight word is issued.
-    word_precision : In(2)
-        Its ``Precision``; while ``word_valid``.
+    word_width : In(2)
+        The ``Precision`` that is as wide as its digits; while ``word_valid``.
     skipped : In(1)
         A step is skipped, for one cycle.
     restarts : In(1)
@@ -90,7 +90,7 @@ class Control(wiring.Component):
                 "bus": In(BusSignature()),
                 "idle": In(1),
                 "word_valid": In(1),
-                "word_precision": In(2),
+                "word_width": In(2),
                 "skipped": In(1),
                 "restarts": In(1),
                 "emit_all": Out(1),
@@ -178,7 +178,7 @@ class Control(wiring.Component):
         counts = {
             Register.CYCLES: ~self.idle,
             **{
-                register: self.word_valid & (self.word_precision == PRECISIONS.index(bits))
+                register: self.word_valid & (self.word_width == PRECISIONS.index(bits))
                 for bits, register in WORD_COUNTS.items()
                 if bits in config.precisions
             },
@@ -216,12 +216,13 @@ class Control(wiring.Component):
 
     def _elaborate_registers(self, m: Module, value: Signal) -> None:
         initial = self._image.registers if self._image else {}
-        packed_layout = data.StructLayout({"shift": 4, "exponent": 3, "unsigned": 1, "mode": unsigned(2)})
+        packed_layout = data.StructLayout({"shift": 4, "exponent": 3, "unsigned": 1, "mode": unsigned(2), "pair": 1})
         emit_all = Signal()
         inputs = Signal.like(self.settings.inputs, init=initial.get(Register.X_INPUTS, 0))
-        packed = Signal(10, init=initial.get(Register.X_GRID, 0))
+        packed = Signal(packed_layout.size, init=initial.get(Register.X_GRID, 0))
         theta = Signal(16, init=initial.get(Register.X_THETA, 0))
-        tau = Signal(16, init=initial.get(Register.X_TAU, 0))
+        low_theta = Signal(16, init=initial.get(Register.X_LOW_THETA, 0))
+        monitor = Signal(16, init=initial.get(Register.X_MONITOR, 0))
         change = Signal(24, init=initial.get(Register.SKIP_CHANGE, 0))
         rule = Signal(5, init=initial.get(Register.SKIP_RULE, 0))
         threshold = Signal(24, init=initial.get(Register.SKIP_THRESHOLD, 0))
@@ -230,7 +231,8 @@ class Control(wiring.Component):
             Register.X_INPUTS: inputs,
             Register.X_GRID: packed,
             Register.X_THETA: theta,
-            Register.X_TAU: tau,
+            Register.X_LOW_THETA: low_theta,
+            Register.X_MONITOR: monitor,
             Register.SKIP_CHANGE: change,
             Register.SKIP_RULE: rule,
             Register.SKIP_THRESHOLD: threshold,
@@ -262,8 +264,10 @@ class Control(wiring.Component):
             self.settings.grid.unsigned.eq(fields.unsigned),
             self.settings.grid.mode.eq(fields.mode),
             self.settings.grid.theta.eq(theta),
-            self.settings.grid.tau.eq(tau[:8]),
-            self.settings.grid.restart_tau.eq(tau[8:]),
+            self.settings.grid.low_theta.eq(low_theta),
+            self.settings.grid.pair.eq(fields.pair),
+            self.settings.defers.eq(monitor[0]),
+            self.settings.warmup.eq(monitor[8:]),
             self.settings.skip.change.eq(change),
             self.settings.skip.limit.eq(rule[:4]),
             self.settings.skip.predictor.eq(rule[4]),

@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from lstmith.rtl.cell.activation import GATE_BITS
 from lstmith.rtl.cell.cell import CellUnit
@@ -15,7 +15,7 @@ from lstmith.rtl.cell.gates import GatePipeline
 from lstmith.rtl.cell.monitor import Monitor
 from lstmith.rtl.cell.state_memory import StateMemory
 from lstmith.rtl.host_interfaces import PeepholeWriteSignature, RowWriteSignature, StateAccessSignature
-from lstmith.rtl.interfaces import MonitorSignature, ResultSignature
+from lstmith.rtl.interfaces import DeferralSignature, ResultSignature
 from lstmith.rtl.layouts import fold_layout, of_sequence, pair_layout, pass_layout, sequence_of
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
@@ -58,8 +58,10 @@ class DrainPath(wiring.Component):
         Row parameters.
     peepholes : In(PeepholeWriteSignature)
         With peepholes: their weights.
-    decision : In(MonitorSignature)
-        With a monitor: what it says.
+    input_deferral : In(DeferralSignature)
+        With a monitor: what it says of the input's low plane.
+    feedback_deferral : In(DeferralSignature)
+        With a monitor: what it says of the low plane of h.
     """
 
     def __init__(self, config: EngineConfig, *, array_latency: int, image: MemoryImage | None = None):
@@ -77,7 +79,8 @@ class DrainPath(wiring.Component):
                 ),
                 "rows": In(RowWriteSignature(config)),
                 "peepholes": In(PeepholeWriteSignature(config)),
-                "decision": In(MonitorSignature(config)),
+                "input_deferral": In(DeferralSignature(config)),
+                "feedback_deferral": In(DeferralSignature(config)),
             }
         )
         self._drain_reader = DrainReader(config, array_latency=array_latency)
@@ -161,19 +164,16 @@ class DrainPath(wiring.Component):
 
     def _elaborate_monitor(self, m: Module) -> None:
         m.submodules.monitor = monitor = Monitor(self._config)
-        cell, decision = self._cell, self.decision
+        cell = self._cell
         m.d.comb += [
             monitor.pass_.eq(self.passes[0]),
             monitor.c_new.eq(cell.c_new),
             monitor.c_before.eq(cell.c_before),
             monitor.c_last.eq(cell.c_last),
             monitor.c_valid.eq(cell.c_valid),
-            monitor.r_layer.eq(decision.layer),
-            monitor.r_bank.eq(decision.bank),
-            monitor.r_fold.eq(decision.fold),
-            decision.level.eq(monitor.level),
-            decision.restart_requests.eq(monitor.restart_requests),
         ]
+        connect(m, flipped(self.input_deferral), monitor.input_deferral)
+        connect(m, flipped(self.feedback_deferral), monitor.feedback_deferral)
 
     def _elaborate_peepholes(self, m: Module) -> None:
         """Peephole weights, and a copy of the cell state for the input and forget gates."""

@@ -13,7 +13,7 @@ from lstmith.rtl.cell.predictor import Predictor, predictor_weights
 from lstmith.rtl.cell.state_loader import StateLoader
 from lstmith.rtl.control import Control
 from lstmith.rtl.drain_path import DrainPath
-from lstmith.rtl.layouts import InputWord, event_layout, of_sequence, output_layout, set_sequence
+from lstmith.rtl.layouts import InputWord, event_layout, of_sequence, output_layout, read_fields, set_sequence
 from lstmith.rtl.lists.feedback import Feedback
 from lstmith.rtl.lists.input_stage import InputStage
 from lstmith.rtl.program_store import ProgramStore
@@ -101,7 +101,8 @@ class Engine(wiring.Component):
         connect(m, sequencer.fetch, issuer.fetch)
         connect(m, issuer.x_list, inputs.read)
         connect(m, issuer.h_list, feedback.read)
-        connect(m, sequencer.decision, drain.decision)
+        connect(m, inputs.deferral, drain.input_deferral)
+        connect(m, feedback.deferral, drain.feedback_deferral)
         connect(m, drain.result, feedback.result)
         m.d.comb += [
             sequencer.emit_all.eq(control.emit_all),
@@ -134,7 +135,7 @@ class Engine(wiring.Component):
             loader.loaded.eq(program.next.loaded),
             control.idle.eq(sequencer.idle),
             control.word_valid.eq(issuer.word_valid),
-            control.word_precision.eq(issuer.word_precision),
+            control.word_width.eq(issuer.word_width),
             control.skipped.eq(inputs.outcome_valid & inputs.outcome_skipped),
             control.restarts.eq(self.event_valid & self.event.restart),
         ]
@@ -145,7 +146,7 @@ class Engine(wiring.Component):
         drained = of_sequence(sequencer.passes, feedback.lists.sequence[: config.sequence_bits])
         m.d.comb += [
             issuer.popped.eq(self.h.valid & self.h.ready),
-            *(self.event[name].eq(drained[name]) for name in ("layer", "columns", "low", "level", "mask")),
+            *(self.event[name].eq(drained[name]) for name in ("layer", "mask", *read_fields(config))),
             self.event.restart.eq(drained.clear),
             *set_sequence(self.event, feedback.lists.sequence),
             self.event_valid.eq(feedback.lists.drained),

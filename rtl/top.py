@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.engine import Engine
-from lstmith.rtl.layouts import event_layout
+from lstmith.rtl.layouts import event_layout, read_fields
 from lstmith.rtl.verilog import VerilogText, convert
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 from lstmith.spec.memory_image import MemoryImage
@@ -42,9 +42,7 @@ def port_widths(config: EngineConfig) -> dict[str, tuple[str, int]]:
         "bus_r_data": ("out", DATA_BITS),
         "event_valid": ("out", 1),
         "event_layer": ("out", layer),
-        "event_columns": ("out", event_layout(config)["columns"].width),
-        "event_low": ("out", event_layout(config)["low"].width),
-        "event_level": ("out", 2),
+        **{f"event_{name}": ("out", event_layout(config)[name].width) for name in read_fields(config)},
         "event_restart": ("out", 1),
         "event_mask": ("out", bits_for(ACTIVE_COUNTS)),
         "outcome_valid": ("out", 1),
@@ -91,9 +89,7 @@ class Top(wiring.Component):
             self.bus_r_data.eq(engine.bus.r_data),
             self.event_valid.eq(engine.event_valid),
             self.event_layer.eq(engine.event.layer),
-            self.event_columns.eq(engine.event.columns),
-            self.event_low.eq(engine.event.low),
-            self.event_level.eq(engine.event.level),
+            *(getattr(self, f"event_{name}").eq(engine.event[name]) for name in read_fields(self._config)),
             self.event_restart.eq(engine.event.restart),
             self.event_mask.eq(engine.event.mask),
             self.outcome_valid.eq(engine.outcome_valid),

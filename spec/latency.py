@@ -38,7 +38,7 @@ def queue(config: EngineConfig) -> int:
 
 def settle(config: EngineConfig) -> int:
     """For how many cycles a pass could have begun before it does: the decision to restart looks at its lists."""
-    return 5 if config.planes > 1 else 0
+    return 3 if config.planes > 1 else 0
 
 
 def fire_to_lane(config: EngineConfig) -> int:

@@ -17,7 +17,7 @@ from lstmith.spec.config import EngineConfig
 from lstmith.spec.latency import MARK, input_ready
 
 CONFIGS = {
-    "full": EngineConfig(lanes=1, precisions=(4, 8), units=2, inputs=2, mixed=True, monitor=True, skip=True),
+    "full": EngineConfig(lanes=1, precisions=(4, 8), units=2, inputs=2, planes=2, monitor=True, skip=True),
     "small": EngineConfig(lanes=1, precisions=(8,), units=2, inputs=2, rows_per_cycle=1, delta=False),
 }
 WORDS = 8

@@ -14,13 +14,14 @@ from lstmith.rtl.layouts import fetch_layout
 from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.rtl.sequencer import slot_issuer
 from lstmith.rtl.sequencer.slot_issuer import SlotIssuer
+from lstmith.spec.codes import Precision
 from lstmith.spec.config import PRECISIONS, EngineConfig
 
 #: Longer than an entry is on its way to the queue.
 DEPTH = RAM_LATENCY + 5
 #: Cycles from fetching an entry to its write into the queue.
 ON_THE_WAY = RAM_LATENCY + 1
-CONFIG = EngineConfig(lanes=2, precisions=PRECISIONS, weight_depth=4, units=2, inputs=2, mixed=True)
+CONFIG = EngineConfig(lanes=2, precisions=PRECISIONS, weight_depth=4, units=2, inputs=2, planes=2)
 
 
 class IssuerBench(wiring.Component):
@@ -52,7 +53,8 @@ class IssuerBench(wiring.Component):
             issuer.x_list.entry.eq(self.x_entry),
             issuer.h_list.entry.eq(self.h_entry),
             issuer.popped.eq(self.popped),
-            Assume(self.entry.precision < len(PRECISIONS)),
+            # A 16-bit weight is two digits of 8 bits.
+            Assume(self.entry.word < Precision.W16),
             Assert(issuer.queued <= slot_issuer.QUEUE),
             Assert(issuer.queued == issuer.queue.level + issuer.waits + on_the_way),
             Assert(~issuer.queue.w_en | issuer.queue.w_rdy),

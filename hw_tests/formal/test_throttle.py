@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In
 from hw_tests.formal.prover import Bench
 from lstmith.rtl.layouts import offer_layout
 from lstmith.rtl.sequencer import throttle
+from lstmith.spec.codes import Precision
 from lstmith.spec.config import PRECISIONS, EngineConfig
 
 #: Longer than anything that the throttle remembers of entries, but for long folds: their end is nearer than the next.
@@ -39,7 +40,8 @@ class ThrottleBench(wiring.Component):
         taken = Signal(range(2 * config.out_depth))
         m.d.comb += [
             taken.eq(unit.outstanding + unit.reserved),
-            Assume(self.payload.precision < len(PRECISIONS)),
+            Assume(self.payload.word < len(PRECISIONS)),
+            Assume(~self.payload.pair | (self.payload.word != Precision.W16)),
             Assume(self.payload.lanes < config.lanes),
             # A result leaves only after it has come.
             Assume(~self.popped | (unit.outstanding != 0)),

@@ -8,7 +8,6 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import (
     fold_layout,
-    fold_shift_bits,
     of_sequence,
     pair_layout,
     rows_layout,
@@ -32,8 +31,7 @@ class DrainReader(wiring.Component):
     Parameters
     ----------
     config : EngineConfig
-        The drain reader reads ``lanes``, ``units``, ``rows_per_cycle``, ``acc_width``, ``sequences``, ``monitor`` and
-        ``precisions``.
+        The drain reader reads ``lanes``, ``units``, ``rows_per_cycle``, ``acc_width`` and ``sequences``.
     array_latency : int
         Cycles from a capturing slot, which comes with ``fold``, to its pair at ``drain``.
 
@@ -52,7 +50,7 @@ class DrainReader(wiring.Component):
     rows_valid : Out(1)
         Rows come next: their sums follow ``RAM_LATENCY`` cycles later.
     sums : Out(signed(acc_width)), one per way
-        Row sums in the scale of the layer's own weights, ``RAM_LATENCY`` cycles after ``rows``.
+        Row sums, ``RAM_LATENCY`` cycles after ``rows``.
 
     Raises
     ------
@@ -116,12 +114,6 @@ class DrainReader(wiring.Component):
             sums = [self.drain.first, self.drain.second]
         else:
             sums = [self._elaborate_queue(m, running & (gate == Gate.INPUT), gate)]
-        if config.monitor:
-            held = Signal(fold_shift_bits(config))
-            with m.If(begin):
-                m.d.sync += held.eq(fold.shift)
-            shift = delayed(m, held, RAM_LATENCY, "shift")
-            sums = [total << (shift << 2) for total in sums]
         for way, total in enumerate(sums):
             m.d.comb += self.sums[way].eq(total)
         return m

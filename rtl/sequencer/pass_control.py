@@ -21,6 +21,7 @@ from lstmith.rtl.layouts import (
     lists,
     pass_descriptor,
     pass_layout,
+    read_fields,
     sequence_of,
     set_sequence,
     step_list_layout,
@@ -29,19 +30,10 @@ from lstmith.rtl.prim.arith import delayed, lasting
 from lstmith.rtl.sequencer.recompute_decision import RecomputeDecision
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.latency import LOOK, kinds, settle
-from lstmith.spec.monitor_rule import lag
-from lstmith.spec.policy import Mode, Rule
+from lstmith.spec.policy import Mode
 
 #: Passes that may drain while another is fetched.
 DRAINING = 1
-#: Width of the count of steps since a start; it saturates.
-STEP_BITS = 8
-
-
-def trusted_bank(list_half: Value, single: Value) -> Value:
-    """Decisions alternate banks by step: one layer reads that of the step before the last, a stack the last one's."""
-    return Mux(single, list_half, ~list_half)
-
 
 class PassControl(wiring.Component):
     """Owns the pass that is fetched and the one that drains, of each sequence.
@@ -67,8 +59,6 @@ class PassControl(wiring.Component):
         Whoever changes the active count.
     load : In(StateLoadSignature)
         Whoever loads a layer's state borrows the place of its sequence's draining pass.
-    restart_requests : In(array of unsigned(2) by layer)
-        With a monitor: see ``MonitorSignature``.
     entry : In(fetch_layout(config))
         An entry that was fetched; while ``entry_valid``.
     entry_valid : In(1)
@@ -80,11 +70,9 @@ class PassControl(wiring.Component):
     active : Out(1)
         A pass is being fetched.
     present : Out(pass_layout(config))
-        Which; ``columns``, ``low`` and ``level`` are not set.
+        Which; what it reads (``read_fields``) is not set.
     first_layer : Out(1)
         It is layer 0's.
-    settled : Out(1)
-        With a monitor: decisions on earlier steps may be used.
     list : Out(1)
         Which list of each segment it takes.
     x_buffer : Out(1)
@@ -107,8 +95,8 @@ class PassControl(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        self._length = length_layout(max(config.units, config.inputs))
-        self._pair = data.ArrayLayout(self._length, lists(config.mixed))
+        self._length = length_layout(max(config.units, config.inputs), config.planes)
+        self._pair = data.ArrayLayout(self._length, lists(config.planes))
         super().__init__(
             {
                 "program": In(ProgramSignature(layers=config.layers)),
@@ -116,7 +104,6 @@ class PassControl(wiring.Component):
                 "lists": In(ListLengthsSignature(config)),
                 "reload": Out(ReloadSignature()),
                 "load": In(StateLoadSignature()),
-                "restart_requests": In(data.ArrayLayout(2, config.layers)),
                 "entry": In(fetch_layout(config)),
                 "entry_valid": In(1),
                 "ends": In(1),
@@ -124,7 +111,6 @@ class PassControl(wiring.Component):
                 "active": Out(1),
                 "present": Out(pass_layout(config)),
                 "first_layer": Out(1),
-                "settled": Out(1),
                 "list": Out(1),
                 "x_buffer": Out(1),
                 "first": Out(self._length),
@@ -175,8 +161,10 @@ class PassControl(wiring.Component):
         context = Cat(sequence, layer)
         first, own, live = self._segments(m, step, start, context)
         recomputes = self._recomputes(m, exact, context, first, own, live, known)
+        if config.monitor:
+            self._elaborate_steps(m, exact, kept)
         taken = Signal(self._length)
-        m.d.comb += taken.eq(Mux(recomputes, first[RESTART], first[DELTA]) if config.mixed else first[DELTA])
+        m.d.comb += taken.eq(Mux(recomputes, first[RESTART], first[DELTA]) if config.planes > 1 else first[DELTA])
 
         with m.If(self.ends):
             m.d.sync += self.active.eq(0)
@@ -218,12 +206,12 @@ class PassControl(wiring.Component):
         """How much of the present pass's second segment is known, per list."""
         known = Signal(self._pair, name="known")
         alone = self._undrained == DRAINING
-        for index in range(lists(self._config.mixed)):
+        for index in range(lists(self._config.planes)):
             growing, done = (
                 Array(pairs[kind][index] for kind in range(kinds(self._config)))[self._kind]
                 for pairs in (self.lists.growing, self.lists.done)
             )
-            for name in ("count", "low"):
+            for name in self._length.members:
                 live = Mux(alone, getattr(done, name), getattr(growing, name))
                 m.d.comb += known[index][name].eq(Mux(self._grows, live, self._stored[index][name]))
         m.d.comb += [
@@ -242,8 +230,8 @@ class PassControl(wiring.Component):
         inputs, own = Signal(self._pair, name="inputs"), Signal(self._pair, name="own")
         first, live = Signal(self._pair, name="first"), Signal(name="live")
         stored = Array(self.lists.own[index] for index in range(config.contexts))[context]
-        for index in range(lists(config.mixed)):
-            for name in ("count", "low"):
+        for index in range(lists(config.planes)):
+            for name in self._length.members:
                 m.d.comb += [
                     inputs[index][name].eq(step.lengths[index][name]),
                     own[index][name].eq(Mux(start, 0, stored[index][name])),
@@ -265,22 +253,16 @@ class PassControl(wiring.Component):
         known: data.View[data.ArrayLayout],
     ) -> Signal:
         """Whether the coming pass recomputes its sums."""
-        config, descriptor, begins, recomputes = (
-            self._config,
-            self.program.descriptor,
-            self.begins,
-            Signal(name="recomputes"),
-        )
-        if not config.mixed:
-            m.d.comb += recomputes.eq(exact | (descriptor.mode != Mode.DELTA) if config.delta else 1)
+        config, mode, recomputes = self._config, self.program.descriptor.mode, Signal(name="recomputes")
+        if config.planes == 1:
+            m.d.comb += recomputes.eq(exact | (mode != Mode.DELTA) if config.delta else 1)
             return recomputes
         m.submodules.decision = decision = RecomputeDecision(
             columns=max(config.units, config.inputs), contexts=config.contexts
         )
-        steps, now = Signal(STEP_BITS), Signal(STEP_BITS)
         m.d.comb += [
             decision.context.eq(context),
-            decision.descriptor.eq(descriptor),
+            decision.mode.eq(mode),
             decision.exact.eq(exact),
             decision.first.eq(first),
             decision.second.eq(own),
@@ -289,26 +271,17 @@ class PassControl(wiring.Component):
             # After a change of state, what changed means nothing.
             decision.late.eq(Mux(self.present.exact, 0, known)),
             decision.late_valid.eq(self._begins_to_drain & (self._follows | self.present.exact)),
-            decision.begins.eq(begins),
             recomputes.eq(decision.recomputes),
-            now.eq(Mux(exact, 0, steps)),
         ]
-        with m.If(begins & descriptor.last_layer):
-            m.d.sync += steps.eq(Mux(now.all(), now, now + 1))
-        if config.monitor:
-            # What the monitor said of the last step that has surely drained.
-            single = (self.program.layer == 0) & descriptor.last_layer
-            enough = now >= Mux(single, lag(1), lag(2))
-            restart_requests = Array(self.restart_requests[index] for index in range(config.layers))[self.program.layer]
-            m.d.comb += decision.restart_request.eq(
-                restart_requests.bit_select(trusted_bank(self._next_buffer, single), 1)
-                & enough
-                & (descriptor.rule != Rule.OFF)
-                & (descriptor.restart_above != 0)
-            )
-            with m.If(begins):
-                m.d.sync += self.settled.eq(enough & (now >= descriptor.warmup))
         return recomputes
+
+    def _elaborate_steps(self, m: Module, exact: Signal, kept: data.View[data.StructLayout]) -> None:
+        """The step's number since the last exact one, saturating, and its number among all steps, modulo 4."""
+        steps, number = Signal.like(kept.step), Signal.like(kept.step_low)
+        with m.If(self.begins):
+            m.d.sync += [kept.step.eq(Mux(exact, 0, steps)), kept.step_low.eq(number)]
+            with m.If(self.program.descriptor.last_layer):
+                m.d.sync += [steps.eq(Mux(exact, 1, steps + ~steps.all())), number.eq(number + 1)]
 
     def _elaborate_turns(self, m: Module, at_first: Value, sequence: Value, live: Signal) -> None:
         """Which half of the lists and which input buffer a step takes; with one sequence they alternate together."""
@@ -334,24 +307,18 @@ class PassControl(wiring.Component):
         return self.entry_valid & self.entry.last & self.entry.first_fold
 
     def _elaborate_drain(self, m: Module) -> None:
-        """Per sequence the pass that drains, and the highest precision of its folds."""
+        """Per sequence the pass that drains, and what it reads."""
         config, program, entry = self._config, self.program, self.entry
-        columns, low = Signal.like(self.present.columns), Signal.like(self.present.low)
-        m.d.sync += [columns.eq(self.first.count + self.second.count), low.eq(self.first.low + self.second.low)]
+        reads = Signal(data.StructLayout(read_fields(config)), name="reads")
+        for read, counted in zip(reads.shape().members, self._length.members, strict=True):
+            m.d.sync += reads[read].eq(self.first[counted] + self.second[counted])
         for index in range(config.sequences):
             kept = Signal(pass_layout(config), name=f"draining_{index}")
             fetched, loaded = (
                 sequence[: config.sequence_bits] == index for sequence in (sequence_of(entry), self.load.sequence)
             )
             with m.If(self._begins_to_drain & fetched):
-                m.d.sync += [
-                    kept.eq(self.present),
-                    kept.columns.eq(columns),
-                    kept.low.eq(low),
-                    kept.level.eq(entry.precision),
-                ]
-            with m.Elif(self.entry_valid & entry.last & fetched & (entry.precision > kept.level)):
-                m.d.sync += kept.level.eq(entry.precision)
+                m.d.sync += [kept.eq(self.present), *(kept[name].eq(reads[name]) for name in reads.shape().members)]
             with m.If(self.load.begin & loaded):
                 m.d.sync += [kept.descriptor.eq(program.descriptor), kept.layer.eq(program.layer)]
             m.d.comb += [

@@ -9,7 +9,6 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from lstmith.rtl.interfaces import (
     FetchSignature,
     ListLengthsSignature,
-    MonitorSignature,
     ProgramSignature,
     ReloadSignature,
     StateLoadSignature,
@@ -17,11 +16,9 @@ from lstmith.rtl.interfaces import (
 )
 from lstmith.rtl.layouts import pass_layout, sequence_of, set_sequence
 from lstmith.rtl.sequencer.list_reader import ListReader
-from lstmith.rtl.sequencer.pass_control import PassControl, trusted_bank
-from lstmith.rtl.sequencer.variants import choose_variants
+from lstmith.rtl.sequencer.pass_control import PassControl
+from lstmith.spec.codes import Precision
 from lstmith.spec.config import EngineConfig, bits_for
-from lstmith.spec.layer_descriptor import FOLD_BITS
-from lstmith.spec.policy import Rule, Scope
 
 
 class Sequencer(wiring.Component):
@@ -51,8 +48,6 @@ class Sequencer(wiring.Component):
         Every layer's h is sent, not only the last's.
     fetch : Out(FetchSignature)
         To the slot issuer.
-    decision : Out(MonitorSignature)
-        With a monitor: its decision on the present fold.
     passes : Out(array of pass_layout(config) by sequence)
         The pass that drains, from the cycle after its first fold's last entry is in ``fetch``; one sequence's begins
         after the other's has ended.
@@ -73,7 +68,6 @@ class Sequencer(wiring.Component):
                 "load": In(StateLoadSignature()),
                 "emit_all": In(1),
                 "fetch": Out(FetchSignature(config)),
-                "decision": Out(MonitorSignature(config)),
                 "passes": Out(data.ArrayLayout(pass_layout(config), config.sequences)),
                 "list_halves": Out(config.sequences),
                 "idle": Out(1),
@@ -93,13 +87,12 @@ class Sequencer(wiring.Component):
 
         # Where the present pass is.
         fields, first_layer = passes.present.descriptor, passes.first_layer
-        fold, folds_left = Signal(FOLD_BITS), Signal(bits_for(config.folds(config.units)))
+        folds_left = Signal(bits_for(config.folds(config.units)))
         first_fold, last_fold = Signal(), Signal()
         x_place, h_place = Signal(config.address_bits), Signal(config.address_bits)
         fetches = Signal()
         with m.If(fetches & reader.last):
             m.d.sync += [
-                fold.eq(fold + 1),
                 folds_left.eq(folds_left - 1),
                 first_fold.eq(0),
                 last_fold.eq(folds_left == 1),
@@ -109,7 +102,6 @@ class Sequencer(wiring.Component):
         with m.If(passes.begins):
             folds = self.program.descriptor.folds
             m.d.sync += [
-                fold.eq(0),
                 folds_left.eq(folds),
                 first_fold.eq(1),
                 last_fold.eq(folds[: len(folds_left)] == 0),
@@ -127,7 +119,7 @@ class Sequencer(wiring.Component):
             reader.fetches.eq(fetches),
             offer.valid.eq(passes.active & reader.ready & (~reader.last | ~first_fold | passes.may_end)),
             fetches.eq(offer.valid & offer.ready),
-            terms.precision.eq(fields.precision),
+            terms.word.eq(fields.word),
             terms.last.eq(reader.last),
             terms.lanes.eq(Mux(last_fold, fields.last_lanes, config.lanes - 1)),
             terms.emits.eq(fields.last_layer | self.emit_all),
@@ -136,7 +128,6 @@ class Sequencer(wiring.Component):
             passes.ends.eq(fetches & reader.last & last_fold),
             passes.entry.eq(self.fetch.entry),
             passes.entry_valid.eq(self.fetch.valid),
-            passes.restart_requests.eq(self.decision.restart_requests),
             self.passes.eq(passes.passes),
             self.list_halves.eq(passes.list_halves),
             self.idle.eq(passes.idle),
@@ -160,8 +151,7 @@ class Sequencer(wiring.Component):
             *set_sequence(entry, sequence_of(passes.present)),
         ]
         self._elaborate_addresses(m, passes, reader)
-        level, lowered = self._level(m, passes, fold)
-        choose_variants(m, config, entry, fields, place, level, lowered)
+        self._elaborate_words(m, fields, place)
         return m
 
     def _elaborate_addresses(self, m: Module, passes: PassControl, reader: ListReader) -> None:
@@ -176,20 +166,17 @@ class Sequencer(wiring.Component):
             self.fetch.list.eq(passes.list),
         ]
 
-    def _level(self, m: Module, passes: PassControl, fold: Value) -> tuple[Signal, Signal]:
-        """The fold's precision beside its entry, and whether that is not the layer's own."""
-        config, present, fields = self._config, passes.present, passes.present.descriptor
-        level, lowered = Signal(2), Signal()
-        m.d.comb += level.eq(fields.precision)
-        if config.monitor:
-            judged = Signal(2)
-            m.d.sync += judged.eq(self.decision.level)
-            m.d.comb += [
-                self.decision.layer.eq(present.layer),
-                self.decision.bank.eq(trusted_bank(present.list_half, passes.first_layer & fields.last_layer)),
-                self.decision.fold.eq(Mux(fields.scope == Scope.FOLD, fold, 0)),
-                lowered.eq((fields.rule != Rule.OFF) & passes.settled & (judged != fields.precision)),
-            ]
-            with m.If(lowered):
-                m.d.comb += level.eq(judged)
-        return level, lowered
+    def _elaborate_words(self, m: Module, fields: data.View[data.StructLayout], place: Signal) -> None:
+        """What the entry's weight words hold, and where its segment's column 0 begins in each plane."""
+        config, entry = self._config, self.fetch.entry
+        m.d.comb += entry.word.eq(fields.word)
+        if config.planes > 1:
+            m.d.comb += entry.raises.eq(fields.planes)
+        begins = (fields.base_top, fields.base_low)[: config.planes]
+        with m.Switch(fields.word):
+            for bits in config.word_bits:
+                code = Precision.of(bits)
+                with m.Case(code) if len(config.word_bits) > 1 else m.Default():
+                    m.d.comb += [
+                        base.eq(begin + (place << code)) for base, begin in zip(entry.bases, begins, strict=True)
+                    ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from lstmith.rtl.host_interfaces import WeightLoadSignature
 from lstmith.rtl.interfaces import FetchSignature, HiddenListSignature, InputListSignature
 from lstmith.rtl.layouts import (
+    entry_layout,
     fetch_layout,
     fold_layout,
     row_layout,
@@ -20,22 +21,20 @@ from lstmith.rtl.layouts import (
 )
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY
-from lstmith.rtl.sequencer.throttle import IssueThrottle
-from lstmith.spec.codes import Precision
+from lstmith.rtl.sequencer.throttle import MOST_WORDS, IssueThrottle, capture_cycles
 from lstmith.spec.config import EngineConfig, bits_for
-from lstmith.spec.latency import capture_delay
 
-#: Entries that may be on their way from the lists to the array, with weight variants.
+#: Entries that may be on their way from the lists to the array, with two planes.
 QUEUE = 16
 
 
 class SlotIssuer(wiring.Component):
-    """Turns an entry into 1, 2 or 4 consecutive slots and a fold's end into captures.
+    """Turns an entry into 1, 2 or 4 consecutive slots, the top plane's first, and a fold's end into captures.
 
-    :class:`IssueThrottle` says when an entry may enter the array. With one variant per layer the words of an entry are
-    known before it is fetched: the throttle takes the offer itself, and the first slot follows ``latency`` cycles
-    later. With weight variants they are known when it has been read. Then an offer is taken as long as the queue has a
-    place, and the throttle stands behind the queue: from there the first slot follows in the next cycle.
+    :class:`IssueThrottle` says when an entry may enter the array. With one plane the words of an entry are known before
+    it is fetched: the throttle takes the offer itself, and the first slot follows ``latency`` cycles later. With two
+    planes they are known when it has been read. Then an offer is taken as long as the queue has a place, and the
+    throttle stands behind the queue: from there the first slot follows in the next cycle.
 
     Parameters
     ----------
@@ -63,8 +62,8 @@ class SlotIssuer(wiring.Component):
         Beside the capturing slot.
     word_valid : Out(1)
         A weight word is issued.
-    word_precision : Out(2)
-        Its ``Precision``; while ``word_valid``.
+    word_width : Out(2)
+        The ``Precision`` that is as wide as its digits; while ``word_valid``.
     row_valid : Out(1)
         A column of the first layer's first fold, for the skip predictor.
     row_entry : Out(row_layout)
@@ -73,7 +72,7 @@ class SlotIssuer(wiring.Component):
     Attributes
     ----------
     queue, waits, queued : SyncFIFO, Signal, Signal
-        With weight variants: the queue, whether an entry waits at its head, and how many are on their way; no part of
+        With two planes: the queue, whether an entry waits at its head, and how many are on their way; no part of
         the interface, proofs look at them.
     """
 
@@ -91,7 +90,7 @@ class SlotIssuer(wiring.Component):
                 "fold": Out(fold_layout(config)),
                 "fold_valid": Out(1),
                 "word_valid": Out(1),
-                "word_precision": Out(2),
+                "word_width": Out(2),
                 "row_valid": Out(1),
                 "row_entry": Out(
                     row_layout(inputs=config.inputs, units=config.units, operand_width=config.operand_width)
@@ -99,19 +98,19 @@ class SlotIssuer(wiring.Component):
             }
         )
         self._throttle = IssueThrottle(lanes=config.lanes, unit_cycles=config.unit_cycles, out_depth=config.out_depth)
-        if config.mixed:
+        if config.planes > 1:
             self.queue = SyncFIFO(width=work_layout(config).size, depth=QUEUE)
             self.waits, self.queued = Signal(), Signal(range(QUEUE + 1))
 
     @property
     def latency(self) -> int:
         """Cycles from ``fetch.valid`` to the first slot, of an entry that need not wait in the queue."""
-        # Read and placed; in between, with weight variants, towards the queue, into it and out of it.
-        return RAM_LATENCY + 1 + (3 if self._config.mixed else 0)
+        # Read and placed; in between, with two planes, towards the queue, into it and out of it.
+        return RAM_LATENCY + 1 + (3 if self._config.planes > 1 else 0)
 
     @property
     def queue_latency(self) -> int:
-        """Cycles from ``fetch.valid`` to leaving the queue, if nothing else waits there; with weight variants."""
+        """Cycles from ``fetch.valid`` to leaving the queue, if nothing else waits there; with two planes."""
         return self.latency - 1
 
     def elaborate(self, platform: object) -> Module:
@@ -123,7 +122,7 @@ class SlotIssuer(wiring.Component):
             m.d.comb += self.release.eq(1 << throttle.entry.payload.x_buffer)
         fetch, entry, valid = self._read(m)
         work = self._placed(m, fetch, entry)
-        if config.mixed:
+        if config.planes > 1:
             work, valid = self._elaborate_queue(m, work, valid)
         else:
             connect(m, flipped(self.fetch.offer), throttle.entry)
@@ -143,22 +142,26 @@ class SlotIssuer(wiring.Component):
         fetch = Signal(fetch_layout(config))
         m.d.comb += fetch.eq(delayed(m, self.fetch.entry.as_value(), RAM_LATENCY, "fetch"))
         valid = delayed(m, self.fetch.valid, RAM_LATENCY, "fetch_valid")
-        columns = bits_for(max(config.inputs, config.units))
-        entry = Signal(data.StructLayout({"column": columns, "low": 1, "operand": signed(config.operand_width)}))
+        entry = Signal(
+            entry_layout(
+                columns=max(config.inputs, config.units), operand_width=config.operand_width, planes=config.planes
+            )
+        )
         m.d.comb += [
-            entry.operand.eq(Mux(fetch.from_x, x_entry.operand, h_entry.operand)),
-            entry.column.eq(Mux(fetch.from_x, x_entry.column, h_entry.column)),
+            *(entry[name].eq(Mux(fetch.from_x, x_entry[name], h_entry[name])) for name in entry.shape().members),
             self.row_valid.eq(valid & fetch.counts),
             self.row_entry.column.eq(
                 Mux(fetch.from_x, x_entry.column, h_entry.column + (1 << bits_for(config.inputs)))
             ),
-            self.row_entry.operand.eq(entry.operand),
+            # The predictor's row is of the top plane's references.
+            self.row_entry.operand.eq(entry.operands[0]),
             self.row_entry.empty.eq(fetch.empty),
             self.row_entry.clears.eq(fetch.opens & fetch.clears),
         ]
-        if not config.mixed:
+        if config.planes == 1:
             return fetch, entry, valid
-        m.d.comb += entry.low.eq(Mux(fetch.from_x, x_entry.low, h_entry.low))
+        with m.If(~entry.planes[0]):
+            m.d.comb += self.row_entry.empty.eq(1)
         # Towards the queue there is time.
         held_fetch, held_entry = Signal.like(fetch), Signal.like(entry)
         m.d.comb += [
@@ -168,13 +171,14 @@ class SlotIssuer(wiring.Component):
         return held_fetch, held_entry, delayed(m, valid, 1, "valid_held")
 
     def _placed(self, m: Module, fetch: Signal, entry: Signal) -> Signal:
-        """The entry's first word, its operand, and what ends with it."""
+        """By plane the entry's first word and its operand, and what ends with it."""
         config = self._config
         read = Signal(work_layout(config))
         m.d.comb += [
-            read.address.eq(fetch.base + (entry.column << fetch.precision)),
-            read.operand.eq(Mux(fetch.empty, 0, entry.operand)),
-            read.precision.eq(fetch.precision),
+            # An empty entry is one digit that adds nothing.
+            read.planes.eq(Mux(fetch.empty, 1, entry.planes) if config.planes > 1 else 1),
+            read.word.eq(fetch.word),
+            read.raises.eq(fetch.raises),
             read.last.eq(fetch.last),
             read.fold.first.eq(fetch.first_fold),
             read.fold.last.eq(fetch.last_fold),
@@ -184,57 +188,61 @@ class SlotIssuer(wiring.Component):
             read.frees.eq(fetch.frees),
             read.x_buffer.eq(fetch.x_buffer),
         ]
-        if config.monitor:
-            m.d.comb += read.fold.shift.eq(fetch.shift)
-        if config.mixed:
-            operand = entry.operand
-            with m.If(entry.low & ~fetch.lowered & ~fetch.empty):
-                # The lower variant's weights count k times as much: its operands are small, so they carry the factor.
-                m.d.comb += [
-                    read.address.eq(fetch.low_base + (entry.column << fetch.low)),
-                    read.operand.eq(Mux(fetch.precision == Precision.W16, operand << 8, operand << 4)),
-                    read.precision.eq(fetch.low),
-                ]
+        for plane in range(config.planes):
+            m.d.comb += [
+                read.addresses[plane].eq(fetch.bases[plane] + (entry.column << fetch.word)),
+                read.operands[plane].eq(Mux(fetch.empty, 0, entry.operands[plane])),
+            ]
         return read
 
     def _elaborate_slots(self, m: Module, work: Signal, valid: Value) -> None:
         """Stage 3: words of the entry, one per cycle, and captures behind a fold's last one."""
         config = self._config
         address, value = Signal(config.address_bits), Signal(signed(config.operand_width))
-        precision, sub, words_left = Signal(2), Signal(2), Signal(3)
+        word, sub, words_left, raised = Signal(2), Signal(2), Signal(3), Signal()
+        top, pair = work.planes[0], work.planes.all() if config.planes > 1 else Const(0)
+        words, capture_after = capture_cycles(m, work.word, pair)
         m.d.sync += [address.eq(address + 1), sub.eq(sub + 1)]
         with m.If(words_left != 0):
             m.d.sync += words_left.eq(words_left - 1)
+        if config.planes > 1:
+            # Behind the top plane's digit comes the low plane's, if the entry has words left.
+            low_address, low_value = Signal.like(address), Signal.like(value)
+            with m.If(sub + 1 == 1 << word):
+                m.d.sync += [address.eq(low_address), value.eq(low_value), raised.eq(0), sub.eq(0)]
+            with m.If(valid):
+                m.d.sync += [
+                    low_address.eq(work.addresses[1]),
+                    low_value.eq(work.operands[1]),
+                    raised.eq(top & work.raises),
+                ]
         with m.If(valid):
             m.d.sync += [
-                address.eq(work.address),
-                value.eq(work.operand),
-                precision.eq(work.precision),
+                address.eq(Mux(top, work.addresses[0], work.addresses[-1])),
+                value.eq(Mux(top, work.operands[0], work.operands[-1])),
+                word.eq(work.word),
                 sub.eq(0),
-                words_left.eq(1 << work.precision),
+                words_left.eq(words),
             ]
-        ending = Signal()
-        m.d.sync += ending.eq(valid & work.last)
-        held = Signal(fold_layout(config))
-        long_entry = Signal()
+        # Captures, by the cycles until they are due: gates i and f beside or after the fold's last word, g and o a cycle
+        # later.
+        due, held = Signal(MOST_WORDS), Signal(fold_layout(config))
+        m.d.sync += due.eq(due >> 1)
         with m.If(valid & work.last):
-            m.d.sync += [held.eq(work.fold), long_entry.eq(work.precision == Precision.W16)]
-
-        # Captures follow the fold's last word: gates i and f beside or after it, g and o a cycle later.
-        capture = delayed(m, ending & ~long_entry, capture_delay(1), "capture_short") | delayed(
-            m, ending & long_entry, capture_delay(Precision.W16.words), "capture_long"
-        )
+            m.d.sync += [held.eq(work.fold), due.eq((due >> 1) | (1 << capture_after))]
+        capture = due[0]
         second = delayed(m, capture, 1, "capture_second")
         # Lanes have no reset: a slot that captures everything clears them from end to end.
         clears = Signal(init=1)
         m.d.sync += clears.eq(0)
         m.d.comb += [
             self.word_valid.eq(words_left != 0),
-            self.word_precision.eq(precision),
+            self.word_width.eq(word),
             self.slot.valid.eq(words_left != 0),
             self.slot.address.eq(Mux(self.load.valid, self.load.address, address)),
             self.slot.operand.eq(Mux(self.load.valid, self.load.data.as_signed(), value)),
-            self.slot.precision.eq(precision),
+            self.slot.word.eq(word),
+            self.slot.raised.eq(raised),
             self.slot.sub.eq(sub),
             self.slot.capture.eq(Cat(capture, second) | clears.replicate(2)),
             self.slot.load.eq(self.load.valid),
@@ -253,7 +261,8 @@ class SlotIssuer(wiring.Component):
         m.d.comb += [
             queue.w_data.eq(read),
             queue.w_en.eq(valid),
-            entry.payload.precision.eq(head.precision),
+            entry.payload.word.eq(head.word),
+            entry.payload.pair.eq(head.planes.all()),
             entry.payload.last.eq(head.last),
             entry.payload.lanes.eq(head.fold.lanes),
             entry.payload.emits.eq(head.emits),

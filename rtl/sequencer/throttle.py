@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
 from lstmith.rtl.layouts import offer_layout
 from lstmith.spec.codes import Precision
-from lstmith.spec.latency import capture_delay, fold_gap, unseen_units
+from lstmith.spec.latency import unseen_units
+
+
+#: Most words of an entry.
+MOST_WORDS = Precision.W16.words
+
+
+def capture_cycles(m: Module, word: Value, pair: Value) -> tuple[Signal, Signal]:
+    """Words of an entry, and ``spec.latency.capture_delay`` after a fold's last one.
+
+    Parameters
+    ----------
+    m : Module
+    word : unsigned(2)
+        Width of a digit, a ``Precision``.
+    pair : unsigned(1)
+        The entry has two digits.
+    """
+    words, capture = Signal(range(MOST_WORDS + 1)), Signal(range(MOST_WORDS))
+    m.d.comb += [
+        words.eq(1 << (word + pair)),
+        # All four rows are in a word of 4-bit digits; else the last word holds no more of gates i and f.
+        capture.eq(Mux(word == Precision.W4, words, words - 1)),
+    ]
+    return words, capture
 
 
 class IssueThrottle(wiring.Component):
     """Takes an entry when the one before has had its cycles.
 
-    A 4-bit entry also waits until the sums of the fold before have been captured, since it adds to all four rows. A
-    fold's last entry also waits until the fold before has left the chain and the output queue has room. An entry that
+    An entry of 4-bit digits also waits until the sums of the fold before have been captured, since it adds to all four
+    rows. A fold's last entry also waits until the fold before has left the chain and the output queue has room. An entry that
     need not wait is taken in the cycle in which it comes.
 
     Parameters
@@ -58,15 +82,15 @@ class IssueThrottle(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         entry = self.entry.payload
-        most_words = Precision.W16.words
-        gap = Signal(range(most_words))
-        capturing = Signal(range(most_words + 1))
-        spacing = Signal(range(self._unit_cycles * self._lanes + most_words))
-        room, spaced, is_4bit, taken = Signal(), Signal(init=1), Signal(), Signal()
+        gap = Signal(range(MOST_WORDS))
+        capturing = Signal(range(MOST_WORDS + 1))
+        spacing = Signal(range(self._unit_cycles * self._lanes + MOST_WORDS))
+        room, spaced, taken = Signal(), Signal(init=1), Signal()
+        words, capture = capture_cycles(m, entry.word, entry.pair)
+        adds_to_all = entry.word == Precision.W4
         m.d.comb += [
-            is_4bit.eq(entry.precision == Precision.W4),
             self.entry.ready.eq(
-                (gap == 0) & ~(is_4bit & (capturing != 0)) & (~entry.last | (spaced & (room | ~entry.emits)))
+                (gap == 0) & ~(adds_to_all & (capturing != 0)) & (~entry.last | (spaced & (room | ~entry.emits)))
             ),
             taken.eq(self.entry.valid & self.entry.ready),
         ]
@@ -77,20 +101,15 @@ class IssueThrottle(wiring.Component):
         for counter in (gap, capturing, spacing):
             with m.If(counter != 0):
                 m.d.sync += counter.eq(counter - 1)
-        words = Signal(range(most_words + 1))
-        m.d.comb += words.eq(1 << entry.precision)
         with m.If(taken):
             m.d.sync += gap.eq(words - 1)
             with m.If(entry.last):
+                # The next entry may follow in the cycle after the capture of gates i and f, or of all gates
+                # (``spec.latency.fold_gap``); the next capture when the lanes have left.
                 m.d.sync += [
-                    gap.eq(Mux(is_4bit, fold_gap(1, 2), words) - 1),
-                    capturing.eq(Mux(is_4bit, fold_gap(1, 1), words + 1) - 1),
-                    # The capture comes this many cycles from now; the next may follow when the lanes have left.
-                    spacing.eq(
-                        self._unit_cycles * (entry.lanes + 1)
-                        + Mux(entry.precision == Precision.W16, capture_delay(most_words), capture_delay(1))
-                        - 2
-                    ),
+                    gap.eq(capture),
+                    capturing.eq(capture + 1),
+                    spacing.eq(self._unit_cycles * (entry.lanes + 1) + capture - 2),
                     spaced.eq(0),
                 ]
         m.d.sync += [

@@ -12,7 +12,7 @@ from lstmith.spec.config import EngineConfig
 from lstmith.spec.registers import IDENTITY, REGION_SHIFT, WEIGHTS, Region, Register, address
 
 CONFIG = EngineConfig(
-    lanes=3, precisions=(4, 8, 16), peepholes=True, mixed=True, skip=True, active_counts=4, layers=2, units=8, inputs=8
+    lanes=3, precisions=(4, 8, 16), peepholes=True, planes=2, skip=True, active_counts=4, layers=2, units=8, inputs=8
 )
 STROBES = (
     "weights.valid",
@@ -99,8 +99,8 @@ def _registers(rng: np.random.Generator) -> Check:
     reads: list[tuple[int, int]] = []
     events = {name: (rng.random(sheet.cycles) < 0.3).astype(np.int64) for name in ("skipped", "restarts", "word_valid")}
     idle = (rng.random(sheet.cycles) < 0.5).astype(np.int64)
-    precision = rng.integers(0, 3, sheet.cycles)
-    for name, values in (events | {"idle": idle, "word_precision": precision}).items():
+    width = rng.integers(0, 3, sheet.cycles)
+    for name, values in (events | {"idle": idle, "word_width": width}).items():
         sheet.put(name, slice(None), values)
     cell, hidden = rng.integers(-(1 << 15), 1 << 15, (2, sheet.cycles))
     sheet.put("states.cell", slice(None), cell)
@@ -108,7 +108,7 @@ def _registers(rng: np.random.Generator) -> Check:
     counted: dict[Register, Any] = {register: events[name] for name, register in COUNTERS.items()}
     counted[Register.CYCLES] = 1 - idle
     for code, register in enumerate((Register.WORDS_4, Register.WORDS_8, Register.WORDS_16)):
-        counted[register] = events["word_valid"] * (precision == code)
+        counted[register] = events["word_valid"] * (width == code)
     now: dict[str, int] = {}
     for cycle in range(2, sheet.cycles - 20, 8):
         value = int(rng.integers(1 << 32))
@@ -120,9 +120,11 @@ def _registers(rng: np.random.Generator) -> Check:
                 "settings.grid.exponent": value >> 4 & 7,
                 "settings.grid.unsigned": value >> 7 & 1,
                 "settings.grid.mode": value >> 8 & 3,
+                "settings.grid.pair": value >> 10 & 1,
             },
             Register.X_THETA: {"settings.grid.theta": value & 0xFFFF},
-            Register.X_TAU: {"settings.grid.tau": value & 0xFF, "settings.grid.restart_tau": value >> 8 & 0xFF},
+            Register.X_LOW_THETA: {"settings.grid.low_theta": value & 0xFFFF},
+            Register.X_MONITOR: {"settings.defers": value & 1, "settings.warmup": value >> 8 & 0xFF},
             Register.SKIP_CHANGE: {"settings.skip.change": value & 0xFFFFFF},
             Register.SKIP_RULE: {"settings.skip.limit": value & 15, "settings.skip.predictor": value >> 4 & 1},
             Register.SKIP_THRESHOLD: {"threshold": (value & 0xFFFFFF ^ 0x800000) - 0x800000},

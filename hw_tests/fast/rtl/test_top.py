@@ -11,33 +11,42 @@ import pytest
 from lstmith.rtl.top import NAME, Top, port_widths, to_verilog
 from lstmith.spec.config import EngineConfig
 
-CONFIG = EngineConfig(lanes=1, precisions=(8,), units=2, inputs=2, weight_depth=16, mixed=True)
+CONFIG = EngineConfig(lanes=1, precisions=(8,), units=2, inputs=2, weight_depth=16)
 STREAM = ["x_value", "x_start", "x_restart", "x_mark", "x_mask", "x_valid"]
 INPUTS = [*STREAM, "h_ready", "bus_addr", "bus_w_data", "bus_w_en", "bus_r_en"]
 RESULT = ["x_ready", "h_value", "h_cell", "h_layer", "h_last", "h_valid", "bus_r_data"]
-EVENT = ["event_valid", "event_layer", "event_columns", "event_low", "event_level", "event_restart", "event_mask"]
-OUTPUTS = [*RESULT, *EVENT, "outcome_valid", "outcome_skipped", "busy"]
+#: Behind the columns of an event: what an engine of two planes tells in addition.
+DIGITS = ["event_digits", "event_low"]
 #: A port of a module in Verilog.
 DECLARED = re.compile(r"^  (input|output) (?:signed )?(?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
 
 
+def _outputs(planes: int) -> list[str]:
+    digits = DIGITS if planes == 2 else []
+    event = ["event_valid", "event_layer", "event_columns", *digits, "event_restart", "event_mask"]
+    return [*RESULT, *event, "outcome_valid", "outcome_skipped", "busy"]
+
+
+@pytest.mark.parametrize("planes", [1, 2])
 @pytest.mark.parametrize("sequences", [1, 2])
-def test_ports(sequences: int) -> None:
-    config = replace(CONFIG, sequences=sequences)
+def test_ports(sequences: int, planes: int) -> None:
+    config = replace(CONFIG, sequences=sequences, planes=planes)
     more = {"in": ["x_sequence"], "out": ["h_sequence", "event_sequence"]} if sequences == 2 else {"in": [], "out": []}
     ports = port_widths(config)
-    for direction, names in (("in", INPUTS), ("out", OUTPUTS)):
+    for direction, names in (("in", INPUTS), ("out", _outputs(planes))):
         assert [name for name, (way, _) in ports.items() if way == direction] == names + more[direction]
     top = Top(config)
     widths = {name: len(getattr(top, name)) for name in ports}
     assert widths == {name: width for name, (_, width) in ports.items()}
 
 
-def test_verilog_has_these_ports() -> None:
-    text = to_verilog(CONFIG)
+@pytest.mark.parametrize("planes", [1, 2])
+def test_verilog_has_these_ports(planes: int) -> None:
+    config = replace(CONFIG, planes=planes)
+    text = to_verilog(config)
     body = text[text.index(f"module {NAME}(") :]
     declared = re.findall(
         r"^  (input|output) (?:signed )?(?:\[(\d+):0\] )?(\w+);$", body[: body.index("endmodule")], re.M
     )
     found = {name: (way[:-3], int(top or 0) + 1) for way, top, name in declared}
-    assert found == {"clk": ("in", 1), "rst": ("in", 1), **port_widths(CONFIG)}
+    assert found == {"clk": ("in", 1), "rst": ("in", 1), **port_widths(config)}

@@ -7,12 +7,49 @@ from typing import Any
 
 import numpy as np
 
-from hw_tests.checks import Check, Sheet, Table, assert_equal, wrap
+from hw_tests.checks import Check, Sheet, Table, assert_equal
 from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.rtl.sequencer.slot_issuer import QUEUE, SlotIssuer
 from lstmith.rtl.sequencer.throttle import IssueThrottle
 from lstmith.spec import latency as timing
 from lstmith.spec.config import PRECISIONS, EngineConfig, bits_for
+
+
+@dataclass(frozen=True)
+class Words:
+    """Of an entry.
+
+    Attributes
+    ----------
+    code : int
+        The ``Precision`` that is as wide as its digits.
+    pair : bool
+        It has two digits.
+    """
+
+    code: int
+    pair: bool
+
+    @property
+    def width(self) -> int:
+        """Bits of a digit."""
+        return PRECISIONS[self.code]
+
+    @property
+    def count(self) -> int:
+        """Weight words."""
+        return 1 << self.code + self.pair
+
+    @property
+    def capture_delay(self) -> int:
+        """``timing.capture_delay`` of a fold that ends with it."""
+        return timing.capture_delay(self.count, self.width)
+
+
+def random_words(rng: np.random.Generator) -> Words:
+    """Digits of all widths, pairs of those that a weight of 16 bits may have."""
+    code = int(rng.integers(len(PRECISIONS)))
+    return Words(code, code < 2 and bool(rng.random() < 0.5))
 
 
 @dataclass
@@ -21,21 +58,21 @@ class Array:
 
     config: EngineConfig
     free: int = 0  # the entry before has had its cycles
-    end: tuple[int, int, int] | None = None  # of the last fold: cycle and words of its last entry, lanes
+    end: tuple[int, "Words", int] | None = None  # of the last fold: cycle and words of its last entry, lanes
     #: Places taken in the output queue, by the cycle after which they count.
     outstanding: int = 0
     before: int = 0
     reserved: int = 0
     full: int = field(default=0, init=False)  # cycles in which the queue alone held an entry up
 
-    def takes(self, cycle: int, words: int, last: bool, lanes: int, emits: bool) -> bool:
+    def takes(self, cycle: int, words: Words, last: bool, lanes: int, emits: bool) -> bool:
         """Whether an entry may fire in this cycle."""
         earliest = self.free
         if self.end:
             end, end_words, end_lanes = self.end
-            earliest = max(earliest, end + timing.fold_gap(end_words, words))
+            earliest = max(earliest, end + timing.fold_gap(end_words.count, end_words.width, words.width))
             if last:
-                apart = self.config.unit_cycles * end_lanes + timing.capture_delay(end_words) - 1
+                apart = self.config.unit_cycles * end_lanes + end_words.capture_delay - 1
                 earliest = max(earliest, end + apart)
         if cycle < earliest:
             return False
@@ -46,9 +83,9 @@ class Array:
             return False
         return True
 
-    def fire(self, cycle: int, words: int, last: bool, lanes: int) -> None:
+    def fire(self, cycle: int, words: Words, last: bool, lanes: int) -> None:
         """The entry fires."""
-        self.free = cycle + words
+        self.free = cycle + words.count
         if last:
             self.end = cycle, words, lanes
 
@@ -66,9 +103,9 @@ def _pops(rng: np.random.Generator, cycle: int, array: Array) -> int:
 
 
 def throttle_check(rng: np.random.Generator, config: EngineConfig, *, issuer: bool = False) -> Check:
-    """Entries of all precisions, most of them waiting already when the one before has fired.
+    """Entries of all widths, most of them waiting already when the one before has fired.
 
-    The throttle stands alone, or takes what is offered to an issuer of one variant per layer.
+    The throttle stands alone, or takes what is offered to an issuer of one plane.
     """
     sheet, array, port = Sheet(4000), Array(config), "fetch.offer" if issuer else "entry"
     fires: list[int] = []
@@ -79,7 +116,8 @@ def throttle_check(rng: np.random.Generator, config: EngineConfig, *, issuer: bo
         if cycle and not entry and rng.random() < 0.8:
             last = rng.random() < 0.5
             lanes = int(rng.choice([1, config.lanes, config.lanes]))
-            entry = {"precision": int(rng.integers(3)), "last": int(last), "lanes": lanes - 1}
+            entry_words = random_words(rng)
+            entry = {"word": entry_words.code, "pair": int(entry_words.pair), "last": int(last), "lanes": lanes - 1}
             entry["emits"] = int(rng.random() < 0.8)
             entry |= {"frees": int(rng.random() < 0.2), "x_buffer": int(rng.integers(2))}
         popped, reserved = _pops(rng, cycle, array), 0
@@ -87,7 +125,7 @@ def throttle_check(rng: np.random.Generator, config: EngineConfig, *, issuer: bo
             sheet.put(f"{port}.valid", cycle, 1)
             for name, value in entry.items():
                 sheet.put(f"{port}.payload.{name}", cycle, value)
-            words, lanes, last = 1 << entry["precision"], entry["lanes"] + 1, bool(entry["last"])
+            words, lanes, last = entry_words, entry["lanes"] + 1, bool(entry["last"])
             if array.takes(cycle, words, last, lanes, bool(entry["emits"])):
                 array.fire(cycle, words, last, lanes)
                 fires.append(cycle)
@@ -112,8 +150,8 @@ def throttle_check(rng: np.random.Generator, config: EngineConfig, *, issuer: bo
     return Check(throttle, sheet.table, verify)
 
 
-def issuer_check(rng: np.random.Generator, *, monitor: bool) -> Check:
-    """Entries on both images, fetched as far ahead as the queue takes them."""
+def issuer_check(rng: np.random.Generator, *, sequences: int) -> Check:
+    """Entries in one plane and in two, fetched as far ahead as the queue takes them."""
     config = EngineConfig(
         lanes=3,
         precisions=PRECISIONS,
@@ -121,15 +159,15 @@ def issuer_check(rng: np.random.Generator, *, monitor: bool) -> Check:
         weight_depth=1024,
         units=16,
         inputs=8,
-        mixed=True,
-        monitor=monitor,
+        planes=2,
+        sequences=sequences,
     )
     unit, sheet, array = SlotIssuer(config), Sheet(4000), Array(config)
     waiting: list[tuple[int, dict[str, Any]]] = []  # with the cycle in which an entry reaches the queue's end
-    slots: list[tuple[int, int, int, int, int]] = []
+    slots: list[tuple[int, ...]] = []
     captures: list[tuple[int, dict[str, int]]] = []
     releases: list[tuple[int, int]] = []
-    rows: list[tuple[int, ...]] = []
+    rows: list[tuple[int, int | None, int, int, int]] = []
     room: list[bool] = []
     for cycle in range(sheet.cycles - 100):
         room.append(len(waiting) < QUEUE)
@@ -137,19 +175,17 @@ def issuer_check(rng: np.random.Generator, *, monitor: bool) -> Check:
         sheet.put("fetch.offer.valid", cycle, int(offers))
         if offers and room[-1]:
             # What is taken is fetched in the next cycle.
-            waiting.append((cycle + 1 + unit.queue_latency, _fetched(rng, config, sheet, cycle + 1, rows)))
+            waiting.append((cycle + 1 + unit.queue_latency, fetched(rng, config, sheet, cycle + 1, rows)))
         popped, reserved = _pops(rng, cycle, array), 0
         if waiting and waiting[0][0] <= cycle:
             entry = waiting[0][1]
-            words, lanes = 1 << entry["precision"], entry["fold"]["lanes"] + 1
+            words, lanes = entry["words"], entry["fold"]["lanes"] + 1
             if array.takes(cycle, words, entry["last"], lanes, entry["emits"]):
                 array.fire(cycle, words, entry["last"], lanes)
                 waiting.pop(0)
-                for sub in range(words):
-                    place = (entry["address"] + sub) % config.weight_depth
-                    slots.append((cycle + 1 + sub, place, entry["operand"], entry["precision"], sub))
+                slots += [(cycle + 1 + later, *slot) for later, slot in enumerate(entry["slots"])]
                 if entry["last"]:
-                    captures.append((cycle + 1 + timing.capture_delay(words), entry["fold"]))
+                    captures.append((cycle + 1 + words.capture_delay, entry["fold"]))
                     reserved = lanes if entry["emits"] else 0
                 if entry["frees"]:
                     releases.append((cycle, 1 << entry["x_buffer"]))
@@ -161,13 +197,12 @@ def issuer_check(rng: np.random.Generator, *, monitor: bool) -> Check:
         assert array.full, "the output queue was never full"
         known = slice(0, sheet.cycles - 100)
         assert_equal("room", outputs["fetch.offer.ready"][known], room)
-        late = [slot for slot in slots if slot[0] < known.stop]
-        at, *columns = np.array(late).T
+        at, *columns = np.array([slot for slot in slots if slot[0] < known.stop]).T
         assert_equal("cycles of slots", np.flatnonzero(outputs["slot.valid"][known]), at)
-        for name, want in zip(("address", "operand", "precision", "sub"), columns, strict=True):
+        for name, want in zip(SLOT, columns, strict=True):
             assert_equal(f"slot.{name}", outputs[f"slot.{name}"][at], want)
         assert_equal("word_valid", outputs["word_valid"], outputs["slot.valid"])
-        assert_equal("word_precision", outputs["word_precision"][at], columns[2])
+        assert_equal("word_width", outputs["word_width"][at], columns[SLOT.index("word")])
         ended = [(cycle, fold) for cycle, fold in captures if cycle + 1 < known.stop]
         at = np.array([cycle for cycle, _ in ended])
         assert_equal("first captures", np.flatnonzero(outputs["slot.capture"][known] & 1), [0, *at])
@@ -178,48 +213,74 @@ def issuer_check(rng: np.random.Generator, *, monitor: bool) -> Check:
         cycles, freed = np.array(releases).T
         assert_equal("cycles of releases", np.flatnonzero(outputs["release"][known]), cycles)
         assert_equal("release", outputs["release"][cycles], freed)
-        cycles, *columns = np.array([row for row in rows if row[0] < known.stop]).T
-        assert_equal("cycles of rows", np.flatnonzero(outputs["row_valid"][known]), cycles)
-        for name, want in zip(("column", "operand", "empty", "clears"), columns, strict=True):
-            assert_equal(f"row_entry.{name}", outputs[f"row_entry.{name}"][cycles], want)
+        seen = [row for row in rows if row[0] < known.stop]
+        assert_equal("cycles of rows", np.flatnonzero(outputs["row_valid"][known]), [cycle for cycle, *_ in seen])
+        for cycle, operand, column, empty, clears in seen:
+            wanted = {"column": column, "empty": empty, "clears": clears}
+            wanted |= {} if operand is None else {"operand": operand}
+            for name, value in wanted.items():
+                assert outputs[f"row_entry.{name}"][cycle] == value, f"row_entry.{name} in cycle {cycle}"
 
     return Check(unit, sheet.table, verify)
 
 
-def _fetched(
-    rng: np.random.Generator, config: EngineConfig, sheet: Sheet, cycle: int, rows: list[tuple[int, ...]]
+#: What a slot of a weight word holds.
+SLOT = ("address", "operand", "word", "raised", "sub")
+
+
+def fetched(
+    rng: np.random.Generator,
+    config: EngineConfig,
+    sheet: Sheet,
+    cycle: int,
+    rows: list[tuple[int, int | None, int, int, int]],
 ) -> dict[str, Any]:
-    """Fetch an entry and answer it from the list memories; what it becomes once it has been read."""
-    precision, operand = int(rng.integers(3)), int(rng.integers(-8192, 8192)) >> int(rng.integers(0, 13))
+    """Fetch an entry and answer it from the list memories; what it becomes once it has been read.
+
+    ``rows`` takes what the predictor sees: cycle, operand (None: any, the entry adds nothing), column, empty, clears.
+    """
+    two = config.planes > 1
+    word, operands = int(rng.integers(2 if two else 3)), rng.integers(-8192, 8192, config.planes).tolist()
     flags = {name: bool(rng.random() < 0.5) for name in ("from_x", "last_fold", "first_fold", "counts", "opens")}
     flags |= {name: bool(rng.random() < 0.5) for name in ("clears", "frees", "x_buffer")}
     flags |= {"last": bool(rng.random() < 0.3), "emits": bool(rng.random() < 0.9), "empty": bool(rng.random() < 0.05)}
-    flags["lowered"] = config.monitor and bool(rng.random() < 0.3)
     column = int(rng.integers(config.inputs if flags["from_x"] else config.units))
-    low_precision, low = max(precision - 1, 0), precision > 0 and bool(rng.random() < 0.5)
-    fetch: dict[str, Any] = flags | {"precision": precision, "low": low_precision, "lanes": int(rng.integers(3))}
-    fetch |= {"base": int(rng.integers(900)), "low_base": int(rng.integers(900))}
-    fetch["shift"] = int(rng.integers(4)) if config.monitor else 0
-    for name, value in fetch.items():
+    bases, raises = rng.integers(0, 900, config.planes).tolist(), two and (word > 0 or bool(rng.random() < 0.7))
+    fetch: dict[str, Any] = flags | {"word": word, "raises": raises, "lanes": int(rng.integers(config.lanes))}
+    fetch |= {"sequence": int(rng.integers(2))} if config.sequences > 1 else {}
+    planes = int(rng.integers(1, 4)) if raises else 1
+    for name, value in (fetch | {f"bases.{plane}": base for plane, base in enumerate(bases)}).items():
         sheet.put(f"fetch.entry.{name}", cycle, int(value))
     sheet.put("fetch.valid", cycle, 1)
     own, other = ("x_list", "h_list") if flags["from_x"] else ("h_list", "x_list")
-    for name, value in (("column", column), ("operand", operand), ("low", int(low))):
+    answer: dict[str, int] = {"column": column} | ({"planes": planes} if two else {})
+    answer |= {f"operands.{plane}": operand for plane, operand in enumerate(operands)}
+    for name, value in answer.items():
         sheet.put(f"{own}.entry.{name}", cycle + RAM_LATENCY, value)
         sheet.put(f"{other}.entry.{name}", cycle + RAM_LATENCY, int(rng.integers(2)))
     if flags["counts"]:
         # Recurrent columns of the predictor's row follow the inputs', both from a power of two on.
         place = column if flags["from_x"] else column + (1 << bits_for(config.inputs))
-        rows.append((cycle + RAM_LATENCY, place, operand, flags["empty"], flags["opens"] and flags["clears"]))
-    value = 0 if flags["empty"] else operand
-    used, begin = precision, fetch["base"] + (column << precision)
-    if low and not flags["lowered"] and not flags["empty"]:
-        # Operands of the lower variant carry what its weights lack.
-        shift = PRECISIONS[precision] - PRECISIONS[low_precision]
-        value = int(wrap(np.array([operand << shift]), config.operand_width)[0])
-        used, begin = low_precision, fetch["low_base"] + (column << low_precision)
+        adds = planes & 1 and not flags["empty"]
+        rows.append(
+            (
+                cycle + RAM_LATENCY,
+                operands[0] if adds else None,
+                place,
+                int(not adds),
+                int(flags["opens"] and flags["clears"]),
+            )
+        )
+    if flags["empty"]:
+        # One digit of the top plane that adds nothing.
+        operands, planes = [0] * config.planes, 1
+    slots = [
+        ((bases[plane] + (column << word) + sub) % config.weight_depth, operands[plane], word, raises and not plane, sub)
+        for plane in range(config.planes)
+        if planes >> plane & 1
+        for sub in range(1 << word)
+    ]
     fold = {"first": int(flags["first_fold"]), "last": int(flags["last_fold"]), "lanes": fetch["lanes"]}
-    if config.monitor:
-        fold["shift"] = fetch["shift"]
+    fold |= {"sequence": fetch["sequence"]} if config.sequences > 1 else {}
     entry: dict[str, Any] = {name: flags[name] for name in ("last", "emits", "frees", "x_buffer")}
-    return entry | {"address": begin % config.weight_depth, "operand": value, "precision": used, "fold": fold}
+    return entry | {"words": Words(word, planes == 3), "slots": slots, "fold": fold}

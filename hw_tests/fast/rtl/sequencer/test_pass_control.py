@@ -35,7 +35,7 @@ def _passes_check(rng: np.random.Generator) -> Check:
     while end < sheet.cycles - 400:
         ready, start = end + int(rng.choice([1, 1, 80])), step_number < 2 or bool(rng.random() < 0.2)
         other, sequence, length = sequence, int(rng.integers(2)), int(rng.integers(8))
-        mask, precision = int(rng.integers(8)), int(rng.integers(3))
+        mask = int(rng.integers(8))
         buffer, step_number = step_number % 2, step_number + 1
         for layer in range(LAYERS):
             begun = max([ready, end + 1] + ([dones[-2] + 1] if len(dones) > 1 else []))
@@ -58,14 +58,12 @@ def _passes_check(rng: np.random.Generator) -> Check:
             columns = (0 if start else LISTED) + (LISTED if layer else length)
             want: dict[str, Any] = {f"descriptor.{name}": int(value) for name, value in descriptor.items()}
             want |= {"layer": layer, "mask": mask, "start": int(start), "list_half": halves[sequence]}
-            want |= {"columns": columns, "level": 0, "clear": int(start), "exact": int(start)}
+            want |= {"columns": columns, "clear": int(start), "exact": int(start)}
             for fold in range(int(rng.integers(1, 4))):
-                precision = int(rng.integers(3))
-                fields = {"last": 1, "first_fold": int(fold == 0), "precision": precision, "sequence": sequence}
+                fields = {"last": 1, "first_fold": int(fold == 0), "sequence": sequence}
                 for name, value in fields.items():
                     sheet.put(f"entry.{name}", at + 1, value)
                 sheet.put("entry_valid", at + 1, 1)
-                want = want | {"level": max(want["level"], precision)}
                 kept.append((at + 2, sequence, want))
                 end = at
                 at += int(rng.integers(2, 6))
