@@ -26,8 +26,8 @@ from lstmith.spec.config import EngineConfig
 from lstmith.spec.monitor_rule import LAG_H
 from lstmith.spec.policy import Mode, Rule, Scope
 
-#: Engines by name: planes, and whether there is a monitor.
-ENGINES = {"planes_1": (1, False), "planes_2": (2, False), "monitor": (2, True)}
+#: What a layer's monitor does: rule, scope, warm-up.
+_Monitor = tuple[Rule, Scope, int]
 
 
 class _Decisions:
@@ -65,13 +65,15 @@ class _Decisions:
         assert not self._monitor or self.held > 0
 
 
-def _feedback_check(rng: np.random.Generator, *, planes: int, monitor: bool, scope: Scope = Scope.LAYER) -> Check:
+def _layer_check(rng: np.random.Generator, *, planes: int, monitor: _Monitor | None = None) -> Check:
     """One layer's h, step after step: lengths grow in time, the lists for the next step are complete."""
     lanes, units, steps, sheet = 3, 11, 40, Sheet(5000)
-    config = EngineConfig(lanes=lanes, precisions=(4, 8), operand_width=18, units=16, planes=planes, monitor=monitor)
-    unit, decisions = Feedback(config), _Decisions(rng, sheet, lanes, monitor=monitor)
-    shift, thetas, warmup = 5, (40, 200), int(rng.integers(0, 6))
-    mode, rule = Mode(int(rng.choice([Mode.DELTA, Mode.AUTO] if planes > 1 else [Mode.DELTA]))), Rule.RATIO
+    config = EngineConfig(
+        lanes=lanes, precisions=(4, 8), operand_width=18, units=16, planes=planes, monitor=bool(monitor)
+    )
+    unit, decisions = Feedback(config), _Decisions(rng, sheet, lanes, monitor=bool(monitor))
+    shift, thetas, (rule, scope, warmup) = 5, (40, 200), monitor or (Rule.OFF, Scope.LAYER, 0)
+    mode = Mode(int(rng.choice([Mode.DELTA, Mode.AUTO] if planes > 1 else [Mode.DELTA])))
     fields = {"h_shift": shift, "mode": mode, "theta_h": thetas[0], "low_theta_h": thetas[1], "planes": planes - 1}
     put_all(sheet, "passes.0.descriptor.", slice(None), fields | {"rule": rule, "scope": scope, "warmup": warmup})
     reference, cycle, number = np.zeros((planes, units), dtype=np.int64), 0, 0
@@ -125,36 +127,36 @@ def _feedback_check(rng: np.random.Generator, *, planes: int, monitor: bool, sco
     return Check(unit, sheet.table, verify)
 
 
-def _stack_descriptors(rng: np.random.Generator, bases: tuple[int, ...], planes: int) -> list[dict[str, Any]]:
-    """A descriptor for each layer, of any policy; the last layer's h feeds a list too, which nobody reads."""
-    layer_planes = rng.integers(1, planes + 1, len(bases))
+def _stack_descriptors(
+    rng: np.random.Generator, bases: tuple[int, int], planes: tuple[int, ...], monitors: tuple[_Monitor, ...]
+) -> list[dict[str, Any]]:
+    """A descriptor for each layer; the last layer's h feeds a list too, as if the first one came next."""
     descriptors: list[dict[str, Any]] = []
     for layer, base in enumerate(bases):
         fields = {"unit_base": base, "mode": Mode.DELTA, "mode_next": Mode.DELTA, "x_exponent_next": 2}
         fields |= {"h_shift": int(rng.integers(3, 7)), "x_shift_next": int(rng.integers(3, 7))}
         fields |= {name: int(rng.integers(0, 60)) for name in ("theta_h", "theta_x_next")}
         fields |= {name: int(rng.integers(0, 200)) for name in ("low_theta_h", "low_theta_x_next")}
-        following = (layer + 1) % len(bases)
-        for late, own in (("", layer), ("_next", following)):
-            fields[f"planes{late}"] = int(layer_planes[own]) - 1
-            fields[f"rule{late}"] = Rule(int(rng.choice([Rule.OFF, Rule.RATIO, Rule.COUNT], p=[0.2, 0.4, 0.4])))
-            fields[f"scope{late}"] = Scope(int(rng.choice([Scope.LAYER, Scope.FOLD], p=[0.7, 0.3])))
-            fields[f"warmup{late}"] = int(rng.integers(0, 6))
+        for late, whose in (("", layer), ("_next", 1 - layer)):
+            fields[f"planes{late}"] = planes[whose] - 1
+            for name, value in zip(("rule", "scope", "warmup"), monitors[whose], strict=True):
+                fields[f"{name}{late}"] = value
         descriptors.append(fields)
-    if planes > 1:
-        # Something must be deferred.
-        descriptors[0] |= {"rule": Rule.RATIO, "planes": 1}
     return descriptors
 
 
-def _stack_check(rng: np.random.Generator, *, planes: int, monitor: bool) -> Check:
+def _stack_check(
+    rng: np.random.Generator, *, planes: int, layer_planes: tuple[int, ...], monitors: tuple[_Monitor, ...] = ()
+) -> Check:
     """Two layers in turn; now and then the host loads the h of one of them."""
+    monitor = bool(monitors)
     lanes, sheet, sizes, bases = 4, Sheet(6000), (6, 9), (0, 6)
     config = EngineConfig(
         lanes=lanes, precisions=(4, 8), operand_width=18, units=16, layers=2, planes=planes, monitor=monitor
     )
     unit, decisions = Feedback(config), _Decisions(rng, sheet, lanes, monitor=monitor)
-    descriptors = _stack_descriptors(rng, bases, planes)
+    off = (Rule.OFF, Scope.LAYER, 0)
+    descriptors = _stack_descriptors(rng, bases, layer_planes, monitors or (off, off))
     kept = {(layer, kind): np.zeros((planes, sizes[layer]), dtype=np.int64) for layer in range(2) for kind in range(2)}
     own: dict[int, list[Entries]] = {}
     drained: list[int] = []
@@ -252,12 +254,19 @@ def _stack_check(rng: np.random.Generator, *, planes: int, monitor: bool) -> Che
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """One layer whose lists grow, two layers whose h may be loaded."""
-    checks = {}
-    for name, (planes, monitor) in ENGINES.items():
-        checks[f"layer_{name}"] = _feedback_check(rng, planes=planes, monitor=monitor)
-        checks[f"stack_{name}"] = _stack_check(rng, planes=planes, monitor=monitor)
-    checks["layer_folds"] = _feedback_check(rng, planes=2, monitor=True, scope=Scope.FOLD)
-    return checks
+    late, early = (Rule.RATIO, Scope.LAYER, 5), (Rule.COUNT, Scope.LAYER, 0)
+    by_fold, off = (Rule.COUNT, Scope.FOLD, 0), (Rule.OFF, Scope.LAYER, 0)
+    one_low = (1, 2) if rng.random() < 0.5 else (2, 1)
+    return {
+        "layer_planes_1": _layer_check(rng, planes=1),
+        "layer_planes_2": _layer_check(rng, planes=2),
+        "layer_monitor": _layer_check(rng, planes=2, monitor=early),
+        "layer_folds": _layer_check(rng, planes=2, monitor=(Rule.RATIO, Scope.FOLD, 5)),
+        "stack_planes_1": _stack_check(rng, planes=1, layer_planes=(1, 1)),
+        "stack_planes_2": _stack_check(rng, planes=2, layer_planes=one_low),
+        "stack_monitor": _stack_check(rng, planes=2, layer_planes=(2, 2), monitors=(late, early)),
+        "stack_folds": _stack_check(rng, planes=2, layer_planes=(2, 2), monitors=(by_fold, off)),
+    }
 
 
 def test_alone(rng: np.random.Generator) -> None:

@@ -5,43 +5,51 @@ from __future__ import annotations
 import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
-from hw_tests.fast.rtl.lists.list_cases import Entries, Ints, assert_entries, entries_of, widest_grid
-from lstmith.golden.encoder import distance as encoder_distance
-from lstmith.golden.encoder import follow
+from hw_tests.fast.rtl.lists.list_cases import (
+    Entries,
+    Ints,
+    assert_entries,
+    assert_lengths,
+    entries_of,
+    put_all,
+    read_list,
+    references_after,
+    widest_grid,
+)
+from lstmith.golden.encoder import distance
 from lstmith.rtl.lists.input_stage import InputStage
-from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.monitor_rule import LAG_INPUT
 from lstmith.spec.policy import Mode
 
 
-def _input_check(rng: np.random.Generator, *, full: bool) -> Check:
-    """Steps of an engine with everything or nothing; lists are read back after they are finished, then freed."""
-    config = EngineConfig(lanes=1, precisions=(4, 8), operand_width=18, inputs=7, mixed=full, skip=full)
-    unit, steps, sheet = InputStage(config), 60, Sheet(6000)
-    inputs, grid, theta, taus, change, limit = 6, widest_grid(6, 1, unsigned=False), 20, (30, 200), 150, 2
-    settings = {
-        "settings.grid.shift": 6,
-        "settings.grid.exponent": 1,
-        "settings.grid.mode": Mode.DELTA,
-        "settings.grid.theta": theta,
-    }
-    settings |= {
-        "settings.grid.tau": taus[0],
-        "settings.grid.restart_tau": taus[1],
-        "settings.skip.change": change,
-        "settings.skip.limit": limit,
-    }
-    for name, setting in settings.items():
-        sheet.put(name, slice(None), int(setting))
-    sheet.put("settings.inputs", slice(None), inputs - 1)
-    reference = np.zeros((1, inputs), dtype=np.int64)
-    lists: list[tuple[int, int, list[Entries], dict[str, int], list[Ints]]] = []
+def _input_check(
+    rng: np.random.Generator, *, planes: int, skip: bool, inputs: int = 6, warmup: int | None = None
+) -> Check:
+    """Lists are read back after they are finished, then freed; with a monitor where ``warmup`` is given."""
+    monitor = warmup is not None
+    config = EngineConfig(
+        lanes=1, precisions=(4, 8), operand_width=18, inputs=7, planes=planes, skip=skip, monitor=monitor
+    )
+    unit, steps, sheet = InputStage(config), 70, Sheet(7000)
+    grid, thetas, change, limit = widest_grid(6, 1), (20, 90), 150, 2
+    pair = planes > 1 and (monitor or bool(rng.random() < 0.8))
+    fields = {"shift": grid.shift, "exponent": grid.exponent, "mode": Mode.DELTA, "pair": pair}
+    put_all(sheet, "settings.grid.", slice(None), fields | {"theta": thetas[0], "low_theta": thetas[1]})
+    put_all(sheet, "settings.", slice(None), {"inputs": inputs - 1, "skip.change": change, "skip.limit": limit})
+    answers = rng.random(sheet.cycles) < 0.6
+    if monitor:
+        put_all(sheet, "settings.monitor.", slice(None), {"judges": 1, "warmup": warmup or 0})
+        sheet.put("deferral.defers", slice(None), answers)
+    reference = np.zeros((planes, inputs), dtype=np.int64)
+    found: list[tuple[int, int, list[Entries], dict[str, int], list[Ints]]] = []
     outcomes: list[tuple[int, int]] = []
-    cycle, accepted, in_a_row, buffer = 0, [], 0, 0
+    asked: list[tuple[list[int], int]] = []  # cycles of elements, the step that was judged
+    cycle, accepted, in_a_row, buffer, number, counted, deferred = 0, [], 0, 0, 0, 0, 0
     ready_after = unit.latency
     for step in range(steps):
-        start, restart = step == 0 or bool(rng.random() < 0.1), bool(rng.random() < 0.1)
+        start, restart = step == 0 or bool(rng.random() < 0.05), bool(rng.random() < 0.05)
         flags = {"start": int(start), "restart": int(restart), "mask": int(rng.integers(8))}
         if not (start or restart) and rng.random() < 0.15:
             sheet.put("x.payload.mark", cycle, 1)
@@ -50,35 +58,42 @@ def _input_check(rng: np.random.Generator, *, full: bool) -> Check:
             outcomes.append((cycle + unit.mark_latency, 1))
             cycle += 1
             continue
-        x = rng.integers(-32768, 32768, (1, inputs)) * (rng.random((1, inputs)) < 0.7)
-        x = np.where(rng.random((1, inputs)) < rng.choice([0.4, 1.0]), reference << grid.shift, x)
+        x = rng.integers(-32768, 32768, inputs) * (rng.random(inputs) < 0.7)
+        x = np.where(rng.random(inputs) < rng.choice([0.4, 1.0]), reference[0] << grid.shift, x)
+        taken: list[int] = []
         for element in range(inputs):
             cycle += int(rng.choice([0, 0, 2]))
-            sheet.put("x.payload.value", cycle, x[0, element])
+            sheet.put("x.payload.value", cycle, x[element])
             for name, flag in flags.items():
                 # Flags of other elements do not count.
                 sheet.put(f"x.payload.{name}", cycle, flag if element == 0 else int(rng.integers(2)))
             sheet.put("x.valid", cycle, 1)
-            accepted.append(cycle)
+            taken.append(cycle)
             cycle += 1
+        accepted += taken
         ready = cycle - 1 + ready_after
         exact = start or restart
-        distance = int(encoder_distance(grid.apply(x), reference).sum())
-        skipped = full and not exact and distance < change and in_a_row < limit
+        skipped = skip and not exact and int(distance(grid.apply(x), reference[0]).sum()) < change
+        skipped = skipped and in_a_row < limit
         outcomes.append((ready, int(skipped)))
+        asked.append((taken, (counted - LAG_INPUT) % 4))
         cycle += ready_after + 2 * inputs + 3
         if skipped:
             in_a_row += 1
             continue
         in_a_row = 0
-        after = follow(grid.apply(x), reference, Mode.DELTA, theta, exact)
-        entries = entries_of(reference, after, grid.exponent, taus, values=exact, mixed=full)
+        number = 0 if exact else number
+        held = answers[taken] & (monitor and number >= max(LAG_INPUT, warmup or 0))
+        deferred += int(held.sum())
+        number, counted = number + 1, counted + 1
+        after = references_after(
+            grid.apply(x), reference, (0, 0) if exact else thetas, held=held, pair=planes == 1 or pair
+        )
+        entries = entries_of(reference, after, grid.exponent, values=exact)
         reference = after
-        read_at = [ready + which * inputs + np.arange(inputs) for which in range(len(entries))]
-        for which, at in enumerate(read_at):
-            sheet.put("read.address", at, np.arange(inputs) + (buffer << 3))
-            sheet.put("read.list", at, which)
-        lists.append((ready, buffer, entries, flags, read_at))
+        places = np.arange(inputs) + (buffer << 3)
+        comes = [read_list(sheet, ready + which * inputs, which, places) for which in range(len(entries))]
+        found.append((ready, buffer, entries, flags, comes))
         sheet.put("release", cycle, 1 << buffer)
         buffer = 1 - buffer
         cycle += 2
@@ -87,34 +102,40 @@ def _input_check(rng: np.random.Generator, *, full: bool) -> Check:
     sheet.put("x.valid", slice(burst, burst + 200), 1)
     sheet.put("x.payload.start", slice(burst, burst + 200), 1)
     first = burst + np.arange(inputs)
-    taken = np.concatenate([first, first + inputs + timing.input_gap(config)])
+    burst_taken = np.concatenate([first, first + inputs + timing.input_gap(config)])
+    for taken in (burst_taken[:inputs], burst_taken[inputs:]):
+        asked.append((taken.tolist(), (counted - LAG_INPUT) % 4))
+        counted += 1
 
     def verify(outputs: Table) -> None:
         ready_signal = outputs["x.ready"]
         assert ready_signal[accepted].all(), "an element was not taken"
-        assert_equal("burst", burst + np.flatnonzero(ready_signal[burst : burst + 200]), taken)
-        at, skipped = np.array(outcomes).T
+        assert_equal("burst", burst + np.flatnonzero(ready_signal[burst : burst + 200]), burst_taken)
+        at, skips = np.array(outcomes).T
         assert_equal("outcomes", np.flatnonzero(outputs["outcome_valid"][: burst + timing.MARK]), at)
-        assert_equal("outcome_skipped", outputs["outcome_skipped"][at], skipped)
-        assert not full or 0 < skipped.sum() < len(skipped)
-        for ready, buffer, entries, flags, read_at in lists:
+        assert_equal("outcome_skipped", outputs["outcome_skipped"][at], skips)
+        assert not skip or 0 < skips.sum() < len(skips)
+        for ready, buffer, entries, flags, comes in found:
             holds = outputs["steps.full"] >> buffer & 1
             assert holds[ready] == 1, "the list is late"
             assert holds[ready - 1] == 0, "the list is early"
             for name, flag in flags.items():
                 assert outputs[f"steps.step.{buffer}.{name}"][ready] == flag, name
-            for which, (wanted, read) in enumerate(zip(entries, read_at, strict=True)):
-                length = f"steps.step.{buffer}.lengths.{which}"
-                assert outputs[f"{length}.count"][ready] == len(wanted)
-                assert outputs[f"{length}.low"][ready] == sum(low for _, _, low in wanted)
-                assert_entries(outputs, read + RAM_LATENCY, wanted, mixed=full)
+            assert_lengths(outputs, f"steps.step.{buffer}.lengths", ready, entries, planes)
+            for wanted, come in zip(entries, comes, strict=True):
+                assert_entries(outputs, come, wanted, planes=planes)
+        if monitor:
+            assert deferred > 0
+            for taken, judged in asked:
+                for name, value in (("layer", 0), ("step", judged), ("fold", 0)):
+                    assert_equal(name, outputs[f"deferral.{name}"][taken], np.full(inputs, value))
 
     return Check(unit, sheet.table, verify)
 
 
-def _verdict_check(rng: np.random.Generator, *, mixed: bool) -> Check:
+def _verdict_check(rng: np.random.Generator, *, planes: int) -> Check:
     """Inputs that are always there: after a computed step the stage waits for the predictor, then for nothing."""
-    config = EngineConfig(lanes=1, precisions=(4, 8), inputs=4, mixed=mixed, skip=True)
+    config = EngineConfig(lanes=1, precisions=(4, 8), inputs=4, planes=planes, skip=True)
     unit, sheet, inputs, limit = InputStage(config), Sheet(3000), 3, 2
     for name, setting in {"inputs": inputs - 1, "skip.predictor": 1, "skip.limit": limit}.items():
         sheet.put(f"settings.{name}", slice(None), setting)
@@ -160,10 +181,14 @@ def _verdict_check(rng: np.random.Generator, *, mixed: bool) -> Check:
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """With everything and with nothing; the predictor's decision is waited for."""
-    checks = {"least": _input_check(rng, full=False), "most": _input_check(rng, full=True)}
-    for name, mixed in (("single", False), ("mixed", True)):
-        checks[f"verdict_{name}"] = _verdict_check(rng, mixed=mixed)
+    """With and without skip rules and monitor; the predictor's decision is waited for."""
+    checks = {}
+    for planes in (1, 2):
+        for name, skip in (("plain", False), ("skip", True)):
+            checks[f"{name}_planes_{planes}"] = _input_check(rng, planes=planes, skip=skip)
+        checks[f"verdict_planes_{planes}"] = _verdict_check(rng, planes=planes)
+    checks["monitor"] = _input_check(rng, planes=2, skip=False, inputs=1, warmup=0)
+    checks["most"] = _input_check(rng, planes=2, skip=True, warmup=5)
     return checks
 
 
