@@ -25,7 +25,13 @@ from lstmith.spec.policy import Mode
 
 
 def _input_check(
-    rng: np.random.Generator, *, planes: int, skip: bool, inputs: int = 6, warmup: int | None = None
+    rng: np.random.Generator,
+    *,
+    planes: int,
+    skip: bool,
+    inputs: int = 6,
+    warmup: int | None = None,
+    judges: bool = True,
 ) -> Check:
     """Lists are read back after they are finished, then freed; with a monitor where ``warmup`` is given."""
     monitor = warmup is not None
@@ -40,7 +46,7 @@ def _input_check(
     put_all(sheet, "settings.", slice(None), {"inputs": inputs - 1, "skip.change": change, "skip.limit": limit})
     answers = rng.random(sheet.cycles) < 0.6
     if monitor:
-        put_all(sheet, "settings.monitor.", slice(None), {"judges": 1, "warmup": warmup or 0})
+        put_all(sheet, "settings.monitor.", slice(None), {"judges": judges, "warmup": warmup or 0})
         sheet.put("deferral.defers", slice(None), answers)
     reference = np.zeros((planes, inputs), dtype=np.int64)
     found: list[tuple[int, int, list[Entries], dict[str, int], list[Ints]]] = []
@@ -83,7 +89,7 @@ def _input_check(
             continue
         in_a_row = 0
         number = 0 if exact else number
-        held = answers[taken] & (monitor and number >= max(LAG_INPUT, warmup or 0))
+        held = answers[taken] & (monitor and judges and number >= max(LAG_INPUT, warmup or 0))
         deferred += int(held.sum())
         number, counted = number + 1, counted + 1
         after = references_after(
@@ -103,8 +109,8 @@ def _input_check(
     sheet.put("x.payload.start", slice(burst, burst + 200), 1)
     first = burst + np.arange(inputs)
     burst_taken = np.concatenate([first, first + inputs + timing.input_gap(config)])
-    for taken in (burst_taken[:inputs], burst_taken[inputs:]):
-        asked.append((taken.tolist(), (counted - LAG_INPUT) % 4))
+    for burst_step in (burst_taken[:inputs], burst_taken[inputs:]):
+        asked.append((burst_step.tolist(), (counted - LAG_INPUT) % 4))
         counted += 1
 
     def verify(outputs: Table) -> None:
@@ -125,7 +131,7 @@ def _input_check(
             for wanted, come in zip(entries, comes, strict=True):
                 assert_entries(outputs, come, wanted, planes=planes)
         if monitor:
-            assert deferred > 0
+            assert (deferred > 0) == judges
             for taken, judged in asked:
                 for name, value in (("layer", 0), ("step", judged), ("fold", 0)):
                     assert_equal(name, outputs[f"deferral.{name}"][taken], np.full(inputs, value))
@@ -183,9 +189,10 @@ def _verdict_check(rng: np.random.Generator, *, planes: int) -> Check:
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """With and without skip rules and monitor; the predictor's decision is waited for."""
     checks = {}
+    checks["plain"] = _input_check(rng, planes=1, skip=False)
+    checks["off"] = _input_check(rng, planes=2, skip=False, warmup=0, judges=False)
     for planes in (1, 2):
-        for name, skip in (("plain", False), ("skip", True)):
-            checks[f"{name}_planes_{planes}"] = _input_check(rng, planes=planes, skip=skip)
+        checks[f"skip_planes_{planes}"] = _input_check(rng, planes=planes, skip=True)
         checks[f"verdict_planes_{planes}"] = _verdict_check(rng, planes=planes)
     checks["monitor"] = _input_check(rng, planes=2, skip=False, inputs=1, warmup=0)
     checks["most"] = _input_check(rng, planes=2, skip=True, warmup=5)
