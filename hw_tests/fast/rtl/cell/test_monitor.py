@@ -1,19 +1,21 @@
+# amaranth: UnusedElaboratable=no
 """Cell-state monitor: its decisions are those of ``golden.monitor.judge``, and come when it says."""
 
 from __future__ import annotations
 
 import dataclasses
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.golden.monitor import judge
 from lstmith.rtl.cell.monitor import Monitor
-from lstmith.spec.codes import Precision
+from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.monitor_rule import LAG_H, LAG_INPUT
 from lstmith.spec.policy import Monitor as MonitorPolicy
 from lstmith.spec.policy import Rule, Scope
 
@@ -28,7 +30,7 @@ def _policy(rng: np.random.Generator, units: int) -> MonitorPolicy:
     """Thresholds near what the cell states reach, and now and then anything that a policy may hold."""
     rule, scope = Rule(int(rng.integers(1, 3))), Scope(int(rng.integers(2)))
     likely = units if rule is Rule.COUNT else 200
-    names = ("low", "middle", "hysteresis", "restart_above")
+    names = ("low", "hysteresis")
     values = {name: min(int(rng.integers(likely + 1)), LIMITS[name]) for name in names}
     if rng.random() < 0.1:
         values = {name: int(rng.choice([0, 1, LIMITS[name]])) for name in names}
@@ -44,57 +46,49 @@ def _cells(rng: np.random.Generator, units: int, width: int) -> tuple[Ints, Ints
     return np.clip(after - move, -top - 1, top), after
 
 
-def _record(policy: MonitorPolicy, layer: Any) -> dict[str, int]:
-    variants = (*layer.variants, layer.precision, layer.precision)[:2]
+def _record(policy: MonitorPolicy) -> dict[str, int]:
     return {
-        "precision": Precision.of(layer.precision),
         "rule": policy.rule,
         "scope": policy.scope,
         "monitor_low": policy.low,
-        "monitor_middle": policy.middle,
         "low_leave": policy.low + policy.hysteresis,
-        "middle_leave": policy.middle + policy.hysteresis,
-        "restart_above": policy.restart_above,
         "monitor_theta": policy.theta,
-        "level_low": Precision.of(variants[0]),
-        "level_middle": Precision.of(variants[1]),
     }
 
 
-def _monitor_check(
-    rng: np.random.Generator, cycles: int, config: EngineConfig, *layers: tuple[int, tuple[int, ...], int]
-) -> Check:
-    """Steps of layers given as (weight bits, lower variants, units); each step under a policy of its own."""
+def _monitor_check(rng: np.random.Generator, cycles: int, config: EngineConfig, *layers: int) -> Check:
+    """Steps of layers of so many units; each step under a policy of its own."""
     unit, sheet = Monitor(config), Sheet(cycles)
     # Stored in one cycle, readable in the next.
     readable = unit.latency + 1
-    shapes: list[Any] = [SimpleNamespace(precision=bits, variants=variants) for bits, variants, _ in layers]
     # Between units the cell unit shows whatever it computes.
     top = 1 << (config.c_width - 1)
     for name in ("c_new", "c_before"):
         sheet.put(name, slice(None), rng.integers(-top, top, sheet.cycles))
     sheet.put("c_last", slice(None), rng.integers(0, 2, sheet.cycles))
-    # Codes by layer, bank and fold, and restart_requests by layer and bank, as they become known.
+    # Decisions by step modulo 4, layer and fold, as they become known.
     stored: dict[tuple[int, int, int], int] = {}
-    requested = {(index, bank): 0 for index in range(len(layers)) for bank in range(2)}
-    levels: list[tuple[int, int]] = []
-    restart_requests: list[tuple[int, int, int, int]] = []
+    #: What each reader asks: cycle and decision.
+    seen: dict[str, list[tuple[int, int]]] = {"input_deferral": [], "feedback_deferral": []}
 
     def look(place: tuple[int, int, int], cycle: int) -> None:
-        for name, index in zip(("r_layer", "r_bank", "r_fold"), place, strict=True):
-            sheet.put(name, cycle, index)
-        levels.append((cycle, stored.get(place, 0)))
+        """One reader asks for a place, the other one for any other."""
+        places = [place, list(stored)[int(rng.integers(len(stored)))] if stored else place]
+        for reader, (step, layer, fold) in zip(rng.permutation(list(seen)), places, strict=True):
+            for name, value in {"step": step, "layer": layer, "fold": fold}.items():
+                sheet.put(f"{reader}.{name}", cycle, value)
+            seen[str(reader)].append((cycle, stored.get((step, layer, fold), 0)))
 
-    cycle, parity = 4, 0
+    cycle, step = 4, 0
     while cycle < sheet.cycles - 300:
-        for index, (shape, (_, _, units)) in enumerate(zip(shapes, layers, strict=True)):
+        for index, units in enumerate(layers):
             policy = _policy(rng, units)
             active = int(rng.choice([units, units, int(rng.integers(1, units + 1))]))
             exact = bool(rng.random() < 0.2)
             at = cycle + np.cumsum(rng.choice([0, 0, 0, 1, 9], active) + config.unit_cycles)
             end = int(at[-1]) + readable
-            settings = {"layer": index, "list_half": parity, "exact": int(exact)}
-            settings |= {f"descriptor.{name}": int(value) for name, value in _record(policy, shape).items()}
+            settings = {"layer": index, "step_low": step % 4, "exact": int(exact)}
+            settings |= {f"descriptor.{name}": int(value) for name, value in _record(policy).items()}
             for name, value in settings.items():
                 sheet.put(f"pass_.{name}", slice(cycle, end), value)
             before, after = _cells(rng, units, config.c_width)
@@ -105,65 +99,66 @@ def _monitor_check(
 
             by_fold = policy.scope is Scope.FOLD
             folds = np.arange(config.folds(units)) if by_fold else np.zeros(config.folds(units), dtype=np.int64)
-            codes = [stored.get((index, 1 - parity, int(fold)), 0) for fold in folds]
-            previous = np.array([[shape.precision if exact else Precision(code).bits for code in codes]])
+            deferred = [stored.get(((step - 1) % 4, index, int(fold)), 0) for fold in folds]
+            previous = np.array([[bool(one) and not exact for one in deferred]])
             alive = np.arange(units)[None] < active
-            level, restart_request = judge(before, after, alive, previous, policy, shape, config)
+            decisions = judge(before, after, alive, previous, policy, config)
             for fold in range(config.folds(active) if by_fold else 1):
                 last = min((fold + 1) * config.lanes, active) - 1 if by_fold else active - 1
-                place, known = (index, parity, fold), int(at[last]) + readable
+                place, known = (step % 4, index, fold), int(at[last]) + readable
                 look(place, known - 1)
-                stored[place] = Precision.of(int(level[0, fold]))
+                stored[place] = int(decisions[0, fold])
                 look(place, known)
-            restart_requests += [(end - 1, *place, value) for place, value in requested.items()]
-            # With a threshold of zero nobody looks at the wish.
-            requested.pop((index, parity), None)
-            if policy.restart_above:
-                requested[index, parity] = int(restart_request[0])
-            restart_requests += [(end, *place, value) for place, value in requested.items()]
             cycle = end + 1
             for place in stored:
                 look(place, cycle)
                 cycle += 1
-        parity = 1 - parity
+        step += 1
 
     def verify(outputs: Table) -> None:
-        at, code = np.array(levels).T
-        # Every image is chosen somewhere.
-        assert set(code.tolist()) >= {Precision.of(bits) for own, variants, _ in layers for bits in (own, *variants)}
-        assert_equal("levels", outputs["level"][at], code)
-        for cycle, layer, bank, wanted in restart_requests:
-            have = outputs[f"restart_requests.{layer}"][cycle] >> bank & 1
-            assert have == wanted, f"wish of layer {layer}, bank {bank} in cycle {cycle} is {have}"
-        seen = {wanted for *_, wanted in restart_requests}
-        assert seen == {0, 1}
+        for reader, looks in seen.items():
+            at, defers = np.array(looks).T
+            assert set(defers.tolist()) == {0, 1}
+            assert_equal(reader, outputs[f"{reader}.defers"][at], defers)
 
     return Check(unit, sheet.table, verify)
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """One lane, one fold, and a stack of several variants."""
+    """One lane, one fold, and a stack."""
 
-    def config(*precisions: int, **sizes: Any) -> EngineConfig:
-        return EngineConfig(precisions=precisions, mixed=True, monitor=True, **sizes)
+    def config(**sizes: Any) -> EngineConfig:
+        return EngineConfig(precisions=(4, 8), planes=2, monitor=True, **sizes)
 
     cycles = 12_000 if full else 5000
     return {
         # Every unit is a fold: decisions follow each other as closely as they can.
-        "one_lane": _monitor_check(rng, cycles, config(4, 8, 16, lanes=1, units=8, c_width=12), (16, (4, 8), 5)),
-        "one_lane_two_images": _monitor_check(rng, cycles, config(4, 8, lanes=1, units=8), (8, (4,), 5)),
-        "one_fold": _monitor_check(rng, cycles, config(4, 8, 16, lanes=8, units=8, rows_per_cycle=1), (16, (4, 8), 8)),
-        # Layers of different images; the last folds are not full.
-        "stack": _monitor_check(
-            rng,
-            cycles,
-            config(4, 8, 16, lanes=3, units=32, layers=3, c_width=24),
-            (16, (4, 8), 11),
-            (8, (4,), 7),
-            (16, (8,), 2),
-        ),
+        "one_lane": _monitor_check(rng, cycles, config(lanes=1, units=8, c_width=12), 5),
+        "one_fold": _monitor_check(rng, cycles, config(lanes=8, units=8, rows_per_cycle=1), 8),
+        # The last folds are not full.
+        "stack": _monitor_check(rng, cycles, config(lanes=3, units=32, layers=3, c_width=24), 11, 7, 2),
     }
 
 
 def test_alone(rng: np.random.Generator) -> None:
     run_here(checks(rng, full=False))
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("rows_per_cycle", [1, 2])
+def test_decisions_are_stored_before_they_are_read(rows_per_cycle: int, layers: int) -> None:
+    """Counted from the drain of the judged pass, whose last cell state is there before its last h."""
+    config = EngineConfig(
+        lanes=2, precisions=(8,), planes=2, monitor=True, rows_per_cycle=rows_per_cycle, layers=layers
+    )
+    monitor = Monitor(config)
+    last_h = -(timing.encode(config) - 1 + timing.kinds(config) - 1)
+    readable = last_h + monitor.latency + 1
+    # The pass is judged while the drain side holds its fields: until the next one's first fold is fetched to its end.
+    assert readable <= timing.LOOK + 1
+    # Then that fold is fired and captured, and its first h reaches the encoder: no fewer than two steps later.
+    first_h = timing.LOOK + timing.queue(config) + 1 + timing.capture_to_visible(config) - timing.encode(config)
+    assert readable <= first_h and LAG_H >= 2
+    # An input buffer is free when the pass that read it has fetched its last fold, and that was the step before the
+    # last one: the drain of its predecessor, which is judged, has ended then.
+    assert readable <= timing.LOOK + timing.queue(config) and LAG_INPUT >= 3

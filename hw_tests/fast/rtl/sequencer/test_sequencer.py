@@ -10,23 +10,21 @@ from lstmith.rtl.sequencer.sequencer import Sequencer
 from lstmith.spec import latency as timing
 from lstmith.spec.codes import Precision
 from lstmith.spec.config import PRECISIONS, EngineConfig
-from lstmith.spec.policy import Mode, Rule, Scope
+from lstmith.spec.policy import Mode
 
 #: Names of the outputs that are not part of the entry.
 PORTS = {"x": "fetch.x_address", "h": "fetch.h_address", "list": "fetch.list"}
 
 
 def _layers(rng: np.random.Generator, config: EngineConfig, shapes: tuple[tuple[int, int, int], ...]) -> list[Fields]:
-    """Records of layers given as (weight code, inputs, units)."""
+    """Records of layers given as (code of a digit's width, inputs, units)."""
     descriptors: list[Fields] = []
     bases = np.cumsum([0, *(units for *_, units in shapes)]).tolist()
     for index, (code, inputs, units) in enumerate(shapes):
         folds = config.folds(units)
-        lower = [0, 1][:code] if config.mixed else []
-        images = (*lower, code, code)[:2]
         values = {
-            "precision": code,
-            "low": max(code - 1, 0) if config.mixed else code,
+            "word": code,
+            "planes": config.planes - 1,
             "mode": int(rng.choice([Mode.SKIP, Mode.DELTA, Mode.DELTA, Mode.DELTA])),
             "last_layer": index == len(shapes) - 1,
             "folds": folds - 1,
@@ -36,14 +34,9 @@ def _layers(rng: np.random.Generator, config: EngineConfig, shapes: tuple[tuple[
             "unit_base": bases[index],
             "x_base": bases[max(index - 1, 0)],
             "units": units - 1,
-            "warmup": int(rng.integers(4)),
-            "restart_above": int(rng.integers(2)),
-            "rule": int(rng.choice([Rule.OFF, Rule.RATIO, Rule.RATIO])),
-            "scope": int(rng.choice(list(Scope))),
-            "level_low": images[0],
-            "level_middle": images[1],
+            "base_top": int(rng.integers(0, 1000)),
+            "base_low": int(rng.integers(0, 1000)),
         }
-        values |= {f"base_{bits}": int(rng.integers(0, 1000)) for bits in PRECISIONS}
         descriptors.append({name: int(value) for name, value in values.items()})
     return descriptors
 
@@ -69,9 +62,6 @@ def _walk_check(rng: np.random.Generator, config: EngineConfig, *shapes: tuple[i
             cycles, values = np.array(some, dtype=np.int64).T
             port = PORTS.get(name[1:], name[1:]) if name.startswith("@") else f"fetch.entry.{name}"
             assert_equal(port, outputs[port][cycles], values)
-        for cycle, asked in walk.questions:
-            for name, value in asked.items():
-                assert outputs[name][cycle] == value, f"{name} in cycle {cycle}"
         for strobe in ("reload.begins", "program.advance"):
             assert_equal(strobe, np.flatnonzero(outputs[strobe]), [cycle for cycle, _ in walk.begins])
         begun, parity = np.array(walk.begins).T
@@ -81,9 +71,6 @@ def _walk_check(rng: np.random.Generator, config: EngineConfig, *shapes: tuple[i
         for (_, drain), begin, end in zip(walk.drains, kept, kept[1:], strict=False):
             for name, value in drain.items():
                 assert (outputs[f"passes.0.{name}"][begin:end] == value).all(), f"{name} of the pass from {begin} on"
-        changes = [cycle for cycle, _ in walk.levels] + [walk.active_until]
-        for (_, level), begin, end in zip(walk.levels, changes, changes[1:], strict=False):
-            assert (outputs["passes.0.level"][begin:end] == level).all(), f"level from {begin} on"
         quiet = np.ones(sheet.cycles, dtype=np.int64)
         for first, done in walk.busy:
             quiet[first : done + 1] = 0
@@ -94,11 +81,11 @@ def _walk_check(rng: np.random.Generator, config: EngineConfig, *shapes: tuple[i
 
 def _growing_check(rng: np.random.Generator) -> Check:
     """A start, then a step whose h list grows while it is issued: every entry once, in order, never too soon."""
-    folds, x_count, h_count, precision = 4, 5, 9, Precision.W8
+    folds, x_count, h_count, word = 4, 5, 9, Precision.W8
     config = EngineConfig(lanes=3, precisions=(4, 8, 16), inputs=8, units=16)
-    unit, sheet, words = Sequencer(config), Sheet(1200), precision.words
-    fields = {"precision": precision, "mode": Mode.DELTA, "last_layer": 1, "folds": folds - 1, "last_lanes": 1}
-    fields |= {f"base_{precision.bits}": 8, "inputs": 8, "columns": 17, "unit_base": 2}
+    unit, sheet, words = Sequencer(config), Sheet(1200), word.words
+    fields = {"word": word, "mode": Mode.DELTA, "last_layer": 1, "folds": folds - 1, "last_lanes": 1}
+    fields |= {"base_top": 8, "inputs": 8, "columns": 17, "unit_base": 2}
     for name, setting in fields.items():
         sheet.put(f"program.descriptor.{name}", slice(None), int(setting))
     sheet.put("fetch.offer.ready", slice(None), 1)
@@ -139,7 +126,7 @@ def _growing_check(rng: np.random.Generator) -> Check:
             ends = np.flatnonzero(outputs["fetch.entry.last"][own])
             assert_equal(f"ends of step {step}", ends, width * np.arange(1, folds + 1) - 1)
         assert second[x_count + h_count - 1] > drained, "a step ended before the one before had drained"
-        base = outputs["fetch.entry.base"][second].reshape(folds, -1)
+        base = outputs["fetch.entry.bases.0"][second].reshape(folds, -1)
         assert_equal("x base", base[:, 0], 8 + 17 * words * np.arange(folds))
         assert_equal("h base", base[:, -1], 8 + 8 * words + 17 * words * np.arange(folds))
 
@@ -147,9 +134,9 @@ def _growing_check(rng: np.random.Generator) -> Check:
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """One image and several, one layer and a stack; a list that grows while it is fetched."""
+    """One plane and two, one layer and a stack; a list that grows while it is fetched."""
 
-    def config(layers: int, *, mixed: bool = False, monitor: bool = False, rows_per_cycle: int = 2) -> EngineConfig:
+    def config(layers: int, *, planes: int = 1, monitor: bool = False, rows_per_cycle: int = 2) -> EngineConfig:
         return EngineConfig(
             lanes=3,
             precisions=PRECISIONS,
@@ -158,16 +145,17 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
             inputs=8,
             weight_depth=4096,
             layers=layers,
-            mixed=mixed,
+            planes=planes,
             monitor=monitor,
         )
 
-    two = (2, 6, 10), (1, 10, 7)
+    # With two planes digits have 8 bits at most.
+    two = (1, 6, 10), (0, 10, 7)
     checks = {
-        "direct_stack": _walk_check(rng, config(2), *two),
-        "mixed": _walk_check(rng, config(1, mixed=True), (1, 7, 8)),
-        "monitor": _walk_check(rng, config(1, mixed=True, monitor=True), (2, 7, 11)),
-        "monitor_stack": _walk_check(rng, config(3, mixed=True, monitor=True), *two, (0, 7, 3)),
+        "direct_stack": _walk_check(rng, config(2), (2, 6, 10), (1, 10, 7)),
+        "planes": _walk_check(rng, config(1, planes=2), (1, 7, 8)),
+        "monitor": _walk_check(rng, config(1, planes=2, monitor=True), (0, 7, 11)),
+        "monitor_stack": _walk_check(rng, config(3, planes=2, monitor=True), *two, (0, 7, 3)),
     }
     for code in range(3):
         checks[f"direct_{PRECISIONS[code]}"] = _walk_check(rng, config(1, rows_per_cycle=1 + code % 2), (code, 7, 8))

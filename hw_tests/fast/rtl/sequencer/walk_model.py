@@ -9,9 +9,8 @@ import numpy as np
 
 from hw_tests.checks import Sheet
 from lstmith.spec import latency as timing
-from lstmith.spec.config import PRECISIONS, EngineConfig
-from lstmith.spec.monitor_rule import lag
-from lstmith.spec.policy import Mode, Rule, Scope
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode
 
 #: Cycles from fetching a fold's last entry to its first h, at least.
 TO_H = 20
@@ -20,18 +19,28 @@ Fields = dict[str, int]
 
 @dataclass
 class Units:
-    """Columns of a segment: per column whether the delta and the restart list hold it, and on which image."""
+    """Columns of a segment, and the planes in which the delta and the restart list hold them."""
 
-    listed: np.ndarray  # bool [lists, C]
-    low: np.ndarray  # bool [lists, C]
+    listed: np.ndarray  # bool [lists, P, C]
 
     def count(self, which: int) -> int:
         """Entries of a list."""
-        return int(self.listed[which].sum())
+        return int(self.columns(which).sum())
 
-    def lows(self, which: int) -> int:
-        """Entries of a list that take the lower variant."""
-        return int((self.listed & self.low)[which].sum())
+    def columns(self, which: int) -> np.ndarray:
+        """Columns that a list holds in some plane, bool [C]."""
+        found: np.ndarray = self.listed[which].any(axis=0)
+        return found
+
+    def lengths(self, which: int) -> Fields:
+        """Lengths of a list, as ``length_layout`` has them."""
+        return lengths(self.listed[which])
+
+
+def lengths(listed: np.ndarray) -> Fields:
+    """Entries, and with two planes digits and low digits, of columns listed in some planes, bool [P, C]."""
+    found = {"count": int(listed.any(axis=0).sum())}
+    return found if len(listed) == 1 else found | {"digits": int(listed.sum()), "low": int(listed[1].sum())}
 
 
 @dataclass
@@ -52,14 +61,13 @@ class Walk:
     rng: np.random.Generator
     sheet: Sheet
     fetches: list[tuple[int, Fields]] = field(default_factory=list)
-    questions: list[tuple[int, Fields]] = field(default_factory=list)
     drains: list[tuple[int, Fields]] = field(default_factory=list)
     begins: list[tuple[int, int]] = field(default_factory=list)
-    levels: list[tuple[int, int]] = field(default_factory=list)
     busy: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.lists = 2 if self.config.mixed else 1
+        self.lists = self.config.planes
+        self.number = 0  # of the step since an exact one
         self.own: list[Units | None] = [None] * len(self.layers)
         self.before: list[Drained] = []  # passes, oldest first
         self.active_until = 0
@@ -69,14 +77,13 @@ class Walk:
     def columns(self, count: int) -> Units:
         """Random candidates."""
         chance = self.rng.choice([0.0, 0.3, 0.7, 1.0])
-        listed = self.rng.random((self.lists, count)) < chance
-        return Units(listed, self.rng.random((self.lists, count)) < (0.5 if self.config.mixed else 0.0))
+        return Units(self.rng.random((self.lists, self.config.planes, count)) < chance)
 
     def put_lengths(self, name: str, cycle: slice, units: Units) -> None:
         """Lengths of both lists."""
         for which in range(self.lists):
-            self.sheet.put(f"{name}.{which}.count", cycle, units.count(which))
-            self.sheet.put(f"{name}.{which}.low", cycle, units.lows(which))
+            for part, value in units.lengths(which).items():
+                self.sheet.put(f"{name}.{which}.{part}", cycle, value)
 
     def step(self, ready: int, *, start: bool, restart: bool, changed: bool) -> int:
         """One step whose inputs are listed in cycle ``ready``; returns when its last pass has been fetched."""
@@ -85,7 +92,7 @@ class Walk:
         begun = ready
         exact = start or restart or changed
         if exact:
-            self.age = 0
+            self.number = 0
         for index, fields in enumerate(self.layers):
             single = len(self.layers) == 1
             # At most one pass may still drain.
@@ -97,7 +104,7 @@ class Walk:
                 begun += held
             begun += timing.settle(self.config)
             own = None if start else self.own[index]
-            nothing = Units(np.zeros((self.lists, 1), dtype=bool), np.zeros((self.lists, 1), dtype=bool))
+            nothing = Units(np.zeros((self.lists, self.config.planes, 1), dtype=bool))
             if index == 0:
                 first, second, growing = inputs, own or nothing, single and not start
                 sheet.put(f"steps.step.{parity}.start", slice(ready, begun + 1), int(start))
@@ -107,15 +114,6 @@ class Walk:
                 sheet.put("reload.changed", slice(ready, begun + 1), int(changed))
             else:
                 first, second, growing = own or nothing, self.before[-1].units, True
-            restart_request = bool(self.rng.random() < 0.3)
-            bank = parity if single else 1 - parity
-            enough = self.age >= lag(len(self.layers))
-            if self.config.monitor:
-                sheet.put(
-                    f"decision.restart_requests.{index}",
-                    slice(self.active_until + 1, begun + 1),
-                    int(restart_request) << bank,
-                )
             mask = int(self.rng.integers(8))
             sheet.put("reload.mask", begun, mask)
             sheet.put("program.loaded", slice(self.active_until + 1, begun + 1), 1)
@@ -124,21 +122,19 @@ class Walk:
                 # The only descriptor of a program stays.
                 present = slice(None) if self.config.descriptors == 1 else slice(self.active_until + 1, begun + 1)
                 sheet.put(f"program.descriptor.{name}", present, value)
-            restart_requests = (
-                self.config.monitor and restart_request and enough and fields["rule"] and fields["restart_above"]
-            )
-            clears = bool(exact or fields["mode"] != Mode.DELTA or restart_requests)
-            settled = enough and self.age >= fields["warmup"]
+            clears = bool(exact or fields["mode"] != Mode.DELTA)
             self.begins.append((begun, parity))
-            state: dict[str, Any] = {"index": index, "parity": parity, "clears": clears, "settled": settled}
-            end = self._pass(fields, state | {"bank": bank}, begun, first, second, growing)
+            state: dict[str, Any] = {"index": index, "parity": parity, "clears": clears}
+            end = self._pass(fields, state, begun, first, second, growing)
             self.drains[-1][1].update({f"descriptor.{name}": value for name, value in fields.items()})
             self.drains[-1][1].update(start=start, exact=exact, clear=clears, layer=index, list_half=parity, mask=mask)
+            if self.config.monitor:
+                self.drains[-1][1].update(step=min(self.number, 255), step_low=self.steps % 4)
             self._drain(index, fields, end)
             self.busy.append((begun + 1, self.before[-1].done))
             self.active_until = end
             begun = end + 1
-        self.age += 1
+        self.number += 1
         self.steps += 1
         return self.active_until
 
@@ -146,21 +142,19 @@ class Walk:
         self, fields: Fields, state: dict[str, Any], begun: int, first: Units, second: Units, growing: bool
     ) -> int:
         """Fetch the folds of a pass; returns the cycle of the last fetch."""
-        config, sheet, which = self.config, self.sheet, int(state["clears"]) if self.config.mixed else 0
+        config, which = self.config, int(state["clears"]) if self.config.planes > 1 else 0
         index, parity = state["index"], state["parity"]
         producer = self.before[-1] if growing else None
         segments = [
             [(segment, place) for place in range(units.count(which))] for segment, units in enumerate((first, second))
         ]
-        visible = [] if producer is None else producer.visible[np.flatnonzero(second.listed[which])].tolist()
+        visible = [] if producer is None else producer.visible[np.flatnonzero(second.columns(which))].tolist()
         entries = [*segments[0], *segments[1]] or [(1, 0)]
         empty = not segments[0] and not segments[1]
         cycle = begun + timing.OPEN - 1
-        folds, highest = fields["folds"] + 1, 0
+        folds = fields["folds"] + 1
         for fold in range(folds):
             lanes = fields["last_lanes"] if fold == folds - 1 else config.lanes - 1
-            level = self._level(fields, state, fold)
-            lowered = level != fields["precision"]
             for number, (segment, place) in enumerate(entries):
                 last = number == len(entries) - 1
                 cycle += 1
@@ -189,48 +183,26 @@ class Walk:
                     "emits": fields["last_layer"],
                     "frees": last and fold == folds - 1 and index == 0,
                     "x_buffer": parity,
-                    "precision": level,
-                    "base": fields[f"base_{PRECISIONS[level]}"] + (column << level),
+                    "word": fields["word"],
+                    "bases.0": fields["base_top"] + (column << fields["word"]),
                     "lanes": lanes,
                 }
-                if config.mixed:
-                    seen |= {
-                        "low": fields["low"],
-                        "low_base": fields[f"base_{PRECISIONS[fields['low']]}"] + (column << fields["low"]),
-                        "lowered": lowered,
-                        "@list": which,
-                        "shift": (PRECISIONS[fields["precision"]] - PRECISIONS[level]) // 4,
-                    }
+                if config.planes > 1:
+                    seen |= {"bases.1": fields["base_low"] + (column << fields["word"]), "raises": fields["planes"]}
+                    seen |= {"@list": which}
                 address = {} if empty else {"x": parity << 3 | place} if x_list else {"h": place}
                 if "h" in address:
                     base = fields["x_base"] if segment and index else fields["unit_base"]
                     address["h"] += base + (parity << config.unit_bits)
                     address["h"] += int(bool(segment and index)) << config.state_bits + 1
                 seen |= {f"@{name}": value for name, value in address.items()}
-                if config.monitor:
-                    sheet.put("decision.level", cycle, level)
-                    fold_asked = fold if fields["scope"] == Scope.FOLD else 0
-                    asked = {"decision.layer": index, "decision.bank": state["bank"], "decision.fold": fold_asked}
-                    self.questions.append((cycle, asked))
                 # It leaves one cycle later.
                 self.fetches.append((cycle + 1, seen))
             if fold == 0:
-                total = first.count(which) + second.count(which)
-                self.drains.append((cycle + 1, {"columns": total, "low": first.lows(which) + second.lows(which)}))
-            # Highest so far, two cycles later.
-            highest = max(highest, level)
-            self.levels.append((cycle + 2, highest))
+                segment_lengths = first.lengths(which), second.lengths(which)
+                reads = {name: sum(length[name] for length in segment_lengths) for name in segment_lengths[0]}
+                self.drains.append((cycle + 1, {"columns": reads.pop("count"), **reads}))
         return cycle
-
-    def _level(self, fields: Fields, state: dict[str, Any], fold: int) -> int:
-        """The fold's precision; the monitor's decision if it is trusted."""
-        levels = [fields["precision"], fields["level_low"], fields["level_middle"]]
-        if not self.config.monitor:
-            return fields["precision"]
-        by_fold = fields["scope"] == Scope.FOLD
-        if fold == 0 or by_fold:
-            self._decision = int(self.rng.choice(levels))
-        return self._decision if state["settled"] and fields["rule"] != Rule.OFF else fields["precision"]
 
     def _taken(self, cycle: int) -> int:
         """When an entry is fetched that is offered from some cycle on: whoever takes it may be slow."""
@@ -253,10 +225,8 @@ class Walk:
             # The other kind is of other columns.
             own = units if kind == kinds - 1 else self.columns(fields["units"] + 1)
             for which in range(self.lists):
-                grown = np.array([0, 0])
                 for column, cycle in enumerate(visible.tolist()):
-                    grown = grown + own.listed[which, column] * np.array([1, own.low[which, column]])
-                    for name, value in zip(("count", "low"), grown.tolist(), strict=True):
+                    for name, value in lengths(own.listed[which, :, : column + 1]).items():
                         self.sheet.put(f"lists.growing.{kind}.{which}.{name}", slice(cycle, done + 1), value)
             self.put_lengths(f"lists.done.{kind}", slice(done + 1, None), own)
             if kind == 0:
