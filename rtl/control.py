@@ -222,7 +222,6 @@ class Control(wiring.Component):
         packed = Signal(packed_layout.size, init=initial.get(Register.X_GRID, 0))
         theta = Signal(16, init=initial.get(Register.X_THETA, 0))
         low_theta = Signal(16, init=initial.get(Register.X_LOW_THETA, 0))
-        monitor = Signal(16, init=initial.get(Register.X_MONITOR, 0))
         change = Signal(24, init=initial.get(Register.SKIP_CHANGE, 0))
         rule = Signal(5, init=initial.get(Register.SKIP_RULE, 0))
         threshold = Signal(24, init=initial.get(Register.SKIP_THRESHOLD, 0))
@@ -232,11 +231,14 @@ class Control(wiring.Component):
             Register.X_GRID: packed,
             Register.X_THETA: theta,
             Register.X_LOW_THETA: low_theta,
-            Register.X_MONITOR: monitor,
             Register.SKIP_CHANGE: change,
             Register.SKIP_RULE: rule,
             Register.SKIP_THRESHOLD: threshold,
         }
+        if self._config.monitor:
+            monitor = Signal(16, init=initial.get(Register.X_MONITOR, 0))
+            targets[Register.X_MONITOR] = monitor
+            m.d.comb += [self.settings.monitor.judges.eq(monitor[0]), self.settings.monitor.warmup.eq(monitor[8:])]
         # Decoded in two halves before the address is registered, and put together behind it.
         number, addressed = self.bus.addr[:NUMBER_BITS], Signal()
         m.d.sync += addressed.eq(self.bus.w_en & self.idle & ~self.bus.addr[NUMBER_BITS:].any())
@@ -266,8 +268,6 @@ class Control(wiring.Component):
             self.settings.grid.theta.eq(theta),
             self.settings.grid.low_theta.eq(low_theta),
             self.settings.grid.pair.eq(fields.pair),
-            self.settings.monitor.judges.eq(monitor[0]),
-            self.settings.monitor.warmup.eq(monitor[8:]),
             self.settings.skip.change.eq(change),
             self.settings.skip.limit.eq(rule[:4]),
             self.settings.skip.predictor.eq(rule[4]),

@@ -66,6 +66,7 @@ class DrainPath(wiring.Component):
 
     def __init__(self, config: EngineConfig, *, array_latency: int, image: MemoryImage | None = None):
         self._config, self._image = config, image
+        deferral = DeferralSignature(config)
         super().__init__(
             {
                 "run": In(1, init=1),
@@ -79,8 +80,7 @@ class DrainPath(wiring.Component):
                 ),
                 "rows": In(RowWriteSignature(config)),
                 "peepholes": In(PeepholeWriteSignature(config)),
-                "input_deferral": In(DeferralSignature(config)),
-                "feedback_deferral": In(DeferralSignature(config)),
+                **({"input_deferral": In(deferral), "feedback_deferral": In(deferral)} if config.monitor else {}),
             }
         )
         self._drain_reader = DrainReader(config, array_latency=array_latency)

@@ -101,8 +101,6 @@ class Engine(wiring.Component):
         connect(m, sequencer.fetch, issuer.fetch)
         connect(m, issuer.x_list, inputs.read)
         connect(m, issuer.h_list, feedback.read)
-        connect(m, inputs.deferral, drain.input_deferral)
-        connect(m, feedback.deferral, drain.feedback_deferral)
         connect(m, drain.result, feedback.result)
         m.d.comb += [
             sequencer.emit_all.eq(control.emit_all),
@@ -139,6 +137,9 @@ class Engine(wiring.Component):
             control.skipped.eq(inputs.outcome_valid & inputs.outcome_skipped),
             control.restarts.eq(self.event_valid & self.event.restart),
         ]
+        if config.monitor:
+            connect(m, inputs.deferral, drain.input_deferral)
+            connect(m, feedback.deferral, drain.feedback_deferral)
         if config.skip:
             self._elaborate_predictor(m, control, inputs, sequencer, issuer)
 

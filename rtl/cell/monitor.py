@@ -124,9 +124,7 @@ class Monitor(wiring.Component):
         ]
         return defers
 
-    def _elaborate_decisions(
-        self, m: Module, fold: Signal, deferred: Signal, stored: Signal, defers: Signal
-    ) -> None:
+    def _elaborate_decisions(self, m: Module, fold: Signal, deferred: Signal, stored: Signal, defers: Signal) -> None:
         """Decisions by step, layer and fold; the last step's are read back for the hysteresis."""
         config, pass_ = self._config, self.pass_
         fold_bits, layer_bits = index_bits(config.folds(config.units)), config.layer_bits

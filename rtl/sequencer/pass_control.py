@@ -35,6 +35,7 @@ from lstmith.spec.policy import Mode
 #: Passes that may drain while another is fetched.
 DRAINING = 1
 
+
 class PassControl(wiring.Component):
     """Owns the pass that is fetched and the one that drains, of each sequence.
 

@@ -224,8 +224,8 @@ class SlotIssuer(wiring.Component):
                 sub.eq(0),
                 words_left.eq(words),
             ]
-        # Captures, by the cycles until they are due: gates i and f beside or after the fold's last word, g and o a cycle
-        # later.
+        # Captures, by the cycles until they are due: gates i and f beside or after the fold's last word, g and o a
+        # cycle later.
         due, held = Signal(MOST_WORDS), Signal(fold_layout(config))
         m.d.sync += due.eq(due >> 1)
         with m.If(valid & work.last):

@@ -10,7 +10,6 @@ from lstmith.rtl.layouts import offer_layout
 from lstmith.spec.codes import Precision
 from lstmith.spec.latency import unseen_units
 
-
 #: Most words of an entry.
 MOST_WORDS = Precision.W16.words
 
@@ -39,8 +38,8 @@ class IssueThrottle(wiring.Component):
     """Takes an entry when the one before has had its cycles.
 
     An entry of 4-bit digits also waits until the sums of the fold before have been captured, since it adds to all four
-    rows. A fold's last entry also waits until the fold before has left the chain and the output queue has room. An entry that
-    need not wait is taken in the cycle in which it comes.
+    rows. A fold's last entry also waits until the fold before has left the chain and the output queue has room. An
+    entry that need not wait is taken in the cycle in which it comes.
 
     Parameters
     ----------

@@ -12,7 +12,16 @@ from lstmith.spec.config import EngineConfig
 from lstmith.spec.registers import IDENTITY, REGION_SHIFT, WEIGHTS, Region, Register, address
 
 CONFIG = EngineConfig(
-    lanes=3, precisions=(4, 8, 16), peepholes=True, planes=2, skip=True, active_counts=4, layers=2, units=8, inputs=8
+    lanes=3,
+    precisions=(4, 8, 16),
+    peepholes=True,
+    planes=2,
+    monitor=True,
+    skip=True,
+    active_counts=4,
+    layers=2,
+    units=8,
+    inputs=8,
 )
 STROBES = (
     "weights.valid",
@@ -124,7 +133,7 @@ def _registers(rng: np.random.Generator) -> Check:
             },
             Register.X_THETA: {"settings.grid.theta": value & 0xFFFF},
             Register.X_LOW_THETA: {"settings.grid.low_theta": value & 0xFFFF},
-            Register.X_MONITOR: {"settings.defers": value & 1, "settings.warmup": value >> 8 & 0xFF},
+            Register.X_MONITOR: {"settings.monitor.judges": value & 1, "settings.monitor.warmup": value >> 8 & 0xFF},
             Register.SKIP_CHANGE: {"settings.skip.change": value & 0xFFFFFF},
             Register.SKIP_RULE: {"settings.skip.limit": value & 15, "settings.skip.predictor": value >> 4 & 1},
             Register.SKIP_THRESHOLD: {"threshold": (value & 0xFFFFFF ^ 0x800000) - 0x800000},

@@ -89,7 +89,7 @@ def test_latencies(rows_per_cycle: int, peepholes: bool, layers: int) -> None:
 @pytest.mark.parametrize("active_counts", [1, 4])
 def test_latencies_with_everything(active_counts: int, layers: int) -> None:
     sizes: dict[str, Any] = {"lanes": 2, "precisions": (4, 8, 16), "layers": layers, "units": 8}
-    config = EngineConfig(**sizes, mixed=True, monitor=True, skip=True, active_counts=active_counts)
+    config = EngineConfig(**sizes, planes=2, monitor=True, skip=True, active_counts=active_counts)
     array = _elaborated(SystolicArray(config))
     assert array.latency == 1 + timing.lane(config) + timing.drain(config)
     assert _elaborated(DrainReader(config, array_latency=array.latency)).latency == timing.drain_reader(config)
@@ -101,7 +101,7 @@ def test_latencies_with_everything(active_counts: int, layers: int) -> None:
         assert encoder.latency + 1 == timing.encode(config)
     issuer = _elaborated(SlotIssuer(config))
     # An offer that is taken is an entry in the next cycle, and a slot enters its lane a cycle after it is issued. With
-    # weight variants an entry fires when it leaves the queue, with one variant when it is fetched.
+    # two planes an entry fires when it leaves the queue, with one when it is fetched.
     assert timing.queue(config) == 1 + issuer.queue_latency
     assert timing.queue(config) + timing.fire_to_lane(config) == 1 + issuer.latency + 1
     single = EngineConfig(**sizes, active_counts=active_counts)

@@ -158,7 +158,9 @@ def test_decisions_are_stored_before_they_are_read(rows_per_cycle: int, layers: 
     assert readable <= timing.LOOK + 1
     # Then that fold is fired and captured, and its first h reaches the encoder: no fewer than two steps later.
     first_h = timing.LOOK + timing.queue(config) + 1 + timing.capture_to_visible(config) - timing.encode(config)
-    assert readable <= first_h and LAG_H >= 2
+    assert readable <= first_h
+    assert LAG_H >= 2
     # An input buffer is free when the pass that read it has fetched its last fold, and that was the step before the
     # last one: the drain of its predecessor, which is judged, has ended then.
-    assert readable <= timing.LOOK + timing.queue(config) and LAG_INPUT >= 3
+    assert readable <= timing.LOOK + timing.queue(config)
+    assert LAG_INPUT >= 3

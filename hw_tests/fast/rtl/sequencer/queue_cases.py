@@ -58,7 +58,7 @@ class Array:
 
     config: EngineConfig
     free: int = 0  # the entry before has had its cycles
-    end: tuple[int, "Words", int] | None = None  # of the last fold: cycle and words of its last entry, lanes
+    end: tuple[int, Words, int] | None = None  # of the last fold: cycle and words of its last entry, lanes
     #: Places taken in the output queue, by the cycle after which they count.
     outstanding: int = 0
     before: int = 0
@@ -275,7 +275,13 @@ def fetched(
         # One digit of the top plane that adds nothing.
         operands, planes = [0] * config.planes, 1
     slots = [
-        ((bases[plane] + (column << word) + sub) % config.weight_depth, operands[plane], word, raises and not plane, sub)
+        (
+            (bases[plane] + (column << word) + sub) % config.weight_depth,
+            operands[plane],
+            word,
+            raises and not plane,
+            sub,
+        )
         for plane in range(config.planes)
         if planes >> plane & 1
         for sub in range(1 << word)
