@@ -180,7 +180,7 @@ class Control(wiring.Component):
             **{
                 register: self.word_valid & (self.word_width == PRECISIONS.index(bits))
                 for bits, register in WORD_COUNTS.items()
-                if bits in config.precisions
+                if bits in config.word_bits
             },
             Register.SKIPPED: self.skipped,
             Register.RESTARTS: self.restarts,

@@ -108,7 +108,8 @@ def _registers(rng: np.random.Generator) -> Check:
     reads: list[tuple[int, int]] = []
     events = {name: (rng.random(sheet.cycles) < 0.3).astype(np.int64) for name in ("skipped", "restarts", "word_valid")}
     idle = (rng.random(sheet.cycles) < 0.5).astype(np.int64)
-    width = rng.integers(0, 3, sheet.cycles)
+    # Digits of two planes have 8 bits at most.
+    width = rng.integers(0, len(CONFIG.word_bits), sheet.cycles)
     for name, values in (events | {"idle": idle, "word_width": width}).items():
         sheet.put(name, slice(None), values)
     cell, hidden = rng.integers(-(1 << 15), 1 << 15, (2, sheet.cycles))
