@@ -21,7 +21,7 @@ class Features:
     rows_per_cycle: int = 2
     mac: str = "dsp"
     peepholes: bool = False
-    mixed: bool = False
+    planes: int = 1
     skip: bool = False
     active_counts: int = 1
     delta: bool = True
@@ -35,7 +35,7 @@ def small_engine(rng: np.random.Generator, features: Features) -> tuple[EngineCo
         features.precisions,
         peepholes=features.peepholes,
         requant_width=18,
-        mixed=features.mixed,
+        planes=features.planes,
         active_counts=features.active_counts,
         predictor=features.skip,
     )
@@ -46,8 +46,8 @@ def small_engine(rng: np.random.Generator, features: Features) -> tuple[EngineCo
         mac=features.mac,
         rows_per_cycle=features.rows_per_cycle,
         peepholes=features.peepholes,
-        mixed=features.mixed,
-        monitor=features.mixed,
+        planes=features.planes,
+        monitor=features.planes > 1,
         skip=features.skip,
         active_counts=features.active_counts,
         delta=features.delta,
