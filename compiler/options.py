@@ -84,7 +84,7 @@ class CompileOptions:
             raise UserError(
                 "option --active",
                 f"is {self.active_text!r} on an engine of one plane, which has no list to recompute sums from",
-                "leave it out, or use two planes",
+                "leave it out" + ("" if self._one_plane else ", or use two planes"),
             )
 
     @property

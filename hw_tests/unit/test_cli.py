@@ -122,8 +122,7 @@ def hinted(folder: Path) -> tuple[str, str, Path]:
     """A run that uses most of what policies offer: name of the inputs, and the policy as options."""
     content = {
         "mode": "auto",
-        "tau_h": 3,
-        "refresh": 4,
+        "low_theta_h": 3,
         "monitor": {"rule": "count", "low": 1000, "warmup": 2},
         "skip": {"hints": True, "change": 1},
     }
@@ -168,29 +167,18 @@ def test_policy_mixes_precisions_and_follows_hints(folder: Path) -> None:
     assert other["energy"]["memory_pj"] == pytest.approx(130 * energy["memory_pj"])
 
 
-def test_images_can_be_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_planes_can_be_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model, data = folder / "model.npz", folder / "calibration.npz"
     capsys.readouterr()
-    for variants, told in (("none", "none"), ("auto", "l0 at 4 bit, l1 at 4 bit")):
-        run(
-            "compile",
-            model,
-            "--calibration",
-            data,
-            "--target",
-            "generic",
-            "--images",
-            variants,
-            "-o",
-            folder / variants,
-        )
-        line = capsys.readouterr().out.split("lower weight variants for policies: ")[1].splitlines()[0]
-        assert told in line
-    described = json.loads((folder / "none" / "design.json").read_text())
-    assert [layer["variants"] for layer in described["layers"]] == [[], []]
-    assert json.loads((folder / "none" / "engine.json").read_text())["monitor"] is False
-    described = json.loads((folder / "auto" / "design.json").read_text())
-    assert [layer["variants"] for layer in described["layers"]] == [[4], [4]]
+    for asked, planes, told in (("1", 1, "none"), ("auto", 2, "l0 in 2 digits of 4 bits, l1 in 2 digits of 4 bits")):
+        design, figures = folder / asked, folder / f"{asked}.json"
+        options = ("--target", "generic", "--planes", asked, "--json", figures)
+        run("compile", model, "--calibration", data, *options, "-o", design)
+        assert capsys.readouterr().out.split("digit planes for policies: ")[1].splitlines()[0] == told
+        described, engine = (json.loads((design / f"{name}.json").read_text()) for name in ("design", "engine"))
+        assert json.loads(figures.read_text())["planes"] == [planes] * LAYERS
+        assert [layer["planes"] for layer in described["layers"]] == [planes] * LAYERS
+        assert (engine["planes"], engine["monitor"]) == (planes, planes == 2)
 
 
 def test_kinds_of_multiplier_are_compared(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -286,7 +274,7 @@ def test_two_sequences_in_turn(folder: Path, engine: str, tmp_path: Path) -> Non
     found = {}
     for sequences in (1, 2):
         design, output, figures = (tmp_path / f"{sequences}{name}" for name in ("", ".npz", ".json"))
-        options = ["--target", "generic", "--lanes", 2, "--sequences", sequences, "--images", "none"]
+        options = ["--target", "generic", "--lanes", 2, "--sequences", sequences, "--planes", 1]
         run("compile", model, "--calibration", data, *options, "-o", design)
         run("run", design, "--input", tmp_path / "x.npz", "--engine", engine, "-o", output, "--json", figures)
         result = json.loads(figures.read_text())
@@ -307,7 +295,7 @@ def test_what_compiling_tells_of_numbers(folder: Path, tmp_path: Path, capsys: p
     run("compile", folder / "model.npz", "--calibration", constant, *options, "-o", tmp_path / "d")
     shown = capsys.readouterr()
     figures = json.loads(told.read_text())
-    assert set(figures) >= {"error", "remarks", "images", "lanes", "precision", "target"}
+    assert set(figures) >= {"error", "remarks", "planes", "lanes", "precision", "target"}
     assert (figures["precision"], figures["target"]) == ([16] * LAYERS, "generic")
     [text] = figures["remarks"]
     assert "constant.npz field x: is constant (0)" in text

@@ -210,6 +210,15 @@ def test_model_too_large_for_the_board(
         (("--target", "icebreaker", "--precision", "16"), "16"),
         (("--mac", "digit", "--target", "icebreaker"), "'digit' is not made for icebreaker; use dsp"),
         (("--speed", "9"), "--speed"),
+        (("--planes", "3"), "3"),
+        (("--images", "auto"), "option --images: is 'auto', of designs before digit planes; use --planes 1, 2 or auto"),
+        (
+            ("--planes", "2", "--target", "icebreaker"),
+            "option --planes: is 2, but icebreaker has no room for two lists",
+        ),
+        (("--planes", "2", "--no-delta"), "option --planes: is 2, but with --no-delta steps list no changes; use 1"),
+        (("--planes", "2", "--activations", "16"), "option --planes: is 2, but 16-bit operands are too wide"),
+        (("--planes", "1", "--active", "2"), "option --active: is '2' on an engine of one plane"),
         (("--sequences", "3"), "--sequences: is 3"),
         (("--sequences", "2", "--active", "2"), "--sequences: is 2 with several active counts"),
     ],
@@ -249,39 +258,6 @@ def test_unwritable_outputs(
     ):
         refused(tmp_path, capsys, *command)
     assert taken.read_text() == "mine"
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("{", "JSON"),
-        ("[]", "list"),
-        ('{"mode": "fast"}', "fast"),
-        ('{"theta_x": -1}', "-1"),
-        ('{"threshold": 1}', "threshold"),
-        ('{"layers": []}', "0 entries"),
-        ('{"layers": [{}, {}]}', "2 entries"),
-        ('{"tau_x": 1}', "refresh is 0"),
-        ('{"tau_x": 200, "refresh": 1}', "tau_x is 200"),
-        ('{"theta_x": 65536}', "65536"),
-        ('{"active": 2}', "active is 2"),
-        ('{"skip": {"predictor": true}}', "predictor"),
-        ('{"skip": {"limit": 0}}', "field limit"),
-        ('{"skip": {"hints": 1}}', "true or false"),
-        ('{"monitor": {"rule": "ratio", "scop": "fold"}}', "scop"),
-    ],
-)
-def test_bad_policy(
-    tmp_path: Path, design: Path, calibration: Path, text: str, named: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    policy = tmp_path / "policy.json"
-    policy.write_text(text)
-    output = tmp_path / "y.npz"
-    line = refused(
-        tmp_path, capsys, "run", design, "--input", calibration, "--engine", "golden", "--policy", policy, "-o", output
-    )
-    assert named in line
-    assert str(policy) in line
 
 
 def test_design_without_delta(

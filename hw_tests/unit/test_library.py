@@ -119,13 +119,13 @@ def test_active_counts_as_numbers(arrays: dict[str, Any], x: np.ndarray) -> None
         ({"precision": 7}, r"^option --precision: is '7'; use 4, 8, 16 or auto$"),
         ({"activations": 4}, r"^option --activations: is '4'; use 8 or 16$"),
         ({"mac": "fft"}, r"^option --mac: is 'fft'; use digit, dsp or auto$"),
-        ({"images": "all"}, r"^option --images: is 'all'; use auto or none$"),
+        ({"planes": 3}, r"^option --planes: is '3'; use 1, 2 or auto$"),
         ({"target": "ulx4"}, r"^target: 'ulx4' is unknown; use one of "),
         ({"sequences": 2, "active": "2"}, r"^option --sequences: is 2 with several active counts; "),
         ({"active": "9"}, r"^option --active: is '9'; give descending counts between 1 and 4"),
         (
             {"active": [2], "target": "icebreaker"},
-            r"^model: does not fit any engine \(.* take an engine with both lists",
+            r"^option --active: is '2' on an engine of one plane, .*; leave it out$",
         ),
         ({"activations": 16, "target": "icebreaker"}, r"^layer 'l0': has 16-bit operands up to 65535, beyond 255 "),
         ({"activations": 16, "precision": 4}, r"^layer 'l0': has 16-bit operands up to 65535, beyond "),
@@ -162,8 +162,8 @@ def test_inputs_that_are_none(arrays: dict[str, Any], x: np.ndarray, tmp_path: P
     design = compile_model(arrays, x, target="generic")
     with pytest.raises(UserError, match=r"^input field x: has width 2; give the 3 inputs that layer 'l0' takes; "):
         design.run(x[..., :2])
-    with pytest.raises(UserError, match=r"^policy: has unknown key 'tau'; use mode, "):
-        design.run(x, policy={"tau": 3})
+    with pytest.raises(UserError, match=r"^policy: has unknown key 'theta'; use mode, "):
+        design.run(x, policy={"theta": 3})
     with pytest.raises(UserError, match=r"^option --engine: 'fpga' is unknown; use one of float, golden, "):
         design.run(x, "fpga")
     (tmp_path / "core.v").write_text("// mine\n")

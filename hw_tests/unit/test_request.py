@@ -11,8 +11,9 @@ import pytest
 from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
+from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.quantise import quantise
-from lstmith.compiler.sizing.size import size_with_variants
+from lstmith.compiler.sizing.size import size_engine
 from lstmith.host.request import make_request
 from lstmith.host.results import mismatches
 from lstmith.host.rtl_core import RtlCore
@@ -30,7 +31,7 @@ LENGTHS = np.array([STEPS, 4])
 def design(rng: np.random.Generator) -> Design:
     """Two layers that can run with fewer units."""
     source = random_network(rng, UNITS, 3, layers=2)
-    network = quantise(source, random_calibration(rng, source), precision=[8]).network
+    network = quantise(source, random_calibration(rng, source), precision=[8], limits=EngineLimits(planes=2)).network
     layers = tuple(
         replace(
             layer,
@@ -40,7 +41,8 @@ def design(rng: np.random.Generator) -> Design:
         )
         for layer, counts in zip(network.layers, COUNTS, strict=True)
     )
-    network, engine, _ = size_with_variants(QuantNetwork(layers), None, lanes=2)
+    network = QuantNetwork(layers)
+    engine, _ = size_engine(network, None, lanes=2)
     assert engine.active_counts == 3
     return Design(engine, network, source)
 

@@ -123,7 +123,7 @@ def judged(case: Wild, seed: int, folder: Path) -> Told:
     for path in (data, fresh):
         np.savez(path, x=case.x(rng).astype(np.float32))
     try:
-        design = compile_model(model, data, precision="16", target="generic", lanes=1, images="none")
+        design = compile_model(model, data, precision="16", target="generic", lanes=1, planes=1)
     except UserError as error:
         return Told(str(error))
     policies = default_policies(design.network, design.engine)
