@@ -61,6 +61,7 @@ def test_link_has_a_region_of_its_own() -> None:
         CONFIG,
         EngineConfig(lanes=1, precisions=(16,), family="ice40", mac="digit"),
         EngineConfig(lanes=1, precisions=(4, 8), family="ecp5", delta=False),
+        EngineConfig(lanes=1, precisions=(4, 8), planes=2, monitor=True, skip=True),
     ],
 )
 def test_identity_survives(config: EngineConfig) -> None:
@@ -76,7 +77,7 @@ def test_what_is_no_identity_is_refused() -> None:
         Identity.unpack(packed[1:])
     with pytest.raises(ValueError, match=r"^Identity must begin with 0x4c53544d, not 0x4c53544c$"):
         Identity.unpack(b"\x4c" + packed[1:])
-    with pytest.raises(ValueError, match=r"^Link version must be 1, not 9$"):
+    with pytest.raises(ValueError, match=r"^Link version must be 2, not 9$"):
         Identity.unpack(packed[:4] + b"\x09" + packed[5:])
     with pytest.raises(ValueError, match=r"^Engine lanes must be an integer in 1\.\.4096, not 0$"):
         unpack_config(bytes(2) + pack_config(CONFIG)[2:])
