@@ -13,6 +13,7 @@ from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork
 from lstmith.spec.config import H_FRAC, EngineConfig
+from lstmith.spec.monitor_rule import LAG_H, LAG_INPUT
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import QuantNetwork
 from lstmith.tuning.activity import Costs
@@ -78,7 +79,7 @@ class GoldenEngine:
         policies: list[Policy],
         *,
         hints: list[Bools] | None = None,
-        low: list[Bools] | None = None,
+        deferred: list[Bools] | None = None,
         every_layer: bool = False,
     ) -> Run:
         """Run sequences.
@@ -89,15 +90,16 @@ class GoldenEngine:
         policies : list of Policy
         hints : list of bool [T] or None
             Steps to skip, for policies that follow hints.
-        low : list of bool [T] or None
-            Steps to run at the monitor's lowest precision, whatever the monitor says; for control experiments.
+        deferred : list of bool [T] or None
+            Steps whose low plane is deferred, whatever the monitor says, under policies with one; for control
+            experiments. The first steps of a sequence are served all the same.
         every_layer : bool
             Give h of all layers, first layer first.
         """
         found: list[tuple[Span, Values]] = []
         costs = []
         for batch in prepared.batches:
-            marks, forced = (None if wanted is None else _per_batch(wanted, batch) for wanted in (hints, low))
+            marks, forced = (None if wanted is None else _per_batch(wanted, batch) for wanted in (hints, deferred))
             state = self._state(policies, batch)
             traces = (
                 self.model.run(batch.x, policies, state, hints=marks)
@@ -118,11 +120,13 @@ class GoldenEngine:
         """See :meth:`lstmith.golden.cycles.CycleModel.cycles`."""
         return self._timing.cycles(traces, policies, hints)
 
-    def force(self, state: list[LayerState], low: Bools) -> None:
-        """Replace the monitor's decisions for the next step; low is bool [N]."""
-        for each, layer in zip(state, self.network.layers, strict=True):
-            level = np.where(low, layer.variants[0], layer.precision)
-            each.fold_precisions = [np.broadcast_to(level[:, None], each.fold_precisions[0].shape)] * 2
+    def force(self, state: list[LayerState], now: Bools, following: Bools) -> None:
+        """Replace the monitor's decisions: whether the coming step and the one after defer the low plane, bool [N]."""
+        for each in state:
+            # The coming step lists its own x, and h for the step after.
+            for lag in range(1, LAG_INPUT + 1):
+                chosen = now if lag >= LAG_H else following
+                each.deferred[lag - 1] = np.broadcast_to(chosen[:, None], each.deferred[lag - 1].shape)
 
     def _state(self, policies: list[Policy], batch: Batch) -> list[LayerState]:
         if batch.state is None:
@@ -130,13 +134,14 @@ class GoldenEngine:
         return self.model.loaded_state(policies, [(h.copy(), c.copy()) for h, c in batch.state])
 
     def _forced(
-        self, batch: Batch, policies: list[Policy], state: list[LayerState], marks: Bools | None, low: Bools
+        self, batch: Batch, policies: list[Policy], state: list[LayerState], marks: Bools | None, deferred: Bools
     ) -> list[LayerTrace]:
         """Step by step, the monitor's decisions replaced before each."""
         steps = []
+        following = np.concatenate([deferred[:, 1:], deferred[:, -1:]], axis=1)
         for t in range(batch.x.shape[1]):
             now = slice(t, t + 1)
-            self.force(state, low[:, t])
+            self.force(state, deferred[:, t], following[:, t])
             steps.append(
                 self.model.run(
                     batch.x[:, now], policies, state, restart=t == 0, hints=None if marks is None else marks[:, now]

@@ -11,7 +11,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -71,10 +71,11 @@ Measure = Callable[[list[list[Policy]]], list[Measured]]
 
 @dataclass(frozen=True)
 class Trial:
-    """A policy that was tried."""
+    """A policy that was tried, and the parameters by which it was first proposed."""
 
     policies: list[Policy]
     measured: Measured
+    params: Params = field(default_factory=dict)
 
 
 class Choices(Protocol):
@@ -140,10 +141,15 @@ def search(
     known: dict[str, Trial] = {}
     for first in range(0, trials, ROUND):
         asked = [study.ask(choices) for _ in range(min(ROUND, trials - first))]
-        proposed = [space.policies({name: int(value) for name, value in one.params.items()}) for one in asked]
-        fresh = {_key(policies): policies for policies in proposed if _key(policies) not in known}
-        for key, found in zip(fresh, measure(list(fresh.values())), strict=True):
-            known[key] = Trial(fresh[key], found)
+        params = [{name: int(value) for name, value in one.params.items()} for one in asked]
+        proposed = [space.policies(each) for each in params]
+        fresh: dict[str, tuple[list[Policy], Params]] = {}
+        for policies, each in zip(proposed, params, strict=True):
+            if _key(policies) not in known:
+                fresh.setdefault(_key(policies), (policies, each))
+        measured_now = measure([policies for policies, _ in fresh.values()])
+        for (key, (policies, each)), found in zip(fresh.items(), measured_now, strict=True):
+            known[key] = Trial(policies, found, each)
         for one, policies in zip(asked, proposed, strict=True):
             measured = known[_key(policies)].measured
             one.set_constraint("loss", measured.bound - limit)

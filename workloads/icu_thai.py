@@ -60,12 +60,23 @@ class Model:
 
 @dataclass(frozen=True)
 class IcuThaiWorkload(Workload):
-    """Lines of Thai text; a line is right if every break is."""
+    """Lines of Thai text, broken into words."""
 
     def evaluate(self, split: str, runner: Runner) -> Scores:
-        """Right lines per line; units are lines."""
-        right = [have == want for have, want in zip(self.breaks(split, runner), _wanted(split), strict=True)]
-        return Scores(np.array(right, dtype=np.float64), np.ones(len(right)))
+        """Places between grapheme clusters at which it is right whether a word starts; units are lines."""
+        return self.judged(split, runner)[self.metric.name]
+
+    def judged(self, split: str, runner: Runner) -> dict[str, Scores]:
+        """Right places, F1 of the breaks, and lines in which every place is right."""
+        given, expected = self.breaks(split, runner), _wanted(split)
+        places = np.array([len(shipped_model().embedded(text)[1]) - 1 for text in lines(split)], dtype=np.float64)
+        wrong = np.array([len({*have} ^ {*want}) for have, want in zip(given, expected, strict=True)], dtype=np.float64)
+        named = np.array([len(have) + len(want) for have, want in zip(given, expected, strict=True)], dtype=np.float64)
+        return {
+            self.metric.name: Scores(places - wrong, places),
+            "F1 of breaks": Scores(named - wrong, named),
+            "lines right": Scores((wrong == 0).astype(np.float64), np.ones(len(wrong))),
+        }
 
     def breaks(self, split: str, runner: Runner) -> list[Breaks]:
         """Breaks of each line."""
@@ -93,7 +104,7 @@ def load() -> IcuThaiWorkload:
         name="icu_thai",
         networks={FORWARD: model.forward, BACKWARD: model.backward},
         calibration=_inputs(_story()[:CALIBRATION_LINES]),
-        metric=Metric("lines right", "", higher_is_better=True),
+        metric=Metric("places right", "", higher_is_better=True),
         source="Debian source package icu 72.1",
         licence="Unicode-DFS-2016",
     )

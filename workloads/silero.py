@@ -13,7 +13,7 @@ from lstmith.compiler.importers.split import split_model
 from lstmith.datasets.speech import Recording, calibration_audio, heldout_audio, tune_audio
 from lstmith.vad.silero import HOP, RATE, THRESHOLD, feeds, model_path
 from lstmith.workloads.float_runner import FloatRunner
-from lstmith.workloads.workload import Bools, Float32, Metric, Runner, Scores, Workload, chosen
+from lstmith.workloads.workload import Float32, Metric, Runner, Scores, Workload, chosen
 
 NETWORK = "silero"
 UNIT_FRAMES = 10 * RATE // HOP  #: neighbouring frames depend on each other: stretches of 10 s are what is resampled
@@ -26,17 +26,22 @@ class SileroWorkload(Workload):
 
     def evaluate(self, split: str, runner: Runner) -> Scores:
         """Changed decisions per frame; units are stretches of 10 s."""
-        decisions = self.decisions(split, runner)
-        changed, frames = [], []
-        for have, want in zip(decisions, _float_decisions(split), strict=True):
-            starts = np.arange(0, len(have), UNIT_FRAMES)
-            changed.append(np.add.reduceat((have != want).astype(np.float64), starts))
-            frames.append(np.diff(starts, append=len(have)).astype(np.float64))
-        return Scores(np.concatenate(changed), np.concatenate(frames))
+        return self.judged(split, runner)[self.metric.name]
 
-    def decisions(self, split: str, runner: Runner) -> list[Bools]:
-        """Speech or not, per recording bool [T]."""
-        return [p > THRESHOLD for p in self.probabilities(split, runner)]
+    def judged(self, split: str, runner: Runner) -> dict[str, Scores]:
+        """Changed decisions, and by how much probabilities differ."""
+        changed, moved, frames = [], [], []
+        for have, want in zip(self.probabilities(split, runner), _float_probabilities(split), strict=True):
+            starts = np.arange(0, len(have), UNIT_FRAMES)
+            flips = (have > THRESHOLD) != (want > THRESHOLD)
+            changed.append(np.add.reduceat(flips.astype(np.float64), starts))
+            moved.append(np.add.reduceat(np.abs(have - want).astype(np.float64), starts))
+            frames.append(np.diff(starts, append=len(have)).astype(np.float64))
+        total = np.concatenate(frames)
+        return {
+            self.metric.name: Scores(np.concatenate(changed), total),
+            "mean error of probability": Scores(np.concatenate(moved), total),
+        }
 
     def probabilities(self, split: str, runner: Runner) -> list[Float32]:
         """Probability of speech, per recording float32 [T]."""
@@ -82,7 +87,7 @@ def _probability(h: Float32, carried: Carried) -> Float32:
 
 
 @functools.cache
-def _float_decisions(split: str) -> list[Bools]:
+def _float_probabilities(split: str) -> list[Float32]:
     """What is right; computed once, since every policy is judged against it."""
     workload = load()
-    return workload.decisions(split, FloatRunner(workload))
+    return workload.probabilities(split, FloatRunner(workload))

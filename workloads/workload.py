@@ -115,11 +115,33 @@ class Scores:
         -------
         low, high : float
         """
-        rng = np.random.default_rng(seed)
-        drawn = rng.integers(self.numerator.size, size=(draws, self.numerator.size))
-        values = self.numerator[drawn].sum(axis=1) / self.denominator[drawn].sum(axis=1)
-        low, high = np.percentile(values, INTERVAL)
-        return float(low), float(high)
+        return _interval(self._values(seed, draws))
+
+    def paired(self, other: Scores, seed: int, draws: int = 1000) -> tuple[float, float]:
+        """The same interval of ``self.value - other.value``, of the same units drawn for both.
+
+        Parameters
+        ----------
+        other : Scores
+            Of the same units.
+        seed : int
+        draws : int
+
+        Returns
+        -------
+        low, high : float
+        """
+        return _interval(self._values(seed, draws) - other._values(seed, draws))
+
+    def _values(self, seed: int, draws: int) -> Float64:
+        drawn = np.random.default_rng(seed).integers(self.numerator.size, size=(draws, self.numerator.size))
+        values: Float64 = self.numerator[drawn].sum(axis=1) / self.denominator[drawn].sum(axis=1)
+        return values
+
+
+def _interval(values: Float64) -> tuple[float, float]:
+    low, high = np.percentile(values, INTERVAL)
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -147,6 +169,10 @@ class Workload(ABC):
     @abstractmethod
     def evaluate(self, split: str, runner: Runner) -> Scores:
         """Quality of what ``runner`` computes, on ``tune`` or ``heldout``."""
+
+    def judged(self, split: str, runner: Runner) -> dict[str, Scores]:
+        """Quality as :meth:`evaluate` has it, first, then by finer metrics, all of one run."""
+        return {self.metric.name: self.evaluate(split, runner)}
 
     @abstractmethod
     def inputs(self, split: str) -> dict[str, list[Float32]]:

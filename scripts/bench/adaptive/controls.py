@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from lstmith.compiler.quantise.encode import encode_scales
-from lstmith.golden.activity import LOW
+from lstmith.golden.activity import LayerTrace
 from lstmith.golden.encoder import BoolArray
 from lstmith.golden.layer_run import LayerRun
 from lstmith.golden.model import GoldenModel
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.monitor_rule import LAG_H, LAG_INPUT
 from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 from lstmith.tuning.engine import GoldenEngine
 from lstmith.workloads.workload import Bools
@@ -23,7 +24,7 @@ SHRINKS = np.linspace(0.6, 1.0, 21)
 
 
 class RandomSteps:
-    """Each step low with a probability (a :class:`.adaptive_runner.Forced`).
+    """The low plane deferred in each step with a probability (a :class:`.runner.Forced`).
 
     Parameters
     ----------
@@ -36,21 +37,33 @@ class RandomSteps:
         self._fraction, self._rng = fraction, np.random.default_rng(seed)
 
     def sequences(self, network: str, lengths: list[int]) -> list[Bools]:
-        """See :class:`.adaptive_runner.Forced`."""
+        """See :class:`.runner.Forced`."""
         return [self._rng.random(length) < self._fraction[network] for length in lengths]
 
     def step(self, network: str, index: int, sequences: int) -> Bools:
-        """See :class:`.adaptive_runner.Forced`."""
+        """See :class:`.runner.Forced`."""
         return self._rng.random(sequences) < self._fraction[network]
 
 
+class EverySecond:
+    """The low plane deferred in every second step (a :class:`.runner.Forced`)."""
+
+    def sequences(self, network: str, lengths: list[int]) -> list[Bools]:
+        """See :class:`.runner.Forced`."""
+        return [np.arange(length) % 2 == 1 for length in lengths]
+
+    def step(self, network: str, index: int, sequences: int) -> Bools:
+        """See :class:`.runner.Forced`."""
+        return np.full(sequences, index % 2 == 1)
+
+
 class AfterWarmup:
-    """All steps low after the first ones (a :class:`.adaptive_runner.Forced`).
+    """The low plane deferred in all steps after the first ones (a :class:`.runner.Forced`).
 
     Parameters
     ----------
     fraction : dict of float
-        Per network: the part of a sequence that is low.
+        Per network: the part of a sequence that is deferred.
     typical : dict of float
         Per network: length of a sequence of which only the past is known.
     """
@@ -59,56 +72,83 @@ class AfterWarmup:
         self._fraction, self._typical = fraction, typical
 
     def sequences(self, network: str, lengths: list[int]) -> list[Bools]:
-        """See :class:`.adaptive_runner.Forced`."""
+        """See :class:`.runner.Forced`."""
         return [np.arange(length) >= round(length * (1.0 - self._fraction[network])) for length in lengths]
 
     def step(self, network: str, index: int, sequences: int) -> Bools:
-        """See :class:`.adaptive_runner.Forced`."""
+        """See :class:`.runner.Forced`."""
         return np.full(sequences, index >= round(self._typical[network] * (1.0 - self._fraction[network])))
 
 
+class InvertedRule(GoldenModel):
+    """The low plane is deferred where the monitor would serve it; for policies without hysteresis and skipping."""
+
+    def layer_run(self, index: int, *arguments: Any) -> LayerRun:
+        """See :meth:`GoldenModel.layer_run`."""
+        return _InvertedRun(self.network, self.config, self._matrices[index], index, *arguments)
+
+
+class _InvertedRun(LayerRun):
+    def step(self, t: int, first: bool, trace: LayerTrace) -> None:
+        super().step(t, first, trace)
+        self._state.deferred[0] = ~self._state.deferred[0]
+
+
 class RandomColumns(GoldenModel):
-    """List entries on the lower variant at random instead of by their size.
+    """The low plane's columns are deferred at random instead of by thresholds.
 
     Parameters
     ----------
     network, config : QuantNetwork, EngineConfig
     fraction : float
-        Probability of the lower variant.
+        Part of the columns that a step defers.
     seed : int
     """
 
-    def __init__(self, network: QuantNetwork, config: Any, fraction: float, seed: int):
+    def __init__(self, network: QuantNetwork, config: EngineConfig, fraction: float, seed: int):
         super().__init__(network, config)
         self.fraction, self.rng = fraction, np.random.default_rng(seed)
 
     def layer_run(self, index: int, *arguments: Any) -> LayerRun:
         """See :meth:`GoldenModel.layer_run`."""
-        return _RandomRun(self, self._matrices[index], index, *arguments)
+        return _RandomRun(self, index, *arguments)
 
 
 class _RandomRun(LayerRun):
-    def __init__(self, model: RandomColumns, *arguments: Any):
-        super().__init__(model.network, model.config, *arguments)
+    def __init__(self, model: RandomColumns, index: int, *arguments: Any):
+        super().__init__(model.network, model.config, model._matrices[index], index, *arguments)
         self._random = model
 
-    def classes(self, operand: IntArray, tau: IntArray, among: BoolArray | None) -> npt.NDArray[np.int8]:
-        found = np.minimum(super().classes(operand, tau, among), 1)
-        drawn = self._random.rng.random(found.shape) < self._random.fraction
-        return np.where((found > 0) & drawn, LOW, found).astype(np.int8)
+    def _held_x(self, steps: IntArray) -> BoolArray:
+        return self._drawn(super()._held_x(steps), steps >= LAG_INPUT)
+
+    def _held_h(self, steps: IntArray) -> BoolArray:
+        return self._drawn(super()._held_h(steps), steps >= LAG_H)
+
+    def _drawn(self, held: BoolArray, settled: BoolArray) -> BoolArray:
+        drawn = self._random.rng.random(held[:, -1].shape) < self._random.fraction
+        held[:, -1] = settled[:, None] & drawn
+        return held
 
 
 def with_random_columns(engine: GoldenEngine, fraction: float, seed: int) -> GoldenEngine:
-    """The same engine, choosing columns at random."""
+    """The same engine, deferring columns at random under policies with a monitor."""
     return GoldenEngine(
         engine.network, engine.source, engine.config, RandomColumns(engine.network, engine.config, fraction, seed)
     )
 
 
+def with_inverted_rule(engine: GoldenEngine) -> GoldenEngine:
+    """The same engine with a monitor that decides the opposite."""
+    return GoldenEngine(engine.network, engine.source, engine.config, InvertedRule(engine.network, engine.config))
+
+
 def six_bits(engine: GoldenEngine) -> GoldenEngine:
     """The same network with weights of six bits, as an engine of eight; a six-bit one would take 6/8 of the cycles."""
     layers = tuple(_six_bits(layer, engine.config.requant_width) for layer in engine.network.layers)
-    return GoldenEngine(replace(engine.network, layers=layers), engine.source, engine.config)
+    # Whole weights: digits leave out levels that six bits have.
+    config = replace(engine.config, planes=1, monitor=False)
+    return GoldenEngine(replace(engine.network, layers=layers), engine.source, config)
 
 
 def _six_bits(layer: QuantLayer, requant_width: int) -> QuantLayer:
@@ -126,4 +166,4 @@ def _six_bits(layer: QuantLayer, requant_width: int) -> QuantLayer:
     before = layer.mantissa / float(unit_mantissa[0]) * 2.0 ** (unit_shift[0] - layer.shift.astype(np.float64) - 20)
     mantissa, shift = encode_scales(before * best, requant_width, "six bits")
     integers = np.clip(np.rint(weights / best[:, None]), -top, top).astype(np.int64)
-    return replace(layer, weights=integers, mantissa=mantissa, shift=shift)
+    return replace(layer, weights=integers, mantissa=mantissa, shift=shift, planes=1)

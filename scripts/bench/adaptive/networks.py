@@ -13,10 +13,10 @@ from lstmith.spec.config import EngineConfig
 from lstmith.spec.quantised import QuantNetwork
 from lstmith.workloads.workload import Float32, State
 
-#: Lanes of a network whose smallest layer has twice as many units or more.
+#: Most lanes of a network whose smallest layer has twice as many units or more.
 LANES = 64
-#: Units per lane of a smaller one. With few units per lane the way round through the pipeline, some 50 cycles, is
-#: longer than any list, and no list can be too long.
+#: Fewest units per lane of a smaller one. With few units per lane the way round through the pipeline, some 50 cycles,
+#: is longer than any list, and no list can be too long.
 SMALL_RATIO = 8
 #: Digit planes of the engines.
 PLANES = 2
@@ -41,10 +41,10 @@ class Static:
         return f"W{self.weights}A{self.operands}"
 
 
-def lanes_for(network: FloatNetwork) -> int:
-    """64 lanes, fewer where layers have less than 128 units."""
+def lanes_for(network: FloatNetwork, most: int = LANES) -> int:
+    """As many lanes as are asked for, fewer where layers have less than 128 units."""
     units = min(layer.units for layer in network.layers)
-    return LANES if units >= 2 * LANES else max(1, units // SMALL_RATIO)
+    return most if units >= 2 * LANES else min(most, max(1, units // SMALL_RATIO))
 
 
 def quantised(
@@ -66,8 +66,9 @@ def quantised(
 
 
 def engine_for(network: QuantNetwork, lanes: int) -> EngineConfig:
-    """An engine with both lists, the monitor and the skip rule."""
+    """An engine with both lists, the monitor and the skip rule, or of weights that have no planes with one list."""
     layers = network.layers
+    planes = 1 if any(layer.planes == 1 and layer.precision > 4 for layer in layers) else PLANES
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
     return EngineConfig(
         lanes=lanes,
@@ -78,7 +79,7 @@ def engine_for(network: QuantNetwork, lanes: int) -> EngineConfig:
         inputs=network.inputs,
         layers=len(layers),
         weight_depth=1 << 20,
-        planes=PLANES,
-        monitor=True,
+        planes=planes,
+        monitor=planes > 1,
         skip=True,
     )

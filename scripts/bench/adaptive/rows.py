@@ -9,13 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from lstmith.scripts.bench.adaptive.controls import MIDDLE, AfterWarmup, RandomSteps, six_bits, with_random_columns
+from lstmith.scripts.bench.adaptive.controls import (
+    MIDDLE,
+    AfterWarmup,
+    EverySecond,
+    RandomSteps,
+    six_bits,
+    with_inverted_rule,
+    with_random_columns,
+)
 from lstmith.scripts.bench.adaptive.networks import Static
 from lstmith.scripts.bench.adaptive.runner import Forced, GoldenRunner
-from lstmith.scripts.bench.adaptive.search import Bed
+from lstmith.scripts.bench.adaptive.search import Bed, evaluator, loss_of
 from lstmith.spec.policy import Policy
 from lstmith.tuning.activity import Costs
 from lstmith.tuning.engine import GoldenEngine
+from lstmith.tuning.search import Evaluate, Measured
+from lstmith.workloads.float_runner import FloatRunner
 
 BOOTSTRAP_SEED = 1
 
@@ -30,9 +40,10 @@ class Wanted:
     policies : dict of list of Policy
         Per network.
     control : str
-        Empty, or ``random steps``, ``warm-up only``, ``random columns``, ``six bits``.
+        Empty, or ``random steps``, ``every second step``, ``warm-up only``, ``inverted rule``, ``random columns``,
+        ``six bits``.
     fraction : dict of float
-        Per network: part of the steps, or of the list entries, that a control puts on the lower variant.
+        Per network: part of the steps, or of the columns, whose low plane a control defers.
     seed : int
         Of a random control.
     """
@@ -53,6 +64,12 @@ class Row:
     name : str
     quality, low, high : float
         The workload's metric with its 95 % interval.
+    loss_low, loss_high : float
+        95 % interval of the loss against float: units are drawn together with those of float.
+    error : float
+        Mean absolute error of h against float.
+    also : dict of float
+        Finer metrics of the same run.
     networks : dict of dict
         Figures per network.
     """
@@ -61,6 +78,10 @@ class Row:
     quality: float
     low: float
     high: float
+    loss_low: float
+    loss_high: float
+    error: float
+    also: dict[str, float]
     networks: dict[str, dict[str, float]]
 
     @property
@@ -69,9 +90,9 @@ class Row:
         return float(np.mean([figures["cycles_per_step"] for figures in self.networks.values()]))
 
 
-def reporter(name: str, static: Static) -> Callable[[Wanted], Row]:
+def reporter(bed: Bed) -> Callable[[Wanted], Row]:
     """Measures on whole held-out sequences, nothing cut."""
-    bed = Bed.build(name, static)
+    of_float = bed.workload.evaluate("heldout", FloatRunner(bed.workload))
     runner = GoldenRunner(bed.engines, cuts=False)
     typical = {network: float(np.mean([len(x) for x in xs])) for network, xs in bed.workload.inputs("heldout").items()}
 
@@ -82,11 +103,15 @@ def reporter(name: str, static: Static) -> Callable[[Wanted], Row]:
             forced = RandomSteps(wanted.fraction, wanted.seed)
         elif wanted.control == "warm-up only":
             forced = AfterWarmup(wanted.fraction, typical)
+        elif wanted.control == "every second step":
+            forced = EverySecond()
         elif wanted.control:
             used = GoldenRunner({key: _changed(wanted, key, engine) for key, engine in bed.engines.items()}, cuts=False)
         used.begin(wanted.policies, forced)
-        scores = bed.workload.evaluate("heldout", used)
+        judged = bed.workload.judged("heldout", used)
+        scores, *_ = judged.values()
         low, high = scores.bootstrap(BOOTSTRAP_SEED)
+        losses = sorted(loss_of(bed.workload, end, 0.0) for end in scores.paired(of_float, BOOTSTRAP_SEED))
         costs = used.costs()
         figures = {key: _figures(each, bed.engines[key]) for key, each in costs.items()}
         if wanted.control == "six bits":
@@ -94,19 +119,49 @@ def reporter(name: str, static: Static) -> Callable[[Wanted], Row]:
             for one in figures.values():
                 for key in ("cycles_per_step", "cycles_p99", "cycles_max"):
                     one[key] *= MIDDLE / 8
-        return Row(wanted.name, scores.value, low, high, figures)
+        also = {key: each.value for key, each in judged.items() if each is not scores}
+        return Row(wanted.name, scores.value, low, high, *losses, used.error(), also, figures)
 
     return measure
 
 
-def prepare(name: str, static: Static) -> Callable[[], Callable[[Wanted], Row]]:
-    """:func:`reporter`, to be called in another process."""
-    return functools.partial(reporter, name, static)
+class Judge:
+    """Measures rows on held-out data and policies on the data to tune on.
+
+    Parameters
+    ----------
+    name : str
+        The workload.
+    static : Static
+    lanes : int
+    """
+
+    def __init__(self, name: str, static: Static, lanes: int):
+        self._bed = Bed.build(name, static, lanes)
+
+    @functools.cached_property
+    def _row(self) -> Callable[[Wanted], Row]:
+        return reporter(self._bed)
+
+    @functools.cached_property
+    def _evaluate(self) -> Evaluate:
+        return evaluator(self._bed)
+
+    def __call__(self, item: Wanted | list[Policy]) -> Row | Measured:
+        """A row for :class:`Wanted`, a measurement for policies of all layers of all networks."""
+        return self._row(item) if isinstance(item, Wanted) else self._evaluate(item)
+
+
+def prepare(name: str, static: Static, lanes: int) -> Callable[[], Judge]:
+    """:class:`Judge`, to be made in another process."""
+    return functools.partial(Judge, name, static, lanes)
 
 
 def _changed(wanted: Wanted, network: str, engine: GoldenEngine) -> GoldenEngine:
     if wanted.control == "random columns":
         return with_random_columns(engine, wanted.fraction[network], wanted.seed)
+    if wanted.control == "inverted rule":
+        return with_inverted_rule(engine)
     return six_bits(engine)
 
 
@@ -116,8 +171,9 @@ def _figures(costs: Costs, engine: GoldenEngine) -> dict[str, Any]:
         "cycles_per_step": costs.cycles_per_step,
         "cycles_p99": float(np.percentile(costs.cycles, 99)),
         "cycles_max": float(costs.cycles.max()),
-        "low_steps": float(costs.lowered.mean()),
-        "low_columns": float(costs.low_entries.sum() / max(1, costs.entries.sum())),
+        "deferred_steps": float((costs.words[~costs.skipped, 1] == 0).mean()),
+        "low_words": float(costs.words[:, 1].mean()),
+        "top_words": float(costs.words[:, 0].mean()),
         "skipped_steps": float(costs.skipped.mean()),
         "restarts": float(costs.restarts.mean()),
         "energy_pj": costs.energy(engine.config),

@@ -17,17 +17,18 @@ from lstmith.tuning.activity import Costs
 from lstmith.tuning.engine import GoldenEngine, Prepared, begun, join_steps
 from lstmith.tuning.metrics import h_error
 from lstmith.tuning.pieces import Recorded, quantised_state
-from lstmith.workloads.workload import Bools, Float32, State
+from lstmith.workloads.float_runner import FloatSession
+from lstmith.workloads.workload import Bools, Float32, Float64, State
 
 
 class Forced(Protocol):
-    """Which steps a control runs below their layers' precision, instead of a monitor."""
+    """In which steps a control defers the low plane, instead of a monitor."""
 
     def sequences(self, network: str, lengths: list[int]) -> list[Bools]:
         """Of whole sequences: bool [T] each."""
 
     def step(self, network: str, index: int, sequences: int) -> Bools:
-        """Of one step of sequences side by side: bool [N]."""
+        """Of one step of sequences side by side, bool [N]; asked for each step once, in order."""
 
 
 class GoldenRunner:
@@ -57,13 +58,17 @@ class GoldenRunner:
         self._found, self._sessions, self._errors = defaultdict(list), [], []
 
     def error(self) -> float:
-        """Mean absolute error of h against float since :meth:`begin`; 0 if there were only sessions."""
-        return float(np.mean(self._errors)) if self._errors else 0.0
+        """Mean absolute error of h against float since :meth:`begin`, every run and session counting the same.
+
+        Of a session, float is given the inputs that the session had.
+        """
+        return float(np.mean([*self._errors, *(session.error() for session in self._sessions)]))
 
     def costs(self) -> dict[str, Costs]:
         """Costs since :meth:`begin`, per network."""
         for session in self._sessions:
             self._found[session.network].append(session.costs())
+            self._errors.append(session.error())
         self._sessions = []
         return {network: Costs.joined(parts) for network, parts in self._found.items()}
 
@@ -82,7 +87,7 @@ class GoldenRunner:
             self._prepared[key],
             self._policies[network],
             hints=hints,
-            low=None if self._forced is None else self._forced.sequences(network, [len(x) for x in xs]),
+            deferred=None if self._forced is None else self._forced.sequences(network, [len(x) for x in xs]),
             every_layer=every_layer,
         )
         self._found[network].append(run.costs)
@@ -122,13 +127,15 @@ class GoldenSession:
         self._engine, self._policies = engine, policies
         given = state and quantised_state(engine.network, engine.config, state)
         self._state = begun(engine, policies, sequences, given or None)
+        self._float = FloatSession(engine.source, sequences, state)
         self._steps: list[_Step] = []
+        self._errors: list[Float64] = []
+        self._following: Bools | None = None
 
     def step(self, x: Float32, hint: Bools | None = None) -> Float32:
         """See :meth:`lstmith.workloads.workload.Session.step`."""
         marks = np.zeros(len(x), dtype=bool) if hint is None else hint
-        if self._forced is not None:
-            self._engine.force(self._state, self._forced.step(self.network, len(self._steps), len(x)))
+        self._force(len(x))
         traces = self._engine.model.run(
             self._engine.network.quantise_input(x)[:, None],
             self._policies,
@@ -137,7 +144,22 @@ class GoldenSession:
             hints=marks[:, None],
         )
         self._steps.append(_Step(traces, marks.copy()))
-        return traces[-1].h[:, 0] * np.float32(2.0**-H_FRAC)
+        h: Float32 = traces[-1].h[:, 0] * np.float32(2.0**-H_FRAC)
+        self._errors.append(np.abs(h - self._float.step(x)).mean(axis=1)[~marks])
+        return h
+
+    def _force(self, sequences: int) -> None:
+        if self._forced is None:
+            return
+        now, step = self._following, len(self._steps)
+        if now is None:
+            now = self._forced.step(self.network, step, sequences)
+        self._following = self._forced.step(self.network, step + 1, sequences)
+        self._engine.force(self._state, now, self._following)
+
+    def error(self) -> float:
+        """Mean absolute error of h against float, of the steps that were not marked."""
+        return float(np.concatenate(self._errors).mean())
 
     def state(self) -> State:
         """See :meth:`lstmith.workloads.workload.Session.state`."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from lstmith.scripts.bench.adaptive.networks import Static, engine_for, lanes_for, quantised
+from lstmith.scripts.bench.adaptive.networks import LANES, Static, engine_for, lanes_for, quantised
 from lstmith.scripts.bench.adaptive.runner import GoldenRunner
 from lstmith.spec.policy import Mode, Policy, Rule, Scope
 from lstmith.tuning.engine import GoldenEngine
@@ -17,13 +15,16 @@ from lstmith.tuning.search import Evaluate, Measured
 from lstmith.tuning.space import Params, Space
 from lstmith.workloads.catalogue import load
 from lstmith.workloads.float_runner import FloatRunner
-from lstmith.workloads.workload import Scores, Workload
+from lstmith.workloads.workload import Workload
 
-ERRORS = 1.645  #: standard errors of a loss that make a bound: it holds with 95 %
-TAUS = ("tau_x", "tau_h", "restart_tau_x", "restart_tau_h", "tau", "refresh")
-MONITOR = ("ratio", "part", "hysteresis", "warmup", "restart_above", "refresh")
+#: Parameters of the mechanisms; ``theta`` and ``low_theta`` are those of later layers.
 THETAS = ("theta_x", "theta_h", "theta")
+LOW_THETAS = ("low_theta_x", "low_theta_h", "low_theta")
+MONITOR = ("ratio", "part", "hysteresis", "warmup")
 SKIPPING = ("change", "limit")
+#: Thresholds of both planes, which other mechanisms start from.
+PLANES = "planes"
+TOGETHER = "together"
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,13 @@ class Bed:
     engines: dict[str, GoldenEngine]
 
     @classmethod
-    def build(cls, name: str, static: Static) -> Bed:
-        """Quantise every network of a workload on its calibration data."""
+    def build(cls, name: str, static: Static, lanes: int = LANES) -> Bed:
+        """Quantise every network of a workload on its calibration data, for engines of at most so many lanes."""
         workload = load(name)
         engines, starts = {}, workload.starts()
         for network, source in workload.networks.items():
             made = quantised(source, workload.calibration[network], static, starts.get(network))
-            engines[network] = GoldenEngine(made, source, engine_for(made, lanes_for(source)))
+            engines[network] = GoldenEngine(made, source, engine_for(made, lanes_for(source, lanes)))
         return cls(workload, engines)
 
     def joint(self) -> Joint:
@@ -105,28 +106,18 @@ class Bed:
         """The same policy for every layer of every network."""
         return {name: [policy] * len(engine.network.layers) for name, engine in self.engines.items()}
 
+    def joined(self, policies: dict[str, list[Policy]]) -> list[Policy]:
+        """Policies of all layers of all networks, one after the other."""
+        return [policy for name in self.engines for policy in policies[name]]
+
 
 def loss_of(workload: Workload, value: float, wanted: float) -> float:
     """How much worse a value is than the wanted one."""
     return wanted - value if workload.metric.higher_is_better else value - wanted
 
 
-def doubt(workload: Workload, have: Scores, want: Scores) -> float:
-    """Standard errors of the loss, from unit to unit.
-
-    Units that a policy betters and units that it spoils may cancel out where it is tuned and not elsewhere; in the
-    error they add up. So a policy that changes little is preferred to one that was lucky.
-    """
-    differences = loss_of(workload, 1.0, 0.0) * (have.numerator - want.numerator)
-    total = want.denominator.sum()
-    mean = differences.sum() / total
-    error = np.sqrt(np.sum((differences - mean * want.denominator) ** 2)) / total
-    return float(ERRORS * error)
-
-
-def evaluator(name: str, static: Static) -> Evaluate:
-    """What a worker measures with: the data to tune on, cut into pieces."""
-    bed = Bed.build(name, static)
+def evaluator(bed: Bed) -> Evaluate:
+    """Measures policies on the data to tune on, cut into pieces."""
     joint, runner = bed.joint(), GoldenRunner(bed.engines, cuts=True)
     of_float = bed.workload.evaluate("tune", FloatRunner(bed.workload))
 
@@ -136,33 +127,41 @@ def evaluator(name: str, static: Static) -> Evaluate:
         # As in the tables: every network counts the same, whatever its number of steps.
         cycles = [costs.cycles_per_step for costs in runner.costs().values()]
         loss = loss_of(bed.workload, scores.value, of_float.value)
-        unsure = doubt(bed.workload, scores, of_float)
-        return Measured(scores.value, loss, float(np.mean(cycles)), runner.error(), unsure)
+        return Measured(scores.value, loss, float(np.mean(cycles)), runner.error())
 
     return evaluate
 
 
-def prepare(name: str, static: Static) -> Callable[[], Evaluate]:
-    """:func:`evaluator`, to be called in another process."""
-    return functools.partial(evaluator, name, static)
+def thresholds(joint: Joint) -> dict[str, Joint]:
+    """The mechanisms that follow changes: with thresholds of both planes, and with one for whole weights."""
+    fixed = {"mode": _keeping(joint)}
+    found = {"thresholds": joint.only(fixed, *THETAS)}
+    if LOW_THETAS[0] in joint.sizes:
+        found = {PLANES: joint.only(fixed, *THETAS, *LOW_THETAS), **found}
+    return found
 
 
-def mechanisms(joint: Joint) -> dict[str, Joint]:
-    """The searched mechanisms by name; those that the engines cannot do are left out."""
-    space = next(iter(joint.spaces.values()))
-    auto = {"mode": space.modes.index(Mode.AUTO)}
-    sizes = joint.sizes
-    found = {"thresholds": joint.only(auto, *THETAS)}
-    if "tau_x" in sizes:
-        found["mixing"] = joint.only(auto, *TAUS)
+def on_top(joint: Joint, planes: Params) -> dict[str, Joint]:
+    """The mechanisms that come on top of thresholds, and all of them together; what the engines cannot do is left out.
+
+    Parameters
+    ----------
+    joint : Joint
+    planes : dict
+        Thresholds that were found.
+    """
+    space, sizes = next(iter(joint.spaces.values())), joint.sizes
+    fixed = {"mode": _keeping(joint), **planes}
+    found = {}
     for name, scope in (("monitor per step", Scope.LAYER), ("monitor per fold", Scope.FOLD)):
         if "monitor" in sizes and (Rule.RATIO, scope) in space.monitors:
-            found[name] = joint.only({**auto, "monitor": space.monitors.index((Rule.RATIO, scope))}, *MONITOR)
-    if "change" in sizes:
-        found["skipping"] = joint.only(auto, *SKIPPING)
-    if "tau_x" in sizes:
-        found["control: rule on values"] = joint.only(
-            {"mode": space.modes.index(Mode.SKIP)}, "restart_tau_x", "restart_tau_h", "tau"
-        )
-    found["together"] = joint
+            found[name] = joint.only({**fixed, "monitor": space.monitors.index((Rule.RATIO, scope))}, *MONITOR)
+    if SKIPPING[0] in sizes:
+        found["skipping"] = joint.only(fixed, *SKIPPING)
+    found[TOGETHER] = joint
     return found
+
+
+def _keeping(joint: Joint) -> int:
+    modes = next(iter(joint.spaces.values())).modes
+    return modes.index(Mode.AUTO if Mode.AUTO in modes else Mode.DELTA)
