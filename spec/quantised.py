@@ -139,7 +139,9 @@ class QuantLayer:
         if self.precision not in PRECISIONS:
             raise ValueError(f"Precision must be 4, 8 or 16, not {self.precision!r}")
         if self.planes not in (1, 2) or self.plane_bits not in PRECISIONS:
-            raise ValueError(f"Planes of {self.precision}-bit weights must be 1 or 2 of 4 bits or more, not {self.planes!r}")
+            raise ValueError(
+                f"Planes of {self.precision}-bit weights must be 1 or 2 of 4 bits or more, not {self.planes!r}"
+            )
         limit = weight_limit(self.precision, self.planes)
         bounds = {
             "weights": (-limit, limit),
@@ -233,7 +235,12 @@ class QuantLayer:
 
     @property
     def sum_bound(self) -> int:
-        """Largest magnitude that a row sum P can reach, over all inputs (exact, int)."""
+        """Largest magnitude that any row sum P can reach, over all inputs (exact, int)."""
+        return int(self.row_bounds.max(initial=0))
+
+    @property
+    def row_bounds(self) -> IntArray:
+        """Largest magnitude that each row sum P can reach, over all inputs, int64 [4H]."""
         # Planes have references of their own, so their terms need not have the signs of one value's.
         absolute = sum(
             (np.abs(self.plane(plane)) << self.plane_shift(plane) for plane in range(self.planes)),
@@ -241,8 +248,10 @@ class QuantLayer:
         )
         x_peak = max(-self.x_grid.low, self.x_grid.high) << self.x_grid.exponent
         h_peak = max(-self.h_grid.low, self.h_grid.high)
-        rows = absolute[:, : self.inputs].sum(axis=1) * x_peak + absolute[:, self.inputs :].sum(axis=1) * h_peak
-        return int(rows.max(initial=0))
+        rows: IntArray = (
+            absolute[:, : self.inputs].sum(axis=1) * x_peak + absolute[:, self.inputs :].sum(axis=1) * h_peak
+        )
+        return rows
 
 
 @dataclass(frozen=True)

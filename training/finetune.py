@@ -15,7 +15,6 @@ from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatArray
 from lstmith.spec.config import H_FRAC, EngineConfig
 from lstmith.spec.policy import Policy
-from lstmith.spec.policy_check import missed_bound
 from lstmith.spec.quantised import QuantNetwork
 from lstmith.training.data import TrainingSequences
 from lstmith.training.rule import subset, with_share
@@ -29,6 +28,8 @@ RULE_SEQUENCES = 64
 RISE = 0.15
 #: Gradients are longer than this only where a cell explodes.
 CLIP = 1.0
+#: What is kept at most of a row that is too large.
+MOST_KEPT = 0.998
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +48,8 @@ class Settings:
     patience : int
         Epochs without a better loss on what is held back, after which training ends.
     share : float or None
-        Part of the steps that the monitor is to put on the lowest variant: thresholds are set anew before
-        each epoch. None leaves policies alone.
+        Part of the steps in which the monitor is to defer the low plane: its thresholds are set anew before each
+        epoch. None leaves policies alone.
     seed : int
     quiet : bool
         No progress bar.
@@ -141,7 +142,7 @@ def finetune(
             torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
             optimiser.step()
             schedule.step()
-            keep_sums(model, chosen)
+            keep_sums(model)
         candidate = model.network()
         chosen = adjusted(candidate)
         history.append(judged(candidate, chosen))
@@ -154,22 +155,15 @@ def finetune(
     return Finetuned(best.network, best.policies, history)
 
 
-def keep_sums(model: StraightThrough, policies: list[Policy]) -> None:
-    """Shrink rows whose proven sums, with what lower variants may leave out, do not fit the accumulators."""
-    for module, policy in zip(model.layers, policies, strict=True):
-        layer = module.quantised()
-        room = (1 << (model.config.acc_width - 1)) - 1
-        if policy.mixes:
-            room -= missed_bound(layer, policy)
-        if layer.sum_bound <= room:
-            continue
-        x_peak = max(-layer.x_grid.low, layer.x_grid.high) << layer.x_grid.exponent
-        h_peak = max(-layer.h_grid.low, layer.h_grid.high)
-        peaks = torch.tensor([float(x_peak)] * layer.inputs + [float(h_peak)] * layer.units, dtype=torch.float64)
-        with torch.no_grad():
-            # Rounding may add half an LSB to every weight.
-            rows = (module.weights.abs() + 0.5) @ peaks
-            module.weights *= (room / rows).clamp(max=1.0)[:, None]
+def keep_sums(model: StraightThrough) -> None:
+    """Shrink rows whose sums could outgrow the accumulators."""
+    room = (1 << (model.config.acc_width - 1)) - 1
+    for module in model.layers:
+        while (bounds := module.quantised().row_bounds).max(initial=0) > room:
+            # Digits do not shrink evenly with their weight, so that one turn may not do.
+            factors = np.where(bounds > room, np.minimum(room / np.maximum(bounds, 1), MOST_KEPT), 1.0)
+            with torch.no_grad():
+                module.weights *= torch.from_numpy(factors)[:, None]
 
 
 def follow_teacher(target: FloatArray, data: TrainingSequences, head: FloatArray | None = None) -> Loss:

@@ -1,4 +1,4 @@
-"""Thresholds of the cell-state monitor from a wanted share of steps at the lowest precision."""
+"""Thresholds of the cell-state monitor from a wanted share of steps whose low plane is deferred."""
 
 from __future__ import annotations
 
@@ -6,43 +6,40 @@ from dataclasses import replace
 
 import numpy as np
 
-from lstmith.golden.activity import LayerTrace
 from lstmith.golden.encoder import BoolArray
-from lstmith.golden.model import GoldenModel
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy, Rule
 from lstmith.spec.quantised import QuantNetwork
 from lstmith.training.data import TrainingSequences
+from lstmith.training.recorded import Choices, record
 
 #: Largest ratio worth a threshold, in 1/256: the cell state changes by four times its size.
-LARGEST_RATIO = 1024
+LARGEST_RATIO = 1023
 
 
-def low_share(trace: LayerTrace, low: int, valid: BoolArray) -> float:
-    """Part of the steps (and folds) of a layer at ``low`` bits."""
-    return float((trace.fold_precisions == low)[valid].mean())
+def deferred_share(choices: Choices, valid: BoolArray) -> float:
+    """Part of the steps (and folds) of a layer after which the monitor defers the low plane."""
+    return float(choices.deferred[valid].mean())
 
 
 def with_share(
     network: QuantNetwork, config: EngineConfig, policies: list[Policy], data: TrainingSequences, share: float
 ) -> list[Policy]:
-    """The policies with the smallest threshold per layer that puts at least ``share`` of the steps on the lowest
-    variant.
+    """The policies with the smallest threshold per layer that defers the low plane in at least ``share`` of the steps.
 
     Layers are set one after the other, as each hears the ones before it. If no threshold reaches the share, the
     largest is taken.
     """
-    model, chosen = GoldenModel(network, config), list(policies)
+    chosen = list(policies)
     for index, layer in enumerate(network.layers):
-        if chosen[index].monitor.rule is Rule.OFF or not layer.variants:
+        if chosen[index].monitor.rule is Rule.OFF:
             continue
-        most = layer.units + 1 if chosen[index].monitor.rule is Rule.COUNT else LARGEST_RATIO
+        most = min(layer.units + 1, LARGEST_RATIO) if chosen[index].monitor.rule is Rule.COUNT else LARGEST_RATIO
         low, high = 0, most
         while low < high:
             middle = (low + high) // 2
             chosen[index] = _threshold(policies[index], middle)
-            trace = model.run(data.x, chosen)[index]
-            if low_share(trace, layer.variants[0], data.valid) >= share:
+            if deferred_share(record(network, config, data.x, chosen).choices[index], data.valid) >= share:
                 high = middle
             else:
                 low = middle + 1
@@ -51,31 +48,23 @@ def with_share(
 
 
 def shares(network: QuantNetwork, config: EngineConfig, policies: list[Policy], data: TrainingSequences) -> list[float]:
-    """Per layer: part of the steps on the lowest variant."""
-    traces = GoldenModel(network, config).run(data.x, policies)
-    return [
-        low_share(trace, layer.variants[0], data.valid) if layer.variants else 0.0
-        for trace, layer in zip(traces, network.layers, strict=True)
-    ]
+    """Per layer: part of the steps after which the low plane is deferred."""
+    return [deferred_share(each, data.valid) for each in record(network, config, data.x, policies).choices]
 
 
 def halves(
     network: QuantNetwork, config: EngineConfig, policies: list[Policy], data: TrainingSequences
 ) -> list[tuple[float, float]]:
-    """Per layer: part of the steps on the lowest variant in the first and in the second half of the sequences."""
-    traces = GoldenModel(network, config).run(data.x, policies)
+    """Per layer: the same in the first and in the second half of the sequences."""
     late = np.arange(data.valid.shape[1]) * 2 >= data.valid.sum(axis=1)[:, None]
     return [
-        (
-            low_share(trace, layer.variants[0], data.valid & ~late),
-            low_share(trace, layer.variants[0], data.valid & late),
-        )
-        for trace, layer in zip(traces, network.layers, strict=True)
+        (deferred_share(each, data.valid & ~late), deferred_share(each, data.valid & late))
+        for each in record(network, config, data.x, policies).choices
     ]
 
 
 def _threshold(policy: Policy, low: int) -> Policy:
-    return replace(policy, monitor=replace(policy.monitor, low=low, middle=max(low, policy.monitor.middle)))
+    return replace(policy, monitor=replace(policy.monitor, low=low))
 
 
 def subset(data: TrainingSequences, most: int) -> TrainingSequences:

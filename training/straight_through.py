@@ -2,8 +2,9 @@
 
 Every value in the forward pass is an integer, held exactly in float64. In the backward pass a rounding counts as the
 identity (Bengio, Léonard, Courville, arXiv:1308.3432) and a saturation as zero, so that gradients reach real-valued
-*shadow* weights and biases from which the integers are rounded. What is chosen rather than computed, such as columns,
-precisions, restarts and skipped steps, is taken from the golden model's own run and has no gradient.
+*shadow* weights and biases from which the integers are rounded. What is chosen rather than computed, such as which
+references follow their values and which steps are skipped, is taken from the golden model's own run and has no
+gradient.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from lstmith.golden.activity import LOW, LayerTrace
-from lstmith.golden.model import GoldenModel
+from lstmith.golden.encoder import BoolArray
 from lstmith.spec.config import BIAS_BITS, EngineConfig
-from lstmith.spec.policy import Mode, Policy
-from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
+from lstmith.spec.policy import Policy
+from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork, has_digits, split_digits, weight_limit
 from lstmith.training.cell import cell
+from lstmith.training.recorded import Choices, Recorded, References, record
 
 #: Shadow biases count in this many LSBs (2^-13): a step of the optimiser then means about as much as in weights.
 BIAS_UNIT = 64
@@ -73,20 +74,32 @@ class StraightThroughLayer(nn.Module):
 
     def integers(self) -> tuple[Tensor, Tensor]:
         """Weights (float64 [4H, I + H]) and biases (float64 [4H]) as the engine would hold them."""
-        top, bias_top = (1 << (self.layer.precision - 1)) - 1, 1 << (BIAS_BITS - 1)
-        return rounded(self.weights, -top, top), rounded(self.bias * BIAS_UNIT, -bias_top, bias_top - 1)
+        bias_top = 1 << (BIAS_BITS - 1)
+        return self._weights(), rounded(self.bias * BIAS_UNIT, -bias_top, bias_top - 1)
 
-    def variant(self, weights: Tensor, precision: int) -> Tensor:
-        """A lower variant of ``weights`` times 2^k, so that it stands beside them, float64 [4H, I + H].
-
-        Notes
-        -----
-        The integers are those of :meth:`QuantLayer.variant`; to the gradient an image is the weights themselves.
-        """
-        step, limit = 2.0 ** (self.layer.precision - precision), (1 << (precision - 1)) - 1
-        exact = torch.floor((weights.detach() + step / 2) / step).clamp(-limit, limit) * step
-        result: Tensor = _Exact.apply(weights, exact)
+    def _weights(self) -> Tensor:
+        layer, limit = self.layer, weight_limit(self.layer.precision, self.layer.planes)
+        found = rounded(self.weights, -limit, limit)
+        if layer.planes == 1:
+            return found
+        # Of the integers that have no two digits, the neighbours on the side of the shadow weight.
+        exact, shadow = found.detach().numpy().astype(np.int64), self.weights.detach().numpy()
+        left_out = ~has_digits(exact, layer.plane_bits)
+        exact = np.where(left_out, exact + np.where(shadow > exact, 1, -1), exact)
+        result: Tensor = _Exact.apply(found, torch.from_numpy(exact.astype(np.float64)))
         return result
+
+    def planes(self, weights: Tensor) -> list[Tensor]:
+        """Digits of every plane times its place value, top plane first, float64 [4H, I + H]; their sum is ``weights``.
+
+        To the gradient the top plane is the weights themselves, of which it is the coarse rounding.
+        """
+        layer = self.layer
+        if layer.planes == 1:
+            return [weights]
+        digits = split_digits(weights.detach().numpy().astype(np.int64), layer.plane_bits) << layer.plane_bits
+        top: Tensor = _Exact.apply(weights, torch.from_numpy(digits.astype(np.float64)))
+        return [top, weights - top]
 
     def quantised(self) -> QuantLayer:
         """The layer with the integers of now."""
@@ -105,13 +118,13 @@ class Outcome:
         Per layer, integers in Q1.15.
     c : tuple of float64 tensor [N, T, H]
         Per layer, integers of ``c_frac`` fraction bits.
-    traces : list of LayerTrace
+    recorded : Recorded
         The golden run from which the choices were taken.
     """
 
     h: tuple[Tensor, ...]
     c: tuple[Tensor, ...]
-    traces: list[LayerTrace]
+    recorded: Recorded
 
 
 class StraightThrough(nn.Module):
@@ -139,108 +152,67 @@ class StraightThrough(nn.Module):
         """The network with the integers of now."""
         return replace(self._network, layers=tuple(layer.quantised() for layer in self.layers))
 
-    def forward(
-        self, x: npt.NDArray[np.int16], policies: list[Policy], traces: list[LayerTrace] | None = None
-    ) -> Outcome:
+    def forward(self, x: npt.NDArray[np.int16], policies: list[Policy]) -> Outcome:
         """Run N sequences of T steps from the zero state.
 
         Parameters
         ----------
         x : int16 [N, T, I]
         policies : list of Policy, one per layer
-        traces : list of LayerTrace or None
-            Choices to follow; None runs the golden model of the integers of now.
         """
-        if traces is None:
-            traces = GoldenModel(self.network(), self.config).run(x, policies)
+        recorded = record(self.network(), self.config, x, policies)
         values = torch.tensor(x, dtype=torch.float64)
         hs, cs = [], []
-        for layer, policy, trace in zip(self.layers, policies, traces, strict=True):
-            h, c = _run_layer(layer, policy, trace, values, self.config)
+        for layer, trace, choices in zip(self.layers, recorded.traces, recorded.choices, strict=True):
+            h, c = _run_layer(layer, trace.skipped, choices, values, self.config)
             hs.append(h)
             cs.append(c)
             values = h
-        return Outcome(tuple(hs), tuple(cs), traces)
+        return Outcome(tuple(hs), tuple(cs), recorded)
 
 
 def _run_layer(
-    module: StraightThroughLayer, policy: Policy, trace: LayerTrace, x: Tensor, config: EngineConfig
+    module: StraightThroughLayer, skipped: BoolArray, choices: Choices, x: Tensor, config: EngineConfig
 ) -> tuple[Tensor, Tensor]:
     """h and c of one layer, float64 [N, T, H] each."""
     layer = module.layer
     weights, bias = module.integers()
     sequences, steps = x.shape[:2]
-    x_grid = on_grid(x, layer.x_grid)
+    # Sums over all planes are one product: digits beside each other, references as well.
+    digits = module.planes(weights)
     shift = 2.0**layer.x_grid.exponent
-    misses = _Misses(module, weights, trace, config) if policy.mixes else None
-    h = c = h_reference = x.new_zeros(sequences, layer.units)
-    references = x.new_zeros(sequences, layer.inputs), h_reference
-    missed = x.new_zeros(sequences, 4 * layer.units)
-    from_x = (x_grid * shift) @ weights[:, : layer.inputs].T
-    recurrent = weights[:, layer.inputs :].T
-    follows = bool(policy.theta_x) and policy.mode in (Mode.DELTA, Mode.AUTO)
+    from_x = torch.cat([plane[:, : layer.inputs] * shift for plane in digits], dim=1).T
+    from_h = torch.cat([plane[:, layer.inputs :] for plane in digits], dim=1).T
+    x_grid = on_grid(x, layer.x_grid)
+    h = c = x.new_zeros(sequences, layer.units)
+    x_reference = x.new_zeros(sequences, layer.planes, layer.inputs)
+    h_reference = x.new_zeros(sequences, layer.planes, layer.units)
     hs, cs = [], []
     for t in range(steps):
-        before = h, c, references, h_reference, missed
-        x_reference = x_grid[:, t]
-        if follows and t:
-            x_reference = _follow(x_reference, references[0], policy.mode, policy.theta_x)
-        if follows:
-            total = (x_reference * shift) @ weights[:, : layer.inputs].T + h_reference @ recurrent
-        else:
-            total = from_x[:, t] + h_reference @ recurrent
-        if misses is not None:
-            missed = misses.after(t, missed, references, (x_reference, h_reference))
-            total = total - missed
-        references = x_reference, h_reference
+        before = h, c, x_reference, h_reference
+        x_reference = _followed(x_grid[:, t], x_reference, choices.x[:, t])
+        total = x_reference.flatten(1) @ from_x + h_reference.flatten(1) @ from_h
         h, c = cell(total, c, bias, layer, config)
-        h_reference = _follow(on_grid(h, layer.h_grid), h_reference, policy.mode, policy.theta_h)
-        if trace.skipped[:, t].any():
-            held = torch.from_numpy(trace.skipped[:, t, None])
-            h, c, h_reference, missed = (
-                torch.where(held, old, new)
-                for old, new in zip((*before[:2], *before[3:]), (h, c, h_reference, missed), strict=True)
-            )
-            references = (
-                torch.where(held, before[2][0], references[0]),
-                torch.where(held, before[2][1], references[1]),
+        h_reference = _followed(on_grid(h, layer.h_grid), h_reference, choices.h[:, t])
+        if skipped[:, t].any():
+            held = torch.from_numpy(skipped[:, t, None])
+            h, c = (torch.where(held, old, new) for old, new in zip(before[:2], (h, c), strict=True))
+            x_reference, h_reference = (
+                torch.where(held[:, None], old, new)
+                for old, new in zip(before[2:], (x_reference, h_reference), strict=True)
             )
         hs.append(h)
         cs.append(c)
     return torch.stack(hs, dim=1), torch.stack(cs, dim=1)
 
 
-class _Misses:
-    """What lower variants leave out of the sums of one layer."""
+def _followed(value: Tensor, reference: Tensor, chosen: References) -> Tensor:
+    """References as the golden model chose them, float64 [N, P, C].
 
-    def __init__(self, module: StraightThroughLayer, weights: Tensor, trace: LayerTrace, config: EngineConfig) -> None:
-        layer = module.layer
-        self._layer, self._trace = layer, trace
-        self._errors = {p: (weights - module.variant(weights, p)).T for p in layer.variants}
-        units = np.repeat(trace.fold_precisions, config.lanes, axis=2)[:, :, : layer.units]
-        self._row_levels = torch.from_numpy(np.tile(units, 4))
-        self._classes = torch.from_numpy(np.concatenate([trace.x_class, trace.h_class], axis=2))
-        self._restart = torch.from_numpy(trace.restart[:, :, None])
-
-    def after(self, t: int, missed: Tensor, old: tuple[Tensor, Tensor], new: tuple[Tensor, Tensor]) -> Tensor:
-        """``missed`` (float64 [N, 4H]) after step ``t``, by references before and now."""
-        layer, classes, restart = self._layer, self._classes[:, t], self._restart[:, t]
-        x_operand, h_operand = (torch.where(restart, now, now - was) for was, now in zip(old, new, strict=True))
-        operand = torch.cat([x_operand * 2.0**layer.x_grid.exponent, h_operand], dim=1)
-        zero = torch.zeros_like(missed)
-        entry = layer.entry_variant
-        assert entry is not None
-        small = classes == LOW
-        more = (operand * small) @ self._errors[entry] if small.any() else zero
-        for precision, error in self._errors.items():
-            rows = self._row_levels[:, t] == precision
-            if rows.any():
-                more = torch.where(rows, (operand * (classes != 0)) @ error, more)
-        return torch.where(restart, zero, missed) + more
-
-
-def _follow(value: Tensor, reference: Tensor, mode: Mode, theta: int) -> Tensor:
-    """:func:`lstmith.golden.encoder.follow` where the sums are not recomputed from the values themselves."""
-    if theta == 0 or mode in (Mode.DENSE, Mode.SKIP):
-        return value
-    return torch.where((value - reference).detach().abs() > theta, value, reference)
+    To the gradient a reference is the value that it followed, or what it was if it stayed.
+    """
+    exact = torch.from_numpy(chosen.astype(np.float64))
+    value = value[:, None].expand_as(exact)
+    stayed = (exact == reference.detach()) & (exact != value.detach())
+    result: Tensor = _Exact.apply(torch.where(stayed, reference, value), exact)
+    return result
