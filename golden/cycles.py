@@ -114,9 +114,7 @@ class _Run:
         self._visible, self._kinds = timing.capture_to_visible(config), timing.kinds(config)
         self._words = pass_words(network, config, traces)
         # From a capture to the first entry that may follow it, by the layer whose entry it is.
-        self._after = [
-            timing.fold_gap(1, 8, words.width) - timing.capture_delay(1, 8) for words in self._words
-        ]
+        self._after = [timing.fold_gap(1, 8, words.width) - timing.capture_delay(1, 8) for words in self._words]
         self._folds = config.folds(max(layer.units for layer in network.layers))
         self._empty = [trace.columns == 0 for trace in traces] if ledger is not None else []
         self._skipped = traces[0].skipped

@@ -157,9 +157,7 @@ class LayerRun:
         else:
             thetas = np.where(x_exact[:, None, None], 0, self._theta_x)
             held = self._held_x(steps if self._index else x_steps)
-            x_reference = follow(
-                self._grid_x[:, t, None], state.x_reference, thetas, held=held, snaps=self._snaps
-            )
+            x_reference = follow(self._grid_x[:, t, None], state.x_reference, thetas, held=held, snaps=self._snaps)
         inputs = None
         if active is not None and self._feeder is not None:
             counts = np.array([self._feeder.units, *self._feeder.counts])

@@ -87,9 +87,7 @@ def column_words(layer: QuantLayer, planes: npt.NDArray[np.int8]) -> Words:
     return served.astype(np.int64) * (layer.plane_bits // 4)
 
 
-def _late(
-    listed: npt.NDArray[np.bool_], words: Words, last: Words, live: int, config: EngineConfig
-) -> Words:
+def _late(listed: npt.NDArray[np.bool_], words: Words, last: Words, live: int, config: EngineConfig) -> Words:
     """See :attr:`PassWords.late`.
 
     Entry i must be visible before entry i - 1 is fetched, and from there to the fold's last entry every

@@ -48,9 +48,7 @@ def _check_planes(layer: QuantLayer, config: EngineConfig, policy: Policy, where
     lows = {"low_theta_x": policy.low_theta_x, "low_theta_h": policy.low_theta_h}
     for name, value in lows.items():
         if value is not None and layer.planes == 1:
-            raise ValueError(
-                f"{where} {name} is {value}, but the layer's weights have one plane: leave it out"
-            )
+            raise ValueError(f"{where} {name} is {value}, but the layer's weights have one plane: leave it out")
     if not policy.monitors:
         return
     named = policy.monitor.rule.name.lower()
@@ -65,4 +63,3 @@ def _check_planes(layer: QuantLayer, config: EngineConfig, policy: Policy, where
 def default_policies(network: QuantNetwork, config: EngineConfig) -> list[Policy]:
     """What layers do unless a policy is given: delta without thresholds, or what an engine without delta can."""
     return [Policy(Mode.DELTA if config.delta else Mode.DENSE)] * len(network.layers)
-

@@ -237,7 +237,7 @@ class _Sum(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         carry = self.carry if self._has_carry else Const(0, 0)
-        m.d.comb += self.s.eq(chosen_sum(m, "sum", self.total, self.plain, self.other, self.choice, carry))
+        m.d.comb += self.s.eq(chosen_sum(m, "sum", self.total, self.plain, self.other, self.choice, carry, self.choice))
         return m
 
 

@@ -84,7 +84,7 @@ class SystolicArray(wiring.Component):
     def _first_slot(self, m: Module) -> Signal:
         """The slot as lanes take it."""
         first, mac = self._lanes[0], self._mac
-        is_precision = {code: self.i.precision == code for code in Precision}
+        is_precision = {code: self.i.word == code for code in Precision}
         enables, rows = Signal(len(Gate)), Signal(len(Gate))
         with m.If(is_precision[Precision.W4]):
             m.d.comb += rows.eq(0b1111)
@@ -119,6 +119,8 @@ class SystolicArray(wiring.Component):
             slot.split.eq(delayed(m, is_precision[Precision.W4], to_sum, "split")),
             slot.capture.eq(delayed(m, self.i.capture, to_sum, "capture")),
         ]
+        if mac.planes == 2:
+            m.d.comb += slot.raised.eq(delayed(m, self.i.raised, to_sum, "raised"))
         operand = self.i.operand[: mac.operand_width].as_signed()
         for name, shape in negated_operands(mac).items():
             value = Signal(shape, name=f"first_{name}")

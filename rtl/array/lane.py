@@ -22,8 +22,8 @@ def lane_layout(*, lanes: int, depth: int, mac: MacParameters) -> data.StructLay
     """A slot between lanes, each field in the cycle in which its stage needs it.
 
     ``address``, ``load`` and ``lane`` come first; ``operand``, the negated operands, ``packed`` (four 4-bit rows) and
-    ``wide`` (one 16-bit row) come with the weight word; ``enables`` of the rows, ``split`` and ``capture`` come with
-    the word's products. A load has address and operand at once. Fields that no precision needs are there all the same,
+    ``wide`` (one 16-bit row) come with the weight word; ``enables`` of the rows, ``split``, with two planes
+    ``raised``, and ``capture`` come with the word's products. A load has address and operand at once. Fields that no precision needs are there all the same,
     since Verilog has no empty wires; synthesis drops them.
     """
     return data.StructLayout(
@@ -37,6 +37,7 @@ def lane_layout(*, lanes: int, depth: int, mac: MacParameters) -> data.StructLay
             "wide": 1,
             "enables": len(Gate),
             "split": 1,
+            **({"raised": 1} if mac.planes == 2 else {}),
             "capture": 2,
         }
     )
@@ -139,6 +140,7 @@ class Lane(wiring.Component):
             mac.split.eq(slot.split),
             mac.clear.eq(slot.capture),
             *(getattr(mac, name).eq(slot[name]) for name in negated_operands(self._parameters)),
+            *([mac.raised.eq(slot.raised)] if self._parameters.planes == 2 else []),
         ]
 
         pairs = [Signal(self._pair, name=f"pair_{index}") for index in range(2)]

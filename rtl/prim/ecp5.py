@@ -73,8 +73,10 @@ def _bits(factor: Value) -> list[Value]:
     return [_extended(factor, bit) for bit in range(FACTOR_BITS)]
 
 
-def chosen_sum(m: Module, name: str, total: Signal, plain: Value, other: Value, choice: Value, carry: Value) -> Value:
-    """``total + (other + carry if choice else plain)`` in one carry chain, without multiplexers before it.
+def chosen_sum(
+    m: Module, name: str, total: Signal, plain: Value, other: Value, choice: Value, carry: Value, carries: Value
+) -> Value:
+    """``total + (other if choice else plain) + (carry if carries else 0)`` in one carry chain, without multiplexers.
 
     Parameters
     ----------
@@ -85,11 +87,12 @@ def chosen_sum(m: Module, name: str, total: Signal, plain: Value, other: Value, 
     choice : Value
     carry : Value
         One bit, or no bit: ``Const(0, 0)``.
+    carries : Value
     """
     width = len(total)
     cells = [(_CHOSEN_SUM, total[bit], _extended(other, bit), _extended(plain, bit), choice) for bit in range(width)]
     if len(carry):
-        cells.insert(0, (_CHOSEN_CARRY, carry, Const(0), Const(0), choice))
+        cells.insert(0, (_CHOSEN_CARRY, carry, Const(0), Const(0), carries))
     return _chain(m, name, cells)[len(carry) :][:width]
 
 

@@ -24,9 +24,7 @@ def test_sums_by_fold_take_a_last_one_that_is_not_full() -> None:
     assert by_fold(np.array([[1, 2, 3, 4, 5]]), 2).tolist() == [[3, 7, 5]]
 
 
-def _deferred(
-    moved: list[int], policy: Monitor, previous: bool = False, active: list[int] | None = None
-) -> list[bool]:
+def _deferred(moved: list[int], policy: Monitor, previous: bool = False, active: list[int] | None = None) -> list[bool]:
     """Decision where each unit of size 16 moved by so much."""
     after = np.full((1, 4), 16 * ONE)
     before = after - np.array([moved]) * ONE

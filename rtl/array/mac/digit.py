@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from lstmith.rtl.array.mac.negated import PARTS, top_operand
 from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.array.mac.signature import mac_signature
-from lstmith.rtl.array.mac.sums import Term, add_terms
+from lstmith.rtl.array.mac.sums import Row, add_terms, with_planes
 from lstmith.rtl.prim.ecp5 import gated_sum
 
 #: Width of a 4-bit weight times the largest operand that meets one.
@@ -25,7 +25,7 @@ class DigitMac(wiring.Component):
     Parameters
     ----------
     mac : MacParameters
-        ``precisions`` decides which modes are built.
+        ``word_bits`` and ``planes`` decide which modes are built.
 
     Members
     -------
@@ -39,12 +39,12 @@ class DigitMac(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a word to its products, which are added in that cycle."""
-        return 2 if 16 in self._mac.precisions else 1
+        return 2 if 16 in self._mac.word_bits else 1
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         parts = [self._held(m, f"part_{part}", self._brick(m, part)) for part in range(PARTS)]
-        rows, widest = parts, self._mac.precisions[-1]
+        rows, widest = parts, self._mac.word_bits[-1]
         if widest > 4:
             rows = [
                 self._joined(m, "low_half", parts[0], parts[1], 4, Const(1)),
@@ -53,11 +53,8 @@ class DigitMac(wiring.Component):
         if widest > 8:
             rows = self._widened(m, rows[0], rows[1]) * 2
             parts = [self._held(m, f"held_part_{part}", value[:_PACKED_BITS]) for part, value in enumerate(parts)]
-        if widest > 4 and 4 in self._mac.precisions:
-            terms = [Term(row, part, self.split) for row, part in zip(rows, parts, strict=True)]
-        else:
-            terms = [Term(row) for row in rows]
-        add_terms(m, self._mac, self, terms)
+        products = [Row(row, part) for row, part in zip(rows, parts, strict=True)]
+        add_terms(m, self._mac, self, [with_planes(self._mac, self, row) for row in products])
         return m
 
     def _widened(self, m: Module, low: Signal, high: Signal) -> list[Signal]:
@@ -68,7 +65,7 @@ class DigitMac(wiring.Component):
         low, high = self._held(m, "low_held", low), self._held(m, "high_held", high)
         whole = self._joined(m, "whole", low, high, 8, wide)
         odd = Signal.like(whole, name="odd_row")
-        m.d.comb += odd.eq(Mux(wide, whole, high) if 8 in self._mac.precisions else whole)
+        m.d.comb += odd.eq(Mux(wide, whole, high) if 8 in self._mac.word_bits else whole)
         return [whole, odd]
 
     def _brick(self, m: Module, part: int) -> Value:

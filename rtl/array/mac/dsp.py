@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 
 from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.array.mac.signature import mac_signature
-from lstmith.rtl.array.mac.sums import Term, add_terms
+from lstmith.rtl.array.mac.sums import Row, add_terms, with_planes
 from lstmith.rtl.prim.ecp5 import multiplier
 
 #: Distance of the two weights that share a multiplier, in bits: exact for |operand| <= 1023.
@@ -25,7 +25,7 @@ class DspMac(wiring.Component):
     Parameters
     ----------
     mac : MacParameters
-        ``precisions`` decides which modes are built.
+        ``word_bits`` and ``planes`` decide which modes are built.
 
     Members
     -------
@@ -45,41 +45,38 @@ class DspMac(wiring.Component):
         m = Module()
         mac = self._mac
         results = [self._multiplied(m, half) for half in range(2)]
-        if 4 not in mac.precisions:
-            terms = [Term(results[row % 2]) for row in range(4)]
-        else:
-            terms = [self._packed_term(results, row) for row in range(4)]
-        add_terms(m, mac, self, terms)
+        add_terms(m, mac, self, [with_planes(mac, self, self._row(results, row)) for row in range(4)])
         return m
 
-    def _packed_term(self, results: list[Signal], row: int) -> Term:
-        """A row's own product, or its part of a packed pair."""
+    def _row(self, results: list[Signal], row: int) -> Row:
+        """A row's own product, and its part of a packed pair."""
         pair = results[row // 2]
-        other = pair[PACK_SHIFT:] if row % 2 else pair[:PACK_SHIFT]
+        if 4 not in self._mac.word_bits:
+            return Row(results[row % 2])
+        digit = pair[PACK_SHIFT:] if row % 2 else pair[:PACK_SHIFT]
         # A negative low product borrowed from the high one: the carry gives it back.
         carry = pair[PACK_SHIFT - 1] if row % 2 else Const(0, 0)
-        return Term(results[row % 2], other.as_signed(), self.split, carry)
+        return Row(results[row % 2], digit.as_signed(), carry)
 
     def _multiplied(self, m: Module, half: int) -> Signal:
         """Product of one half of the word, ``latency`` cycles after it."""
         mac = self._mac
-        packs, widens = 4 in mac.precisions, 16 in mac.precisions
-        width = _PACKED_BITS if packs else max(mac.precisions)
+        packs, widens = 4 in mac.word_bits, 16 in mac.word_bits
+        width = _PACKED_BITS if packs else max(mac.word_bits)
         factor = Signal(signed(width), name=f"factor_{half}")
         byte = self.word[8 * half :][:8].as_signed()
-        m.d.comb += factor.eq(byte)
+        low, high = byte[:4].as_signed(), byte[4:].as_signed()
+        # A negative low weight borrows from the high field, so that field holds one less than the weight.
+        packed_high = Signal(signed(4), name=f"packed_high_{half}")
+        m.d.comb += packed_high.eq(high - low[-1])
+        packed = Cat(low, low[-1].replicate(PACK_SHIFT - 4), packed_high).as_signed()
+        m.d.comb += factor.eq(packed if mac.word_bits == (4,) else byte)
         if widens:
             with m.If(self.wide):
                 m.d.comb += factor.eq(self.word.as_signed())
-        if packs:
+        if packs and mac.word_bits != (4,):
             with m.If(self.packed):
-                low, high = byte[:4].as_signed(), byte[4:].as_signed()
-                # A negative low weight borrows from the high field, so that field holds one less than the weight.
-                packed_high = Signal(signed(4), name=f"packed_high_{half}")
-                m.d.comb += [
-                    packed_high.eq(high - low[-1]),
-                    factor.eq(Cat(low, low[-1].replicate(PACK_SHIFT - 4), packed_high).as_signed()),
-                ]
+                m.d.comb += factor.eq(packed)
         if mac.family == "ecp5" and mac.pipelined:
             return multiplier(m, f"multiplier_{half}", factor, self.operand, self.run)
         held = Signal.like(factor, name=f"held_{half}", reset_less=True)

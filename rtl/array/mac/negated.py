@@ -52,17 +52,17 @@ def negated_operand(mac: MacParameters, name: str, operand: Value, is_precision:
     is_precision : dict of Precision to Value
         One bit for each precision: whether the word has it.
     """
-    precisions = next(wanted for wanted in (_signed_in(mac, part) for part in range(PARTS)) if _name(wanted) == name)
-    if precisions == mac.precisions:
+    widths = next(wanted for wanted in (_signed_in(mac, part) for part in range(PARTS)) if _name(wanted) == name)
+    if widths == mac.word_bits:
         return -operand
-    negates = Cat(is_precision[Precision.of(bits)] for bits in precisions).any()
+    negates = Cat(is_precision[Precision.of(bits)] for bits in widths).any()
     return Mux(negates, -operand, operand)
 
 
 def _signed_in(mac: MacParameters, part: int) -> tuple[int, ...]:
-    """Precisions in which a part holds the top bits of a weight."""
-    return tuple(bits for bits in mac.precisions if part in _SIGNED_PARTS[bits])
+    """Widths in which a part holds the top bits of a digit."""
+    return tuple(bits for bits in mac.word_bits if part in _SIGNED_PARTS[bits])
 
 
-def _name(precisions: tuple[int, ...]) -> str:
-    return "_".join(["operand", *(["negative", *map(str, precisions)] if precisions else [])])
+def _name(widths: tuple[int, ...]) -> str:
+    return "_".join(["operand", *(["negative", *map(str, widths)] if widths else [])])

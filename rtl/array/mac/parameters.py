@@ -21,8 +21,10 @@ class MacParameters:
         One of ``KINDS``.
     family : str
         One of ``FAMILIES``: which vendor cells the MAC may instantiate.
-    precisions : tuple of int
-        Weight widths, ascending, some of 4, 8 and 16.
+    word_bits : tuple of int
+        Widths of the digits that a weight word may hold, ascending, some of 4, 8 and 16.
+    planes : int
+        Digit planes, 1 or 2: with 2 a product may count as one of the top plane, ``2^width`` times as much.
     operand_width : int
         Signed width of a column's operand, 9 to 18.
     acc_width : int
@@ -40,7 +42,8 @@ class MacParameters:
 
     kind: str = "dsp"
     family: str = "generic"
-    precisions: tuple[int, ...] = (8,)
+    word_bits: tuple[int, ...] = (8,)
+    planes: int = 1
     operand_width: int = 13
     acc_width: int = 24
     pipelined: bool = True
@@ -49,11 +52,14 @@ class MacParameters:
         if self.kind not in KINDS:
             raise ValueError(f"MAC kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
         check.family("MAC", self.family)
-        check.precisions("MAC", self.precisions)
+        check.precisions("MAC", self.word_bits)
+        check.integer("MAC planes", self.planes, 1, 2)
         check.integer("MAC operand_width", self.operand_width, 9, 18)
         check.integer("MAC acc_width", self.acc_width, 16, 48)
-        if self.kind == "dual" and (self.family, self.precisions) != ("ice40", (8,)):
-            raise ValueError(f"MAC kind dual must have family ice40 and 8-bit weights alone, not {self!r}")
+        if self.planes == 2 and 16 in self.word_bits:
+            raise ValueError(f"MAC word_bits must be at most 8 with two planes, not {self.word_bits!r}")
+        if self.kind == "dual" and (self.family, self.word_bits, self.planes) != ("ice40", (8,), 1):
+            raise ValueError(f"MAC kind dual must have family ice40 and one plane of 8 bits alone, not {self!r}")
         if self.kind == "dual" and self.operand_width > DUAL_OPERAND_BITS:
             raise ValueError(f"MAC operand_width must be {DUAL_OPERAND_BITS} for kind dual, not {self.operand_width!r}")
 
@@ -63,7 +69,8 @@ class MacParameters:
         return cls(
             kind="dual" if config.dual_rows else config.mac,
             family=config.family,
-            precisions=config.precisions,
+            word_bits=config.word_bits,
+            planes=config.planes,
             operand_width=config.operand_width,
             acc_width=config.acc_width,
             pipelined=config.pipelined,

@@ -15,7 +15,7 @@ from lstmith.spec.config import WEIGHT_WORD_BITS
 def mac_signature(mac: MacParameters) -> dict[str, wiring.Member]:
     """Ports of a MAC, which has no handshakes: one weight word per cycle.
 
-    ``word`` and what lies beside it are valid in one cycle; ``enables`` and ``split`` are valid ``latency`` cycles
+    ``word`` and what lies beside it are valid in one cycle; ``enables``, ``split`` and ``raised`` are valid ``latency`` cycles
     later, when the word's products are added to the sums.
 
     Members
@@ -38,6 +38,9 @@ def mac_signature(mac: MacParameters) -> dict[str, wiring.Member]:
         Gate rows whose products are added in this cycle, by :class:`~lstmith.spec.codes.Gate`.
     split : In(1)
         ``packed`` once more, beside ``enables``.
+    raised : In(1)
+        The digits are the top plane's: their products count ``2^width`` times as much; beside ``enables``. With two
+        planes only.
     clear : In(2)
         Bit 0 clears the sums of gates i and f at the end of this cycle, bit 1 those of g and o. A sum that is cleared
         must not be enabled in the same cycle.
@@ -53,6 +56,7 @@ def mac_signature(mac: MacParameters) -> dict[str, wiring.Member]:
         "wide": In(1),
         "enables": In(len(Gate)),
         "split": In(1),
+        **({"raised": In(1)} if mac.planes == 2 else {}),
         "clear": In(2),
         "sums": Out(data.ArrayLayout(signed(mac.acc_width), len(Gate))),
     }

@@ -12,7 +12,7 @@ from lstmith.rtl.prim.ecp5 import chosen_sum
 
 
 class Term(NamedTuple):
-    """What is added to a row's sum: ``plain``, or ``other + carry`` where ``choice`` is set.
+    """What is added to a row's sum: ``plain``, or ``other`` where ``choice`` is set, and ``carry`` where it counts.
 
     Parameters
     ----------
@@ -24,11 +24,58 @@ class Term(NamedTuple):
         One bit.
     carry : Value
         One bit, or no bit.
+    carries : Value
+        One bit: whether the carry counts.
     """
 
     plain: Value
     other: Value | None = None
     choice: Value = Const(0)
+    carry: Value = Const(0, 0)
+    carries: Value = Const(1)
+
+
+def with_planes(mac: MacParameters, unit: Any, row: Row) -> Term:
+    """The term of a row: its digit's product, which counts more where it is one of the top plane.
+
+    A product is that of a 4-bit digit where ``unit.split`` is set, if there are digits of both widths.
+
+    Parameters
+    ----------
+    mac : MacParameters
+    unit : Component
+        Its ports are those of :func:`.signature.mac_signature`.
+    row : Row
+    """
+    if 4 not in mac.word_bits:
+        return Term(row.whole, row.whole << 8, unit.raised) if mac.planes == 2 else Term(row.whole)
+    # A carry enters below the lowest bit; above the four bits that raising adds it is a carry out of ones.
+    raised = Cat(row.carry.replicate(4) if len(row.carry) else Const(0, 4), row.digit).as_signed()
+    if mac.word_bits == (4,):
+        if mac.planes == 2:
+            return Term(row.digit, raised, unit.raised, row.carry)
+        return Term(row.digit, carry=row.carry)
+    if mac.planes == 1:
+        return Term(row.whole, row.digit, unit.split, row.carry, unit.split)
+    plain, other = Mux(unit.split, row.digit, row.whole), Mux(unit.split, raised, row.whole << 8)
+    return Term(plain, other, unit.raised, row.carry, unit.split)
+
+
+class Row(NamedTuple):
+    """Products of a row.
+
+    Parameters
+    ----------
+    whole : Value
+        Of a digit wider than 4 bits, a signed number.
+    digit : Value
+        Of a 4-bit digit, a signed number that ``carry`` is to be added to.
+    carry : Value
+        One bit, or no bit.
+    """
+
+    whole: Value
+    digit: Value = Const(0)
     carry: Value = Const(0, 0)
 
 
@@ -54,10 +101,9 @@ def add_terms(m: Module, mac: MacParameters, unit: Any, terms: Sequence[Term]) -
 
 
 def _added(m: Module, mac: MacParameters, name: str, total: Signal, term: Term) -> Value:
-    if term.other is None:
-        return total + term.plain
-    if mac.family == "ecp5":
-        return chosen_sum(m, name, total, term.plain, term.other, term.choice, term.carry)
+    if term.other is not None and mac.family == "ecp5":
+        return chosen_sum(m, name, total, term.plain, term.other, term.choice, term.carry, term.carries)
     # The carry enters below the lowest bit: one adder, not two.
-    added = Mux(term.choice, Cat(term.carry, term.other).as_signed(), term.plain << len(term.carry))
-    return (Cat(Const(1, len(term.carry)), total).as_signed() + added) >> len(term.carry)
+    added = term.plain if term.other is None else Mux(term.choice, term.other, term.plain)
+    carry = term.carry & term.carries.replicate(len(term.carry))
+    return (Cat(Const(1, len(carry)), total).as_signed() + Cat(carry, added).as_signed()) >> len(carry)

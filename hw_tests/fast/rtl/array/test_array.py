@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here, wrap
 from lstmith.rtl.array.array import SystolicArray
+from lstmith.spec.codes import Precision
 from lstmith.spec.config import EngineConfig
 
 Ints = npt.NDArray[np.int64]
@@ -34,7 +36,7 @@ def _rows(word: Ints, precision: int, sub: int) -> Ints:
 
 
 def _slots(rng: np.random.Generator, config: EngineConfig, cycles: int) -> Check:
-    """Weight loads, then folds of mixed precision, as close to each other as the drain chain allows."""
+    """Weight loads, then folds of mixed widths, as close to each other as the drain chain allows."""
     unit, sheet = SystolicArray(config), Sheet(cycles)
     weights = _weights(rng, config)
     cycle = 0
@@ -52,20 +54,23 @@ def _slots(rng: np.random.Generator, config: EngineConfig, cycles: int) -> Check
 
     captures, sums = [cycle + 8], [np.zeros((4, config.lanes), dtype=np.int64)]
     while captures[-1] < sheet.cycles - 200:
-        entries = [int(precision) for precision in rng.integers(0, 3, rng.integers(1, 5))]
+        entries = [
+            int(code) for code in rng.choice([Precision.of(bits) for bits in config.word_bits], rng.integers(1, 5))
+        ]
         rows = np.zeros((4, config.lanes), dtype=np.int64)
         # A 4-bit word adds to all rows, so it waits for both captures, and its own come after it.
         begin = captures[-1] + (1 if entries[0] else 2)
         capture = begin + sum(1 << precision for precision in entries) - (1 if entries[-1] else 0)
         cycle = begin + max(0, captures[-1] + 2 * config.lanes - capture)
         for precision in entries:
-            operand = int(rng.integers(-1023, 1024))
+            operand, raised = int(rng.integers(-1023, 1024)), int(rng.integers(0, config.planes))
             for sub in range(1 << precision):
                 address = int(rng.integers(config.weight_depth))
-                slot = {"valid": 1, "precision": precision, "sub": sub, "address": address, "operand": operand}
+                slot = {"valid": 1, "word": precision, "sub": sub, "address": address, "operand": operand}
+                slot["raised"] = raised
                 for name, value in slot.items():
                     sheet.put(f"i.{name}", cycle, value)
-                rows += _rows(weights[:, address], precision, sub) * operand
+                rows += (_rows(weights[:, address], precision, sub) * operand) << (raised * Precision(precision).bits)
                 cycle += 1
         captures.append(cycle - (1 if entries[-1] else 0))
         sums.append(rows)
@@ -95,6 +100,9 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
         for mac in ("dsp", "digit"):
             sized = config(lanes=3, acc_width=30, rows_per_cycle=rows_per_cycle, mac=mac)
             checks[f"{rows_per_cycle}_{mac}"] = _slots(rng, sized, cycles)
+            for precisions in ((8,), (16,), (4, 8, 16)):
+                name = f"{rows_per_cycle}_{mac}_planes_{'_'.join(map(str, precisions))}"
+                checks[name] = _slots(rng, replace(sized, planes=2, precisions=precisions), cycles)
     return checks
 
 

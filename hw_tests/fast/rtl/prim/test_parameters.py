@@ -69,9 +69,14 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         "MAC kind must be one of dsp, dual, digit, not 'lut'",
     ),
     "MAC precisions": (
-        lambda: MacParameters(precisions=(8, 4)),
+        lambda: MacParameters(word_bits=(8, 4)),
         ValueError,
         "MAC precisions must be some of 4, 8 and 16, ascending, not (8, 4)",
+    ),
+    "MAC planes": (
+        lambda: MacParameters(word_bits=(4, 16), planes=2),
+        ValueError,
+        "MAC word_bits must be at most 8 with two planes, not (4, 16)",
     ),
     "MAC operand": (
         lambda: MacParameters(operand_width=8),
@@ -144,7 +149,7 @@ def test_refused_in_one_line(name: str) -> None:
 
 
 def test_dual_is_for_narrow_operands_of_ice40() -> None:
-    with pytest.raises(ValueError, match=r"^MAC kind dual must have family ice40 and 8-bit weights alone, not "):
+    with pytest.raises(ValueError, match=r"^MAC kind dual must have family ice40 and one plane of 8 bits alone, not "):
         MacParameters(kind="dual", operand_width=9)
     small = EngineConfig(lanes=1, precisions=(8,), family="ice40", rows_per_cycle=1, operand_width=9)
     assert MacParameters.of(small).kind == "dual"

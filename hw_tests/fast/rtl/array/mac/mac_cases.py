@@ -43,7 +43,9 @@ def mac_check(
     base = sub * (16 // bits)
     held = (base <= ROWS) & (base + 16 // bits > ROWS)  # rows of this word
     place = np.clip(ROWS - base, 0, 3)
-    products = np.take_along_axis(weights, place, axis=0) * operand
+    # Digits of the top plane count 2^bits times as much.
+    raised = np.random.default_rng(len(operand) + 1).integers(0, mac.planes, len(operand))
+    products = (np.take_along_axis(weights, place, axis=0) * operand) << (bits * raised)
     # Now and then a word is not added: a pair of sums is cleared instead.
     count = len(operand)
     clears = np.random.default_rng(count).integers(0, 64, count)
@@ -75,12 +77,14 @@ def mac_check(
     for name in negated_operands(mac):
         negates = np.isin(bits, [int(part) for part in name.split("_") if part.isdecimal()])
         table[name] = np.where(negates, -operand, operand)
+    if mac.planes == 2:
+        table["raised"] = beside_products(raised)
     return Check(unit, table | {"split": beside_products(precision == Precision.W4)}, verify)
 
 
 def dual_check() -> Check:
     """iCE40's: every 8-bit weight with every difference of 8-bit values, another weight beside it."""
-    mac = MacParameters(kind="dual", family="ice40", precisions=(8,), operand_width=9, pipelined=False)
+    mac = MacParameters(kind="dual", family="ice40", word_bits=(8,), operand_width=9, pipelined=False)
     operand, weight = (axis.ravel() for axis in np.meshgrid(np.arange(-255, 256), np.arange(-128, 128)))
     weights = np.array([weight, -1 - weight, weight, weight])
     given = np.abs(operand) | (operand < 0) << 8
@@ -103,25 +107,30 @@ def mac_checks(rng: np.random.Generator, kind: str, *, full: bool) -> dict[str, 
     operand, weight, turn = some(np.arange(-PACKED_OPERAND, PACKED_OPERAND + 1), np.arange(15), np.arange(4))
     weights = np.array([(weight + row * (2 * turn + 1)) % 15 - 7 for row in range(4)])
     zero = np.zeros_like(operand)
-    four = mac_check(mac(precisions=(4,), operand_width=11), zero + Precision.W4, weights, operand, zero)
+    four = mac_check(mac(word_bits=(4,), operand_width=11), zero + Precision.W4, weights, operand, zero)
     # Every 8-bit product in every row.
     operand, weight, sub = some(np.arange(-128, 128), np.arange(256), np.arange(2))
     weights = np.array([weight - 128, 127 - weight, weight, weight])
-    eight = mac_check(
-        mac(precisions=(8,), operand_width=10), np.full_like(operand, Precision.W8), weights, operand, sub
-    )
+    eight = mac_check(mac(word_bits=(8,), operand_width=10), np.full_like(operand, Precision.W8), weights, operand, sub)
     # 16 bits, and all precisions mixed word by word at the full operand width.
     cycles = CYCLES if full else SOME
     weights, operand = np.tile(random_signed(rng, 16, cycles), (4, 1)), random_signed(rng, 17, cycles)
     sub = rng.integers(0, 4, cycles)
-    sixteen = mac_check(mac(precisions=(16,), operand_width=17), np.full(cycles, Precision.W16), weights, operand, sub)
-    mixed = random_check(rng, mac(precisions=PRECISIONS, operand_width=18), cycles)
-    return {f"{kind}_4": four, f"{kind}_8": eight, f"{kind}_16": sixteen, f"{kind}_mixed": mixed}
+    sixteen = mac_check(mac(word_bits=(16,), operand_width=17), np.full(cycles, Precision.W16), weights, operand, sub)
+    mixed = random_check(rng, mac(word_bits=PRECISIONS, operand_width=18), cycles)
+    found = {f"{kind}_4": four, f"{kind}_8": eight, f"{kind}_16": sixteen, f"{kind}_mixed": mixed}
+    for word_bits in ((4,), (8,), (4, 8)):
+        operand_width = 11 if word_bits == (4,) else 17
+        name = f"{kind}_planes_{'_'.join(map(str, word_bits))}"
+        found[name] = random_check(rng, mac(word_bits=word_bits, planes=2, operand_width=operand_width), cycles)
+        plain = mac(word_bits=word_bits, planes=2, operand_width=operand_width, family="generic", pipelined=False)
+        found[f"{name}_small"] = random_check(rng, plain, cycles)
+    return found
 
 
 def random_check(rng: np.random.Generator, mac: MacParameters, cycles: int) -> Check:
-    """All precisions of an engine mixed word by word, operands of any size."""
-    chosen = [Precision.of(bits) for bits in mac.precisions]
+    """All widths of digits mixed word by word, with two planes both of them, operands of any size."""
+    chosen = [Precision.of(bits) for bits in mac.word_bits]
     precision, operand = rng.choice(chosen, cycles), random_signed(rng, mac.operand_width, cycles)
     weights = np.array([random_signed(rng, 16, cycles) for _ in range(4)])
     weights = np.where(

@@ -20,8 +20,8 @@ from lstmith.spec.config import PRECISIONS
 SETS = tuple(chain.from_iterable(combinations(PRECISIONS, size) for size in (1, 2, 3)))
 
 
-def _mac(precisions: tuple[int, ...], kind: str = "digit") -> MacParameters:
-    return MacParameters(kind=kind, precisions=precisions, operand_width=10)
+def _mac(widths: tuple[int, ...], kind: str = "digit") -> MacParameters:
+    return MacParameters(kind=kind, word_bits=widths, operand_width=10)
 
 
 def _signed_part(bits: int, part: int) -> bool:
@@ -37,14 +37,14 @@ def _negated(mac: MacParameters, name: str) -> Callable[[Module, dict[str, Value
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """Every part's field, at the lowest operand too, for every set of precisions."""
+    """Every part's field, at the lowest operand too, for every set of widths."""
     found = {}
     cycles = 200
     operand = random_signed(rng, 10, cycles)
     operand[:2] = -(1 << 9), (1 << 9) - 1
-    for precisions in SETS:
-        mac = _mac(precisions)
-        code = rng.choice([Precision.of(bits) for bits in precisions], cycles)
+    for widths in SETS:
+        mac = _mac(widths)
+        code = rng.choice([Precision.of(bits) for bits in widths], cycles)
         for part in range(4):
             name = top_operand(mac, part)
             if name not in negated_operands(mac):
@@ -60,7 +60,7 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
             def verify(outputs: Table, want: np.ndarray = want) -> None:
                 assert_equal("negated operand", outputs["o"][:cycles], want)
 
-            found[f"{name}_{'_'.join(map(str, precisions))}_{part}"] = Check(
+            found[f"{name}_{'_'.join(map(str, widths))}_{part}"] = Check(
                 unit, {"operand": operand, "code": code}, verify
             )
     return found
@@ -70,9 +70,9 @@ def test_alone(rng: np.random.Generator) -> None:
     run_here(checks(rng, full=False))
 
 
-@pytest.mark.parametrize("precisions", SETS)
-def test_parts_that_are_never_signed_take_the_operand(precisions: tuple[int, ...]) -> None:
-    mac = _mac(precisions)
-    plain = [part for part in range(4) if not any(_signed_part(bits, part) for bits in precisions)]
+@pytest.mark.parametrize("widths", SETS)
+def test_parts_that_are_never_signed_take_the_operand(widths: tuple[int, ...]) -> None:
+    mac = _mac(widths)
+    plain = [part for part in range(4) if not any(_signed_part(bits, part) for bits in widths)]
     assert [part for part in range(4) if top_operand(mac, part) == "operand"] == plain
-    assert negated_operands(_mac(precisions, "dsp")) == {}
+    assert negated_operands(_mac(widths, "dsp")) == {}
