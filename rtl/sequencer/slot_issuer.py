@@ -21,7 +21,7 @@ from lstmith.rtl.layouts import (
 )
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY
-from lstmith.rtl.sequencer.throttle import MOST_WORDS, IssueThrottle, capture_cycles
+from lstmith.rtl.sequencer.throttle import MOST_WORDS, IssueThrottle, entry_cycles
 from lstmith.spec.config import EngineConfig, bits_for
 
 #: Entries that may be on their way from the lists to the array, with two planes.
@@ -201,7 +201,7 @@ class SlotIssuer(wiring.Component):
         address, value = Signal(config.address_bits), Signal(signed(config.operand_width))
         word, sub, words_left, raised = Signal(2), Signal(2), Signal(3), Signal()
         top, pair = work.planes[0], work.planes.all() if config.planes > 1 else Const(0)
-        words, capture_after = capture_cycles(m, work.word, pair)
+        words, capture_after = entry_cycles(m, work.word, pair)
         m.d.sync += [address.eq(address + 1), sub.eq(sub + 1)]
         with m.If(words_left != 0):
             m.d.sync += words_left.eq(words_left - 1)

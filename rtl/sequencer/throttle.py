@@ -14,8 +14,8 @@ from lstmith.spec.latency import unseen_units
 MOST_WORDS = Precision.W16.words
 
 
-def capture_cycles(m: Module, word: Value, pair: Value) -> tuple[Signal, Signal]:
-    """Words of an entry, and ``spec.latency.capture_delay`` after a fold's last one.
+def entry_cycles(m: Module, word: Value, pair: Value) -> tuple[Signal, Signal]:
+    """Cycles that an entry takes, and those until the capture if it is its fold's last.
 
     Parameters
     ----------
@@ -23,7 +23,14 @@ def capture_cycles(m: Module, word: Value, pair: Value) -> tuple[Signal, Signal]
     word : unsigned(2)
         Width of a digit, a ``Precision``.
     pair : unsigned(1)
-        The entry has two digits.
+        The entry has two digits, of 8 bits at most.
+
+    Returns
+    -------
+    words : unsigned(3)
+        Weight words.
+    capture : unsigned(2)
+        ``spec.latency.capture_delay``.
     """
     words, capture = Signal(range(MOST_WORDS + 1)), Signal(range(MOST_WORDS))
     m.d.comb += [
@@ -85,7 +92,7 @@ class IssueThrottle(wiring.Component):
         capturing = Signal(range(MOST_WORDS + 1))
         spacing = Signal(range(self._unit_cycles * self._lanes + MOST_WORDS))
         room, spaced, taken = Signal(), Signal(init=1), Signal()
-        words, capture = capture_cycles(m, entry.word, entry.pair)
+        words, capture = entry_cycles(m, entry.word, entry.pair)
         adds_to_all = entry.word == Precision.W4
         m.d.comb += [
             self.entry.ready.eq(

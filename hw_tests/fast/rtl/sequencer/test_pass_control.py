@@ -103,9 +103,44 @@ def _passes_check(rng: np.random.Generator) -> Check:
     return Check(unit, sheet.table, verify)
 
 
+def _numbers_check(rng: np.random.Generator) -> Check:
+    """Many steps, close to each other, of sequences longer and shorter than a step's number counts."""
+    config = EngineConfig(lanes=2, precisions=(8,), units=8, inputs=8, planes=2, monitor=True, weight_depth=64)
+    unit, sheet = PassControl(config), Sheet(4000)
+    sheet.put("program.descriptor.last_layer", slice(None), 1)
+    sheet.put("program.descriptor.mode", slice(None), Mode.DELTA)
+    sheet.put("program.loaded", slice(None), 1)
+    sheet.put("steps.full", slice(2, None), 3)
+    kept: list[tuple[int, int, int]] = []  # from which cycle, number, number of all
+    begun, number = 2 + timing.settle(config), 0
+    for step in range(500):
+        exact = step in (0, 400) or (step > 400 and bool(rng.random() < 0.2))
+        number = 0 if exact else number + 1
+        name = ("reload.changed", f"steps.step.{step % 2}.restart")[int(rng.integers(2))]
+        sheet.put(name, slice(begun - timing.settle(config), begun + 1), int(exact))
+        # The pass is fetched at once, and drained soon.
+        end = begun + 1
+        sheet.put("ends", end, 1)
+        for field in ("entry.last", "entry.first_fold", "entry_valid"):
+            sheet.put(field, end + 1, 1)
+        sheet.put("lists.drained", end + 2, 1)
+        kept.append((end + 2, min(number, 255), step % 4))
+        begun = end + 1 + timing.settle(config)
+
+    def verify(outputs: Table) -> None:
+        for (begin, step, step_low), (after, *_) in itertools.pairwise(kept):
+            for name, value in {"step": step, "step_low": step_low}.items():
+                assert (outputs[f"passes.0.{name}"][begin:after] == value).all(), f"{name} from cycle {begin} on"
+
+    return Check(unit, sheet.table, verify)
+
+
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """Two layers, two sequences; :mod:`.test_sequencer` has the passes of one sequence, with all that is fetched."""
-    return {"two": _passes_check(rng)}
+    """Two layers, two sequences, and steps as the monitor numbers them.
+
+    :mod:`.test_sequencer` has the passes of one sequence, with all that is fetched.
+    """
+    return {"two": _passes_check(rng), "numbers": _numbers_check(rng)}
 
 
 def test_alone(rng: np.random.Generator) -> None:
