@@ -122,6 +122,8 @@ class LayerTrace:
         Index of the active count.
     renewal : int8 [N, T]
         Whether records are fetched anew: 0 no, 1 at a sequence's start, 2 with h listed anew for another count.
+    deferred : bool [N, T, F]
+        Where the monitor decided after the step that the low plane's changes are worth deferring.
     """
 
     h: npt.NDArray[np.int16]
@@ -132,9 +134,10 @@ class LayerTrace:
     skipped: BoolArray
     active_index: npt.NDArray[np.int8]
     renewal: npt.NDArray[np.int8]
+    deferred: BoolArray
 
     @classmethod
-    def empty(cls, layer: QuantLayer, sequences: int, steps: int) -> LayerTrace:
+    def empty(cls, layer: QuantLayer, sequences: int, steps: int, folds: int = 1) -> LayerTrace:
         """Room for a run."""
         shape = (sequences, steps)
         return cls(
@@ -146,6 +149,7 @@ class LayerTrace:
             skipped=np.zeros(shape, dtype=bool),
             active_index=np.zeros(shape, dtype=np.int8),
             renewal=np.zeros(shape, dtype=np.int8),
+            deferred=np.zeros((*shape, folds), dtype=bool),
         )
 
     @property

@@ -201,6 +201,7 @@ class LayerRun:
             before = state.deferred[0] & (steps > 0)[:, None]
             judged = judge(c_old, state.c, active, before, policy.monitor, self._config)
             state.deferred = [judged, *state.deferred[:-1]]
+            trace.deferred[:, t] = judged
         state.steps, state.x_steps = steps + 1, x_steps + 1
         state.fresh = np.zeros_like(state.fresh)
         trace.h[:, t], trace.c[:, t] = state.h, state.c

@@ -103,7 +103,7 @@ class GoldenModel:
                 run.skip(marked)
             else:
                 run.skipped = traces[0].skipped
-            trace = LayerTrace.empty(layer, sequences, steps)
+            trace = LayerTrace.empty(layer, sequences, steps, self.config.folds(layer.units))
             for t in range(steps):
                 run.step(t, restart and t == 0, trace)
             traces.append(trace)

@@ -1,4 +1,4 @@
-"""A run of the golden model with what each step chose: the references of every plane, and the monitor's decisions."""
+"""A run of the golden model with the references that each step chose, of every plane."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.golden.activity import LayerState, LayerTrace
-from lstmith.golden.encoder import BoolArray
 from lstmith.golden.layer_run import LayerRun
 from lstmith.golden.model import GoldenModel
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
-References = npt.NDArray[np.int32]
+Values = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What one layer chose.
+class References:
+    """References of one layer.
 
     Parameters
     ----------
@@ -29,34 +28,30 @@ class Choices:
         References of the input that each step's sums hold, by plane.
     h : int32 [N, T, P, H]
         Those of h that each step leaves for the next.
-    deferred : bool [N, T, F]
-        What the monitor decided after each step: the low plane is worth deferring.
     """
 
-    x: References
-    h: References
-    deferred: BoolArray
+    x: Values
+    h: Values
 
     @classmethod
-    def empty(cls, layer: QuantLayer, config: EngineConfig, sequences: int, steps: int) -> Choices:
+    def empty(cls, layer: QuantLayer, sequences: int, steps: int) -> References:
         """Room for a run."""
         return cls(
             np.zeros((sequences, steps, layer.planes, layer.inputs), dtype=np.int32),
             np.zeros((sequences, steps, layer.planes, layer.units), dtype=np.int32),
-            np.zeros((sequences, steps, config.folds(layer.units)), dtype=bool),
         )
 
     def write(self, t: int, state: LayerState) -> None:
         """Keep what the state holds after step ``t``."""
-        self.x[:, t], self.h[:, t], self.deferred[:, t] = state.x_reference, state.h_reference, state.deferred[0]
+        self.x[:, t], self.h[:, t] = state.x_reference, state.h_reference
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """Traces and choices, one of each per layer."""
+    """Traces and references, one of each per layer."""
 
     traces: list[LayerTrace]
-    choices: list[Choices]
+    references: list[References]
 
 
 def record(network: QuantNetwork, config: EngineConfig, x: npt.NDArray[np.int16], policies: list[Policy]) -> Recorded:
@@ -68,22 +63,22 @@ def record(network: QuantNetwork, config: EngineConfig, x: npt.NDArray[np.int16]
     policies : list of Policy, one per layer
     """
     model = _Recorder(network, config)
-    model.choices = [Choices.empty(layer, config, *x.shape[:2]) for layer in network.layers]
-    return Recorded(model.run(x, policies), model.choices)
+    model.references = [References.empty(layer, *x.shape[:2]) for layer in network.layers]
+    return Recorded(model.run(x, policies), model.references)
 
 
 class _Recorder(GoldenModel):
-    choices: list[Choices]
+    references: list[References]
 
     def layer_run(self, index: int, *arguments: Any) -> LayerRun:
-        return _RecorderRun(self.choices[index], self.network, self.config, self._matrices[index], index, *arguments)
+        return _RecorderRun(self.references[index], self.network, self.config, self._matrices[index], index, *arguments)
 
 
 class _RecorderRun(LayerRun):
-    def __init__(self, choices: Choices, *arguments: Any):
+    def __init__(self, references: References, *arguments: Any):
         super().__init__(*arguments)
-        self._choices = choices
+        self._references = references
 
     def step(self, t: int, first: bool, trace: LayerTrace) -> None:
         super().step(t, first, trace)
-        self._choices.write(t, self._state)
+        self._references.write(t, self._state)

@@ -6,20 +6,21 @@ from dataclasses import replace
 
 import numpy as np
 
+from lstmith.golden.activity import LayerTrace
 from lstmith.golden.encoder import BoolArray
+from lstmith.golden.model import GoldenModel
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy, Rule
 from lstmith.spec.quantised import QuantNetwork
 from lstmith.training.data import TrainingSequences
-from lstmith.training.recorded import Choices, record
 
 #: Largest ratio worth a threshold, in 1/256: the cell state changes by four times its size.
 LARGEST_RATIO = 1023
 
 
-def deferred_share(choices: Choices, valid: BoolArray) -> float:
+def deferred_share(trace: LayerTrace, valid: BoolArray) -> float:
     """Part of the steps (and folds) of a layer after which the monitor defers the low plane."""
-    return float(choices.deferred[valid].mean())
+    return float(trace.deferred[valid].mean())
 
 
 def with_share(
@@ -30,7 +31,7 @@ def with_share(
     Layers are set one after the other, as each hears the ones before it. If no threshold reaches the share, the
     largest is taken.
     """
-    chosen = list(policies)
+    model, chosen = GoldenModel(network, config), list(policies)
     for index, layer in enumerate(network.layers):
         if chosen[index].monitor.rule is Rule.OFF:
             continue
@@ -39,7 +40,7 @@ def with_share(
         while low < high:
             middle = (low + high) // 2
             chosen[index] = _threshold(policies[index], middle)
-            if deferred_share(record(network, config, data.x, chosen).choices[index], data.valid) >= share:
+            if deferred_share(model.run(data.x, chosen)[index], data.valid) >= share:
                 high = middle
             else:
                 low = middle + 1
@@ -49,7 +50,7 @@ def with_share(
 
 def shares(network: QuantNetwork, config: EngineConfig, policies: list[Policy], data: TrainingSequences) -> list[float]:
     """Per layer: part of the steps after which the low plane is deferred."""
-    return [deferred_share(each, data.valid) for each in record(network, config, data.x, policies).choices]
+    return [deferred_share(each, data.valid) for each in GoldenModel(network, config).run(data.x, policies)]
 
 
 def halves(
@@ -59,7 +60,7 @@ def halves(
     late = np.arange(data.valid.shape[1]) * 2 >= data.valid.sum(axis=1)[:, None]
     return [
         (deferred_share(each, data.valid & ~late), deferred_share(each, data.valid & late))
-        for each in record(network, config, data.x, policies).choices
+        for each in GoldenModel(network, config).run(data.x, policies)
     ]
 
 

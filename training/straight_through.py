@@ -21,7 +21,7 @@ from lstmith.spec.config import BIAS_BITS, EngineConfig
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork, has_digits, split_digits, weight_limit
 from lstmith.training.cell import cell
-from lstmith.training.recorded import Choices, Recorded, References, record
+from lstmith.training.recorded import Recorded, References, Values, record
 
 #: Shadow biases count in this many LSBs (2^-13): a step of the optimiser then means about as much as in weights.
 BIAS_UNIT = 64
@@ -119,7 +119,7 @@ class Outcome:
     c : tuple of float64 tensor [N, T, H]
         Per layer, integers of ``c_frac`` fraction bits.
     recorded : Recorded
-        The golden run from which the choices were taken.
+        The golden run from which the references were taken.
     """
 
     h: tuple[Tensor, ...]
@@ -163,8 +163,8 @@ class StraightThrough(nn.Module):
         recorded = record(self.network(), self.config, x, policies)
         values = torch.tensor(x, dtype=torch.float64)
         hs, cs = [], []
-        for layer, trace, choices in zip(self.layers, recorded.traces, recorded.choices, strict=True):
-            h, c = _run_layer(layer, trace.skipped, choices, values, self.config)
+        for layer, trace, references in zip(self.layers, recorded.traces, recorded.references, strict=True):
+            h, c = _run_layer(layer, trace.skipped, references, values, self.config)
             hs.append(h)
             cs.append(c)
             values = h
@@ -172,7 +172,7 @@ class StraightThrough(nn.Module):
 
 
 def _run_layer(
-    module: StraightThroughLayer, skipped: BoolArray, choices: Choices, x: Tensor, config: EngineConfig
+    module: StraightThroughLayer, skipped: BoolArray, references: References, x: Tensor, config: EngineConfig
 ) -> tuple[Tensor, Tensor]:
     """h and c of one layer, float64 [N, T, H] each."""
     layer = module.layer
@@ -190,10 +190,10 @@ def _run_layer(
     hs, cs = [], []
     for t in range(steps):
         before = h, c, x_reference, h_reference
-        x_reference = _followed(x_grid[:, t], x_reference, choices.x[:, t])
+        x_reference = _followed(x_grid[:, t], x_reference, references.x[:, t])
         total = x_reference.flatten(1) @ from_x + h_reference.flatten(1) @ from_h
         h, c = cell(total, c, bias, layer, config)
-        h_reference = _followed(on_grid(h, layer.h_grid), h_reference, choices.h[:, t])
+        h_reference = _followed(on_grid(h, layer.h_grid), h_reference, references.h[:, t])
         if skipped[:, t].any():
             held = torch.from_numpy(skipped[:, t, None])
             h, c = (torch.where(held, old, new) for old, new in zip(before[:2], (h, c), strict=True))
@@ -206,7 +206,7 @@ def _run_layer(
     return torch.stack(hs, dim=1), torch.stack(cs, dim=1)
 
 
-def _followed(value: Tensor, reference: Tensor, chosen: References) -> Tensor:
+def _followed(value: Tensor, reference: Tensor, chosen: Values) -> Tensor:
     """References as the golden model chose them, float64 [N, P, C].
 
     To the gradient a reference is the value that it followed, or what it was if it stayed.

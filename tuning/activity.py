@@ -27,6 +27,8 @@ class Costs:
         Weight words that each lane read in all layers, by plane, top plane first.
     columns : int64 [S]
         Columns listed in all layers.
+    deferred : float64 [S]
+        Part of the folds of all layers whose low plane the monitor decided to defer after the step.
     skipped, restarts : bool [S]
         Steps that did nothing; steps in which the first layer recomputed its sums.
     activities : tuple of Activity
@@ -36,6 +38,7 @@ class Costs:
     cycles: IntArray
     words: IntArray
     columns: IntArray
+    deferred: npt.NDArray[np.float64]
     skipped: npt.NDArray[np.bool_]
     restarts: npt.NDArray[np.bool_]
     activities: tuple[Activity, ...]
@@ -58,6 +61,7 @@ class Costs:
             cycles=cycles[counted],
             words=by_plane[counted],
             columns=np.sum([trace.columns for trace in traces], axis=0)[counted],
+            deferred=np.concatenate([trace.deferred for trace in traces], axis=2).mean(axis=2)[counted],
             skipped=skipped[counted],
             restarts=(traces[0].restart & ~skipped)[counted],
             activities=(count_activity(network, config, traces, counted),),

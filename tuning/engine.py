@@ -13,7 +13,6 @@ from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork
 from lstmith.spec.config import H_FRAC, EngineConfig
-from lstmith.spec.monitor_rule import LAG_H, LAG_INPUT
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import QuantNetwork
 from lstmith.tuning.activity import Costs
@@ -91,8 +90,8 @@ class GoldenEngine:
         hints : list of bool [T] or None
             Steps to skip, for policies that follow hints.
         deferred : list of bool [T] or None
-            Steps whose low plane is deferred, whatever the monitor says, under policies with one; for control
-            experiments. The first steps of a sequence are served all the same.
+            Steps after which to defer the low plane, whatever the monitor decides, under policies with one; for
+            control experiments.
         every_layer : bool
             Give h of all layers, first layer first.
         """
@@ -120,13 +119,11 @@ class GoldenEngine:
         """See :meth:`lstmith.golden.cycles.CycleModel.cycles`."""
         return self._timing.cycles(traces, policies, hints)
 
-    def force(self, state: list[LayerState], now: Bools, following: Bools) -> None:
-        """Replace the monitor's decisions: whether the coming step and the one after defer the low plane, bool [N]."""
-        for each in state:
-            # The coming step lists its own x, and h for the step after.
-            for lag in range(1, LAG_INPUT + 1):
-                chosen = now if lag >= LAG_H else following
-                each.deferred[lag - 1] = np.broadcast_to(chosen[:, None], each.deferred[lag - 1].shape)
+    def force(self, state: list[LayerState], traces: list[LayerTrace], decided: Bools) -> None:
+        """Replace what the monitor decided after the last step, of which the traces are: bool [N]."""
+        for each, trace in zip(state, traces, strict=True):
+            each.deferred[0] = np.broadcast_to(decided[:, None], each.deferred[0].shape)
+            trace.deferred[:, -1] = decided[:, None]
 
     def _state(self, policies: list[Policy], batch: Batch) -> list[LayerState]:
         if batch.state is None:
@@ -136,17 +133,16 @@ class GoldenEngine:
     def _forced(
         self, batch: Batch, policies: list[Policy], state: list[LayerState], marks: Bools | None, deferred: Bools
     ) -> list[LayerTrace]:
-        """Step by step, the monitor's decisions replaced before each."""
+        """Step by step, the monitor's decisions replaced after each."""
         steps = []
-        following = np.concatenate([deferred[:, 1:], deferred[:, -1:]], axis=1)
         for t in range(batch.x.shape[1]):
             now = slice(t, t + 1)
-            self.force(state, deferred[:, t], following[:, t])
             steps.append(
                 self.model.run(
                     batch.x[:, now], policies, state, restart=t == 0, hints=None if marks is None else marks[:, now]
                 )
             )
+            self.force(state, steps[-1], deferred[:, t])
         return join_steps(steps)
 
 

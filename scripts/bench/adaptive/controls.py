@@ -24,7 +24,7 @@ SHRINKS = np.linspace(0.6, 1.0, 21)
 
 
 class RandomSteps:
-    """The low plane deferred in each step with a probability (a :class:`.runner.Forced`).
+    """The low plane is deferred after each step with a probability (a :class:`.runner.Forced`).
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class RandomSteps:
 
 
 class EverySecond:
-    """The low plane deferred in every second step (a :class:`.runner.Forced`)."""
+    """The low plane is deferred after every second step (a :class:`.runner.Forced`)."""
 
     def sequences(self, network: str, lengths: list[int]) -> list[Bools]:
         """See :class:`.runner.Forced`."""
@@ -58,7 +58,7 @@ class EverySecond:
 
 
 class AfterWarmup:
-    """The low plane deferred in all steps after the first ones (a :class:`.runner.Forced`).
+    """The low plane is deferred in all steps after the first ones (a :class:`.runner.Forced`).
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class InvertedRule(GoldenModel):
 class _InvertedRun(LayerRun):
     def step(self, t: int, first: bool, trace: LayerTrace) -> None:
         super().step(t, first, trace)
-        self._state.deferred[0] = ~self._state.deferred[0]
+        trace.deferred[:, t] = self._state.deferred[0] = ~self._state.deferred[0]
 
 
 class RandomColumns(GoldenModel):

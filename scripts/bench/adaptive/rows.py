@@ -171,7 +171,7 @@ def _figures(costs: Costs, engine: GoldenEngine) -> dict[str, Any]:
         "cycles_per_step": costs.cycles_per_step,
         "cycles_p99": float(np.percentile(costs.cycles, 99)),
         "cycles_max": float(costs.cycles.max()),
-        "deferred_steps": float((costs.words[~costs.skipped, 1] == 0).mean()),
+        "deferred_steps": float(costs.deferred.mean()),
         "low_words": float(costs.words[:, 1].mean()),
         "top_words": float(costs.words[:, 0].mean()),
         "skipped_steps": float(costs.skipped.mean()),

@@ -22,13 +22,13 @@ from lstmith.workloads.workload import Bools, Float32, Float64, State
 
 
 class Forced(Protocol):
-    """In which steps a control defers the low plane, instead of a monitor."""
+    """After which steps a control decides to defer the low plane, instead of the monitor."""
 
     def sequences(self, network: str, lengths: list[int]) -> list[Bools]:
         """Of whole sequences: bool [T] each."""
 
     def step(self, network: str, index: int, sequences: int) -> Bools:
-        """Of one step of sequences side by side, bool [N]; asked for each step once, in order."""
+        """Of one step of sequences side by side, bool [N]."""
 
 
 class GoldenRunner:
@@ -130,12 +130,10 @@ class GoldenSession:
         self._float = FloatSession(engine.source, sequences, state)
         self._steps: list[_Step] = []
         self._errors: list[Float64] = []
-        self._following: Bools | None = None
 
     def step(self, x: Float32, hint: Bools | None = None) -> Float32:
         """See :meth:`lstmith.workloads.workload.Session.step`."""
         marks = np.zeros(len(x), dtype=bool) if hint is None else hint
-        self._force(len(x))
         traces = self._engine.model.run(
             self._engine.network.quantise_input(x)[:, None],
             self._policies,
@@ -143,19 +141,12 @@ class GoldenSession:
             restart=not self._steps,
             hints=marks[:, None],
         )
+        if self._forced is not None:
+            self._engine.force(self._state, traces, self._forced.step(self.network, len(self._steps), len(x)))
         self._steps.append(_Step(traces, marks.copy()))
         h: Float32 = traces[-1].h[:, 0] * np.float32(2.0**-H_FRAC)
         self._errors.append(np.abs(h - self._float.step(x)).mean(axis=1)[~marks])
         return h
-
-    def _force(self, sequences: int) -> None:
-        if self._forced is None:
-            return
-        now, step = self._following, len(self._steps)
-        if now is None:
-            now = self._forced.step(self.network, step, sequences)
-        self._following = self._forced.step(self.network, step + 1, sequences)
-        self._engine.force(self._state, now, self._following)
 
     def error(self) -> float:
         """Mean absolute error of h against float, of the steps that were not marked."""
