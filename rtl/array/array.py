@@ -119,6 +119,9 @@ class SystolicArray(wiring.Component):
             slot.split.eq(delayed(m, is_precision[Precision.W4], to_sum, "split")),
             slot.capture.eq(delayed(m, self.i.capture, to_sum, "capture")),
         ]
+        if mac.lifts:
+            lifted = self.i.raised & is_precision[Precision.W8]
+            m.d.comb += slot.lifted.eq(delayed(m, lifted, to_word, "lifted"))
         if mac.planes == 2:
             m.d.comb += slot.raised.eq(delayed(m, self.i.raised, to_sum, "raised"))
         operand = self.i.operand[: mac.operand_width].as_signed()

@@ -21,8 +21,8 @@ from lstmith.spec.config import WEIGHT_WORD_BITS, bits_for
 def lane_layout(*, lanes: int, depth: int, mac: MacParameters) -> data.StructLayout:
     """A slot between lanes, each field in the cycle in which its stage needs it.
 
-    ``address``, ``load`` and ``lane`` come first; ``operand``, the negated operands, ``packed`` (four 4-bit rows) and
-    ``wide`` (one 16-bit row) come with the weight word; ``enables`` of the rows, ``split``, with two planes
+    ``address``, ``load`` and ``lane`` come first; ``operand``, the negated operands, ``packed`` (four 4-bit rows),
+    ``wide`` (one 16-bit row) and ``lifted`` come with the weight word; ``enables`` of the rows, ``split``, with two planes
     ``raised``, and ``capture`` come with the word's products. A load has address and operand at once. Fields that no precision needs are there all the same,
     since Verilog has no empty wires; synthesis drops them.
     """
@@ -35,6 +35,7 @@ def lane_layout(*, lanes: int, depth: int, mac: MacParameters) -> data.StructLay
             **negated_operands(mac),
             "packed": 1,
             "wide": 1,
+            **({"lifted": 1} if mac.lifts else {}),
             "enables": len(Gate),
             "split": 1,
             **({"raised": 1} if mac.planes == 2 else {}),
@@ -141,6 +142,7 @@ class Lane(wiring.Component):
             mac.clear.eq(slot.capture),
             *(getattr(mac, name).eq(slot[name]) for name in negated_operands(self._parameters)),
             *([mac.raised.eq(slot.raised)] if self._parameters.planes == 2 else []),
+            *([mac.lifted.eq(slot.lifted)] if self._parameters.lifts else []),
         ]
 
         pairs = [Signal(self._pair, name=f"pair_{index}") for index in range(2)]

@@ -53,6 +53,8 @@ class DigitMac(wiring.Component):
         if widest > 8:
             rows = self._widened(m, rows[0], rows[1]) * 2
             parts = [self._held(m, f"held_part_{part}", value[:_PACKED_BITS]) for part, value in enumerate(parts)]
+        if self._mac.planes == 2 and self._mac.word_bits == (4, 8):
+            rows = [Mux(self.raised, row << 8, row) for row in rows]
         products = [Row(row, part) for row, part in zip(rows, parts, strict=True)]
         add_terms(m, self._mac, self, [with_planes(self._mac, self, row) for row in products])
         return m

@@ -74,6 +74,9 @@ class DspMac(wiring.Component):
         if widens:
             with m.If(self.wide):
                 m.d.comb += factor.eq(self.word.as_signed())
+        if mac.lifts:
+            with m.If(self.lifted):
+                m.d.comb += factor.eq(byte << 8)
         if packs and mac.word_bits != (4,):
             with m.If(self.packed):
                 m.d.comb += factor.eq(packed)

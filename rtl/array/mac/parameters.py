@@ -63,6 +63,11 @@ class MacParameters:
         if self.kind == "dual" and self.operand_width > DUAL_OPERAND_BITS:
             raise ValueError(f"MAC operand_width must be {DUAL_OPERAND_BITS} for kind dual, not {self.operand_width!r}")
 
+    @property
+    def lifts(self) -> bool:
+        """Whether 8-bit digits of the top plane are multiplied in a higher place: beside 4-bit ones, which cannot be."""
+        return self.kind == "dsp" and self.planes == 2 and self.word_bits == (4, 8)
+
     @classmethod
     def of(cls, config: EngineConfig) -> MacParameters:
         """The MAC of an engine: of the kind that it names, or ``dual`` where its family and operands allow that."""

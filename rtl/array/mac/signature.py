@@ -34,6 +34,8 @@ def mac_signature(mac: MacParameters) -> dict[str, wiring.Member]:
         The word holds four 4-bit rows; beside ``word``.
     wide : In(1)
         The word holds one 16-bit row; beside ``word``. With neither flag it holds two 8-bit rows.
+    lifted : In(1)
+        The word holds two 8-bit digits of the top plane; beside ``word``. With :attr:`.MacParameters.lifts` only.
     enables : In(4)
         Gate rows whose products are added in this cycle, by :class:`~lstmith.spec.codes.Gate`.
     split : In(1)
@@ -54,6 +56,7 @@ def mac_signature(mac: MacParameters) -> dict[str, wiring.Member]:
         **{name: In(shape) for name, shape in negated_operands(mac).items()},
         "packed": In(1),
         "wide": In(1),
+        **({"lifted": In(1)} if mac.lifts else {}),
         "enables": In(len(Gate)),
         "split": In(1),
         **({"raised": In(1)} if mac.planes == 2 else {}),

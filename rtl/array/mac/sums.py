@@ -38,7 +38,7 @@ class Term(NamedTuple):
 def with_planes(mac: MacParameters, unit: Any, row: Row) -> Term:
     """The term of a row: its digit's product, which counts more where it is one of the top plane.
 
-    A product is that of a 4-bit digit where ``unit.split`` is set, if there are digits of both widths.
+    Where there are digits of both widths, ``unit.split`` tells which; a product of the wider ones has its place already.
 
     Parameters
     ----------
@@ -57,8 +57,7 @@ def with_planes(mac: MacParameters, unit: Any, row: Row) -> Term:
         return Term(row.digit, carry=row.carry)
     if mac.planes == 1:
         return Term(row.whole, row.digit, unit.split, row.carry, unit.split)
-    plain, other = Mux(unit.split, row.digit, row.whole), Mux(unit.split, raised, row.whole << 8)
-    return Term(plain, other, unit.raised, row.carry, unit.split)
+    return Term(row.whole, Mux(unit.raised, raised, row.digit), unit.split, row.carry, unit.split)
 
 
 class Row(NamedTuple):

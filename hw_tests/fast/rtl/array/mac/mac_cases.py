@@ -79,6 +79,8 @@ def mac_check(
         table[name] = np.where(negates, -operand, operand)
     if mac.planes == 2:
         table["raised"] = beside_products(raised)
+    if mac.lifts:
+        table["lifted"] = raised & (precision == Precision.W8)
     return Check(unit, table | {"split": beside_products(precision == Precision.W4)}, verify)
 
 
