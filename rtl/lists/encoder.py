@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -35,7 +35,7 @@ class _Followed:
     goal: Signal  # what the reference becomes if it follows
     change: Signal  # from what the plane's sums hold
     moved: Signal  # it follows
-    dense: Signal  # the plane is listed anyway
+    exists: Value  # the weights have this plane
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class _Compared:
     tag: Signal
     planes: list[_Followed]
     moves: Signal  # from the top plane's reference, whether or not that is forgotten
+    dense: Signal
     exponent: Signal
 
 
@@ -122,6 +123,8 @@ class Encoder(wiring.Component):
             }
         )
         self._place_bits = bits_for(references)
+        # An operand is a difference of two grid values, so that each of them fits its width.
+        self._value_bits = min(16, config.operand_width)
 
     @property
     def latency(self) -> int:
@@ -132,9 +135,9 @@ class Encoder(wiring.Component):
         m = Module()
         rounded = self._round(m)
         if self._config.delta:
-            # A grid value fits 16 bits signed: an unsigned 8-bit grid has 9.
             depth = 2 << self._place_bits if self._skips else self._references
-            m.submodules.references = references = Ram(data.ArrayLayout(signed(16), self._config.planes), depth)
+            kept = data.ArrayLayout(signed(self._value_bits), self._config.planes)
+            m.submodules.references = references = Ram(kept, depth)
             self._offer(m, self._compare(m, rounded, references), references)
             return m
         only = self.o_candidates[DELTA]
@@ -166,7 +169,7 @@ class Encoder(wiring.Component):
         self._follow(m, rounded, grid, "rounded")
         return _Rounded(
             valid=delayed(m, self.valid, 2, "valid"),
-            value=delayed(m, on_grid, 1, "value").as_signed(),
+            value=delayed(m, on_grid[: self._value_bits], 1, "value").as_signed(),
             index=delayed(m, self.index, 2, "index"),
             tag=delayed(m, self.tag.as_value(), 2, "tag"),
             grid=rounded,
@@ -181,36 +184,29 @@ class Encoder(wiring.Component):
         exact = (grid.mode == Mode.DENSE) | (grid.mode == Mode.SKIP) | grid.exact
         # With one list its reference is zero where the sums are recomputed; with two, the restart list needs none.
         forget = delayed(m, grid.forget if config.planes > 1 else exact | grid.forget, 1, "forget")
-        dense = delayed(m, grid.mode == Mode.DENSE, 1, "dense")
         value = delayed(m, rounded.value, 1, "compared").as_signed()
+        late = int(config.pipelined)
+        thetas = {"top": grid.theta}
+        served: list[Value] = [Const(1)]
+        exists: list[Value] = [Const(1)]
+        if config.planes > 1:
+            thetas["low"] = grid.low_theta
+            served.append(delayed(m, grid.pair & (exact | ~grid.defers), 1, "served"))
+            exists.append(grid.pair if self._steady else delayed(m, grid.pair, 1 + late, "pair"))
         planes = [
             self._compare_plane(
                 m,
-                "top",
-                bounds=self._bounds(m, "top", rounded.value, Mux(exact, 0, grid.theta)),
+                name,
+                coming=rounded.value,
+                limit=Mux(exact, 0, self._within_width(theta)),
                 value=value,
-                reference=Mux(forget, 0, references.r_data[0]),
-                dense=dense,
-                served=Const(1),
+                reference=Mux(forget, 0, references.r_data[plane]),
+                served=served[plane],
+                exists=exists[plane],
             )
+            for plane, (name, theta) in enumerate(thetas.items())
         ]
-        if config.planes > 1:
-            pair = delayed(m, grid.pair, 1, "pair")
-            served = delayed(m, grid.pair & (exact | ~grid.defers), 1, "served")
-            planes.append(
-                self._compare_plane(
-                    m,
-                    "low",
-                    bounds=self._bounds(m, "low", rounded.value, Mux(exact, 0, grid.low_theta)),
-                    value=value,
-                    # Without a low plane its reference stays zero.
-                    reference=Mux(forget | ~pair, 0, references.r_data[1]),
-                    dense=dense & pair,
-                    served=served,
-                )
-            )
-        late = int(config.pipelined)
-        moves = Signal(signed(17))
+        moves = Signal(signed(self._value_bits + 1))
         m.d.comb += moves.eq(value - references.r_data[0])
         return _Compared(
             valid=delayed(m, rounded.valid, 1 + late, "compared_valid"),
@@ -218,37 +214,47 @@ class Encoder(wiring.Component):
             tag=delayed(m, rounded.tag, 1 + late, "compared_tag"),
             planes=planes,
             moves=delayed(m, moves, late, "moves").as_signed(),
+            dense=delayed(m, grid.mode == Mode.DENSE, 1 + late, "dense"),
             exponent=grid.exponent if self._steady else delayed(m, grid.exponent, 1 + late, "exponent"),
         )
 
-    def _bounds(self, m: Module, name: str, value: Signal, theta: Value) -> tuple[Signal, Signal]:
-        """The largest reference that is too low for a value, and the largest that is not too high; a cycle later."""
-        below, above = Signal(signed(18), name=f"{name}_below"), Signal(signed(18), name=f"{name}_above")
-        m.d.sync += [below.eq(value + ~Cat(theta, Const(0, 1)).as_signed()), above.eq(value + theta)]
-        return below, above
+    def _within_width(self, theta: Value) -> Value:
+        """A threshold as wide as a grid value; no reference is further away than the largest one."""
+        return theta[: self._value_bits] | theta[self._value_bits :].any().replicate(self._value_bits)
 
     def _compare_plane(
         self,
         m: Module,
         name: str,
         *,
-        bounds: tuple[Signal, Signal],
+        coming: Value,
+        limit: Value,
         value: Value,
         reference: Value,
-        dense: Value,
         served: Value,
+        exists: Value,
     ) -> _Followed:
-        """What becomes of a plane's reference, which stays if the plane is not served."""
-        below, above = bounds
-        kept, goal = Signal(signed(16), name=f"{name}_kept"), Signal(signed(16), name=f"{name}_goal")
-        change, moved = Signal(signed(17), name=f"{name}_change"), Signal(name=f"{name}_moved")
-        # Zero is as near as the value if it is between the bounds, and no list needs it.
-        snaps = (below < 0) & (above >= 0) if self._config.planes > 1 else Const(0)
+        """What becomes of a plane's reference, which stays if the plane is not served.
+
+        ``coming`` and its ``limit`` come a cycle before ``value``, which is the same.
+        """
+        bits = self._value_bits
+        # How far above zero, and how far below, a reference near the value may be.
+        up, down, beyond_up, beyond_down = (
+            Signal(signed(bits + 2), name=f"{name}_{part}") for part in ("up", "down", "beyond_up", "beyond_down")
+        )
+        kept, goal = Signal(signed(bits), name=f"{name}_kept"), Signal(signed(bits), name=f"{name}_goal")
+        change, moved = Signal(signed(bits + 1), name=f"{name}_change"), Signal(name=f"{name}_moved")
+        m.d.sync += [up.eq(limit + coming), down.eq(limit - coming)]
+        # If zero is near the value the reference becomes zero, which no list needs.
+        snaps = (up >= 0) & (down >= 0) if self._config.planes > 1 else Const(0)
         m.d.comb += [
             kept.eq(reference),
             goal.eq(Mux(snaps, 0, value)),
             change.eq(goal - kept),
-            moved.eq(((kept <= below) | (kept > above)) & served),
+            beyond_up.eq(up - kept),
+            beyond_down.eq(down + kept),
+            moved.eq(((beyond_up < 0) | (beyond_down < 0)) & served),
         ]
         late = int(self._config.pipelined)
         return _Followed(
@@ -256,7 +262,7 @@ class Encoder(wiring.Component):
             goal=delayed(m, goal, late, f"{name}_goal_late").as_signed(),
             change=delayed(m, change, late, f"{name}_change_late").as_signed(),
             moved=delayed(m, moved, late, f"{name}_moved_late"),
-            dense=delayed(m, dense, late, f"{name}_dense_late"),
+            exists=exists,
         )
 
     def _offer(self, m: Module, seen: _Compared, references: Ram) -> None:
@@ -274,26 +280,26 @@ class Encoder(wiring.Component):
         delta = self.o_candidates[DELTA]
         for plane, followed in enumerate(seen.planes):
             m.d.sync += [
-                delta.planes[plane].eq(followed.dense | followed.moved),
+                delta.planes[plane].eq(followed.moved | (seen.dense & followed.exists)),
                 delta.operands[plane].eq(followed.change << seen.exponent),
             ]
         if self._config.planes == 1:
             only = seen.planes[0]
-            stored, kept = Signal(signed(16)), Signal(signed(16))
+            stored, kept = Signal(signed(self._value_bits)), Signal(signed(self._value_bits))
             m.d.sync += [stored.eq(only.goal), kept.eq(only.reference)]
             m.d.comb += references.w_data[0].eq(Mux(delta.planes, stored, kept))
             return
         restart = self.o_candidates[RESTART]
         for plane, followed in enumerate(seen.planes):
-            follows = Signal(signed(16), name=f"follows_{plane}")
-            stored = Signal(signed(16), name=f"stored_{plane}")
+            follows = Signal(signed(self._value_bits), name=f"follows_{plane}")
+            stored = Signal.like(follows, name=f"stored_{plane}")
             m.d.comb += [
                 follows.eq(Mux(followed.moved, followed.goal, followed.reference)),
                 references.w_data[plane].eq(stored),
             ]
             m.d.sync += [
                 stored.eq(follows),
-                restart.planes[plane].eq(followed.dense | (follows != 0)),
+                restart.planes[plane].eq(followed.exists & (seen.dense | (follows != 0))),
                 restart.operands[plane].eq(follows << seen.exponent),
             ]
 

@@ -25,18 +25,13 @@ def widest_grid(shift: int, exponent: int = 0, *, unsigned: bool = False) -> Gri
     return Grid(shift, 0 if unsigned else -top - 1, top, exponent)
 
 
-def references_after(
-    values: Ints, before: Ints, thetas: tuple[int, ...], *, held: bool | BoolArray = False, pair: bool = True
-) -> Ints:
-    """References [P, C] after grid values [C]; ``held`` is the low plane, which without ``pair`` has none."""
+def references_after(values: Ints, before: Ints, thetas: tuple[int, ...], *, held: bool | BoolArray = False) -> Ints:
+    """References [P, C] after grid values [C]; ``held`` is the low plane, which stays as it is."""
     planes = len(before)
     stays = np.zeros((1, *before.shape), dtype=bool)
     stays[0, 1:] = held
     limits = np.array(thetas[:planes]).reshape(1, -1, 1)
-    after = follow(values[None, None], before[None], limits, held=stays, snaps=planes > 1)[0]
-    if not pair:
-        after[1:] = 0
-    return after
+    return follow(values[None, None], before[None], limits, held=stays, snaps=planes > 1)[0]
 
 
 def entries_of(before: Ints, after: Ints, exponent: int, *, values: bool = False) -> list[Entries]:

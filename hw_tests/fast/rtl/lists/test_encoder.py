@@ -55,11 +55,9 @@ def _encoder_check(rng: np.random.Generator, *, planes: int) -> Check:
         restarts = mode in (Mode.DENSE, Mode.SKIP) or exact
         # One list alone holds values where the sums are recomputed.
         before = np.zeros_like(kept[place]) if own["forget"] or (planes == 1 and restarts) else kept[place].copy()
-        if planes > 1 and not own["pair"]:
-            before[1] = 0
         thetas = (0, 0) if restarts else (own["theta"], own["low_theta"])
-        held = bool(own["defers"]) and not restarts
-        after = references_after(on_grid, before, thetas, held=held, pair=planes == 1 or bool(own["pair"]))
+        held = not own["pair"] or (bool(own["defers"]) and not restarts)
+        after = references_after(on_grid, before, thetas, held=held)
         kept[place] = after
         for which, changes in enumerate((after - before, after)[:kinds]):
             operand[which, :, at] = changes[:, 0] << own["exponent"]

@@ -170,10 +170,10 @@ def _stack_check(
         grid = widest_grid(fields[f"x_shift{late}"] if kind else fields["h_shift"], 2 if kind else 0)
         # One list alone holds values where the sums are recomputed.
         forgets = start or (exact and planes == 1)
-        pair = planes == 1 or bool(fields[f"planes{late}"])
+        held = (held & (not exact)) | (not fields[f"planes{late}"])
         before = np.zeros_like(kept[layer, kind]) if forgets else kept[layer, kind].copy()
         thetas = (0, 0) if exact else (fields[f"theta_{name}{late}"], fields[f"low_theta_{name}{late}"])
-        after = references_after(grid.apply(h), before, thetas, held=held & (not exact), pair=pair)
+        after = references_after(grid.apply(h), before, thetas, held=held)
         kept[layer, kind] = after
         return entries_of(before, after, grid.exponent)
 

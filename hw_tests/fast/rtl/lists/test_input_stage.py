@@ -92,9 +92,7 @@ def _input_check(
         held = answers[taken] & (monitor and judges and number >= max(LAG_INPUT, warmup or 0))
         deferred += int(held.sum())
         number, counted = number + 1, counted + 1
-        after = references_after(
-            grid.apply(x), reference, (0, 0) if exact else thetas, held=held, pair=planes == 1 or pair
-        )
+        after = references_after(grid.apply(x), reference, (0, 0) if exact else thetas, held=held | (not pair))
         entries = entries_of(reference, after, grid.exponent, values=exact)
         reference = after
         places = np.arange(inputs) + (buffer << 3)
