@@ -18,7 +18,7 @@ from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork, run_float
 from lstmith.scripts.bench.adaptive.networks import Static, engine_for, quantised
 from lstmith.spec.config import EngineConfig
-from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope
+from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope, Skip
 from lstmith.spec.quantised import QuantNetwork
 from lstmith.workloads.catalogue import load
 
@@ -65,17 +65,55 @@ def test_equals_golden_dense(rng: np.random.Generator) -> None:
         assert_equal(network, config, [Policy(Mode.DENSE)] * len(network.layers), x)
 
 
-@pytest.mark.parametrize("mode", [Mode.SKIP, Mode.AUTO], ids=["skip", "auto"])
+def wild(rng: np.random.Generator, fine: bool, layers: int) -> list[Policy]:
+    """Thresholds about as large as changes, a monitor that defers in some steps, and skipped steps."""
+    unit = 200 if fine else 1
+    thetas = [int(theta) * unit for theta in rng.integers(0, 30, 4)]
+    skip = Skip(change=int(rng.integers(0, 60)) * unit)
+    monitor = Monitor(Rule.RATIO, Scope(int(rng.integers(2))), low=int(rng.integers(120)), warmup=int(rng.integers(6)))
+    return [Policy(Mode(int(rng.integers(2, 4))), *thetas, monitor=monitor, skip=skip)] * layers
+
+
+@pytest.mark.parametrize("static", [Static(8, 8), Static(16, 16)], ids=lambda static: static.name)
+def test_equals_golden_with_planes(static: Static, rng: np.random.Generator) -> None:
+    source = random_float(rng, 7, 3, layers=2)
+    xs = list(np.tanh(np.cumsum(rng.normal(0, 0.3, (5, 40, 3)), axis=1)).astype(np.float32))
+    network = quantised(source, xs, static)
+    config = engine_for(network, lanes=3)
+    assert [layer.planes for layer in network.layers] == [2, 2]
+    batch = np.stack([network.quantise_input(x) for x in xs])
+    for _ in range(8):
+        assert_equal(network, config, wild(rng, static.operands == 16, 2), batch)
+
+
+@pytest.mark.parametrize("mode", [Mode.DELTA, Mode.AUTO], ids=["delta", "auto"])
 def test_equals_golden_on_a_real_network(mode: Mode) -> None:
     workload = load("japanese_vowels")
     source = workload.networks["seed1"]
     network = quantised(source, workload.calibration["seed1"], Static(8, 8))
     config = engine_for(network, lanes=8)
     batch = np.stack([network.quantise_input(x[:14]) for x in workload.inputs("tune")["seed1"] if len(x) >= 14][:20])
-    policy = Policy(mode, refresh=4, monitor=Monitor(Rule.RATIO, Scope.FOLD, low=60))
-    fold_precisions = GoldenModel(network, config).run(batch, [policy])[0].fold_precisions
-    assert 0.2 < (fold_precisions == 4).mean() < 0.8
+    policy = Policy(mode, low_theta_h=8, monitor=Monitor(Rule.RATIO, Scope.FOLD, low=60))
+    deferred = GoldenModel(network, config).run(batch, [policy])[0].deferred
+    assert 0.2 < deferred.mean() < 0.8
     assert_equal(network, config, [policy], batch)
+
+
+def test_rounding_finds_weights_with_digits(rng: np.random.Generator) -> None:
+    """Of the integers that two digits leave out, training takes the neighbour that is nearer to the shadow weight."""
+    source = random_float(rng, 5, 3)
+    network = quantised(source, [rng.normal(0, 1, (30, 3)).astype(np.float32)], Static(8, 8))
+    module = StraightThrough(network, engine_for(network, 5)).layers[0]
+    with torch.no_grad():
+        module.weights[:] = torch.from_numpy(rng.uniform(-140, 140, module.weights.shape))
+        module.weights[0, :4] = torch.tensor([8.3, 7.8, -23.9, -24.2], dtype=torch.float64)
+    weights = module.quantised().weights
+    assert weights[0, :4].tolist() == [9, 7, -23, -25]
+    assert np.abs(weights - np.clip(module.weights.detach().numpy(), -119, 119)).max() <= 1.0
+    planes = module.planes(torch.from_numpy(weights.astype(np.float64)))
+    assert (sum(planes).numpy() == weights).all()
+    assert np.abs(planes[0].numpy() / 16).max() <= 7
+    assert np.abs(planes[1].numpy()).max() <= 7
 
 
 @pytest.mark.parametrize("peepholes", [False, True], ids=["plain", "peepholes"])

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from lstmith.golden.encoder import BoolArray
 from lstmith.golden.model import GoldenModel
 from lstmith.spec.config import H_FRAC, EngineConfig
-from lstmith.spec.monitor_rule import lag
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import QuantNetwork
 from lstmith.training.data import masked
@@ -19,9 +18,9 @@ from lstmith.workloads.workload import Bools, Float32, Session, State
 
 #: Sequences that run side by side.
 BATCH = 64
-MIDDLE = 6  #: bits of the static width between the monitor's
+MIDDLE = 6  #: bits of the static width between both planes and the top one
 
-#: Steps at the lowest precision, bool [N, T, L], from the steps that exist, bool [N, T].
+#: Steps after which the low plane is deferred, bool [N, T, L], from the steps that exist, bool [N, T].
 Choice = Callable[[BoolArray], BoolArray]
 
 
@@ -35,7 +34,7 @@ class Engine:
     config : EngineConfig
     policies : list of Policy
     choice : Choice or None
-        Steps at the lowest precision in place of the monitor's verdicts, per layer.
+        Decisions in place of the monitor's, per layer.
     """
 
     network: QuantNetwork
@@ -56,36 +55,27 @@ def run_engine(engine: Engine, x: npt.NDArray[np.int16], valid: BoolArray) -> tu
     -------
     h : int16 [N, T, sum of all H]
         Of all layers side by side.
-    low : bool [N, T, L]
-        Steps at the lowest precision.
+    deferred : bool [N, T, L]
+        Steps after which the low plane is deferred.
     """
-    network, model = engine.network, GoldenModel(engine.network, engine.config)
+    model = GoldenModel(engine.network, engine.config)
     pieces = []
     if engine.choice is None:
         pieces.append(model.run(x, engine.policies))
     else:
         chosen, state = engine.choice(valid), model.zero_state(len(x))
         for t in range(x.shape[1]):
-            for index, (each, layer) in enumerate(zip(state, network.layers, strict=True)):
-                level = np.where(chosen[:, t, index], layer.variants[0], layer.precision)[:, None]
-                each.fold_precisions = [np.broadcast_to(level, each.fold_precisions[0].shape)] * 2
             pieces.append(model.run(x[:, t : t + 1], engine.policies, state, restart=t == 0))
+            for index, (each, trace) in enumerate(zip(state, pieces[-1], strict=True)):
+                trace.deferred[:] = chosen[:, t, index, None, None]
+                each.deferred[0] = trace.deferred[:, 0]
     h = np.concatenate([np.concatenate([trace.h for trace in traces], axis=2) for traces in pieces], axis=1)
-    low = [
-        np.stack(
-            [
-                (trace.fold_precisions < layer.precision).all(axis=2)
-                for trace, layer in zip(traces, network.layers, strict=True)
-            ],
-            2,
-        )
-        for traces in pieces
-    ]
-    return h, np.concatenate(low, axis=1) & valid[:, :, None]
+    deferred = [np.stack([trace.deferred.all(axis=2) for trace in traces], axis=2) for traces in pieces]
+    return h, np.concatenate(deferred, axis=1) & valid[:, :, None]
 
 
 class EngineRunner:
-    """Runs a workload's networks on engines (a ``Runner``) and counts low steps.
+    """Runs a workload's networks on engines (a ``Runner``) and counts the steps after which the low plane is deferred.
 
     Parameters
     ----------
@@ -95,7 +85,7 @@ class EngineRunner:
 
     def __init__(self, engines: dict[str, Engine]) -> None:
         self._engines = engines
-        self.low = {name: np.zeros(len(engine.network.layers)) for name, engine in engines.items()}
+        self.deferred = {name: np.zeros(len(engine.network.layers)) for name, engine in engines.items()}
         self.steps = dict.fromkeys(engines, 0)
 
     def sequences(
@@ -108,8 +98,8 @@ class EngineRunner:
         for start in range(0, len(order), BATCH):
             members = order[start : start + BATCH]
             batch, valid = masked([xs[index] for index in members])
-            h, low = run_engine(engine, engine.network.quantise_input(batch), valid)
-            self.low[network] += low.sum(axis=(0, 1))
+            h, deferred = run_engine(engine, engine.network.quantise_input(batch), valid)
+            self.deferred[network] += deferred.sum(axis=(0, 1))
             self.steps[network] += int(valid.sum())
             for index, row in zip(members, h, strict=True):
                 used = row if every_layer else row[:, -units:]
@@ -122,24 +112,32 @@ class EngineRunner:
 
     @property
     def shares(self) -> dict[str, npt.NDArray[np.float64]]:
-        """Part of the steps at the lowest precision so far: per network float64 [L]."""
-        return {name: low / max(1, self.steps[name]) for name, low in self.low.items()}
+        """Part of the steps that deferred the low plane so far: per network float64 [L]."""
+        return {name: count / max(1, self.steps[name]) for name, count in self.deferred.items()}
 
     @property
     def share(self) -> float:
         """The same over all networks and layers."""
-        low = sum(float(each.mean()) * 1.0 for each in self.low.values())
-        return low / max(1, sum(self.steps.values()))
+        deferred = sum(float(each.mean()) for each in self.deferred.values())
+        return deferred / max(1, sum(self.steps.values()))
 
 
-def random_steps(share: npt.NDArray[np.float64], layers: int, seed: int) -> Choice:
-    """Steps drawn at random, as many of each layer as a share (float64 [L]) of all steps says."""
+def random_steps(share: npt.NDArray[np.float64], seed: int) -> Choice:
+    """Steps drawn at random, as many of each layer as a share (float64 [L]) says."""
     rng = np.random.default_rng(seed)
 
     def choose(valid: BoolArray) -> BoolArray:
-        allowed = valid & (np.arange(valid.shape[1]) >= lag(layers))
-        drawn = rng.random((*valid.shape, layers))
-        return (drawn < share * valid.sum() / max(1, allowed.sum())) & allowed[:, :, None]
+        return (rng.random((*valid.shape, len(share))) < share) & valid[:, :, None]
+
+    return choose
+
+
+def every_second(layers: int) -> Choice:
+    """Every second step."""
+
+    def choose(valid: BoolArray) -> BoolArray:
+        second = (np.arange(valid.shape[1]) % 2 == 1) & valid
+        return np.repeat(second[:, :, None], layers, axis=2)
 
     return choose
 
@@ -155,7 +153,7 @@ def after_warmup(share: npt.NDArray[np.float64]) -> Choice:
 
 
 def every_step(layers: int) -> Choice:
-    """All steps that the hardware could lower."""
+    """All steps: the low plane is only served in the first ones, while there is no decision."""
 
     def choose(valid: BoolArray) -> BoolArray:
         return np.repeat(valid[:, :, None], layers, axis=2)
@@ -163,12 +161,14 @@ def every_step(layers: int) -> Choice:
     return choose
 
 
-def middle_width(network: QuantNetwork) -> QuantNetwork:
-    """Weights of six bits, the nearest to those of eight, in layers of eight."""
+def middle_width(engine: Engine) -> Engine:
+    """The same engine with weights of six bits, the nearest to those of eight, in layers of eight."""
     step, top = 1 << (8 - MIDDLE), (1 << (MIDDLE - 1)) - 1
-    # Ties go to even: a quarter of the weights are ties, and all of them upwards would be a bias.
+    # Ties go to even: a quarter of the weights are ties, and all of them upwards would be a bias. Weights stay whole,
+    # as digits leave out levels that six bits have.
     layers = tuple(
-        replace(layer, weights=np.clip(np.rint(layer.weights / step), -top, top).astype(np.int64) * step)
-        for layer in network.layers
+        replace(layer, weights=np.clip(np.rint(layer.weights / step), -top, top).astype(np.int64) * step, planes=1)
+        for layer in engine.network.layers
     )
-    return replace(network, layers=layers)
+    config = replace(engine.config, planes=1, monitor=False)
+    return replace(engine, network=replace(engine.network, layers=layers), config=config)

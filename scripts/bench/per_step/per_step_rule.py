@@ -10,26 +10,25 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Calibration
+from lstmith.compiler.quantise.fit import accumulator_bits
 from lstmith.compiler.quantise.quantise import quantise
-from lstmith.compiler.sizing.variants import accumulator_bits, with_variants
 from lstmith.golden.network import FloatNetwork
 from lstmith.scripts.bench.per_step.controls import (
     Choice,
     Engine,
     EngineRunner,
     after_warmup,
+    every_second,
     every_step,
     middle_width,
     random_steps,
@@ -43,16 +42,16 @@ from lstmith.training.data import masked, sequences
 from lstmith.training.finetune import finetune
 from lstmith.training.rule import halves, subset, with_share
 from lstmith.workloads.float_runner import FloatRunner
-from lstmith.workloads.workload import INTERVAL, Float32, Metric, Runner, Scores
+from lstmith.workloads.workload import Float32, Metric, Runner, Scores
 
 #: Part of the steps that thresholds are set for, so that what judges is above the 57 % that count.
 SHARE = 0.62
 RANDOM_SEEDS = (1, 2, 3)
-BOOTSTRAP_SEED, DRAWS = 1, 1000
+BOOTSTRAP_SEED = 1
 #: Bits of a sum beyond what the first weights need: training moves them.
 SUM_ROOM = 1
-#: Operands of 4-bit weights have at most 11 bits.
-LIMITS = EngineLimits(operand_width=11)
+#: Operands of 4-bit digits have at most 11 bits.
+LIMITS = EngineLimits(operand_width=11, planes=2)
 LANES = 16
 #: Sequences on which thresholds are set.
 RULE_SEQUENCES = 100
@@ -66,7 +65,7 @@ class Row:
     ----------
     name : str
     share : float
-        Part of the held-out steps at the lowest precision.
+        Part of the held-out steps after which the low plane is deferred.
     scores : Scores
     """
 
@@ -76,22 +75,22 @@ class Row:
 
 
 def compiled(network: FloatNetwork, calibration: list[Float32]) -> tuple[QuantNetwork, EngineConfig]:
-    """W8A8 with a 4-bit variant, and an engine with the monitor."""
+    """W8A8 in two planes, and an engine with the monitor."""
     batch, valid = masked(calibration)
     found = quantise(
         network, Calibration(batch, valid.sum(axis=1)), precision=[8], activation_bits=8, limits=LIMITS
     ).network
-    found = finer_inputs(with_variants(found))
+    found = finer_inputs(found)
     width = max(accumulator_bits(layer) for layer in found.layers) + SUM_ROOM
     config = EngineConfig(
         lanes=LANES,
-        precisions=(4, 8),
+        precisions=(8,),
         acc_width=width,
         units=sum(layer.units for layer in found.layers),
         inputs=found.inputs,
         layers=len(found.layers),
         weight_depth=1 << 20,
-        mixed=True,
+        planes=2,
         monitor=True,
     )
     return found, config
@@ -118,9 +117,9 @@ def judge(
     workload, static, before, after = subject.workload, {}, {}, {}
     for network, source in workload.networks.items():
         plain, config = compiled(source, workload.calibration[network])
-        static[network] = Engine(plain, config, [Policy(Mode.SKIP)] * len(plain.layers))
+        static[network] = Engine(plain, config, [Policy(Mode.DELTA)] * len(plain.layers))
         whole = subset(sequences(plain, subject.whole[network]), RULE_SEQUENCES)
-        monitored = [Policy(Mode.SKIP, monitor=Monitor(Rule.RATIO))] * len(plain.layers)
+        monitored = [Policy(Mode.DELTA, monitor=Monitor(Rule.RATIO))] * len(plain.layers)
         policies = with_share(plain, config, monitored, whole, share)
         before[network] = Engine(plain, config, policies)
         data = sequences(plain, subject.training[network])
@@ -131,7 +130,7 @@ def judge(
         after[network] = Engine(tuned.network, config, chosen)
         for policy, (first, second) in zip(chosen, halves(tuned.network, config, chosen, whole), strict=True):
             ratio = policy.monitor.low / (1 << RATIO_FRAC)
-            print(f"  threshold {ratio:.2f}, low steps in first and second halves {first:.2f}, {second:.2f}")
+            print(f"  threshold {ratio:.2f}, deferred in first and second halves {first:.2f}, {second:.2f}")
     return workload.metric, _rows(subject, static, before, after)
 
 
@@ -149,22 +148,20 @@ def _rows(
     def forced(choices: dict[str, Choice]) -> dict[str, Engine]:
         return {name: replace(engine, choice=choices[name]) for name, engine in after.items()}
 
-    def unmonitored(change: Callable[[QuantNetwork], QuantNetwork]) -> dict[str, Engine]:
-        return {name: replace(static[name], network=change(engine.network)) for name, engine in after.items()}
+    def unmonitored(name: str) -> Engine:
+        return replace(static[name], network=after[name].network)
 
     add("static W8A8", static)
     add("rule, not fine-tuned", before)
     shares = add("rule", after).shares
     for seed in RANDOM_SEEDS:
-        add(
-            f"random steps {seed}", forced({name: random_steps(part, len(part), seed) for name, part in shares.items()})
-        )
+        add(f"random steps {seed}", forced({name: random_steps(part, seed) for name, part in shares.items()}))
+    add("every second step", forced({name: every_second(len(part)) for name, part in shares.items()}))
     add("warm-up only", forced({name: after_warmup(part) for name, part in shares.items()}))
-    add("static W6A8", unmonitored(middle_width))
-    plain = {name: replace(engine, network=middle_width(engine.network)) for name, engine in static.items()}
-    add("static W6A8, not fine-tuned", plain)
-    add("fine-tuned, all W8", unmonitored(lambda network: network))
-    add("fine-tuned, all W4", forced({name: every_step(len(part)) for name, part in shares.items()}))
+    add("static W6A8", {name: middle_width(unmonitored(name)) for name in after})
+    add("static W6A8, not fine-tuned", {name: middle_width(engine) for name, engine in static.items()})
+    add("fine-tuned, both planes", {name: unmonitored(name) for name in after})
+    add("fine-tuned, top plane alone", forced({name: every_step(len(part)) for name, part in shares.items()}))
     return found
 
 
@@ -174,17 +171,13 @@ def _scores(subject: Subject, runner: Runner) -> Scores:
 
 def difference(one: Scores, two: Scores) -> tuple[float, float, float]:
     """``one`` less ``two`` on the same resampled units: value and 95 % interval."""
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    drawn = rng.integers(one.numerator.size, size=(DRAWS, one.numerator.size))
-    values = [scores.numerator[drawn].sum(axis=1) / scores.denominator[drawn].sum(axis=1) for scores in (one, two)]
-    low, high = np.percentile(values[0] - values[1], INTERVAL)
-    return one.value - two.value, float(low), float(high)
+    return one.value - two.value, *one.paired(two, BOOTSTRAP_SEED)
 
 
 def table(name: str, rows: list[Row], metric: Metric) -> tuple[Table, dict[str, Any]]:
     """A table of rows, and the same as JSON values."""
     rule = next(row for row in rows if row.name == "rule")
-    shown = Table("run", "4-bit steps", metric.name, "95 % interval", "rule better by", title=name)
+    shown = Table("run", "deferred steps", metric.name, "95 % interval", "rule better by", title=name)
     content = []
     for row in rows:
         low, high = row.scores.bootstrap(BOOTSTRAP_SEED)
