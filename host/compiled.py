@@ -102,7 +102,8 @@ class CompiledSimulation:
         traced: bool = False,
     ):
         self._config, self._folder = config, folder
-        options = [*(["--trace", "--trace-depth", "1"] if traced else []), "-CFLAGS", f"-DSEQUENCES={config.sequences}"]
+        ports = f"-DSEQUENCES={config.sequences} -DPLANES={config.planes}"
+        options = [*(["--trace", "--trace-depth", "1"] if traced else []), "-CFLAGS", ports]
         sources = (verilog, *models, HARNESS)
         self._program = compile_program(sources, TOPLEVEL, folder, options, fast="-O0" if traced else "-O1")
 

@@ -18,7 +18,15 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, with_timeout
 from cocotb.utils import get_sim_time
 
-from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, CoreJob, CoreTrace
+from lstmith.host.jobs import (
+    EVENT_FIELDS,
+    ONE_PLANE,
+    OUTCOME_FIELDS,
+    RESULT_FIELDS,
+    SEQUENCE_SHIFT,
+    CoreJob,
+    CoreTrace,
+)
 from lstmith.spec.registers import READ_LATENCY, WEIGHTS, Region, address
 
 IntArray = npt.NDArray[np.int64]
@@ -138,17 +146,23 @@ def layer_of(dut: Any, kind: str) -> int:
     return int(getattr(dut, f"{kind}_layer").value) | sequence << SEQUENCE_SHIFT
 
 
+def port_of(dut: Any, kind: str, name: str) -> Any:
+    """``<kind>_<name>``, or the port that tells the same of a core with one plane; None where none does: it is 0."""
+    known: str | None = name if hasattr(dut, f"{kind}_{name}") else ONE_PLANE[name]
+    return None if known is None else getattr(dut, f"{kind}_{known}")
+
+
 async def watch(dut: Any, kind: str, fields: tuple[str, ...], seen: list[tuple[int, ...]]) -> None:
     """Note every cycle in which ``<kind>_valid`` is high, with the values of ``<kind>_<field>``."""
     valid = getattr(dut, f"{kind}_valid")
-    ports = [getattr(dut, f"{kind}_{name}") for name in fields if name != "layer"]
+    ports = [port_of(dut, kind, name) for name in fields if name != "layer"]
     while True:
         await RisingEdge(valid)
         await RisingEdge(dut.clk)
         # The edge may have been a glitch between two clock edges; or it stays high for several.
         while valid.value:
             layer = [layer_of(dut, kind)] if "layer" in fields else []
-            seen.append((now() - 1, *layer, *(int(port.value) for port in ports)))
+            seen.append((now() - 1, *layer, *(0 if port is None else int(port.value) for port in ports)))
             await RisingEdge(dut.clk)
 
 

@@ -8,7 +8,6 @@ import numpy.typing as npt
 from lstmith.host.jobs import EVENT_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, CoreTrace
 from lstmith.host.results import LayerResult
 from lstmith.host.simulate import SimulationError
-from lstmith.spec.config import PRECISIONS
 from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 
 #: What a skipped step repeats of a layer: h, c and the number of active units.
@@ -87,7 +86,7 @@ def _layer(
 ) -> LayerResult:
     steps, computed = len(skipped), np.flatnonzero(~skipped)
     results = core_trace.results[core_trace.results[:, 2] == index]
-    _, _, columns, low, level, restart, active_index = core_trace.events[core_trace.events[:, 1] == index].T
+    _, _, columns, digits, low, restart, active_index = core_trace.events[core_trace.events[:, 1] == index].T
     counts = np.array([layer.units, *layer.counts])
     if len(active_index) != len(computed):
         raise SimulationError(
@@ -102,8 +101,8 @@ def _layer(
 
     run = LayerResult.empty(layer, (1, steps))
     run.skipped[0] = skipped
-    run.columns[0, computed], run.low[0, computed] = columns, low
-    run.level[0, computed], run.restart[0, computed] = np.array(PRECISIONS)[level], restart != 0
+    run.columns[0, computed], run.digits[0, computed], run.low[0, computed] = columns, digits, low
+    run.restart[0, computed] = restart != 0
     idle = np.zeros(layer.units, dtype=np.int64) if layer.idle_h is None else layer.idle_h
     held_h, held_c, held_units = (idle, np.zeros_like(idle), layer.units) if before is None else before
     place = 0

@@ -88,7 +88,7 @@ public:
             }
             if (core_.event_valid) {
                 events.insert(events.end(), {cycle_, core_.event_layer | event_sequence() << kSequence,
-                                             core_.event_columns, core_.event_low, core_.event_level,
+                                             core_.event_columns, event_digits(), event_low(),
                                              core_.event_restart, core_.event_mask});
             }
             if (core_.outcome_valid) outcomes.insert(outcomes.end(), {cycle_, core_.outcome_skipped});
@@ -123,6 +123,15 @@ private:
 #else
     static int64_t h_sequence() { return 0; }
     static int64_t event_sequence() { return 0; }
+#endif
+
+    // With one plane each column has one digit, and none of the low plane.
+#if PLANES > 1
+    int64_t event_digits() const { return core_.event_digits; }
+    int64_t event_low() const { return core_.event_low; }
+#else
+    int64_t event_digits() const { return core_.event_columns; }
+    static int64_t event_low() { return 0; }
 #endif
 
     // Times are half cycles.

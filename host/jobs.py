@@ -14,8 +14,11 @@ Write = tuple[int, int, int]
 
 #: Columns of :class:`Answer`'s arrays.
 RESULT_FIELDS = ("h", "c", "layer", "last")
-EVENT_FIELDS = ("cycle", "layer", "columns", "low", "level", "restart", "mask")
+EVENT_FIELDS = ("cycle", "layer", "columns", "digits", "low", "restart", "mask")
 OUTCOME_FIELDS = ("cycle", "skipped")
+#: Ports that engines with one plane do not have, and the port that tells the same there, if any: each column has one
+#: digit, and none of the low plane.
+ONE_PLANE = {"digits": "columns", "low": None}
 #: From this bit on the columns ``layer`` tell the sequence, where an engine runs two in turn.
 SEQUENCE_SHIFT = 8
 

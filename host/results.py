@@ -9,14 +9,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.activity import LOW, LayerTrace
+from lstmith.golden.activity import PLANES, LayerTrace
 from lstmith.golden.breakdown import CycleBreakdown
-from lstmith.host.activity import Activity, lanes_in_use
+from lstmith.host.activity import Activity
 from lstmith.spec.config import H_FRAC, PRECISIONS, EngineConfig
 from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+#: Arrays per layer in which a run must equal golden, beside h and c.
+COMPARED = (
+    "precision",
+    "skipped",
+    "active",
+    "columns",
+    "restart",
+    "columns_by_precision",
+    "words_by_plane",
+)
 
 
 @dataclass(frozen=True)
@@ -31,10 +42,10 @@ class LayerResult:
         Likewise; a dropped unit's is zero.
     columns : int64 [N, T]
         List entries issued.
+    digits : int64 [N, T]
+        Planes that the entries are listed in, over all entries; as many as ``columns`` with one plane.
     low : int64 [N, T]
-        Of them, how many on the lower variant as small operands.
-    level : int64 [N, T]
-        Highest weight bits that any fold used.
+        Entries that are listed in the low plane; 0 with one plane.
     restart : bool [N, T]
     skipped : bool [N, T]
     active : int64 [N, T]
@@ -44,8 +55,8 @@ class LayerResult:
     h: IntArray
     c: IntArray
     columns: IntArray
+    digits: IntArray
     low: IntArray
-    level: IntArray
     restart: BoolArray
     skipped: BoolArray
     active: IntArray
@@ -54,48 +65,62 @@ class LayerResult:
     def empty(cls, layer: QuantLayer, shape: tuple[int, int]) -> LayerResult:
         """Room for N sequences of T steps."""
         h, c = (np.zeros((*shape, layer.units), dtype=np.int64) for _ in range(2))
-        columns, low, level, active = (np.zeros(shape, dtype=np.int64) for _ in range(4))
+        columns, digits, low, active = (np.zeros(shape, dtype=np.int64) for _ in range(4))
         restart, skipped = (np.zeros(shape, dtype=bool) for _ in range(2))
-        return cls(h, c, columns, low, level, restart, skipped, active)
+        return cls(h, c, columns, digits, low, restart, skipped, active)
 
     @classmethod
-    def of_trace(cls, layer: QuantLayer, config: EngineConfig, trace: LayerTrace, valid: BoolArray) -> LayerResult:
+    def of_trace(cls, layer: QuantLayer, trace: LayerTrace, valid: BoolArray) -> LayerResult:
         """What the golden model did.
 
         Parameters
         ----------
+        layer : QuantLayer
+        trace : LayerTrace
         valid : bool [N, T]
             Steps that exist.
         """
-        happens = lanes_in_use(layer, config, trace) > 0
+        by_plane = trace.by_plane * valid[..., None]
         return cls(
             h=trace.h.astype(np.int64) * valid[..., None],
             c=trace.c.astype(np.int64) * valid[..., None],
             columns=trace.columns * valid,
-            low=trace.entries[..., LOW - 1] * valid,
-            level=(trace.fold_precisions * happens).max(axis=2).astype(np.int64) * valid,
+            digits=by_plane.sum(axis=2),
+            low=by_plane[..., 1],
             restart=trace.restart & valid,
             skipped=trace.skipped & valid,
             active=np.array([layer.units, *layer.counts])[trace.active_index] * valid,
         )
 
     def columns_by_precision(self, layer: QuantLayer) -> IntArray:
-        """List entries by weight bits, int64 [N, T, 3].
+        """List entries by the weight bits that they read, int64 [N, T, 3] in the order of ``PRECISIONS``.
 
-        If any fold worked at the layer's own precision, entries count by what they took there; if the
-        monitor lowered every fold, all count under the highest of the folds' precisions.
+        An entry that is listed in one plane reads digits, one that is listed in all planes reads whole weights.
         """
-        lowered = self.level < layer.precision
-        low = np.where(lowered, 0, self.low)
-        main_bits = np.where(lowered, self.level, layer.precision)
         bits = np.array(PRECISIONS)
-        main = (self.columns - low)[..., None] * (main_bits[..., None] == bits)
-        return main + low[..., None] * (bits == (layer.entry_variant or layer.precision))
+        whole = self.columns if layer.planes == 1 else self.digits - self.columns
+        single = self.columns - whole
+        return whole[..., None] * (bits == layer.precision) + single[..., None] * (bits == layer.plane_bits)
 
     def precision(self, layer: QuantLayer) -> IntArray:
-        """Highest weight bits that an entry used, int64 [N, T]; without entries what they could have, 0 if skipped."""
-        used = (self.columns_by_precision(layer) > 0) * np.array(PRECISIONS)
-        return np.where(self.columns > 0, used.max(axis=2), self.level)
+        """Most weight bits read in the step, int64 [N, T]: a digit's if the low plane lists nothing, 0 if skipped."""
+        computed = ~self.skipped & (self.active > 0)
+        return np.where((self.low == 0) & (layer.planes == 2), layer.plane_bits, layer.precision) * computed
+
+    def words_by_plane(self, layer: QuantLayer, config: EngineConfig) -> IntArray:
+        """Weight words that every lane reads for list entries, int64 [N, T, PLANES], top plane first.
+
+        Parameters
+        ----------
+        layer : QuantLayer
+        config : EngineConfig
+            Its lanes share the active units in folds, each of which reads the whole list.
+        """
+        folds = -(-self.active // config.lanes)
+        entries = np.stack([self.digits - self.low, self.low], axis=2)
+        assert entries.shape[2] == PLANES
+        words: IntArray = entries * (folds * (layer.plane_bits // 4))[..., None]
+        return words
 
 
 @dataclass(frozen=True)
@@ -105,7 +130,9 @@ class EngineRun:
     Attributes
     ----------
     network : QuantNetwork
-    layers : tuple of LayerRun
+    config : EngineConfig
+        Of the engine that ran.
+    layers : tuple of LayerResult
     cycles : int64 [N, T]
         Zero after a sequence's end, and everywhere for the float engine.
     h : float64 [N, T, H]
@@ -114,18 +141,22 @@ class EngineRun:
         Steps that exist.
     seconds : float
         Wall time of the run, without building.
+    lists : bool
+        Whether the engine works on lists of columns, as all do but the float one.
     activity : Activity or None
         Of the golden model.
-    breakdown : Account or None
+    breakdown : CycleBreakdown or None
         What the cycles were spent on; of the golden model.
     """
 
     network: QuantNetwork
+    config: EngineConfig
     layers: tuple[LayerResult, ...]
     cycles: IntArray
     h: npt.NDArray[np.float64]
     valid: BoolArray
     seconds: float
+    lists: bool = True
     activity: Activity | None = None
     breakdown: CycleBreakdown | None = None
 
@@ -137,12 +168,13 @@ class EngineRun:
             "h": self.h,
             "h_int": self.network.layers[-1].to_source(last.h),
             "c_int": self.network.layers[-1].to_source(last.c),
-            "precision": np.stack([run.precision(layer) for run, layer in pairs], axis=-1),
+            "precision": self.lists * np.stack([run.precision(layer) for run, layer in pairs], axis=-1),
             "skipped": np.stack([run.skipped for run in self.layers], axis=-1),
             "active": np.stack([run.active for run in self.layers], axis=-1),
             "columns": np.stack([run.columns for run in self.layers], axis=-1),
             "restart": np.stack([run.restart for run in self.layers], axis=-1),
             "columns_by_precision": np.stack([run.columns_by_precision(layer) for run, layer in pairs], axis=-2),
+            "words_by_plane": np.stack([run.words_by_plane(layer, self.config) for run, layer in pairs], axis=-2),
             "cycles": self.cycles,
         }
 
@@ -160,10 +192,7 @@ def mismatches(run: EngineRun, reference: EngineRun) -> int:
         for name in ("h", "c")
     )
     ours, wanted = run.arrays(), reference.arrays()
-    return count + sum(
-        int(np.count_nonzero(ours[name] != wanted[name]))
-        for name in ("precision", "skipped", "active", "columns", "restart", "columns_by_precision")
-    )
+    return count + sum(int(np.count_nonzero(ours[name] != wanted[name])) for name in COMPARED)
 
 
 def utilisation(activity: Activity, cycles: int, config: EngineConfig) -> float:

@@ -62,11 +62,13 @@ def run_golden(request: RunRequest) -> EngineRun:
     seconds = time.perf_counter() - begun
     breakdown = CycleModel(network, config).breakdown(traces, request.policies, hints, valid)
     layers = tuple(
-        LayerResult.of_trace(layer, config, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)
+        LayerResult.of_trace(layer, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)
     )
     activity = count_activity(network, config, traces, valid)
     h = real_h(network.layers[-1].to_source(layers[-1].h))
-    return EngineRun(network, layers, breakdown.cycles * valid, h, valid, seconds, activity, breakdown)
+    return EngineRun(
+        network, config, layers, breakdown.cycles * valid, h, valid, seconds, activity=activity, breakdown=breakdown
+    )
 
 
 def run_in_float(request: RunRequest) -> EngineRun:
@@ -85,7 +87,8 @@ def run_in_float(request: RunRequest) -> EngineRun:
         run.active[valid] = layer.units
         layers.append(run)
     nothing = np.zeros(valid.shape, dtype=np.int64)
-    return EngineRun(design.network, tuple(layers), nothing, trace.h[-1] * valid[..., None], valid, seconds)
+    h = trace.h[-1] * valid[..., None]
+    return EngineRun(design.network, design.engine, tuple(layers), nothing, h, valid, seconds, lists=False)
 
 
 def summarise(request: RunRequest, engine: str, run: EngineRun, energy: str = DEFAULT) -> dict[str, Any]:

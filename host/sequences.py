@@ -126,6 +126,5 @@ def collect(request: RunRequest, core_traces: list[CoreTrace], seconds: float) -
                 for name, values in vars(one).items():
                     getattr(layer, name)[row, :steps] = values[0]
             cycles[row, :steps] = read_cycles(network, core_trace)[turns == turn]
-    return EngineRun(
-        network, tuple(layers), cycles, real_h(network.layers[-1].to_source(layers[-1].h)), request.valid, seconds
-    )
+    h = real_h(network.layers[-1].to_source(layers[-1].h))
+    return EngineRun(network, request.design.engine, tuple(layers), cycles, h, request.valid, seconds)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from lstmith.spec.registers import REGION_SHIFT
 
 #: Version of everything in this module.
-LINK_VERSION = 2
+LINK_VERSION = 3
 
 #: Most bytes of a frame before COBS, with its CRC; COBS then adds one byte, and no code is ever 0xFF.
 FRAME_BYTES = 224
@@ -153,15 +153,15 @@ RECORDS = {
         ),
     ),
     Kind.EVENT: Record(
-        5,
+        6,
         (
-            Field("cycle", 3, 0, 32),
+            Field("cycle", 4, 0, 32),
             Field("layer", 0, 3, 5),
             Field("columns", 1, 0, 16),
-            Field("low", 2, 0, 16),
-            Field("level", 0, 8, 2),
+            Field("digits", 2, 0, 16),
+            Field("low", 3, 0, 16),
             Field("restart", 0, 2, 1),
-            Field("mask", 0, 10, 3),
+            Field("mask", 0, 8, 3),
         ),
     ),
     Kind.OUTCOME: Record(3, (Field("cycle", 1, 0, 32), Field("skipped", 0, 2, 1))),

@@ -41,7 +41,7 @@ class Case:
         For messages.
     job : CoreJob
     network : QuantNetwork
-    layers : list of LayerRun
+    layers : list of LayerResult
         One sequence.
     before : list of (h, c, active units)
         Per layer, int64 [H]: what a skipped first step repeats.
@@ -152,10 +152,7 @@ def golden_case(
         label=label,
         job=every,
         network=network,
-        layers=[
-            LayerResult.of_trace(layer, config, trace, valid)
-            for layer, trace in zip(network.layers, traces, strict=True)
-        ],
+        layers=[LayerResult.of_trace(layer, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)],
         before=before,
         state=np.concatenate(
             [getattr(kept, name)[0, :count] for name in ("h", "c") for kept, count in zip(state, used, strict=True)]

@@ -102,10 +102,7 @@ def pair_case(
         ),
         lengths,
         network,
-        [
-            LayerResult.of_trace(layer, config, trace, valid)
-            for layer, trace in zip(network.layers, traces, strict=True)
-        ],
+        [LayerResult.of_trace(layer, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)],
         before,
         np.concatenate(ends),
         None if job.stalls else cycles,

@@ -10,10 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from lstmith.golden.activity import LOW, LayerState, LayerTrace
+from lstmith.golden.activity import LayerState, LayerTrace
 from lstmith.golden.model import GoldenModel
 from lstmith.host.results import LayerResult
-from lstmith.spec.codes import Precision
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.link_map import RECORDS, Kind, Mode, StreamFlag
 from lstmith.spec.memory_image import MemoryImage
@@ -151,7 +150,7 @@ class ModelEngine:
                 self._results(index, layer, trace)
 
     def _results(self, index: int, layer: QuantLayer, trace: LayerTrace) -> None:
-        run = LayerResult.of_trace(layer, self._config, trace, np.ones((1, 1), dtype=bool))
+        run = LayerResult.of_trace(layer, trace, np.ones((1, 1), dtype=bool))
         active_index, units = int(trace.active_index[0, 0]), int(run.active[0, 0])
         self._counts[Register.RESTARTS] += int(run.restart[0, 0])
         shown = self._memories.registers.get(Register.OUTPUT_ALL, 0) & 1
@@ -163,10 +162,8 @@ class ModelEngine:
                 else:
                     self.results.append(h & 0xFFFF)
         if self.mode is Mode.FULL:
-            low, level = int(trace.entries[0, 0, LOW - 1]), Precision.of(int(run.level[0, 0]))
-            self._put(
-                Kind.EVENT, self._now, index, int(run.columns[0, 0]), low, level, int(run.restart[0, 0]), active_index
-            )
+            columns, digits, low = (int(values[0, 0]) for values in (run.columns, run.digits, run.low))
+            self._put(Kind.EVENT, self._now, index, columns, digits, low, int(run.restart[0, 0]), active_index)
 
     def _put(self, kind: Kind, *values: int) -> None:
         record = RECORDS[kind]

@@ -100,7 +100,7 @@ class Memories:
 
     def policies(self, layers: int) -> list[Policy]:
         """The policies in force; whether marks are followed is not stored, so they are."""
-        tau, rule = self.registers.get(Register.X_TAU, 0), self.registers.get(Register.SKIP_RULE, 0)
+        rule = self.registers.get(Register.SKIP_RULE, 0)
         skip = Skip(
             change=self.registers.get(Register.SKIP_CHANGE, 0),
             hints=True,
@@ -108,11 +108,7 @@ class Memories:
             threshold=_signed(self.registers.get(Register.SKIP_THRESHOLD, 0), 24),
             limit=max(1, rule & 15),
         )
-        x_terms = {
-            "theta_x": self.registers.get(Register.X_THETA, 0),
-            "tau_x": tau & 0xFF,
-            "restart_tau_x": tau >> 8,
-        }
+        theta_x, low_theta_x = (self.registers.get(name, 0) for name in (Register.X_THETA, Register.X_LOW_THETA))
         policies = []
         for index in range(layers):
             fields = self._fields(0, index)
@@ -120,15 +116,23 @@ class Memories:
                 rule=Rule(fields["rule"]),
                 scope=Scope(fields["scope"]),
                 low=fields["monitor_low"],
-                middle=fields["monitor_middle"],
                 hysteresis=fields["low_leave"] - fields["monitor_low"],
                 theta=fields["monitor_theta"],
                 warmup=fields["warmup"],
-                restart_above=fields["restart_above"],
             )
-            h_terms = {name: fields[name] for name in ("theta_h", "tau_h", "restart_tau_h", "refresh")}
-            policies.append(Policy(mode=Mode(fields["mode"]), **x_terms, **h_terms, monitor=monitor, skip=skip))
-            x_terms = {name: fields[f"{name}_next"] for name in ("theta_x", "tau_x", "restart_tau_x")}
+            two = bool(fields["planes"])
+            policies.append(
+                Policy(
+                    mode=Mode(fields["mode"]),
+                    theta_x=theta_x,
+                    theta_h=fields["theta_h"],
+                    low_theta_x=low_theta_x if two else None,
+                    low_theta_h=fields["low_theta_h"] if two else None,
+                    monitor=monitor,
+                    skip=skip,
+                )
+            )
+            theta_x, low_theta_x = fields["theta_x_next"], fields["low_theta_x_next"]
         return policies
 
     def _fields(self, active_index: int, layer: int) -> dict[str, int]:
@@ -137,16 +141,19 @@ class Memories:
     def _layer(self, fields: dict[str, int], before: dict[str, int] | None, counts: tuple[int, ...]) -> QuantLayer:
         config, base = self._config, fields["unit_base"]
         units, inputs = fields["units"] + 1, fields["inputs"]
-        precision = Precision(fields["precision"]).bits
-        variants = {Precision(fields[name]).bits for name in ("low", "level_low", "level_middle")} - {precision}
+        bits, planes = Precision(fields["word"]).bits, 1 + fields["planes"]
+        digits = [
+            self._digits_of(begin, bits, units, inputs + units)
+            for begin in (fields["base_top"], fields["base_low"])[:planes]
+        ]
         rows = self._rows.reshape(config.active_counts, -1, 4, 2)[: 1 + len(counts), base : base + units]
         scale, bias = rows[0, ..., 0], rows[..., 1].transpose(0, 2, 1).reshape(len(rows), -1)
         grid = self.registers.get(Register.X_GRID, 0)
         if before is not None:
             grid = before["x_shift_next"] | before["x_exponent_next"] << 4
         return QuantLayer(
-            precision=precision,
-            weights=self._weights_of(fields[f"base_{precision}"], precision, units, inputs + units),
+            precision=bits * planes,
+            weights=digits[0] if planes == 1 else (digits[0] << bits) + digits[1],
             mantissa=(scale & ((1 << MANTISSA_BITS) - 1)).T.ravel(),
             shift=(scale >> MANTISSA_BITS).T.ravel(),
             bias=bias[0],
@@ -156,7 +163,7 @@ class Memories:
             x_lsb=1.0,
             peep=self._peep[base : base + units, :3].T if config.peepholes else None,
             peep_shift=fields["peep_shift"],
-            variants=tuple(sorted(variants)),
+            planes=planes,
             counts=counts,
             reduced_bias=bias[1:] if counts else None,
             idle_h=np.zeros(units, dtype=np.int64) if counts else None,
@@ -173,15 +180,15 @@ class Memories:
             found.append(active)
         return tuple(found)
 
-    def _weights_of(self, base: int, precision: int, units: int, columns: int) -> IntArray:
-        """Weights of an image, int64 [4H, columns]; see :func:`~lstmith.spec.memory_image.lay_out_weights`."""
+    def _digits_of(self, base: int, bits: int, units: int, columns: int) -> IntArray:
+        """Digits of a plane, int64 [4H, columns]; see :func:`~lstmith.compiler.program_image.lay_out_weights`."""
         config = self._config
-        folds, entry = config.folds(units), config.words_per_entry(precision)
+        folds, entry = config.folds(units), bits // 4
         words = self._weights[:, base : base + folds * columns * entry].astype(np.int64)
         split = words.reshape(config.lanes, folds, columns, entry).transpose(3, 1, 0, 2)
-        shifts = precision * np.arange(4 // entry).reshape(1, -1, 1, 1, 1)
-        rows = split[:, None] >> shifts & ((1 << precision) - 1)
-        rows = rows - ((rows >> (precision - 1)) << precision)
+        shifts = bits * np.arange(4 // entry).reshape(1, -1, 1, 1, 1)
+        rows = split[:, None] >> shifts & ((1 << bits) - 1)
+        rows = rows - ((rows >> (bits - 1)) << bits)
         return rows.reshape(4, folds * config.lanes, columns)[:, :units].reshape(4 * units, columns)
 
 

@@ -37,7 +37,7 @@ def test_memories_compute_what_was_written(engine: int, rng: np.random.Generator
             active = np.array([network.layers[index].units, *network.layers[index].counts])[two.active_index]
             computed = np.arange(one.h.shape[2]) < active[..., None]
             assert np.array_equal(one.h * computed, two.h * computed)
-            for name in ("c", "x_class", "h_class", "fold_precisions", "restart", "skipped", "active_index", "renewal"):
+            for name in ("c", "x_planes", "h_planes", "restart", "skipped", "active_index", "renewal"):
                 assert np.array_equal(getattr(one, name), getattr(two, name)), name
 
 

@@ -101,7 +101,8 @@ class RecordCollector(wiring.Component):
     result : StructLayout
         A result of the engine, as :func:`~lstmith.rtl.layouts.output_layout` makes it.
     event : StructLayout
-        An event of the engine, as :func:`~lstmith.rtl.layouts.event_layout` makes it.
+        An event of the engine, as :func:`~lstmith.rtl.layouts.event_layout` makes it. One that does not tell digits is
+        of an engine with one plane: each column has one digit, and none of the low plane.
     layers : int
         Layers of the engine.
 
@@ -131,11 +132,17 @@ class RecordCollector(wiring.Component):
     TypeError
         If ``layers`` is no integer.
     ValueError
-        If there are more layers than a record tells apart.
+        If there are more layers than a record tells apart, or more columns or digits than it counts.
     """
 
     def __init__(self, *, result: data.StructLayout, event: data.StructLayout, layers: int):
         check.integer("Record collector layers", layers, 1, 1 << LAYER_BITS)
+        for field in RECORDS[Kind.EVENT].fields:
+            if field.name in event.members and event[field.name].width > field.width:
+                raise ValueError(
+                    f"Record collector event.{field.name} must have {field.width} bits at most, "
+                    f"not {event[field.name].width}"
+                )
         self._result, self._event = result, event
         super().__init__(
             {
@@ -156,10 +163,12 @@ class RecordCollector(wiring.Component):
         cycle = Signal(32)
         with m.If(self.step):
             m.d.sync += cycle.eq(cycle + 1)
+        event: dict[str, Value] = {"digits": self.event.columns, "low": Const(0, 1)}
+        event |= {name: self.event[name] for name in self._event.members}
         fields: dict[Kind, dict[str, Value]] = {
             Kind.INPUT: {"cycle": cycle},
             Kind.OUTCOME: {"cycle": cycle, "skipped": self.outcome_skipped},
-            Kind.EVENT: {"cycle": cycle, **{name: self.event[name] for name in self._event.members}},
+            Kind.EVENT: {"cycle": cycle, **event},
             Kind.RESULT: {name: self.h.payload[name] for name in self._result.members},
         }
         happens = {

@@ -9,7 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from amaranth.sim import Simulator
 
-from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, CoreJob, CoreTrace
+from lstmith.host.jobs import (
+    EVENT_FIELDS,
+    ONE_PLANE,
+    OUTCOME_FIELDS,
+    RESULT_FIELDS,
+    SEQUENCE_SHIFT,
+    CoreJob,
+    CoreTrace,
+)
 from lstmith.rtl.top import Top
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.memory_image import MemoryImage
@@ -111,5 +119,9 @@ class _Driver:
         """Ports ``<kind>_<name>``; above a layer its sequence, of a core with two."""
         sequence = getattr(self._top, f"{kind}_sequence", None)
         above = 0 if sequence is None else self._ctx.get(sequence) << SEQUENCE_SHIFT
-        values = [int(self._ctx.get(getattr(self._top, f"{kind}_{name}"))) for name in names]
+        values = [self._value(kind, name) for name in names]
         return [value | above if name == "layer" else value for name, value in zip(names, values, strict=True)]
+
+    def _value(self, kind: str, name: str) -> int:
+        known = name if hasattr(self._top, f"{kind}_{name}") else ONE_PLANE[name]
+        return 0 if known is None else int(self._ctx.get(getattr(self._top, f"{kind}_{known}")))

@@ -1,8 +1,12 @@
+# amaranth: UnusedElaboratable=no
 """Collectors: what the ring is given of the engine's results, events and outcomes."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.host.link.results import fields
@@ -13,6 +17,7 @@ from lstmith.spec.latency import input_ready
 from lstmith.spec.link_map import RECORDS, Kind
 
 CONFIG = EngineConfig(lanes=1, precisions=(8,), units=4, inputs=3)
+TWO_PLANES = replace(CONFIG, planes=2)
 
 
 def _compact(rng: np.random.Generator) -> Check:
@@ -45,9 +50,9 @@ def _compact(rng: np.random.Generator) -> Check:
     return Check(unit, sheet.table, verify)
 
 
-def _records(rng: np.random.Generator) -> Check:
+def _records(rng: np.random.Generator, config: EngineConfig) -> Check:
     """Everything of one of the engine's cycles, a record each, before the cycle may end."""
-    unit = RecordCollector(result=output_layout(CONFIG), event=event_layout(CONFIG), layers=CONFIG.layers)
+    unit = RecordCollector(result=output_layout(config), event=event_layout(config), layers=config.layers)
     sheet, cycle, steps = Sheet(6000), 2, 0
     sheet.put("o.ready", slice(None), 1)
     names = {Kind.INPUT: "stamp", Kind.OUTCOME: "outcome_valid", Kind.EVENT: "event_valid", Kind.RESULT: "h.valid"}
@@ -57,6 +62,8 @@ def _records(rng: np.random.Generator) -> Check:
         happening = [kind for kind in names if rng.random() < 0.6]
         length = sum(RECORDS[kind].words for kind in happening)
         values = {"columns": int(rng.integers(8)), "restart": int(rng.integers(2))}
+        if config.planes == 2:
+            values |= {"digits": int(rng.integers(16)), "low": int(rng.integers(8))}
         result = {"h": int(rng.integers(-(1 << 15), 1 << 15)), "c": int(rng.integers(-900, 900)), "last": 1}
         skipped, span = int(rng.integers(2)), slice(cycle, cycle + length + 1)
         for kind in happening:
@@ -66,7 +73,8 @@ def _records(rng: np.random.Generator) -> Check:
             sheet.put(f"event.{name}", span, value)
         for name, value in result.items():
             sheet.put(f"h.payload.{name}", span, value)
-        own = {Kind.INPUT: {}, Kind.OUTCOME: {"skipped": skipped}, Kind.EVENT: values, Kind.RESULT: result}
+        event = {"digits": values["columns"], "low": 0} | values
+        own = {Kind.INPUT: {}, Kind.OUTCOME: {"skipped": skipped}, Kind.EVENT: event, Kind.RESULT: result}
         at = cycle
         for kind in happening:
             wanted.append((at, kind, own[kind] | ({} if kind is Kind.RESULT else {"cycle": steps})))
@@ -94,8 +102,18 @@ def _records(rng: np.random.Generator) -> Check:
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """Words alone, and records."""
-    return {"compact": _compact(rng), "records": _records(rng)}
+    return {
+        "compact": _compact(rng),
+        "records": _records(rng, CONFIG),
+        "records of two planes": _records(rng, TWO_PLANES),
+    }
 
 
 def test_alone(rng: np.random.Generator) -> None:
     run_here(checks(rng, full=False))
+
+
+def test_records_of_too_many_columns() -> None:
+    wide = replace(TWO_PLANES, units=1 << 14)
+    with pytest.raises(ValueError, match=r"^Record collector event\.digits must have 16 bits at most, not 17$"):
+        RecordCollector(result=output_layout(wide), event=event_layout(wide), layers=1)
