@@ -18,7 +18,7 @@ from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import FORMAT, Design
 from lstmith.compiler.program_image import check_fit
 from lstmith.compiler.quantise.quantise import quantise
-from lstmith.compiler.sizing.size import size_with_variants
+from lstmith.compiler.sizing.size import limits_for, size_engine
 from lstmith.golden.network import FloatLayer, FloatNetwork
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.link_identity import Identity
@@ -31,10 +31,11 @@ ALL = Feature.RECORDS | Feature.STATES
 
 
 def small_design(rng: np.random.Generator, units: int = 6, inputs: int = 5, lanes: int = 3) -> Design:
-    """A network and an engine through the compiler."""
+    """A network of two planes and an engine through the compiler."""
     source = random_network(rng, units, inputs)
-    network = quantise(source, random_calibration(rng, source), precision=[8]).network
-    network, engine, _ = size_with_variants(network, None, lanes=lanes)
+    calibration = random_calibration(rng, source)
+    network = quantise(source, calibration, precision=[8], limits=limits_for(None, planes=2)).network
+    engine, _ = size_engine(network, None, lanes=lanes)
     return Design(engine, network, source)
 
 

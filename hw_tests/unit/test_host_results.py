@@ -16,10 +16,9 @@ from hw_tests.cocotb.random_policies import random_policies
 from lstmith.golden.activity import LayerTrace
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.pass_words import pass_words
-from lstmith.host.activity import Activity, count_activity, fold_entries, lanes_in_use
+from lstmith.host.activity import Activity, count_activity, lanes_in_use, step_words
 from lstmith.host.energy import CONSTANTS, estimate_energy
-from lstmith.host.jobs import CoreJob, CoreTrace, Element
-from lstmith.spec.codes import Precision
+from lstmith.host.jobs import EVENT_FIELDS, CoreJob, CoreTrace, Element
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import QuantNetwork
@@ -52,8 +51,8 @@ def _answer(case: Case, first: int = 100) -> CoreTrace:
                 continue
             active = int(run.active[0, t])
             mask = (layer.units, *layer.counts).index(active)
-            level = Precision.of(int(run.level[0, t]))
-            events.append((end, index, run.columns[0, t], run.low[0, t], level, int(run.restart[0, t]), mask))
+            entries = run.columns[0, t], run.digits[0, t], run.low[0, t]
+            events.append((end, index, *entries, int(run.restart[0, t]), mask))
             for unit in range(active):
                 results.append((run.h[0, t, unit], run.c[0, t, unit], index, int(unit == active - 1)))
     counters = [*case.activity.words.values(), case.activity.skipped_steps, case.activity.restarts]
@@ -70,9 +69,10 @@ def test_golden_as_a_core_has_no_differences(rng: np.random.Generator) -> None:
     core_trace = _answer(case)
     assert differences(case, core_trace) == []
     assert counter_differences([case], [core_trace]) == []
-    events = core_trace.events.copy()
-    events[-1, 2] += 1
-    assert differences(case, replace(core_trace, events=events)) != []
+    for field in ("columns", "digits", "low", "restart"):
+        events = core_trace.events.copy()
+        events[-1, EVENT_FIELDS.index(field)] ^= 1
+        assert differences(case, replace(core_trace, events=events)) != [], field
     for name in ("results", "events", "outcomes"):
         assert differences(case, replace(core_trace, **{name: getattr(core_trace, name)[:-1]})) != [], name
     reads = core_trace.reads.copy()
@@ -86,20 +86,25 @@ def test_arrays_follow_their_definitions(rng: np.random.Generator) -> None:
     network, config, case, traces = _case(rng)
     for layer, run, trace in zip(network.layers, case.layers, traces, strict=True):
         by_precision, precision = run.columns_by_precision(layer)[0], run.precision(layer)[0]
+        words = run.words_by_plane(layer, config)
+        np.testing.assert_array_equal(words, step_words(layer, config, trace))
         np.testing.assert_array_equal(by_precision.sum(axis=1), run.columns[0])
         for t in range(STEPS):
             if run.skipped[0, t]:
                 assert precision[t] == run.columns[0, t] == 0
                 continue
             folds = config.folds(int(run.active[0, t]))
-            level = int(trace.fold_precisions[0, t, :folds].max())
-            classes = np.concatenate([trace.x_class[0, t], trace.h_class[0, t]])
-            want = dict.fromkeys(PRECISIONS, 0)
-            for kind in classes[classes > 0].tolist():
-                low = kind == 2 and level == layer.precision
-                want[layer.variants[-1] if low else level] += 1
+            listed = np.concatenate([trace.x_planes[0, t], trace.h_planes[0, t]]).tolist()
+            want, read, low = dict.fromkeys(PRECISIONS, 0), [0, 0], False
+            for planes in filter(None, listed):
+                both = layer.planes == 1 or planes == 3
+                want[layer.precision if both else layer.precision // 2] += 1
+                for plane in range(2):
+                    read[plane] += folds * (layer.plane_bits // 4) * (planes >> plane & 1)
+                low |= planes > 1
             assert by_precision[t].tolist() == list(want.values())
-            assert precision[t] == max((bits for bits, count in want.items() if count), default=level)
+            assert words[0, t].tolist() == read
+            assert precision[t] == (layer.precision if low or layer.planes == 1 else layer.plane_bits)
 
 
 @settings(max_examples=60)
@@ -110,8 +115,9 @@ def test_activity_agrees_with_the_cycle_model(rng: np.random.Generator) -> None:
     computed = ~traces[0].skipped
     for layer, trace, found in zip(network.layers, traces, pass_words(network, config, traces), strict=True):
         lanes = lanes_in_use(layer, config, trace)
-        words += int(((found.body + found.last) * (lanes > 0) * computed[..., None]).sum())
-        macs += 4 * int((fold_entries(layer, trace).sum(axis=3) * lanes * computed[..., None]).sum())
+        listed = np.concatenate([trace.x_planes, trace.h_planes], axis=2)
+        words += int(((found.body + found.last) * (lanes > 0).sum(axis=2) * computed).sum())
+        macs += 4 * int(((listed % 2 + listed // 2).sum(axis=2) * lanes.sum(axis=2) * computed).sum())
     activity = case.activity
     assert sum(activity.words.values()) == words
     assert sum(activity.macs.values()) == macs
