@@ -16,6 +16,7 @@ from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
 from lstmith.scripts.bench.adaptive.networks import Static, engine_for, quantised
 from lstmith.spec.errors import UserError
+from lstmith.spec.monitor_rule import LAG_H, LAG_INPUT
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule
 from lstmith.spec.policy_check import check_policies
 from lstmith.spec.policy_file import load_policy
@@ -55,7 +56,7 @@ def test_pieces_agree_with_whole_sequences(design: Path, rng: np.random.Generato
     """Cut sequences give nearly the h and the cycles of whole ones; sequences too short to cut give exactly them."""
     made = Design.load(design)
     engine = GoldenEngine(made.network, made.source, made.engine)
-    policies = [Policy(Mode.AUTO, tau_x=4, tau_h=4, refresh=8)]
+    policies = [Policy(Mode.AUTO, theta_h=1, low_theta_x=8, low_theta_h=8)]
     for steps, exact in ((2000, False), (90, True)):
         recorded = Recorded(list(walk(rng, 2, steps)))
         whole, cut = (engine.run(engine.prepared(recorded, cuts=cuts), policies) for cuts in (False, True))
@@ -66,16 +67,23 @@ def test_pieces_agree_with_whole_sequences(design: Path, rng: np.random.Generato
         assert len(cut.costs.cycles) == 2 * steps
 
 
-def test_forced_steps_are_low(design: Path, rng: np.random.Generator) -> None:
-    """Steps forced to the low precision are, apart from the first two; other steps are not."""
+def test_forced_steps_defer(design: Path, rng: np.random.Generator) -> None:
+    """What is decided in the monitor's place is done: the low plane of h waits two steps later, that of x three."""
     made = Design.load(design)
     engine = GoldenEngine(made.network, made.source, made.engine)
     prepared = engine.prepared(Recorded([walk(rng, 80)]), cuts=False)
-    low = rng.random(80) < 0.5
-    policies = [Policy(Mode.AUTO, refresh=4, monitor=Monitor(Rule.RATIO, low=0))]
-    run = engine.run(prepared, policies, low=[low])
-    assert (run.costs.lowered[2:] == low[2:]).all()
-    assert not engine.run(prepared, policies).costs.lowered.any()
+    decided = rng.random(80) < 0.5
+    policies = [Policy(Mode.AUTO, monitor=Monitor(Rule.RATIO, low=0))]
+    run = engine.run(prepared, policies, deferred=[decided])
+    assert (run.costs.deferred == decided).all()
+    waits = np.zeros(80, dtype=bool)
+    waits[LAG_INPUT:] = decided[:-LAG_INPUT] & decided[LAG_INPUT - LAG_H : -LAG_H]
+    assert 5 < waits.sum() < 40
+    assert (run.costs.words[waits, 1] == 0).all()
+    assert run.costs.words[~waits, 1].mean() > 1
+    passive = engine.run(prepared, policies).costs
+    assert not passive.deferred.any()
+    assert passive.words[waits, 1].mean() > 1
 
 
 @pytest.mark.parametrize(("lengths", "kind"), [([400], "time"), ([200, 100], "time"), ([40] * 20, "sequences")])
@@ -102,13 +110,30 @@ def test_every_point_of_the_space_is_a_valid_policy(design: Path, rng: np.random
     """Whatever the optimiser proposes can be run, and the known starts keep their meaning."""
     made = Design.load(design)
     space = Space.of(made.network, made.engine, [walk(rng, 200)])
-    assert {"tau_x", "refresh", "monitor", "change"} <= space.sizes.keys()
+    assert {"theta_x", "low_theta_h", "monitor", "change"} <= space.sizes.keys()
     for _ in range(300):
         params = {name: int(rng.integers(size)) for name, size in space.sizes.items()}
         check_policies(made.network, made.engine, space.policies(params))
     starts = [space.policies(params)[0] for params in space.starts()]
     assert starts[0] == Policy(Mode.AUTO)
-    assert Policy(Mode.AUTO, tau_x=4, tau_h=4, refresh=8) in starts
+    assert Policy(Mode.AUTO, 1, 1, 8, 8) in starts
+    assert Policy(Mode.AUTO, monitor=Monitor(Rule.RATIO, low=10)) in starts
+
+
+@pytest.mark.parametrize("static", [Static(4, 8), Static(8, 16), Static(16, 16)], ids=lambda static: static.name)
+def test_every_format_has_its_own_choices(static: Static, rng: np.random.Generator) -> None:
+    """Weights without planes have no thresholds of a low one, and fine grids have larger thresholds."""
+    made = quantised(random_network(rng, UNITS, WIDTH), list(walk(rng, 2, 60)), static)
+    space = Space.of(made, engine_for(made, 2), [walk(rng, 200)])
+    assert ("low_theta_x" in space.sizes) == ("monitor" in space.sizes) == (static.weights == 16)
+    assert (max(space.ladders["theta_h"]) > 255) == (static.operands == 16)
+    for _ in range(100):
+        params = {name: int(rng.integers(size)) for name, size in space.sizes.items()}
+        check_policies(made, space.config, space.policies(params))
+    starts = [space.policies(params)[0] for params in space.starts()]
+    assert len(starts) == len(set(starts)) > 4
+    if static.weights == 16:
+        assert Policy(Mode.AUTO, 16, 16, 2048, 2048) in starts
 
 
 def test_later_layers_may_stand_apart(rng: np.random.Generator) -> None:
@@ -119,12 +144,15 @@ def test_later_layers_may_stand_apart(rng: np.random.Generator) -> None:
     for _ in range(300):
         params = {name: int(rng.integers(size)) for name, size in space.sizes.items()}
         check_policies(made, space.config, space.policies(params))
-    start = space.params(Policy(Mode.AUTO, theta_h=2, tau_x=4, tau_h=4, refresh=8))
+    start = space.params(Policy(Mode.AUTO, theta_h=2, low_theta_x=8, low_theta_h=8))
     alike = space.policies(start)
-    assert alike[1].theta_h == alike[0].theta_h
-    moved = space.policies({**start, "theta_of_layer_1": 6, "tau_of_layer_1": 0})
+    assert (alike[1].theta_x, alike[1].theta_h) == (2, 2)
+    moved = space.policies({**start, "theta_of_layer_1": 6, "low_theta_of_layer_1": 0})
     assert moved[0] == alike[0]
-    assert (moved[1].theta_h, moved[1].tau_h) == (5, 1)
+    assert (moved[1].theta_h, moved[1].low_theta_x, moved[1].low_theta_h) == (5, 3, 3)
+    # The lowest rung of the low plane is the top plane's threshold.
+    common = space.policies(space.params(Policy(Mode.AUTO, theta_h=2)))
+    assert [policy.low_theta_h for policy in common] == [None, None]
 
 
 def test_search_does_not_depend_on_the_workers(design: Path, tmp_path: Path, rng: np.random.Generator) -> None:

@@ -51,8 +51,15 @@ def command(
         float, typer.Option(help="Factor on the policies tried (adaptive), on frames and sessions (link).", min=0.001)
     ] = 1.0,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Without large engines (perf), or the small network alone (boards).")
+        bool,
+        typer.Option(
+            "--quick",
+            help="Without large engines (perf), the small network alone (boards), few policies (adaptive).",
+        ),
     ] = False,
+    lanes: Annotated[
+        int | None, typer.Option(help="Most lanes of an engine (adaptive).", show_default="64", min=1, max=64)
+    ] = None,
     board: Annotated[
         list[str] | None, typer.Option(help="Build the small network for this board only (boards); may be repeated.")
     ] = None,
@@ -71,7 +78,8 @@ def command(
     path = json or Path("build") / f"bench-{name.value}.json"
     given = {
         "--check": (check, (Name.PERF,)),
-        "--quick": (quick, (Name.PERF, Name.BOARDS)),
+        "--quick": (quick, (Name.PERF, Name.BOARDS, Name.ADAPTIVE)),
+        "--lanes": (lanes is not None, (Name.ADAPTIVE,)),
         "--part": (bool(part), (Name.PERF, Name.LINK)),
         "--board": (bool(board), (Name.BOARDS,)),
         "--engine": (bool(engine), (Name.PERF,)),
@@ -94,7 +102,7 @@ def command(
         return
     blocks = None
     if name is Name.ADAPTIVE:
-        result, tables, text = _adaptive(network, effort, path.with_suffix(""))
+        result, tables, text = _adaptive(network, effort / 8 if quick else effort, lanes, path.with_suffix(""))
     elif name is Name.AREA:
         result, tables, text = _area()
     elif name is Name.ENERGY:
@@ -264,15 +272,19 @@ def _link(parts: list[str] | None, effort: float, path: Path) -> tuple[dict[str,
     return result, link_tables(result), link_text(result)
 
 
-def _adaptive(networks: list[str] | None, effort: float, folder: Path) -> tuple[dict[str, Any], dict[str, Table], str]:
+def _adaptive(
+    networks: list[str] | None, effort: float, lanes: int | None, folder: Path
+) -> tuple[dict[str, Any], dict[str, Table], str]:
     from lstmith.scripts.bench.adaptive.bench import TRIALS, run_adaptive
+    from lstmith.scripts.bench.adaptive.networks import LANES
     from lstmith.scripts.bench.adaptive.tables import full_text, network_tables, summary_table
 
     names = networks or list(TRIALS)
     if unknown := sorted(set(names) - set(TRIALS)):
         raise UserError("option --network", f"{unknown[0]!r} is unknown", f"use {', '.join(TRIALS)}")
+    most = lanes or LANES
     with steps() as report:
-        result = run_adaptive(names, report, effort, folder)
+        result = run_adaptive(names, report, effort, most, folder if most == LANES else folder / f"{most}-lanes")
     tables = {**network_tables(result), "all networks": summary_table(result)}
     return result, tables, full_text(result)
 
