@@ -81,7 +81,21 @@ def test_icu_breaks_equal_icus_own() -> None:
     assert len(lines) == 46
     words = [lines[0][start:end] for start, end in zip((0, *found[0]), (*found[0], None), strict=True)]
     assert "|".join(words) == "ปฏิญญา|สากลว่า|ด้วย|สิทธิ|มนุ|ษย|ชน"
-    assert workload.evaluate("heldout", FloatRunner(workload)).numerator.sum() == 46
+    judged = workload.judged("heldout", FloatRunner(workload))
+    assert list(judged) == ["places right", "F1 of breaks", "lines right"]
+    assert [scores.value for scores in judged.values()] == [1.0, 1.0, 1.0]
+    assert judged["lines right"].numerator.sum() == 46
+
+
+def test_icu_places_f1_and_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any break, places between words are wrong, those inside are right, and no break is."""
+    workload = cast(IcuThaiWorkload, loaded("icu_thai"))
+    right = workload.breaks("heldout", FloatRunner(workload))
+    monkeypatch.setattr(IcuThaiWorkload, "breaks", lambda *_: [() for _ in right])
+    places, f1, lines = workload.judged("heldout", FloatRunner(workload)).values()
+    assert places.denominator.sum() - places.numerator.sum() == sum(map(len, right))
+    assert f1.value == 0.0
+    assert lines.numerator.sum() == sum(not each for each in right)
 
 
 @pytest.mark.parametrize("text", KERAS)

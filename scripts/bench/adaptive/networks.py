@@ -18,6 +18,8 @@ LANES = 64
 #: Fewest units per lane of a smaller one. With few units per lane the way round through the pipeline, some 50 cycles,
 #: is longer than any list, and no list can be too long.
 SMALL_RATIO = 8
+#: Least bits of an engine's sums.
+NARROWEST = 16
 #: Digit planes of the engines.
 PLANES = 2
 
@@ -60,7 +62,8 @@ def quantised(
         Per layer, float64 [N, H] each: what they start in.
     """
     data = Calibration(*padded(calibration), state=starts)
-    limits = EngineLimits(planes=PLANES)
+    # The multipliers of 4-bit digits take no 16-bit operands.
+    limits = EngineLimits(planes=1 if (static.weights, static.operands) == (8, 16) else PLANES)
     found = quantise(network, data, precision=[static.weights], activation_bits=static.operands, limits=limits)
     return found.network
 
@@ -73,7 +76,7 @@ def engine_for(network: QuantNetwork, lanes: int) -> EngineConfig:
     return EngineConfig(
         lanes=lanes,
         precisions=tuple(sorted({layer.precision for layer in layers})),
-        acc_width=max(accumulator_bits(layer) for layer in layers),
+        acc_width=max(NARROWEST, *(accumulator_bits(layer) for layer in layers)),
         operand_width=max(13, span.bit_length() + 1),
         units=sum(layer.units for layer in layers),
         inputs=network.inputs,
