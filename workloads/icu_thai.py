@@ -63,18 +63,18 @@ class IcuThaiWorkload(Workload):
     """Lines of Thai text, broken into words."""
 
     def evaluate(self, split: str, runner: Runner) -> Scores:
-        """Places between grapheme clusters at which it is right whether a word starts; units are lines."""
+        """F1 of the breaks; units are lines."""
         return self.judged(split, runner)[self.metric.name]
 
     def judged(self, split: str, runner: Runner) -> dict[str, Scores]:
-        """Right places, F1 of the breaks, and lines in which every place is right."""
+        """F1 of the breaks, places between clusters at which it is right whether a word starts, and right lines."""
         given, expected = self.breaks(split, runner), _wanted(split)
         places = np.array([len(shipped_model().embedded(text)[1]) - 1 for text in lines(split)], dtype=np.float64)
         wrong = np.array([len({*have} ^ {*want}) for have, want in zip(given, expected, strict=True)], dtype=np.float64)
         named = np.array([len(have) + len(want) for have, want in zip(given, expected, strict=True)], dtype=np.float64)
         return {
-            self.metric.name: Scores(places - wrong, places),
-            "F1 of breaks": Scores(named - wrong, named),
+            self.metric.name: Scores(named - wrong, named),
+            "places right": Scores(places - wrong, places),
             "lines right": Scores((wrong == 0).astype(np.float64), np.ones(len(wrong))),
         }
 
@@ -104,7 +104,7 @@ def load() -> IcuThaiWorkload:
         name="icu_thai",
         networks={FORWARD: model.forward, BACKWARD: model.backward},
         calibration=_inputs(_story()[:CALIBRATION_LINES]),
-        metric=Metric("places right", "", higher_is_better=True),
+        metric=Metric("F1 of breaks", "", higher_is_better=True),
         source="Debian source package icu 72.1",
         licence="Unicode-DFS-2016",
     )

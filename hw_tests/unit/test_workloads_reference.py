@@ -82,7 +82,7 @@ def test_icu_breaks_equal_icus_own() -> None:
     words = [lines[0][start:end] for start, end in zip((0, *found[0]), (*found[0], None), strict=True)]
     assert "|".join(words) == "ปฏิญญา|สากลว่า|ด้วย|สิทธิ|มนุ|ษย|ชน"
     judged = workload.judged("heldout", FloatRunner(workload))
-    assert list(judged) == ["places right", "F1 of breaks", "lines right"]
+    assert list(judged) == ["F1 of breaks", "places right", "lines right"]
     assert [scores.value for scores in judged.values()] == [1.0, 1.0, 1.0]
     assert judged["lines right"].numerator.sum() == 46
 
@@ -92,7 +92,7 @@ def test_icu_places_f1_and_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     workload = cast(IcuThaiWorkload, loaded("icu_thai"))
     right = workload.breaks("heldout", FloatRunner(workload))
     monkeypatch.setattr(IcuThaiWorkload, "breaks", lambda *_: [() for _ in right])
-    places, f1, lines = workload.judged("heldout", FloatRunner(workload)).values()
+    f1, places, lines = workload.judged("heldout", FloatRunner(workload)).values()
     assert places.denominator.sum() - places.numerator.sum() == sum(map(len, right))
     assert f1.value == 0.0
     assert lines.numerator.sum() == sum(not each for each in right)
