@@ -81,7 +81,7 @@ def _runs(
     cases.append(golden_case(f"{name} dense", model, dense, CoreJob(x, writes))[0])
 
     exact = [Mode.SKIP, Mode.DELTA] if config.delta else [Mode.DENSE]
-    exact += [Mode.AUTO] if config.mixed else []
+    exact += [Mode.AUTO] if config.planes == 2 else []
     sparse = [Policy(Mode(int(mode))) for mode in rng.choice(exact, layers)]
     writes = policy_writes(build_memory_image(network, config, sparse))
     cases.append(golden_case(f"{name} exact {sparse}", model, sparse, stalled(CoreJob(x, writes)))[0])
