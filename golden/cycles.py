@@ -114,7 +114,7 @@ class _Run:
         self._visible, self._kinds = timing.capture_to_visible(config), timing.kinds(config)
         self._words = pass_words(network, config, traces)
         # From a capture to the first entry that may follow it, by the layer whose entry it is.
-        self._after = [timing.fold_gap(1, 8, words.width) - timing.capture_delay(1, 8) for words in self._words]
+        self._after = [timing.after_capture(words.width, config.rows_per_cycle) for words in self._words]
         self._folds = config.folds(max(layer.units for layer in network.layers))
         self._empty = [trace.columns == 0 for trace in traces] if ledger is not None else []
         self._skipped = traces[0].skipped
@@ -131,7 +131,7 @@ class _Run:
         chains = -(-sequences // together)
         inputs = self._network.inputs
         never = np.full(chains, NEVER)
-        first_capture = np.full(chains, timing.capture_delay(2, 8))
+        first_capture = np.full(chains, timing.capture_delay(2, 8, self._config.rows_per_cycle))
         captures = np.full((chains, self._folds), NEVER)
         nothing = _Pass(never, never, captures, never, np.full(chains, 2), first_capture, never, never)
         before = before_that = nothing
@@ -245,8 +245,8 @@ class _Run:
                 held, held_fetch = (np.where(started & waits, until, NEVER) for until in (held, held_fetch))
             first_end = np.maximum(first_end, held + queue)
             first_fetched = np.maximum(first_fetched, held_fetch)
-        capture = capture_delay(words.last[place], words.width)
-        pace = config.unit_cycles * config.lanes - 1 + capture
+        capture = capture_delay(words.last[place], words.width, config.rows_per_cycle)
+        pace = timing.unit_place(config, config.lanes - 1) + config.unit_cycles - 1 + capture
         spacing = np.maximum(capture + self._after[index] + words.body[place], pace)
         folds = config.folds(self._network.layers[index].units)
         ends = first_end[:, None] + spacing[:, None] * np.arange(folds)
@@ -255,7 +255,7 @@ class _Run:
         last = -(-active // config.lanes) - 1
         last_end = first_end + spacing * last
         last_lane = active - last * config.lanes - 1
-        drained = last_end + capture + self._visible + config.unit_cycles * last_lane + self._kinds - 1
+        drained = last_end + capture + self._visible + timing.unit_place(config, last_lane) + self._kinds - 1
         # Entries are fetched one per cycle; where the queue is full, that is never what the next pass waits for.
         fetched = first_fetched + last * words.entries[place] if queue else last_end
         if self._ledger is not None:
@@ -278,7 +278,7 @@ class _Run:
         # Passes of all layers have the same shape, for a skipped step leaves whichever was the last.
         captures = np.full((len(last), self._folds), NEVER)
         captures[:, : ends.shape[1]] = ends + capture[:, None]
-        leaves = last_end + capture + config.unit_cycles * (last_lane + 1) - 1
+        leaves = last_end + capture + timing.unit_place(config, last_lane) + config.unit_cycles - 1
         return _Pass(begun, fetched, captures, last_end, words.last[place], capture, leaves, drained)
 
     def _book_folds(self, index: int, place: _Place, last: IntArray, capture: IntArray, spacing: IntArray) -> None:
@@ -300,9 +300,9 @@ def _free(before: _Pass) -> IntArray:
     return np.maximum(before.last_end + before.last_words, 0)
 
 
-def capture_delay(words: IntArray, width: int) -> IntArray:
+def capture_delay(words: IntArray, width: int, rows_per_cycle: int) -> IntArray:
     """:func:`timing.capture_delay` for arrays of words."""
-    return words if width == 4 else np.maximum(words - 1, 1)
+    return words if width == 4 or rows_per_cycle == 4 else np.maximum(words - 1, 1)
 
 
 def _choose(computed: BoolArray, new: _Pass, old: _Pass) -> _Pass:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from lstmith.golden.activity import LayerTrace
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.latency import unit_place
 from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 
 #: Long before everything.
@@ -102,7 +103,7 @@ def _late(listed: npt.NDArray[np.bool_], words: Words, last: Words, live: int, c
     previous_words = np.take_along_axis(words, np.maximum(previous, 0), axis=2)
     # An entry without predecessor holds up nothing but itself, and its successor is later still.
     holds = listed & (previous >= 0)
-    place = config.unit_cycles * (np.arange(live) % config.lanes)
+    place = unit_place(config, np.arange(live) % config.lanes)
     tail = slice(listed.shape[2] - live, None)
     late = (previous_words + from_here - last[..., None])[:, :, tail] + place
     late = np.where(holds[:, :, tail], late, NEVER)

@@ -16,7 +16,7 @@ from lstmith.rtl.cell.monitor import Monitor
 from lstmith.rtl.cell.state_memory import StateMemory
 from lstmith.rtl.host_interfaces import PeepholeWriteSignature, RowWriteSignature, StateAccessSignature
 from lstmith.rtl.interfaces import DeferralSignature, ResultSignature
-from lstmith.rtl.layouts import fold_layout, of_sequence, pair_layout, pass_layout, sequence_of
+from lstmith.rtl.layouts import drain_layout, fold_layout, of_sequence, pass_layout, sequence_of
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
 from lstmith.spec.codes import Gate
@@ -46,8 +46,8 @@ class DrainPath(wiring.Component):
         Whose sums leave the array; while ``fold_valid``.
     fold_valid : In(1)
         Beside the capturing slot.
-    drain : In(pair_layout(acc_width))
-        Pairs of sums from lane 0.
+    drain : In(drain_layout)
+        Sums from lane 0.
     passes : In(array of pass_layout(config) by sequence)
         The pass that drains.
     result : Out(ResultSignature)
@@ -72,7 +72,7 @@ class DrainPath(wiring.Component):
                 "run": In(1, init=1),
                 "fold": In(fold_layout(config)),
                 "fold_valid": In(1),
-                "drain": In(pair_layout(config.acc_width)),
+                "drain": In(drain_layout(acc_width=config.acc_width, rows=config.drain_rows)),
                 "passes": In(data.ArrayLayout(pass_layout(config), config.sequences)),
                 "result": Out(ResultSignature(config)),
                 "state": In(

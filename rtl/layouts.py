@@ -34,9 +34,10 @@ def slot_layout(config: EngineConfig) -> data.StructLayout:
     )
 
 
-def pair_layout(acc_width: int) -> data.StructLayout:
-    """Two row sums that leave the array together: gates i and f, then g and o."""
-    return data.StructLayout({"first": signed(acc_width), "second": signed(acc_width)})
+def drain_layout(*, acc_width: int, rows: int) -> data.StructLayout:
+    """Row sums that leave the array together: gates i and f, then g and o, or all four."""
+    names = ("first", "second", "third", "fourth")
+    return data.StructLayout({name: signed(acc_width) for name in names[:rows]})
 
 
 def fold_layout(config: EngineConfig) -> data.StructLayout:

@@ -75,7 +75,7 @@ class EngineConfig:
     requant_width : int
         Signed width of the requantiser's multiplier operand, 16 or 18.
     rows_per_cycle : int
-        Rows the cell unit takes per cycle, 2 or 1 (a unit every 2 or 4 cycles).
+        Rows the cell unit takes per cycle, 1, 2 or 4 (a unit every 4, 2 or 1 cycles); 4 with one layer only.
     weight_depth : int
         16-bit weight words per lane.
     units : int
@@ -132,7 +132,6 @@ class EngineConfig:
             "acc_width": (16, 48),
             "operand_width": (9, 18),
             "c_width": (12, 24),
-            "rows_per_cycle": (1, 2),
             "planes": (1, 2),
             "active_counts": (1, ACTIVE_COUNTS),
             "sequences": (1, 2),
@@ -140,6 +139,11 @@ class EngineConfig:
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"Engine {name} must be between {low} and {high}, not {getattr(self, name)!r}")
+        if self.rows_per_cycle not in (1, 2, 4):
+            raise ValueError(f"Engine rows_per_cycle must be 1, 2 or 4, not {self.rows_per_cycle!r}")
+        if self.rows_per_cycle == 4 and self.layers > 1:
+            # Every h of a stack is listed twice, one list per cycle.
+            raise ValueError(f"Engine layers must be 1 with 4 rows per cycle, not {self.layers!r}")
         if self.requant_width not in (16, 18):
             raise ValueError(f"Engine requant_width must be 16 or 18, not {self.requant_width!r}")
         if self.monitor and self.planes == 1:
@@ -162,7 +166,17 @@ class EngineConfig:
     @property
     def pipelined(self) -> bool:
         """Whether parts have the registers that only a fast clock needs; a one-way cell unit is for small devices."""
-        return self.rows_per_cycle == 2
+        return self.rows_per_cycle > 1
+
+    @property
+    def drain_rows(self) -> int:
+        """Row sums that leave a lane together."""
+        return max(2, self.rows_per_cycle)
+
+    @property
+    def slot_lanes(self) -> int:
+        """Lanes that a slot reaches in the same cycle: with several the last of them drains sooner."""
+        return 4 if self.rows_per_cycle == 4 else 1
 
     @property
     def word_bits(self) -> tuple[int, ...]:

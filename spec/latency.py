@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.layer_descriptor import DESCRIPTOR_WORDS
 from lstmith.spec.quantised import IntArray
+
+T = TypeVar("T", int, IntArray)
 
 #: From a pre-activation to its gate value.
 ACTIVATION = 6
@@ -53,7 +56,7 @@ def lane(config: EngineConfig) -> int:
 
 def drain(config: EngineConfig) -> int:
     """From a capture to the pair in the drain chain."""
-    return 2 if config.pipelined else 1
+    return 2 if config.rows_per_cycle == 2 else 1
 
 
 def input_ready(config: EngineConfig) -> int:
@@ -97,11 +100,11 @@ def kinds(config: EngineConfig) -> int:
     return 2 if config.layers > 1 else 1
 
 
-def capture_delay(words: int, width: int) -> int:
-    """Cycles from firing a fold's last entry to capturing its first pair of sums, less the pipeline.
+def capture_delay(words: int, width: int, rows_per_cycle: int) -> int:
+    """Cycles from firing a fold's last entry to capturing its first sums, less the pipeline.
 
     Sums of gates i and f are whole when the last word that holds them has been added: a word of 4-bit digits holds all
-    four rows, one of wider digits i and f or g and o, the latter last.
+    four rows, one of wider digits i and f or g and o, the latter last. With four rows per cycle all leave together.
 
     Parameters
     ----------
@@ -109,17 +112,40 @@ def capture_delay(words: int, width: int) -> int:
         Weight words of the entry.
     width : int
         Bits of a digit.
+    rows_per_cycle : int
+        Of the engine.
     """
-    return words if width == 4 else max(words - 1, 1)
+    return words if width == 4 or rows_per_cycle == 4 else max(words - 1, 1)
 
 
-def fold_gap(words: int, width: int, next_width: int) -> int:
+def fold_gap(words: int, width: int, next_width: int, rows_per_cycle: int) -> int:
     """Cycles from a fold's last entry to the next fold's first.
 
     Sums of gates g and o leave a cycle after those of i and f. Words of wider digits begin with i and f, so they may
-    already be there; a word of 4-bit digits adds to all four rows and has to wait.
+    already be there; a word of 4-bit digits adds to all four rows and has to wait. Sums that leave together take one
+    cycle.
     """
-    return capture_delay(words, width) + (2 if next_width == 4 else 1)
+    return capture_delay(words, width, rows_per_cycle) + after_capture(next_width, rows_per_cycle)
+
+
+def after_capture(next_width: int, rows_per_cycle: int) -> int:
+    """Cycles from capturing a fold's first sums to the next fold's first entry; see :func:`fold_gap`."""
+    return 2 if next_width == 4 and rows_per_cycle < 4 else 1
+
+
+def unit_place(config: EngineConfig, lane: T) -> T:
+    """Cycles from the result of a fold's first unit to that of the unit in a lane.
+
+    A slot reaches a lane one cycle after the lane before, and sums take one cycle from lane to lane, so two pairs of
+    sums fit between the units of neighbours. Where a slot reaches ``slot_lanes`` lanes in the same cycle, all four sums
+    of a unit leave in one cycle.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    lane : int or int64 array
+    """
+    return lane + lane // config.slot_lanes if config.rows_per_cycle == 4 else config.unit_cycles * lane
 
 
 def unseen_units(unit_cycles: int) -> int:
@@ -133,7 +159,7 @@ def unseen_units(unit_cycles: int) -> int:
 
 def drain_reader(config: EngineConfig) -> int:
     """From a pair leaving lane 0 to its first row in the requantiser."""
-    return 0 if config.rows_per_cycle == 2 else 3
+    return 3 if config.rows_per_cycle == 1 else 0
 
 
 def requantise(config: EngineConfig) -> int:

@@ -19,7 +19,7 @@ CONFIG_FORMAT = "<HIHHBBBBBBBB"
 _FLAGS = ("peepholes", "monitor", "skip")
 _TWO_PLANES, _TWO_WAYS, _DIGIT, _FAMILY_SHIFT = 1 << 3, 1 << 4, 1 << 5, 6
 #: Beside the precisions, where engines from before it was optional have 0.
-_NO_DELTA = 1 << 7
+_FOUR_WAYS, _NO_DELTA = 1 << 6, 1 << 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,9 @@ def pack_config(config: EngineConfig) -> bytes:
         config.inputs,
         config.layers,
         config.active_counts,
-        sum(1 << Precision.of(bits) for bits in config.precisions) | _NO_DELTA * (not config.delta),
+        sum(1 << Precision.of(bits) for bits in config.precisions)
+        | _FOUR_WAYS * (config.rows_per_cycle == 4)
+        | _NO_DELTA * (not config.delta),
         config.acc_width,
         config.operand_width,
         config.c_width,
@@ -159,7 +161,7 @@ def unpack_config(data: bytes) -> EngineConfig:
             c_width=c,
             requant_width=requant,
             planes=2 if flags & _TWO_PLANES else 1,
-            rows_per_cycle=2 if flags & _TWO_WAYS else 1,
+            rows_per_cycle=4 if precisions & _FOUR_WAYS else 2 if flags & _TWO_WAYS else 1,
             delta=not precisions & _NO_DELTA,
             mac="digit" if flags & _DIGIT else "dsp",
             family=FAMILIES[flags >> _FAMILY_SHIFT],

@@ -169,7 +169,7 @@ def random_engine(
 ) -> tuple[EngineConfig, list[QuantNetwork]]:
     """An engine about as narrow as its networks allow, and networks that fit it (all but one have room to spare)."""
     options = _random_options(rng, delta=delta)
-    most_layers = int(rng.integers(1, 4))
+    most_layers = 1 if options.rows_per_cycle == 4 else int(rng.integers(1, 4))
     fitting = [_network_for(rng, options, random_dims(rng, most_layers, most)) for _ in range(networks)]
     layers = [layer for network in fitting for layer in network.layers]
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
@@ -209,7 +209,7 @@ def _random_options(rng: np.random.Generator, *, delta: bool) -> EngineConfig:
         peepholes=bool(rng.random() < 0.5),
         c_width=int(rng.integers(12, 25)),
         requant_width=int(rng.choice([16, 18])),
-        rows_per_cycle=int(rng.integers(1, 3)),
+        rows_per_cycle=int(rng.choice([1, 2, 4])),
         planes=planes,
         monitor=planes == 2 and bool(rng.random() < 0.7),
         skip=skip,

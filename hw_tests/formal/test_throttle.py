@@ -30,7 +30,7 @@ class ThrottleBench(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.throttle = unit = throttle.IssueThrottle(
-            lanes=config.lanes, unit_cycles=config.unit_cycles, out_depth=config.out_depth
+            lanes=config.lanes, unit_cycles=config.unit_cycles, slot_lanes=config.slot_lanes, out_depth=config.out_depth
         )
         m.d.comb += [
             unit.entry.valid.eq(self.valid),
@@ -56,7 +56,7 @@ def bench(lanes: int, rows_per_cycle: int, folder: Path) -> Bench:
     return Bench(ThrottleBench(config), folder)
 
 
-@pytest.mark.parametrize("rows_per_cycle", [1, 2])
+@pytest.mark.parametrize("rows_per_cycle", [1, 2, 4])
 @pytest.mark.parametrize("lanes", [1, 2, 5, 16, 64])
 def test_queue_never_overflows(lanes: int, rows_per_cycle: int, tmp_path: Path) -> None:
     verdict = bench(lanes, rows_per_cycle, tmp_path).proves(DEPTH)

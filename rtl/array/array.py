@@ -12,7 +12,7 @@ from lstmith.rtl.array.lane import Lane, lane_layout
 from lstmith.rtl.array.mac import mac_operand
 from lstmith.rtl.array.mac.negated import negated_operand, negated_operands
 from lstmith.rtl.array.mac.parameters import MacParameters
-from lstmith.rtl.layouts import pair_layout, slot_layout
+from lstmith.rtl.layouts import drain_layout, slot_layout
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec import latency as timing
 from lstmith.spec.codes import Gate, Precision
@@ -22,7 +22,8 @@ from lstmith.spec.config import EngineConfig
 class SystolicArray(wiring.Component):
     """Lanes in a chain: slots enter lane 0 and move away from it, sums drain towards it.
 
-    A slot is decoded once, before lane 0, and its fields are put in the order in which a lane's stages need them.
+    A slot reaches ``slot_lanes`` lanes at a time. It is decoded once, before lane 0, and its fields are put in the order
+    in which a lane's stages need them.
 
     Parameters
     ----------
@@ -35,9 +36,9 @@ class SystolicArray(wiring.Component):
     -------
     i : In(slot_layout)
         Slot for lane 0; a new one every cycle.
-    drain : Out(pair_layout)
-        Pairs of sums from lane 0. For a capture in the slot of cycle n, the first pair of unit l is here in cycle
-        ``n + latency + 2l``, its second pair one cycle later.
+    drain : Out(drain_layout)
+        Sums from lane 0. For a capture in the slot of cycle n, the first pair of unit l is here in cycle
+        ``n + latency + 2l``, its second pair one cycle later; four sums in cycle ``n + latency + unit_place``.
     run : In(1)
         See :func:`.mac.signature.mac_signature`.
 
@@ -62,7 +63,11 @@ class SystolicArray(wiring.Component):
             for index in range(config.lanes)
         ]
         super().__init__(
-            {"i": In(slot_layout(config)), "drain": Out(pair_layout(config.acc_width)), "run": In(1, init=1)}
+            {
+                "i": In(slot_layout(config)),
+                "drain": Out(drain_layout(acc_width=config.acc_width, rows=config.drain_rows)),
+                "run": In(1, init=1),
+            }
         )
 
     @property
@@ -77,8 +82,12 @@ class SystolicArray(wiring.Component):
             m.submodules[f"lane_{index}"] = lane
             m.d.comb += lane.run.eq(self.run)
             if index:
-                m.d.comb += [lane.i.eq(lanes[index - 1].o), lanes[index - 1].drain_i.eq(lane.drain_o)]
-        m.d.comb += [lanes[0].i.eq(self._first_slot(m)), self.drain.eq(lanes[0].drain_o)]
+                m.d.comb += lanes[index - 1].drain_i.eq(lane.drain_o)
+            if group := index // self._config.slot_lanes:
+                m.d.comb += lane.i.eq(lanes[(group - 1) * self._config.slot_lanes].o)
+        first = self._first_slot(m)
+        m.d.comb += [lane.i.eq(first) for lane in lanes[: self._config.slot_lanes]]
+        m.d.comb += self.drain.eq(lanes[0].drain_o)
         return m
 
     def _first_slot(self, m: Module) -> Signal:

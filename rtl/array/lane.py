@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,7 @@ from lstmith.rtl.array.mac import make_mac
 from lstmith.rtl.array.mac.negated import negated_operands
 from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.array.weight_bank import WeightBank
-from lstmith.rtl.layouts import pair_layout
+from lstmith.rtl.layouts import drain_layout
 from lstmith.rtl.prim import parameters as check
 from lstmith.spec.codes import Gate
 from lstmith.spec.config import WEIGHT_WORD_BITS, bits_for
@@ -22,9 +22,9 @@ def lane_layout(*, lanes: int, depth: int, mac: MacParameters) -> data.StructLay
     """A slot between lanes, each field in the cycle in which its stage needs it.
 
     ``address``, ``load`` and ``lane`` come first; ``operand``, the negated operands, ``packed`` (four 4-bit rows),
-    ``wide`` (one 16-bit row) and ``lifted`` come with the weight word; ``enables`` of the rows, ``split``, with two planes
-    ``raised``, and ``capture`` come with the word's products. A load has address and operand at once. Fields that no precision needs are there all the same,
-    since Verilog has no empty wires; synthesis drops them.
+    ``wide`` (one 16-bit row) and ``lifted`` come with the weight word; ``enables`` of the rows, ``split``, with two
+    planes ``raised``, and ``capture`` come with the word's products. A load has address and operand at once. Fields
+    that no width needs are there all the same, since Verilog has no empty wires; synthesis drops them.
     """
     return data.StructLayout(
         {
@@ -49,9 +49,10 @@ class Lane(wiring.Component):
 
     A slot's weight word is read, multiplied and added in a pipeline without handshakes; what each stage needs
     of the slot arrives when the stage does, so nothing waits in the lane. A capture moves one pair of finished
-    sums into the drain chain and clears them, so that the next fold's first product may follow in the
+    sums, or all four, into the drain chain and clears them, so that the next fold's first product may follow in the
     very next cycle. The chain moves one lane per cycle towards lane 0: since lane l finishes l cycles late and its
-    sums travel l lanes, unit l's two pairs leave lane 0 in cycles 2l and 2l + 1 after the first.
+    sums travel l lanes, unit l's two pairs leave lane 0 in cycles 2l and 2l + 1 after the first. Four sums at once
+    leave in cycle ``unit_place`` (``spec.latency``).
 
     Nothing here is reset, since a reset of all lanes would cross the whole device: a slot
     that captures both pairs clears the sums, and whatever was under way before it is gone by then.
@@ -75,10 +76,11 @@ class Lane(wiring.Component):
         Slot; a new one every cycle.
     o : Out(lane_layout)
         The same slot one cycle later, for the next lane.
-    drain_i : In(pair_layout)
-        Pair from the next lane; valid every cycle in which this lane captures none.
-    drain_o : Out(pair_layout)
-        Pair for the previous lane: ``drain_i`` one cycle later, or ``drain_latency`` cycles after the slot at ``o``
+    drain_i : In(drain_layout)
+        Sums from the next lane; valid every cycle in which this lane captures none. Where four leave at once, zero in
+        every cycle in which it captures.
+    drain_o : Out(drain_layout)
+        Sums for the previous lane: ``drain_i`` one cycle later, or ``drain_latency`` cycles after the slot at ``o``
         captures, the captured one.
     run : In(1)
         See :func:`.mac.signature.mac_signature`.
@@ -96,7 +98,10 @@ class Lane(wiring.Component):
         self._index = check.integer("Lane index", index, 0, lanes - 1)
         self._bank, self._mac = WeightBank(depth=depth, family=mac.family, init=init), make_mac(mac)
         self._parameters = mac
-        self._slot, self._pair = lane_layout(lanes=lanes, depth=depth, mac=mac), pair_layout(mac.acc_width)
+        self._slot, self._pair = (
+            lane_layout(lanes=lanes, depth=depth, mac=mac),
+            drain_layout(acc_width=mac.acc_width, rows=mac.drain_rows),
+        )
         super().__init__(
             {
                 "i": In(self._slot),
@@ -120,7 +125,7 @@ class Lane(wiring.Component):
     @property
     def drain_latency(self) -> int:
         """Cycles from a capture to its pair in the drain chain."""
-        return 2 if self._parameters.pipelined else 1
+        return 2 if self._parameters.pipelined and self._parameters.drain_rows == 2 else 1
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -144,11 +149,21 @@ class Lane(wiring.Component):
             *([mac.raised.eq(slot.raised)] if self._parameters.planes == 2 else []),
             *([mac.lifted.eq(slot.lifted)] if self._parameters.lifts else []),
         ]
+        m.d.comb += self.drain_o.eq(self._elaborate_drain(m, slot))
+        return m
 
+    def _elaborate_drain(self, m: Module, slot: data.View[data.StructLayout]) -> Signal:
+        """What the lane gives to the previous one."""
+        mac = self._mac
+        drain = Signal(self._pair, reset_less=True)
+        if self._parameters.drain_rows == 4:
+            # Nothing passes while a lane captures, so what comes from the next one is zero then.
+            sums = Cat(mac.sums[row] for row in range(len(Gate)))
+            m.d.sync += drain.as_value().eq(Mux(slot.capture[0], sums, 0) | self.drain_i.as_value())
+            return drain
         pairs = [Signal(self._pair, name=f"pair_{index}") for index in range(2)]
         for index, pair in enumerate(pairs):
             m.d.comb += [pair.first.eq(mac.sums[2 * index]), pair.second.eq(mac.sums[2 * index + 1])]
-        drain = Signal(self._pair, reset_less=True)
         if self._parameters.pipelined and self._index == self._lanes - 1:
             # The last lane passes nothing on: one register for both pairs, and no neighbour's pair to choose.
             captured = Signal(self._pair, reset_less=True)
@@ -173,5 +188,4 @@ class Lane(wiring.Component):
                 m.d.sync += drain.eq(pairs[1])
             with m.Else():
                 m.d.sync += drain.eq(self.drain_i)
-        m.d.comb += self.drain_o.eq(drain)
-        return m
+        return drain

@@ -145,9 +145,9 @@ class CellUnit(wiring.Component):
         for way in range(rows_per_cycle):
             with m.If(self.rows_valid & ~last_gates):
                 m.d.sync += held[(self.rows.gate + way)[: len(self.rows.gate)]].eq(self.gates[way])
-        gate_i, gate_f = held[Gate.INPUT], held[Gate.FORGET]
-        gate_g = self.gates[0] if rows_per_cycle == 2 else held[Gate.CELL]
-        gate_o = self.gates[rows_per_cycle - 1]
+        gate_i, gate_f, gate_g, gate_o = (
+            held[gate] if gate < len(Gate) - rows_per_cycle else self.gates[gate % rows_per_cycle] for gate in Gate
+        )
         valid = Signal()
         m.d.comb += valid.eq(self.rows_valid & last_gates)
 

@@ -7,9 +7,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import (
+    drain_layout,
     fold_layout,
     of_sequence,
-    pair_layout,
     rows_layout,
     sequence_of,
     set_sequence,
@@ -24,8 +24,8 @@ from lstmith.spec.config import EngineConfig, bits_for
 class DrainReader(wiring.Component):
     """Counts units and gates beside the drain chain, so that it can tell to which of them each sum belongs.
 
-    A cell unit that takes two rows per cycle takes sums as they come out of the chain. For one that takes a single row
-    per cycle, a fold's pairs wait in a small memory. There are no handshakes, since folds come at least
+    A cell unit that takes two or four rows per cycle takes sums as they come out of the chain. For one that takes a
+    single row per cycle, a fold's pairs wait in a small memory. There are no handshakes, since folds come at least
     ``unit_cycles`` times their lanes after each other.
 
     Parameters
@@ -43,8 +43,8 @@ class DrainReader(wiring.Component):
         A fold's first capture is in the slot at the array's input, for one cycle.
     unit_base : In(range(units)), one per sequence
         First unit of the layer that drains; valid when the first fold's rows begin.
-    drain : In(pair_layout)
-        Pairs from lane 0; those of a fold from ``array_latency`` cycles after ``fold_valid`` on.
+    drain : In(drain_layout)
+        Sums from lane 0; those of a fold from ``array_latency`` cycles after ``fold_valid`` on.
     rows : Out(rows_layout)
         Rows to fetch kept sums and parameters for; valid with ``rows_valid``.
     rows_valid : Out(1)
@@ -68,7 +68,7 @@ class DrainReader(wiring.Component):
                 "fold": In(fold_layout(config)),
                 "fold_valid": In(1),
                 "unit_base": In(data.ArrayLayout(config.unit_bits, config.sequences)),
-                "drain": In(pair_layout(config.acc_width)),
+                "drain": In(drain_layout(acc_width=config.acc_width, rows=config.drain_rows)),
                 "rows": Out(rows_layout(config)),
                 "rows_valid": Out(1),
                 "sums": Out(data.ArrayLayout(signed(config.acc_width), config.rows_per_cycle)),
@@ -79,7 +79,7 @@ class DrainReader(wiring.Component):
     def latency(self) -> int:
         """Cycles from a pair at ``drain`` to its first row's sum."""
         # The queue's memory, and the register of its read place.
-        return 0 if self._config.rows_per_cycle == 2 else RAM_LATENCY + 1
+        return RAM_LATENCY + 1 if self._config.rows_per_cycle == 1 else 0
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -93,27 +93,33 @@ class DrainReader(wiring.Component):
         unit, gate = Signal(config.unit_bits), Signal(bits_for(len(Gate)))
         sequence = Signal() if config.sequences > 1 else Const(0, 0)
         last_gate = gate == len(Gate) - config.rows_per_cycle
-        with m.If(running):
+        # Lanes that a slot reaches in the same cycle drain one after the other; the next ones come a cycle later.
+        place, pauses = Signal(range(config.slot_lanes + 1)), Signal()
+        m.d.comb += pauses.eq(place == config.slot_lanes if config.slot_lanes > 1 else 0)
+        with m.If(running & pauses):
+            m.d.sync += place.eq(0)
+        with m.Elif(running):
             m.d.sync += gate.eq(gate + config.rows_per_cycle)
             with m.If(last_gate):
                 m.d.sync += [unit.eq(unit + 1), lanes_left.eq(lanes_left - 1), running.eq(lanes_left != 0)]
+                m.d.sync += place.eq(place + 1)
         with m.If(begin):
-            m.d.sync += [running.eq(1), gate.eq(0), lanes_left.eq(fold.lanes), last_fold.eq(fold.last)]
+            m.d.sync += [running.eq(1), gate.eq(0), lanes_left.eq(fold.lanes), last_fold.eq(fold.last), place.eq(0)]
             with m.If(fold.first):
                 m.d.sync += unit.eq(of_sequence(self.unit_base, sequence_of(fold)))
             if config.sequences > 1:
                 m.d.sync += sequence.eq(sequence_of(fold))
         m.d.comb += [
-            self.rows_valid.eq(running),
+            self.rows_valid.eq(running & ~pauses),
             *set_sequence(self.rows, sequence),
             self.rows.unit.eq(unit),
             self.rows.gate.eq(gate),
             self.rows.last.eq(last_fold & (lanes_left == 0)),
         ]
-        if config.rows_per_cycle == 2:
-            sums = [self.drain.first, self.drain.second]
-        else:
+        if config.rows_per_cycle == 1:
             sums = [self._elaborate_queue(m, running & (gate == Gate.INPUT), gate)]
+        else:
+            sums = [self.drain[name] for name in self.drain.shape().members]
         for way, total in enumerate(sums):
             m.d.comb += self.sums[way].eq(total)
         return m
@@ -122,7 +128,7 @@ class DrainReader(wiring.Component):
         """Write pairs as the chain brings them, and read rows at half that rate; folds alternate between two halves."""
         config = self._config
         place = bits_for(2 * config.lanes)
-        m.submodules.queue = queue = Ram(pair_layout(config.acc_width), 2 << place)
+        m.submodules.queue = queue = Ram(drain_layout(acc_width=config.acc_width, rows=2), 2 << place)
         arriving = delayed(m, self.fold_valid, self._array_latency, "arriving")
         w_half, w_place = Signal(), Signal(place + 1, init=1 << place)
         full = w_place[place]

@@ -65,7 +65,7 @@ class GatePipeline(wiring.Component):
     o_valid : Out(1)
         Rows leave; valid always.
     next_place : Out(state_bits)
-        Place in the state memories of the rows that leave in the next cycle.
+        Place in the state memories of the rows that leave ``place_lead`` cycles later.
     gates : Out(signed(GATE_BITS)), one per way
         Gate values, Q1.15; beside ``o_rows``.
     z13 : Out(signed(Z13_BITS))
@@ -115,6 +115,11 @@ class GatePipeline(wiring.Component):
         return self._requantisers[0].latency + self._activations[0].latency
 
     @property
+    def place_lead(self) -> int:
+        """Cycles from ``next_place`` to its rows: the cell state is read by the time of the unit's last gates."""
+        return 2 if self._config.rows_per_cycle == 4 else 1
+
+    @property
     def z13_lead(self) -> int:
         """Cycles from ``z13`` to its gate in ``gates``: the limit of z, and the activation."""
         return 1 + self._activations[0].latency
@@ -122,7 +127,7 @@ class GatePipeline(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        way_bits = config.rows_per_cycle - 1  # bits of the gate that select the way: none for one way, one for two
+        way_bits = config.rows_per_cycle.bit_length() - 1  # bits of the gate that select the way
         depth = len(Gate) // config.rows_per_cycle << config.unit_bits
         active_bits = config.active_bits
 
@@ -173,14 +178,14 @@ class GatePipeline(wiring.Component):
                 requantiser.shift.eq(parameters["shift"].r_data),
                 requantiser.scale.eq(parameters["scale"].r_data),
                 activation.z.eq(requantiser.z),
-                activation.is_tanh.eq((rows_view.gate == Gate.CELL) & (way == Gate.CELL % config.rows_per_cycle)),
+                activation.is_tanh.eq((rows_view.gate == Gate.CELL - way) & (way == Gate.CELL % config.rows_per_cycle)),
                 self.gates[way].eq(activation.y),
             ]
             for name, memory in parameters.items():
                 m.d.comb += [
                     memory.w_addr.eq(Cat(self.row_gate[way_bits:], self.row_unit, self.row_mask[:active_bits])),
                     memory.w_data.eq(self.row_data[name]),
-                    memory.w_en.eq(self.row_write & (1 if config.rows_per_cycle == 1 else self.row_gate[0] == way)),
+                    memory.w_en.eq(self.row_write & (self.row_gate[:way_bits] == way)),
                 ]
             if config.peepholes:
                 m.d.comb += [
@@ -192,10 +197,9 @@ class GatePipeline(wiring.Component):
             self.z13.eq(self._requantisers[-1].z13),
             self.o_valid.eq(delayed(m, self.rows_valid, RAM_LATENCY + self.latency, "valid_gate")),
         ]
-        rows_next = Signal(rows_layout(config))
-        m.d.comb += [
-            rows_next.eq(delayed(m, rows, self._activations[0].latency - 1, "rows_gate")),
-            self.next_place.eq(Cat(rows_next.unit, sequence_of(rows_next))),
-        ]
-        m.d.sync += self.o_rows.eq(rows_next)
+        rows_next = [Signal(rows_layout(config), name=f"rows_{lead}_ahead") for lead in range(1, self.place_lead + 1)]
+        for lead, ahead in enumerate(rows_next, 1):
+            m.d.comb += ahead.eq(delayed(m, rows, self._activations[0].latency - lead, f"rows_gate_{lead}"))
+        m.d.comb += self.next_place.eq(Cat(rows_next[-1].unit, sequence_of(rows_next[-1])))
+        m.d.sync += self.o_rows.eq(rows_next[0])
         return m

@@ -97,7 +97,12 @@ class SlotIssuer(wiring.Component):
                 ),
             }
         )
-        self._throttle = IssueThrottle(lanes=config.lanes, unit_cycles=config.unit_cycles, out_depth=config.out_depth)
+        self._throttle = IssueThrottle(
+            lanes=config.lanes,
+            unit_cycles=config.unit_cycles,
+            slot_lanes=config.slot_lanes,
+            out_depth=config.out_depth,
+        )
         if config.planes > 1:
             self.queue = SyncFIFO(width=work_layout(config).size, depth=QUEUE)
             self.waits, self.queued = Signal(), Signal(range(QUEUE + 1))
@@ -201,7 +206,8 @@ class SlotIssuer(wiring.Component):
         address, value = Signal(config.address_bits), Signal(signed(config.operand_width))
         word, sub, words_left, raised = Signal(2), Signal(2), Signal(3), Signal()
         top, pair = work.planes[0], work.planes.all() if config.planes > 1 else Const(0)
-        words, capture_after = entry_cycles(m, work.word, pair)
+        together = config.rows_per_cycle == 4
+        words, capture_after = entry_cycles(m, work.word, pair, together=together)
         m.d.sync += [address.eq(address + 1), sub.eq(sub + 1)]
         with m.If(words_left != 0):
             m.d.sync += words_left.eq(words_left - 1)
@@ -225,13 +231,13 @@ class SlotIssuer(wiring.Component):
                 words_left.eq(words),
             ]
         # Captures, by the cycles until they are due: gates i and f beside or after the fold's last word, g and o a
-        # cycle later.
-        due, held = Signal(MOST_WORDS), Signal(fold_layout(config))
+        # cycle later, unless all leave together.
+        due, held = Signal(MOST_WORDS + together), Signal(fold_layout(config))
         m.d.sync += due.eq(due >> 1)
         with m.If(valid & work.last):
             m.d.sync += [held.eq(work.fold), due.eq((due >> 1) | (1 << capture_after))]
         capture = due[0]
-        second = delayed(m, capture, 1, "capture_second")
+        second = capture if together else delayed(m, capture, 1, "capture_second")
         # Lanes have no reset: a slot that captures everything clears them from end to end.
         clears = Signal(init=1)
         m.d.sync += clears.eq(0)

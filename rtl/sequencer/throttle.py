@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
@@ -14,7 +14,7 @@ from lstmith.spec.latency import unseen_units
 MOST_WORDS = Precision.W16.words
 
 
-def entry_cycles(m: Module, word: Value, pair: Value) -> tuple[Signal, Signal]:
+def entry_cycles(m: Module, word: Value, pair: Value, *, together: bool) -> tuple[Signal, Signal]:
     """Cycles that an entry takes, and those until the capture if it is its fold's last.
 
     Parameters
@@ -24,19 +24,21 @@ def entry_cycles(m: Module, word: Value, pair: Value) -> tuple[Signal, Signal]:
         Width of a digit, a ``Precision``.
     pair : unsigned(1)
         The entry has two digits, of 8 bits at most.
+    together : bool
+        All four sums of a lane are captured together.
 
     Returns
     -------
     words : unsigned(3)
         Weight words.
     capture : unsigned(2)
-        ``spec.latency.capture_delay``.
+        ``spec.latency.capture_delay``; one bit more where all four leave together.
     """
-    words, capture = Signal(range(MOST_WORDS + 1)), Signal(range(MOST_WORDS))
+    words, capture = Signal(range(MOST_WORDS + 1)), Signal(range(MOST_WORDS + together))
     m.d.comb += [
         words.eq(1 << (word + pair)),
         # All four rows are in a word of 4-bit digits; else the last word holds no more of gates i and f.
-        capture.eq(Mux(word == Precision.W4, words, words - 1)),
+        capture.eq(words if together else Mux(word == Precision.W4, words, words - 1)),
     ]
     return words, capture
 
@@ -53,7 +55,10 @@ class IssueThrottle(wiring.Component):
     lanes : int
         Lanes of the array.
     unit_cycles : int
-        Cycles between two units that leave the array, 2 or 4.
+        Cycles between two units that leave the array, 1, 2 or 4.
+    slot_lanes : int
+        Lanes that a slot reaches at a time: behind so many units comes one a cycle later. More than 1 with one cycle
+        per unit only, when all sums of a unit leave together.
     out_depth : int
         Places of the output queue.
 
@@ -73,8 +78,9 @@ class IssueThrottle(wiring.Component):
         Places that the entry of the cycle before has taken.
     """
 
-    def __init__(self, *, lanes: int, unit_cycles: int, out_depth: int):
+    def __init__(self, *, lanes: int, unit_cycles: int, slot_lanes: int, out_depth: int):
         self._lanes, self._unit_cycles, self._out_depth = lanes, unit_cycles, out_depth
+        self._slot_lanes = slot_lanes
         super().__init__({"entry": In(stream.Signature(offer_layout(lanes))), "popped": In(1)})
         self.outstanding = Signal(range(out_depth + 1))
         self.reserved = Signal(range(lanes + 1))
@@ -88,12 +94,13 @@ class IssueThrottle(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         entry = self.entry.payload
-        gap = Signal(range(MOST_WORDS))
+        gap = Signal(range(MOST_WORDS + 1))
         capturing = Signal(range(MOST_WORDS + 1))
-        spacing = Signal(range(self._unit_cycles * self._lanes + MOST_WORDS))
+        spacing = Signal(range(self._unit_cycles * self._lanes + self._lanes // self._slot_lanes + MOST_WORDS))
         room, spaced, taken = Signal(), Signal(init=1), Signal()
-        words, capture = entry_cycles(m, entry.word, entry.pair)
-        adds_to_all = entry.word == Precision.W4
+        together = self._unit_cycles == 1
+        words, capture = entry_cycles(m, entry.word, entry.pair, together=together)
+        adds_to_all = Const(0) if together else entry.word == Precision.W4
         m.d.comb += [
             self.entry.ready.eq(
                 (gap == 0) & ~(adds_to_all & (capturing != 0)) & (~entry.last | (spaced & (room | ~entry.emits)))
@@ -115,7 +122,7 @@ class IssueThrottle(wiring.Component):
                 m.d.sync += [
                     gap.eq(capture),
                     capturing.eq(capture + 1),
-                    spacing.eq(self._unit_cycles * (entry.lanes + 1) + capture - 2),
+                    spacing.eq(self._drained(entry.lanes) + capture - 2),
                     spaced.eq(0),
                 ]
         m.d.sync += [
@@ -123,3 +130,8 @@ class IssueThrottle(wiring.Component):
             self.outstanding.eq(self.outstanding + self.reserved - self.popped),
         ]
         return m
+
+    def _drained(self, last_lane: Value) -> Value:
+        """Cycles from a fold's first capture to the next one's, ``spec.latency.unit_place`` and the last unit's own."""
+        pauses = last_lane // self._slot_lanes if self._slot_lanes > 1 else 0
+        return self._unit_cycles * (last_lane + 1) + pauses

@@ -18,10 +18,12 @@ from lstmith.spec.policy import Mode, Policy
 PAIR = range(2)
 
 
+@pytest.mark.parametrize("rows_per_cycle", [1, 2, 4])
 @pytest.mark.parametrize("width", [4, 8, 16])
-def test_arrays_as_numbers(width: int) -> None:
+def test_arrays_as_numbers(width: int, rows_per_cycle: int) -> None:
     words = np.array([1, 2, 4])
-    assert capture_delay(words, width).tolist() == [timing.capture_delay(count, width) for count in (1, 2, 4)]
+    numbers = [timing.capture_delay(count, width, rows_per_cycle) for count in (1, 2, 4)]
+    assert capture_delay(words, width, rows_per_cycle).tolist() == numbers
 
 
 def test_nothing_waits(rng: np.random.Generator) -> None:

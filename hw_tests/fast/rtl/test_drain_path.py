@@ -13,15 +13,17 @@ from lstmith.rtl.drain_path import DrainPath
 from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.spec.codes import Gate
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.latency import unit_place
 
 #: From a capturing slot to its sums, for the test.
 ARRAY_LATENCY = 9
+NAMES = ("first", "second", "third", "fourth")
 
 
 def _steps_check(rng: np.random.Generator, rows_per_cycle: int, *, peepholes: bool) -> Check:
     """A layer of two folds; its units do not begin at 0. Parameters are written first, states are read at the end."""
     config = EngineConfig(
-        lanes=3, precisions=(8,), rows_per_cycle=rows_per_cycle, units=8, inputs=4, peepholes=peepholes
+        lanes=6, precisions=(8,), rows_per_cycle=rows_per_cycle, units=14, inputs=4, peepholes=peepholes
     )
     unit, sheet = DrainPath(config, array_latency=ARRAY_LATENCY), Sheet(2200)
     units, base = 2 * config.lanes, 2
@@ -51,7 +53,7 @@ def _steps_check(rng: np.random.Generator, rows_per_cycle: int, *, peepholes: bo
 
     kept, c = np.zeros((1, 4 * units), dtype=np.int64), np.zeros((1, units), dtype=np.int64)
     expected: list[tuple[int, int, int]] = []
-    cycle, apart = len(rows) + 4, config.unit_cycles * config.lanes
+    cycle, apart = len(rows) + 4, unit_place(config, config.lanes - 1) + config.unit_cycles
     for step in range(16):
         start = step == 0 or bool(rng.random() < 0.1)
         clear = start or bool(rng.random() < 0.3)
@@ -67,11 +69,12 @@ def _steps_check(rng: np.random.Generator, rows_per_cycle: int, *, peepholes: bo
             for name, value in (("first", fold == 0), ("last", fold == 1), ("lanes", config.lanes - 1)):
                 sheet.put(f"fold.{name}", at, int(value))
             for lane in range(config.lanes):
-                number, pair = fold * config.lanes + lane, at + ARRAY_LATENCY + 2 * lane
-                for later, gates in enumerate(((Gate.INPUT, Gate.FORGET), (Gate.CELL, Gate.OUTPUT))):
-                    for name, gate in zip(("first", "second"), gates, strict=True):
-                        sheet.put(f"drain.{name}", pair + later, sums[gate, number])
-                done = at + ARRAY_LATENCY + unit.latency + config.unit_cycles * lane
+                number = fold * config.lanes + lane
+                comes = at + ARRAY_LATENCY + (unit_place(config, lane) if rows_per_cycle == 4 else 2 * lane)
+                for gate in Gate:
+                    name = NAMES[gate % config.drain_rows]
+                    sheet.put(f"drain.{name}", comes + gate // config.drain_rows, sums[gate, number])
+                done = at + ARRAY_LATENCY + unit.latency + unit_place(config, lane)
                 expected.append((done, number, int(h[0, number])))
         cycle += 2 * apart + 75
     reads = cycle + 4 * np.arange(units)
@@ -93,12 +96,12 @@ def _steps_check(rng: np.random.Generator, rows_per_cycle: int, *, peepholes: bo
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """One and two rows per cycle, with and without peepholes."""
+    """One, two and four rows per cycle, with and without peepholes."""
     return {
         f"{rows_per_cycle}_{'peepholes' if peepholes else 'plain'}": _steps_check(
             rng, rows_per_cycle, peepholes=peepholes
         )
-        for rows_per_cycle in (1, 2)
+        for rows_per_cycle in (1, 2, 4)
         for peepholes in (False, True)
     }
 

@@ -41,9 +41,8 @@ def _elaborated(unit: Any) -> Any:
     return unit
 
 
-@pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("peepholes", [False, True])
-@pytest.mark.parametrize("rows_per_cycle", [1, 2])
+@pytest.mark.parametrize(("rows_per_cycle", "layers"), [(1, 1), (1, 2), (2, 1), (2, 2), (4, 1)])
 def test_latencies(rows_per_cycle: int, peepholes: bool, layers: int) -> None:
     config = EngineConfig(
         lanes=2, precisions=(4, 8, 16), rows_per_cycle=rows_per_cycle, peepholes=peepholes, layers=layers, units=4
@@ -74,7 +73,9 @@ def test_latencies(rows_per_cycle: int, peepholes: bool, layers: int) -> None:
     assert RAM_LATENCY + timing.encode(config) + 1 <= timing.RELOAD_FLUSH
     reader = _elaborated(ListReader(columns=4))
     assert (reader.open_latency, reader.look_latency) == (timing.OPEN, timing.LOOK)
-    throttle = _elaborated(IssueThrottle(lanes=2, unit_cycles=config.unit_cycles, out_depth=config.out_depth))
+    throttle = _elaborated(
+        IssueThrottle(lanes=2, unit_cycles=config.unit_cycles, slot_lanes=config.slot_lanes, out_depth=config.out_depth)
+    )
     assert throttle.places_latency == timing.PLACES_SEEN
     assert _elaborated(Control(config)).read_latency == READ_LATENCY
     drain = _elaborated(DrainPath(config, array_latency=array.latency))

@@ -31,6 +31,8 @@ class MacParameters:
         Width of a row sum, 16 to 48; sums wrap.
     pipelined : bool
         Whether multipliers and the drain chain have the registers that a fast clock needs.
+    drain_rows : int
+        Row sums that leave a lane together, 2 or 4.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class MacParameters:
     operand_width: int = 13
     acc_width: int = 24
     pipelined: bool = True
+    drain_rows: int = 2
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -65,7 +68,7 @@ class MacParameters:
 
     @property
     def lifts(self) -> bool:
-        """Whether 8-bit digits of the top plane are multiplied in a higher place: beside 4-bit ones, which cannot be."""
+        """Whether 8-bit digits of the top plane are multiplied in a higher place; 4-bit ones beside them cannot be."""
         return self.kind == "dsp" and self.planes == 2 and self.word_bits == (4, 8)
 
     @classmethod
@@ -79,4 +82,5 @@ class MacParameters:
             operand_width=config.operand_width,
             acc_width=config.acc_width,
             pipelined=config.pipelined,
+            drain_rows=config.drain_rows,
         )

@@ -15,8 +15,8 @@ from lstmith.spec.config import WEIGHT_WORD_BITS
 def mac_signature(mac: MacParameters) -> dict[str, wiring.Member]:
     """Ports of a MAC, which has no handshakes: one weight word per cycle.
 
-    ``word`` and what lies beside it are valid in one cycle; ``enables``, ``split`` and ``raised`` are valid ``latency`` cycles
-    later, when the word's products are added to the sums.
+    ``word`` and what lies beside it are valid in one cycle; ``enables``, ``split`` and ``raised`` are valid ``latency``
+    cycles later, when the word's products are added to the sums.
 
     Members
     -------

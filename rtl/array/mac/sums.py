@@ -38,7 +38,7 @@ class Term(NamedTuple):
 def with_planes(mac: MacParameters, unit: Any, row: Row) -> Term:
     """The term of a row: its digit's product, which counts more where it is one of the top plane.
 
-    Where there are digits of both widths, ``unit.split`` tells which; a product of the wider ones has its place already.
+    Where there are digits of both widths, ``unit.split`` tells which; a product of wider ones has its place already.
 
     Parameters
     ----------

@@ -11,10 +11,12 @@ import numpy.typing as npt
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here, wrap
 from lstmith.rtl.array.array import SystolicArray
+from lstmith.spec import latency as timing
 from lstmith.spec.codes import Precision
 from lstmith.spec.config import EngineConfig
 
 Ints = npt.NDArray[np.int64]
+NAMES = ("first", "second", "third", "fourth")
 
 
 def _weights(rng: np.random.Generator, config: EngineConfig) -> Ints:
@@ -52,53 +54,56 @@ def _slots(rng: np.random.Generator, config: EngineConfig, cycles: int) -> Check
                 sheet.put(f"i.{name}", cycle, value)
             cycle += 1
 
+    def capture_delay(code: int) -> int:
+        return timing.capture_delay(1 << code, Precision(code).bits, config.rows_per_cycle)
+
     captures, sums = [cycle + 8], [np.zeros((4, config.lanes), dtype=np.int64)]
+    drained = timing.unit_place(config, config.lanes - 1) + config.unit_cycles
+    codes = [Precision.of(bits) for bits in config.word_bits]
     while captures[-1] < sheet.cycles - 200:
-        entries = [
-            int(code) for code in rng.choice([Precision.of(bits) for bits in config.word_bits], rng.integers(1, 5))
-        ]
+        entries = [int(code) for code in rng.choice(codes, rng.integers(1, 5))]
         rows = np.zeros((4, config.lanes), dtype=np.int64)
-        # A 4-bit word adds to all rows, so it waits for both captures, and its own come after it.
-        begin = captures[-1] + (1 if entries[0] else 2)
-        capture = begin + sum(1 << precision for precision in entries) - (1 if entries[-1] else 0)
-        cycle = begin + max(0, captures[-1] + 2 * config.lanes - capture)
-        for precision in entries:
+        cycle = captures[-1] + timing.after_capture(Precision(entries[0]).bits, config.rows_per_cycle)
+        last = sum(1 << code for code in entries[:-1])
+        cycle += max(0, captures[-1] + drained - (cycle + last + capture_delay(entries[-1])))
+        for code in entries:
             operand, raised = int(rng.integers(-1023, 1024)), int(rng.integers(0, config.planes))
-            for sub in range(1 << precision):
+            for sub in range(1 << code):
                 address = int(rng.integers(config.weight_depth))
-                slot = {"valid": 1, "word": precision, "sub": sub, "address": address, "operand": operand}
-                slot["raised"] = raised
+                slot = {"valid": 1, "word": code, "sub": sub, "address": address, "operand": operand, "raised": raised}
                 for name, value in slot.items():
                     sheet.put(f"i.{name}", cycle, value)
-                rows += (_rows(weights[:, address], precision, sub) * operand) << (raised * Precision(precision).bits)
+                rows += (_rows(weights[:, address], code, sub) * operand) << (raised * Precision(code).bits)
                 cycle += 1
-        captures.append(cycle - (1 if entries[-1] else 0))
+        captures.append(cycle - (1 << entries[-1]) + capture_delay(entries[-1]))
         sums.append(rows)
+    together = config.drain_rows == 4
     for bit in range(2):
-        sheet.put("i.capture", np.array(captures) + bit, 1 << bit)
+        # The second pair of sums leaves a cycle later, unless all leave together.
+        at = np.array(captures) + (0 if together else bit)
+        sheet.put("i.capture", at, 3 if together else 1 << bit)
 
     def verify(outputs: Table) -> None:
         for capture, rows in zip(captures, sums, strict=True):
             for lane in range(config.lanes):
-                for pair in range(2):
-                    at = capture + unit.latency + 2 * lane + pair
-                    have = [outputs[f"drain.{name}"][at] for name in ("first", "second")]
-                    want = wrap(rows[2 * pair : 2 * pair + 2, lane], config.acc_width)
-                    assert_equal(f"sums {pair} of lane {lane}, captured in {capture}", np.array(have), want)
+                first = timing.unit_place(config, lane) if together else 2 * lane
+                for gate, total in enumerate(wrap(rows[:, lane], config.acc_width)):
+                    at = capture + unit.latency + first + gate // config.drain_rows
+                    have = outputs[f"drain.{NAMES[gate % config.drain_rows]}"][at]
+                    assert_equal(f"sum {gate} of lane {lane}, captured in {capture}", np.array(have), total)
 
     return Check(unit, sheet.table, verify)
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """One lane and several, both kinds of MAC, one and two rows per cycle."""
+    """One lane and several, both kinds of MAC, one, two and four rows per cycle."""
     cycles = 6000 if full else 1200
     config = partial(EngineConfig, precisions=(4, 8, 16), operand_width=16, weight_depth=16, units=8)
-    single = config(lanes=1, acc_width=20)
-    checks = {"single": _slots(rng, single, cycles)}
-    for rows_per_cycle in (1, 2):
+    checks = {"single": _slots(rng, config(lanes=1, acc_width=20), cycles)}
+    for rows_per_cycle in (1, 2, 4):
         # A one-way cell unit has the lanes of small devices.
         for mac in ("dsp", "digit"):
-            sized = config(lanes=3, acc_width=30, rows_per_cycle=rows_per_cycle, mac=mac)
+            sized = config(lanes=6, acc_width=30, rows_per_cycle=rows_per_cycle, mac=mac)
             checks[f"{rows_per_cycle}_{mac}"] = _slots(rng, sized, cycles)
             for precisions in ((8,), (16,), (4, 8, 16)):
                 name = f"{rows_per_cycle}_{mac}_planes_{'_'.join(map(str, precisions))}"

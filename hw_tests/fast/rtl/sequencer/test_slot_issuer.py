@@ -23,7 +23,7 @@ def _slots_check(rng: np.random.Generator, planes: int) -> Check:
         slots += [(cycle + unit.latency + later, *slot) for later, slot in enumerate(entry["slots"])]
         words = entry["words"]
         if entry["last"]:
-            folds.append((cycle + unit.latency + words.capture_delay, entry["fold"]))
+            folds.append((cycle + unit.latency + words.capture_delay(config), entry["fold"]))
         # With two planes entries pass a queue, which is empty here.
         apart = 4 if entry["last"] else int(rng.choice([0, 0, 3]))
         cycle += words.count + apart + (12 if planes > 1 else 0)
@@ -51,6 +51,7 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     checks = {f"planes_{planes}": _slots_check(rng, planes) for planes in (1, 2)}
     direct = EngineConfig(lanes=3, precisions=PRECISIONS, units=16, inputs=8)
     checks["throttle"] = queue_cases.throttle_check(rng, direct, issuer=True)
+    checks["queue_of_four_rows"] = queue_cases.issuer_check(rng, sequences=1, rows_per_cycle=4)
     return checks | {f"queue_{sequences}": queue_cases.issuer_check(rng, sequences=sequences) for sequences in (1, 2)}
 
 

@@ -15,7 +15,7 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
         f"{lanes}_{rows_per_cycle}": throttle_check(
             rng, EngineConfig(lanes=lanes, precisions=PRECISIONS, rows_per_cycle=rows_per_cycle, units=16, inputs=8)
         )
-        for lanes, rows_per_cycle in ((1, 2), (3, 1), (4, 2))
+        for lanes, rows_per_cycle in ((1, 2), (3, 1), (4, 2), (6, 4))
     }
 
 
