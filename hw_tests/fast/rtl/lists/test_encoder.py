@@ -47,7 +47,7 @@ def _encoder_check(rng: np.random.Generator, *, planes: int, operand_width: int)
     """Every value with its own grid, mode, thresholds and flags; references in turn, as close as allowed."""
     monitor = planes > 1
     config = EngineConfig(lanes=1, precisions=(4, 8), operand_width=operand_width, planes=planes, monitor=monitor)
-    references, count, kinds = 5, 6000, lists(planes)
+    references, count, kinds = 5, 4000, lists(planes)
     unit = Encoder(config, references, data.StructLayout({"mark": 8}))
     value = rng.integers(-32768, 32768, count) >> rng.integers(0, 8, count)
     index = np.arange(count) % references

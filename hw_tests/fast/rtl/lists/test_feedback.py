@@ -67,7 +67,7 @@ class _Decisions:
 
 def _layer_check(rng: np.random.Generator, *, planes: int, monitor: _Monitor | None = None) -> Check:
     """One layer's h, step after step: lengths grow in time, the lists for the next step are complete."""
-    lanes, units, steps, sheet = 3, 11, 40, Sheet(5000)
+    lanes, units, steps, sheet = 3, 11, 30, Sheet(3200)
     config = EngineConfig(
         lanes=lanes, precisions=(4, 8), operand_width=18, units=16, planes=planes, monitor=bool(monitor)
     )
@@ -150,7 +150,7 @@ def _stack_check(
 ) -> Check:
     """Two layers in turn; now and then the host loads the h of one of them."""
     monitor = bool(monitors)
-    lanes, sheet, sizes, bases = 4, Sheet(6000), (6, 9), (0, 6)
+    lanes, sheet, sizes, bases = 4, Sheet(3500), (6, 9), (0, 6)
     config = EngineConfig(
         lanes=lanes, precisions=(4, 8), operand_width=18, units=16, layers=2, planes=planes, monitor=monitor
     )

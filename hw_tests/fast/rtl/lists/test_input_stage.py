@@ -38,7 +38,7 @@ def _input_check(
     config = EngineConfig(
         lanes=1, precisions=(4, 8), operand_width=18, inputs=7, planes=planes, skip=skip, monitor=monitor
     )
-    unit, steps, sheet = InputStage(config), 70, Sheet(7000)
+    unit, steps, sheet = InputStage(config), 70, Sheet(4000)
     grid, thetas, change, limit = widest_grid(6, 1), (20, 90), 150, 2
     pair = planes > 1 and (monitor or bool(rng.random() < 0.8))
     fields = {"shift": grid.shift, "exponent": grid.exponent, "mode": Mode.DELTA, "pair": pair}
