@@ -203,9 +203,9 @@ def expected_losses(measured: list[Measured], margin: float = MARGIN) -> list[fl
     rising = np.repeat([mean for mean, _ in blocks], [count for _, count in blocks])
     errors = np.array([one.error for one in measured])
     grown = errors + margin * (errors - errors.min())
-    # Of equal errors the last counts: what was lost at least there.
-    places = np.searchsorted(errors[order], grown, side="right") - 1
-    return [float(loss) for loss in rising[places]]
+    # Between two errors that were measured the loss rises evenly; of equal errors the last counts.
+    measured_errors, last = np.unique(errors[order][::-1], return_index=True)
+    return [float(loss) for loss in np.interp(grown, measured_errors, rising[::-1][last])]
 
 
 def _key(policies: list[Policy]) -> str:

@@ -20,9 +20,9 @@ from lstmith.scripts.bench.blocks import Table
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.presets import preset
 
-#: Silero's engine with weight variants, monitor, skip rules and active counts.
+#: Silero's engine with digit planes, monitor, skip rules and active counts.
 ADAPTIVE = preset("adaptive").engine
-#: The same with weight variants alone.
+#: The same with digit planes alone.
 ENGINE = replace(ADAPTIVE, monitor=False, skip=False, active_counts=1)
 
 
@@ -73,9 +73,9 @@ def run_area() -> dict[str, Any]:
     """Areas as JSON values: engines and lanes, each without and with what the claim is about."""
     pairs: dict[str, tuple[wiring.Component, wiring.Component]] = {
         "engine": (Top(ENGINE), Top(ADAPTIVE)),
-        "lane": (_lane(replace(ENGINE, mixed=False)), _lane(ENGINE)),
+        "lane": (_lane(replace(ENGINE, planes=1)), _lane(ENGINE)),
     }
-    titles = {"engine": ("weight variants", "and all three"), "lane": ("lane", "lane, weight variants")}
+    titles = {"engine": ("digit planes", "and all three"), "lane": ("lane of whole weights", "lane of digits")}
     found: dict[str, dict[str, int]] = {}
     growth: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as folder, steps() as report:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lstmith.golden.activity import MAIN, LayerTrace
+from lstmith.golden.activity import LayerTrace
 from lstmith.golden.breakdown import CycleBreakdown
 from lstmith.golden.cycles import CycleModel
 from lstmith.spec.config import EngineConfig
@@ -15,7 +15,7 @@ from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 _GRID = Grid(8, -128, 127, 0)
 
 
-def blank_network(shapes: Sequence[tuple[int, int]], precision: int = 8) -> QuantNetwork:
+def blank_network(shapes: Sequence[tuple[int, int]], precision: int = 8, planes: int = 1) -> QuantNetwork:
     """A stack of layers whose weights are all zero, and take no memory here.
 
     Parameters
@@ -23,12 +23,15 @@ def blank_network(shapes: Sequence[tuple[int, int]], precision: int = 8) -> Quan
     shapes : sequence of (units, inputs)
     precision : int
         Bits of a weight.
+    planes : int
+        Digit planes of the engine.
     """
-    layers = []
+    # Four bits are one digit.
+    layers, held = [], planes if precision > 4 else 1
     for units, inputs in shapes:
         rows = np.broadcast_to(np.zeros(1, dtype=np.int64), (4 * units,))
         weights = np.broadcast_to(np.zeros(1, dtype=np.int64), (4 * units, units + inputs))
-        layers.append(QuantLayer(precision, weights, rows, rows, rows, _GRID, _GRID, 8, 1.0))
+        layers.append(QuantLayer(precision, weights, rows, rows, rows, _GRID, _GRID, 8, 1.0, planes=held))
     return QuantNetwork(tuple(layers))
 
 
@@ -46,7 +49,7 @@ def dense_breakdown(network: QuantNetwork, config: EngineConfig, steps: int, seq
 
     Returns
     -------
-    Account
+    CycleBreakdown
         From the third step on all steps are the same, but the last ones of two sequences.
     """
     traces = [_dense_trace(layer, config, steps, sequences) for layer in network.layers]
@@ -55,9 +58,9 @@ def dense_breakdown(network: QuantNetwork, config: EngineConfig, steps: int, seq
 
 def _dense_trace(layer: QuantLayer, config: EngineConfig, steps: int, sequences: int) -> LayerTrace:
     trace = LayerTrace.empty(layer, sequences, steps, config.folds(layer.units))
-    trace.x_class[:] = MAIN
+    every_plane = (1 << layer.planes) - 1
+    trace.x_planes[:] = every_plane
     # At a sequence's start h is zero, and not listed.
-    trace.h_class[:, 1:] = MAIN
-    trace.fold_precisions[:] = layer.precision
+    trace.h_planes[:, 1:] = every_plane
     trace.restart[:] = True
     return trace

@@ -71,7 +71,7 @@ def _measured(chosen: Preset) -> dict[str, Any]:
     """Cycles by the model that the RTL equals, cells by yosys or nextpnr, and the clock where there is a board."""
     units, inputs = chosen.serves
     # What memories hold changes no cell and no path.
-    network = blank_network([(units, inputs)], max(chosen.engine.precisions))
+    network = blank_network([(units, inputs)], max(chosen.engine.precisions), chosen.engine.planes)
     design = Design(chosen.engine, network, FloatNetwork(()), chosen.board or FAMILY)
     account = dense_breakdown(network, replace(chosen.engine, active_counts=1), STEPS, chosen.engine.sequences)
     # The first steps are shorter; the last of two sequences in turn hides nothing of a successor.

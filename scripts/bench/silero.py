@@ -29,11 +29,9 @@ from lstmith.vad.silero import features, model_path
 
 PRECISIONS = (8, 16)
 LANES = 64
-#: Every mode without thresholds, which are exact, and one policy that computes small changes in 4 bit.
+#: Every mode without thresholds, which are exact, and one policy that serves the low plane only large changes.
 POLICIES = {mode.name.lower(): Policy(mode) for mode in Mode} | {
-    "auto, 4 bit": Policy(
-        Mode.AUTO, theta_x=1, theta_h=1, tau_x=4, tau_h=4, restart_tau_x=1, restart_tau_h=2, refresh=16
-    )
+    "auto, thresholds": Policy(Mode.AUTO, theta_x=1, theta_h=1, low_theta_x=8, low_theta_h=8)
 }
 EXACT = tuple(mode.name.lower() for mode in Mode)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.quantise.quantise import quantise
-from lstmith.compiler.sizing.size import size_with_variants
+from lstmith.compiler.sizing.size import limits_for, most_planes, size_engine
 from lstmith.flow.netlist import inline_cells, map_netlist
 from lstmith.golden.network import FloatLayer, FloatNetwork
 from lstmith.host.compiled import CompiledSimulation
@@ -51,8 +52,8 @@ POLICIES = {
     "delta": Policy(Mode.DELTA),
     "auto": Policy(Mode.AUTO),
     "delta, thresholds of 2": Policy(Mode.DELTA, theta_x=2, theta_h=2),
-    "auto, small changes at 4 bit": Policy(Mode.AUTO, tau_x=8, tau_h=8, restart_tau_x=4, restart_tau_h=4, refresh=16),
-    "auto, calm steps at 4 bit": Policy(Mode.AUTO, refresh=8, monitor=Monitor(Rule.RATIO, low=64)),
+    "auto, low plane's threshold 8": Policy(Mode.AUTO, low_theta_x=8, low_theta_h=8),
+    "auto, low plane deferred in calm steps": Policy(Mode.AUTO, monitor=Monitor(Rule.RATIO, low=64)),
     "auto, steps skipped": Policy(Mode.AUTO, skip=Skip(change=12, limit=3)),
 }
 #: Classes of nets that a part of the estimate is about.
@@ -105,8 +106,11 @@ def _case() -> tuple[Design, RunRequest]:
     bias = np.repeat([0.0, 1.0, 0.0, 0.0], UNITS)
     source = FloatNetwork((FloatLayer("lstm", weights[:, :INPUTS], weights[:, INPUTS:], bias),))
     calibration = _sequence(speech_like(rng, CALIBRATION_STEPS, INPUTS)).calibration()
-    quantised = quantise(source, calibration, precision=[8]).network
-    network, engine, _ = size_with_variants(quantised, find_board(BOARD), lanes=LANES)
+    board = find_board(BOARD)
+    limits = limits_for(board, most_planes(board, delta=True))
+    network = quantise(source, calibration, precision=[8], limits=limits).network
+    sized, _ = size_engine(network, board, lanes=LANES)
+    engine = replace(sized, monitor=True, skip=True)
     design = Design(engine, network, source, BOARD, None, {})
     return design, make_request(design, _sequence(speech_like(rng, STEPS, INPUTS)), [Policy()])
 

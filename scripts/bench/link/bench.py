@@ -40,7 +40,7 @@ from lstmith.vad.silero import features
 #: As many as the bitstream of `make demo`.
 LANES = 32
 FRAMES = 300  #: 9.6 s of speech
-POLICIES = {"dense": Policy(Mode.DENSE), "auto, 4 bit": Policy(Mode.AUTO, tau_x=4, tau_h=4, refresh=8, theta_h=1)}
+POLICIES = {"dense": Policy(Mode.DENSE), "auto, thresholds": Policy(Mode.AUTO, 0, 1, 8, 8)}
 BAUD = 3_000_000
 #: Clock cycles per bit where time is measured, as on a board with 48 MHz; milliseconds that a host's reaction may take.
 TIMED_CLOCKS, ROUND_TRIPS = 16, (0.0, 1.0, 2.0)

@@ -167,7 +167,8 @@ def _dense_cycles(shape: Shape, folder: Path) -> dict[str, Any]:
     np.savez(data, x=x)
     found: dict[str, Any] = {"ideal": shape.ideal}
     for together, suffix in ((1, ""), (2, IN_TURN)):
-        design = compile_model(model, data, lanes=shape.lanes, target="generic", sequences=together)
+        # Dense steps read whole weights best: of digits every fold would wait two cycles.
+        design = compile_model(model, data, lanes=shape.lanes, target="generic", planes=1, sequences=together)
         sequences = Sequences(np.stack([x] * together), np.full(together, STEPS), False, None, str(data))
         run = run_golden(make_request(design, sequences, [Policy(Mode.DENSE)]))
         assert run.breakdown is not None

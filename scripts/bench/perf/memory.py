@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lstmith.boards.catalogue import DEFAULT, find_board
-from lstmith.compiler.sizing.size import held_bits, size_engine
+from lstmith.compiler.sizing.size import held_bits, most_planes, size_engine
 from lstmith.scripts.bench.blank import blank_network
 from lstmith.spec.errors import UserError
 from lstmith.workloads.catalogue import NAMES, load
@@ -37,9 +37,10 @@ def run_memory() -> dict[str, Any]:
 
 def memory_figures(shapes: Sequence[tuple[int, int]], board: str) -> dict[str, Any] | None:
     """Weight memory of a stack of layers, each (units, inputs), on a board; None if it does not fit."""
-    network = blank_network(shapes, PRECISION)
+    found = find_board(board)
+    network = blank_network(shapes, PRECISION, most_planes(found, delta=True))
     try:
-        config, report = size_engine(network, find_board(board))
+        config, report = size_engine(network, found)
     except UserError:
         return None
     weights = held_bits(network)

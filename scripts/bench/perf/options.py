@@ -18,7 +18,7 @@ STEPS = 8
 LEAST = preset("tiny").engine
 UNITS, INPUTS = preset("tiny").serves
 _DELTA = replace(LEAST, delta=True)
-_MIXED = replace(_DELTA, mixed=True)
+_PLANES = replace(_DELTA, planes=2)
 BASE = "1 lane {8}, always dense"
 #: Engines by what they have beyond another one, which is named beside them.
 ENGINES: dict[str, tuple[EngineConfig, str]] = {
@@ -31,9 +31,9 @@ ENGINES: dict[str, tuple[EngineConfig, str]] = {
     "a second layer": (replace(LEAST, layers=2), BASE),
     "a second sequence in turn": (replace(LEAST, sequences=2), BASE),
     "delta": (_DELTA, BASE),
-    "both lists, weight variants": (_MIXED, "delta"),
+    "both lists, digit planes": (_PLANES, "delta"),
     "skip rules": (replace(_DELTA, skip=True), "delta"),
-    "monitor": (replace(_MIXED, monitor=True), "both lists, weight variants"),
+    "monitor": (replace(_PLANES, monitor=True), "both lists, digit planes"),
     "one row per cycle, for a slow clock": (replace(LEAST, rows_per_cycle=1), BASE),
 }
 #: The least on the small family, whose look-up tables and flip-flops come in pairs.
@@ -60,7 +60,9 @@ def run_options(folder: Path) -> dict[str, Any]:
         for title, (config, base) in ENGINES.items():
             report(f"synthesising {title}")
             area = synthesised(Top(config), folder)
-            cycles = int(dense_breakdown(blank_network([(UNITS, INPUTS)]), config, STEPS).cycles[0, -1])
+            cycles = int(
+                dense_breakdown(blank_network([(UNITS, INPUTS)], planes=config.planes), config, STEPS).cycles[0, -1]
+            )
             row = {**vars(area), "logic": area.logic, "cycles_per_step": cycles}
             added = {"added": area.logic - found[base]["logic"], "to": base} if base else {}
             found[title] = {**row, **added}

@@ -31,7 +31,7 @@ SMALL = EngineConfig(
 #: With the seeds of their placement: several where a peer is compared with.
 ENGINES: dict[str, tuple[EngineConfig, Sequence[int]]] = {
     "lstmith, 8 bit": (SMALL, SEEDS),
-    "lstmith, all options": (replace(SMALL, precisions=(4, 8), mixed=True, monitor=True, skip=True), SEEDS[:1]),
+    "lstmith, all options": (replace(SMALL, precisions=(4, 8), planes=2, monitor=True, skip=True), SEEDS[:1]),
 }
 
 
@@ -57,7 +57,9 @@ def run_peers(folder: Path, cache: Path) -> dict[str, Any]:
             rows[f"elastic-ai.creator {peer_creator.VERSION}"] = _peer(board, folder / "peer", cache, report)
         for title, (config, seeds) in ENGINES.items():
             report(f"synthesising {title}")
-            cycles = int(dense_breakdown(blank_network([(UNITS, INPUTS)]), config, STEPS).cycles[0, -1])
+            cycles = int(
+                dense_breakdown(blank_network([(UNITS, INPUTS)], planes=config.planes), config, STEPS).cycles[0, -1]
+            )
             placed = place(title, ring_source(config), board, WANTED_MHZ, cache, report, seeds)
             rows[title] = _row(cycles, synthesised(Top(config), folder), placed)
     return {"rows": rows, "missing": lacking}

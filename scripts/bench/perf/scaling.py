@@ -35,7 +35,7 @@ def scaling_config(units: int, lanes: int) -> EngineConfig:
         weight_depth=-(-words // _BLOCK) * _BLOCK,
         units=units,
         inputs=units,
-        mixed=True,
+        planes=2,
         skip=True,
     )
 
@@ -74,7 +74,8 @@ def run_scaling(folder: Path) -> dict[str, Any]:
 def grid_point(units: int, lanes: int, board: Board) -> dict[str, Any]:
     """One engine of the study, dense steps, inputs waiting."""
     config = scaling_config(units, lanes)
-    cycles = int(dense_breakdown(blank_network([(units, units)]), config, STEPS).cycles[0, -1])
+    network = blank_network([(units, units)], planes=config.planes)
+    cycles = int(dense_breakdown(network, config, STEPS).cycles[0, -1])
     cost = estimate(config, board)
     fits = cost.luts <= board.luts * USABLE_LUTS[board.family] and cost.dsps <= board.dsps and cost.brams <= board.brams
     return {
