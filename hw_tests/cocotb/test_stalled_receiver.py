@@ -40,9 +40,9 @@ def _engine(rng: np.random.Generator, index: int) -> tuple[EngineConfig, QuantNe
     lanes = int(rng.choice([1, 2, 3, 4, 6]))
     units = 1 + lanes * int(rng.integers(1, 3)) if rng.random() < 0.7 else int(rng.integers(1, 9))
     layers = [units] if rng.random() < 0.7 else [units, 1 + lanes]
-    mixed = bool(rng.random() < 0.7)
-    precisions = (4, 8) if mixed else ((4,), (8,))[rng.integers(2)]
-    network = random_network(rng, [1, *layers], precisions, peepholes=False, requant_width=18, mixed=mixed)
+    planes = 2 if rng.random() < 0.7 else 1
+    precisions = ((4,), (8,), (4, 8))[rng.integers(3)]
+    network = random_network(rng, [1, *layers], precisions, peepholes=False, requant_width=18, planes=planes)
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in network.layers)
     config = EngineConfig(
         lanes=lanes,
@@ -53,7 +53,7 @@ def _engine(rng: np.random.Generator, index: int) -> tuple[EngineConfig, QuantNe
         units=sum(layer.units for layer in network.layers),
         inputs=1,
         layers=len(network.layers),
-        mixed=mixed,
+        planes=planes,
     )
     config = replace(config, weight_depth=words_per_lane(network, config))
     return for_two(config, network) if index % 2 else (config, network)

@@ -29,7 +29,7 @@ BUILD_SECONDS = 300
 POLICIES = (
     Policy(Mode.DENSE),
     Policy(Mode.DELTA),
-    Policy(Mode.AUTO, theta_x=20, theta_h=200, tau_x=3, tau_h=3, refresh=4),
+    Policy(Mode.AUTO, theta_x=20, theta_h=200, low_theta_x=60, low_theta_h=500),
     Policy(Mode.DELTA, skip=Skip(hints=True, change=100, limit=2)),
 )
 

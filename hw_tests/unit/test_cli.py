@@ -30,6 +30,7 @@ SHAPES = {
     "columns": ((LAYERS,), "int32"),
     "restart": ((LAYERS,), "bool"),
     "columns_by_precision": ((LAYERS, 3), "int32"),
+    "words_by_plane": ((LAYERS, 2), "int32"),
     "cycles": ((), "int64"),
 }
 FIGURES = (

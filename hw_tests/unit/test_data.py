@@ -132,7 +132,8 @@ def test_files_that_are_no_npz(tmp_path: Path) -> None:
 
 
 def _results(sequences: int) -> dict[str, np.ndarray]:
-    shapes = {"h": (3,), "h_int": (3,), "c_int": (3,), "columns_by_precision": (1, 3), "cycles": ()}
+    shapes = {"h": (3,), "h_int": (3,), "c_int": (3,), "cycles": ()}
+    shapes |= {"columns_by_precision": (1, 3), "words_by_plane": (1, 2)}
     return {name: np.ones((sequences, 4, *shapes.get(name, (1,)))) for name in RESULTS}
 
 
@@ -142,6 +143,7 @@ def test_results(tmp_path: Path) -> None:
     with np.load(tmp_path / "y.npz") as many, np.load(tmp_path / "y1.npz") as one:
         assert many["h_int"].shape == (2, 4, 3)
         assert one["columns_by_precision"].shape == (4, 1, 3)
+        assert one["words_by_plane"].shape == (4, 1, 2)
         assert one["cycles"].shape == (4,)
         assert {name: many[name].dtype for name in RESULTS} == {name: np.dtype(RESULTS[name]) for name in RESULTS}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["y.npz", "y1.npz"]

@@ -18,7 +18,7 @@ from lstmith.host.accelerator import Accelerator
 from lstmith.host.link import session
 from lstmith.host.link.codec import Frame, Receiver
 from lstmith.spec.link_identity import Identity
-from lstmith.spec.link_map import Feature
+from lstmith.spec.link_map import LINK_VERSION, Feature
 from lstmith.spec.registers import Register
 from lstmith.test_support.model import DeviceModel, ModelTransport
 
@@ -129,7 +129,7 @@ def _edited(where: int, value: int) -> Callable[[bytes], bytes]:
 @pytest.mark.parametrize(
     ("edit", "problem"),
     [
-        (_edited(4, 9), "the device's link has version 9, this program's 1"),
+        (_edited(4, 9), f"the device's link has version 9, this program's {LINK_VERSION}"),
         (_edited(40, 77), "the device was built for designs of format 77"),
         (_edited(41, 0), "the device's identity is damaged"),
     ],
@@ -155,7 +155,7 @@ def test_other_versions(
         ({"units": 5}, "Network needs units of 6, the engine has 5"),
         ({"requant_width": 16}, "Network is scaled for requant_width 18, the engine has 16"),
         ({"c_width": 12}, "Network needs c_width of 18, the engine has 12"),
-        ({"precisions": (4,), "mixed": False, "monitor": False}, "8-bit weights, the engine supports (4,)"),
+        ({"planes": 1, "monitor": False}, "8-bit weights of 2 planes, the engine takes 1"),
     ],
 )
 def test_designs_that_do_not_fit(
