@@ -42,7 +42,7 @@ ADAPTIVE = Policy(
     theta_h=1,
     low_theta_x=4,
     low_theta_h=6,
-    monitor=Monitor(Rule.RATIO, Scope.FOLD, low=64, hysteresis=16, warmup=4),
+    monitor=Monitor(Rule.RATIO, Scope.FOLD, low=24, hysteresis=8, warmup=4),
     skip=Skip(change=200, limit=2),
 )
 
