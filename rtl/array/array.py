@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -128,11 +128,13 @@ class SystolicArray(wiring.Component):
             slot.split.eq(delayed(m, is_precision[Precision.W4], to_sum, "split")),
             slot.capture.eq(delayed(m, self.i.capture, to_sum, "capture")),
         ]
+        raised: Value = self.i.raised
         if mac.lifts:
             lifted = self.i.raised & is_precision[Precision.W8]
             m.d.comb += slot.lifted.eq(delayed(m, lifted, to_word, "lifted"))
+            raised = self.i.raised & is_precision[Precision.W4]
         if mac.planes == 2:
-            m.d.comb += slot.raised.eq(delayed(m, self.i.raised, to_sum, "raised"))
+            m.d.comb += slot.raised.eq(delayed(m, raised, to_sum, "raised"))
         operand = self.i.operand[: mac.operand_width].as_signed()
         for name, shape in negated_operands(mac).items():
             value = Signal(shape, name=f"first_{name}")

@@ -70,13 +70,13 @@ def multiplier(
 
 def _bits(factor: Value) -> list[Value]:
     """All bits of a factor, its sign repeated."""
-    return [_extended(factor, bit) for bit in range(FACTOR_BITS)]
+    return [extended(factor, bit) for bit in range(FACTOR_BITS)]
 
 
 def chosen_sum(
     m: Module, name: str, total: Signal, plain: Value, other: Value, choice: Value, carry: Value, carries: Value
 ) -> Value:
-    """``total + (other if choice else plain) + (carry if carries else 0)`` in one carry chain, without multiplexers.
+    """``total + (other if choice else plain) + (carry if carries else 0)`` in one carry chain, no multiplexers before it.
 
     Parameters
     ----------
@@ -85,12 +85,16 @@ def chosen_sum(
     plain, other : Value
         Signed numbers, extended or cut to that width.
     choice : Value
+        One bit for all bits, or one bit for each of the lower ones, the last of them for all above.
     carry : Value
         One bit, or no bit: ``Const(0, 0)``.
     carries : Value
+        One bit.
     """
     width = len(total)
-    cells = [(_CHOSEN_SUM, total[bit], _extended(other, bit), _extended(plain, bit), choice) for bit in range(width)]
+    cells = [
+        (_CHOSEN_SUM, total[bit], *(extended(value, bit) for value in (other, plain, choice))) for bit in range(width)
+    ]
     if len(carry):
         cells.insert(0, (_CHOSEN_CARRY, carry, Const(0), Const(0), carries))
     return _chain(m, name, cells)[len(carry) :][:width]
@@ -106,7 +110,7 @@ def gated_sum(m: Module, name: str, a: Value, a_on: Value, b: Value, b_on: Value
     a_on, b_on : Value
         One bit each.
     """
-    return _chain(m, name, [(_GATED_SUM, _extended(a, bit), a_on, _extended(b, bit), b_on) for bit in range(width)])
+    return _chain(m, name, [(_GATED_SUM, extended(a, bit), a_on, extended(b, bit), b_on) for bit in range(width)])
 
 
 def turned_sum(m: Module, name: str, value: Value, negative: Value) -> Value:
@@ -118,8 +122,8 @@ def turned_sum(m: Module, name: str, value: Value, negative: Value) -> Value:
     return _chain(m, name, cells)[1:]
 
 
-def _extended(value: Value, bit: int) -> Value:
-    """A bit of a signed value of any width."""
+def extended(value: Value, bit: int) -> Value:
+    """A bit of a value of any width, whose last bit is repeated."""
     return value[min(bit, len(value) - 1)]
 
 

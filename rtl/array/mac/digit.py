@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from lstmith.rtl.array.mac.negated import PARTS, top_operand
 from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.array.mac.signature import mac_signature
-from lstmith.rtl.array.mac.sums import Row, add_terms, with_planes
+from lstmith.rtl.array.mac.sums import Term, add_terms
 from lstmith.rtl.prim.ecp5 import gated_sum
 
 #: Width of a 4-bit weight times the largest operand that meets one.
@@ -53,11 +53,17 @@ class DigitMac(wiring.Component):
         if widest > 8:
             rows = self._widened(m, rows[0], rows[1]) * 2
             parts = [self._held(m, f"held_part_{part}", value[:_PACKED_BITS]) for part, value in enumerate(parts)]
-        if self._mac.planes == 2 and self._mac.word_bits == (4, 8):
-            rows = [Mux(self.raised, row << 8, row) for row in rows]
-        products = [Row(row, part) for row, part in zip(rows, parts, strict=True)]
-        add_terms(m, self._mac, self, [with_planes(self._mac, self, row) for row in products])
+        add_terms(m, self._mac, self, [self._term(row, part) for row, part in zip(rows, parts, strict=True)])
         return m
+
+    def _term(self, row: Value, part: Value) -> Term:
+        """What a row adds: its own product, or that of its part; of the top plane, in a higher place."""
+        widest = self._mac.word_bits[-1]
+        if self._mac.planes == 1:
+            return Term(row, part, self.split) if widest > 4 and 4 in self._mac.word_bits else Term(row)
+        if len(self._mac.word_bits) == 1:
+            return Term(row, row << widest, self.raised)
+        return Term(Mux(self.raised, row << 8, row), Mux(self.raised, part << 4, part), self.split)
 
     def _widened(self, m: Module, low: Signal, high: Signal) -> list[Signal]:
         """Products of the word's halves one cycle later; of wide words, the product of both."""

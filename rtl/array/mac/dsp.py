@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 
 from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.array.mac.signature import mac_signature
-from lstmith.rtl.array.mac.sums import Row, add_terms, with_planes
+from lstmith.rtl.array.mac.sums import Term, add_terms
 from lstmith.rtl.prim.ecp5 import multiplier
 
 #: Distance of the two weights that share a multiplier, in bits: exact for |operand| <= 1023.
@@ -43,20 +43,39 @@ class DspMac(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        mac = self._mac
         results = [self._multiplied(m, half) for half in range(2)]
-        add_terms(m, mac, self, [with_planes(mac, self, self._row(results, row)) for row in range(4)])
+        add_terms(m, self._mac, self, [self._term(results, row) for row in range(4)])
         return m
 
-    def _row(self, results: list[Signal], row: int) -> Row:
-        """A row's own product, and its part of a packed pair."""
-        pair = results[row // 2]
-        if 4 not in self._mac.word_bits:
-            return Row(results[row % 2])
-        digit = pair[PACK_SHIFT:] if row % 2 else pair[:PACK_SHIFT]
+    def _term(self, results: list[Signal], row: int) -> Term:
+        """What a row adds: its own product, or its part of a packed pair; of the top plane, in a higher place."""
+        mac, own = self._mac, results[row % 2]
+        if 4 not in mac.word_bits:
+            return Term(own, own << 8, self.raised) if mac.planes == 2 else Term(own)
+        half = next(half for half in range(2) if row in self._pair(half))
+        pair, upper = results[half], row == self._pair(half)[1]
+        digit = (pair[PACK_SHIFT:] if upper else pair[:PACK_SHIFT]).as_signed()
         # A negative low product borrowed from the high one: the carry gives it back.
-        carry = pair[PACK_SHIFT - 1] if row % 2 else Const(0, 0)
-        return Row(results[row % 2], digit.as_signed(), carry)
+        carry = pair[PACK_SHIFT - 1] if upper else Const(0, 0)
+        if mac.planes == 1:
+            return Term(own, digit, self.split, carry)
+        # The carry still enters below the lowest bit: it passes through ones to the product's place.
+        raised = Cat(carry.replicate(4) if upper else Const(0, 4), digit).as_signed()
+        if mac.word_bits == (4,):
+            return Term(digit, raised, self.raised, carry, always=True)
+        if upper:
+            return Term(own, Mux(self.raised, raised, digit), self.split, carry)
+        # Low products of a pair lie where 8-bit ones do: only their signs, and bits beside these, differ.
+        signs = Mux(self.split, digit[-1].replicate(4), own[PACK_SHIFT:][:4])
+        plain = Cat(own[:PACK_SHIFT], signs, own[PACK_SHIFT + 4 :]).as_signed()
+        return Term(plain, raised, Cat(self.raised.replicate(PACK_SHIFT + 4), self.split))
+
+    def _pair(self, half: int) -> tuple[int, int]:
+        """Rows whose 4-bit digits share a multiplier, the lower one first.
+
+        With two planes both are rows whose 8-bit digits it takes, so that more products lie on the same wires.
+        """
+        return (half, half + 2) if self._mac.planes == 2 else (2 * half, 2 * half + 1)
 
     def _multiplied(self, m: Module, half: int) -> Signal:
         """Product of one half of the word, ``latency`` cycles after it."""
@@ -65,21 +84,22 @@ class DspMac(wiring.Component):
         width = _PACKED_BITS if packs else max(mac.word_bits)
         factor = Signal(signed(width), name=f"factor_{half}")
         byte = self.word[8 * half :][:8].as_signed()
-        low, high = byte[:4].as_signed(), byte[4:].as_signed()
-        # A negative low weight borrows from the high field, so that field holds one less than the weight.
-        packed_high = Signal(signed(4), name=f"packed_high_{half}")
-        m.d.comb += packed_high.eq(high - low[-1])
-        packed = Cat(low, low[-1].replicate(PACK_SHIFT - 4), packed_high).as_signed()
-        m.d.comb += factor.eq(packed if mac.word_bits == (4,) else byte)
+        m.d.comb += factor.eq(byte)
         if widens:
             with m.If(self.wide):
                 m.d.comb += factor.eq(self.word.as_signed())
         if mac.lifts:
             with m.If(self.lifted):
                 m.d.comb += factor.eq(byte << 8)
-        if packs and mac.word_bits != (4,):
-            with m.If(self.packed):
-                m.d.comb += factor.eq(packed)
+        if packs:
+            with m.If(Const(1) if mac.planes == 2 and mac.word_bits == (4,) else self.packed):
+                low, high = (self.word[4 * row :][:4].as_signed() for row in self._pair(half))
+                # A negative low weight borrows from the high field, so that field holds one less than the weight.
+                packed_high = Signal(signed(4), name=f"packed_high_{half}")
+                m.d.comb += [
+                    packed_high.eq(high - low[-1]),
+                    factor.eq(Cat(low, low[-1].replicate(PACK_SHIFT - 4), packed_high).as_signed()),
+                ]
         if mac.family == "ecp5" and mac.pipelined:
             return multiplier(m, f"multiplier_{half}", factor, self.operand, self.run)
         held = Signal.like(factor, name=f"held_{half}", reset_less=True)

@@ -77,10 +77,11 @@ def mac_check(
     for name in negated_operands(mac):
         negates = np.isin(bits, [int(part) for part in name.split("_") if part.isdecimal()])
         table[name] = np.where(negates, -operand, operand)
-    if mac.planes == 2:
-        table["raised"] = beside_products(raised)
     if mac.lifts:
         table["lifted"] = raised & (precision == Precision.W8)
+        raised = raised & (precision == Precision.W4)
+    if mac.planes == 2:
+        table["raised"] = beside_products(raised)
     return Check(unit, table | {"split": beside_products(precision == Precision.W4)}, verify)
 
 
