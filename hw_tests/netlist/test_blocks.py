@@ -122,9 +122,10 @@ endmodule
 
 _SUM_BENCH = """
 module bench;
-    parameter W = 24, CARRY = 0;
-    reg [W-1:0] total = 0, plain = 0, other = 0, wanted;
-    reg choice = 0, carry = 0;
+    parameter W = 24, C = 1, CARRY = 0, ALWAYS = 0;
+    reg [W-1:0] total = 0, plain = 0, other = 0, chosen, wanted;
+    reg [C-1:0] choice = 0;
+    reg carry = 0;
     wire [W-1:0] s;
     integer step, seed = 11, bad = 0;
     block dut (.total(total), .plain(plain), .other(other), .choice(choice), .carry(carry), .s(s));
@@ -135,7 +136,9 @@ module bench;
             other = step % 7 ? {$random(seed), $random(seed)} : {W{1'b1}};
             choice = $random(seed);
             carry = $random(seed);
-            wanted = total + (choice ? other + (CARRY ? carry : 0) : plain);
+            // The last choice is that of all bits above.
+            chosen = {{W - C{choice[C-1]}}, choice};
+            wanted = total + (chosen & other | ~chosen & plain) + (CARRY & (ALWAYS | choice[0]) ? carry : 0);
             #1 if (s !== wanted) bad = bad + 1;
         end
         $display("bad %0d of %0d", bad, step);
@@ -229,15 +232,17 @@ class _Registered(wiring.Component):
 class _Sum(wiring.Component):
     """A row's adder."""
 
-    def __init__(self, width: int, *, has_carry: bool):
-        self._has_carry = has_carry
+    def __init__(self, width: int, choices: int, *, has_carry: bool, always: bool):
+        self._has_carry, self._always = has_carry, always
         members = dict.fromkeys(("total", "plain", "other"), In(signed(width)))
-        super().__init__({**members, "choice": In(1), "carry": In(1), "s": Out(signed(width))})
+        super().__init__({**members, "choice": In(choices), "carry": In(1), "s": Out(signed(width))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         carry = self.carry if self._has_carry else Const(0, 0)
-        m.d.comb += self.s.eq(chosen_sum(m, "sum", self.total, self.plain, self.other, self.choice, carry, self.choice))
+        carries = Const(1) if self._always else self.choice[0]
+        added = chosen_sum(m, "sum", self.total, self.plain, self.other, self.choice, carry, carries)
+        m.d.comb += self.s.eq(added)
         return m
 
 
@@ -304,12 +309,13 @@ def test_registered_multiplier(
     assert _run(_REGISTERED_BENCH, parameters, netlist, tmp_path) == "bad 0 of 60000\n"
 
 
-@pytest.mark.parametrize("has_carry", [False, True])
-@pytest.mark.parametrize("width", [16, 23, 40])
-def test_chosen_sum(width: int, has_carry: bool, tmp_path: Path) -> None:
-    netlist, cells = map_netlist(_Sum(width, has_carry=has_carry), "ecp5", "block", tmp_path)
+@pytest.mark.parametrize(("has_carry", "always"), [(False, False), (True, False), (True, True)])
+@pytest.mark.parametrize(("width", "choices"), [(16, 1), (23, 1), (40, 1), (40, 19)])
+def test_chosen_sum(width: int, choices: int, has_carry: bool, always: bool, tmp_path: Path) -> None:
+    netlist, cells = map_netlist(_Sum(width, choices, has_carry=has_carry, always=always), "ecp5", "block", tmp_path)
     assert cells == {"CCU2C": (width + has_carry + 1) // 2}
-    assert _run(_SUM_BENCH, {"W": width, "CARRY": int(has_carry)}, netlist, tmp_path) == "bad 0 of 60000\n"
+    parameters = {"W": width, "C": choices, "CARRY": int(has_carry), "ALWAYS": int(always)}
+    assert _run(_SUM_BENCH, parameters, netlist, tmp_path) == "bad 0 of 60000\n"
 
 
 @pytest.mark.parametrize("width", [5, 14])

@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.array.lane import Lane, lane_layout
-from lstmith.rtl.array.mac import mac_operand
+from lstmith.rtl.array.mac import mac_init, mac_operand, mac_word
 from lstmith.rtl.array.mac.negated import negated_operand, negated_operands
 from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.layouts import drain_layout, slot_layout
@@ -58,7 +58,7 @@ class SystolicArray(wiring.Component):
                 lanes=config.lanes,
                 depth=config.weight_depth,
                 mac=self._mac,
-                init=weights[index] if len(weights) else (),
+                init=mac_init(self._mac, weights[index] if len(weights) else ()),
             )
             for index in range(config.lanes)
         ]
@@ -121,7 +121,7 @@ class SystolicArray(wiring.Component):
             slot.load.eq(load),
             slot.lane.eq(lane),
             # A load comes alone, and whole.
-            slot.operand.eq(Mux(load, data, delayed(m, mac_operand(mac, data), first.word_latency, "operand"))),
+            slot.operand.eq(Mux(load, mac_word(mac, data), delayed(m, mac_operand(mac, data), first.word_latency, "operand"))),
             slot.packed.eq(delayed(m, is_precision[Precision.W4], to_word, "packed")),
             slot.wide.eq(delayed(m, is_precision[Precision.W16], to_word, "wide")),
             slot.enables.eq(delayed(m, enables, to_sum, "enables")),

@@ -16,6 +16,21 @@ PACK_SHIFT = 14
 _PACKED_BITS = PACK_SHIFT + 4
 
 
+def packed_word(word: Value) -> Value:
+    """A word of 4-bit digits as memories hold it: an upper digit has already lent what a negative lower one borrows."""
+    lent = ((word[8 + 4 * half :][:4] - word[4 * half + 3])[:4] for half in range(2))
+    return Cat(word[:8], *lent)
+
+
+def packed_init(word: int) -> int:
+    """The same of a number."""
+    for half in range(2):
+        place = 8 + 4 * half
+        lent = (word >> place) - (word >> (4 * half + 3) & 1)
+        word = word & ~(15 << place) | (lent & 15) << place
+    return word
+
+
 class DspMac(wiring.Component):
     """Two multipliers: two 8-bit rows, one 16-bit row, or four 4-bit rows packed in pairs.
 
@@ -92,12 +107,12 @@ class DspMac(wiring.Component):
             with m.If(self.lifted):
                 m.d.comb += factor.eq(byte << 8)
         if packs:
-            with m.If(Const(1) if mac.planes == 2 and mac.word_bits == (4,) else self.packed):
+            with m.If(Const(1) if mac.packs_memory else self.packed):
                 low, high = (self.word[4 * row :][:4].as_signed() for row in self._pair(half))
                 # A negative low weight borrows from the high field, so that field holds one less than the weight.
                 packed_high = Signal(signed(4), name=f"packed_high_{half}")
                 m.d.comb += [
-                    packed_high.eq(high - low[-1]),
+                    packed_high.eq(high if mac.packs_memory else high - low[-1]),
                     factor.eq(Cat(low, low[-1].replicate(PACK_SHIFT - 4), packed_high).as_signed()),
                 ]
         if mac.family == "ecp5" and mac.pipelined:

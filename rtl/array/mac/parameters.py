@@ -71,6 +71,11 @@ class MacParameters:
         """Whether 8-bit digits of the top plane are multiplied in a higher place; 4-bit ones beside them cannot be."""
         return self.kind == "dsp" and self.planes == 2 and self.word_bits == (4, 8)
 
+    @property
+    def packs_memory(self) -> bool:
+        """Whether weight words are packed before they are stored, which takes words of 4-bit digits alone."""
+        return self.kind == "dsp" and self.planes == 2 and self.word_bits == (4,)
+
     @classmethod
     def of(cls, config: EngineConfig) -> MacParameters:
         """The MAC of an engine: of the kind that it names, or ``dual`` where its family and operands allow that."""

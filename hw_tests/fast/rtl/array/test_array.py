@@ -37,12 +37,15 @@ def _rows(word: Ints, precision: int, sub: int) -> Ints:
     return rows
 
 
-def _slots(rng: np.random.Generator, config: EngineConfig, cycles: int) -> Check:
-    """Weight loads, then folds of mixed widths, as close to each other as the drain chain allows."""
-    unit, sheet = SystolicArray(config), Sheet(cycles)
+def _slots(rng: np.random.Generator, config: EngineConfig, cycles: int, *, loads: bool = True) -> Check:
+    """Weight loads, then folds of mixed widths, as close to each other as the drain chain allows.
+
+    Without loads the weights are the memories' initial contents.
+    """
     weights = _weights(rng, config)
+    unit, sheet = SystolicArray(config, [] if loads else weights.tolist()), Sheet(cycles)
     cycle = 0
-    for lane in range(config.lanes):
+    for lane in range(config.lanes if loads else 0):
         for address in range(config.weight_depth):
             load: dict[str, Any] = {
                 "load": 1,
@@ -96,7 +99,7 @@ def _slots(rng: np.random.Generator, config: EngineConfig, cycles: int) -> Check
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """One lane and several, both kinds of MAC, one, two and four rows per cycle."""
+    """One lane and several, both kinds of MAC, one, two and four rows per cycle, one and two planes."""
     cycles = 6000 if full else 1200
     config = partial(EngineConfig, precisions=(4, 8, 16), operand_width=16, weight_depth=16, units=8)
     checks = {"single": _slots(rng, config(lanes=1, acc_width=20), cycles)}
@@ -105,9 +108,15 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
         for mac in ("dsp", "digit"):
             sized = config(lanes=6, acc_width=30, rows_per_cycle=rows_per_cycle, mac=mac)
             checks[f"{rows_per_cycle}_{mac}"] = _slots(rng, sized, cycles)
-            for precisions in ((8,), (16,), (4, 8, 16)):
-                name = f"{rows_per_cycle}_{mac}_planes_{'_'.join(map(str, precisions))}"
-                checks[name] = _slots(rng, replace(sized, planes=2, precisions=precisions), cycles)
+    for mac in ("dsp", "digit"):
+        planes = config(lanes=2, acc_width=40, planes=2, mac=mac)
+        for precisions in ((8,), (16,), (4, 8, 16)):
+            name = "_".join(map(str, precisions))
+            checks[f"planes_{mac}_{name}"] = _slots(rng, replace(planes, precisions=precisions), cycles)
+        together = replace(planes, lanes=6, rows_per_cycle=4)
+        checks[f"planes_{mac}_together"] = _slots(rng, together, cycles)
+        stored = replace(planes, precisions=(4, 8), rows_per_cycle=1)
+        checks[f"planes_{mac}_initial"] = _slots(rng, stored, cycles, loads=False)
     return checks
 
 

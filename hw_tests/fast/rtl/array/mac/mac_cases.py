@@ -39,7 +39,11 @@ def mac_check(
     """
     unit = make_mac(mac)
     bits = np.array(PRECISIONS)[precision]
-    word = np.where(ROWS * bits < 16, (weights & ((1 << bits) - 1)) << (bits * ROWS), 0)
+    stored = weights.copy()
+    if mac.packs_memory:
+        # A negative digit borrows from the one that shares its multiplier.
+        stored[2:] -= weights[:2] < 0
+    word = np.where(ROWS * bits < 16, (stored & ((1 << bits) - 1)) << (bits * ROWS), 0)
     base = sub * (16 // bits)
     held = (base <= ROWS) & (base + 16 // bits > ROWS)  # rows of this word
     place = np.clip(ROWS - base, 0, 3)
@@ -68,6 +72,7 @@ def mac_check(
         return np.concatenate([np.zeros(unit.latency, dtype=np.int64), values])
 
     table = {
+        "run": np.ones(count + 2 * unit.latency, dtype=np.int64),
         "word": word.sum(axis=0),
         "operand": operand if given is None else given,
         "packed": precision == Precision.W4,
