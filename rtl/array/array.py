@@ -93,13 +93,13 @@ class SystolicArray(wiring.Component):
     def _first_slot(self, m: Module) -> Signal:
         """The slot as lanes take it."""
         first, mac = self._lanes[0], self._mac
-        is_precision = {code: self.i.word == code for code in Precision}
+        is_width = {code: self.i.word == code for code in Precision}
         enables, rows = Signal(len(Gate)), Signal(len(Gate))
-        with m.If(is_precision[Precision.W4]):
+        with m.If(is_width[Precision.W4]):
             m.d.comb += rows.eq(0b1111)
-        with m.Elif(is_precision[Precision.W8]):
+        with m.Elif(is_width[Precision.W8]):
             m.d.comb += rows.eq(Mux(self.i.sub[0], 0b1100, 0b0011))
-        with m.Elif(is_precision[Precision.W16]):
+        with m.Elif(is_width[Precision.W16]):
             m.d.comb += rows.eq(1 << self.i.sub)
         m.d.comb += enables.eq(Mux(self.i.valid, rows, 0))
 
@@ -121,23 +121,26 @@ class SystolicArray(wiring.Component):
             slot.load.eq(load),
             slot.lane.eq(lane),
             # A load comes alone, and whole.
-            slot.operand.eq(Mux(load, mac_word(mac, data), delayed(m, mac_operand(mac, data), first.word_latency, "operand"))),
-            slot.packed.eq(delayed(m, is_precision[Precision.W4], to_word, "packed")),
-            slot.wide.eq(delayed(m, is_precision[Precision.W16], to_word, "wide")),
+            slot.operand.eq(
+                Mux(load, mac_word(mac, data), delayed(m, mac_operand(mac, data), first.word_latency, "operand"))
+            ),
+            slot.packed.eq(delayed(m, is_width[Precision.W4], to_word, "packed")),
+            slot.wide.eq(delayed(m, is_width[Precision.W16], to_word, "wide")),
             slot.enables.eq(delayed(m, enables, to_sum, "enables")),
-            slot.split.eq(delayed(m, is_precision[Precision.W4], to_sum, "split")),
+            slot.split.eq(delayed(m, is_width[Precision.W4], to_sum, "split")),
             slot.capture.eq(delayed(m, self.i.capture, to_sum, "capture")),
         ]
         raised: Value = self.i.raised
         if mac.lifts:
-            lifted = self.i.raised & is_precision[Precision.W8]
+            # These are multiplied in their place, so that nothing is left to raise.
+            lifted = self.i.raised & is_width[Precision.W8]
             m.d.comb += slot.lifted.eq(delayed(m, lifted, to_word, "lifted"))
-            raised = self.i.raised & is_precision[Precision.W4]
+            raised = self.i.raised & is_width[Precision.W4]
         if mac.planes == 2:
             m.d.comb += slot.raised.eq(delayed(m, raised, to_sum, "raised"))
         operand = self.i.operand[: mac.operand_width].as_signed()
         for name, shape in negated_operands(mac).items():
             value = Signal(shape, name=f"first_{name}")
-            m.d.comb += value.eq(negated_operand(mac, name, operand, is_precision))
+            m.d.comb += value.eq(negated_operand(mac, name, operand, is_width))
             m.d.comb += slot[name].eq(delayed(m, value, to_word, name))
         return slot

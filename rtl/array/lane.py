@@ -22,9 +22,10 @@ def lane_layout(*, lanes: int, depth: int, mac: MacParameters) -> data.StructLay
     """A slot between lanes, each field in the cycle in which its stage needs it.
 
     ``address``, ``load`` and ``lane`` come first; ``operand``, the negated operands, ``packed`` (four 4-bit rows),
-    ``wide`` (one 16-bit row) and ``lifted`` come with the weight word; ``enables`` of the rows, ``split``, with two
-    planes ``raised``, and ``capture`` come with the word's products. A load has address and operand at once. Fields
-    that no width needs are there all the same, since Verilog has no empty wires; synthesis drops them.
+    ``wide`` (one 16-bit row) and ``lifted`` come with the weight word; ``enables`` of the rows, ``split``, ``raised``
+    and ``capture`` come with the word's products. A load has address and operand at once. ``raised`` and ``lifted`` are
+    there with two planes alone. Of the other fields those that no width needs are there all the same; synthesis drops
+    them.
     """
     return data.StructLayout(
         {
@@ -68,12 +69,12 @@ class Lane(wiring.Component):
     mac : MacParameters
         What multiplies and adds.
     init : iterable of int
-        Initial weight words.
+        Initial weight words, as :func:`.mac.mac_init` makes them.
 
     Members
     -------
     i : In(lane_layout)
-        Slot; a new one every cycle.
+        Slot; a new one every cycle. What it loads is as :func:`.mac.mac_word` makes it.
     o : Out(lane_layout)
         The same slot one cycle later, for the next lane.
     drain_i : In(drain_layout)

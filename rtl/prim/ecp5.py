@@ -76,7 +76,9 @@ def _bits(factor: Value) -> list[Value]:
 def chosen_sum(
     m: Module, name: str, total: Signal, plain: Value, other: Value, choice: Value, carry: Value, carries: Value
 ) -> Value:
-    """``total + (other if choice else plain) + (carry if carries else 0)`` in one carry chain, no multiplexers before it.
+    """``total + (other if choice else plain) + (carry if carries else 0)`` in one carry chain.
+
+    It needs no multiplexers before it.
 
     Parameters
     ----------

@@ -40,8 +40,8 @@ def family(name: str, value: str) -> str:
     return value
 
 
-def precisions(name: str, value: tuple[int, ...]) -> tuple[int, ...]:
+def word_bits(name: str, value: tuple[int, ...]) -> tuple[int, ...]:
     """The value, if it holds some of ``PRECISIONS`` in their order; ValueError is raised otherwise."""
     if not value or value != tuple(bits for bits in PRECISIONS if bits in value):
-        raise ValueError(f"{name} precisions must be some of 4, 8 and 16, ascending, not {value!r}")
+        raise ValueError(f"{name} word_bits must be some of 4, 8 and 16, ascending, not {value!r}")
     return value

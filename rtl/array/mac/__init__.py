@@ -10,7 +10,17 @@ from lstmith.rtl.array.mac.dual import OPERAND_BITS, DualMac, dual_operand
 from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.array.mac.signature import mac_signature
 
-__all__ = ["DigitMac", "DspMac", "DualMac", "MacParameters", "mac_init", "mac_operand", "mac_signature", "mac_word", "make_mac"]
+__all__ = [
+    "DigitMac",
+    "DspMac",
+    "DualMac",
+    "MacParameters",
+    "mac_init",
+    "mac_operand",
+    "mac_signature",
+    "mac_word",
+    "make_mac",
+]
 
 
 def make_mac(mac: MacParameters) -> DspMac | DualMac | DigitMac:

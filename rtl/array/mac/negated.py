@@ -29,7 +29,7 @@ def negated_operands(mac: MacParameters) -> dict[str, Shape]:
     Returns
     -------
     dict of str to Shape
-        Each field holds the negated operand if the word has one of the precisions in its name, else the operand. There
+        Each field holds the negated operand if the word has digits of a width in its name, else the operand. There
         are none with multipliers, which take signed weights.
     """
     if mac.kind != "digit":
@@ -39,7 +39,7 @@ def negated_operands(mac: MacParameters) -> dict[str, Shape]:
     return {name: signed(mac.operand_width + 1) for name in names if name != _name(())}
 
 
-def negated_operand(mac: MacParameters, name: str, operand: Value, is_precision: Mapping[Precision, Value]) -> Value:
+def negated_operand(mac: MacParameters, name: str, operand: Value, is_width: Mapping[Precision, Value]) -> Value:
     """The value of a field of :func:`negated_operands`.
 
     Parameters
@@ -49,13 +49,13 @@ def negated_operand(mac: MacParameters, name: str, operand: Value, is_precision:
         The field.
     operand : Value
         Signed, ``operand_width`` bits.
-    is_precision : dict of Precision to Value
-        One bit for each precision: whether the word has it.
+    is_width : dict of Precision to Value
+        One bit for each width: whether the word's digits have it.
     """
     widths = next(wanted for wanted in (_signed_in(mac, part) for part in range(PARTS)) if _name(wanted) == name)
     if widths == mac.word_bits:
         return -operand
-    negates = Cat(is_precision[Precision.of(bits)] for bits in widths).any()
+    negates = Cat(is_width[Precision.of(bits)] for bits in widths).any()
     return Mux(negates, -operand, operand)
 
 

@@ -55,7 +55,7 @@ class MacParameters:
         if self.kind not in KINDS:
             raise ValueError(f"MAC kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
         check.family("MAC", self.family)
-        check.precisions("MAC", self.word_bits)
+        check.word_bits("MAC", self.word_bits)
         check.integer("MAC planes", self.planes, 1, 2)
         check.integer("MAC operand_width", self.operand_width, 9, 18)
         check.integer("MAC acc_width", self.acc_width, 16, 48)
@@ -68,12 +68,15 @@ class MacParameters:
 
     @property
     def lifts(self) -> bool:
-        """Whether 8-bit digits of the top plane are multiplied in a higher place; 4-bit ones beside them cannot be."""
+        """Whether 8-bit digits of the top plane get their place before they are multiplied, not when they are added.
+
+        Then the carry chains need not tell them from those of the low plane. Packed 4-bit digits leave no room for it.
+        """
         return self.kind == "dsp" and self.planes == 2 and self.word_bits == (4, 8)
 
     @property
     def packs_memory(self) -> bool:
-        """Whether weight words are packed before they are stored, which takes words of 4-bit digits alone."""
+        """Whether weight words are packed before they are stored: where nothing but 4-bit digits is."""
         return self.kind == "dsp" and self.planes == 2 and self.word_bits == (4,)
 
     @classmethod

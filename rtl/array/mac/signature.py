@@ -24,7 +24,7 @@ def mac_signature(mac: MacParameters) -> dict[str, wiring.Member]:
         Clock enable of vendor cells with registers of their own, which an ``EnableInserter`` around the engine does not
         reach; always valid.
     word : In(WEIGHT_WORD_BITS)
-        Weight word: four 4-bit rows, two 8-bit rows or one 16-bit row.
+        Weight word: four 4-bit rows, two 8-bit rows or one 16-bit row, as :func:`.mac.mac_word` makes it.
     operand : In(signed(operand_width))
         The column's operand, beside ``word``; at most ``PACKED_OPERAND`` in magnitude for 4-bit rows. The kind ``dual``
         takes it as :func:`.dual.dual_operand` makes it.
@@ -35,14 +35,15 @@ def mac_signature(mac: MacParameters) -> dict[str, wiring.Member]:
     wide : In(1)
         The word holds one 16-bit row; beside ``word``. With neither flag it holds two 8-bit rows.
     lifted : In(1)
-        The word holds two 8-bit digits of the top plane; beside ``word``. With :attr:`.MacParameters.lifts` only.
+        The word holds 8-bit digits of the top plane, which count 2^8 times as much; beside ``word``. With
+        :attr:`.MacParameters.lifts` only.
     enables : In(4)
         Gate rows whose products are added in this cycle, by :class:`~lstmith.spec.codes.Gate`.
     split : In(1)
         ``packed`` once more, beside ``enables``.
     raised : In(1)
-        The digits are the top plane's: their products count ``2^width`` times as much; beside ``enables``. With two
-        planes only.
+        The word held digits of the top plane, whose products are added ``2^width`` times; beside ``enables``. Never set
+        where the word was ``lifted``. With two planes only.
     clear : In(2)
         Bit 0 clears the sums of gates i and f at the end of this cycle, bit 1 those of g and o. A sum that is cleared
         must not be enabled in the same cycle.

@@ -71,7 +71,7 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "MAC precisions": (
         lambda: MacParameters(word_bits=(8, 4)),
         ValueError,
-        "MAC precisions must be some of 4, 8 and 16, ascending, not (8, 4)",
+        "MAC word_bits must be some of 4, 8 and 16, ascending, not (8, 4)",
     ),
     "MAC planes": (
         lambda: MacParameters(word_bits=(4, 16), planes=2),
