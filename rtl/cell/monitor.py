@@ -109,9 +109,13 @@ class Monitor(wiring.Component):
     def _compare(self, m: Module, chosen: Value, sums: list[Signal]) -> Signal:
         """Whether the rule's figure is below the limit, three cycles after the sums are there.
 
-        Sums last for two cycles at least, since that is how far units are apart.
+        Sums last for as many cycles as units are apart; with one cycle they are held for the limit.
         """
-        moved, size, changed = sums
+        held = int(self._config.unit_cycles == 1)
+        moved, size, changed = (
+            delayed(m, value, held, f"held_{name}")
+            for name, value in zip(("moved", "size", "changed"), sums, strict=True)
+        )
         fields = self.pass_.descriptor
         limit = Signal(max(len(fields.low_leave), len(fields.monitor_low)))
         product, few, defers = Signal(len(limit) + len(size), reset_less=True), Signal(), Signal()

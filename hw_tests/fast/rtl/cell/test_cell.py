@@ -84,14 +84,14 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """One and two rows per cycle, with and without peepholes."""
     checks = {}
     for peepholes in (False, True):
-        for rows_per_cycle in (1, 2):
+        for rows_per_cycle in (1, 2, 4):
             config = EngineConfig(
                 lanes=1,
                 precisions=(8,),
                 units=16,
                 peepholes=peepholes,
                 rows_per_cycle=rows_per_cycle,
-                c_width=16 + 4 * rows_per_cycle,
+                c_width=14 + 4 * rows_per_cycle if rows_per_cycle < 4 else 24,
             )
             name = f"{rows_per_cycle}_{'peepholes' if peepholes else 'plain'}"
             checks[name] = cell_check(rng, config, 400 if full else 60)

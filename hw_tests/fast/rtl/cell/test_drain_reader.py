@@ -10,6 +10,7 @@ from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.rtl.cell.drain_reader import DrainReader
 from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.latency import unit_place
 
 
 def _drain_reader_check(rng: np.random.Generator, config: EngineConfig) -> Check:
@@ -30,14 +31,15 @@ def _drain_reader_check(rng: np.random.Generator, config: EngineConfig) -> Check
             sheet.put("fold_valid", cycle, 1)
             # The chain moves on for as long as it has lanes; beyond those in use it holds noise.
             pairs = rng.integers(-(1 << 19), 1 << 19, (config.lanes, 4))
-            places = cycle + array_latency + 2 * np.arange(config.lanes)
-            for pair in range(2):
-                sheet.put("drain.first", places + pair, pairs[:, 2 * pair])
-                sheet.put("drain.second", places + pair, pairs[:, 2 * pair + 1])
+            every = np.arange(config.lanes)
+            places = cycle + array_latency + (unit_place(config, every) if config.drain_rows == 4 else 2 * every)
+            for gate in range(4):
+                name = ("first", "second", "third", "fourth")[gate % config.drain_rows]
+                sheet.put(f"drain.{name}", places + gate // config.drain_rows, pairs[:, gate])
             begin = cycle + array_latency + unit.latency
             for lane in range(lanes):
                 for step in range(config.unit_cycles):
-                    at = begin + lane * config.unit_cycles + step
+                    at = begin + unit_place(config, lane) + step
                     rows.append(
                         (at - RAM_LATENCY, number, step * config.rows_per_cycle, int(ends and lane == lanes - 1))
                     )
@@ -46,9 +48,9 @@ def _drain_reader_check(rng: np.random.Generator, config: EngineConfig) -> Check
                         for way in range(config.rows_per_cycle)
                     ]
                 number += 1
-            cycle += config.unit_cycles * lanes + int(rng.choice([0, 0, 1, 30]))
+            cycle += unit_place(config, lanes - 1) + config.unit_cycles + int(rng.choice([0, 0, 1, 30]))
         # The next layer's base comes when this layer's has been read.
-        cycle += config.unit_cycles * config.lanes
+        cycle += unit_place(config, config.lanes - 1) + config.unit_cycles
 
     def verify(outputs: Table) -> None:
         at, number, gate, last = np.array(rows).T
@@ -65,11 +67,11 @@ def _drain_reader_check(rng: np.random.Generator, config: EngineConfig) -> Check
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """One and two rows per cycle."""
+    """One, two and four rows per cycle."""
     config = partial(EngineConfig, lanes=5, precisions=(8,), acc_width=20, units=64)
     return {
         str(rows_per_cycle): _drain_reader_check(rng, config(rows_per_cycle=rows_per_cycle))
-        for rows_per_cycle in (1, 2)
+        for rows_per_cycle in (1, 2, 4)
     }
 
 

@@ -87,7 +87,7 @@ def _gates_check(rng: np.random.Generator, config: EngineConfig) -> Check:
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """One and two rows per cycle, with and without peepholes."""
     checks = {}
-    for rows_per_cycle in (1, 2):
+    for rows_per_cycle in (1, 2, 4):
         for peepholes in (False, True):
             config = EngineConfig(
                 lanes=1,

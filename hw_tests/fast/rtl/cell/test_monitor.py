@@ -135,6 +135,7 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
         # Every unit is a fold: decisions follow each other as closely as they can.
         "one_lane": _monitor_check(rng, cycles, config(lanes=1, units=8, c_width=12), 5),
         "one_fold": _monitor_check(rng, cycles, config(lanes=8, units=8, rows_per_cycle=1), 8),
+        "together": _monitor_check(rng, cycles, config(lanes=3, units=7, rows_per_cycle=4), 7),
         # The last folds are not full.
         "stack": _monitor_check(rng, cycles, config(lanes=3, units=32, layers=3, c_width=24), 11, 7, 2),
     }
@@ -144,8 +145,7 @@ def test_alone(rng: np.random.Generator) -> None:
     run_here(checks(rng, full=False))
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("rows_per_cycle", [1, 2])
+@pytest.mark.parametrize(("rows_per_cycle", "layers"), [(1, 1), (1, 2), (2, 1), (2, 2), (4, 1)])
 def test_decisions_are_stored_before_they_are_read(rows_per_cycle: int, layers: int) -> None:
     """Counted from the drain of the judged pass, whose last cell state is there before its last h."""
     config = EngineConfig(
