@@ -37,7 +37,7 @@ from lstmith.training.rule import halves, shares, with_share  # noqa: E402
 from lstmith.training.straight_through import StraightThrough  # noqa: E402
 
 POLICY = Policy(Mode.DELTA, monitor=Monitor(Rule.RATIO))
-SETTINGS = Settings(epochs=5, batch=4, rate=0.3, quiet=True)
+SETTINGS = Settings(epochs=5, batch=4, rate=1.0, quiet=True)
 
 
 @pytest.fixture(scope="module")
