@@ -112,7 +112,7 @@ class SlowLayer:
         inputs = layer.inputs if below is None else [below.units, *below.counts][self.active_index]
         x_grid = [slow_lstm.on_grid(value, layer.x_grid) for value in x]
         x_defers = [not x_exact and self._defers_x()] * inputs
-        x_thetas = [0, 0] if x_exact else [policy.theta_x, policy.low_theta_x]
+        x_thetas: list[int | None] = [0, 0] if x_exact else [policy.theta_x, policy.low_theta_x]
         x_next = self._follow(x_grid, self.x_held, x_thetas, x_defers)
         x_change, h_change = difference(x_next, self.x_held), difference(self.h_next, self.h_held)
         restart = exact or self._restarts(x_change, x_next, h_change, self.h_next)
