@@ -63,6 +63,7 @@ class DigitMac(wiring.Component):
             return Term(row, part, self.split) if widest > 4 and 4 in self._mac.word_bits else Term(row)
         if len(self._mac.word_bits) == 1:
             return Term(row, row << widest, self.raised)
+        part = part[:_PACKED_BITS].as_signed()
         return Term(Mux(self.raised, row << 8, row), Mux(self.raised, part << 4, part), self.split)
 
     def _widened(self, m: Module, low: Signal, high: Signal) -> list[Signal]:
