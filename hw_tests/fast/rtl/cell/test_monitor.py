@@ -72,7 +72,9 @@ def _monitor_check(rng: np.random.Generator, cycles: int, config: EngineConfig, 
     seen: dict[str, list[tuple[int, int]]] = {"input_deferral": [], "feedback_deferral": []}
 
     def look(place: tuple[int, int, int], cycle: int) -> None:
-        """One reader asks for a place, the other one for any other."""
+        """One reader asks for a place, the other one for any other; a decision may be stored in every cycle."""
+        if seen["input_deferral"] and cycle <= seen["input_deferral"][-1][0]:
+            return
         places = [place, list(stored)[int(rng.integers(len(stored)))] if stored else place]
         for reader, (step, layer, fold) in zip(rng.permutation(list(seen)), places, strict=True):
             for name, value in {"step": step, "layer": layer, "fold": fold}.items():
