@@ -18,6 +18,7 @@ from lstmith.compiler.quantise.order import mean_h, order_on, parse_counts, with
 from lstmith.compiler.quantise.quantise import Quantised, quantise
 from lstmith.compiler.remarks import remarks
 from lstmith.compiler.sizing.choose import choose_engine
+from lstmith.compiler.sizing.drain import for_drain
 from lstmith.compiler.sizing.early import refuse_early
 from lstmith.compiler.sizing.report import SizingReport
 from lstmith.compiler.sizing.size import for_sequences, limits_for, size_engine
@@ -160,6 +161,7 @@ def _fitted(
             kind = "dsp" if options.mac == AUTO else options.mac
             engine, sizing = size_engine(network, board, lanes=lanes, mac=kind, planes=planes, delta=delta)
         engine, sizing = for_sequences(network, engine, sizing, board, options.sequences)
+        engine, sizing = for_drain(network, engine, sizing, board, data)
         # Building the memory image once proves that every field holds what this network needs.
         build_memory_image(network, engine, default_policies(network, engine))
     return engine, sizing

@@ -16,6 +16,7 @@ from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Policy
 from lstmith.spec.policy_check import default_policies
 from lstmith.spec.quantised import QuantNetwork
 
@@ -96,7 +97,7 @@ def choose_engine(
     if not sized:
         assert refusal is not None
         raise refusal
-    x = network.quantise_input(_some_steps(calibration))
+    x = network.quantise_input(some_steps(calibration))
     candidates = [_candidate(network, *engine, board, x) for engine in sized]
     best = min(range(len(sized)), key=lambda index: (candidates[index].ns_per_step, candidates[index].luts))
     config, report = sized[best]
@@ -115,8 +116,8 @@ def _sized(
         yield size_engine(network, board, lanes=count, mac=mac, planes=planes, delta=delta)
 
 
-def _some_steps(calibration: Calibration) -> npt.NDArray[np.floating]:
-    """float [n, t, I], zero beyond a sequence's end."""
+def some_steps(calibration: Calibration) -> npt.NDArray[np.floating]:
+    """Steps whose cycles are counted, float [n, t, I], zero beyond a sequence's end."""
     some = calibration.x[:SEQUENCES, :STEPS]
     if calibration.lengths is None:
         return some
@@ -124,13 +125,18 @@ def _some_steps(calibration: Calibration) -> npt.NDArray[np.floating]:
     return np.where(inside[:, :, None], some, 0.0)
 
 
+def cycles_per_step(
+    network: QuantNetwork, config: EngineConfig, policies: list[Policy], x: npt.NDArray[np.int16]
+) -> float:
+    """Mean cycles of settled steps of some input (int16 [n, t, I]), or of all if none is."""
+    cycles = CycleModel(network, config).cycles(GoldenModel(network, config).run(x, policies), policies)
+    return float(cycles[:, min(SETTLED, x.shape[1] - 1) :].mean())
+
+
 def _candidate(
     network: QuantNetwork, config: EngineConfig, report: SizingReport, board: Board, x: npt.NDArray[np.int16]
 ) -> Candidate:
-    policies = default_policies(network, config)
-    cycles = CycleModel(network, config).cycles(GoldenModel(network, config).run(x, policies), policies)
-    # Settled steps only, unless there are none.
-    mean = float(cycles[:, min(SETTLED, x.shape[1] - 1) :].mean())
+    mean = cycles_per_step(network, config, default_policies(network, config), x)
     assert report.luts is not None
     assert report.dsps is not None
     assert report.brams is not None

@@ -50,8 +50,10 @@ OPTION_DSPS = {"monitor": 2, "skip": 1}
 #: Part of a device that still routes well; on Gowin 67 % was placed, 85 % was not.
 USABLE_LUTS = {"ecp5": 0.85, "ice40": 0.99, "gowin": 0.7}
 #: DSP blocks of the cell unit by rows per cycle, and what peepholes add.
-CELL_DSPS = {1: 4, 2: 5}
-PEEPHOLE_DSPS = {1: 2, 2: 3}
+CELL_DSPS = {1: 4, 2: 5, 4: 7}
+PEEPHOLE_DSPS = {1: 2, 2: 3, 4: 5}
+#: Lookup tables of two more ways of the gate pipeline, measured on ECP5.
+MORE_WAYS_LUTS = 900
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,29 @@ def estimate(config: EngineConfig, board: Board) -> Cost:
     weights = config.lanes * -(-config.weight_depth // weight_granule(board))
     fixed = FIXED_LUTS[board.family] - (0 if config.delta else DELTA_LUTS[board.family])
     return Cost(
-        luts=fixed + _options(config, OPTION_LUTS) + config.lanes * lane_luts(config, board.family),
+        luts=fixed
+        + _options(config, OPTION_LUTS)
+        + config.lanes * lane_luts(config, board.family)
+        + _drain_luts(config),
         dsps=(config.lanes * lane_dsps(config)) + cell_dsps(config),
         weight_memories=weights,
         brams=state_brams(config, board) + (0 if board.sprams else weights),
     )
+
+
+def fits(config: EngineConfig, board: Board) -> bool:
+    """Whether a board has room for an engine, as far as the estimate goes."""
+    cost = estimate(config, board)
+    memories = cost.weight_memories <= board.sprams if board.sprams else True
+    logic = cost.luts <= board.luts * USABLE_LUTS[board.family] and cost.dsps <= board.dsps
+    return logic and memories and cost.brams <= board.brams
+
+
+def _drain_luts(config: EngineConfig) -> int:
+    """What four rows per cycle take beside two: two more places in every lane's drain, two more ways behind it."""
+    if config.rows_per_cycle < 4:
+        return 0
+    return 2 * config.acc_width * config.lanes + MORE_WAYS_LUTS
 
 
 def lane_luts(config: EngineConfig, family: str) -> int:

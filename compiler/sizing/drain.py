@@ -1,0 +1,41 @@
+"""Rows per cycle: whether a cell unit that takes a unit every cycle pays for a network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lstmith.boards.board import Board
+from lstmith.compiler.quantise.calibration import Calibration
+from lstmith.compiler.sizing.choose import cycles_per_step, some_steps
+from lstmith.compiler.sizing.estimate import estimate, fits
+from lstmith.compiler.sizing.report import SizingReport
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.quantised import QuantNetwork
+
+#: Part of the cycles that it must save at least, since it takes a tenth more logic.
+WORTH = 0.04
+
+
+def for_drain(
+    network: QuantNetwork, config: EngineConfig, report: SizingReport, board: Board | None, calibration: Calibration
+) -> tuple[EngineConfig, SizingReport]:
+    """The same engine with four rows per cycle where steps of calibration data take clearly fewer cycles with them.
+
+    With many lanes a fold drains longer than its list takes. Engines with two planes, one layer and one sequence may
+    have it, on devices that have room.
+    """
+    if config.rows_per_cycle != 2 or config.planes == 1 or config.layers > 1 or config.sequences > 1:
+        return config, report
+    quick = replace(config, rows_per_cycle=4)
+    if board is not None and not fits(quick, board):
+        return config, report
+    x = network.quantise_input(some_steps(calibration))
+    policies = [Policy(Mode.AUTO)]
+    now, then = (cycles_per_step(network, engine, policies, x) for engine in (config, quick))
+    if then > (1 - WORTH) * now:
+        return config, report
+    if board is None:
+        return quick, report
+    cost = estimate(quick, board)
+    return quick, replace(report, luts=cost.luts, dsps=cost.dsps, brams=cost.brams)
