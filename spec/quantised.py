@@ -61,7 +61,7 @@ class Grid:
 
 
 def weight_limit(precision: int, planes: int = 1) -> int:
-    """Largest magnitude of a weight. Digits are symmetric: two of 4 bits share a multiplier, which has no room for -8."""
+    """Largest magnitude of a weight: digits are symmetric, as a multiplier of two 4-bit ones has no room for -8."""
     bits = precision // planes
     top = (1 << (bits - 1)) - 1
     return sum(top << (bits * plane) for plane in range(planes))

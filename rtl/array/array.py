@@ -22,8 +22,8 @@ from lstmith.spec.config import EngineConfig
 class SystolicArray(wiring.Component):
     """Lanes in a chain: slots enter lane 0 and move away from it, sums drain towards it.
 
-    A slot reaches ``slot_lanes`` lanes at a time. It is decoded once, before lane 0, and its fields are put in the order
-    in which a lane's stages need them.
+    A slot reaches ``slot_lanes`` lanes at a time. It is decoded once, before lane 0, and its fields are put in the
+    order in which a lane's stages need them.
 
     Parameters
     ----------
