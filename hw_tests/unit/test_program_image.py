@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def _network(rng: np.random.Generator, stack: tuple[tuple[int, int], ...]) -> Qu
     return QuantNetwork(tuple(_layer(rng, *layer, UNITS if index else INPUTS) for index, layer in enumerate(stack)))
 
 
-def _engine(stack: tuple[tuple[int, int], ...], **changes: int) -> EngineConfig:
+def _engine(stack: tuple[tuple[int, int], ...], **changes: Any) -> EngineConfig:
     planes = max(planes for _, planes in stack)
     config = EngineConfig(
         lanes=LANES,
@@ -137,7 +138,7 @@ def test_whose_monitor_decides(scope: Scope, rng: np.random.Generator) -> None:
     ],
 )
 def test_what_does_not_fit(
-    stack: tuple[tuple[int, int], ...], changes: dict[str, int], problem: str, rng: np.random.Generator
+    stack: tuple[tuple[int, int], ...], changes: dict[str, Any], problem: str, rng: np.random.Generator
 ) -> None:
     with pytest.raises(ValueError, match=f"^{problem}$"):
         check_fit(_network(rng, stack), _engine(stack, **changes))

@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 from dataclasses import asdict, fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,7 +157,7 @@ def test_without_delta_an_engine_has_what_the_network_needs(board: Board) -> Non
 
 
 @pytest.mark.parametrize(("option", "value"), [("planes", 2), ("skip", True)])
-def test_options_that_need_delta(option: str, value: int) -> None:
+def test_options_that_need_delta(option: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^Engine {option} needs delta: "):
         replace(EngineConfig(lanes=1, precisions=(8,), delta=False), **{option: value})
 
