@@ -56,7 +56,19 @@ KEEPING = (Mode.DELTA, Mode.AUTO)
 #: Rungs that a later layer may stand above or below the first, and how such parameters are named: ``theta_of_layer_1``.
 APART, OF_LAYER = 3, "_of_layer_"
 #: Thresholds that did well on 8-bit grids and on 16-bit ones: of the top plane for x and h, of the low plane for both.
-KNOWN = ((0, 0, 8), (1, 1, 8), (0, 1, 12), (1, 2, 12), (1, 2, 16), (2, 2, 24), (4, 6, 48))
+KNOWN = (
+    (0, 0, 2),
+    (0, 0, 4),
+    (0, 0, 8),
+    (0, 1, 4),
+    (0, 1, 8),
+    (1, 1, 8),
+    (0, 1, 12),
+    (1, 2, 12),
+    (1, 2, 16),
+    (2, 2, 24),
+    (4, 6, 48),
+)
 FINE_KNOWN = ((8, 8, 1024), (16, 16, 2048), (64, 64, 4096))
 #: The same of weights in one plane.
 KNOWN_WHOLE = ((0, 1), (0, 2), (1, 2), (4, 6), (6, 10))
