@@ -19,7 +19,7 @@ pytestmark = pytest.mark.netlist
 
 CYCLES = 1500
 #: Widths of digits, of operands and of sums.
-SIZES = (((4,), 11, 24), ((8,), 17, 40), ((4, 8), 17, 40))
+SIZES = (((4,), 9, 20), ((4,), 11, 24), ((8,), 17, 40), ((4, 8), 17, 40))
 
 
 @pytest.mark.parametrize(("family", "kinds"), [("ecp5", ("dsp", "digit")), ("ice40", ("dsp",))])
@@ -36,7 +36,7 @@ def test_mapped_sums(family: str, kinds: tuple[str, ...], rng: np.random.Generat
                 acc_width=acc_width,
                 pipelined=family == "ecp5",
             )
-            checks[f"{kind}_{'_'.join(map(str, word_bits))}"] = random_check(rng, mac, CYCLES)
+            checks[f"{kind}_{'_'.join(map(str, word_bits))}_{operand_width}"] = random_check(rng, mac, CYCLES)
     run_checks(checks, "icarus", tmp_path, family)
 
 

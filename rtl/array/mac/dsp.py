@@ -10,10 +10,8 @@ from lstmith.rtl.array.mac.signature import mac_signature
 from lstmith.rtl.array.mac.sums import Term, add_terms
 from lstmith.rtl.prim.ecp5 import multiplier
 
-#: Distance of the two weights that share a multiplier, in bits: exact for |operand| <= 1023.
+#: Distance of the two digits that share a multiplier, in bits: exact for |operand| <= 1023.
 PACK_SHIFT = 14
-#: Width of a factor that holds two 4-bit weights.
-_PACKED_BITS = PACK_SHIFT + 4
 
 
 def packed_word(word: Value) -> Value:
@@ -56,6 +54,14 @@ class DspMac(wiring.Component):
         """Cycles from a word to its products, which are added in that cycle."""
         return 3 if self._mac.pipelined else 2
 
+    @property
+    def _pack_shift(self) -> int:
+        """Distance of the two digits that share a multiplier, in bits.
+
+        With two planes it is as short as the operand allows, so that narrow operands take narrow multipliers.
+        """
+        return PACK_SHIFT if self._mac.planes == 1 else min(PACK_SHIFT, self._mac.operand_width + 3)
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         results = [self._multiplied(m, half) for half in range(2)]
@@ -69,9 +75,9 @@ class DspMac(wiring.Component):
             return Term(own, own << 8, self.raised) if mac.planes == 2 else Term(own)
         half = next(half for half in range(2) if row in self._pair(half))
         pair, upper = results[half], row == self._pair(half)[1]
-        digit = (pair[PACK_SHIFT:] if upper else pair[:PACK_SHIFT]).as_signed()
+        digit = (pair[self._pack_shift :] if upper else pair[: self._pack_shift]).as_signed()
         # A negative low product borrowed from the high one: the carry gives it back.
-        carry = pair[PACK_SHIFT - 1] if upper else Const(0, 0)
+        carry = pair[self._pack_shift - 1] if upper else Const(0, 0)
         if mac.planes == 1:
             return Term(own, digit, self.split, carry)
         # The carry still enters below the lowest bit: it passes through ones to the product's place.
@@ -81,9 +87,9 @@ class DspMac(wiring.Component):
         if upper:
             return Term(own, Mux(self.raised, raised, digit), self.split, carry)
         # Low products of a pair lie where 8-bit ones do: only their signs, and bits beside these, differ.
-        signs = Mux(self.split, digit[-1].replicate(4), own[PACK_SHIFT:][:4])
-        plain = Cat(own[:PACK_SHIFT], signs, own[PACK_SHIFT + 4 :]).as_signed()
-        return Term(plain, raised, Cat(self.raised.replicate(PACK_SHIFT + 4), self.split))
+        signs = Mux(self.split, digit[-1].replicate(4), own[self._pack_shift :][:4])
+        plain = Cat(own[: self._pack_shift], signs, own[self._pack_shift + 4 :]).as_signed()
+        return Term(plain, raised, Cat(self.raised.replicate(self._pack_shift + 4), self.split))
 
     def _pair(self, half: int) -> tuple[int, int]:
         """Rows whose 4-bit digits share a multiplier, the lower one first.
@@ -96,7 +102,7 @@ class DspMac(wiring.Component):
         """Product of one half of the word, ``latency`` cycles after it."""
         mac = self._mac
         packs, widens = 4 in mac.word_bits, 16 in mac.word_bits
-        width = _PACKED_BITS if packs else max(mac.word_bits)
+        width = self._pack_shift + 4 if packs else max(mac.word_bits)
         factor = Signal(signed(width), name=f"factor_{half}")
         byte = self.word[8 * half :][:8].as_signed()
         m.d.comb += factor.eq(byte)
@@ -113,7 +119,7 @@ class DspMac(wiring.Component):
                 packed_high = Signal(signed(4), name=f"packed_high_{half}")
                 m.d.comb += [
                     packed_high.eq(high if mac.packs_memory else high - low[-1]),
-                    factor.eq(Cat(low, low[-1].replicate(PACK_SHIFT - 4), packed_high).as_signed()),
+                    factor.eq(Cat(low, low[-1].replicate(self._pack_shift - 4), packed_high).as_signed()),
                 ]
         if mac.family == "ecp5" and mac.pipelined:
             return multiplier(m, f"multiplier_{half}", factor, self.operand, self.run)

@@ -127,9 +127,8 @@ def mac_checks(rng: np.random.Generator, kind: str, *, full: bool) -> dict[str, 
     sixteen = mac_check(mac(word_bits=(16,), operand_width=17), np.full(cycles, Precision.W16), weights, operand, sub)
     mixed = random_check(rng, mac(word_bits=PRECISIONS, operand_width=18), cycles)
     found = {f"{kind}_4": four, f"{kind}_8": eight, f"{kind}_16": sixteen, f"{kind}_mixed": mixed}
-    for word_bits in ((4,), (8,), (4, 8)):
-        operand_width = 11 if word_bits == (4,) else 17
-        name = f"{kind}_planes_{'_'.join(map(str, word_bits))}"
+    for word_bits, operand_width in (((4,), 9), ((4,), 11), ((8,), 17), ((4, 8), 17)):
+        name = f"{kind}_planes_{'_'.join(map(str, word_bits))}_{operand_width}"
         found[name] = random_check(rng, mac(word_bits=word_bits, planes=2, operand_width=operand_width), cycles)
         plain = mac(word_bits=word_bits, planes=2, operand_width=operand_width, family="generic", pipelined=False)
         found[f"{name}_small"] = random_check(rng, plain, cycles)
