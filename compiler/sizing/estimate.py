@@ -23,6 +23,12 @@ LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
     # Estimated from the cells of a lane: tables, adders, and the flip-flops that have no table beside them.
     "gowin": {(4,): 540, (8,): 540, (16,): 720, (4, 8): 540, (4, 16): 720, (8, 16): 720, (4, 8, 16): 720},
 }
+#: The same of lanes with two planes, by the widths of digits; with sums of 40 bits where there are 8-bit digits.
+PLANES_LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
+    "ecp5": {(4,): 155, (8,): 250, (4, 8): 350},
+    "ice40": {(4,): 330},
+    "gowin": {(4,): 540, (8,): 720, (4, 8): 720},
+}
 #: What an engine without delta does without: references, thresholds, kept sums. Measured (`lstmith bench perf --part
 #: options`) but on Gowin.
 DELTA_LUTS = {"ecp5": 500, "ice40": 450, "gowin": 450}
@@ -119,6 +125,8 @@ def lane_luts(config: EngineConfig, family: str) -> int:
     """Lookup tables of one lane."""
     if config.mac == "digit":
         return digit_lane_luts(config)
+    if config.planes == 2:
+        return PLANES_LANE_LUTS[family][config.word_bits]
     return DUAL_LANE_LUTS if config.dual_rows else LANE_LUTS[family][config.precisions]
 
 
@@ -140,6 +148,9 @@ def digit_lane_luts(config: EngineConfig) -> int:
         cells += 2 * _paired(operand + 4)
     if highest > 8:
         cells += _paired(operand + 8) + (operand + 16 if 8 in config.word_bits else 0)
+    if config.planes == 2 and config.word_bits == (4, 8):
+        # Products of the top plane are chosen before they are added: of two halves, and of four parts.
+        cells += 2 * (operand + 16) + 4 * PACKED_PRODUCT_BITS + 2
     return cells
 
 

@@ -21,12 +21,13 @@ pytestmark = pytest.mark.netlist
 CYCLES = 1500
 
 
-def _config(precisions: tuple[int, ...], operand_width: int, acc_width: int = 24) -> EngineConfig:
+def _config(precisions: tuple[int, ...], operand_width: int, acc_width: int = 24, planes: int = 1) -> EngineConfig:
     return EngineConfig(
         lanes=1,
         mac="digit",
         family="ecp5",
         precisions=precisions,
+        planes=planes,
         operand_width=operand_width,
         acc_width=acc_width,
     )
@@ -40,7 +41,10 @@ def test_mapped_sums(rng: np.random.Generator, tmp_path: Path) -> None:
     run_checks(checks, "icarus", tmp_path, "ecp5")
 
 
-@pytest.mark.parametrize("config", [_config((4, 8), 13), _config((4, 8, 16), 17, 40)])
+@pytest.mark.parametrize(
+    "config",
+    [_config((4, 8), 13), _config((4, 8, 16), 17, 40), _config((4, 8), 13, planes=2), _config((4, 8, 16), 17, 40, 2)],
+)
 def test_lane_takes_what_is_estimated(config: EngineConfig, tmp_path: Path) -> None:
     one, two = (synthesised(SystolicArray(replace(config, lanes=lanes)), tmp_path) for lanes in (1, 2))
     assert two.dsps == 0
