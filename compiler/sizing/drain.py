@@ -11,10 +11,13 @@ from lstmith.compiler.sizing.estimate import estimate, fits
 from lstmith.compiler.sizing.report import SizingReport
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy
-from lstmith.spec.quantised import QuantNetwork
+from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
 #: Part of the cycles that it must save at least, since it takes a tenth more logic.
 WORTH = 0.04
+#: Thresholds such as ``lstmith tune`` finds, top plane and low plane, in LSBs of an 8-bit grid. Without any the lists of
+#: a network are too long to wait for a drain.
+THETA, LOW_THETA = 1, 8
 
 
 def for_drain(
@@ -31,7 +34,7 @@ def for_drain(
     if board is not None and not fits(quick, board):
         return config, report
     x = network.quantise_input(some_steps(calibration))
-    policies = [Policy(Mode.AUTO)]
+    policies = [_typical(network.layers[0])]
     now, then = (cycles_per_step(network, engine, policies, x) for engine in (config, quick))
     if then > (1 - WORTH) * now:
         return config, report
@@ -39,3 +42,10 @@ def for_drain(
         return quick, report
     cost = estimate(quick, board)
     return quick, replace(report, luts=cost.luts, dsps=cost.dsps, brams=cost.brams)
+
+
+def _typical(layer: QuantLayer) -> Policy:
+    """A policy that makes lists short, as it may be used later."""
+    finer = 1 << 8 - min(8, layer.h_grid.shift)
+    low = LOW_THETA * finer if layer.planes == 2 else None
+    return Policy(Mode.AUTO, THETA * finer, THETA * finer, low, low)
