@@ -141,10 +141,10 @@ def search(
     known: dict[str, Trial] = {}
     for first in range(0, trials, ROUND):
         asked = [study.ask(choices) for _ in range(min(ROUND, trials - first))]
-        params = [{name: int(value) for name, value in one.params.items()} for one in asked]
-        proposed = [space.policies(each) for each in params]
+        chosen = [{name: int(value) for name, value in one.params.items()} for one in asked]
+        proposed = [space.policies(each) for each in chosen]
         fresh: dict[str, tuple[list[Policy], Params]] = {}
-        for policies, each in zip(proposed, params, strict=True):
+        for policies, each in zip(proposed, chosen, strict=True):
             if _key(policies) not in known:
                 fresh.setdefault(_key(policies), (policies, each))
         measured_now = measure([policies for policies, _ in fresh.values()])

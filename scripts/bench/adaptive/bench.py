@@ -102,10 +102,11 @@ def measure_network(name: str, trials: int, lanes: int, workers: int, report: Re
     for each in STATICS:
         report(f"{name}: {each.name}")
         bed = Bed.build(name, each, lanes)
-        with Workers(prepare(name, each, lanes), workers) as measure:
-            dense: Measured = measure([bed.joined(bed.uniform(Policy(Mode.DENSE)))])[0]
+        workers_of: Workers[Any, Any] = Workers(prepare(name, each, lanes), workers)
+        with workers_of as measure:
+            dense = measure([bed.joined(bed.uniform(Policy(Mode.DENSE)))])[0]
             lossless = each == STATICS[-1] or loss_of(workload, dense.metric, of_float["tune"]) <= limit
-            task = _Task(measure, bed, each, limit, lambda what, each=each: report(f"{name}: {each.name}, {what}"))
+            task = _Task(measure, bed, each, limit, report)
             part = task.dense(dense)
             if static is None and lossless:
                 static = each, _ideal(bed), part.rows[0]
@@ -162,6 +163,9 @@ class _Task:
     limit: float
     report: Report
 
+    def _tell(self, what: str) -> None:
+        self.report(f"{self.bed.workload.name}: {self.static.name}, {what}")
+
     def dense(self, tuned: Measured) -> _Found:
         """The static format itself; ``tuned`` is what it does on the data to tune on."""
         name = f"{self.static.name} dense"
@@ -196,7 +200,7 @@ class _Task:
             tuned[name], kept = chosen(each, tried[TOGETHER], self.limit)
             found.policies[name] = self._described(tuned[name])
             found.kept += [name] if kept else []
-        self.report("held-out data")
+        self._tell("held-out data")
         exact = {
             f"{CONTROL}: zero skipping": Policy(Mode.SKIP),
             "delta, exact": Policy(Mode.DELTA),
@@ -205,13 +209,13 @@ class _Task:
         wanted = [Wanted(name, self.bed.uniform(policy)) for name, policy in exact.items()]
         wanted += [Wanted(name, joint.by_network(trial.policies)) for name, trial in tuned.items()]
         found.rows = self.measure(wanted)
-        self.report("controls")
+        self._tell("controls")
         found.rows += merged(self.measure(self._controls(joint, tuned, {row.name: row for row in found.rows})))
         return found
 
     def _tried(self, choices: Joint, trials: int, what: str, *starts: Params) -> list[Trial]:
         """Search; starts of a smaller space come first, with nothing besides."""
-        self.report(f"tuning {what}")
+        self._tell(f"tuning {what}")
         neutral = choices.starts()[0]
         first = [{name: start.get(name, neutral[name]) for name in choices.sizes} for start in starts]
         count = max(FEWEST_TRIALS, trials)

@@ -111,7 +111,7 @@ def reporter(bed: Bed) -> Callable[[Wanted], Row]:
         judged = bed.workload.judged("heldout", used)
         scores, *_ = judged.values()
         low, high = scores.bootstrap(BOOTSTRAP_SEED)
-        losses = sorted(loss_of(bed.workload, end, 0.0) for end in scores.paired(of_float, BOOTSTRAP_SEED))
+        least, most = sorted(loss_of(bed.workload, end, 0.0) for end in scores.paired(of_float, BOOTSTRAP_SEED))
         costs = used.costs()
         figures = {key: _figures(each, bed.engines[key]) for key, each in costs.items()}
         if wanted.control == "six bits":
@@ -120,7 +120,7 @@ def reporter(bed: Bed) -> Callable[[Wanted], Row]:
                 for key in ("cycles_per_step", "cycles_p99", "cycles_max"):
                     one[key] *= MIDDLE / 8
         also = {key: each.value for key, each in judged.items() if each is not scores}
-        return Row(wanted.name, scores.value, low, high, *losses, used.error(), also, figures)
+        return Row(wanted.name, scores.value, low, high, least, most, used.error(), also, figures)
 
     return measure
 
