@@ -15,8 +15,8 @@ from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
 #: Part of the cycles that it must save at least, since it takes a tenth more logic.
 WORTH = 0.04
-#: Thresholds such as ``lstmith tune`` finds, top plane and low plane, in LSBs of an 8-bit grid. Without any the lists of
-#: a network are too long to wait for a drain.
+#: Thresholds such as ``lstmith tune`` finds, top plane and low plane, in LSBs of an 8-bit grid. Without any the lists
+#: of a network are too long to wait for a drain.
 THETA, LOW_THETA = 1, 8
 
 

@@ -58,8 +58,8 @@ USABLE_LUTS = {"ecp5": 0.85, "ice40": 0.99, "gowin": 0.7}
 #: DSP blocks of the cell unit by rows per cycle, and what peepholes add.
 CELL_DSPS = {1: 4, 2: 5, 4: 7}
 PEEPHOLE_DSPS = {1: 2, 2: 3, 4: 5}
-#: Lookup tables of two more ways of the gate pipeline, measured on ECP5.
-MORE_WAYS_LUTS = 900
+#: Lookup tables of two more ways of the gate pipeline, measured on ECP5, as what they add to a lane's drain.
+MORE_WAYS_LUTS = 1270
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _drain_luts(config: EngineConfig) -> int:
     """What four rows per cycle take beside two: two more places in every lane's drain, two more ways behind it."""
     if config.rows_per_cycle < 4:
         return 0
-    return 2 * config.acc_width * config.lanes + MORE_WAYS_LUTS
+    return 5 * config.acc_width // 4 * config.lanes + MORE_WAYS_LUTS
 
 
 def lane_luts(config: EngineConfig, family: str) -> int:
