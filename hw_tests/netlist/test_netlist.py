@@ -40,7 +40,7 @@ def _policies(rng: np.random.Generator, network: QuantNetwork, config: EngineCon
     """Every mode without thresholds; where the engine has rules, two policies that use them."""
     if not config.delta:
         return [[Policy(Mode.DENSE)]]
-    if not config.mixed:
+    if config.planes == 1:
         return [[Policy(Mode.SKIP)], [Policy(Mode.DELTA)]]
     return [[Policy(Mode.AUTO)], *(random_policies(rng, network, config) for _ in range(2))]
 
@@ -56,7 +56,7 @@ def _network(rng: np.random.Generator, config: EngineConfig, precision: int) -> 
             first=True,
             peepholes=config.peepholes,
             requant_width=config.requant_width,
-            variants=tuple(bits for bits in config.precisions if bits < precision and config.mixed),
+            planes=precision // config.plane_bits(precision),
             active_counts=config.active_counts,
         )
         span = max(layer.x_grid.span, layer.h_grid.span)

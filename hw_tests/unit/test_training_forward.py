@@ -68,10 +68,11 @@ def test_equals_golden_dense(rng: np.random.Generator) -> None:
 def wild(rng: np.random.Generator, fine: bool, layers: int) -> list[Policy]:
     """Thresholds about as large as changes, a monitor that defers in some steps, and skipped steps."""
     unit = 200 if fine else 1
-    thetas = [int(theta) * unit for theta in rng.integers(0, 30, 4)]
+    theta_x, theta_h, low_x, low_h = (int(theta) * unit for theta in rng.integers(0, 30, 4))
     skip = Skip(change=int(rng.integers(0, 60)) * unit)
     monitor = Monitor(Rule.RATIO, Scope(int(rng.integers(2))), low=int(rng.integers(120)), warmup=int(rng.integers(6)))
-    return [Policy(Mode(int(rng.integers(2, 4))), *thetas, monitor=monitor, skip=skip)] * layers
+    mode = Mode(int(rng.integers(2, 4)))
+    return [Policy(mode, theta_x, theta_h, low_x, low_h, monitor, skip)] * layers
 
 
 @pytest.mark.parametrize("static", [Static(8, 8), Static(16, 16)], ids=lambda static: static.name)

@@ -127,7 +127,7 @@ def _single(rng: np.random.Generator, **options: int) -> QuantNetwork:
         peepholes=False,
         requant_width=18,
         planes=2,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
     return QuantNetwork((layer,))
 
