@@ -83,6 +83,8 @@ def engine_for(network: QuantNetwork, lanes: int) -> EngineConfig:
         layers=len(layers),
         weight_depth=1 << 20,
         planes=planes,
+        # As `compile` decides: where many lanes drain longer than short lists take.
+        rows_per_cycle=4 if planes > 1 and len(layers) == 1 and lanes == LANES else 2,
         monitor=planes > 1,
         skip=True,
     )
