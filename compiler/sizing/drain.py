@@ -15,6 +15,8 @@ from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
 #: Part of the cycles that it must save at least, since it takes a tenth more logic.
 WORTH = 0.04
+#: With fewer lanes a step waits for the way through the pipeline, not for the drain.
+FEWEST_LANES = 32
 #: Thresholds such as ``lstmith tune`` finds, top plane and low plane, in LSBs of an 8-bit grid. Without any the lists
 #: of a network are too long to wait for a drain.
 THETA, LOW_THETA = 1, 8
@@ -28,7 +30,8 @@ def for_drain(
     With many lanes a fold drains longer than its list takes. Engines with two planes, one layer and one sequence may
     have it, on devices that have room.
     """
-    if config.rows_per_cycle != 2 or config.planes == 1 or config.layers > 1 or config.sequences > 1:
+    able = config.rows_per_cycle == 2 and config.planes > 1 and config.layers == 1 and config.sequences == 1
+    if not able or config.lanes < FEWEST_LANES:
         return config, report
     quick = replace(config, rows_per_cycle=4)
     if board is not None and not fits(quick, board):

@@ -70,7 +70,7 @@ class GatePipeline(wiring.Component):
         Gate values, Q1.15; beside ``o_rows``.
     z13 : Out(signed(Z13_BITS))
         The last way's pre-activation with 13 fraction bits, ``z13_lead`` cycles before its gate.
-    peep : In(signed(PEEP_BITS)), one per way
+    peep : In(signed(PEEP_BITS)), one per way that serves gates i or f
         Peephole weights, beside ``sums``. With peepholes only, as the following ports.
     c : In(signed(c_width))
         Cell state of the rows' unit, beside ``sums``.
@@ -101,7 +101,7 @@ class GatePipeline(wiring.Component):
         }
         if config.peepholes:
             members |= {
-                "peep": In(data.ArrayLayout(signed(PEEP_BITS), config.rows_per_cycle)),
+                "peep": In(data.ArrayLayout(signed(PEEP_BITS), min(config.rows_per_cycle, Gate.CELL))),
                 "c": In(signed(config.c_width)),
                 "peep_shift": In(FIELDS["peep_shift"]),
             }
@@ -189,7 +189,7 @@ class GatePipeline(wiring.Component):
                 ]
             if config.peepholes:
                 m.d.comb += [
-                    requantiser.peep.eq(self.peep[way]),
+                    requantiser.peep.eq(self.peep[way] if way < Gate.CELL else 0),
                     requantiser.c.eq(self.c),
                     requantiser.peep_shift.eq(self.peep_shift),
                 ]

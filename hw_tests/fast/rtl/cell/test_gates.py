@@ -59,7 +59,7 @@ def _gates_check(rng: np.random.Generator, config: EngineConfig) -> Check:
         if config.peepholes:
             peep, c, shift = rng.integers(-3000, 3000, count), rng.integers(-2000, 2000, units)[row_unit], step % 12
             peep[gate > Gate.FORGET] = 0
-            for way in range(rows_per_cycle):
+            for way in range(min(rows_per_cycle, Gate.CELL)):
                 own = row % rows_per_cycle == way
                 sheet.put(f"peep.{way}", at[own] + RAM_LATENCY, peep[own])
             sheet.put("c", at + RAM_LATENCY, c)
@@ -85,7 +85,7 @@ def _gates_check(rng: np.random.Generator, config: EngineConfig) -> Check:
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """One and two rows per cycle, with and without peepholes."""
+    """One, two and four rows per cycle, with and without peepholes."""
     checks = {}
     for rows_per_cycle in (1, 2, 4):
         for peepholes in (False, True):

@@ -105,7 +105,7 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     return {
         "compact": _compact(rng),
         "records": _records(rng, CONFIG),
-        "records of two planes": _records(rng, TWO_PLANES),
+        "records_of_two_planes": _records(rng, TWO_PLANES),
     }
 
 
