@@ -13,7 +13,7 @@ from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
-#: Part of the cycles that it must save at least, since it takes a tenth more logic.
+#: Part of the cycles that it must save at least, since it takes up to a fourth more logic.
 WORTH = 0.04
 #: With fewer lanes a step waits for the way through the pipeline, not for the drain.
 FEWEST_LANES = 32

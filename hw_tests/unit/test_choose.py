@@ -1,6 +1,8 @@
-"""Which kind of multiplier and how many lanes the compiler takes for a board."""
+"""Which kind of multiplier, how many lanes and how many rows per cycle the compiler takes for a board."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ import pytest
 from lstmith.boards.catalogue import find_board
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.sizing.choose import KINDS, choose_engine
+from lstmith.compiler.sizing.drain import for_drain
+from lstmith.compiler.sizing.size import size_engine
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
@@ -60,3 +64,29 @@ def test_boards_with_one_kind(rng: np.random.Generator) -> None:
         choose_engine(_network(200, 128, rng), small, _calibration(128, rng))
     with pytest.raises(UserError, match=r"^lanes: is 100, above the \d+ that ulx3s-45f has room for \(DSP blocks\)"):
         choose_engine(_network(99, 7, rng), find_board("ulx3s-45f"), _calibration(7, rng), lanes=100)
+
+
+def test_a_unit_per_cycle_where_many_lanes_drain_long(rng: np.random.Generator) -> None:
+    board, calibration, network = find_board("ulx3s-85f"), _calibration(4, rng), _network(32, 4, rng)
+    config, report = size_engine(network, board, lanes=32)
+    quick, dearer = for_drain(network, config, report, board, calibration)
+    assert quick == replace(config, rows_per_cycle=4)
+    assert report.luts is not None
+    assert dearer.luts is not None
+    assert report.luts < dearer.luts <= board.luts
+    assert for_drain(network, config, report, None, calibration)[0] == quick
+    kept = {
+        "few lanes": (network, replace(config, lanes=16), board),
+        "a stack": (network, replace(config, layers=2), board),
+        "one plane": (network, replace(config, planes=1, monitor=False), board),
+        "two sequences": (network, replace(config, sequences=2, monitor=False, skip=False), board),
+        "no room": (network, config, replace(board, luts=report.luts)),
+        "lists longer than a drain": (
+            _network(128, 128, rng),
+            replace(config, units=128, inputs=128, acc_width=32),
+            board,
+        ),
+    }
+    for name, (others, engine, where) in kept.items():
+        data = _calibration(others.inputs, rng)
+        assert for_drain(others, engine, report, where, data) == (engine, report), name

@@ -184,6 +184,8 @@ def test_an_engine_with_a_parameter_missing_is_refused(field: str) -> None:
     ("field", "value", "problem"),
     [
         ("rows_per_cycle", 1.0, "Engine rows_per_cycle must be an integer, not 1.0"),
+        ("rows_per_cycle", 3, "Engine rows_per_cycle must be 1, 2 or 4, not 3"),
+        ("planes", 3, "Engine planes must be between 1 and 2, not 3"),
         ("acc_width", 17.5, "Engine acc_width must be an integer, not 17.5"),
         ("monitor", 16777215, "Engine monitor must be true or false, not 16777215"),
         ("lanes", True, "Engine lanes must be an integer, not True"),
