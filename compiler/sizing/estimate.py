@@ -109,9 +109,16 @@ def estimate(config: EngineConfig, board: Board) -> Cost:
 def fits(config: EngineConfig, board: Board) -> bool:
     """Whether a board has room for an engine, as far as the estimate goes."""
     cost = estimate(config, board)
-    memories = cost.weight_memories <= board.sprams if board.sprams else True
     logic = cost.luts <= board.luts * USABLE_LUTS[board.family] and cost.dsps <= board.dsps
-    return logic and memories and cost.brams <= board.brams
+    return logic and not excess(config, board)
+
+
+def excess(config: EngineConfig, board: Board) -> int:
+    """Memory blocks beyond the board's."""
+    cost = estimate(config, board)
+    if board.sprams:
+        return max(0, cost.weight_memories - board.sprams, cost.brams - board.brams)
+    return max(0, cost.brams - board.brams)
 
 
 def _drain_luts(config: EngineConfig) -> int:

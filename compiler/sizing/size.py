@@ -17,6 +17,7 @@ from lstmith.compiler.sizing.estimate import (
     cell_dsps,
     digit_lane_ffs,
     estimate,
+    excess,
     lane_dsps,
     lane_luts,
     state_brams,
@@ -182,7 +183,7 @@ def lane_counts(
     for lanes in range(1, config.lanes + 1):
         smallest.setdefault(weight_words(network, lanes), lanes)
     counts = [smallest[words] for words in sorted(smallest)]
-    return [lanes for lanes in counts if not _excess(_config(network, board, lanes, options), board)]
+    return [lanes for lanes in counts if not excess(_config(network, board, lanes, options), board)]
 
 
 def _options_of(config: EngineConfig) -> _Options:
@@ -245,16 +246,8 @@ def _logic_bounds(network: QuantNetwork, board: Board, options: _Options) -> dic
 
 def _memory_lanes(network: QuantNetwork, board: Board, options: _Options, most: int) -> int:
     """Largest lane count up to ``most`` whose weights fit; not every smaller one does."""
-    fitting = (n for n in range(most, 0, -1) if not _excess(_config(network, board, n, options), board))
+    fitting = (n for n in range(most, 0, -1) if not excess(_config(network, board, n, options), board))
     return next(fitting, 0)
-
-
-def _excess(config: EngineConfig, board: Board) -> int:
-    """Memory blocks beyond the board's."""
-    cost = estimate(config, board)
-    if board.sprams:
-        return max(0, cost.weight_memories - board.sprams, cost.brams - board.brams)
-    return max(0, cost.brams - board.brams)
 
 
 def _fewest_cycles(network: QuantNetwork, most: int) -> int:
@@ -303,7 +296,7 @@ def _config(network: QuantNetwork, board: Board | None, lanes: int, options: _Op
 
 def _refuse_overflow(network: QuantNetwork, config: EngineConfig, board: Board) -> None:
     """Say by how much a network is too large, and what fits; returns if it is not."""
-    if not _excess(config, board):
+    if not excess(config, board):
         return
     have = weight_memories(board) * weight_granule(board) * 16
     if not board.sprams:
