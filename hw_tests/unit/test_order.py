@@ -70,9 +70,9 @@ def test_bias_of_a_count_stands_for_dropped_units(rng: np.random.Generator) -> N
         model = GoldenModel(with_counts(quantised, CONFIG.requant_width, [(4,), (4,)], known), CONFIG)
         np.testing.assert_array_equal(model.run(x, dense)[-1].h, whole)
         few = model.run(x, [Policy(Mode.DENSE, active=4)] * 2)[-1].h
-        # The first steps count dropped units as their mean, where they were zero.
+        # The first steps count dropped units as their mean, where they were zero; a cell that forgets slowly keeps some
+        # of that, so the bound is relative.
         errors.append(np.abs(few[:, 8:, :4] - whole[:, 8:, :4]).mean())
-    assert errors[0] < 400
     assert errors[0] < errors[1] / 5
 
 
