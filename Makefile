@@ -15,7 +15,7 @@ export PYTHONSAFEPATH := 1
 # pytest already uses one process per core; BLAS threads on top of that only fight.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo check test lint bench setup clean
+.PHONY: demo check test lint bench docs setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -39,6 +39,9 @@ lint: $(ENVIRONMENT)
 	@ln -s "$(CURDIR)/hw_tests/support" $(TYPES)/test_support
 	.venv/bin/mypy $(PACKAGES:%=-p lstmith.%) -p lstmith.test_support
 	.venv/bin/mypy hw_tests examples --exclude hw_tests/support
+
+docs: $(ENVIRONMENT)
+	.venv/bin/python -m lstmith.scripts.docs.site
 
 bench: setup
 	.venv/bin/lstmith bench
