@@ -85,6 +85,11 @@ COMMANDS = {
         "Search the policies of a design; one part of the data is tuned on, every figure is of the other.",
         extras=("tune",),
     ),
+    "distil": Entry(
+        "training.command",
+        "Train a design's weights for a policy, without labels; its float network is the teacher.",
+        extras=("torch",),
+    ),
     "report": Entry("cli.report", "Write an HTML report.", extras=("report",)),
     "boards": Entry("cli.boards", "List the supported boards."),
     "program": Entry(

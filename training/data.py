@@ -7,14 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.golden.activity import LayerTrace
 from lstmith.golden.encoder import BoolArray
+from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatArray, FloatNetwork, padded, run_float
-from lstmith.spec.quantised import QuantNetwork
+from lstmith.spec.policy import Policy
+from lstmith.spec.quantised import IntArray, QuantNetwork
 
 
 @dataclass(frozen=True)
 class TrainingSequences:
-    """Sequences that start from the zero state.
+    """Sequences to train on.
 
     Parameters
     ----------
@@ -22,10 +25,13 @@ class TrainingSequences:
         Input stream, zero after a sequence's end.
     valid : bool [N, T]
         Steps that exist.
+    state : list of (h, c) or None
+        States in which they begin, per layer int64 [N, H] each; None is zero.
     """
 
     x: npt.NDArray[np.int16]
     valid: BoolArray
+    state: list[tuple[IntArray, IntArray]] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -34,7 +40,13 @@ class TrainingSequences:
         """Some of the sequences, without steps that none of them has."""
         valid = self.valid[members]
         steps = int(valid.sum(axis=1).max())
-        return TrainingSequences(self.x[members, :steps], valid[:, :steps])
+        state = None if self.state is None else [(h[members], c[members]) for h, c in self.state]
+        return TrainingSequences(self.x[members, :steps], valid[:, :steps], state)
+
+    def run(self, model: GoldenModel, policies: list[Policy]) -> list[LayerTrace]:
+        """The golden model on them."""
+        state = None if self.state is None else model.loaded_state(policies, self.state)
+        return model.run(self.x, policies, state)
 
 
 def masked(xs: list[npt.NDArray[np.float32]]) -> tuple[FloatArray, BoolArray]:

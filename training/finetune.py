@@ -11,7 +11,6 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatArray
 from lstmith.spec.config import H_FRAC, EngineConfig
 from lstmith.spec.policy import Policy
@@ -50,6 +49,11 @@ class Settings:
     share : float or None
         Part of the steps in which the monitor is to defer the low plane: its thresholds are set anew before each
         epoch. None leaves policies alone.
+    sparsity : float
+        Weight of what the references of h move in a step (:class:`.straight_through.Outcome`), beside the loss: larger
+        ones leave fewer columns to compute.
+    keep_best : bool
+        Ctrl-C ends the training with the best epoch so far; else with nothing.
     seed : int
     quiet : bool
         No progress bar.
@@ -61,6 +65,8 @@ class Settings:
     hold_every: int = 5
     patience: int = 12
     share: float | None = None
+    sparsity: float = 0.0
+    keep_best: bool = False
     seed: int = 1
     quiet: bool = False
 
@@ -114,11 +120,17 @@ def finetune(
     held, train = rows[:: settings.hold_every], rows[rows % settings.hold_every != 0]
     for_rule = subset(data.rows(train), RULE_SEQUENCES)
 
-    def judged(candidate: QuantNetwork, chosen: list[Policy]) -> float:
-        part = data.rows(held)
-        h = np.concatenate([trace.h for trace in GoldenModel(candidate, config).run(part.x, chosen)], axis=2)
+    def total(rows: npt.NDArray[np.integer], chosen: list[Policy]) -> Tensor:
+        part = data.rows(rows)
+        outcome = model(part, chosen)
+        found = loss(torch.cat(outcome.h, dim=2) * 2.0**-H_FRAC, rows)
+        if settings.sparsity:
+            found = found + settings.sparsity * outcome.changes[torch.from_numpy(part.valid)].mean()
+        return found
+
+    def judged(chosen: list[Policy]) -> float:
         with torch.no_grad():
-            return float(loss(torch.from_numpy(h * 2.0**-H_FRAC), held))
+            return float(total(held, chosen))
 
     def adjusted(candidate: QuantNetwork) -> list[Policy]:
         if settings.share is None:
@@ -126,32 +138,39 @@ def finetune(
         return with_share(candidate, config, policies, for_rule, settings.share)
 
     chosen = adjusted(network)
-    best, history = Finetuned(network, chosen), [judged(network, chosen)]
+    best, history = Finetuned(network, chosen), [judged(chosen)]
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate, eps=1e-14)
     steps = settings.epochs * -(-len(train) // settings.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.rate, total_steps=steps, pct_start=RISE, cycle_momentum=False
     )
-    since = 0
-    for _ in track(range(settings.epochs), "fine-tuning", disable=settings.quiet, transient=True):
+
+    def epoch() -> None:
         for members in torch.randperm(len(train)).split(settings.batch):
             picked = train[members.numpy()]
-            outcome = model(data.rows(picked).x, chosen)
             optimiser.zero_grad()
-            loss(torch.cat(outcome.h, dim=2) * 2.0**-H_FRAC, picked).backward()
+            total(picked, chosen).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
             optimiser.step()
             schedule.step()
             keep_sums(model)
-        candidate = model.network()
-        chosen = adjusted(candidate)
-        history.append(judged(candidate, chosen))
-        if history[-1] < min(history[:-1]):
-            best, since = Finetuned(candidate, chosen), 0
-        else:
-            since += 1
-        if since >= settings.patience:
-            break
+
+    since = 0
+    try:
+        for _ in track(range(settings.epochs), "fine-tuning", disable=settings.quiet, transient=True):
+            epoch()
+            candidate = model.network()
+            chosen = adjusted(candidate)
+            history.append(judged(chosen))
+            if history[-1] < min(history[:-1]):
+                best, since = Finetuned(candidate, chosen), 0
+            else:
+                since += 1
+            if since >= settings.patience:
+                break
+    except KeyboardInterrupt:
+        if not settings.keep_best:
+            raise
     return Finetuned(best.network, best.policies, history)
 
 

@@ -14,6 +14,7 @@ from lstmith.golden.model import GoldenModel
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import QuantLayer, QuantNetwork
+from lstmith.training.data import TrainingSequences
 
 Values = npt.NDArray[np.int32]
 
@@ -54,17 +55,19 @@ class Recorded:
     references: list[References]
 
 
-def record(network: QuantNetwork, config: EngineConfig, x: npt.NDArray[np.int16], policies: list[Policy]) -> Recorded:
-    """Run sequences from the zero state.
+def record(network: QuantNetwork, config: EngineConfig, data: TrainingSequences, policies: list[Policy]) -> Recorded:
+    """Run sequences.
 
     Parameters
     ----------
-    x : int16 [N, T, I]
+    network : QuantNetwork
+    config : EngineConfig
+    data : TrainingSequences
     policies : list of Policy, one per layer
     """
     model = _Recorder(network, config)
-    model.references = [References.empty(layer, *x.shape[:2]) for layer in network.layers]
-    return Recorded(model.run(x, policies), model.references)
+    model.references = [References.empty(layer, *data.x.shape[:2]) for layer in network.layers]
+    return Recorded(data.run(model, policies), model.references)
 
 
 class _Recorder(GoldenModel):

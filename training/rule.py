@@ -40,7 +40,7 @@ def with_share(
         while low < high:
             middle = (low + high) // 2
             chosen[index] = _threshold(policies[index], middle)
-            if deferred_share(model.run(data.x, chosen)[index], data.valid) >= share:
+            if deferred_share(data.run(model, chosen)[index], data.valid) >= share:
                 high = middle
             else:
                 low = middle + 1
@@ -50,7 +50,7 @@ def with_share(
 
 def shares(network: QuantNetwork, config: EngineConfig, policies: list[Policy], data: TrainingSequences) -> list[float]:
     """Per layer: part of the steps after which the low plane is deferred."""
-    return [deferred_share(each, data.valid) for each in GoldenModel(network, config).run(data.x, policies)]
+    return [deferred_share(each, data.valid) for each in data.run(GoldenModel(network, config), policies)]
 
 
 def halves(
@@ -60,7 +60,7 @@ def halves(
     late = np.arange(data.valid.shape[1]) * 2 >= data.valid.sum(axis=1)[:, None]
     return [
         (deferred_share(each, data.valid & ~late), deferred_share(each, data.valid & late))
-        for each in GoldenModel(network, config).run(data.x, policies)
+        for each in data.run(GoldenModel(network, config), policies)
     ]
 
 

@@ -12,15 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from lstmith.golden.encoder import BoolArray
 from lstmith.spec.config import BIAS_BITS, EngineConfig
 from lstmith.spec.policy import Policy
-from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork, has_digits, split_digits, weight_limit
+from lstmith.spec.quantised import Grid, IntArray, QuantLayer, QuantNetwork, has_digits, split_digits, weight_limit
 from lstmith.training.cell import cell
+from lstmith.training.data import TrainingSequences
 from lstmith.training.recorded import Recorded, References, Values, record
 
 #: Shadow biases count in this many LSBs (2^-13): a step of the optimiser then means about as much as in weights.
@@ -118,12 +118,16 @@ class Outcome:
         Per layer, integers in Q1.15.
     c : tuple of float64 tensor [N, T, H]
         Per layer, integers of ``c_frac`` fraction bits.
+    changes : float64 tensor [N, T]
+        By how much the references of h moved, of all planes and layers together: what later steps must add, 0 for a
+        column that is not listed. One is the whole range of an h.
     recorded : Recorded
         The golden run from which the references were taken.
     """
 
     h: tuple[Tensor, ...]
     c: tuple[Tensor, ...]
+    changes: Tensor
     recorded: Recorded
 
 
@@ -152,29 +156,31 @@ class StraightThrough(nn.Module):
         """The network with the integers of now."""
         return replace(self._network, layers=tuple(layer.quantised() for layer in self.layers))
 
-    def forward(self, x: npt.NDArray[np.int16], policies: list[Policy]) -> Outcome:
-        """Run N sequences of T steps from the zero state.
-
-        Parameters
-        ----------
-        x : int16 [N, T, I]
-        policies : list of Policy, one per layer
-        """
-        recorded = record(self.network(), self.config, x, policies)
-        values = torch.tensor(x, dtype=torch.float64)
-        hs, cs = [], []
-        for layer, trace, references in zip(self.layers, recorded.traces, recorded.references, strict=True):
-            h, c = _run_layer(layer, trace.skipped, references, values, self.config)
+    def forward(self, data: TrainingSequences, policies: list[Policy]) -> Outcome:
+        """Run sequences under policies, one per layer."""
+        recorded = record(self.network(), self.config, data, policies)
+        values = torch.tensor(data.x, dtype=torch.float64)
+        hs, cs, changes = [], [], []
+        for index, layer in enumerate(self.layers):
+            state = None if data.state is None else data.state[index]
+            trace, references = recorded.traces[index], recorded.references[index]
+            h, c, change = _run_layer(layer, trace.skipped, references, values, state, self.config)
             hs.append(h)
             cs.append(c)
+            changes.append(change)
             values = h
-        return Outcome(tuple(hs), tuple(cs), recorded)
+        return Outcome(tuple(hs), tuple(cs), torch.stack(changes).sum(dim=0), recorded)
 
 
 def _run_layer(
-    module: StraightThroughLayer, skipped: BoolArray, references: References, x: Tensor, config: EngineConfig
-) -> tuple[Tensor, Tensor]:
-    """h and c of one layer, float64 [N, T, H] each."""
+    module: StraightThroughLayer,
+    skipped: BoolArray,
+    references: References,
+    x: Tensor,
+    state: tuple[IntArray, IntArray] | None,
+    config: EngineConfig,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """h and c of one layer, float64 [N, T, H] each, and how far its references of h moved, [N, T]."""
     layer = module.layer
     weights, bias = module.integers()
     sequences, steps = x.shape[:2]
@@ -185,9 +191,11 @@ def _run_layer(
     from_h = torch.cat([plane[:, layer.inputs :] for plane in digits], dim=1).T
     x_grid = on_grid(x, layer.x_grid)
     h = c = x.new_zeros(sequences, layer.units)
+    if state is not None:
+        h, c = (torch.from_numpy(value.astype(np.float64)) for value in state)
     x_reference = x.new_zeros(sequences, layer.planes, layer.inputs)
-    h_reference = x.new_zeros(sequences, layer.planes, layer.units)
-    hs, cs = [], []
+    h_reference = on_grid(h, layer.h_grid)[:, None].expand(-1, layer.planes, -1)
+    hs, cs, changes = [], [], []
     for t in range(steps):
         before = h, c, x_reference, h_reference
         x_reference = _followed(x_grid[:, t], x_reference, references.x[:, t])
@@ -203,7 +211,9 @@ def _run_layer(
             )
         hs.append(h)
         cs.append(c)
-    return torch.stack(hs, dim=1), torch.stack(cs, dim=1)
+        changes.append((h_reference - before[3]).abs().sum(dim=(1, 2)))
+    moved = torch.stack(changes, dim=1) * (1.0 / (layer.h_grid.high - layer.h_grid.low))
+    return torch.stack(hs, dim=1), torch.stack(cs, dim=1), moved
 
 
 def _followed(value: Tensor, reference: Tensor, chosen: Values) -> Tensor:

@@ -22,7 +22,7 @@ LAYERS: dict[str, set[str]] = {
     "host": {"spec", "golden", "rtl", "boards", "compiler", "flow"},
     "cli": {"spec", "golden", "rtl", "boards", "compiler", "flow", "host"},
     "tuning": {"spec", "golden", "compiler", "host", "cli"},
-    "training": {"spec", "golden", "compiler"},
+    "training": {"spec", "golden", "compiler", "cli", "tuning"},
     "vad": {"spec", "compiler", "flow", "host", "cli"},
     "datasets": {"spec"},
     "workloads": {"spec", "golden", "compiler", "cli", "vad", "datasets"},

@@ -16,7 +16,6 @@ from lstmith.compiler.quantise.quantise import quantise
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork
 from lstmith.spec.config import EngineConfig
-from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule
 from lstmith.spec.quantised import QuantNetwork, has_digits
 
@@ -31,10 +30,12 @@ from lstmith.scripts.bench.per_step.controls import (  # noqa: E402
     run_engine,
 )
 from lstmith.training.data import TrainingSequences, sequences  # noqa: E402
-from lstmith.training.design import finetune_design  # noqa: E402
+from lstmith.training.design import distil_design  # noqa: E402
 from lstmith.training.finetune import Settings, keep_sums  # noqa: E402
 from lstmith.training.rule import halves, shares, with_share  # noqa: E402
 from lstmith.training.straight_through import StraightThrough  # noqa: E402
+from lstmith.training.windows import Lesson, lesson  # noqa: E402
+from lstmith.tuning.pieces import Recorded  # noqa: E402
 
 POLICY = Policy(Mode.DELTA, monitor=Monitor(Rule.RATIO))
 SETTINGS = Settings(epochs=5, batch=4, rate=1.0, quiet=True)
@@ -56,6 +57,11 @@ def case() -> tuple[Design, list[np.ndarray]]:
     return Design(config, network, FloatNetwork(source.layers)), list(calibration.x.astype(np.float32))
 
 
+def everything(design: Design, xs: list[np.ndarray]) -> Lesson:
+    recorded = Recorded(xs)
+    return lesson(design, recorded, recorded.everything(), 12)
+
+
 def test_loss_falls_and_repeats(case: tuple[Design, list[np.ndarray]], tmp_path: Path) -> None:
     design, xs = case
     layer = design.network.layers[0]
@@ -64,9 +70,9 @@ def test_loss_falls_and_repeats(case: tuple[Design, list[np.ndarray]], tmp_path:
     damaged = replace(layer, weights=np.where(has_digits(moved, 4), moved, layer.weights))
     design = replace(design, network=replace(design.network, layers=(damaged,)))
     policies = with_share(design.network, design.engine, [POLICY], sequences(design.network, xs), 0.5)
-    tuned, found = finetune_design(design, policies, xs, SETTINGS)
+    tuned, found = distil_design(design, policies, everything(design, xs), SETTINGS)
     assert min(found.history) < 0.7 * found.history[0]
-    short = [finetune_design(design, policies, xs, replace(SETTINGS, epochs=2))[1] for _ in range(2)]
+    short = [distil_design(design, policies, everything(design, xs), replace(SETTINGS, epochs=2))[1] for _ in range(2)]
     assert short[0].history == short[1].history
     np.testing.assert_array_equal(short[0].network.layers[0].weights, short[1].network.layers[0].weights)
     data = sequences(tuned.network, xs)
@@ -78,21 +84,13 @@ def test_loss_falls_and_repeats(case: tuple[Design, list[np.ndarray]], tmp_path:
 
 def test_thresholds_follow_the_network(case: tuple[Design, list[np.ndarray]]) -> None:
     design, xs = case
-    _, found = finetune_design(design, [POLICY], xs, replace(SETTINGS, epochs=1, share=0.6))
+    _, found = distil_design(design, [POLICY], everything(design, xs), replace(SETTINGS, epochs=1, share=0.6))
     data = sequences(found.network, xs)
     assert shares(found.network, design.engine, found.policies, data)[0] > 0.5
     assert shares(found.network, design.engine, [POLICY], data)[0] == 0.0
     first, second = halves(found.network, design.engine, found.policies, data)[0]
     assert (first + second) / 2 == pytest.approx(shares(found.network, design.engine, found.policies, data)[0])
     assert first < second, "at a sequence's start its cells still grow"
-
-
-def test_unusable_data_is_refused(case: tuple[Design, list[np.ndarray]]) -> None:
-    design, xs = case
-    with pytest.raises(UserError, match="give 5 or more"):
-        finetune_design(design, [POLICY], xs[:4], SETTINGS)
-    with pytest.raises(UserError, match="training sequence 1"):
-        finetune_design(design, [POLICY], [xs[0], xs[1][:, :2], *xs], SETTINGS)
 
 
 def test_sums_stay_within_the_accumulators(case: tuple[Design, list[np.ndarray]]) -> None:

@@ -23,11 +23,13 @@ from lstmith.spec.quantised import QuantNetwork
 from lstmith.workloads.catalogue import load
 
 torch = pytest.importorskip("torch", reason="training needs the extra torch")
+from lstmith.training.data import TrainingSequences  # noqa: E402
 from lstmith.training.real import real_network  # noqa: E402
 from lstmith.training.straight_through import StraightThrough  # noqa: E402
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 STEPS = 9
+States = list[tuple[np.ndarray, np.ndarray]]
 
 
 @pytest.fixture(autouse=True)
@@ -40,9 +42,16 @@ def without_counts(network: QuantNetwork) -> QuantNetwork:
     return replace(network, layers=tuple(layers))
 
 
-def assert_equal(network: QuantNetwork, config: EngineConfig, policies: list[Policy], x: np.ndarray) -> None:
-    traces = GoldenModel(network, config).run(x, policies)
-    outcome = StraightThrough(network, config)(x, policies)
+def whole(x: np.ndarray, state: States | None = None) -> TrainingSequences:
+    return TrainingSequences(x, np.ones(x.shape[:2], dtype=bool), state)
+
+
+def assert_equal(
+    network: QuantNetwork, config: EngineConfig, policies: list[Policy], x: np.ndarray, state: States | None = None
+) -> None:
+    data = whole(x, state)
+    traces = data.run(GoldenModel(network, config), policies)
+    outcome = StraightThrough(network, config)(data, policies)
     for h, c, trace in zip(outcome.h, outcome.c, traces, strict=True):
         np.testing.assert_array_equal(h.detach().numpy(), trace.h)
         np.testing.assert_array_equal(c.detach().numpy(), trace.c)
@@ -54,7 +63,13 @@ def test_equals_golden_under_any_policy(rng: np.random.Generator) -> None:
     config, (network, _) = random_engine(rng, most=9)
     network = without_counts(network)
     x = np.stack([random_input(rng, STEPS, network.inputs) for _ in range(2)])
-    assert_equal(network, config, random_policies(rng, network, config), x)
+    policies = random_policies(rng, network, config)
+    assert_equal(network, config, policies, x)
+    state = [
+        (rng.integers(-(1 << 15), 1 << 15, (2, layer.units)), rng.integers(-(1 << 11), 1 << 11, (2, layer.units)))
+        for layer in network.layers
+    ]
+    assert_equal(network, config, policies, x, state)
 
 
 def test_equals_golden_dense(rng: np.random.Generator) -> None:
@@ -130,7 +145,7 @@ def test_gradient_is_that_of_the_float_network(peepholes: bool, rng: np.random.G
     model = StraightThrough(network, config)
     x = network.quantise_input(calibration.x)[:, :20]
     aim = rng.normal(0, 1, (*x.shape[:2], 6))
-    h = model(x, [Policy(Mode.DENSE)] * 2).h[-1]
+    h = model(whole(x), [Policy(Mode.DENSE)] * 2).h[-1]
     (h * torch.from_numpy(aim)).sum().backward()
 
     def float_loss(changed: FloatNetwork) -> float:
@@ -160,7 +175,7 @@ def test_gradient_reaches_biases(rng: np.random.Generator) -> None:
     config = EngineConfig(lanes=3, precisions=(16,), acc_width=48, operand_width=18)
     model = StraightThrough(network, config)
     x = random_input(rng, 12, 3)[None]
-    model(x, [Policy(Mode.DENSE)]).h[-1].sum().backward()
+    model(whole(x), [Policy(Mode.DENSE)]).h[-1].sum().backward()
     gradient = model.layers[0].bias.grad.numpy()
     layer, policy = network.layers[0], [Policy(Mode.DENSE)]
     row, step = int(np.abs(gradient).argmax()), 256

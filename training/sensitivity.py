@@ -1,0 +1,62 @@
+"""How much a model's output moves with each unit's h, step by step, found by trying: any graph may stand behind it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.tuning.head import Head
+
+Float32 = npt.NDArray[np.float32]
+
+#: By how much one unit's h is moved.
+NUDGE = 2.0**-7
+#: Directions of the output that are kept; wider outputs are seen through so many random ones.
+MOST_OUTPUTS = 8
+
+
+class Sensitivity:
+    """First-order change of the output with h.
+
+    An output of more than ``MOST_OUTPUTS`` elements is projected on as many random directions, which keeps the expected
+    square of every change (Johnson and Lindenstrauss, 1984).
+
+    Parameters
+    ----------
+    head : Head
+        What the model makes of h.
+    seed : int
+        Of the random directions.
+    """
+
+    def __init__(self, head: Head, seed: int = 1):
+        self._head, self._seed = head, seed
+        self._directions: Float32 | None = None
+
+    def judges_steps(self, h: Float32) -> bool:
+        """Whether the model gives an output for every step of h [T, H], T from 2, rather than one for all."""
+        return len(self._head(h)) == len(h)
+
+    def of(self, h: Float32) -> Float32:
+        """Derivatives of the output of each step by the h of the same step, float32 [T, K, H], for h [T, H].
+
+        A head that looks at several steps counts as if all of them moved together.
+        """
+        base = self._projected(self._head(h))
+        found = np.empty((*base.shape, h.shape[1]), dtype=np.float32)
+        for unit in range(h.shape[1]):
+            moved = h.copy()
+            # Towards zero, so that h stays within its range.
+            step = np.where(moved[:, unit] > 0, -NUDGE, NUDGE).astype(np.float32)
+            moved[:, unit] += step
+            found[:, :, unit] = (self._projected(self._head(moved)) - base) / step[:, None]
+        return found
+
+    def _projected(self, output: Float32) -> Float32:
+        width = output.shape[1]
+        if width <= MOST_OUTPUTS:
+            return output
+        if self._directions is None:
+            rng = np.random.default_rng(self._seed)
+            self._directions = rng.normal(0, MOST_OUTPUTS**-0.5, (width, MOST_OUTPUTS)).astype(np.float32)
+        return output @ self._directions
