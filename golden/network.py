@@ -1,6 +1,7 @@
-"""A trained LSTM in floating point: the canonical form that every importer produces.
+"""A trained network in floating point: the canonical form that every importer produces.
 
-Gate order is i, f, g, o everywhere; row ``gate * units + unit``. Both biases are summed.
+Row ``r * units + unit`` of a layer is the unit's row r. A unit of an LSTM has the rows i, f, g, o, one of a GRU r, z,
+nx, nh, any other a single row. Both biases are summed where their rows are.
 """
 
 from __future__ import annotations
@@ -11,31 +12,53 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.spec.codes import Gate
+from lstmith.spec.codes import Gate, Kind, Squash
 
 FloatArray = npt.NDArray[np.float64]
 
 GATES = ("i", "f", "g", "o")
 
+#: Functions that a kind of layer may have behind its rows.
+SQUASHES = {
+    Kind.LSTM: (Squash.TANH,),
+    Kind.GRU: (Squash.TANH,),
+    Kind.RNN: (Squash.TANH, Squash.RELU),
+    Kind.DENSE: tuple(Squash),
+}
+
 
 @dataclass(frozen=True)
 class FloatLayer:
-    """One unidirectional LSTM layer.
+    """One layer that runs forward, with R rows per unit: 4 of an LSTM or a GRU, else 1.
 
     Parameters
     ----------
     name : str
         The layer's name in its source, for messages.
-    w_ih : float64 [4H, I]
-        Input weights.
-    w_hh : float64 [4H, H]
-        Recurrent weights.
-    bias : float64 [4H]
-        Sum of input and recurrent bias.
+    w_ih : float64 [R * H, I]
+        Input weights; the nh rows of a GRU are zero.
+    w_hh : float64 [R * H, H]
+        Recurrent weights; the nx rows of a GRU are zero, a dense layer has [H, 0].
+    bias : float64 [R * H]
+        Sum of input and recurrent bias; of a GRU's nx rows the input one, of its nh rows the recurrent one.
     peep : float64 [3, H] or None
-        Peephole weights, order i, f, o; i and f see c(t-1), o sees c(t).
+        Peephole weights of an LSTM, order i, f, o; i and f see c(t-1), o sees c(t).
     h0, c0 : float64 [H] or None
-        Constant initial state; zero if None.
+        Constant initial state; zero if None. Only an LSTM has ``c0``, a dense layer has neither.
+    kind : Kind
+        What the layer computes.
+    squash : Squash
+        Function of a plain or dense layer's rows; tanh for an LSTM or a GRU.
+
+    Raises
+    ------
+    ValueError
+        If a shape, a state or the function does not belong to the kind, or a GRU's rows are not as above.
+
+    Notes
+    -----
+    A GRU resets after the product (Keras' ``reset_after``, as PyTorch and cuDNN do): with sigma(r) and sigma(z),
+    ``n = tanh(nx + r * nh)`` and ``h = (1 - z) * n + z * h_old``.
     """
 
     name: str
@@ -45,15 +68,28 @@ class FloatLayer:
     peep: FloatArray | None = None
     h0: FloatArray | None = None
     c0: FloatArray | None = None
+    kind: Kind = Kind.LSTM
+    squash: Squash = Squash.TANH
 
     def __post_init__(self) -> None:
-        units = self.w_hh.shape[1]
-        wanted = {"w_ih": (4 * units, self.w_ih.shape[1]), "w_hh": (4 * units, units), "bias": (4 * units,)}
+        units, rows = self.units, self.kind.rows * self.units
+        recurrent = 0 if self.kind is Kind.DENSE else units
+        wanted = {"w_ih": (rows, self.w_ih.shape[1]), "w_hh": (rows, recurrent), "bias": (rows,)}
         if self.peep is not None:
             wanted["peep"] = (3, units)
         for field, shape in wanted.items():
             if (have := getattr(self, field).shape) != shape:
                 raise ValueError(f"Layer {self.name!r} field {field} must have shape {shape!r}, not {have!r}")
+        kind = self.kind.name
+        if self.squash not in SQUASHES[self.kind]:
+            allowed = ", ".join(squash.name for squash in SQUASHES[self.kind])
+            raise ValueError(f"Layer {self.name!r} of kind {kind} must have squash {allowed}, not {self.squash.name}")
+        foreign = {"peep": self.kind is not Kind.LSTM, "c0": self.kind is not Kind.LSTM, "h0": recurrent == 0}
+        for field, refused in foreign.items():
+            if refused and getattr(self, field) is not None:
+                raise ValueError(f"Layer {self.name!r} of kind {kind} has no field {field}")
+        if self.kind is Kind.GRU and (self.w_hh[2 * units : 3 * units].any() or self.w_ih[3 * units :].any()):
+            raise ValueError(f"Layer {self.name!r} must have zeros in its nx rows of w_hh and its nh rows of w_ih")
 
     @property
     def inputs(self) -> int:
@@ -62,8 +98,8 @@ class FloatLayer:
 
     @property
     def units(self) -> int:
-        """Number of hidden units, H."""
-        return int(self.w_hh.shape[1])
+        """Number of units, H."""
+        return int(self.w_ih.shape[0]) // self.kind.rows
 
 
 @dataclass(frozen=True)
@@ -80,7 +116,7 @@ class FloatNetwork:
 
 @dataclass(frozen=True)
 class FloatTrace:
-    """Per layer: h and c, float64 [N, T, H]."""
+    """Per layer: h and c, float64 [N, T, H]; c of a layer other than an LSTM is its h."""
 
     h: tuple[FloatArray, ...]
     c: tuple[FloatArray, ...]
@@ -118,14 +154,8 @@ def run_float(
         c_trace = np.empty_like(h_trace)
         from_x = x @ layer.w_ih.T + layer.bias
         for t in range(steps):
-            z = (from_x[:, t] + h @ layer.w_hh.T).reshape(sequences, len(Gate), layer.units)
-            z_i, z_f, z_g, z_o = (z[:, gate] for gate in Gate)
-            if layer.peep is not None:
-                z_i, z_f = z_i + layer.peep[0] * c, z_f + layer.peep[1] * c
-            c = sigmoid(z_f) * c + sigmoid(z_i) * np.tanh(z_g)
-            if layer.peep is not None:
-                z_o = z_o + layer.peep[2] * c
-            h = sigmoid(z_o) * np.tanh(c)
+            z = from_x[:, t] if layer.kind is Kind.DENSE else from_x[:, t] + h @ layer.w_hh.T
+            h, c = _unit_step(layer, z.reshape(sequences, layer.kind.rows, layer.units), h, c)
             h_trace[:, t], c_trace[:, t] = h, c
         hs.append(h_trace)
         cs.append(c_trace)
@@ -133,9 +163,41 @@ def run_float(
     return FloatTrace(tuple(hs), tuple(cs))
 
 
+def squashed(z: FloatArray, squash: Squash) -> FloatArray:
+    """A function of pre-activations, in their shape."""
+    match squash:
+        case Squash.LINEAR:
+            return z
+        case Squash.RELU:
+            return np.maximum(z, 0.0)
+        case Squash.SIGMOID:
+            return sigmoid(z)
+        case Squash.TANH:
+            tanh: FloatArray = np.tanh(z)
+            return tanh
+
+
+def _unit_step(layer: FloatLayer, z: FloatArray, h: FloatArray, c: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """New h and c from pre-activations, float64 [N, R, H], and the old ones."""
+    if layer.kind is Kind.LSTM:
+        z_i, z_f, z_g, z_o = (z[:, gate] for gate in Gate)
+        if layer.peep is not None:
+            z_i, z_f = z_i + layer.peep[0] * c, z_f + layer.peep[1] * c
+        c = sigmoid(z_f) * c + sigmoid(z_i) * np.tanh(z_g)
+        if layer.peep is not None:
+            z_o = z_o + layer.peep[2] * c
+        return sigmoid(z_o) * np.tanh(c), c
+    if layer.kind is Kind.GRU:
+        reset, update = sigmoid(z[:, 0]), sigmoid(z[:, 1])
+        h = (1.0 - update) * np.tanh(z[:, 2] + reset * z[:, 3]) + update * h
+    else:
+        h = squashed(z[:, 0], layer.squash)
+    return h, h
+
+
 def initial_state(layer: FloatLayer, sequences: int) -> tuple[FloatArray, FloatArray]:
-    """The layer's own initial state for a batch: (h0, c0), each float64 [N, H]."""
+    """The layer's own initial state for a batch: (h0, c0), each float64 [N, H]; c0 is h0 but for an LSTM."""
     zero = np.zeros(layer.units)
     h0 = zero if layer.h0 is None else layer.h0
-    c0 = zero if layer.c0 is None else layer.c0
+    c0 = h0 if layer.kind is not Kind.LSTM else zero if layer.c0 is None else layer.c0
     return np.tile(h0, (sequences, 1)), np.tile(c0, (sequences, 1))

@@ -44,3 +44,26 @@ class Gate(IntEnum):
     FORGET = 1
     CELL = 2
     OUTPUT = 3
+
+
+class Kind(IntEnum):
+    """What a layer computes from its rows; a field of a layer descriptor holds it."""
+
+    LSTM = 0
+    GRU = 1
+    RNN = 2
+    DENSE = 3
+
+    @property
+    def rows(self) -> int:
+        """Rows of the float weights that belong to a unit: 4 or 1."""
+        return 4 if self in (Kind.LSTM, Kind.GRU) else 1
+
+
+class Squash(IntEnum):
+    """Function of a pre-activation; a field of a layer descriptor holds it."""
+
+    LINEAR = 0
+    RELU = 1
+    SIGMOID = 2
+    TANH = 3

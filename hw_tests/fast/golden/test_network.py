@@ -1,20 +1,22 @@
-"""The LSTM in floating point, against the equations for one unit."""
+"""Networks in floating point, against the equations for one unit."""
 
 from __future__ import annotations
 
 from math import exp, tanh
+from typing import Any
 
 import numpy as np
 import pytest
 
-from lstmith.golden.network import FloatLayer, FloatNetwork, initial_state, padded, run_float, sigmoid
+from lstmith.golden.network import FloatLayer, FloatNetwork, initial_state, padded, run_float, sigmoid, squashed
+from lstmith.spec.codes import Kind, Squash
 
 
 def _sigma(z: float) -> float:
     return 1 / (1 + exp(-z))
 
 
-def _layer(rng: np.random.Generator, inputs: int = 1, **options: np.ndarray) -> FloatLayer:
+def _layer(rng: np.random.Generator, inputs: int = 1, **options: Any) -> FloatLayer:
     w_ih, w_hh, bias = (rng.normal(size=size) for size in ((4, inputs), (4, 1), 4))
     return FloatLayer("a", w_ih, w_hh, bias, **options)
 
@@ -35,6 +37,66 @@ def test_equations_of_one_unit(peepholes: bool, rng: np.random.Generator) -> Non
     trace = run_float(FloatNetwork((layer,)), x[None, :, None])
     # Both are float64, in another order of additions.
     np.testing.assert_allclose(np.array(want), np.stack([trace.h[0][0, :, 0], trace.c[0][0, :, 0]], axis=1), rtol=1e-12)
+
+
+def test_equations_of_a_gru_unit(rng: np.random.Generator) -> None:
+    w_ih, w_hh, bias = rng.normal(size=(4, 1)), rng.normal(size=(4, 1)), rng.normal(size=4)
+    w_ih[3] = w_hh[2] = 0
+    layer = FloatLayer("a", w_ih, w_hh, bias, h0=np.array([0.5]), kind=Kind.GRU)
+    x, h, want = rng.normal(size=5), 0.5, []
+    for value in x:
+        z = [w_ih[row, 0] * value + w_hh[row, 0] * h + bias[row] for row in range(4)]
+        reset, update = _sigma(z[0]), _sigma(z[1])
+        h = (1 - update) * tanh(z[2] + reset * z[3]) + update * h
+        want.append(h)
+    trace = run_float(FloatNetwork((layer,)), x[None, :, None])
+    np.testing.assert_allclose(trace.h[0][0, :, 0], want, rtol=1e-12)
+    assert (trace.c[0] == trace.h[0]).all()
+    assert [part.tolist() for part in initial_state(layer, 1)] == [[[0.5]], [[0.5]]]
+
+
+def test_plain_and_dense_layers(rng: np.random.Generator) -> None:
+    w_ih, w_hh, bias = rng.normal(size=(2, 3)), rng.normal(size=(2, 2)), rng.normal(size=2)
+    plain = FloatLayer("p", w_ih, w_hh, bias, kind=Kind.RNN, squash=Squash.RELU)
+    dense = FloatLayer("d", rng.normal(size=(1, 2)), np.zeros((1, 0)), rng.normal(size=1), kind=Kind.DENSE)
+    x = rng.normal(size=(1, 4, 3))
+    h, want = np.zeros(2), []
+    for value in x[0]:
+        h = np.maximum(plain.w_ih @ value + plain.w_hh @ h + plain.bias, 0)
+        want.append(np.tanh(dense.w_ih @ h + dense.bias))
+    trace = run_float(FloatNetwork((plain, dense)), x)
+    np.testing.assert_allclose(trace.h[1][0], want, rtol=1e-12)
+
+
+def test_functions() -> None:
+    z = np.array([-2.0, 0.5])
+    assert [squashed(z, squash).tolist() for squash in (Squash.LINEAR, Squash.RELU)] == [[-2, 0.5], [0, 0.5]]
+    assert (squashed(z, Squash.SIGMOID) == sigmoid(z)).all()
+    assert (squashed(z, Squash.TANH) == np.tanh(z)).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": Kind.GRU, "w_ih": np.ones((4, 1))}, "Layer 'a' must have zeros in its nx rows of w_hh"),
+        ({"squash": Squash.RELU}, "Layer 'a' of kind LSTM must have squash TANH, not RELU"),
+        ({"kind": Kind.GRU, "c0": np.zeros(1)}, "Layer 'a' of kind GRU has no field c0"),
+        (
+            {
+                "kind": Kind.DENSE,
+                "w_ih": np.ones((1, 1)),
+                "w_hh": np.zeros((1, 0)),
+                "bias": np.zeros(1),
+                "h0": np.ones(1),
+            },
+            "Layer 'a' of kind DENSE has no field h0",
+        ),
+    ],
+)
+def test_fields_belong_to_the_kind(options: dict[str, Any], message: str) -> None:
+    parts = {"w_ih": np.zeros((4, 1)), "w_hh": np.zeros((4, 1)), "bias": np.zeros(4)}
+    with pytest.raises(ValueError, match=f"^{message}"):
+        FloatLayer("a", **(parts | options))
 
 
 def test_layers_are_stacked_and_runs_can_be_cut(rng: np.random.Generator) -> None:
