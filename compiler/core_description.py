@@ -7,9 +7,11 @@ from typing import Any
 
 from lstmith.rtl.top import port_widths
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.core_map import CoreMap, core_map
 from lstmith.spec.layer_descriptor import DESCRIPTOR_STRIDE, LAYOUT
 from lstmith.spec.quantised import QuantNetwork
-from lstmith.spec.registers import READ_LATENCY, WEIGHTS, Region, Register, address
+from lstmith.spec.register_map import Bus, Entry
+from lstmith.spec.registers import READ_LATENCY
 
 MEANINGS = {
     "clk": "clock; everything happens at its rising edge",
@@ -49,7 +51,9 @@ MEANINGS = {
 SIGNED = {"x_value", "h_value", "h_cell"}
 
 
-def describe_core(engine: EngineConfig, network: QuantNetwork, layers: list[str]) -> dict[str, Any]:
+def describe_core(
+    engine: EngineConfig, network: QuantNetwork, layers: list[str], bus: Bus = Bus.NATIVE
+) -> dict[str, Any]:
     """JSON values: parameters, ports, registers, regions, program records and layers.
 
     Parameters
@@ -58,12 +62,29 @@ def describe_core(engine: EngineConfig, network: QuantNetwork, layers: list[str]
     network : QuantNetwork
     layers : list of str
         Names of the network's layers.
+    bus : Bus
+        Which top level it has.
     """
+    core = core_map(engine, bus)
     return {
+        "bus": bus,
         "parameters": asdict(engine),
         "ports": _ports(engine),
-        "registers": {item.name.lower(): address(Region.CONTROL, item) for item in Register},
-        "regions": {**{item.name.lower(): address(item, 0) for item in Region}, "weights": WEIGHTS},
+        "registers": {entry.name: entry.address for entry in core.entries},
+        "regions": {"control": 0, **{memory.name: memory.base for memory in core.memories}},
+        "register_map": [_register(entry, core) for entry in core.entries],
+        "memory_map": [
+            {
+                "name": memory.name,
+                "address": memory.base,
+                "words": memory.words(engine),
+                "access": memory.access,
+                "bits": memory.bits,
+                "running": "none",
+                "meaning": memory.meaning,
+            }
+            for memory in core.memories
+        ],
         "program_record": {
             "stride": DESCRIPTOR_STRIDE,
             "fields": {name: {"word": w, "bit": b, "width": n} for name, (w, b, n) in LAYOUT.items()},
@@ -80,6 +101,19 @@ def describe_core(engine: EngineConfig, network: QuantNetwork, layers: list[str]
             }
             for layer, name in zip(network.layers, layers, strict=True)
         ],
+    }
+
+
+def _register(entry: Entry, core: CoreMap) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "address": entry.address,
+        "access": entry.access,
+        "running": entry.running,
+        "reset": entry.reset(core.config) if entry.reset else 0,
+        "image": entry.image,
+        "fields": [asdict(field) for field in entry.fields],
+        "meaning": entry.meaning,
     }
 
 

@@ -12,6 +12,7 @@ from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.policy import Policy, Scope
 from lstmith.spec.policy_check import check_policies
 from lstmith.spec.quantised import PREDICTOR_SUM_BITS, QuantLayer, QuantNetwork
+from lstmith.spec.register_table import pack_register
 from lstmith.spec.registers import Register
 
 
@@ -105,21 +106,23 @@ def build_memory_image(network: QuantNetwork, config: EngineConfig, policies: li
     skip = policy.skip
     # The input stage may ask the monitor of the layer that it feeds.
     defers = policy.monitors and policy.monitor.scope is Scope.LAYER
+    theta_x, low_theta_x = policy.thetas_x(2)
     registers = {
-        Register.X_INPUTS: first.inputs - 1,
-        Register.X_GRID: (
-            first.x_grid.shift
-            | first.x_grid.exponent << 4
-            | (first.x_grid.low == 0) << 7
-            | policy.mode << 8
-            | (first.planes - 1) << 10
+        Register.X_INPUTS: pack_register(Register.X_INPUTS, inputs=first.inputs - 1),
+        Register.X_GRID: pack_register(
+            Register.X_GRID,
+            shift=first.x_grid.shift,
+            exponent=first.x_grid.exponent,
+            unsigned=int(first.x_grid.low == 0),
+            mode=policy.mode,
+            pair=first.planes - 1,
         ),
-        Register.X_THETA: policy.thetas_x(2)[0],
-        Register.X_LOW_THETA: policy.thetas_x(2)[1],
-        Register.X_MONITOR: int(defers) | policy.monitor.warmup << 8,
-        Register.SKIP_CHANGE: skip.change,
-        Register.SKIP_RULE: skip.limit | skip.predictor << 4,
-        Register.SKIP_THRESHOLD: skip.threshold % (1 << 24),
+        Register.X_THETA: pack_register(Register.X_THETA, theta=theta_x),
+        Register.X_LOW_THETA: pack_register(Register.X_LOW_THETA, theta=low_theta_x),
+        Register.X_MONITOR: pack_register(Register.X_MONITOR, judges=int(defers), warmup=policy.monitor.warmup),
+        Register.SKIP_CHANGE: pack_register(Register.SKIP_CHANGE, change=skip.change),
+        Register.SKIP_RULE: pack_register(Register.SKIP_RULE, limit=skip.limit, predictor=int(skip.predictor)),
+        Register.SKIP_THRESHOLD: pack_register(Register.SKIP_THRESHOLD, threshold=skip.threshold),
     }
     return MemoryImage(
         weights,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,6 +15,7 @@ from lstmith.rtl.host_interfaces import (
     RowWriteSignature,
     WeightLoadSignature,
 )
+from lstmith.rtl.layouts import field_layout
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.spec.config import (
@@ -28,7 +29,8 @@ from lstmith.spec.config import (
 )
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.quantised import PREDICTOR_SUM_BITS
-from lstmith.spec.registers import IDENTITY, REGION_SHIFT, Region, Register
+from lstmith.spec.register_table import TABLE, entry_of
+from lstmith.spec.registers import REGION_SHIFT, Region, Register
 
 #: Bits of an address that tell registers apart.
 NUMBER_BITS = bits_for(max(Register) + 1)
@@ -187,12 +189,14 @@ class Control(wiring.Component):
         }
         register_value = Signal(32)
         beyond = Signal()
-        m.d.sync += beyond.eq(self.bus.addr[NUMBER_BITS:REGION_SHIFT].any())
+        m.d.sync += beyond.eq(self.bus.addr[NUMBER_BITS:].any())
         number = delayed(m, self.index[:NUMBER_BITS], RAM_LATENCY - 1, "number")
         beyond = delayed(m, beyond, RAM_LATENCY - 1, "beyond")
         with m.Switch(number):
-            with m.Case(Register.IDENTITY):
-                m.d.sync += register_value.eq(IDENTITY)
+            for entry in TABLE:
+                if isinstance(entry.register, Register) and entry.reset and entry.register is not Register.STATUS:
+                    with m.Case(entry.register):
+                        m.d.sync += register_value.eq(entry.reset(config))
             with m.Case(Register.STATUS):
                 m.d.sync += register_value.eq(~self.idle)
             for register, event in counts.items():
@@ -216,29 +220,26 @@ class Control(wiring.Component):
 
     def _elaborate_registers(self, m: Module, value: Signal) -> None:
         initial = self._image.registers if self._image else {}
-        packed_layout = data.StructLayout({"shift": 4, "exponent": 3, "unsigned": 1, "mode": unsigned(2), "pair": 1})
-        emit_all = Signal()
-        inputs = Signal.like(self.settings.inputs, init=initial.get(Register.X_INPUTS, 0))
-        packed = Signal(packed_layout.size, init=initial.get(Register.X_GRID, 0))
-        theta = Signal(16, init=initial.get(Register.X_THETA, 0))
-        low_theta = Signal(16, init=initial.get(Register.X_LOW_THETA, 0))
-        change = Signal(24, init=initial.get(Register.SKIP_CHANGE, 0))
-        rule = Signal(5, init=initial.get(Register.SKIP_RULE, 0))
-        threshold = Signal(24, init=initial.get(Register.SKIP_THRESHOLD, 0))
+
+        def held(register: Register) -> data.View[data.StructLayout]:
+            """A setting, as wide as its fields."""
+            layout = field_layout(register)
+            bits = Signal(layout.size, init=initial.get(register, 0), name=register.name.lower())
+            return data.View(layout, bits)
+
         targets = {
-            Register.OUTPUT_ALL: emit_all,
-            Register.X_INPUTS: inputs,
-            Register.X_GRID: packed,
-            Register.X_THETA: theta,
-            Register.X_LOW_THETA: low_theta,
-            Register.SKIP_CHANGE: change,
-            Register.SKIP_RULE: rule,
-            Register.SKIP_THRESHOLD: threshold,
+            register: held(register)
+            for register in (
+                *(Register.OUTPUT_ALL, Register.X_INPUTS, Register.X_GRID, Register.X_THETA, Register.X_LOW_THETA),
+                *(Register.SKIP_CHANGE, Register.SKIP_RULE, Register.SKIP_THRESHOLD),
+            )
         }
         if self._config.monitor:
-            monitor = Signal(16, init=initial.get(Register.X_MONITOR, 0))
-            targets[Register.X_MONITOR] = monitor
-            m.d.comb += [self.settings.monitor.judges.eq(monitor[0]), self.settings.monitor.warmup.eq(monitor[8:])]
+            targets[Register.X_MONITOR] = monitor = held(Register.X_MONITOR)
+            m.d.comb += [
+                self.settings.monitor.judges.eq(monitor.judges),
+                self.settings.monitor.warmup.eq(monitor.warmup),
+            ]
         # Decoded in two halves before the address is registered, and put together behind it.
         number, addressed = self.bus.addr[:NUMBER_BITS], Signal()
         m.d.sync += addressed.eq(self.bus.w_en & self.idle & ~self.bus.addr[NUMBER_BITS:].any())
@@ -250,26 +251,27 @@ class Control(wiring.Component):
 
         for register, target in targets.items():
             with m.If(written(register)):
-                m.d.sync += target.eq(value)
+                m.d.sync += target.as_value().eq(value)
         loads, begins = written(Register.LOAD), Signal()
         m.d.sync += begins.eq(self.bus.w_data.any())
         m.d.comb += [self.states.begin.eq(loads & begins), self.states.end.eq(loads & ~begins)]
-        fields = data.View(packed_layout, packed)
+        load = data.View(field_layout(Register.LOAD), value[: entry_of(Register.LOAD).bits])
+        grid, rule = targets[Register.X_GRID], targets[Register.SKIP_RULE]
         m.d.comb += [
-            self.states.layer.eq(value[:8] - 1),
-            self.states.mask.eq(value[8:]),
-            self.states.sequence.eq(value[16]),
-            self.emit_all.eq(emit_all),
-            self.settings.inputs.eq(inputs),
-            self.settings.grid.shift.eq(fields.shift),
-            self.settings.grid.exponent.eq(fields.exponent),
-            self.settings.grid.unsigned.eq(fields.unsigned),
-            self.settings.grid.mode.eq(fields.mode),
-            self.settings.grid.theta.eq(theta),
-            self.settings.grid.low_theta.eq(low_theta),
-            self.settings.grid.pair.eq(fields.pair),
-            self.settings.skip.change.eq(change),
-            self.settings.skip.limit.eq(rule[:4]),
-            self.settings.skip.predictor.eq(rule[4]),
-            self.threshold.eq(threshold.as_signed()),
+            self.states.layer.eq(load.layer - 1),
+            self.states.mask.eq(load.mask),
+            self.states.sequence.eq(load.sequence),
+            self.emit_all.eq(targets[Register.OUTPUT_ALL].every),
+            self.settings.inputs.eq(targets[Register.X_INPUTS].inputs),
+            self.settings.grid.shift.eq(grid.shift),
+            self.settings.grid.exponent.eq(grid.exponent),
+            self.settings.grid.unsigned.eq(grid.unsigned),
+            self.settings.grid.mode.eq(grid.mode),
+            self.settings.grid.theta.eq(targets[Register.X_THETA].theta),
+            self.settings.grid.low_theta.eq(targets[Register.X_LOW_THETA].theta),
+            self.settings.grid.pair.eq(grid.pair),
+            self.settings.skip.change.eq(targets[Register.SKIP_CHANGE].change),
+            self.settings.skip.limit.eq(rule.limit),
+            self.settings.skip.predictor.eq(rule.predictor),
+            self.threshold.eq(targets[Register.SKIP_THRESHOLD].threshold),
         ]

@@ -8,6 +8,18 @@ from amaranth.lib import data
 from lstmith.spec import layer_descriptor
 from lstmith.spec.config import ACTIVE_COUNTS, BIAS_BITS, MANTISSA_BITS, PRECISIONS, SHIFT_BITS, EngineConfig, bits_for
 from lstmith.spec.policy import Mode
+from lstmith.spec.register_table import entry_of
+from lstmith.spec.registers import FrontRegister, Register
+
+
+def field_layout(register: Register | FrontRegister) -> data.FlexibleLayout:
+    """A register's word as the register map has it, up to its highest field."""
+    entry = entry_of(register)
+    fields = {
+        field.name: data.Field(signed(field.width) if field.signed else unsigned(field.width), field.bit)
+        for field in entry.fields
+    }
+    return data.FlexibleLayout(entry.bits, fields)
 
 
 def slot_layout(config: EngineConfig) -> data.StructLayout:

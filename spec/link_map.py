@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from lstmith.spec.registers import REGION_SHIFT
+from lstmith.spec.registers import REGION_SHIFT, Region
 
 #: Version of everything in this module.
 LINK_VERSION = 3
@@ -75,16 +75,16 @@ WRITE_WORDS = (FRAME_BYTES - REQUEST_HEAD - 3 - CRC_BYTES) // 4
 STREAM_VALUES = (FRAME_BYTES - REQUEST_HEAD - 5 - CRC_BYTES) // 2
 ANSWER_WORDS = (FRAME_BYTES - ANSWER_HEAD - CRC_BYTES) // 2
 
-#: Region of bus addresses that belong to the link, beside those of ``memory_map.Region``.
-LINK_REGION = 7
+#: Region of bus addresses that belong to the link.
+LINK_REGION = Region.FRONT
 
 
 class LinkRegister(enum.IntEnum):
-    """Registers of the link's region."""
+    """Registers of the link's region; ``spec.register_table`` describes them."""
 
-    MODE = 0  #: write: :class:`Mode`; HELLO sets COMPACT
-    TAG = 1  #: read and write: 32 bits that HELLO and reset leave, for whoever loads weights; begins as the bitstream's
-    FLASH = 2  #: read: :class:`FlashStatus`
+    MODE = 0  #: :class:`Mode`
+    TAG = 1
+    FLASH = 2  #: :class:`FlashStatus`
 
 
 def link_address(register: LinkRegister) -> int:

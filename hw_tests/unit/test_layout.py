@@ -53,6 +53,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
         "archive": set(),
         "runtime": set(),
         "program_image": set(),
+        "register_texts": set(),
         "importers": {"archive", "runtime"},
         "quantise": {"limits"},
         "sizing": {"limits", "program_image", "quantise"},

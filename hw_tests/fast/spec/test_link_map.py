@@ -18,8 +18,9 @@ from lstmith.spec.link_map import (
     STREAM_VALUES,
     WRITE_WORDS,
     Feature,
+    LinkRegister,
 )
-from lstmith.spec.registers import Region
+from lstmith.spec.registers import FrontRegister, Region
 
 CONFIG = EngineConfig(
     lanes=43, precisions=(4, 8), weight_depth=70_000, units=300, inputs=17, rows_per_cycle=1, skip=True
@@ -51,8 +52,9 @@ def test_records_have_the_answers_columns() -> None:
         assert max(taken) < 16 * record.words
 
 
-def test_link_has_a_region_of_its_own() -> None:
-    assert LINK_REGION not in set(Region)
+def test_link_shares_its_region_with_no_register_of_a_wrapper() -> None:
+    assert LINK_REGION is Region.FRONT
+    assert max(LinkRegister) < min(FrontRegister)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path
 from lstmith.scripts.bench.blocks import markdown, replace_block
 from lstmith.spec import link_identity, link_map
 from lstmith.spec.link_map import RECORDS, Command, Feature, FlashStatus, LinkRegister, Mode, Status, StreamFlag
+from lstmith.spec.register_table import entry_of
 
 DOCUMENT = Path("docs/link.md")
 #: Sizes by the letters of ``struct``.
@@ -88,12 +89,11 @@ def _bodies() -> str:
 
 
 def _registers() -> str:
-    comments = dict(re.findall(r"^    (\w+) = .*?#: (.*)$", inspect.getsource(LinkRegister), re.MULTILINE))
     rows: list[list[object]] = [
-        [f"`{register.name}`", f"{link_map.link_address(register):#08x}", comments[register.name]]
-        for register in LinkRegister
+        [f"`{entry.name.upper()}`", f"{entry.address:#08x}", entry.access, entry.meaning]
+        for entry in map(entry_of, LinkRegister)
     ]
-    return _table(["register", "bus address", "meaning"], rows)
+    return _table(["register", "bus address", "access", "meaning"], rows)
 
 
 def _records() -> str:

@@ -1,0 +1,1 @@
+"""The register map in the forms that others read."""

@@ -1,0 +1,88 @@
+"""The register map: every number has its entry, nothing overlaps, and words are packed as the fields say."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from lstmith.spec.config import EngineConfig
+from lstmith.spec.core_map import MEMORIES, core_map
+from lstmith.spec.link_map import LinkRegister
+from lstmith.spec.register_map import Access, Bus, Running
+from lstmith.spec.register_table import TABLE, entry_of, pack_register
+from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS, REGION_SHIFT, FrontRegister, Register
+
+SMALL = EngineConfig(lanes=1, precisions=(4,), units=1, inputs=1, weight_depth=1)
+LARGE = EngineConfig(
+    lanes=4096,
+    precisions=(4, 8, 16),
+    peepholes=True,
+    planes=2,
+    skip=True,
+    monitor=True,
+    active_counts=8,
+    units=1 << 14,
+    inputs=1 << 16,
+    layers=256,
+    weight_depth=1 << 11,
+)
+
+
+def test_every_register_has_its_entry() -> None:
+    numbers = [*Register, *FrontRegister, *LinkRegister]
+    assert len(TABLE) == len(numbers)
+    assert all(entry_of(register).register is register for register in numbers)
+
+
+def test_addresses_ascend() -> None:
+    places = [entry.address for entry in TABLE]
+    assert places == sorted(set(places))
+
+
+def test_fields_do_not_overlap() -> None:
+    for entry in TABLE:
+        masks = [field.mask for field in entry.fields]
+        assert all(a & b == 0 for a, b in itertools.combinations(masks, 2)), entry.name
+        assert sum(masks) < 1 << DATA_BITS, entry.name
+
+
+@pytest.mark.parametrize("config", [SMALL, LARGE])
+def test_memories_have_windows_of_their_own(config: EngineConfig) -> None:
+    spans = [range(memory.base, memory.base + memory.words(config)) for memory in core_map(config).memories]
+    assert all(before.stop <= after.start for before, after in itertools.pairwise(spans))
+    assert all(span.start % len(span) == 0 and len(span) & (len(span) - 1) == 0 for span in spans)
+    assert spans[-1].stop <= 1 << ADDRESS_BITS
+    assert spans[0].start >= 1 << REGION_SHIFT
+
+
+def test_what_was_built_fits_its_fields() -> None:
+    for config, entry in itertools.product((SMALL, LARGE), TABLE):
+        if entry.reset is not None:
+            assert entry.reset(config) & ~sum(field.mask for field in entry.fields) == 0, entry.name
+
+
+def test_a_core_has_what_was_built() -> None:
+    names = {entry.name for entry in core_map(SMALL).entries}
+    assert "words_16" not in names
+    assert "x_monitor" not in names
+    assert "irq_status" not in names
+    assert "irq_status" in {entry.name for entry in core_map(SMALL, Bus.AXI).entries}
+    assert [memory.name for memory in core_map(SMALL).memories] == ["program", "rows", "cell", "hidden", "weights"]
+    assert core_map(LARGE).memories == MEMORIES
+
+
+def test_settings_are_closed_while_running() -> None:
+    """What acts on steps in flight is written between them."""
+    for entry in TABLE:
+        if isinstance(entry.register, Register):
+            assert entry.running is (Running.NONE if entry.access is Access.WRITE else Running.ALL), entry.name
+
+
+def test_words_are_packed_as_the_fields_say() -> None:
+    assert pack_register(Register.SKIP_RULE, limit=5, predictor=1) == 0x15
+    assert pack_register(Register.SKIP_THRESHOLD, threshold=-1) == 0xFFFFFF
+    with pytest.raises(ValueError, match="limit of skip_rule must fit 4 bits, not 16"):
+        pack_register(Register.SKIP_RULE, limit=16, predictor=0)
+    with pytest.raises(ValueError, match="skip_rule has fields"):
+        pack_register(Register.SKIP_RULE, limit=1)
