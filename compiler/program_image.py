@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.spec import layer_descriptor
-from lstmith.spec.codes import Precision
+from lstmith.spec.codes import Gate, Kind, Precision
 from lstmith.spec.config import PACKED_OPERAND, EngineConfig
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.policy import Policy, Scope
@@ -18,10 +18,7 @@ from lstmith.spec.registers import Register
 
 def words_per_lane(network: QuantNetwork, config: EngineConfig) -> int:
     """16-bit weight words that each lane needs."""
-    return sum(
-        config.folds(layer.units) * (layer.inputs + layer.units) * config.words_per_entry(layer.precision)
-        for layer in network.layers
-    )
+    return sum(config.folds(layer.units) * layer.weights.shape[1] * layer.entry_words for layer in network.layers)
 
 
 def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
@@ -47,7 +44,7 @@ def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
         raise ValueError("Network has active counts, which take an engine with both lists")
     if network.predictor is not None and config.skip:
         first = network.layers[0]
-        spans = np.repeat([first.x_grid.span, first.h_grid.span], [first.inputs, first.units])
+        spans = np.repeat([first.x_grid.span, first.h_grid.span], [first.inputs, first.recurrent])
         if (reach := int(np.abs(network.predictor) @ spans)) >= 1 << (PREDICTOR_SUM_BITS - 1):
             raise ValueError(f"Predictor sums reach {reach}, beyond {PREDICTOR_SUM_BITS} bits")
     for index, layer in enumerate(network.layers):
@@ -68,6 +65,8 @@ def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
             limit = min(limit, PACKED_OPERAND)
         if span > limit:
             raise ValueError(f"Layer {index} operands reach {span}, the engine takes {limit}")
+        if layer.kind not in config.kinds:
+            raise ValueError(f"Layer {index} is a {layer.kind.name}, the engine runs {kind_names(config)}")
         if layer.peep is not None and not config.peepholes:
             raise ValueError(f"Layer {index} has peepholes, the engine has none")
         if index and layer.x_grid.low == 0:
@@ -126,11 +125,11 @@ def build_memory_image(network: QuantNetwork, config: EngineConfig, policies: li
     }
     return MemoryImage(
         weights,
-        _by_unit([layer.mantissa for layer in layers]),
-        _by_unit([layer.shift for layer in layers]),
+        _by_unit(layers, [layer.mantissa for layer in layers]),
+        _by_unit(layers, [layer.shift for layer in layers]),
         np.stack(
             [
-                _by_unit([layer.bias_at(active_index) for layer in layers])
+                _by_unit(layers, [layer.bias_at(active_index) for layer in layers])
                 for active_index in range(network.active_counts)
             ]
         ),
@@ -181,7 +180,9 @@ def _descriptor(
         "peep_shift": layer.peep_shift,
         "mode_next": after_policy.mode,
         "inputs": layer.inputs,
-        "columns": layer.inputs + layer.units,
+        "kind": layer.kind,
+        "squash": layer.squash,
+        "columns": layer.weights.shape[1],
         "unit_base": int(unit_bases[index]),
         "x_base": int(unit_bases[max(index - 1, 0)]),
         "theta_h": theta_h,
@@ -202,20 +203,29 @@ def _descriptor(
 
 
 def lay_out_weights(layer: QuantLayer, config: EngineConfig, plane: int) -> npt.NDArray[np.uint16]:
-    """Weight words of one plane of a layer, uint16 [lanes, folds * (I + H) * words per digit].
+    """Weight words of one plane of a layer, uint16 [lanes, folds * columns * words per digit].
 
-    Lane l of fold k holds the four gate rows of unit k * L + l. A word holds one row of 16-bit digits, two
-    (i, f then g, o) of 8 bits, four of 4 bits, first row in the low bits.
+    Lane l of fold k holds the rows of unit k * L + l, each in its gate's place. A word holds one row of 16-bit digits,
+    two (i, f then g, o) of 8 bits, four of 4 bits, first row in the low bits. Words without a row are left out.
     """
     units, columns, bits = layer.units, layer.weights.shape[1], layer.plane_bits
     folds, entry = config.folds(units), bits // 4
     padded = np.zeros((4, folds * config.lanes, columns), dtype=np.int64)
-    padded[:, :units] = layer.plane(plane).reshape(4, units, columns)
+    padded[list(layer.kind.gates), :units] = layer.plane(plane).reshape(-1, units, columns)
     rows = padded.reshape(entry, 4 // entry, folds, config.lanes, columns) & ((1 << bits) - 1)
     places = (1 << (bits * np.arange(4 // entry, dtype=np.int64))).reshape(1, -1, 1, 1, 1)
-    words = (rows * places).sum(axis=1)  # [entry, folds, lanes, columns]
+    words = (rows * places).sum(axis=1)[: layer.digit_words]  # [words, folds, lanes, columns]
     return words.transpose(2, 1, 3, 0).reshape(config.lanes, -1).astype(np.uint16)
 
 
-def _by_unit(rows: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    return np.concatenate([values.reshape(4, -1).T for values in rows])
+def kind_names(config: EngineConfig) -> str:
+    """Kinds of layers that an engine runs, for messages."""
+    return ", ".join(Kind(kind).name for kind in config.kinds)
+
+
+def _by_unit(layers: tuple[QuantLayer, ...], rows: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """Rows of all layers, int64 [units, 4]; zero where a unit has none."""
+    found = [np.zeros((layer.units, len(Gate)), dtype=np.int64) for layer in layers]
+    for layer, placed, values in zip(layers, found, rows, strict=True):
+        placed[:, list(layer.kind.gates)] = values.reshape(layer.kind.rows, -1).T
+    return np.concatenate(found)

@@ -19,16 +19,18 @@ START, RELOAD = 1, 2
 
 @dataclass
 class LayerState:
-    """State of one layer for N sequences: what the hardware keeps between steps.
+    """State of one layer with R recurrent columns for N sequences: what the hardware keeps between steps.
 
     Attributes
     ----------
-    h : int64 [N, H], Q1.15
+    h : int64 [N, H]
+        In units of ``h_lsb``, Q1.15 of most layers.
     c : int64 [N, H]
+        The same as h in all kinds but the LSTM.
     x_reference : int64 [N, P, I]
-    h_reference : int64 [N, P, H]
+    h_reference : int64 [N, P, R]
         Grid values that each plane's part of the kept sums stands for; of h, already those of the coming step.
-    h_change : int64 [N, P, H]
+    h_change : int64 [N, P, R]
         Change of ``h_reference`` that the coming step lists.
     late_cost : int64 [N, 2]
         Words of the last step's list that was still growing when its step began: delta, restart.
@@ -74,8 +76,8 @@ class LayerState:
             h=zeros(layer.units),
             c=zeros(layer.units),
             x_reference=zeros(layer.planes, layer.inputs),
-            h_reference=zeros(layer.planes, layer.units),
-            h_change=zeros(layer.planes, layer.units),
+            h_reference=zeros(layer.planes, layer.recurrent),
+            h_change=zeros(layer.planes, layer.recurrent),
             late_cost=zeros(2),
             deferred=[np.zeros((sequences, folds), dtype=bool) for _ in range(LAG_INPUT)],
             steps=zeros(),
@@ -106,14 +108,14 @@ class LayerTrace:
 
     Attributes
     ----------
-    h : int16 [N, T, H], Q1.15
+    h : int16 [N, T, H]
         Of a dropped unit: what it counts as.
     c : int32 [N, T, H]
         Of a dropped unit: zero.
     x_planes : int8 [N, T, I]
         Planes in which an input column is listed: bit 0 the top plane, bit 1 the low one.
-    h_planes : int8 [N, T, H]
-        The same of the recurrent columns.
+    h_planes : int8 [N, T, R]
+        The same of the recurrent columns, none of a dense layer.
     restart : bool [N, T]
         Steps that recompute the sums.
     skipped : bool [N, T]
@@ -144,7 +146,7 @@ class LayerTrace:
             h=np.zeros((*shape, layer.units), dtype=np.int16),
             c=np.zeros((*shape, layer.units), dtype=np.int32),
             x_planes=np.zeros((*shape, layer.inputs), dtype=np.int8),
-            h_planes=np.zeros((*shape, layer.units), dtype=np.int8),
+            h_planes=np.zeros((*shape, layer.recurrent), dtype=np.int8),
             restart=np.zeros(shape, dtype=bool),
             skipped=np.zeros(shape, dtype=bool),
             active_index=np.zeros(shape, dtype=np.int8),

@@ -245,7 +245,7 @@ class _Run:
                 held, held_fetch = (np.where(started & waits, until, NEVER) for until in (held, held_fetch))
             first_end = np.maximum(first_end, held + queue)
             first_fetched = np.maximum(first_fetched, held_fetch)
-        capture = capture_delay(words.last[place], words.width, config.rows_per_cycle)
+        capture = timing.capture_delay(words.last[place], words.width, config.rows_per_cycle, words.rows)
         pace = timing.unit_place(config, config.lanes - 1) + config.unit_cycles - 1 + capture
         spacing = np.maximum(capture + self._after[index] + words.body[place], pace)
         folds = config.folds(self._network.layers[index].units)
@@ -298,11 +298,6 @@ class _Run:
 def _free(before: _Pass) -> IntArray:
     """When the array has had the last entry of a pass; time begins at 0."""
     return np.maximum(before.last_end + before.last_words, 0)
-
-
-def capture_delay(words: IntArray, width: int, rows_per_cycle: int) -> IntArray:
-    """:func:`timing.capture_delay` for arrays of words."""
-    return words if width == 4 or rows_per_cycle == 4 else np.maximum(words - 1, 1)
 
 
 def _choose(computed: BoolArray, new: _Pass, old: _Pass) -> _Pass:

@@ -24,8 +24,8 @@ Floats = npt.NDArray[np.floating]
 class Matrices:
     """A layer's digits as exact floating-point matrices, transposed; those of all planes below each other."""
 
-    x: Floats  # [P * I, 4H]
-    h: Floats  # [P * H, 4H]
+    x: Floats  # [P * I, rows]
+    h: Floats  # [P * recurrent columns, rows]
 
     @classmethod
     def of(cls, layer: QuantLayer) -> Matrices:
@@ -167,7 +167,7 @@ class LayerRun:
         restart = self._restarts(exact, x_change, x_reference, h_change, h_reference)
         values = restart[:, None, None]
         trace.x_planes[:, t] = self._planes(np.where(values, x_reference, x_change), inputs)
-        recurrent = ~state.fresh[:, None] & (True if active is None else active)
+        recurrent = ~state.fresh[:, None] & (True if active is None else active[:, : layer.recurrent])
         trace.h_planes[:, t] = self._planes(np.where(values, h_reference, h_change), recurrent[:, None])
         trace.restart[:, t] = restart
 
@@ -191,7 +191,7 @@ class LayerRun:
 
         # References of the next step.
         state.x_reference = x_reference
-        grid_h = layer.h_grid.apply(state.h)[:, None]
+        grid_h = layer.h_grid.apply(state.h)[:, None, : layer.recurrent]
         held = self._held_h(steps + 1)
         state.h_reference = follow(grid_h, h_reference, self._theta_h, held=held, snaps=self._snaps)
         if active is not None:
@@ -221,7 +221,7 @@ class LayerRun:
         held = np.zeros(state.h_reference.shape, dtype=bool)
         if self._policy.monitors:
             settled = steps >= max(LAG_H, monitor.warmup)
-            deferred = np.repeat(state.deferred[LAG_H - 2], self._config.lanes, axis=1)[:, : layer.units]
+            deferred = np.repeat(state.deferred[LAG_H - 2], self._config.lanes, axis=1)[:, : layer.recurrent]
             held[:, layer.planes - 1] = settled[:, None] & deferred
         return held
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from lstmith.golden.activity import LayerState, LayerTrace
 from lstmith.golden.encoder import BoolArray
 from lstmith.golden.layer_run import LayerRun, Matrices, index_of_active
+from lstmith.spec.codes import Kind
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy
 from lstmith.spec.policy_check import check_policies
@@ -44,14 +45,18 @@ class GoldenModel:
         return [LayerState.zero(layer, sequences, self.config.folds(layer.units)) for layer in self.network.layers]
 
     def loaded_state(self, policies: list[Policy], states: list[tuple[IntArray, IntArray]]) -> list[LayerState]:
-        """States written by the host: per layer (h, c), int64 [N, H] each; the step after it restarts the sums."""
+        """States written by the host, per layer (h, c), int64 [N, H] each; the step after it restarts the sums.
+
+        Layers of other kinds than the LSTM have their h as c.
+        """
         loaded = self.zero_state(len(states[0][0]))
         for state, layer, policy, (h, c) in zip(loaded, self.network.layers, policies, states, strict=True):
             state.active_index[:] = index_of_active(layer, policy)
             state.fresh[:] = False
             active = np.arange(layer.units) < layer.active(index_of_active(layer, policy))
-            state.h, state.c = h * active, c * active
-            state.h_reference[:] = (layer.h_grid.apply(state.h) * active)[:, None]
+            state.h = h * active
+            state.c = c * active if layer.kind is Kind.LSTM else state.h
+            state.h_reference[:] = (layer.h_grid.apply(state.h) * active)[:, None, : layer.recurrent]
         return loaded
 
     def run(

@@ -26,6 +26,8 @@ class PassWords:
     ----------
     width : int
         Bits of a digit in the words.
+    rows : int
+        Rows per unit of the layer, 4 or 1.
     last : int64 [N, T]
         Words of a fold's last entry.
     body : int64 [N, T]
@@ -42,6 +44,7 @@ class PassWords:
     """
 
     width: int
+    rows: int
     last: Words
     body: Words
     late: Words | None
@@ -63,8 +66,8 @@ def pass_words(network: QuantNetwork, config: EngineConfig, traces: list[LayerTr
         some = listed.any(axis=2)
         last_at = planes.shape[2] - 1 - listed[:, :, ::-1].argmax(axis=2)
         last_words = np.take_along_axis(words, last_at[..., None], axis=2)[..., 0]
-        # A fold without columns issues one empty entry.
-        last = np.where(some, last_words, empty_words(layer))
+        # A fold without columns issues one empty entry, of one digit.
+        last = np.where(some, last_words, layer.digit_words)
         body = np.where(some, words.sum(axis=2) - last, 0)
         late = late_entries = None
         if single or index:
@@ -73,19 +76,14 @@ def pass_words(network: QuantNetwork, config: EngineConfig, traces: list[LayerTr
             late_entries = _late(listed, listed.astype(np.int64), np.ones_like(last), live, config)
         entries = np.maximum(listed.sum(axis=2), 1)
         active = np.array([layer.units, *layer.counts])[trace.active_index]
-        found.append(PassWords(layer.plane_bits, last, body, late, late_entries, entries, active))
+        found.append(PassWords(layer.plane_bits, layer.kind.rows, last, body, late, late_entries, entries, active))
     return found
-
-
-def empty_words(layer: QuantLayer) -> int:
-    """Weight words of a fold without columns: those of one digit."""
-    return layer.plane_bits // 4
 
 
 def column_words(layer: QuantLayer, planes: npt.NDArray[np.int8]) -> Words:
     """Weight words of columns listed in some planes, a set of bits each: int64 in their shape."""
     served = (planes & 1) + (planes >> 1 & 1)
-    return served.astype(np.int64) * (layer.plane_bits // 4)
+    return served.astype(np.int64) * layer.digit_words
 
 
 def _late(listed: npt.NDArray[np.bool_], words: Words, last: Words, live: int, config: EngineConfig) -> Words:

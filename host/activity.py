@@ -12,9 +12,6 @@ from lstmith.golden.activity import LayerTrace
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 
-#: Rows of weights per unit, one for each gate.
-GATES = 4
-
 
 @dataclass(frozen=True)
 class Activity:
@@ -80,9 +77,9 @@ def count_activity(
         happens = computed[..., None] & (lanes > 0)
         empty = happens & (trace.columns == 0)[..., None]
         bits = layer.plane_bits
-        words[bits] += bits // 4 * int(((digits[..., None] + empty) * happens).sum())
-        macs[bits] += GATES * int((digits[..., None] * lanes * happens).sum())
-        lane_words += bits // 4 * int((digits[..., None] * lanes * happens).sum())
+        words[bits] += layer.digit_words * int(((digits[..., None] + empty) * happens).sum())
+        macs[bits] += layer.kind.rows * int((digits[..., None] * lanes * happens).sum())
+        lane_words += layer.digit_words * int((digits[..., None] * lanes * happens).sum())
         units += int((lanes * computed[..., None]).sum())
         restarts += int((trace.restart & computed).sum())
     return Activity(
@@ -100,7 +97,7 @@ def count_activity(
 def step_words(layer: QuantLayer, config: EngineConfig, trace: LayerTrace) -> IntArray:
     """Weight words that every lane reads in a step, by plane, int64 [N, T, PLANES], top plane first."""
     folds = (lanes_in_use(layer, config, trace) > 0).sum(axis=2)
-    words: IntArray = trace.by_plane * (folds * (layer.plane_bits // 4))[..., None]
+    words: IntArray = trace.by_plane * (folds * layer.digit_words)[..., None]
     return words
 
 

@@ -119,7 +119,7 @@ class LayerResult:
         folds = -(-self.active // config.lanes)
         entries = np.stack([self.digits - self.low, self.low], axis=2)
         assert entries.shape[2] == PLANES
-        words: IntArray = entries * (folds * (layer.plane_bits // 4))[..., None]
+        words: IntArray = entries * (folds * layer.digit_words)[..., None]
         return words
 
 

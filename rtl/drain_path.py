@@ -107,6 +107,12 @@ class DrainPath(wiring.Component):
                 gates.clear[index].eq(passes[index].clear),
                 cell.c_frac[index].eq(passes[index].descriptor.c_frac),
             ]
+            if config.mixed:
+                m.d.comb += [
+                    gates.kind[index].eq(passes[index].descriptor.kind),
+                    cell.kind[index].eq(passes[index].descriptor.kind),
+                    cell.squash[index].eq(passes[index].descriptor.squash),
+                ]
         m.d.comb += [
             gates.run.eq(self.run),
             cell.run.eq(self.run),

@@ -67,7 +67,7 @@ class FetchSignature(wiring.Signature):
 
     Members
     -------
-    offer : Out(stream of offer_layout(lanes))
+    offer : Out(stream of offer_layout(lanes, single_rows=single_rows))
         An entry that may be fetched; a transfer fetches it.
     valid : Out(1)
         One cycle after a transfer.
@@ -84,7 +84,7 @@ class FetchSignature(wiring.Signature):
     def __init__(self, config: EngineConfig) -> None:
         super().__init__(
             {
-                "offer": Out(stream.Signature(offer_layout(config.lanes))),
+                "offer": Out(stream.Signature(offer_layout(config.lanes, single_rows=config.single_rows))),
                 "valid": Out(1),
                 "entry": Out(fetch_layout(config)),
                 "x_address": Out(bits_for(config.inputs) + 1),

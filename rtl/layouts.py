@@ -6,6 +6,7 @@ from amaranth.hdl import Const, Value, signed, unsigned
 from amaranth.lib import data
 
 from lstmith.spec import layer_descriptor
+from lstmith.spec.codes import Kind
 from lstmith.spec.config import ACTIVE_COUNTS, BIAS_BITS, MANTISSA_BITS, PRECISIONS, SHIFT_BITS, EngineConfig, bits_for
 from lstmith.spec.policy import Mode
 from lstmith.spec.register_table import entry_of
@@ -105,11 +106,12 @@ def entry_layout(*, columns: int, operand_width: int, planes: int) -> data.Struc
     return data.StructLayout({"column": unsigned(bits_for(columns)), **members, "operands": operands})
 
 
-def offer_layout(lanes: int) -> data.StructLayout:
+def offer_layout(lanes: int, *, single_rows: bool = False) -> data.StructLayout:
     """What decides when an entry may enter the array, and what happens when it does."""
     return data.StructLayout(
         {
             "word": unsigned(bits_for(len(PRECISIONS))),  # width of a digit
+            **single_field(single_rows),
             "pair": 1,  # the entry has two digits, hence twice the words of one
             "last": 1,  # of its fold
             "lanes": unsigned(bits_for(lanes)),  # in use in this fold, minus 1
@@ -136,6 +138,7 @@ def fetch_layout(config: EngineConfig) -> data.StructLayout:
             "frees": 1,  # the input stage's list has been read
             "x_buffer": 1,  # input buffer of the step
             "word": 2,  # width of a digit
+            **single_field(config.single_rows),
             "raises": 1,  # the weights have two planes
             # By plane: weight word of the segment's column 0.
             "bases": data.ArrayLayout(unsigned(config.address_bits), config.planes),
@@ -153,6 +156,7 @@ def work_layout(config: EngineConfig) -> data.StructLayout:
             "addresses": data.ArrayLayout(unsigned(config.address_bits), config.planes),
             "operands": operands_layout(operand_width=config.operand_width, planes=config.planes),
             "word": 2,  # width of a digit
+            **single_field(config.single_rows),
             "raises": 1,  # the weights have two planes
             "last": 1,
             "fold": fold_layout(config),
@@ -333,6 +337,23 @@ def state_bits(*, units: int, sequences: int) -> int:
 def sequence_field(config: EngineConfig) -> dict[str, int]:
     """The field of a layout that says which of two sequences; none with one, as Verilog has no empty wires."""
     return {"sequence": 1} if config.sequences > 1 else {}
+
+
+def single_field(single_rows: bool) -> dict[str, int]:
+    """The field of a layout that says that a unit has a single row, in the first word of its digits."""
+    return {"single": 1} if single_rows else {}
+
+
+def single_of(value: Any) -> Value:
+    """Whether a structure tells that; the single row's layers have the kinds above the others."""
+    if "kind" in value.shape().members:
+        return value.kind >= Kind.RNN
+    return value.single if "single" in value.shape().members else Const(0)
+
+
+def set_single(value: Any, single: Value) -> list[Any]:
+    """Assignments that make a structure tell it."""
+    return [value.single.eq(single)] if "single" in value.shape().members else []
 
 
 def sequence_of(value: Any) -> Value:

@@ -55,9 +55,23 @@ class Kind(IntEnum):
     DENSE = 3
 
     @property
+    def gates(self) -> tuple[Gate, ...]:
+        """Where each row of a unit stands among its four sums: i, f, g, o; r, z, nx, nh of a GRU; else a single one.
+
+        The single row of a plain or dense layer is in the first word of every width.
+        """
+        match self:
+            case Kind.LSTM:
+                return tuple(Gate)
+            case Kind.GRU:
+                return Gate.FORGET, Gate.OUTPUT, Gate.INPUT, Gate.CELL
+            case _:
+                return (Gate.INPUT,)
+
+    @property
     def rows(self) -> int:
-        """Rows of the float weights that belong to a unit: 4 or 1."""
-        return 4 if self in (Kind.LSTM, Kind.GRU) else 1
+        """Rows of weights that belong to a unit: 4 or 1."""
+        return len(self.gates)
 
 
 class Squash(IntEnum):

@@ -7,6 +7,8 @@ import operator
 from dataclasses import asdict, dataclass, fields
 from typing import get_type_hints
 
+from lstmith.spec.codes import Kind
+
 PRECISIONS = (4, 8, 16)
 
 #: Left shift before the variable right shift of the requantiser; row scales up to 2^9 are reachable.
@@ -97,6 +99,9 @@ class EngineConfig:
         Sequences that may be in flight at once, 1 or 2: while one drains the other one's lists are complete.
     delta : bool
         Whether values are compared with references and sums kept; without, every step is dense.
+    kinds : tuple of int
+        Kinds of layers that it runs (:class:`.codes.Kind`), ascending; all but the LSTM take a ``c_width`` of 17 or
+        more, since the argument of their squash comes as a cell state does.
     """
 
     lanes: int
@@ -119,6 +124,7 @@ class EngineConfig:
     active_counts: int = 1
     sequences: int = 1
     delta: bool = True
+    kinds: tuple[int, ...] = (Kind.LSTM,)
 
     def __post_init__(self) -> None:
         for name, most in MOST.items():
@@ -144,6 +150,12 @@ class EngineConfig:
         if self.rows_per_cycle == 4 and self.layers > 1:
             # Every h of a stack is listed twice, one list per cycle.
             raise ValueError(f"Engine layers must be 1 with 4 rows per cycle, not {self.layers!r}")
+        if not self.kinds or tuple(sorted(set(self.kinds))) != self.kinds or not set(self.kinds) <= set(Kind):
+            raise ValueError(f"Engine kinds must be chosen from 0 to 3, ascending without repeats, not {self.kinds!r}")
+        if self.mixed and self.c_width < Z_BITS:
+            raise ValueError(
+                f"Engine c_width must be {Z_BITS} or more with other kinds than LSTM, not {self.c_width!r}"
+            )
         if self.requant_width not in (16, 18):
             raise ValueError(f"Engine requant_width must be 16 or 18, not {self.requant_width!r}")
         if self.monitor and self.planes == 1:
@@ -157,6 +169,16 @@ class EngineConfig:
             raise ValueError(f"Engine family must be one of {', '.join(FAMILIES)}, not {self.family!r}")
         if self.mac not in ("dsp", "digit"):
             raise ValueError(f"Engine mac must be 'dsp' or 'digit', not {self.mac!r}")
+
+    @property
+    def mixed(self) -> bool:
+        """Whether it runs layers other than LSTMs."""
+        return self.kinds != (Kind.LSTM,)
+
+    @property
+    def single_rows(self) -> bool:
+        """Whether it runs layers with a single row per unit."""
+        return any(Kind(kind).rows == 1 for kind in self.kinds)
 
     @property
     def unit_cycles(self) -> int:
@@ -247,10 +269,6 @@ class EngineConfig:
         """Passes over the list that a layer of ``units`` units needs."""
         return -(-units // self.lanes)
 
-    def words_per_entry(self, precision: int) -> int:
-        """Weight words, and cycles, that one column of one fold takes with all planes: 1, 2 or 4."""
-        return precision // 4
-
     def to_json(self) -> str:
         """Stable JSON text."""
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -283,4 +301,4 @@ class EngineConfig:
             if not right:
                 wanted = {int: "an integer", bool: "true or false", str: "a string"}.get(kind, "a list of integers")
                 raise TypeError(f"Engine {name} must be {wanted}, not {value!r}")
-        return cls(**{**values, "precisions": tuple(values["precisions"])})
+        return cls(**{**values, **{name: tuple(values[name]) for name in ("precisions", "kinds")}})

@@ -100,32 +100,35 @@ def kinds(config: EngineConfig) -> int:
     return 2 if config.layers > 1 else 1
 
 
-def capture_delay(words: int, width: int, rows_per_cycle: int) -> int:
+def capture_delay(words: T, width: int, rows_per_cycle: int, rows: int = 4) -> T:
     """Cycles from firing a fold's last entry to capturing its first sums, less the pipeline.
 
     Sums of gates i and f are whole when the last word that holds them has been added: a word of 4-bit digits holds all
-    four rows, one of wider digits i and f or g and o, the latter last. With four rows per cycle all leave together.
+    four rows, one of wider digits i and f or g and o, the latter last. A layer with a single row per unit has it in
+    every word. With four rows per cycle all leave together.
 
     Parameters
     ----------
-    words : int
+    words : int or int64 array
         Weight words of the entry.
     width : int
         Bits of a digit.
     rows_per_cycle : int
         Of the engine.
+    rows : int
+        Rows per unit of the layer, 4 or 1.
     """
-    return words if width == 4 or rows_per_cycle == 4 else max(words - 1, 1)
+    return words if width == 4 or rows_per_cycle == 4 or rows == 1 else words - (words > 1)
 
 
-def fold_gap(words: int, width: int, next_width: int, rows_per_cycle: int) -> int:
+def fold_gap(words: int, width: int, next_width: int, rows_per_cycle: int, rows: int = 4) -> int:
     """Cycles from a fold's last entry to the next fold's first.
 
     Sums of gates g and o leave a cycle after those of i and f. Words of wider digits begin with i and f, so they may
     already be there; a word of 4-bit digits adds to all four rows and has to wait. Sums that leave together take one
     cycle.
     """
-    return capture_delay(words, width, rows_per_cycle) + after_capture(next_width, rows_per_cycle)
+    return capture_delay(words, width, rows_per_cycle, rows) + after_capture(next_width, rows_per_cycle)
 
 
 def after_capture(next_width: int, rows_per_cycle: int) -> int:

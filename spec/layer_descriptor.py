@@ -29,6 +29,9 @@ FIELDS: dict[str, int] = {
     "mode_next": 2,
     # columns of the input, and all of them
     "inputs": 16,
+    # what its units compute
+    "kind": 2,
+    "squash": 2,
     "columns": 16,
     "unit_base": 16,
     "x_base": 16,  # unit base of the layer that feeds this one

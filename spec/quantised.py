@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.spec.codes import Kind, Squash
 from lstmith.spec.config import ACTIVE_COUNTS, BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, PRECISIONS, SHIFT_BITS
 
 IntArray = npt.NDArray[np.int64]
@@ -88,31 +89,37 @@ class QuantLayer:
     ----------
     precision : int
         Weight width, 4, 8 or 16.
-    weights : int64 [4H, I + H]
-        Rows in gate order i, f, g, o; input columns first.
-    mantissa, shift, bias : int64 [4H]
+    weights : int64 [R * H, I + H]
+        R rows per unit as in :class:`.golden.network.FloatLayer`; input columns first. A dense layer has no others.
+    mantissa, shift, bias : int64 [R * H]
         ``z = (((2 * (P << 8 >> shift) + inexact) * mantissa >> (s - 1)) + bias) >> 1`` in Q5.12, where
         ``inexact`` is 1 if the right shift cuts off any one.
     x_grid, h_grid : Grid
         Input and recurrent operand grids.
     c_frac : int
-        Fraction bits of the cell state, 4 to 15.
+        Fraction bits of the cell state, 4 to 15; 15 where it is h, in all kinds but the LSTM.
     peep : int64 [3, H] or None
         Peephole weights, order i, f, o.
     peep_shift : int
         Right shift from ``peep * c`` to Q.13.
     x_lsb : float
-        Real value of one LSB of the layer's 16-bit input (2^-15 for layers after the first).
+        Real value of one LSB of the layer's 16-bit input; that of h of the layer before.
     planes : int
         Digits of a weight, 1 or 2, of ``precision / planes`` bits each; see :meth:`plane`.
     counts : tuple of int
         Active counts below H, descending: the layer may run with its first A units alone.
-    reduced_bias : int64 [len(counts), 4H] or None
+    reduced_bias : int64 [len(counts), R * H] or None
         Bias at each count, the mean of the dropped units folded in.
     idle_h : int64 [H] or None
         What h of a dropped unit counts as, Q1.15.
     order : int64 [H] or None
         Place of each unit in the source network; None if they are in its order.
+    kind : Kind
+        What the layer computes.
+    squash : Squash
+        Function of a plain or dense layer's rows; tanh for an LSTM or a GRU.
+    h_lsb : float
+        Real value of one LSB of h; other than 2^-15 only of a linear or ReLU layer, whose scales hold it.
     """
 
     precision: int
@@ -131,11 +138,13 @@ class QuantLayer:
     reduced_bias: IntArray | None = None
     idle_h: IntArray | None = None
     order: IntArray | None = None
+    kind: Kind = Kind.LSTM
+    squash: Squash = Squash.TANH
+    h_lsb: float = 2.0**-H_FRAC
 
     def __post_init__(self) -> None:
-        rows, columns = self.weights.shape
-        if rows % 4 or columns <= rows // 4:
-            raise ValueError(f"Weights must have shape [4H, I + H], not {self.weights.shape!r}")
+        if self.weights.shape[0] % self.kind.rows or self.inputs < 1:
+            raise ValueError(f"Weights must have shape [{self.kind.rows}H, I + H], not {self.weights.shape!r}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"Precision must be 4, 8 or 16, not {self.precision!r}")
         if self.planes not in (1, 2) or self.plane_bits not in PRECISIONS:
@@ -163,6 +172,10 @@ class QuantLayer:
                 raise ValueError(f"Layer {name} must lie in {low}..{high}, not {array.min()}..{array.max()}")
         if not 4 <= self.c_frac <= 15:
             raise ValueError(f"Cell fraction bits must be between 4 and 15, not {self.c_frac!r}")
+        if self.kind is not Kind.LSTM and (self.peep is not None or self.counts or self.c_frac != H_FRAC):
+            raise ValueError(
+                f"Layers of kind {self.kind.name} have no peepholes, no active counts and {H_FRAC} fraction bits of c"
+            )
         if not 0 <= self.peep_shift <= 31:
             raise ValueError(f"Peephole shift must be between 0 and 31, not {self.peep_shift!r}")
         if self.h_grid.exponent:
@@ -190,7 +203,7 @@ class QuantLayer:
                 f"Active counts must descend from below {self.units} to 1, at most {ACTIVE_COUNTS - 1}, "
                 f"not {self.counts!r}"
             )
-        shapes = {"reduced_bias": (len(self.counts), 4 * self.units), "idle_h": (self.units,)}
+        shapes = {"reduced_bias": (len(self.counts), self.weights.shape[0]), "idle_h": (self.units,)}
         for name, shape in shapes.items():
             array = getattr(self, name)
             if self.counts and (array is None or array.shape != shape):
@@ -199,12 +212,32 @@ class QuantLayer:
     @property
     def units(self) -> int:
         """H."""
-        return self.weights.shape[0] // 4
+        return self.weights.shape[0] // self.kind.rows
+
+    @property
+    def recurrent(self) -> int:
+        """Columns of its own h: H, none of a dense layer."""
+        return 0 if self.kind is Kind.DENSE else self.units
 
     @property
     def inputs(self) -> int:
         """I."""
-        return self.weights.shape[1] - self.units
+        return self.weights.shape[1] - self.recurrent
+
+    @property
+    def c_lsb(self) -> float:
+        """Real value of one LSB of the cell state, or of the h in its place."""
+        return 2.0**-self.c_frac if self.kind is Kind.LSTM else self.h_lsb
+
+    @property
+    def digit_words(self) -> int:
+        """Weight words, and cycles, that a digit of one column of one fold takes: a single row is in the first one."""
+        return 1 if self.kind.rows == 1 else self.plane_bits // 4
+
+    @property
+    def entry_words(self) -> int:
+        """Weight words that one column of one fold takes with all planes."""
+        return self.digit_words * self.planes
 
     @property
     def plane_bits(self) -> int:
@@ -216,7 +249,7 @@ class QuantLayer:
         return self.plane_bits * (self.planes - 1 - plane)
 
     def plane(self, plane: int) -> IntArray:
-        """One plane's digits, int64 [4H, I + H]; plane 0 is the top one.
+        """One plane's digits, int64 [R * H, I + H]; plane 0 is the top one.
 
         Weights are the sum of ``plane(p) << plane_shift(p)`` over all planes.
         """
@@ -230,7 +263,7 @@ class QuantLayer:
         return (self.units, *self.counts)[active_index]
 
     def bias_at(self, active_index: int) -> IntArray:
-        """Bias at an active count's index, int64 [4H]."""
+        """Bias at an active count's index, int64 [R * H]."""
         return self.bias if active_index == 0 or self.reduced_bias is None else self.reduced_bias[active_index - 1]
 
     @property
@@ -240,7 +273,7 @@ class QuantLayer:
 
     @property
     def row_bounds(self) -> IntArray:
-        """Largest magnitude that each row sum P can reach, over all inputs, int64 [4H]."""
+        """Largest magnitude that each row sum P can reach, over all inputs, int64 [R * H]."""
         # Planes have references of their own, so their terms need not have the signs of one value's.
         absolute = sum(
             (np.abs(self.plane(plane)) << self.plane_shift(plane) for plane in range(self.planes)),

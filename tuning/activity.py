@@ -94,7 +94,4 @@ class Costs:
 
 def dense_cycles(network: QuantNetwork, config: EngineConfig) -> int:
     """Cycles of a step in which every column is read at the layers' precision and nothing else takes time."""
-    return sum(
-        config.folds(layer.units) * (layer.inputs + layer.units) * config.words_per_entry(layer.precision)
-        for layer in network.layers
-    )
+    return sum(config.folds(layer.units) * layer.weights.shape[1] * layer.entry_words for layer in network.layers)

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.compiler.program_image import words_per_lane
-from lstmith.spec.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig
+from lstmith.golden.network import SQUASHES
+from lstmith.spec.codes import Kind, Squash
+from lstmith.spec.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, Z_BITS, EngineConfig
 from lstmith.spec.quantised import (
     PREDICTOR_LIMIT,
     PREDICTOR_SUM_BITS,
@@ -48,15 +50,17 @@ def random_layer(
     requant_width: int,
     planes: int = 1,
     active_counts: int = 1,
+    kind: Kind = Kind.LSTM,
 ) -> QuantLayer:
     """A layer whose gates mostly neither saturate nor idle, with some rows at the limits of their fields."""
     limit = weight_limit(precision, planes)
-    rows, columns = 4 * units, inputs + units
-    kind = rng.choice(["uniform", "sparse", "extreme"], p=[0.6, 0.2, 0.2])
+    recurrent = 0 if kind is Kind.DENSE else units
+    rows, columns = kind.rows * units, inputs + recurrent
+    fill = rng.choice(["uniform", "sparse", "extreme"], p=[0.6, 0.2, 0.2])
     weights = rng.integers(-limit, limit + 1, (rows, columns))
-    if kind == "sparse":
+    if fill == "sparse":
         weights *= rng.random(weights.shape) < 0.2
-    elif kind == "extreme":
+    elif fill == "extreme":
         weights = np.where(weights < 0, -limit, limit)
     if planes == 2:
         # One integer in 2^bits has no two symmetric digits.
@@ -64,7 +68,7 @@ def random_layer(
     x_grid = random_grid(rng, precision // planes, unsigned=first, exponent=True)
     h_grid = random_grid(rng, precision // planes)
 
-    peaks = np.array([x_grid.high << x_grid.exponent] * inputs + [h_grid.high] * units, dtype=np.float64)
+    peaks = np.array([x_grid.high << x_grid.exponent] * inputs + [h_grid.high] * recurrent, dtype=np.float64)
     spread = np.maximum(np.sqrt((weights**2) @ (peaks**2)) / 3, 1.0)
     # The operand that the mantissa multiplies should nearly fill its width for the row's largest sums.
     shift = np.clip(np.ceil(np.log2(spread * 6)) + 8 - (requant_width - 2), 0, (1 << SHIFT_BITS) - 1).astype(np.int64)
@@ -77,9 +81,9 @@ def random_layer(
     mantissa = np.where(wild, rng.choice([0, 1, 1 << (MANTISSA_BITS - 1), (1 << MANTISSA_BITS) - 1], rows), mantissa)
     bias = np.where(wild, rng.choice([-bias_limit, 0, bias_limit - 1], rows), bias)
     # Row 2 of the gates (g) decides how fast c grows: small fields of c saturate often.
-    c_frac = int(rng.integers(4, 16))
+    c_frac = int(rng.integers(4, 16)) if kind is Kind.LSTM else H_FRAC
     peep, peep_shift = None, 0
-    if peepholes and rng.random() < 0.8:
+    if peepholes and kind is Kind.LSTM and rng.random() < 0.8:
         peep_limit = 1 << (PEEP_BITS - 1)
         peep = rng.choice([-peep_limit, 0, peep_limit - 1, 7, -7], (3, units))
         peep = np.where(rng.random((3, units)) < 0.9, rng.integers(-3000, 3001, (3, units)), peep)
@@ -104,6 +108,8 @@ def random_layer(
         counts=counts,
         reduced_bias=rng.integers(-20_000, 20_001, (len(counts), rows)) if counts else None,
         idle_h=rng.integers(-top, top, units) if counts else None,
+        kind=kind,
+        squash=SQUASHES[kind][0] if len(SQUASHES[kind]) == 1 else Squash(int(rng.choice(SQUASHES[kind]))),
     )
 
 
@@ -117,8 +123,9 @@ def random_network(
     planes: int = 1,
     active_counts: int = 1,
     predictor: bool = False,
+    kinds: tuple[int, ...] = (Kind.LSTM,),
 ) -> QuantNetwork:
-    """A stack with ``dims`` = inputs, then units of each layer; every layer draws its precision.
+    """A stack with ``dims`` = inputs, then units of each layer; every layer draws its precision and its kind.
 
     Parameters
     ----------
@@ -128,8 +135,11 @@ def random_network(
         Most active counts; fewer where a layer has too few units.
     predictor : bool
         Whether to give it one.
+    kinds : tuple of int
+        To draw from; only LSTMs have active counts.
     """
-    active_counts = min(active_counts, *dims[1:])
+    drawn = [Kind(int(rng.choice(kinds))) if len(kinds) > 1 else Kind(kinds[0]) for _ in dims[1:]]
+    active_counts = min(active_counts, *dims[1:]) if set(drawn) == {Kind.LSTM} else 1
     layers = []
     for index, (inputs, units) in enumerate(pairwise(dims)):
         precision = int(rng.choice(precisions))
@@ -143,6 +153,7 @@ def random_network(
             requant_width=requant_width,
             planes=1 if precision == 4 else planes,
             active_counts=active_counts,
+            kind=drawn[index],
         )
         layers.append(layer)
     return QuantNetwork(tuple(layers), _random_predictor(rng, layers[0]) if predictor else None)
@@ -150,7 +161,7 @@ def random_network(
 
 def _random_predictor(rng: np.random.Generator, layer: QuantLayer) -> IntArray:
     """Weights of the predictor's row; where its sums could overflow, every other one is zero, and so on."""
-    spans = np.repeat([layer.x_grid.span, layer.h_grid.span], [layer.inputs, layer.units])
+    spans = np.repeat([layer.x_grid.span, layer.h_grid.span], [layer.inputs, layer.recurrent])
     weights = rng.integers(-PREDICTOR_LIMIT, PREDICTOR_LIMIT + 1, len(spans))
     while np.abs(weights) @ spans >= 1 << (PREDICTOR_SUM_BITS - 1):
         weights *= rng.random(len(weights)) < 0.5
@@ -165,10 +176,10 @@ def random_dims(rng: np.random.Generator, most_layers: int, most: int) -> list[i
 
 
 def random_engine(
-    rng: np.random.Generator, most: int = 40, networks: int = 2, *, delta: bool = True
+    rng: np.random.Generator, most: int = 40, networks: int = 2, *, delta: bool = True, mixed: bool = False
 ) -> tuple[EngineConfig, list[QuantNetwork]]:
     """An engine about as narrow as its networks allow, and networks that fit it (all but one have room to spare)."""
-    options = _random_options(rng, delta=delta)
+    options = _random_options(rng, delta=delta, mixed=mixed)
     most_layers = 1 if options.rows_per_cycle == 4 else int(rng.integers(1, 4))
     fitting = [_network_for(rng, options, random_dims(rng, most_layers, most)) for _ in range(networks)]
     layers = [layer for network in fitting for layer in network.layers]
@@ -199,15 +210,16 @@ def preset_engine(
     return _with_room(replace(engine, lanes=lanes), fitting), fitting
 
 
-def _random_options(rng: np.random.Generator, *, delta: bool) -> EngineConfig:
+def _random_options(rng: np.random.Generator, *, delta: bool, mixed: bool) -> EngineConfig:
     """An engine whose sizes are still open."""
     planes, skip = 2 if delta and rng.random() < 0.7 else 1, delta and bool(rng.random() < 0.5)
+    kinds = tuple(kind for kind in Kind if rng.random() < 0.6) if mixed else (Kind.LSTM,)
     return EngineConfig(
         lanes=int(rng.integers(1, 17)),
         precisions=[(4,), (8,), (16,), (4, 8), (8, 16), (4, 8, 16)][rng.integers(6)],
         mac=str(rng.choice(["dsp", "digit"])),
         peepholes=bool(rng.random() < 0.5),
-        c_width=int(rng.integers(12, 25)),
+        c_width=int(rng.integers(Z_BITS if mixed else 12, 25)),
         requant_width=int(rng.choice([16, 18])),
         rows_per_cycle=int(rng.choice([1, 2, 4])),
         planes=planes,
@@ -215,6 +227,7 @@ def _random_options(rng: np.random.Generator, *, delta: bool) -> EngineConfig:
         skip=skip,
         active_counts=int(rng.choice([1, 2, 4, 8], p=[0.5, 0.2, 0.2, 0.1])) if planes == 2 or not delta else 1,
         delta=delta,
+        kinds=kinds or (Kind.DENSE,),
     )
 
 
@@ -229,6 +242,7 @@ def _network_for(rng: np.random.Generator, config: EngineConfig, dims: list[int]
         planes=config.planes,
         active_counts=config.active_counts,
         predictor=config.skip and bool(rng.random() < 0.8),
+        kinds=config.kinds,
     )
 
 
@@ -273,13 +287,12 @@ def random_state(
 ) -> list[tuple[IntArray, IntArray]]:
     """A state to load, (h, c) per layer, int64 [1, H] each, within what the hardware can hold."""
     limit = 1 << (config.c_width - 1)
-    return [
-        (
-            rng.choice([-32767, 0, 32767, int(rng.integers(-32767, 32768))], (1, layer.units)),
-            rng.choice([-limit, 0, limit - 1, int(rng.integers(-limit, limit))], (1, layer.units)),
-        )
-        for layer in network.layers
-    ]
+    state = []
+    for layer in network.layers:
+        h = rng.choice([-32767, 0, 32767, int(rng.integers(-32767, 32768))], (1, layer.units))
+        c = rng.choice([-limit, 0, limit - 1, int(rng.integers(-limit, limit))], (1, layer.units))
+        state.append((h, c if layer.kind is Kind.LSTM else h))
+    return state
 
 
 def random_hints(rng: np.random.Generator, steps: int) -> npt.NDArray[np.bool_]:

@@ -45,6 +45,8 @@ PRESETS = [each.name for each in claiming(Tier.RANDOM) if each.engine.sequences 
 #: Random engines; four (engine, network, policy) triples for each of two networks per engine.
 ENGINES = 24
 ON_VERILATOR = range(0, ENGINES, 12)
+#: Engines for all kinds of layers.
+MIXED = range(1, ENGINES, 3)
 #: Engines without delta.
 DENSE_ONLY = range(4, ENGINES, 8)
 #: Engines that start with a network in their memories.
@@ -63,10 +65,7 @@ def _runs(
     """The first two runs share an input; of each round's three, the last continues the one before it."""
     layers = len(network.layers)
     model = GoldenModel(network, config)
-    words = sum(
-        config.folds(layer.units) * layer.weights.shape[1] * config.words_per_entry(layer.precision)
-        for layer in network.layers
-    )
+    words = sum(config.folds(layer.units) * layer.weights.shape[1] * layer.entry_words for layer in network.layers)
     steps = int(np.clip(WORDS_PER_RUN // words, 2, 12))
     x = random_input(rng, steps, network.inputs)
     cases = []
@@ -125,7 +124,7 @@ def test_core_equals_golden(engine: int | str, simulator: str, seed: int, tmp_pa
     if isinstance(engine, str):
         config, networks = preset_engine(rng, preset(engine).engine)
     else:
-        config, networks = random_engine(rng, delta=engine not in DENSE_ONLY)
+        config, networks = random_engine(rng, delta=engine not in DENSE_ONLY, mixed=engine in MIXED)
     print(config)
     # Some engines have their first network as initial memory contents.
     starts = engine in STARTING
@@ -134,7 +133,8 @@ def test_core_equals_golden(engine: int | str, simulator: str, seed: int, tmp_pa
     cases = []
     for index, network in enumerate(networks):
         dims = [network.inputs, *(layer.units for layer in network.layers)]
-        name = f"network {index} {dims} at {[layer.precision for layer in network.layers]} bits,"
+        drawn = [f"{layer.kind.name} {layer.precision}" for layer in network.layers]
+        name = f"network {index} {dims} of {drawn} bits,"
         cases += _runs(rng, network, config, name, load=index > 0 or initial is None, rounds=rounds)
     core = Simulation(core_files(config, tmp_path, initial), simulator, tmp_path / "simulation")
     core_traces = core.run([case.job for case in cases])

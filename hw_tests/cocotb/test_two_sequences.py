@@ -42,10 +42,7 @@ WORDS_PER_RUN = 2000
 def random_pairs(rng: np.random.Generator, network: QuantNetwork, config: EngineConfig) -> list[Pair]:
     """Of different lengths, alone, from loaded states, continued, stalled."""
     model = GoldenModel(network, config)
-    words = sum(
-        config.folds(layer.units) * layer.weights.shape[1] * config.words_per_entry(layer.precision)
-        for layer in network.layers
-    )
+    words = sum(config.folds(layer.units) * layer.weights.shape[1] * layer.entry_words for layer in network.layers)
     steps = int(np.clip(WORDS_PER_RUN // words, 2, 10))
     whole = [steps, steps]
 

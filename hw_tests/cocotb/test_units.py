@@ -14,7 +14,7 @@ from hw_tests.cocotb.vectors import SIMULATORS, run_checks
 #: Units whose tables are of about the same length, by folder of ``rtl`` and file.
 GROUPS = {
     "macs": ("array.mac.dsp", "array.mac.digit"),
-    "arithmetic": ("cell.activation", "cell.requantise", "cell.cell"),
+    "arithmetic": ("cell.activation", "cell.squash", "cell.requantise", "cell.cell"),
     "array": ("array.array", "array.lane", "array.mac.negated", "array.weight_bank", "cell.drain_reader", "cell.gates"),
     "lists": ("lists.encoder", "lists.input_stage", "lists.feedback", "lists.column_lists"),
     "cell": ("cell.monitor", "cell.predictor", "cell.state_loader", "cell.state_memory"),

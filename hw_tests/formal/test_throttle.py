@@ -24,13 +24,17 @@ class ThrottleBench(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        super().__init__({"valid": In(1), "payload": In(offer_layout(config.lanes)), "popped": In(1)})
+        super().__init__({"valid": In(1), "payload": In(offer_layout(config.lanes, single_rows=True)), "popped": In(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
         m.submodules.throttle = unit = throttle.IssueThrottle(
-            lanes=config.lanes, unit_cycles=config.unit_cycles, slot_lanes=config.slot_lanes, out_depth=config.out_depth
+            lanes=config.lanes,
+            unit_cycles=config.unit_cycles,
+            slot_lanes=config.slot_lanes,
+            out_depth=config.out_depth,
+            single_rows=True,
         )
         m.d.comb += [
             unit.entry.valid.eq(self.valid),

@@ -62,9 +62,9 @@ class SlowLayer:
         self.digits = [[digits_of(w, layer.planes, self.bits) for w in row] for row in layer.weights.tolist()]
         self.h, self.c = [0] * layer.units, [0] * layer.units
         # What the sums stand for, and what of h they shall stand for after the next step.
-        self.x_held, self.h_held = self._by_plane([0] * layer.inputs), self._by_plane([0] * layer.units)
-        self.h_next = self._by_plane([0] * layer.units)
-        self.sums = [0] * (4 * layer.units)
+        self.x_held, self.h_held = self._by_plane([0] * layer.inputs), self._by_plane(self._listed_h(0))
+        self.h_next = self._by_plane(self._listed_h(0))
+        self.sums = [0] * len(layer.weights)
         self.largest_sum = 0
         self.steps = self.active_index = 0
         self.x_steps = 0  # as the input stage counts them
@@ -96,7 +96,8 @@ class SlowLayer:
         return True
 
     def _listed_h(self, active: int) -> list[int]:
-        on_grid = [slow_lstm.on_grid(value, self.layer.h_grid) for value in self.h]
+        # A dense layer reads nothing of its own.
+        on_grid = [slow_lstm.on_grid(value, self.layer.h_grid) for value in self.h[: self.layer.recurrent]]
         return [value if unit < active else 0 for unit, value in enumerate(on_grid)]
 
     def _by_plane(self, values: list[int]) -> Planes:
@@ -122,7 +123,7 @@ class SlowLayer:
             self._note_costs(x_change, x_next, h_change, self.h_next)
         x_list, h_list = (x_next, self.h_next) if restart else (x_change, h_change)
         x_planes = self._listed(x_list, inputs)
-        h_planes = self._listed(h_list, 0 if self.fresh else active)
+        h_planes = self._listed(h_list, 0 if self.fresh else min(active, layer.recurrent))
         if restart:
             self.sums = [0] * len(self.sums)
         scale = 2**layer.x_grid.exponent
@@ -132,8 +133,8 @@ class SlowLayer:
 
         old = self.c
         self._cells(active)
-        h_defers = [self._defers_h(unit) for unit in range(active)]
-        h_grid = [slow_lstm.on_grid(value, layer.h_grid) for value in self.h]
+        h_defers = [self._defers_h(unit) for unit in range(min(active, layer.recurrent))]
+        h_grid = [slow_lstm.on_grid(value, layer.h_grid) for value in self.h[: layer.recurrent]]
         self.h_next = self._follow(h_grid, self.h_held, [policy.theta_h, policy.low_theta_h], h_defers)
         if policy.monitor.rule is not Rule.OFF:
             self.quiet.insert(0, self._judge(old, active))
@@ -212,7 +213,7 @@ class SlowLayer:
 
     def _add(self, operands: Planes, listed: list[int], active: int) -> None:
         units = self.layer.units
-        for row in (gate * units + unit for unit in range(active) for gate in range(4)):
+        for row in (gate * units + unit for unit in range(active) for gate in range(self.layer.kind.rows)):
             for column, planes in enumerate(listed):
                 for plane in range(self.planes):
                     if planes // 2**plane % 2:
@@ -224,10 +225,10 @@ class SlowLayer:
         units, layer = self.layer.units, self.layer
         h, c = [0] * units, [0] * units
         for unit in range(active):
-            rows = [gate * units + unit for gate in range(4)]
+            rows = [gate * units + unit for gate in range(layer.kind.rows)]
             z = [slow_lstm.pre_activation(self.sums[row], layer, row, self.config, self.active_index) for row in rows]
             peeps = slow_lstm.peepholes(layer, unit)
-            h[unit], c[unit] = slow_lstm.cell(z, self.c[unit], peeps, layer, self.config)
+            h[unit], c[unit] = slow_lstm.unit_step(z, self.c[unit], peeps, layer, self.config)
         self.h, self.c = h, c
 
     def _judge(self, old: list[int], active: int) -> list[bool]:

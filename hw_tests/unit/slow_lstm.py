@@ -6,6 +6,7 @@ Only the activation table's 256 support points are golden's; interpolation and e
 from __future__ import annotations
 
 from lstmith.spec.activation_table import tanh_table
+from lstmith.spec.codes import Kind, Squash
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.quantised import Grid, QuantLayer
 
@@ -62,6 +63,31 @@ def cell(z: list[int], c: int, peeps: tuple[int, int, int], layer: QuantLayer, c
     gate_o = sigma(clip((z_o + peeps[2] * c // 2**layer.peep_shift) // 2, 17))
     squashed = tanh(clip(c * 2**8 // 2 ** (layer.c_frac - 4), 17))
     return (gate_o * squashed + 2**14) // 2**15, c
+
+
+def squash(z: int, function: Squash) -> int:
+    """A function of a Q5.12 argument."""
+    if function is Squash.SIGMOID:
+        return sigma(z)
+    if function is Squash.TANH:
+        return tanh(z)
+    return max(0, clip(z, 16)) if function is Squash.RELU else clip(z, 16)
+
+
+def unit_step(
+    z: list[int], c: int, peeps: tuple[int, int, int], layer: QuantLayer, config: EngineConfig
+) -> tuple[int, int]:
+    """h and c of a unit of any kind; c of all but an LSTM is h."""
+    if layer.kind is Kind.LSTM:
+        return cell(z, c, peeps, layer, config)
+    if layer.kind is Kind.GRU:
+        reset, update = sigma(clip(z[0] // 2, 17)), sigma(clip(z[1] // 2, 17))
+        summed = (clip(z[2] // 2, 17) * 2**15 + reset * clip(z[3] // 2, 17) + 2**14) // 2**15
+        fresh = tanh(clip(summed, 17))
+        h = (fresh * (2**15 - update) + update * c + 2**14) // 2**15
+    else:
+        h = squash(clip(z[0] // 2, 17), layer.squash)
+    return h, h
 
 
 def peepholes(layer: QuantLayer, unit: int) -> tuple[int, int, int]:

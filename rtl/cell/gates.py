@@ -9,12 +9,13 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.cell.activation import GATE_BITS, Activation
+from lstmith.rtl.cell.activation import Activation
 from lstmith.rtl.cell.requantise import Z13_BITS, Requantiser
-from lstmith.rtl.layouts import RowParameters, RowScale, rows_layout, sequence_of
+from lstmith.rtl.cell.squash import SquashUnit, gate_bits
+from lstmith.rtl.layouts import RowParameters, RowScale, of_sequence, rows_layout, sequence_of
 from lstmith.rtl.prim.arith import delayed, delayed_long
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
-from lstmith.spec.codes import Gate
+from lstmith.spec.codes import Gate, Kind, Squash
 from lstmith.spec.config import ACTIVE_COUNTS, PEEP_BITS, SHIFT_BITS, EngineConfig, bits_for
 from lstmith.spec.layer_descriptor import FIELDS
 
@@ -66,10 +67,13 @@ class GatePipeline(wiring.Component):
         Rows leave; valid always.
     next_place : Out(state_bits)
         Place in the state memories of the rows that leave ``place_lead`` cycles later.
-    gates : Out(signed(GATE_BITS)), one per way
-        Gate values, Q1.15; beside ``o_rows``.
+    gates : Out(signed(gate_bits)), one per way
+        Gate values, Q1.15; beside ``o_rows``. Of other kinds than the LSTM those of gates i and g are the
+        pre-activations, Q5.12.
     z13 : Out(signed(Z13_BITS))
         The last way's pre-activation with 13 fraction bits, ``z13_lead`` cycles before its gate.
+    kind : In(FIELDS["kind"]), one per sequence
+        Kind of the layer that drains, valid from ``sums`` to ``gates``; in an engine with other kinds than the LSTM.
     peep : In(signed(PEEP_BITS)), one per way that serves gates i or f
         Peephole weights, beside ``sums``. With peepholes only, as the following ports.
     c : In(signed(c_width))
@@ -96,9 +100,11 @@ class GatePipeline(wiring.Component):
             "o_rows": Out(rows),
             "o_valid": Out(1),
             "next_place": Out(config.state_bits),
-            "gates": Out(data.ArrayLayout(signed(GATE_BITS), config.rows_per_cycle)),
+            "gates": Out(data.ArrayLayout(signed(gate_bits(config)), config.rows_per_cycle)),
             "z13": Out(signed(Z13_BITS)),
         }
+        if config.mixed:
+            members |= {"kind": In(data.ArrayLayout(FIELDS["kind"], config.sequences))}
         if config.peepholes:
             members |= {
                 "peep": In(data.ArrayLayout(signed(PEEP_BITS), min(config.rows_per_cycle, Gate.CELL))),
@@ -107,7 +113,13 @@ class GatePipeline(wiring.Component):
             }
         super().__init__(members)
         self._requantisers = [Requantiser(config) for _ in range(config.rows_per_cycle)]
-        self._activations = [Activation(family=config.family) for _ in range(config.rows_per_cycle)]
+        self._activations = [
+            # Gates i and g may go through.
+            SquashUnit(family=config.family)
+            if config.mixed and way % 2 == Gate.INPUT
+            else Activation(family=config.family)
+            for way in range(config.rows_per_cycle)
+        ]
 
     @property
     def latency(self) -> int:
@@ -178,9 +190,15 @@ class GatePipeline(wiring.Component):
                 requantiser.shift.eq(parameters["shift"].r_data),
                 requantiser.scale.eq(parameters["scale"].r_data),
                 activation.z.eq(requantiser.z),
-                activation.is_tanh.eq((rows_view.gate == Gate.CELL - way) & (way == Gate.CELL % config.rows_per_cycle)),
                 self.gates[way].eq(activation.y),
             ]
+            is_cell = (rows_view.gate == Gate.CELL - way) & (way == Gate.CELL % config.rows_per_cycle)
+            if isinstance(activation, SquashUnit):
+                through = of_sequence(self.kind, sequence_of(rows_view)) != Kind.LSTM
+                through &= is_cell | ((rows_view.gate == Gate.INPUT) & (way == Gate.INPUT))
+                m.d.comb += activation.squash.eq(Mux(through, Squash.LINEAR, Mux(is_cell, Squash.TANH, Squash.SIGMOID)))
+            else:
+                m.d.comb += activation.is_tanh.eq(is_cell)
             for name, memory in parameters.items():
                 m.d.comb += [
                     memory.w_addr.eq(Cat(self.row_gate[way_bits:], self.row_unit, self.row_mask[:active_bits])),

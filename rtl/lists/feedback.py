@@ -24,6 +24,7 @@ from lstmith.rtl.lists.column_lists import ColumnLists
 from lstmith.rtl.lists.encoder import Encoder
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY
+from lstmith.spec.codes import Kind
 from lstmith.spec.config import EngineConfig, bits_for
 from lstmith.spec.latency import encode, kinds
 from lstmith.spec.monitor_rule import LAG_H
@@ -166,8 +167,10 @@ class Feedback(wiring.Component):
             m.submodules[f"lists_{index}"] = lists
             # The own list is the next step's, the next layer's x this step's.
             half = listed_pass.list_half if index else Mux(loading, load_half, ~listed_pass.list_half)
+            # A dense layer reads nothing of its own.
+            counts = listed_pass.descriptor.kind != Kind.DENSE if Kind.DENSE in config.kinds and index == 0 else 1
             m.d.comb += [
-                lists.valid.eq(encoder.o_valid & (kind == index)),
+                lists.valid.eq(encoder.o_valid & (kind == index) & counts),
                 lists.candidates.eq(encoder.o_candidates),
                 lists.column.eq(encoder.o_tag.column),
                 lists.base.eq(listed_pass.descriptor.unit_base),

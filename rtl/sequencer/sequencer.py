@@ -14,7 +14,7 @@ from lstmith.rtl.interfaces import (
     StateLoadSignature,
     WaitingStepsSignature,
 )
-from lstmith.rtl.layouts import pass_layout, sequence_of, set_sequence
+from lstmith.rtl.layouts import pass_layout, sequence_of, set_sequence, set_single, single_of
 from lstmith.rtl.sequencer.list_reader import ListReader
 from lstmith.rtl.sequencer.pass_control import PassControl
 from lstmith.spec.codes import Precision
@@ -120,6 +120,7 @@ class Sequencer(wiring.Component):
             offer.valid.eq(passes.active & reader.ready & (~reader.last | ~first_fold | passes.may_end)),
             fetches.eq(offer.valid & offer.ready),
             terms.word.eq(fields.word),
+            *set_single(terms, single_of(fields)),
             terms.last.eq(reader.last),
             terms.lanes.eq(Mux(last_fold, fields.last_lanes, config.lanes - 1)),
             terms.emits.eq(fields.last_layer | self.emit_all),
@@ -169,14 +170,15 @@ class Sequencer(wiring.Component):
     def _elaborate_words(self, m: Module, fields: data.View[data.StructLayout], place: Signal) -> None:
         """What the entry's weight words hold, and where its segment's column 0 begins in each plane."""
         config, entry = self._config, self.fetch.entry
-        m.d.comb += entry.word.eq(fields.word)
+        m.d.comb += [entry.word.eq(fields.word), *set_single(entry, single_of(fields))]
+        stride = Mux(single_of(fields), 0, fields.word) if config.single_rows else fields.word
         if config.planes > 1:
             m.d.comb += entry.raises.eq(fields.planes)
         begins = (fields.base_top, fields.base_low)[: config.planes]
-        with m.Switch(fields.word):
-            for bits in config.word_bits:
-                code = Precision.of(bits)
-                with m.Case(code) if len(config.word_bits) > 1 else m.Default():
+        codes = {int(Precision.of(bits)) for bits in config.word_bits} | ({0} if config.single_rows else set())
+        with m.Switch(stride):
+            for code in sorted(codes):
+                with m.Case(code) if len(codes) > 1 else m.Default():
                     m.d.comb += [
                         base.eq(begin + (place << code)) for base, begin in zip(entry.bases, begins, strict=True)
                     ]

@@ -16,6 +16,8 @@ from lstmith.rtl.layouts import (
     row_layout,
     sequence_of,
     set_sequence,
+    set_single,
+    single_of,
     slot_layout,
     work_layout,
 )
@@ -102,6 +104,7 @@ class SlotIssuer(wiring.Component):
             unit_cycles=config.unit_cycles,
             slot_lanes=config.slot_lanes,
             out_depth=config.out_depth,
+            single_rows=config.single_rows,
         )
         if config.planes > 1:
             self.queue = SyncFIFO(width=work_layout(config).size, depth=QUEUE)
@@ -183,6 +186,7 @@ class SlotIssuer(wiring.Component):
             # An empty entry is one digit that adds nothing.
             read.planes.eq(Mux(fetch.empty, 1, entry.planes) if config.planes > 1 else 1),
             read.word.eq(fetch.word),
+            *set_single(read, single_of(fetch)),
             read.raises.eq(fetch.raises),
             read.last.eq(fetch.last),
             read.fold.first.eq(fetch.first_fold),
@@ -195,7 +199,7 @@ class SlotIssuer(wiring.Component):
         ]
         for plane in range(config.planes):
             m.d.comb += [
-                read.addresses[plane].eq(fetch.bases[plane] + (entry.column << fetch.word)),
+                read.addresses[plane].eq(fetch.bases[plane] + (entry.column << Mux(single_of(fetch), 0, fetch.word))),
                 read.operands[plane].eq(Mux(fetch.empty, 0, entry.operands[plane])),
             ]
         return read
@@ -207,17 +211,19 @@ class SlotIssuer(wiring.Component):
         word, sub, words_left, raised = Signal(2), Signal(2), Signal(3), Signal()
         top, pair = work.planes[0], work.planes.all() if config.planes > 1 else Const(0)
         together = config.rows_per_cycle == 4
-        words, capture_after = entry_cycles(m, work.word, pair, together=together)
+        words, capture_after = entry_cycles(m, work.word, pair, single_of(work), together=together)
         m.d.sync += [address.eq(address + 1), sub.eq(sub + 1)]
         with m.If(words_left != 0):
             m.d.sync += words_left.eq(words_left - 1)
         if config.planes > 1:
             # Behind the top plane's digit comes the low plane's, if the entry has words left.
             low_address, low_value = Signal.like(address), Signal.like(value)
-            with m.If(sub + 1 == 1 << word):
+            single = Signal()
+            with m.If(Mux(single, 1, sub + 1 == 1 << word)):
                 m.d.sync += [address.eq(low_address), value.eq(low_value), raised.eq(0), sub.eq(0)]
             with m.If(valid):
                 m.d.sync += [
+                    single.eq(single_of(work)),
                     low_address.eq(work.addresses[1]),
                     low_value.eq(work.operands[1]),
                     raised.eq(top & work.raises),
@@ -268,6 +274,7 @@ class SlotIssuer(wiring.Component):
             queue.w_data.eq(read),
             queue.w_en.eq(valid),
             entry.payload.word.eq(head.word),
+            *set_single(entry.payload, single_of(head)),
             entry.payload.pair.eq(head.planes.all()),
             entry.payload.last.eq(head.last),
             entry.payload.lanes.eq(head.fold.lanes),

@@ -6,7 +6,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
-from lstmith.rtl.layouts import offer_layout
+from lstmith.rtl.layouts import offer_layout, single_of
 from lstmith.spec.codes import Precision
 from lstmith.spec.latency import unseen_units
 
@@ -14,7 +14,7 @@ from lstmith.spec.latency import unseen_units
 MOST_WORDS = Precision.W16.words
 
 
-def entry_cycles(m: Module, word: Value, pair: Value, *, together: bool) -> tuple[Signal, Signal]:
+def entry_cycles(m: Module, word: Value, pair: Value, single: Value, *, together: bool) -> tuple[Signal, Signal]:
     """Cycles that an entry takes, and those until the capture if it is its fold's last.
 
     Parameters
@@ -24,6 +24,8 @@ def entry_cycles(m: Module, word: Value, pair: Value, *, together: bool) -> tupl
         Width of a digit, a ``Precision``.
     pair : unsigned(1)
         The entry has two digits, of 8 bits at most.
+    single : unsigned(1)
+        A digit has one word, that of a unit's single row; always 0 in an engine without such layers.
     together : bool
         All four sums of a lane are captured together.
 
@@ -36,9 +38,10 @@ def entry_cycles(m: Module, word: Value, pair: Value, *, together: bool) -> tupl
     """
     words, capture = Signal(range(MOST_WORDS + 1)), Signal(range(MOST_WORDS + together))
     m.d.comb += [
-        words.eq(1 << (word + pair)),
-        # All four rows are in a word of 4-bit digits; else the last word holds no more of gates i and f.
-        capture.eq(words if together else Mux(word == Precision.W4, words, words - 1)),
+        words.eq(1 << (Mux(single, 0, word) + pair)),
+        # A word of 4-bit digits holds all rows, as that of a single row does; else the last one holds no more of gates
+        # i and f.
+        capture.eq(words if together else Mux((word == Precision.W4) | single, words, words - 1)),
     ]
     return words, capture
 
@@ -61,10 +64,12 @@ class IssueThrottle(wiring.Component):
         per unit only, when all sums of a unit leave together.
     out_depth : int
         Places of the output queue.
+    single_rows : bool
+        Whether units may have a single row.
 
     Members
     -------
-    entry : In(stream of offer_layout(lanes))
+    entry : In(stream of offer_layout(lanes, single_rows=single_rows))
         A transfer lets the entry into the array. ``ready`` depends on the payload, but not on ``valid``.
     popped : In(1)
         For one cycle per result that leaves the output queue.
@@ -78,10 +83,11 @@ class IssueThrottle(wiring.Component):
         Places that the entry of the cycle before has taken.
     """
 
-    def __init__(self, *, lanes: int, unit_cycles: int, slot_lanes: int, out_depth: int):
+    def __init__(self, *, lanes: int, unit_cycles: int, slot_lanes: int, out_depth: int, single_rows: bool = False):
         self._lanes, self._unit_cycles, self._out_depth = lanes, unit_cycles, out_depth
         self._slot_lanes = slot_lanes
-        super().__init__({"entry": In(stream.Signature(offer_layout(lanes))), "popped": In(1)})
+        offer = offer_layout(lanes, single_rows=single_rows)
+        super().__init__({"entry": In(stream.Signature(offer)), "popped": In(1)})
         self.outstanding = Signal(range(out_depth + 1))
         self.reserved = Signal(range(lanes + 1))
 
@@ -99,7 +105,7 @@ class IssueThrottle(wiring.Component):
         spacing = Signal(range(self._unit_cycles * self._lanes + self._lanes // self._slot_lanes + MOST_WORDS))
         room, spaced, taken = Signal(), Signal(init=1), Signal()
         together = self._unit_cycles == 1
-        words, capture = entry_cycles(m, entry.word, entry.pair, together=together)
+        words, capture = entry_cycles(m, entry.word, entry.pair, single_of(entry), together=together)
         adds_to_all = Const(0) if together else entry.word == Precision.W4
         m.d.comb += [
             self.entry.ready.eq(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from lstmith.golden.cell import cell_step, requantise, saturate, tanh_of_cell
+from lstmith.spec.codes import Kind
 from lstmith.spec.config import H_FRAC, REQUANT_PRESHIFT, EngineConfig
 
 
@@ -58,6 +59,7 @@ def test_gates_do_what_they_are_for(peepholes: bool) -> None:
     ):
         layer: Any = SimpleNamespace(
             units=1,
+            kind=Kind.LSTM,
             shift=np.full(4, 40),
             mantissa=np.zeros(4, dtype=np.int64),
             bias=np.array(biases),
@@ -79,6 +81,7 @@ def test_peepholes_see_their_own_state() -> None:
     def run(*peep: int) -> tuple[int, int]:
         layer: Any = SimpleNamespace(
             units=1,
+            kind=Kind.LSTM,
             shift=np.full(4, 40),
             mantissa=np.zeros(4, dtype=np.int64),
             bias=np.array([0, 0, 1 << 13, 0]),

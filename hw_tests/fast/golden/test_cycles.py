@@ -9,7 +9,7 @@ import pytest
 
 from hw_tests.cocotb.random_networks import random_input, random_network
 from lstmith.compiler.program_image import words_per_lane
-from lstmith.golden.cycles import CycleModel, capture_delay
+from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig
@@ -23,7 +23,7 @@ PAIR = range(2)
 def test_arrays_as_numbers(width: int, rows_per_cycle: int) -> None:
     words = np.array([1, 2, 4])
     numbers = [timing.capture_delay(count, width, rows_per_cycle) for count in (1, 2, 4)]
-    assert capture_delay(words, width, rows_per_cycle).tolist() == numbers
+    assert timing.capture_delay(words, width, rows_per_cycle).tolist() == numbers
 
 
 def test_nothing_waits(rng: np.random.Generator) -> None:

@@ -37,7 +37,7 @@ NAMES = ("h", "c", "skipped", "active_index", "restart", "x_planes", "h_planes")
 @settings(max_examples=150)
 @given(rng=seeds)
 def test_equals_plain_integers(rng: np.random.Generator) -> None:
-    config, (network, _) = random_engine(rng, most=7)
+    config, (network, _) = random_engine(rng, most=7, mixed=bool(rng.random() < 0.5))
     policies = random_policies(rng, network, config)
     model, slow = GoldenModel(network, config), SlowEngine(network, config, policies)
     state = None

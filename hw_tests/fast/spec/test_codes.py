@@ -1,10 +1,10 @@
-"""Codes of precisions and gates."""
+"""Codes of precisions, gates, kinds of layers and functions."""
 
 from __future__ import annotations
 
 import pytest
 
-from lstmith.spec.codes import Gate, Precision
+from lstmith.spec.codes import Gate, Kind, Precision, Squash
 from lstmith.spec.config import PRECISIONS
 
 
@@ -22,3 +22,12 @@ def test_other_widths_have_no_code() -> None:
 def test_gates_are_in_the_order_of_pytorch() -> None:
     assert [gate.name for gate in Gate] == ["INPUT", "FORGET", "CELL", "OUTPUT"]
     assert list(Gate) == [0, 1, 2, 3]
+
+
+def test_kinds_have_their_rows_among_the_gates() -> None:
+    assert [kind.rows for kind in Kind] == [4, 4, 1, 1]
+    assert sorted(Kind.GRU.gates) == list(Gate)
+    # The reset and the update gate where sigma is, the single row in the first word.
+    assert Kind.GRU.gates[:2] == (Gate.FORGET, Gate.OUTPUT)
+    assert Kind.DENSE.gates == (Gate.INPUT,)
+    assert [squash.name for squash in Squash] == ["LINEAR", "RELU", "SIGMOID", "TANH"]

@@ -114,7 +114,7 @@ def _identity() -> str:
         ),
         "CONFIG_FORMAT": (
             "lanes, weight_depth, units, inputs, layers, masks, precisions (bits 0/1/2: 4/8/16 bit; 7: without delta), "
-            "acc_width, operand_width, c_width, requant_width, flags"
+            "acc_width, operand_width, c_width, requant_width, flags, kinds (bits 1/2/3: GRU/RNN/dense; 0: no LSTM)"
         ),
     }
     rows: list[list[object]] = []

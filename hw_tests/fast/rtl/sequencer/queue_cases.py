@@ -12,6 +12,7 @@ from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.rtl.sequencer.slot_issuer import QUEUE, SlotIssuer
 from lstmith.rtl.sequencer.throttle import IssueThrottle
 from lstmith.spec import latency as timing
+from lstmith.spec.codes import Kind
 from lstmith.spec.config import PRECISIONS, EngineConfig, bits_for
 
 
@@ -25,10 +26,13 @@ class Words:
         The ``Precision`` that is as wide as its digits.
     pair : bool
         It has two digits.
+    single : bool
+        A unit's single row is in the first word of a digit.
     """
 
     code: int
     pair: bool
+    single: bool = False
 
     @property
     def width(self) -> int:
@@ -38,17 +42,22 @@ class Words:
     @property
     def count(self) -> int:
         """Weight words."""
-        return 1 << self.code + self.pair
+        return 1 << (0 if self.single else self.code) + self.pair
+
+    @property
+    def rows(self) -> int:
+        """Rows of a unit."""
+        return 1 if self.single else 4
 
     def capture_delay(self, config: EngineConfig) -> int:
         """``timing.capture_delay`` of a fold that ends with it."""
-        return timing.capture_delay(self.count, self.width, config.rows_per_cycle)
+        return timing.capture_delay(self.count, self.width, config.rows_per_cycle, self.rows)
 
 
-def random_words(rng: np.random.Generator) -> Words:
+def random_words(rng: np.random.Generator, *, single_rows: bool) -> Words:
     """Digits of all widths, pairs of those that a weight of 16 bits may have."""
     code = int(rng.integers(len(PRECISIONS)))
-    return Words(code, code < 2 and bool(rng.random() < 0.5))
+    return Words(code, code < 2 and bool(rng.random() < 0.5), single_rows and bool(rng.random() < 0.5))
 
 
 @dataclass
@@ -69,7 +78,8 @@ class Array:
         earliest = self.free
         if self.end:
             end, end_words, end_lanes = self.end
-            gap = timing.fold_gap(end_words.count, end_words.width, words.width, self.config.rows_per_cycle)
+            rows_per_cycle = self.config.rows_per_cycle
+            gap = timing.fold_gap(end_words.count, end_words.width, words.width, rows_per_cycle, end_words.rows)
             earliest = max(earliest, end + gap)
             if last:
                 apart = timing.unit_place(self.config, end_lanes - 1) + self.config.unit_cycles
@@ -116,9 +126,10 @@ def throttle_check(rng: np.random.Generator, config: EngineConfig, *, issuer: bo
         if cycle and not entry and rng.random() < 0.8:
             last = rng.random() < 0.5
             lanes = int(rng.choice([1, config.lanes, config.lanes]))
-            entry_words = random_words(rng)
+            entry_words = random_words(rng, single_rows=config.single_rows)
             entry = {"word": entry_words.code, "pair": int(entry_words.pair), "last": int(last), "lanes": lanes - 1}
             entry["emits"] = int(rng.random() < 0.8)
+            entry |= {"single": int(entry_words.single)} if config.single_rows else {}
             entry |= {"frees": int(rng.random() < 0.2), "x_buffer": int(rng.integers(2))}
         popped, reserved = _pops(rng, cycle, array), 0
         if entry:
@@ -147,12 +158,18 @@ def throttle_check(rng: np.random.Generator, config: EngineConfig, *, issuer: bo
     if issuer:
         return Check(SlotIssuer(config), sheet.table, verify)
     throttle = IssueThrottle(
-        lanes=config.lanes, unit_cycles=config.unit_cycles, slot_lanes=config.slot_lanes, out_depth=config.out_depth
+        lanes=config.lanes,
+        unit_cycles=config.unit_cycles,
+        slot_lanes=config.slot_lanes,
+        out_depth=config.out_depth,
+        single_rows=config.single_rows,
     )
     return Check(throttle, sheet.table, verify)
 
 
-def issuer_check(rng: np.random.Generator, *, sequences: int, rows_per_cycle: int = 2) -> Check:
+def issuer_check(
+    rng: np.random.Generator, *, sequences: int, rows_per_cycle: int = 2, kinds: tuple[int, ...] = (Kind.LSTM,)
+) -> Check:
     """Entries in one plane and in two, fetched as far ahead as the queue takes them."""
     config = EngineConfig(
         lanes=3,
@@ -164,6 +181,7 @@ def issuer_check(rng: np.random.Generator, *, sequences: int, rows_per_cycle: in
         planes=2,
         sequences=sequences,
         rows_per_cycle=rows_per_cycle,
+        kinds=kinds,
     )
     unit, sheet, array = SlotIssuer(config), Sheet(4000), Array(config)
     waiting: list[tuple[int, dict[str, Any]]] = []  # with the cycle in which an entry reaches the queue's end
@@ -252,6 +270,8 @@ def fetched(
     column = int(rng.integers(config.inputs if flags["from_x"] else config.units))
     bases, raises = rng.integers(0, 900, config.planes).tolist(), two and (word > 0 or bool(rng.random() < 0.7))
     fetch: dict[str, Any] = flags | {"word": word, "raises": raises, "lanes": int(rng.integers(config.lanes))}
+    single = config.single_rows and bool(rng.random() < 0.5)
+    fetch |= {"single": int(single)} if config.single_rows else {}
     fetch |= {"sequence": int(rng.integers(2))} if config.sequences > 1 else {}
     planes = int(rng.integers(1, 4)) if raises else 1
     for name, value in (fetch | {f"bases.{plane}": base for plane, base in enumerate(bases)}).items():
@@ -281,7 +301,7 @@ def fetched(
         operands, planes = [0] * config.planes, 1
     slots = [
         (
-            (bases[plane] + (column << word) + sub) % config.weight_depth,
+            (bases[plane] + (column << (0 if single else word)) + sub) % config.weight_depth,
             operands[plane],
             word,
             raises and not plane,
@@ -289,9 +309,9 @@ def fetched(
         )
         for plane in range(config.planes)
         if planes >> plane & 1
-        for sub in range(1 << word)
+        for sub in range(1 if single else 1 << word)
     ]
     fold = {"first": int(flags["first_fold"]), "last": int(flags["last_fold"]), "lanes": fetch["lanes"]}
     fold |= {"sequence": fetch["sequence"]} if config.sequences > 1 else {}
     entry: dict[str, Any] = {name: flags[name] for name in ("last", "emits", "frees", "x_buffer")}
-    return entry | {"words": Words(word, planes == 3), "slots": slots, "fold": fold}
+    return entry | {"words": Words(word, planes == 3, single), "slots": slots, "fold": fold}

@@ -7,13 +7,24 @@ import numpy as np
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from hw_tests.fast.rtl.sequencer import queue_cases
 from lstmith.rtl.sequencer.slot_issuer import SlotIssuer
+from lstmith.spec.codes import Kind
 from lstmith.spec.config import PRECISIONS, EngineConfig
 
+#: Kinds with a single row, and without.
+SINGLE = (Kind.LSTM, Kind.RNN)
 
-def _slots_check(rng: np.random.Generator, planes: int) -> Check:
+
+def _slots_check(rng: np.random.Generator, planes: int, kinds: tuple[int, ...] = (Kind.LSTM,)) -> Check:
     """Entries of all kinds, with one plane as close as they may follow; a fold ends here and there."""
     config = EngineConfig(
-        lanes=4, precisions=PRECISIONS, operand_width=14, weight_depth=1024, units=16, inputs=16, planes=planes
+        lanes=4,
+        precisions=PRECISIONS,
+        operand_width=14,
+        weight_depth=1024,
+        units=16,
+        inputs=16,
+        planes=planes,
+        kinds=kinds,
     )
     unit, sheet = SlotIssuer(config), Sheet(3000)
     cycle, folds = 4, []
@@ -49,6 +60,8 @@ def _slots_check(rng: np.random.Generator, planes: int) -> Check:
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """Entries one by one; with two planes also as far ahead as the queue takes them."""
     checks = {f"planes_{planes}": _slots_check(rng, planes) for planes in (1, 2)}
+    checks |= {f"single_{planes}": _slots_check(rng, planes, SINGLE) for planes in (1, 2)}
+    checks["single_queue"] = queue_cases.issuer_check(rng, sequences=1, kinds=SINGLE)
     direct = EngineConfig(lanes=3, precisions=PRECISIONS, units=16, inputs=8)
     checks["throttle"] = queue_cases.throttle_check(rng, direct, issuer=True)
     checks["queue_of_four_rows"] = queue_cases.issuer_check(rng, sequences=1, rows_per_cycle=4)
