@@ -104,7 +104,7 @@ def compile_model(
         "error": error.summary(),
         "remarks": [*read.remarks, *numbers],
     }
-    return Design(engine, integer, read.network, target, read.graph, report)
+    return Design(engine, integer, read.network, target, read.plan, report)
 
 
 def _nobody(text: str) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from onnx import TensorProto
 
 from lstmith.compiler.importers.host_graph import Carried, HostGraph
-from lstmith.compiler.importers.split_graph import SplitGraph
+from lstmith.compiler.importers.plan import Plan
 from lstmith.spec.errors import UserError
 
 Float32 = npt.NDArray[np.float32]
@@ -26,28 +26,29 @@ class Head:
 
     Parameters
     ----------
-    graph : SplitGraph or None
+    plan : Plan or None
     where : str
         The design, for messages.
 
     Raises
     ------
     UserError
-        If there is no graph, or it needs more than h.
+        If there is no plan, its graph has several stages, or it needs more than h.
     """
 
-    def __init__(self, graph: SplitGraph | None, where: str):
-        if graph is None or not graph.outputs:
+    def __init__(self, plan: Plan | None, where: str):
+        if plan is None:
             raise UserError(where, "holds no graph after the LSTM, which the metric needs", _OTHER)
-        self._graph, self._where = HostGraph(graph), where
+        self._graph, self._where = HostGraph(plan), where
+        if not self._graph.outputs:
+            raise UserError(where, "holds no graph after the LSTM, which the metric needs", _OTHER)
         self._carried: Carried | None = None
-        cell = graph.lstm_outputs[2]
-        kinds = {value.name: value.type.tensor_type for value in graph.after.graph.input}
-        wanted = [name for name in graph.carried if name in kinds]
-        for name in (*wanted, *(name for name in kinds if name == cell)):
-            if name == cell or kinds[name].elem_type != TensorProto.BOOL:
+        if self._graph.reads_cell:
+            raise UserError(where, f"has a graph that needs {plan.stages[0].outputs[-1][2]!r} beside h", _OTHER)
+        for name in self._graph.carried:
+            if self._graph.element_type(name) != TensorProto.BOOL:
                 raise UserError(where, f"has a graph that needs {name!r} beside h", _OTHER)
-        self._flags = wanted
+        self._flags = self._graph.carried
 
     def __call__(self, h: Float32) -> Float32:
         """Output of one sequence: h [T, H] to [T, C], or to [1, C] if the graph judges whole sequences."""
@@ -70,11 +71,11 @@ class Head:
         for values in itertools.product((False, True), repeat=len(self._flags)):
             flags = {name: np.array(value) for name, value in zip(self._flags, values, strict=True)}
             yield Carried((flags,))
-            if self._graph.split.one_step:
+            if self._graph.plan.one_step:
                 yield Carried((flags,) * steps)
 
     def _output(self, h: Float32, carried: Carried) -> Float32:
-        found = np.asarray(self._graph.after(h[None], carried)[self._graph.split.outputs[0]], dtype=np.float32)
+        found = np.asarray(self._graph.after(h[None], carried)[self._graph.outputs[0]], dtype=np.float32)
         if found.ndim and found.shape[0] == 1 and found.ndim > 2:
             found = found[0]
         return found.reshape(len(found) if found.ndim else 1, -1)

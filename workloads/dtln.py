@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lstmith.compiler.importers.host_graph import Carried, HostGraph
 from lstmith.compiler.importers.importer import load_model
-from lstmith.compiler.importers.split import split_model
+from lstmith.compiler.importers.planner import plan_model
 from lstmith.datasets.speech import RATE, read_speech
 from lstmith.datasets.speech_files import SpeechFile, fetch
 from lstmith.datasets.workload_files import fetch_files
@@ -148,7 +148,7 @@ def _magnitudes(role: str) -> list[tuple[Float32, Carried]]:
 
 @functools.cache
 def _graph() -> HostGraph:
-    return HostGraph(split_model(_model_path()))
+    return HostGraph(plan_model(_model_path()))
 
 
 def _model_path() -> Path:

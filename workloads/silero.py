@@ -9,7 +9,7 @@ import numpy as np
 
 from lstmith.compiler.importers.host_graph import Carried, HostGraph
 from lstmith.compiler.importers.importer import load_model
-from lstmith.compiler.importers.split import split_model
+from lstmith.compiler.importers.planner import plan_model
 from lstmith.datasets.speech import Recording, calibration_audio, heldout_audio, tune_audio
 from lstmith.vad.silero import HOP, RATE, THRESHOLD, feeds, model_path
 from lstmith.workloads.float_runner import FloatRunner
@@ -68,7 +68,7 @@ def load() -> SileroWorkload:
 
 @functools.cache
 def _graph() -> HostGraph:
-    return HostGraph(split_model(model_path()))
+    return HostGraph(plan_model(model_path()))
 
 
 @functools.cache

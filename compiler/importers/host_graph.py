@@ -1,4 +1,4 @@
-"""Running the parts of a model around its LSTM on the host."""
+"""Running what stands around the only stage of a plan, frame by frame, on the host."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.compiler.importers.onnx_graph import Array, session
-from lstmith.compiler.importers.split_graph import SplitGraph
+from lstmith.compiler.importers.onnx_flatten import prune
+from lstmith.compiler.importers.onnx_graph import Array, Scope, cut, model_like
+from lstmith.compiler.importers.parts import HostParts, dtype_of
+from lstmith.compiler.importers.plan import Plan
+from lstmith.compiler.importers.plan_run import check_condition
 from lstmith.spec.errors import UserError
 
 Float32 = npt.NDArray[np.float32]
-
-_NUMPY_TYPES = {"float": "float32", "double": "float64"}
 
 
 @dataclass(frozen=True)
@@ -26,29 +27,71 @@ class Carried:
 
 
 class HostGraph:
-    """The halves of a split model in onnxruntime, one thread each.
+    """What stands around the only stage of a plan, in onnxruntime, one thread each: before and after it.
 
-    A graph that runs one step per call (``split.one_step``) takes the frames of one sequence along the first axis of
+    A graph that runs one step per call (``plan.one_step``) takes the frames of one sequence along the first axis of
     its inputs, as if they were a batch, and gives them back along T. If each call runs several sequences
-    (``split.sequences``), its inputs have a leading axis of calls instead: ``[calls, *shape]``, or ``[calls, *rest]``
-    where the shape is ``[1, *rest]``. Calls are time. Any other graph takes its inputs as they are.
+    (``plan.sequences``), its inputs have a leading axis of calls instead: ``[calls, *shape]``, or ``[calls, *rest]``
+    where the shape is ``[1, *rest]``. Calls are time. Any other graph takes its inputs as they are. The caller's state
+    takes no part: the engine keeps it.
+
+    Attributes
+    ----------
+    outputs : tuple of str
+        Graph outputs that depend on the stage and are more than its final state.
+    direct_outputs : tuple of str
+        Graph outputs that do not depend on it.
+    carried : tuple of str
+        Values that go past the stage to `after`.
+
+    Raises
+    ------
+    UserError
+        If the plan has several stages, or its stage runs in reverse, over lengths or from states that the graph
+        computes; `PlanRun` runs those.
     """
 
-    def __init__(self, split: SplitGraph) -> None:
-        self.split = split
-        self._before = session(split.before)
-        self._after = session(split.after) if split.outputs else None
-        self._before_types = {value.name: _dtype(value.type) for value in self._before.get_inputs()}
-        self._after_types = (
-            {value.name: _dtype(value.type) for value in self._after.get_inputs()} if self._after else {}
+    def __init__(self, plan: Plan) -> None:
+        [stage, *others] = plan.stages
+        computed = {name for pair in stage.states for name in pair if name} and not plan.state_inputs
+        if others or stage.reverse or stage.lengths or computed:
+            raise UserError(
+                f"graph {plan.model.graph.name!r}",
+                "has more to its stages than a part before and a part after one",
+                "run it whole, with 'lstmith run' or PlanRun",
+            )
+        self.plan, self._stage = plan, stage
+        made, constants = plan.stage_values, {tensor.name for tensor in plan.model.graph.initializer}
+        self.direct_outputs = tuple(
+            name for name in plan.outputs if name in {*plan.parts[0], *plan.inputs, *constants} and name not in made
         )
+        self.outputs = tuple(name for name in plan.outputs if name not in {*self.direct_outputs, *plan.state_outputs})
+        # Exporters let one If return h and c together; pruned, what reads h alone does not read c.
+        graph = prune(plan.model.graph, list(self.outputs))
+        needed = cut(Scope(graph), self.outputs, lambda _, name: name in made or name in plan.parts[0]).inputs
+        self.carried = tuple(name for name in needed if name not in made)
+        self._needed = set(needed)
+        self._before = HostParts(plan.model)
+        self._after = HostParts(model_like(plan.model, graph))
+        self._types = {name: dtype_of(kind.elem_type) for name, kind in plan.graph_types.items()}
+        self._wanted = tuple(dict.fromkeys((stage.x, *plan.parts[0])))
+        shapes = {name: plan.shape_of(name) for name in plan.inputs}
+        self._shapes = shapes
         # A graph exported for batch size 1 cannot take the frames at once.
-        self._side_by_side = split.one_step and (split.sequences or 1) > 1
+        self._side_by_side = plan.one_step and (plan.sequences or 1) > 1
         self._framewise = self._side_by_side or (
-            split.one_step and any(value.shape and value.shape[0] == 1 for value in self._before.get_inputs())
+            plan.one_step and any(shape and shape[0] == 1 for shape in shapes.values())
         )
-        halves = [half for half in (self._before, self._after) if half]
-        self._shapes = {value.name: value.shape for half in halves for value in half.get_inputs()}
+
+    @property
+    def reads_cell(self) -> bool:
+        """Whether `after` needs c."""
+        return self._stage.outputs[-1][2] in self._needed
+
+    def element_type(self, name: str) -> int:
+        """ONNX element type of a value of the graph; 0 if it is not known."""
+        value = Scope(self.plan.model.graph).type_of(name)
+        return 0 if value is None else int(value.type.tensor_type.elem_type)
 
     def before(self, feeds: Mapping[str, Array]) -> tuple[Float32, Carried]:
         """Run everything before the LSTM.
@@ -56,20 +99,20 @@ class HostGraph:
         Parameters
         ----------
         feeds : mapping
-            An array for each of ``split.inputs``.
+            An array for each of ``plan.inputs``.
 
         Returns
         -------
         x : float32 [N, T, I]
-            For a graph that runs one step per call, T is its number of frames, and N is 1 or ``split.sequences``.
+            For a graph that runs one step per call, T is its number of frames, and N is 1 or ``plan.sequences``.
         carried : Carried
             To be handed to `after`.
         """
-        for name in self.split.inputs:
+        for name in self.plan.inputs:
             if name not in feeds:
-                raise UserError(f"input {name!r}", "is missing", f"the model needs {', '.join(self.split.inputs)}")
+                raise UserError(f"input {name!r}", "is missing", f"the model needs {', '.join(self.plan.inputs)}")
         calls = [self._call(feeds) for feeds in self._frames(feeds)] if self._framewise else [self._call(feeds)]
-        batch_is_time = self.split.one_step and not self._framewise
+        batch_is_time = self.plan.one_step and not self._framewise
         parts = [x.swapaxes(0, 1) if batch_is_time else x for x, _ in calls]
         return np.concatenate(parts, axis=1), Carried(tuple(values for _, values in calls))
 
@@ -88,13 +131,13 @@ class HostGraph:
         Returns
         -------
         dict
-            ``split.outputs`` and ``split.direct_outputs`` by name. Of a graph for batch size 1 that ran frame by
+            ``outputs`` and ``direct_outputs`` by name. Of a graph for batch size 1 that ran frame by
             frame, the frames are joined along the first axis; of one with several sequences per call, they are
             stacked along a new first axis.
         """
-        if c is None and self.split.lstm_outputs[2] in self._after_types:
+        if c is None and self.reads_cell:
             raise UserError("the part after the LSTM", "reads the cell state", "give c as well as h")
-        if self.split.one_step and not self._side_by_side and len(carried.calls) == 1:
+        if self.plan.one_step and not self._side_by_side and len(carried.calls) == 1:
             h, c = h.swapaxes(0, 1), None if c is None else c.swapaxes(0, 1)
         pieces = np.split(h, len(carried.calls), axis=1)
         cells = [None] * len(pieces) if c is None else np.split(c, len(pieces), axis=1)
@@ -107,7 +150,7 @@ class HostGraph:
 
     def _frames(self, feeds: Mapping[str, Array]) -> list[dict[str, Array]]:
         """The feeds of each call; scalars are the same for all."""
-        arrays = {name: self._by_call(name, np.asarray(feeds[name])) for name in self.split.inputs}
+        arrays = {name: self._by_call(name, np.asarray(feeds[name])) for name in self.plan.inputs}
         counts = {array.shape[0] for array in arrays.values() if array.ndim}
         if len(counts) != 1:
             raise UserError(
@@ -131,54 +174,30 @@ class HostGraph:
         return array
 
     def _call(self, feeds: Mapping[str, Array]) -> tuple[Float32, dict[str, Array]]:
-        given = {name: np.asarray(feeds[name], dtype) for name, dtype in self._before_types.items()}
-        values = _run(self._before, given)
-        for condition in self.split.conditions:
-            if bool(values[condition.name].all()) is not condition.value:
-                raise UserError(
-                    f"inputs {', '.join(self.split.inputs)}",
-                    f"lead the graph past the compiled LSTM ({condition.node!r} takes its other branch)",
-                    "choose the LSTM of that branch with --layer",
-                )
-        x = values.pop(self.split.x_name)
-        carried = {name: values[name] if name in values else np.asarray(feeds[name]) for name in self.split.carried}
-        direct = {name: values[name] for name in self.split.direct_outputs}
-        return np.asarray(x if self.split.batch_first else x.swapaxes(0, 1), np.float32), {**carried, **direct}
+        given = {name: np.asarray(feeds[name], self._types[name]) for name in self.plan.inputs}
+        values = {**given, **self._before.run(self._wanted, given)}
+        for condition in self.plan.conditions:
+            if condition.name in values:
+                check_condition(condition.node, values[condition.name], condition.value, self.plan)
+        x = values[self._stage.x]
+        past = {name: values[name] for name in (*self.carried, *self.direct_outputs) if name in values}
+        return np.asarray(x if self._stage.batch_first else x.swapaxes(0, 1), np.float32), past
 
     def _finish(
         self, h: npt.NDArray[Any], c: npt.NDArray[Any] | None, carried: Mapping[str, Array]
     ) -> dict[str, Array]:
         """One call: h and c are [N, T, H]."""
-        direct = {name: carried[name] for name in self.split.direct_outputs}
-        if self._after is None:
-            return direct
         last_h, last_c = h[:, -1:], None if c is None else c[:, -1:]
         sequence = h[:, :, None]
         outputs = (sequence, last_h, last_c)
-        if not self.split.batch_first:
+        if not self._stage.batch_first:
             outputs = (sequence.transpose(1, 2, 0, 3), last_h.swapaxes(0, 1), None if c is None else c[:, -1][None])
-        values = {**dict(zip(self.split.lstm_outputs, outputs, strict=True)), **carried}
-        given = {name: np.asarray(values[name], dtype) for name, dtype in self._after_types.items()}
-        return {**_run(self._after, given), **direct}
+        made = zip(self._stage.outputs[-1], outputs, strict=True)
+        values = {name: np.asarray(value, np.float32) for name, value in made if name and value is not None}
+        values |= carried
+        values |= self._after.run(self.outputs, values)
+        return {name: values[name] for name in (*self.outputs, *self.direct_outputs)}
 
 
 def _list(shape: Sequence[int | str | None]) -> str:
     return ", ".join("?" if size is None else str(size) for size in shape)
-
-
-def _dtype(kind: str) -> str:
-    """NumPy's name of onnxruntime's ``tensor(...)``."""
-    inner = kind.removeprefix("tensor(").removesuffix(")")
-    return _NUMPY_TYPES.get(inner, inner)
-
-
-def _run(graph: Any, feeds: dict[str, Array]) -> dict[str, Array]:
-    names = [value.name for value in graph.get_outputs()]
-    try:
-        return dict(zip(names, graph.run(names, feeds), strict=True))
-    except Exception as error:  # onnxruntime has no common exception class
-        shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in feeds.items())
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"inputs {shapes}", f"do not suit the model ({reason})", "give the shapes the model was exported for"
-        ) from error

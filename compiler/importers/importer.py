@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,8 +16,8 @@ from lstmith.spec.errors import UserError
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from lstmith.compiler.importers.onnx_import import OnnxNetwork
-    from lstmith.compiler.importers.split_graph import SplitGraph
+    from lstmith.compiler.importers.plan import Plan
+    from lstmith.compiler.importers.torch_import import TorchModel
 
 #: What a network may be given as: a file; arrays as in an .npz file or a PyTorch state dict; an ONNX model.
 ModelSource: TypeAlias = "str | Path | Mapping[str, Any] | ModelProto"
@@ -40,22 +40,27 @@ class Model:
     ----------
     source : str
         The file, for messages.
-    network : FloatNetwork
-        Gate order i, f, g, o; biases summed; float64.
-    graph : SplitGraph or None
-        What the host runs around the LSTM, if the model is an ONNX graph that can be split.
+    networks : tuple of FloatNetwork
+        The programs: chains of layers with weights of their own; float64.
+    plan : Plan or None
+        What runs where, if the model is an ONNX graph that can be planned.
     remarks : tuple of str
-        Why there is no graph, and which LSTMs stay in it.
+        Why there is no plan, and which recurrent nodes stay on the host.
     """
 
     source: str
-    network: FloatNetwork
-    graph: SplitGraph | None = None
+    networks: tuple[FloatNetwork, ...]
+    plan: Plan | None = None
     remarks: tuple[str, ...] = ()
+
+    @property
+    def network(self) -> FloatNetwork:
+        """The first program, of most models the only one."""
+        return self.networks[0]
 
 
 def read_model(given: ModelSource, layer: str | None = None) -> Model:
-    """Read an LSTM and the graph around it.
+    """Read a model: its recurrent layers, and the graph around them.
 
     Parameters
     ----------
@@ -63,52 +68,58 @@ def read_model(given: ModelSource, layer: str | None = None) -> Model:
         A file, see :func:`load_model`; arrays by the names that an .npz file has, or a PyTorch state dict; or an
         ONNX model.
     layer : str, optional
-        Which LSTM, if there are several: an ONNX node's name or a PyTorch module's.
+        Of several recurrent layers, the only one to run on the core: an ONNX node's name or a PyTorch module's.
 
     Raises
     ------
     UserError
-        For anything that cannot be read or is not supported, by name. A graph that cannot be split is no error: the
-        LSTM alone is still a model, with a remark.
+        For anything that cannot be read or is not supported, by name. A graph that cannot be planned is no error if
+        it has one network: that alone is still a model, with a remark.
     """
     if isinstance(given, str | Path):
         path = Path(given)
-        if _kind(path) != "onnx":
-            return Model(str(path), load_model(path, layer))
-        from lstmith.compiler.importers.onnx_graph import load_onnx
-
-        return _read_graph(load_onnx(path), str(path), layer)
+        found = _load(path, layer)
+        return _model(found, str(path), layer)
     if isinstance(given, Mapping):
-        return Model(IN_MEMORY, _read_mapping(given, layer))
+        return _model(_read_mapping(given, layer), IN_MEMORY, None)
     if type(given).__name__ == "ModelProto":
         from lstmith.compiler.importers.onnx_graph import prepare
 
-        return _read_graph(prepare(given, IN_MEMORY), IN_MEMORY, layer)
+        return _model(prepare(given, IN_MEMORY), IN_MEMORY, layer)
     raise UserError(
         IN_MEMORY, f"is a {type(given).__name__}", "give a file, arrays by name, a state dict or an ONNX model"
     )
 
 
 def load_model(path: Path, layer: str | None = None) -> FloatNetwork:
-    """Read an LSTM from an .onnx, .pt, .pth, .safetensors or .npz file, without the graph around it.
-
-    Parameters
-    ----------
-    path : Path
-        The suffix decides the format; with any other suffix the content does.
-    layer : str, optional
-        Which LSTM, if the file holds several: an ONNX node's name or a PyTorch module's.
+    """Read a recurrent network from a file, without the graph around it; see :func:`read_model`.
 
     Returns
     -------
     FloatNetwork
-        Gate order i, f, g, o; biases summed; float64.
+        The only chain of layers, or the one that ``layer`` names; float64.
 
     Raises
     ------
     UserError
-        For anything that cannot be read or is not supported, by name.
+        For anything that cannot be read or is not supported, by name, and for what is more than one chain.
     """
+    found = _load(path, layer)
+    if isinstance(found, FloatNetwork):
+        return found
+    from lstmith.compiler.importers.torch_import import TorchModel
+
+    if isinstance(found, TorchModel):
+        if found.bidirectional:
+            raise UserError(str(path), "is bidirectional, two chains of layers", "read all of it with read_model")
+        return found.network
+    from lstmith.compiler.importers.onnx_import import only_network
+
+    return only_network(found, str(path), layer)
+
+
+def _load(path: Path, layer: str | None) -> FloatNetwork | TorchModel | ModelProto:
+    """What a file holds; the suffix decides the format, with any other suffix the content does."""
     # Each format is imported when a file has it: the packages behind them are large.
     kind = _kind(path)
     if kind == "npz":
@@ -116,15 +127,31 @@ def load_model(path: Path, layer: str | None = None) -> FloatNetwork:
 
         return import_npz(path, layer)
     if kind == "onnx":
-        from lstmith.compiler.importers.onnx_import import import_onnx
+        from lstmith.compiler.importers.onnx_graph import load_onnx
 
-        return import_onnx(path, layer)
+        return load_onnx(path)
     from lstmith.compiler.importers.torch_import import import_pt, import_safetensors
 
     return (import_pt if kind == "pt" else import_safetensors)(path, layer)
 
 
-def _read_mapping(given: Mapping[str, Any], layer: str | None) -> FloatNetwork:
+def _model(found: FloatNetwork | TorchModel | ModelProto, source: str, layer: str | None) -> Model:
+    if isinstance(found, FloatNetwork):
+        return Model(source, (found,))
+    from lstmith.compiler.importers.torch_import import TorchModel
+
+    if not isinstance(found, TorchModel):
+        return _read_graph(found, source, layer)
+    if not found.bidirectional:
+        return Model(source, (found.network,), None, found.remarks)
+    from lstmith.compiler.importers.onnx_graph import prepare
+    from lstmith.compiler.importers.torch_graph import torch_graph
+
+    read = _read_graph(prepare(torch_graph(found), source), source, None)
+    return replace(read, remarks=(*found.remarks, *read.remarks))
+
+
+def _read_mapping(given: Mapping[str, Any], layer: str | None) -> FloatNetwork | TorchModel:
     from lstmith.compiler.importers.npz_import import from_arrays
     from lstmith.compiler.importers.torch_import import flatten, from_state_dict, is_state_dict
 
@@ -134,25 +161,21 @@ def _read_mapping(given: Mapping[str, Any], layer: str | None) -> FloatNetwork:
 
 
 def _read_graph(model: ModelProto, source: str, layer: str | None) -> Model:
-    from lstmith.compiler.importers.onnx_import import choose_network
+    from lstmith.compiler.importers.onnx_import import choose_networks
+    from lstmith.compiler.importers.onnx_quantised import dequantised
+    from lstmith.compiler.importers.planner import plan_graph
 
-    chosen = choose_network(model, source, layer)
-    assert chosen.network is not None
-    graph, remarks = _split(model, chosen)
-    return Model(source, chosen.network, graph, remarks)
-
-
-def _split(model: ModelProto, chosen: OnnxNetwork) -> tuple[SplitGraph | None, tuple[str, ...]]:
-    """What the host runs around the LSTM, and remarks; a model without it is still a design."""
-    from lstmith.compiler.importers.split import split_network
-
+    model = dequantised(model, source)
+    chosen = choose_networks(model, source, layer)
     try:
-        graph = split_network(model, chosen)
+        plan, networks = plan_graph(model, chosen)
     except UserError as error:
-        return None, (f"compiling the LSTM alone, without the graph around it: {error}",)
-    return graph, tuple(
-        f"LSTM {name!r} stays in the graph around it, which the host runs in float" for name in graph.others
-    )
+        if len(chosen) > 1 or len(chosen[0].networks) > 1 or any(chosen[0].sites[0].directions):
+            raise
+        remark = f"compiling the recurrent layers alone, without the graph around them: {error}"
+        return Model(source, chosen[0].networks, None, (remark,))
+    remarks = (f"{op} {name!r} stays on the host, in float" for name, op in plan.others)
+    return Model(source, networks, plan, tuple(remarks))
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -9,7 +9,7 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from lstmith.compiler.importers.onnx_graph import Scope, attribute, fold, fresh, label, names_in, reads
-from lstmith.compiler.importers.onnx_lstm import LstmSite
+from lstmith.compiler.importers.onnx_site import Site
 from lstmith.spec.errors import UserError
 
 #: Operators that put values elsewhere but leave them as they are; only their first input is data.
@@ -48,7 +48,7 @@ class FlatGraph:
     copies: dict[int, NodeProto] = field(default_factory=dict)
 
 
-def flatten_around(model: ModelProto, sites: Iterable[LstmSite]) -> FlatGraph:
+def flatten_around(model: ModelProto, sites: Iterable[Site]) -> FlatGraph:
     """Inline every If branch that holds one of ``sites``.
 
     Raises

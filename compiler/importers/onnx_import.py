@@ -1,40 +1,40 @@
-"""LSTM networks of an ONNX model: nodes joined to stacks, duplicates merged, one chosen."""
+"""Recurrent networks of an ONNX model: nodes joined to stacks, duplicates merged, those for the core chosen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import combinations
 
 import numpy as np
 from onnx import ModelProto, NodeProto
 
 from lstmith.compiler.importers.checks import check_stack
-from lstmith.compiler.importers.onnx_graph import STANDARD_DOMAINS, Array, Scope, cut, fold, label, load_onnx, run_piece
-from lstmith.compiler.importers.onnx_lstm import Y_H, LstmSite, R, W, X, Y, find_sites, read_layer, sizes
+from lstmith.compiler.importers.onnx_graph import STANDARD_DOMAINS, Array, Scope, cut, fold, label, run_piece
+from lstmith.compiler.importers.onnx_layer import read_layers
+from lstmith.compiler.importers.onnx_quantised import dequantised
+from lstmith.compiler.importers.onnx_site import SEQUENCE_LENS, Y_H, R, Site, W, X, Y, find_sites, full_length, sizes
 from lstmith.golden.network import FloatNetwork
 from lstmith.spec.errors import UserError
-
-_OTHER_RECURRENT = ("GRU", "RNN")
 
 
 @dataclass(frozen=True, eq=False)
 class OnnxNetwork:
-    """Stacked LSTM nodes of a graph.
+    """A recurrent node of a graph, or several stacked ones of one direction.
 
     Parameters
     ----------
-    sites : tuple of LstmSite
+    sites : tuple of Site
         The nodes, from input to output.
-    network : FloatNetwork or None
-        Their canonical form; None if refused.
+    networks : tuple of FloatNetwork
+        Their canonical form for each direction; empty if refused.
     refusal : UserError or None
         Why.
     twins : tuple of OnnxNetwork
         The same network in the other branches of the same If nodes.
     """
 
-    sites: tuple[LstmSite, ...]
-    network: FloatNetwork | None
+    sites: tuple[Site, ...]
+    networks: tuple[FloatNetwork, ...]
     refusal: UserError | None = None
     twins: tuple[OnnxNetwork, ...] = ()
 
@@ -51,24 +51,39 @@ class OnnxNetwork:
         return f"{self.name!r} (I={'?' if inputs is None else inputs}, H={units}{note})"
 
 
-def import_onnx(path: Path, layer: str | None = None) -> FloatNetwork:
-    """The LSTM network of an ONNX file.
+def only_network(model: ModelProto, source: str, layer: str | None = None) -> FloatNetwork:
+    """The recurrent network of a model, which runs forward or in reverse.
 
     Parameters
     ----------
-    path : Path
+    model : ModelProto
+    source : str
+        The file, for messages.
     layer : str, optional
         Name of any node of the wanted network, or of one of its outputs; needed if there are several.
+
+    Raises
+    ------
+    UserError
+        If the model holds more than a single chain of layers.
     """
-    chosen = choose_network(load_onnx(path), str(path), layer)
-    assert chosen.network is not None
-    return chosen.network
+    chosen = choose_networks(dequantised(model, source), source, layer)
+    found = [network for item in chosen for network in item.networks]
+    if len(found) > 1:
+        told = f"it holds {len(found)} chains of layers: {_list(chosen)}"
+        raise UserError(source, told, "name one of them with --layer, or read all of them with read_model")
+    return found[0]
 
 
-def choose_network(model: ModelProto, source: str, layer: str | None) -> OnnxNetwork:
-    """The network that ``layer`` names, or the only one there is.
+def choose_networks(model: ModelProto, source: str, layer: str | None) -> list[OnnxNetwork]:
+    """The network that ``layer`` names, or all there are, in graph order.
 
     If ``layer`` names a twin, that twin is returned.
+
+    Raises
+    ------
+    UserError
+        If there is none, one of them is not supported, or different ones stand in branches that never both run.
     """
     networks = find_networks(model, source)
     if layer is not None:
@@ -77,17 +92,18 @@ def choose_network(model: ModelProto, source: str, layer: str | None) -> OnnxNet
         chosen = chosen or [n for n in everything if any(layer in site.node.output for site in n.sites)]
         if not chosen:
             raise UserError(
-                f"{source}: --layer", f"there is no LSTM named {layer!r}", f"choose one of {_list(networks)}"
+                f"{source}: --layer", f"there is no recurrent layer named {layer!r}", f"choose one of {_list(networks)}"
             )
-        return _supported(chosen[0])
-    usable = [network for network in networks if network.refusal is None]
-    if len(networks) > 1 and usable:
-        raise UserError(source, f"it holds {len(networks)} LSTMs: {_list(networks)}", "name one of them with --layer")
-    return _supported(networks[0])
+        return [_supported(chosen[0])]
+    if any(_exclusive(a.sites[0], b.sites[0]) for a, b in combinations(networks, 2)):
+        raise UserError(
+            source, f"it holds {len(networks)} networks in branches: {_list(networks)}", "name one of them with --layer"
+        )
+    return [_supported(network) for network in networks]
 
 
 def find_networks(model: ModelProto, source: str) -> list[OnnxNetwork]:
-    """All LSTM networks of the graph, in graph order, twins merged.
+    """All recurrent networks of the graph, in graph order, twins merged.
 
     Raises
     ------
@@ -96,12 +112,12 @@ def find_networks(model: ModelProto, source: str) -> list[OnnxNetwork]:
     """
     sites = find_sites(model, source)
     if not sites:
-        raise _no_lstm(model, source)
+        raise _none(model, source)
     merged: list[OnnxNetwork] = []
     for network in map(_read, _stacks(sites)):
         for index, other in enumerate(merged):
-            if _exclusive(network.sites[0], other.sites[0]) and _same_weights(network.network, other.network):
-                merged[index] = OnnxNetwork(other.sites, other.network, twins=(*other.twins, network))
+            if _exclusive(network.sites[0], other.sites[0]) and _same_weights(network.networks, other.networks):
+                merged[index] = OnnxNetwork(other.sites, other.networks, twins=(*other.twins, network))
                 break
         else:
             merged.append(network)
@@ -118,42 +134,37 @@ def _supported(network: OnnxNetwork) -> OnnxNetwork:
     return network
 
 
-def _no_lstm(model: ModelProto, source: str) -> UserError:
+def _none(model: ModelProto, source: str) -> UserError:
     for scope in Scope(model.graph).inwards():
         for node in scope.nodes:
-            standard = node.domain in STANDARD_DOMAINS
-            if standard and node.op_type in _OTHER_RECURRENT:
-                return UserError(
-                    source,
-                    f"its recurrent node {label(node)!r} is a {node.op_type}, which is not supported",
-                    "use an LSTM",
-                )
-            if not standard and "LSTM" in node.op_type:
+            if node.domain not in STANDARD_DOMAINS and any(word in node.op_type for word in ("LSTM", "GRU")):
                 return UserError(
                     source,
                     f"its node {label(node)!r} is a {node.domain}.{node.op_type}, which is not supported",
-                    "export the model before it is quantised or optimised for a runtime",
+                    "export the model before it is optimised for a runtime",
                 )
     return UserError(
         source,
-        "its graph has no LSTM node",
-        "export the model so that its LSTM stays one node (a torch.nn.LSTM, not single gates)",
+        "its graph has no LSTM, GRU or RNN node",
+        "export the model so that its recurrent layer stays one node (a torch.nn.LSTM, not single gates)",
     )
 
 
-def _read(sites: tuple[LstmSite, ...]) -> OnnxNetwork:
+def _read(sites: tuple[Site, ...]) -> OnnxNetwork:
     try:
-        layers = tuple(read_layer(site) for site in sites)
-        check_stack(sites[0].source, layers)
+        by_site = [read_layers(site) for site in sites]
+        networks = tuple(FloatNetwork(layers) for layers in zip(*by_site, strict=True))
+        for network in networks:
+            check_stack(sites[0].source, network.layers)
     except UserError as refusal:
-        return OnnxNetwork(sites, None, refusal)
-    return OnnxNetwork(sites, FloatNetwork(layers))
+        return OnnxNetwork(sites, (), refusal)
+    return OnnxNetwork(sites, networks)
 
 
-def _stacks(sites: list[LstmSite]) -> list[tuple[LstmSite, ...]]:
+def _stacks(sites: list[Site]) -> list[tuple[Site, ...]]:
     """Join nodes of which one reads nothing but the other's output sequence."""
     below = {id(site): _read_by(site, sites) for site in sites}
-    above: dict[int, list[LstmSite]] = {id(site): [] for site in sites}
+    above: dict[int, list[Site]] = {id(site): [] for site in sites}
     for site in sites:
         if (source := below[id(site)]) is not None:
             above[id(source)].append(site)
@@ -170,8 +181,8 @@ def _stacks(sites: list[LstmSite]) -> list[tuple[LstmSite, ...]]:
     return stacks
 
 
-def _read_by(site: LstmSite, sites: list[LstmSite]) -> LstmSite | None:
-    """The LSTM whose output sequence, unchanged, is this one's X.
+def _read_by(site: Site, sites: list[Site]) -> Site | None:
+    """The node of the same one direction and lengths whose output sequence, unchanged, is this one's X.
 
     Reshapes and transposes in between are not interpreted: they are run on numbers, and the numbers must arrive
     in place.
@@ -183,6 +194,8 @@ def _read_by(site: LstmSite, sites: list[LstmSite]) -> LstmSite | None:
     [(name, home)] = piece.inputs.items()
     _, producer = home.find(name)
     if not isinstance(producer, NodeProto) or (source := by_node.get(id(producer))) is None:
+        return None
+    if len(site.directions) > 1 or site.directions != source.directions or _lengths(site) != _lengths(source):
         return None
     recurrent = fold(source.model, source.scope, source.input(R))
     weights = fold(source.model, source.scope, source.input(W))
@@ -203,7 +216,12 @@ def _read_by(site: LstmSite, sites: list[LstmSite]) -> LstmSite | None:
     return source if arrived is not None and np.array_equal(arrived[0], wanted) else None
 
 
-def _probe_sizes(source: LstmSite, last: bool) -> tuple[int, int]:
+def _lengths(site: Site) -> str:
+    """What ends its sequences early; empty if nothing does."""
+    return "" if full_length(site) else site.input(SEQUENCE_LENS)
+
+
+def _probe_sizes(source: Site, last: bool) -> tuple[int, int]:
     """Steps and sequences to try: the graph's own where it fixes them."""
     shape = source.scope.shape_of(source.output(Y) or source.input(X))
     if last or shape is None or len(shape) < 3:
@@ -212,14 +230,14 @@ def _probe_sizes(source: LstmSite, last: bool) -> tuple[int, int]:
     return steps or 3, sequences or 2
 
 
-def _as_output(sent: Array, source: LstmSite, name: str) -> Array:
+def _as_output(sent: Array, source: Site, name: str) -> Array:
     """[T, D, N, H] as the node would write it: Y or Y_h, in its layout."""
     if name == source.output(Y):
         return sent.transpose(2, 0, 1, 3) if source.batch_first else sent
     return sent[0].swapaxes(0, 1) if source.batch_first else sent[0]
 
 
-def _exclusive(one: LstmSite, other: LstmSite) -> bool:
+def _exclusive(one: Site, other: Site) -> bool:
     """Whether the two stand in different branches of one If, so that never both run."""
     chosen = {id(scope.owner): scope for scope in one.branches() if scope.owner and scope.owner.op_type == "If"}
     return any(
@@ -227,14 +245,21 @@ def _exclusive(one: LstmSite, other: LstmSite) -> bool:
     )
 
 
-def _same_weights(one: FloatNetwork | None, other: FloatNetwork | None) -> bool:
-    if one is None or other is None or len(one.layers) != len(other.layers):
+def _same_weights(one: tuple[FloatNetwork, ...], other: tuple[FloatNetwork, ...]) -> bool:
+    return bool(one) and len(one) == len(other) and all(same_network(a, b) for a, b in zip(one, other, strict=True))
+
+
+def same_network(one: FloatNetwork, other: FloatNetwork) -> bool:
+    """Whether two networks compute the same, whatever their layers are called."""
+    if len(one.layers) != len(other.layers):
         return False
     fields = ("w_ih", "w_hh", "bias", "peep", "h0", "c0")
     return all(
-        np.array_equal(a, b)
-        if (a := getattr(x, field)) is not None and (b := getattr(y, field)) is not None
-        else getattr(x, field) is getattr(y, field)
+        (x.kind, x.squash) == (y.kind, y.squash)
+        and all(_same_array(getattr(x, field), getattr(y, field)) for field in fields)
         for x, y in zip(one.layers, other.layers, strict=True)
-        for field in fields
     )
+
+
+def _same_array(one: Array | None, other: Array | None) -> bool:
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))

@@ -1,4 +1,4 @@
-"""LSTM weights from PyTorch state dicts, in .pt / .pth or .safetensors files."""
+"""Recurrent layers from PyTorch state dicts, in .pt / .pth or .safetensors files."""
 
 from __future__ import annotations
 
@@ -7,26 +7,60 @@ import re
 import warnings
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.compiler.importers.checks import BOTH_WAYS, check_stack, checked_layer, float_array, readable_file
+from lstmith.compiler.importers.checks import (
+    check_stack,
+    checked_gru,
+    checked_layer,
+    checked_rnn,
+    float_array,
+    readable_file,
+)
 from lstmith.golden.network import FloatLayer, FloatNetwork
+from lstmith.spec.codes import Kind
 from lstmith.spec.errors import UserError
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
-#: nn.LSTM numbers its layers (weight_ih_l0); nn.LSTMCell has one, without a number.
+#: nn.LSTM, nn.GRU and nn.RNN number their layers (weight_ih_l0); cells have one, without a number.
 _KEY = re.compile(r"(?P<prefix>(?:.*\.)?)(?P<kind>(?:weight|bias)_(?:ih|hh|hr))(?:_l(?P<layer>\d+))?(?P<rev>_reverse)?")
 _ROOT = "lstm"
-_GATES_OF = {4: "LSTM", 3: "GRU", 1: "RNN"}
 
 
-def import_safetensors(path: Path, layer: str | None = None) -> FloatNetwork:
-    """The nn.LSTM (or nn.LSTMCell) in a .safetensors file; see `from_state_dict`."""
+@dataclass(frozen=True)
+class TorchModel:
+    """Recurrent layers of a state dict.
+
+    Parameters
+    ----------
+    stacks : tuple of tuple of FloatLayer
+        For each layer of the module, its forward direction, and its backward one if it has both.
+    remarks : tuple of str
+        What the state dict does not tell, or tells and is not used.
+    """
+
+    stacks: tuple[tuple[FloatLayer, ...], ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether layers run in both directions."""
+        return len(self.stacks[0]) > 1
+
+    @property
+    def network(self) -> FloatNetwork:
+        """The forward layers, of a module that has no others."""
+        return FloatNetwork(tuple(forward for forward, *_ in self.stacks))
+
+
+def import_safetensors(path: Path, layer: str | None = None) -> TorchModel:
+    """The recurrent module in a .safetensors file; see `from_state_dict`."""
     # Of this format alone.
     import safetensors.numpy
 
@@ -42,8 +76,8 @@ def import_safetensors(path: Path, layer: str | None = None) -> FloatNetwork:
     return from_state_dict(str(path), tensors, layer)
 
 
-def import_pt(path: Path, layer: str | None = None) -> FloatNetwork:
-    """The nn.LSTM (or nn.LSTMCell) in a .pt / .pth file; needs PyTorch; see `from_state_dict`."""
+def import_pt(path: Path, layer: str | None = None) -> TorchModel:
+    """The recurrent module in a .pt / .pth file; needs PyTorch; see `from_state_dict`."""
     readable_file(path)
     try:
         import torch  # type: ignore[import-not-found, unused-ignore]
@@ -98,19 +132,20 @@ def flatten(saved: Any, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
 
 
 def is_state_dict(tensors: Mapping[str, Any]) -> bool:
-    """Whether any name is that of a weight of an nn.LSTM or nn.LSTMCell."""
+    """Whether any name is that of a weight of a recurrent module or cell."""
     return any(isinstance(key, str) and _KEY.fullmatch(key) for key in tensors)
 
 
-def from_state_dict(source: str, tensors: Tensors, layer: str | None = None) -> FloatNetwork:
-    """The LSTM in a state dict.
+def from_state_dict(source: str, tensors: Tensors, layer: str | None = None) -> TorchModel:
+    """The nn.LSTM, nn.GRU or nn.RNN (or cell) in a state dict, in one direction or both.
 
     Parameters
     ----------
     source : str
         The file, for messages.
     tensors : mapping
-        Such as ``encoder.lstm.weight_ih_l0`` [4H, I], ``weight_hh_l0`` [4H, H], ``bias_ih_l0``, ``bias_hh_l0`` [4H].
+        Such as ``encoder.lstm.weight_ih_l0`` [4H, I], ``weight_hh_l0`` [4H, H], ``bias_ih_l0``, ``bias_hh_l0`` [4H];
+        a GRU has 3H rows (r, z, n), an RNN H; the backward direction's names end in ``_reverse``.
     layer : str, optional
         The module's name (``encoder.lstm``); needed if there are several.
     """
@@ -119,13 +154,27 @@ def from_state_dict(source: str, tensors: Tensors, layer: str | None = None) -> 
         if (match := _KEY.fullmatch(key)) is not None:
             modules.setdefault(match["prefix"].rstrip(".") or _ROOT, {})[key] = tensor
     if not modules:
-        raise UserError(source, "it holds no LSTM (no weight_ih_l0)", "save the state dict of a module with an nn.LSTM")
+        raise UserError(
+            source, "it holds no LSTM, GRU or RNN (no weight_ih_l0)", "save the state dict of a module with one"
+        )
     if layer is not None and layer not in modules:
-        raise UserError(f"{source}: --layer", f"there is no LSTM named {layer!r}", f"choose one of {_list(modules)}")
+        raise UserError(
+            f"{source}: --layer", f"there is no recurrent module named {layer!r}", f"choose one of {_list(modules)}"
+        )
     if layer is None and len(modules) > 1:
-        raise UserError(source, f"it holds {len(modules)} LSTMs: {_list(modules)}", "name one of them with --layer")
+        raise UserError(
+            source, f"it holds {len(modules)} recurrent modules: {_list(modules)}", "name one of them with --layer"
+        )
     name = layer if layer is not None else next(iter(modules))
-    return _read_module(f"{source}: {name}", name, modules[name])
+    stacks = _read_module(f"{source}: {name}", name, modules[name])
+    remarks = []
+    others = [key for key in tensors if key not in modules[name]]
+    if others:
+        told = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+        remarks.append(f"weights outside {name!r} are not used ({told}); export the whole model to ONNX to use them")
+    if stacks[0][0].kind is Kind.RNN:
+        remarks.append(f"{name!r} is taken for an RNN with tanh, since a state dict does not say; ONNX does")
+    return TorchModel(stacks, tuple(remarks))
 
 
 def _list(modules: Mapping[str, Tensors]) -> str:
@@ -142,25 +191,33 @@ def _widths(fields: Tensors) -> str:
     return ", ".join(f"{symbol}={first[kind].shape[1]}" for symbol, kind in (("I", "ih"), ("H", "hh")) if kind in first)
 
 
-def _read_module(where: str, name: str, fields: Tensors) -> FloatNetwork:
-    layers: dict[int, dict[str, tuple[str, npt.NDArray[Any]]]] = {}
+def _read_module(where: str, name: str, fields: Tensors) -> tuple[tuple[FloatLayer, ...], ...]:
+    layers: dict[tuple[int, bool], dict[str, tuple[str, npt.NDArray[Any]]]] = {}
     for key, tensor in fields.items():
         match = _KEY.fullmatch(key)
         assert match is not None
-        if match["rev"]:
-            raise UserError(where, f"it is bidirectional ({key!r}), which is not supported", BOTH_WAYS)
         if match["kind"].endswith("hr"):
             raise UserError(
                 where, f"it has a projection ({key!r}), which is not supported", "use an LSTM without proj_size"
             )
-        layers.setdefault(int(match["layer"] or 0), {})[match["kind"]] = (key, tensor)
-    if missing := set(range(max(layers) + 1)) - set(layers):
-        raise UserError(
-            where, f"layer {min(missing)} is missing below layer {max(layers)}", "save the whole state dict"
+        layers.setdefault((int(match["layer"] or 0), bool(match["rev"])), {})[match["kind"]] = (key, tensor)
+    count = max(index for index, _ in layers) + 1
+    ways = (False, True) if any(reverse for _, reverse in layers) else (False,)
+    for index in range(count):
+        for reverse in ways:
+            if (index, reverse) not in layers:
+                told = f"layer {index} is missing {'in reverse' if reverse else f'below layer {count - 1}'}"
+                raise UserError(where, told, "save the whole state dict")
+    stacks = tuple(
+        tuple(
+            _read_layer(where, f"{name}.l{index}{'_reverse' if reverse else ''}", layers[index, reverse])
+            for reverse in ways
         )
-    stack = tuple(_read_layer(where, f"{name}.l{index}", layers[index]) for index in sorted(layers))
-    check_stack(where, stack)
-    return FloatNetwork(stack)
+        for index in range(count)
+    )
+    if len(ways) == 1:
+        check_stack(where, tuple(layer for (layer,) in stacks))
+    return stacks
 
 
 def _read_layer(where: str, name: str, fields: dict[str, tuple[str, npt.NDArray[Any]]]) -> FloatLayer:
@@ -172,9 +229,11 @@ def _read_layer(where: str, name: str, fields: dict[str, tuple[str, npt.NDArray[
             have = ", ".join(repr(key) for key, _ in fields.values())
             raise UserError(where, f"it has {have}, but no {kind} beside it", "save the whole state dict")
     w_ih, w_hh, *biases = (float_array(where, repr(fields[kind][0]), fields[kind][1]) for kind in needed)
-    if w_hh.ndim == 2 and w_hh.shape[1] and w_ih.shape[:1] == w_hh.shape[:1]:
-        cell = _GATES_OF.get(w_hh.shape[0] // w_hh.shape[1])
-        if cell in ("GRU", "RNN") and w_hh.shape[0] % w_hh.shape[1] == 0:
-            raise UserError(where, f"its shapes are those of a {cell}, which is not supported", "use an LSTM")
-    labels = (fields["weight_ih"][0], fields["weight_hh"][0], "bias", "")
-    return checked_layer(where, name, w_ih, w_hh, tuple(biases), fields=labels)
+    labels = (fields["weight_ih"][0], fields["weight_hh"][0], "bias")
+    rows, units = (*w_hh.shape, 0)[:2]
+    gates = rows // units if units and rows % units == 0 and w_ih.shape[:1] == w_hh.shape[:1] else 4
+    if gates == 3:
+        return checked_gru(where, name, w_ih, w_hh, tuple(biases), fields=labels)
+    if gates == 1:
+        return checked_rnn(where, name, w_ih, w_hh, tuple(biases), fields=labels)
+    return checked_layer(where, name, w_ih, w_hh, tuple(biases), fields=(*labels, ""))

@@ -23,11 +23,13 @@ def weights(
     peepholes: bool = False,
     initial: bool = False,
     directions: int = 1,
+    op: str = "LSTM",
 ) -> Weights:
-    """ONNX-shaped arrays by the LSTM's input names, float32."""
-    shapes: dict[str, tuple[int, ...]] = {"W": (4 * units, inputs), "R": (4 * units, units)}
+    """ONNX-shaped arrays by the node's input names, float32."""
+    rows = {"LSTM": 4, "GRU": 3, "RNN": 1}[op] * units
+    shapes: dict[str, tuple[int, ...]] = {"W": (rows, inputs), "R": (rows, units)}
     if biases:
-        shapes["B"] = (8 * units,)
+        shapes["B"] = (2 * rows,)
     if initial:
         shapes |= {"initial_h": (1, units), "initial_c": (1, units)}
     if peepholes:
@@ -40,14 +42,18 @@ def lstm(
     x: str = "x",
     name: str = "lstm",
     inputs: Mapping[str, str] | None = None,
+    op: str = "LSTM",
     **attributes: Any,
 ) -> tuple[NodeProto, list[TensorProto]]:
-    """An LSTM node and its initializers; ``inputs`` names further or other inputs."""
+    """A recurrent node and its initializers; ``inputs`` names further or other inputs."""
     names = {"X": x} | {key: f"{name}_{key}" for key in arrays} | dict(inputs or {})
-    order = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
+    order = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")[: 8 if op == "LSTM" else 6]
     listed = [names.get(key, "") for key in order]
+    if op == "GRU":
+        attributes.setdefault("linear_before_reset", 1)
     attributes.setdefault("hidden_size", arrays["R"].shape[-1])
-    node = helper.make_node("LSTM", listed, [f"{name}_y", f"{name}_yh", f"{name}_yc"], name=name, **attributes)
+    outputs = [f"{name}_y", f"{name}_yh", f"{name}_yc"][: 3 if op == "LSTM" else 2]
+    node = helper.make_node(op, listed, outputs, name=name, **attributes)
     return node, [numpy_helper.from_array(array, f"{name}_{key}") for key, array in arrays.items()]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler.design import Design
-from lstmith.compiler.importers.split import split_model
+from lstmith.compiler.importers.planner import plan_model
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.size import size_engine
@@ -42,7 +42,7 @@ def test_round_trip(design: Design, tmp_path: Path) -> None:
     design.save(tmp_path / "d")
     loaded = Design.load(tmp_path / "d")
     assert loaded.engine == design.engine
-    assert (loaded.target, loaded.graph, loaded.report) == ("generic", None, design.report)
+    assert (loaded.target, loaded.plan, loaded.report) == ("generic", None, design.report)
     for first, second in zip(design.source.layers, loaded.source.layers, strict=True):
         _assert_same(first, second)
     for quantised, again in zip(design.network.layers, loaded.network.layers, strict=True):
@@ -76,12 +76,12 @@ def test_what_policies_need_is_kept(design: Design, tmp_path: Path) -> None:
 
 
 def test_the_graph_around_the_lstm_is_kept(design: Design, tmp_path: Path) -> None:
-    graph = split_model(silero.model_path())
-    replace(design, graph=graph).save(tmp_path / "d")
-    loaded = Design.load(tmp_path / "d").graph
+    graph = plan_model(silero.model_path())
+    replace(design, plan=graph).save(tmp_path / "d")
+    loaded = Design.load(tmp_path / "d").plan
     assert loaded is not None
     assert loaded.inputs == graph.inputs
-    assert loaded.before.SerializeToString() == graph.before.SerializeToString()
+    assert loaded == graph
 
 
 def test_bytes_do_not_depend_on_time_or_place(design: Design, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,11 +166,11 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda path: (path / "float.npz").unlink(), r"float\.npz: cannot be read \(No such file"),
     (
         _edit("design.json", lambda d: d.update(format=9)),
-        r"field format: is 9, of another version of lstmith; this one reads 5; compile the model again$",
+        r"field format: is 9, of another version of lstmith; this one reads 6; compile the model again$",
     ),
     (
         _edit("design.json", lambda d: d.update(format=4)),
-        r"field format: is 4, of another version of lstmith; this one reads 5; compile the model again$",
+        r"field format: is 4, of another version of lstmith; this one reads 6; compile the model again$",
     ),
     (_edit("design.json", lambda d: d["layers"][0].pop("planes")), r"field layers\[0\] field planes: is None"),
     (_edit("design.json", lambda d: d["layers"][0].update(planes=3)), r"layers\[0\]: is damaged \(Planes of 8-bit"),
@@ -225,10 +225,10 @@ def test_a_file_that_was_edited_is_noticed(
 
 def test_an_edited_graph_is_noticed(design: Design, tmp_path: Path) -> None:
     path = tmp_path / "d"
-    replace(design, graph=split_model(silero.model_path())).save(path)
-    edited = path / "graph" / "split.json"
+    replace(design, plan=plan_model(silero.model_path())).save(path)
+    edited = path / "graph" / "plan.json"
     edited.write_text(edited.read_text() + " ")
-    with pytest.raises(UserError, match=r"graph/split\.json: was changed after the design was written"):
+    with pytest.raises(UserError, match=r"graph/plan\.json: was changed after the design was written"):
         Design.load(path)
 
 

@@ -14,7 +14,8 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from hw_tests.unit.onnx_models import branch, const, lstm, save, save_lstm, weights
-from lstmith.compiler.importers.importer import load_model
+from lstmith.compiler.importers.importer import load_model, read_model
+from lstmith.compiler.importers.planner import plan_model
 from lstmith.golden.network import FloatNetwork, run_float
 from lstmith.spec.errors import UserError
 
@@ -139,10 +140,12 @@ def test_computation_in_between_is_no_stack(tmp_path: Path, rng: np.random.Gener
         nodes.append(helper.make_node("Transpose", ["squeezed"], ["mid"], perm=[1, 0, 2]))
     constants = [*constants, *more, const("axis", [1])]
     path = save(tmp_path / "m.onnx", [first, *nodes, second], constants, {"x": ["T", "N", 5]}, ["second_y"])
-    with pytest.raises(UserError, match=r"holds 2 LSTMs: 'first' \(I=5, H=6\), 'second' \(I=6, H=4\); name one"):
+    with pytest.raises(
+        UserError, match=r"holds 2 chains of layers: 'first' \(I=5, H=6\), 'second' \(I=6, H=4\); name one"
+    ):
         load_model(path)
     assert load_model(path, "second").inputs == 6
-    with pytest.raises(UserError, match=r"--layer: there is no LSTM named 'third'; choose one of 'first'"):
+    with pytest.raises(UserError, match=r"--layer: there is no recurrent layer named 'third'; choose one of 'first'"):
         load_model(path, "third")
 
 
@@ -197,7 +200,7 @@ def test_twins_in_exclusive_branches_are_one(tmp_path: Path, rng: np.random.Gene
 
 def test_different_weights_in_branches_are_listed(tmp_path: Path, rng: np.random.Generator) -> None:
     path, x = nested_model(tmp_path / "m.onnx", rng, same=False)
-    with pytest.raises(UserError, match=r"holds 2 LSTMs: 'left' \(I=4, H=3\), 'right' \(I=4, H=3\)"):
+    with pytest.raises(UserError, match=r"holds 2 networks in branches: 'left' \(I=4, H=3\), 'right' \(I=4, H=3\)"):
         load_model(path)
     x = np.abs(x)
     np.testing.assert_allclose(last_h(load_model(path, "left"), x), run_onnx(path, x, "y")[:, 0], atol=1e-5)
@@ -211,9 +214,9 @@ def test_full_sequence_lens(tmp_path: Path, rng: np.random.Generator) -> None:
         tmp_path / "m.onnx", [node], [*constants, const("lens", [STEPS] * SEQUENCES, np.int32)], inputs, ["lstm_y"]
     )
     assert load_model(path).inputs == 4
+    assert plan_model(path).stages[0].lengths == ""
     path = save(tmp_path / "m.onnx", [node], [*constants, const("lens", [STEPS, 2, 1], np.int32)], inputs, ["lstm_y"])
-    with pytest.raises(UserError, match=r"LSTM 'lstm': sequence_lens \('lens'\) may end sequences early"):
-        load_model(path)
+    assert plan_model(path).stages[0].lengths == "lens"
 
 
 def test_dequantised_weights_are_constants(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -244,7 +247,7 @@ def test_lstm_inside_a_model_function(tmp_path: Path, rng: np.random.Generator) 
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"direction": "reverse"}, "direction is 'reverse', which is not supported; use a forward"),
+        ({"direction": "sideways"}, "direction is 'sideways'; use forward, reverse or bidirectional"),
         ({"activations": ["HardSigmoid", "Tanh", "Tanh"]}, "activations are HardSigmoid, Tanh, Tanh, which is not"),
         ({"clip": 3.5}, "clip is 3.5, which is not supported"),
         ({"input_forget": 1}, "input_forget is 1, which is not supported"),
@@ -257,10 +260,11 @@ def test_refused_attributes(tmp_path: Path, rng: np.random.Generator, attributes
         load_model(path)
 
 
-def test_refused_bidirectional(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_bidirectional_is_more_than_one_network(tmp_path: Path, rng: np.random.Generator) -> None:
     path = save_lstm(tmp_path / "m.onnx", weights(rng, 4, 6, directions=2), direction="bidirectional")
-    with pytest.raises(UserError, match=r"LSTM 'lstm': direction is 'bidirectional', which is not supported"):
+    with pytest.raises(UserError, match=r"it holds 2 chains of layers: 'lstm' .*; .* read all of them with read_model"):
         load_model(path)
+    assert [network.layers[0].name for network in read_model(path).networks] == ["lstm.forward", "lstm.backward"]
 
 
 @pytest.mark.parametrize(
@@ -297,11 +301,11 @@ def test_refused_weights_that_vary(tmp_path: Path, rng: np.random.Generator) -> 
         load_model(path)
 
 
-def test_unsupported_among_several_is_listed(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_unsupported_among_several_is_told(tmp_path: Path, rng: np.random.Generator) -> None:
     good, constants = lstm(weights(rng, 4, 6), name="good")
     bad, more = lstm(weights(rng, 4, 6), name="bad", clip=1.0)
     path = save(tmp_path / "m.onnx", [good, bad], [*constants, *more], {"x": ["T", "N", 4]}, ["good_y", "bad_y"])
-    with pytest.raises(UserError, match=r"'bad' \(I=4, H=6, not supported: clip is 1, which is not supported\)"):
+    with pytest.raises(UserError, match=r"LSTM 'bad': clip is 1, which is not supported; export"):
         load_model(path)
     assert load_model(path, "good").inputs == 4
     with pytest.raises(UserError, match="LSTM 'bad': clip is 1"):
@@ -311,14 +315,11 @@ def test_unsupported_among_several_is_listed(tmp_path: Path, rng: np.random.Gene
 @pytest.mark.parametrize(
     ("op", "domain", "message"),
     [
-        ("GRU", "", "its recurrent node 'cell' is a GRU, which is not supported; use an LSTM"),
-        ("RNN", "", "its recurrent node 'cell' is a RNN, which is not supported"),
-        (
-            "DynamicQuantizeLSTM",
-            "com.microsoft",
-            "its node 'cell' is a com.microsoft.DynamicQuantizeLSTM, which is not",
-        ),
-        ("Relu", "", "its graph has no LSTM node"),
+        ("GRU", "", "GRU 'cell': linear_before_reset is 0, which is not supported; use a GRU that resets after"),
+        ("RNN", "", "RNN 'cell': W ('') is not constant"),
+        ("DynamicQuantizeLSTM", "com.microsoft", "DynamicQuantizeLSTM 'cell': input 1 ('') is not constant; quantise"),
+        ("QAttentionLSTM", "elsewhere", "its node 'cell' is a elsewhere.QAttentionLSTM, which is not supported"),
+        ("Relu", "", "its graph has no LSTM, GRU or RNN node"),
     ],
 )
 def test_refused_graphs_without_lstm(tmp_path: Path, op: str, domain: str, message: str) -> None:
@@ -385,7 +386,9 @@ def test_nodes_of_one_name_are_chosen_by_their_outputs(tmp_path: Path, rng: np.r
         node.name = "lstm"
     constants = [constant for _, constants in made for constant in constants]
     path = save(tmp_path / "m.onnx", [node for node, _ in made], constants, {"x": ["T", "N", 4]}, ["a_y", "b_y"])
-    with pytest.raises(UserError, match=r"it holds 2 LSTMs: 'a_y' .*'b_y' .*; name one of them with --layer"):
+    with pytest.raises(
+        UserError, match=r"it holds 2 chains of layers: 'a_y' .*'b_y' .*; name one of them with --layer"
+    ):
         load_model(path)
     for each, names in zip(arrays, (("a_y", "a_yh"), ("b_y", "b_yc")), strict=True):
         for name in names:

@@ -76,26 +76,27 @@ def test_prefix_among_other_tensors(tmp_path: Path, rng: np.random.Generator) ->
 def test_several_are_listed(rng: np.random.Generator) -> None:
     tensors = state_dict(rng, 4, 3, prefix="a.") | state_dict(rng, 5, 6, prefix="b.c.")
     with pytest.raises(
-        UserError, match=r"m: it holds 2 LSTMs: 'a' \(I=4, H=3\), 'b\.c' \(I=5, H=6\); name one of them"
+        UserError, match=r"m: it holds 2 recurrent modules: 'a' \(I=4, H=3\), 'b\.c' \(I=5, H=6\); name one of them"
     ):
         from_state_dict("m", tensors)
-    assert from_state_dict("m", tensors, "b.c").inputs == 5
-    with pytest.raises(UserError, match=r"--layer: there is no LSTM named 'd'; choose one of 'a' \(I=4"):
+    assert from_state_dict("m", tensors, "b.c").network.inputs == 5
+    with pytest.raises(UserError, match=r"--layer: there is no recurrent module named 'd'; choose one of 'a' \(I=4"):
         from_state_dict("m", tensors, "d")
 
 
 def test_lstm_cell(rng: np.random.Generator) -> None:
     tensors = {f"cell.{key.removesuffix('_l0')}": value for key, value in state_dict(rng, 4, 3).items()}
-    assert from_state_dict("m", tensors).inputs == 4
+    assert from_state_dict("m", tensors).network.inputs == 4
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"weight_ih_l0_reverse": (12, 4)}, "it is bidirectional ('weight_ih_l0_reverse'), which is not supported"),
+        ({"weight_ih_l0_reverse": (12, 4)}, "it has 'weight_ih_l0_reverse', but no weight_hh beside it"),
         ({"weight_hr_l0": (2, 3)}, "it has a projection ('weight_hr_l0'), which is not supported"),
-        ({"weight_hh_l0": (9, 3), "weight_ih_l0": (9, 4)}, "its shapes are those of a GRU, which is not supported"),
-        ({"weight_hh_l0": (3, 3), "weight_ih_l0": (3, 4)}, "its shapes are those of a RNN, which is not supported"),
+        ({"weight_hh_l0": (9, 3), "weight_ih_l0": (9, 4)}, "bias has shape [12], not [9]; a GRU needs"),
+        ({"weight_hh_l0": (3, 3), "weight_ih_l0": (3, 4)}, "bias has shape [12], not [3]; an RNN needs"),
+        ({"weight_ih_l1_reverse": (12, 3), "weight_hh_l1_reverse": (12, 3)}, "layer 0 is missing in reverse"),
         ({"weight_hh_l0": (13, 3)}, "weight_hh_l0 has shape [13, 3], not [4H, H]"),
         ({"weight_ih_l0": (8, 4)}, "weight_ih_l0 has shape [8, 4], not [12, I]"),
         ({"weight_ih_l0": ()}, "weight_ih_l0 has shape [], not [12, I]"),
@@ -128,7 +129,7 @@ def test_refused_values(rng: np.random.Generator) -> None:
 
 
 def test_refused_without_lstm(rng: np.random.Generator) -> None:
-    with pytest.raises(UserError, match=r"it holds no LSTM \(no weight_ih_l0\)"):
+    with pytest.raises(UserError, match=r"it holds no LSTM, GRU or RNN \(no weight_ih_l0\)"):
         from_state_dict("m", {"fc.weight": np.ones((2, 2))})
 
 

@@ -88,7 +88,7 @@ def test_models_in_memory(tmp_path: Path, rng: np.random.Generator, x: np.ndarra
     weights = onnx_models.weights(rng, WIDTH, UNITS)
     path = onnx_models.save_lstm(tmp_path / "m.onnx", weights)
     from_file = compile_model(path, x, target="generic")
-    assert from_file.graph is not None
+    assert from_file.plan is not None
     assert same(compile_model(onnx.load(path), x, target="generic"), from_file)
     w_ih, w_hh = from_file.source.layers[0].w_ih, from_file.source.layers[0].w_hh
     biases = {"bias_ih_l0": from_file.source.layers[0].bias, "bias_hh_l0": np.zeros(4 * UNITS)}
@@ -172,21 +172,20 @@ def test_inputs_that_are_none(arrays: dict[str, Any], x: np.ndarray, tmp_path: P
     assert (tmp_path / "core.v").read_text() == "// mine\n"
 
 
-def unsplittable(path: Path, rng: np.random.Generator) -> Path:
-    """A model whose initial state the graph computes from its input."""
-    node, constants = onnx_models.lstm(
-        onnx_models.weights(rng, WIDTH, UNITS), inputs={"initial_h": "start", "initial_c": "start"}
-    )
-    first = onnx.helper.make_node("ReduceMean", ["x"], ["mean"], axes=[0, 2], keepdims=1)
-    widen = onnx.helper.make_node("Expand", ["mean", "shape"], ["start"])
-    shape = onnx_models.const("shape", [1, 1, UNITS])
-    return onnx_models.save(path, [first, widen, node], [*constants, shape], {"x": ["T", 1, WIDTH]}, ["lstm_y"])
+def without_plan(path: Path, rng: np.random.Generator) -> Path:
+    """A model whose LSTM stands inside a Scan."""
+    node, constants = onnx_models.lstm(onnx_models.weights(rng, WIDTH, UNITS), x="slab")
+    widen = onnx.helper.make_node("Unsqueeze", ["row", "zero"], ["slab"])
+    body = onnx_models.branch("body", [widen, node], ["lstm_yh"])
+    body.input.append(onnx.helper.make_tensor_value_info("row", 1, None))
+    scan = onnx.helper.make_node("Scan", ["x"], ["y"], name="steps", body=body, num_scan_inputs=1)
+    return onnx_models.save(path, [scan], [*constants, onnx_models.const("zero", [0])], {"x": ["T", 1, WIDTH]}, ["y"])
 
 
-def test_a_graph_that_cannot_be_split_is_told_before_calibration(
+def test_a_graph_that_cannot_be_planned_is_told_before_calibration(
     tmp_path: Path, rng: np.random.Generator, x: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, events = unsplittable(tmp_path / "m.onnx", rng), list[str]()
+    path, events = without_plan(tmp_path / "m.onnx", rng), list[str]()
     load = onnx.load
 
     def count(*arguments: Any) -> onnx.ModelProto:
@@ -202,9 +201,9 @@ def test_a_graph_that_cannot_be_split_is_told_before_calibration(
     design = compile_model(path, x, target="generic", remark=events.append)
     assert events[:3:2] == ["read", "calibrated"]
     assert events.count("read") == 1
-    assert events[1].startswith("compiling the LSTM alone, without the graph around it: ")
-    assert "'start' is computed by the graph; export the model with a constant initial state" in events[1]
-    assert design.graph is None
+    assert events[1].startswith("compiling the recurrent layers alone, without the graph around them: ")
+    assert "it runs inside Scan 'steps'" in events[1]
+    assert design.plan is None
     assert design.report["remarks"][0] == events[1]
 
 

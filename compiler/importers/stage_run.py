@@ -1,0 +1,204 @@
+"""Sequences that a stage runs over, from the values of a graph's calls, and its results put back into them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.compiler.importers.plan import Stage
+from lstmith.golden.network import FloatArray, FloatNetwork, initial_state
+from lstmith.spec.codes import Kind
+from lstmith.spec.errors import UserError
+
+#: Per layer: h and c of every step, float64 [N, T, H], steps in the order that they are run in.
+StageResult = Sequence[tuple[FloatArray, FloatArray]]
+
+
+@dataclass(frozen=True)
+class StageInput:
+    """What an engine is given.
+
+    Parameters
+    ----------
+    x : float64 [N, T, I]
+        Steps in the order that they are run in, zero behind a sequence's end.
+    lengths : int64 [N]
+    state : list of (h, c), or None
+        Per layer, float64 [N, H] each; None is the network's own.
+    """
+
+    x: FloatArray
+    lengths: npt.NDArray[np.int64]
+    state: list[tuple[FloatArray, FloatArray]] | None
+
+
+@dataclass(frozen=True)
+class StageCall:
+    """Values that one call of the graph gives a stage.
+
+    Parameters
+    ----------
+    x : float [T, N, I]
+    lengths : int64 [N]
+    state : per layer, h and c [N, H] or None
+    """
+
+    x: npt.NDArray[Any]
+    lengths: npt.NDArray[np.int64]
+    state: tuple[tuple[npt.NDArray[Any] | None, npt.NDArray[Any] | None], ...]
+
+    @property
+    def given(self) -> bool:
+        """Whether any initial state is."""
+        return any(value is not None for pair in self.state for value in pair)
+
+
+def read_call(stage: Stage, values: dict[str, npt.NDArray[Any]], where: str) -> StageCall:
+    """What a stage reads of a call's values.
+
+    Raises
+    ------
+    UserError
+        If X, the lengths or a state have another shape or are out of range.
+    """
+    x = np.asarray(values[stage.x])
+    if x.ndim != 3:
+        raise UserError(
+            f"{where} value {stage.x!r}", f"has shape {list(x.shape)}", "the recurrent layer reads [T, N, I]"
+        )
+    x = x.swapaxes(0, 1) if stage.batch_first else x
+    steps, count = x.shape[:2]
+    if not np.isfinite(x).all():
+        raise UserError(f"{where} value {stage.x!r}", "holds NaN or infinity", "give finite inputs")
+    lengths = np.full(count, steps, dtype=np.int64)
+    if stage.lengths and stage.lengths in values:
+        lengths = np.asarray(values[stage.lengths]).astype(np.int64).reshape(-1)
+        if lengths.shape != (count,) or lengths.min(initial=0) < 0 or lengths.max(initial=0) > steps:
+            raise UserError(
+                f"{where} value {stage.lengths!r}",
+                f"is {lengths.tolist()}",
+                f"give {count} lengths of at most {steps} steps",
+            )
+    state = tuple(
+        (_state(stage, values, h, count, where, bounded=True), _state(stage, values, c, count, where, bounded=False))
+        for h, c in stage.states
+    )
+    return StageCall(x, lengths, state)
+
+
+def _state(
+    stage: Stage, values: dict[str, npt.NDArray[Any]], name: str, count: int, where: str, *, bounded: bool
+) -> npt.NDArray[Any] | None:
+    if not name or name not in values:
+        return None
+    value = np.asarray(values[name], dtype=np.float64)
+    spot = f"{where} value {name!r}"
+    value = value.swapaxes(0, 1) if stage.batch_first and value.ndim == 3 else value
+    if value.ndim != 3 or value.shape[:2] != (stage.directions, count):
+        raise UserError(spot, f"has shape {list(value.shape)}", f"give [{stage.directions}, {count}, units]")
+    if not np.isfinite(value).all():
+        raise UserError(spot, "holds NaN or infinity", "give finite values")
+    if bounded and stage.kind != "RNN" and np.abs(value).max(initial=0.0) > 1.0:
+        raise UserError(spot, f"reaches {np.abs(value).max():.4g}", "keep h within -1..1")
+    return value[stage.direction]
+
+
+class StageCalls:
+    """The calls of one stage as sequences of an engine.
+
+    Without ``joined`` every sequence of every call is one. With it, calls are time: a sequence goes on where the call
+    before ended.
+    """
+
+    def __init__(self, stage: Stage, network: FloatNetwork, calls: list[StageCall], where: str, *, joined: bool):
+        self._stage, self._network, self._calls = stage, network, calls
+        counts = {call.x.shape[1] for call in calls}
+        if joined and stage.reverse:
+            raise UserError(
+                f"{where}: {stage.name!r}", "runs in reverse, so no call goes on where the one before ended",
+                "leave --stateful out",
+            )  # fmt: skip
+        if joined and len(counts) > 1:
+            raise UserError(f"{where} value {stage.x!r}", f"has {sorted(counts)} sequences", "keep their number")
+        #: For each call and each of its sequences: row, first step, steps.
+        self._spots: list[list[tuple[int, int, int]]] = []
+        ends: list[int] = [0] * counts.pop() if joined else []
+        for call in calls:
+            spots = []
+            for sequence, length in enumerate(call.lengths.tolist()):
+                if joined:
+                    spots.append((sequence, ends[sequence], length))
+                    ends[sequence] += length
+                else:
+                    spots.append((len(ends), 0, length))
+                    ends.append(length)
+            self._spots.append(spots)
+        self._ends = np.array(ends, dtype=np.int64)
+        self._states = calls[:1] if joined else calls
+
+    def input(self) -> StageInput:
+        """All sequences, padded."""
+        x = np.zeros((len(self._ends), int(self._ends.max(initial=0)), self._calls[0].x.shape[2]))
+        for call, spots in zip(self._calls, self._spots, strict=True):
+            for sequence, (row, start, length) in enumerate(spots):
+                x[row, start : start + length] = self._ordered(call.x[:length, sequence])
+        state = None
+        if any(call.given for call in self._states):
+            state = [self._state(index) for index in range(len(self._network.layers))]
+        return StageInput(x, self._ends, state)
+
+    def values(self, result: StageResult) -> list[dict[str, npt.NDArray[Any]]]:
+        """What the stage wrote in each call, by the graph's names: this direction's part, [T, N, H] and [N, H]."""
+        initial = self.input().state
+        found = []
+        for call, spots in zip(self._calls, self._spots, strict=True):
+            values: dict[str, npt.NDArray[Any]] = {}
+            steps, count = call.x.shape[:2]
+            for index, (names, (h, c)) in enumerate(zip(self._stage.outputs, result, strict=True)):
+                units = h.shape[2]
+                y = np.zeros((steps, count, units), call.x.dtype)
+                last = [np.zeros((count, units), call.x.dtype) for _ in range(2)]
+                for sequence, (row, start, length) in enumerate(spots):
+                    y[:length, sequence] = self._ordered(h[row, start : start + length])
+                    for end, trace, which in zip(last, (h, c), (0, 1), strict=True):
+                        if start + length:
+                            end[sequence] = trace[row, start + length - 1]
+                        elif initial is not None:
+                            end[sequence] = initial[index][which][row]
+                values |= {name: value for name, value in zip(names, (y, *last), strict=True) if name}
+            found.append(values)
+        return found
+
+    def _ordered(self, steps: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return steps[::-1] if self._stage.reverse else steps
+
+    def _state(self, index: int) -> tuple[FloatArray, FloatArray]:
+        """Initial h and c of a layer, float64 [N, H] each."""
+        layer = self._network.layers[index]
+        rows: list[tuple[FloatArray, FloatArray]] = []
+        for call in self._states:
+            own = initial_state(layer, call.x.shape[1])
+            h, c = (
+                mine if given is None else np.asarray(given, dtype=np.float64)
+                for given, mine in zip(call.state[index], own, strict=True)
+            )
+            rows.append((h, c if layer.kind is Kind.LSTM else h))
+        return np.concatenate([h for h, _ in rows]), np.concatenate([c for _, c in rows])
+
+
+def joined_values(stages: Sequence[Stage], parts: Sequence[dict[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
+    """Y, Y_h and Y_c as the nodes write them, from the parts of one or both directions."""
+    values = {}
+    for names in stages[0].outputs:
+        for position, name in enumerate(names):
+            if not name:
+                continue
+            stacked = np.stack([part[name] for part in parts], axis=-3 if position == 0 else 0)
+            if stages[0].batch_first:
+                stacked = stacked.transpose(2, 0, 1, 3) if position == 0 else stacked.swapaxes(0, 1)
+            values[name] = stacked
+    return values
