@@ -251,7 +251,7 @@ class _Task:
         return found
 
 
-def chosen(tried: list[Trial], known: list[Trial], limit: float) -> tuple[Trial, bool]:
+def chosen(tried: list[Trial], known: list[Trial], limit: float, margin: float = MARGIN) -> tuple[Trial, bool]:
     """The fastest policy that loses nothing, by its own loss and by what is usual at its error of h.
 
     Of many policies some lose little by luck. So the loss that is usual at a policy's error counts as well, even if
@@ -264,6 +264,7 @@ def chosen(tried: list[Trial], known: list[Trial], limit: float) -> tuple[Trial,
     known : list of Trial
         What tells the usual loss: all trials of the network, these among them.
     limit : float
+    margin : float
 
     Returns
     -------
@@ -271,7 +272,7 @@ def chosen(tried: list[Trial], known: list[Trial], limit: float) -> tuple[Trial,
     bool
         Whether it is within the limit; if none is, the one of least error is given, as its row is wanted all the same.
     """
-    usual = dict(zip(map(id, known), expected_losses([trial.measured for trial in known], MARGIN), strict=True))
+    usual = dict(zip(map(id, known), expected_losses([trial.measured for trial in known], margin), strict=True))
     able = [trial for trial in tried if max(usual[id(trial)], trial.measured.loss) <= limit]
     best = min(able, key=lambda trial: (trial.measured.cycles, trial.measured.loss), default=None)
     return best or min(tried, key=lambda trial: (trial.measured.error, trial.measured.cycles)), best is not None
