@@ -94,6 +94,17 @@ def read_sequences(given: SequenceSource, network: FloatNetwork, name: str) -> S
         return given
     if isinstance(given, str | Path):
         return load_sequences(Path(given), network)
+    return sequences_of(arrays_of(given, name), network, name)
+
+
+def arrays_of(given: npt.ArrayLike | Mapping[str, npt.ArrayLike], name: str) -> dict[str, npt.NDArray[Any]]:
+    """Arrays in memory by the names that a file has; one alone is ``x``.
+
+    Raises
+    ------
+    UserError
+        If a value is no array.
+    """
     named: Mapping[str, npt.ArrayLike] = given if isinstance(given, Mapping) else {"x": given}
     arrays = {}
     for key, value in named.items():
@@ -101,7 +112,7 @@ def read_sequences(given: SequenceSource, network: FloatNetwork, name: str) -> S
             arrays[key] = np.asarray(value)
         except ValueError:  # lists of several lengths
             raise UserError(f"{name} field {key}", "is no array", "give sequences of equal length, padded") from None
-    return sequences_of(arrays, network, name)
+    return arrays
 
 
 def sequences_of(arrays: Mapping[str, npt.NDArray[Any]], network: FloatNetwork, source: str) -> Sequences:

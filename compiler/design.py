@@ -5,7 +5,7 @@
 ``engine.json``     :class:`~lstmith.spec.config.EngineConfig`
 ``network.npz``     integer arrays of the quantised network, ``l<k>_<field>``, and ``predictor``
 ``float.npz``       float64 arrays of the float network, ``l<k>_<field>``
-``graph/``          the ONNX graph and its plan, if the model came from one
+``graph/``          the ONNX graph around the LSTM, if the model came from one
 ==================  =====================================================================
 """
 
@@ -75,8 +75,8 @@ class Design:
         What the network was quantised from.
     target : str
         Board name or ``generic``.
-    plan : Plan or None
-        What the host runs around the stages, if the model came from an ONNX graph.
+    graph : Plan or None
+        What the host runs around the stages, as a plan.
     report : dict
         JSON values of the quantisation and sizing reports.
     """
@@ -85,7 +85,7 @@ class Design:
     network: QuantNetwork
     source: FloatNetwork
     target: str = "generic"
-    plan: Plan | None = None
+    graph: Plan | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -183,7 +183,7 @@ class Design:
         described = {
             "format": FORMAT,
             "target": self.target,
-            "plan": self.plan is not None,
+            "graph": self.graph is not None,
             "layers": [
                 {"name": source.name, **_describe(layer)}
                 for layer, source in zip(self.network.layers, self.source.layers, strict=True)
@@ -196,8 +196,8 @@ class Design:
                 draft / "network.npz", self.network.layers, _QUANT_ARRAYS, {_PREDICTOR: self.network.predictor}
             )
             _save_arrays(draft / "float.npz", self.source.layers, _FLOAT_ARRAYS)
-            if self.plan is not None:
-                self.plan.save(draft / _GRAPH)
+            if self.graph is not None:
+                self.graph.save(draft / _GRAPH)
             described["checksums"] = _checksums(draft, described)
             (draft / _MARKER).write_text(json.dumps(described, indent=2) + "\n")
 
@@ -242,7 +242,7 @@ class Design:
             network,
             FloatNetwork(tuple(sources)),
             _typed(described, "target", str, where),
-            _load_plan(path / _GRAPH) if _typed(described, "plan", bool, where) else None,
+            _load_graph(path / _GRAPH) if _typed(described, "graph", bool, where) else None,
             _typed(described, "report", dict, where),
         )
         # Last, because what is plainly wrong has a message that says more.
@@ -250,8 +250,8 @@ class Design:
         return loaded
 
 
-def _load_plan(path: Path) -> Plan:
-    # onnx is imported for designs that have a plan.
+def _load_graph(path: Path) -> Plan:
+    # onnx is imported for designs that have a graph.
     from lstmith.compiler.importers.plan import Plan
 
     return Plan.load(path)
@@ -262,7 +262,7 @@ def _checksums(path: Path, described: dict[str, Any]) -> dict[str, str]:
     # As it is read back: tuples as lists, all keys as strings.
     own = json.loads(json.dumps({name: value for name, value in described.items() if name != "checksums"}))
     found = {_MARKER: hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()}
-    graph = [f"{_GRAPH}/{name}" for name in GRAPH_FILES] if described["plan"] else []
+    graph = [f"{_GRAPH}/{name}" for name in GRAPH_FILES] if described["graph"] else []
     for name in (*_FILES, *graph):
         found[name] = hashlib.sha256((path / name).read_bytes()).hexdigest()
     return found

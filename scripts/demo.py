@@ -106,9 +106,9 @@ def main() -> None:
 
 def detect(design: Design, recording: Recording) -> Detection:
     """Run the recording on float, golden and the simulated core."""
-    if design.plan is None:
+    if design.graph is None:
         raise UserError("Silero VAD", "was compiled without its graph", "use the packaged ONNX file")
-    graph = HostGraph(design.plan)
+    graph = HostGraph(design.graph)
     x = features(recording.samples, graph)[None]
     request = _problem(design, x, Mode.DELTA)
     speech: dict[str, npt.NDArray[np.float32]] = {"float": probabilities(recording.samples)}

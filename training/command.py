@@ -132,12 +132,12 @@ class _Lessons:
 
 def _head(design: Design, where: str, task: Task) -> Head | None:
     """What the model makes of h in every step; None, with a remark, if it cannot be asked for a step alone."""
-    if design.plan is None:
+    if design.graph is None:
         return None
     first = task.split.tune[0]
     some = np.zeros((max(2, min(first.steps, 16)), design.network.layers[-1].units), dtype=np.float32)
     try:
-        head = Head(design.plan, where)
+        head = Head(design.graph, where)
         stepwise = len(head(some)) == len(some)
     except UserError as error:
         remark(f"training follows h alone: {error}")

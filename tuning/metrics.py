@@ -121,7 +121,7 @@ def named(name: str, material: Material) -> Quality:
             raise UserError(
                 f"{material.source} field y", f"is missing, which metric {name} needs", "add it, or use h_error"
             )
-        head = Head(material.design.plan, material.where)
+        head = Head(material.design.graph, material.where)
         return Quality(name, higher, lambda h: judge([head(one) for one in h], labels), reference)
     if ":" in name:
         return _callable(name, material)
@@ -136,7 +136,7 @@ def h_error(h: list[Float32], reference: list[Float32]) -> float:
 
 def _decisions(material: Material) -> Judge:
     """Part of the steps whose decision differs from float's."""
-    head = Head(material.design.plan, material.where)
+    head = Head(material.design.graph, material.where)
 
     def decided(h: list[Float32]) -> npt.NDArray[np.bool_]:
         outputs = np.concatenate([head(one) for one in h])

@@ -58,12 +58,12 @@ def command(
         assert microphone is not None
         heard = audio.microphone(RATE, HOP, microphone)
     loaded = _design(design)
-    if loaded.plan is None or not set(loaded.plan.inputs) <= {"input", "sr"}:
+    if loaded.graph is None or not set(loaded.graph.inputs) <= {"input", "sr"}:
         raise UserError(str(design), "is not Silero VAD", "compile Silero's ONNX file, or leave --design out")
     with Accelerator(port or engine, baud=baud) as accelerator:
         accelerator.load(loaded, load_policy(policy, len(loaded.network.layers)) if policy else None)
         moments = _watch(
-            detect(accelerator, HostGraph(loaded.plan), heard), f"Silero VAD on {accelerator.backend.name}"
+            detect(accelerator, HostGraph(loaded.graph), heard), f"Silero VAD on {accelerator.backend.name}"
         )
         verified = accelerator.verified
     if verified is not None:

@@ -55,8 +55,8 @@ class Calibration:
             raise UserError(
                 f"{self.source} field x",
                 f"has width {x.shape[2]}",
-                f"give the {network.inputs} inputs that layer {network.layers[0].name!r} takes; of an ONNX model,"
-                " HostGraph(plan_model(MODEL)).before(INPUTS) in lstmith.compiler.importers computes them",
+                f"give the {network.inputs} inputs that layer {network.layers[0].name!r} takes; or, of an ONNX model,"
+                " the graph's own inputs by their names",
             )
         lengths = np.full(len(x), x.shape[1]) if self.lengths is None else np.asarray(self.lengths)
         if lengths.shape != (len(x),) or (lengths.size and (lengths.min() < 0 or lengths.max() > x.shape[1])):

@@ -29,8 +29,8 @@ def _problem(folder: Path, frames: int) -> RunRequest:
         design, recording = silero_design(folder, lanes=LANES), demo_audio()
     except UserError as error:
         pytest.skip(f"recordings cannot be fetched: {error}")
-    assert design.plan is not None
-    x = features(recording.samples, HostGraph(design.plan))[None, FIRST : FIRST + frames]
+    assert design.graph is not None
+    x = features(recording.samples, HostGraph(design.graph))[None, FIRST : FIRST + frames]
     assert x.shape[1] == frames
     return make_request(design, Sequences(x, np.array([frames]), True, None, "speech"), [Policy()])
 

@@ -42,7 +42,7 @@ def test_round_trip(design: Design, tmp_path: Path) -> None:
     design.save(tmp_path / "d")
     loaded = Design.load(tmp_path / "d")
     assert loaded.engine == design.engine
-    assert (loaded.target, loaded.plan, loaded.report) == ("generic", None, design.report)
+    assert (loaded.target, loaded.graph, loaded.report) == ("generic", None, design.report)
     for first, second in zip(design.source.layers, loaded.source.layers, strict=True):
         _assert_same(first, second)
     for quantised, again in zip(design.network.layers, loaded.network.layers, strict=True):
@@ -77,8 +77,8 @@ def test_what_policies_need_is_kept(design: Design, tmp_path: Path) -> None:
 
 def test_the_graph_around_the_lstm_is_kept(design: Design, tmp_path: Path) -> None:
     graph = plan_model(silero.model_path())
-    replace(design, plan=graph).save(tmp_path / "d")
-    loaded = Design.load(tmp_path / "d").plan
+    replace(design, graph=graph).save(tmp_path / "d")
+    loaded = Design.load(tmp_path / "d").graph
     assert loaded is not None
     assert loaded.inputs == graph.inputs
     assert loaded == graph
@@ -225,7 +225,7 @@ def test_a_file_that_was_edited_is_noticed(
 
 def test_an_edited_graph_is_noticed(design: Design, tmp_path: Path) -> None:
     path = tmp_path / "d"
-    replace(design, plan=plan_model(silero.model_path())).save(path)
+    replace(design, graph=plan_model(silero.model_path())).save(path)
     edited = path / "graph" / "plan.json"
     edited.write_text(edited.read_text() + " ")
     with pytest.raises(UserError, match=r"graph/plan\.json: was changed after the design was written"):

@@ -88,7 +88,7 @@ def test_models_in_memory(tmp_path: Path, rng: np.random.Generator, x: np.ndarra
     weights = onnx_models.weights(rng, WIDTH, UNITS)
     path = onnx_models.save_lstm(tmp_path / "m.onnx", weights)
     from_file = compile_model(path, x, target="generic")
-    assert from_file.plan is not None
+    assert from_file.graph is not None
     assert same(compile_model(onnx.load(path), x, target="generic"), from_file)
     w_ih, w_hh = from_file.source.layers[0].w_ih, from_file.source.layers[0].w_hh
     biases = {"bias_ih_l0": from_file.source.layers[0].bias, "bias_hh_l0": np.zeros(4 * UNITS)}
@@ -203,7 +203,7 @@ def test_a_graph_that_cannot_be_planned_is_told_before_calibration(
     assert events.count("read") == 1
     assert events[1].startswith("compiling the recurrent layers alone, without the graph around them: ")
     assert "it runs inside Scan 'steps'" in events[1]
-    assert design.plan is None
+    assert design.graph is None
     assert design.report["remarks"][0] == events[1]
 
 

@@ -96,8 +96,8 @@ def _counted(report: Report, stage: str, total: int) -> Counter:
 def _silero(report: Report, folder: Path) -> tuple[Design, npt.NDArray[np.float32]]:
     report("compiling Silero VAD")
     design = silero_design(folder, lanes=LANES)
-    assert design.plan is not None
-    return design, features(demo_audio().samples, HostGraph(design.plan))
+    assert design.graph is not None
+    return design, features(demo_audio().samples, HostGraph(design.graph))
 
 
 def _exactness(report: Report, effort: float) -> dict[str, Any]:
