@@ -15,8 +15,6 @@ import dataclasses
 import hashlib
 import importlib
 import json
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstmith.compiler.archive import read_archive
 from lstmith.compiler.data import SequenceSource
 from lstmith.compiler.files import Folder, whole_directory
 from lstmith.compiler.importers.graph_files import GRAPH_FILES
@@ -310,7 +309,7 @@ def _damage(where: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(where, f"cannot be read ({error.strerror or error})", _REMEDY) from None
-    except (ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(where, f"is damaged ({error})", _REMEDY) from None
 
 
@@ -335,9 +334,7 @@ def _read_arrays(
     path: Path, names: tuple[str, ...], layers: int, kind: np.dtype[Any]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Arrays by layer and name, and those of no layer."""
-    # NumPy leaves the file open if the archive is damaged, so it is opened here.
-    with _damage(str(path)), path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-        arrays = {key: content[key] for key in content.files}
+    arrays = read_archive(path, _REMEDY)
     for key in (f"l{index}_{name}" for index in range(layers) for name in names):
         if key not in arrays and not key.endswith(_OPTIONAL):
             raise UserError(f"{path} field {key}", "is missing", _REMEDY)

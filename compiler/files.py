@@ -125,7 +125,7 @@ def _not_replaceable(path: Path, kind: Folder) -> str | None:
         return f"exists and holds no {kind.marker}"
     try:
         content = json.loads(marker.read_text())
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not (isinstance(content, dict) and content.keys() >= set(kind.keys)):
         return f"holds a {kind.marker} that '{kind.writer}' did not write"
@@ -192,7 +192,7 @@ def read_json(path: Path, fix: str) -> dict[str, Any]:
         content = json.loads(path.read_text())
     except OSError as error:
         raise UserError(str(path), f"cannot be read ({error.strerror})", fix) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(str(path), f"cannot be read as JSON ({error})", fix) from None
     if not isinstance(content, dict):
         raise UserError(str(path), f"holds a {type(content).__name__}", fix)

@@ -83,7 +83,7 @@ def is_of_kind(path: Path, kind: Kind) -> bool:
 def _in_json(path: Path) -> str | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     found = content.get(KEY) if isinstance(content, dict) else None
     return found if isinstance(found, str) else None

@@ -39,7 +39,7 @@ def load_policy(path: Path, layers: int) -> list[Policy]:
         content = json.loads(path.read_text())
     except OSError as error:
         raise UserError(str(path), f"cannot be read ({error.strerror})", "give a policy file") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(str(path), f"cannot be read as JSON ({error})", "give a policy file") from None
     return parse_policies(content, layers, str(path))
 

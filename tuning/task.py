@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.compiler.archive import read_archive
 from lstmith.compiler.data import Sequences, load_sequences
 from lstmith.compiler.design import Design
 from lstmith.spec.errors import UserError
@@ -55,8 +56,7 @@ class Task:
         """
         design = Design.load(folder)
         sequences = load_sequences(data, design.source)
-        with np.load(data, allow_pickle=False) as arrays:
-            y = arrays["y"] if "y" in arrays.files else None
+        y = read_archive(data, "give an .npz file with x").get("y")
         if y is not None:
             y = _batched(y, sequences, f"{data} field y")
         return cls(design, str(folder), sequences, y, metric)

@@ -30,6 +30,8 @@ Array = npt.NDArray[Any]
 
 STANDARD_DOMAINS = ("", "ai.onnx")
 
+#: Longest time that a graph's constant may take to compute.
+FOLD_SECONDS = 5.0
 #: Same graph, another value each time: never a constant.
 _RANDOM_OPS = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 
@@ -253,7 +255,9 @@ def cut(scope: Scope, names: Iterable[str], stop: Callable[[NodeProto, str], boo
 def run_piece(
     model: ModelProto, piece: Piece, outputs: list[str], feeds: Mapping[str, Array] | None = None
 ) -> list[Array] | None:
-    """Evaluate a piece in onnxruntime; None if that is not possible with these feeds."""
+    """Evaluate a piece in onnxruntime; None if these feeds do not allow it, or it takes more than a constant may."""
+    from lstmith.compiler.runtime import bounded_options, limited
+
     feeds = dict(feeds or {})
     inputs = [
         onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
@@ -268,7 +272,8 @@ def run_piece(
     )
     small = model_like(model, graph)
     try:
-        return [np.asarray(value) for value in session(small).run(results, feeds)]
+        with limited(FOLD_SECONDS) as limits:
+            return [np.asarray(value) for value in session(small, bounded_options()).run(results, feeds, limits)]
     except Exception:  # onnxruntime has no common exception class; the caller says what could not be evaluated
         return None
 
@@ -283,8 +288,14 @@ def model_like(model: ModelProto, graph: GraphProto) -> ModelProto:
     )
 
 
-def session(model: ModelProto) -> Any:
+def session(model: ModelProto, options: Any = None) -> Any:
     """An onnxruntime session on one thread of the CPU that keeps its warnings to itself.
+
+    Parameters
+    ----------
+    model : ModelProto
+    options : SessionOptions or None
+        Other settings.
 
     Raises
     ------
@@ -294,7 +305,7 @@ def session(model: ModelProto) -> Any:
     # It takes a while to import, and only graphs need it.
     from lstmith.compiler.runtime import ort
 
-    options = ort.SessionOptions()
+    options = options or ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:

@@ -180,19 +180,16 @@ def test_tables_of_text_are_told_how_to_become_archives(tmp_path: Path, name: st
 
 
 def test_members_of_other_kinds(tmp_path: Path) -> None:
-    """A member that is no array, one of an unknown compression, one with an impossible shape."""
+    """A member that is no array, and one of an unknown compression; test_hostile_files.py has sizes that are lies."""
     with zipfile.ZipFile(tmp_path / "text.npz", "w") as archive:
         archive.writestr("x.npy", b"no array at all")
     with zipfile.ZipFile(tmp_path / "plain.npz", "w") as archive:
         archive.writestr("readme.txt", b"no array at all")
-    with zipfile.ZipFile(tmp_path / "huge.npz", "w") as archive:
-        header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (100000000000000000000,), }\n"
-        archive.writestr("x.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     np.savez(tmp_path / "coded.npz", x=X)
     content = bytearray((tmp_path / "coded.npz").read_bytes())
     for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         content[content.index(signature) + offset] = 77
     (tmp_path / "coded.npz").write_bytes(content)
-    for name in ("text", "plain", "huge", "coded"):
+    for name in ("text", "plain", "coded"):
         with pytest.raises(UserError, match=rf"{name}\.npz: is not an \.npz file of plain arrays"):
             load_sequences(tmp_path / f"{name}.npz", _network())

@@ -161,8 +161,8 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda path: (path / "design.json").write_text("{"), r"design\.json: is damaged \("),
     (lambda path: (path / "design.json").write_text("[]"), r"design\.json: holds a list; compile the model again$"),
     (lambda path: (path / "engine.json").unlink(), r"engine\.json: cannot be read \(No such file or directory\)"),
-    (lambda path: (path / "network.npz").write_bytes(b"PK"), r"network\.npz: is damaged \("),
-    (lambda path: (path / "network.npz").write_bytes(b"PK\3\4"), r"network\.npz: is damaged \("),
+    (lambda path: (path / "network.npz").write_bytes(b"PK"), r"network\.npz: is not an \.npz file"),
+    (lambda path: (path / "network.npz").write_bytes(b"PK\3\4"), r"network\.npz: is not an \.npz file"),
     (lambda path: (path / "float.npz").unlink(), r"float\.npz: cannot be read \(No such file"),
     (
         _edit("design.json", lambda d: d.update(format=9)),
