@@ -11,7 +11,8 @@ import typer
 
 from lstmith.boards.catalogue import DEFAULT, find_target
 from lstmith.cli.console import out, remark, say, steps, table
-from lstmith.compiler.design import FOLDER, Design
+from lstmith.compiler.design import Design
+from lstmith.compiler.design_files import FOLDER
 from lstmith.compiler.marks import DESIGN_FIGURES
 from lstmith.compiler.outputs import Output, check_outputs, save_json
 from lstmith.compiler.pipeline import compile_model

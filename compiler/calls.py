@@ -97,9 +97,7 @@ def program_sequences(
         return run_in_float(networks[program], sequences)
 
     PlanRun(plan, networks).run(found, record)
-    return [
-        stage_sequences(inputs, network, found.source) for inputs, network in zip(given, networks, strict=True)
-    ]
+    return [stage_sequences(inputs, network, found.source) for inputs, network in zip(given, networks, strict=True)]
 
 
 def stage_sequences(inputs: Sequence[StageInput], network: FloatNetwork, source: str) -> Sequences:
@@ -108,9 +106,7 @@ def stage_sequences(inputs: Sequence[StageInput], network: FloatNetwork, source:
     x = [np.pad(item.x, ((0, 0), (0, longest - item.x.shape[1]), (0, 0))) for item in inputs]
     state: list[tuple[FloatArray, FloatArray]] | None = None
     if any(item.state is not None for item in inputs):
-        by_input = [
-            item.state or [initial_state(layer, len(item.x)) for layer in network.layers] for item in inputs
-        ]
+        by_input = [item.state or [initial_state(layer, len(item.x)) for layer in network.layers] for item in inputs]
         state = [
             (np.concatenate([h for h, _ in pairs]), np.concatenate([c for _, c in pairs]))
             for pairs in zip(*by_input, strict=True)

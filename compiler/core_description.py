@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from lstmith.compiler.programs import Program
 from lstmith.rtl.top import port_widths
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.core_map import CoreMap, core_map
 from lstmith.spec.layer_descriptor import DESCRIPTOR_STRIDE, LAYOUT
-from lstmith.spec.quantised import QuantNetwork
 from lstmith.spec.register_map import Bus, Entry
 from lstmith.spec.registers import READ_LATENCY
 
@@ -22,6 +23,7 @@ MEANINGS = {
     "x_mark": "with a step's only element: the step is skipped, h and c stay as they are",
     "x_mask": "with a step's first element: index of the active count, 0 for all units",
     "x_sequence": "with a step's first element: which of the two sequences the step belongs to",
+    "x_program": "with a step's first element, where it has x_start or x_restart: the program that the sequence runs",
     "x_valid": "the other x ports hold an element",
     "x_ready": "the element is taken at this clock edge if x_valid is high",
     "h_value": "signed h in Q1.15, units in order",
@@ -51,17 +53,14 @@ MEANINGS = {
 SIGNED = {"x_value", "h_value", "h_cell"}
 
 
-def describe_core(
-    engine: EngineConfig, network: QuantNetwork, layers: list[str], bus: Bus = Bus.NATIVE
-) -> dict[str, Any]:
+def describe_core(engine: EngineConfig, programs: Sequence[Program], bus: Bus = Bus.NATIVE) -> dict[str, Any]:
     """JSON values: parameters, ports, registers, regions, program records and layers.
 
     Parameters
     ----------
     engine : EngineConfig
-    network : QuantNetwork
-    layers : list of str
-        Names of the network's layers.
+    programs : sequence of Program
+        Those that the engine was made for.
     bus : Bus
         Which top level it has.
     """
@@ -89,9 +88,13 @@ def describe_core(
             "stride": DESCRIPTOR_STRIDE,
             "fields": {name: {"word": w, "bit": b, "width": n} for name, (w, b, n) in LAYOUT.items()},
         },
+        "programs": [
+            {"name": program.name, "layers": len(program.network.layers), "place": program.place}
+            for program in programs
+        ],
         "layers": [
             {
-                "name": name,
+                "name": source.name,
                 "inputs": layer.inputs,
                 "units": layer.units,
                 "precision": layer.precision,
@@ -99,7 +102,8 @@ def describe_core(
                 "c_frac": layer.c_frac,
                 "x_lsb": layer.x_lsb,
             }
-            for layer, name in zip(network.layers, layers, strict=True)
+            for program in programs
+            for layer, source in zip(program.network.layers, program.source.layers, strict=True)
         ],
     }
 

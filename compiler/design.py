@@ -1,10 +1,10 @@
 """The directory that ``lstmith compile`` writes and every other command reads.
 
 ==================  =====================================================================
-``design.json``     format version, target, report, names and scalars of the layers, checksums of all files
+``design.json``     format version, target, report, programs, names and scalars of the layers, checksums of all files
 ``engine.json``     :class:`~lstmith.spec.config.EngineConfig`
-``network.npz``     integer arrays of the quantised network, ``l<k>_<field>``, and ``predictor``
-``float.npz``       float64 arrays of the float network, ``l<k>_<field>``
+``network.npz``     integer arrays of the quantised networks, ``l<k>_<field>`` over all programs, and ``predictor``
+``float.npz``       float64 arrays of the float networks, ``l<k>_<field>``
 ``graph/``          the ONNX graph around the LSTM, if the model came from one
 ==================  =====================================================================
 """
@@ -12,64 +12,51 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from lstmith.compiler.archive import read_archive
 from lstmith.compiler.data import SequenceSource
-from lstmith.compiler.files import Folder, whole_directory
-from lstmith.compiler.importers.graph_files import GRAPH_FILES
+from lstmith.compiler.design_files import (
+    FOLDER,
+    GRAPH,
+    MARKER,
+    check_unchanged,
+    read_design,
+    typed,
+    write_design,
+)
+from lstmith.compiler.files import whole_directory
+from lstmith.compiler.program_image import ProgramContents, lay_out
+from lstmith.compiler.programs import Program
 from lstmith.compiler.run_result import RunResult
-from lstmith.golden.network import FloatLayer, FloatNetwork
+from lstmith.golden.network import FloatNetwork
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
+from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.policy import Policy
-from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
+from lstmith.spec.policy_check import default_policies
+from lstmith.spec.quantised import QuantNetwork
 
 if TYPE_CHECKING:
     from lstmith.compiler.generate import Core
     from lstmith.compiler.importers.plan import Plan
 
-FORMAT = 6
 #: Where the engines are: module and function. Only its name is known here, because engines are a layer above.
 RUNNER = ("lstmith.host.runner", "run_design")
-
-_MARKER = "design.json"
-_GRAPH = "graph"
-_FILES = ("engine.json", "network.npz", "float.npz")
-#: What is in the directory; a directory that holds anything else is never replaced.
-FOLDER = Folder(
-    "lstmith compile",
-    _MARKER,
-    ("format", "layers"),
-    (_MARKER, *_FILES, *(f"{_GRAPH}/{name}" for name in GRAPH_FILES)),
-)
-_QUANT_ARRAYS = ("weights", "mantissa", "shift", "bias", "peep", "reduced_bias", "idle_h", "order")
-_QUANT_GRIDS = ("x_grid", "h_grid")
-_QUANT_LISTS = ("counts",)
-_QUANT_SCALARS: dict[str, type] = {"precision": int, "planes": int, "c_frac": int, "peep_shift": int, "x_lsb": float}
-_FLOAT_ARRAYS = ("w_ih", "w_hh", "bias", "peep", "h0", "c0")
-_OPTIONAL = ("_peep", "_reduced_bias", "_idle_h", "_order", "_h0", "_c0")
-_PREDICTOR = "predictor"
-_REMEDY = "compile the model again"
 
 
 @dataclass(frozen=True)
 class Design:
-    """An engine with the network it was made for.
+    """An engine with the network, or the networks, that it was made for.
 
     Parameters
     ----------
     engine : EngineConfig
     network : QuantNetwork
+        Of the selected program.
     source : FloatNetwork
         What the network was quantised from.
     target : str
@@ -78,6 +65,10 @@ class Design:
         What the host runs around the stages, as a plan.
     report : dict
         JSON values of the quantisation and sizing reports.
+    programs : tuple of Program
+        All that the engine holds; empty for ``network`` alone. The selected one takes ``network`` and ``source``.
+    program : int
+        Which of them is selected: what every run of the design runs.
     """
 
     engine: EngineConfig
@@ -86,6 +77,62 @@ class Design:
     target: str = "generic"
     graph: Plan | None = None
     report: dict[str, Any] = field(default_factory=dict)
+    programs: tuple[Program, ...] = ()
+    program: int = 0
+
+    def __post_init__(self) -> None:
+        given = list(self.programs) or [Program("", self.network, self.source)]
+        given[self.program] = dataclasses.replace(given[self.program], network=self.network, source=self.source)
+        object.__setattr__(self, "programs", tuple(given))
+
+    def select(self, program: int | str) -> Design:
+        """The same design with another program selected.
+
+        Parameters
+        ----------
+        program : int or str
+            Its number or its name.
+
+        Raises
+        ------
+        UserError
+            If there is none.
+        """
+        names: list[int | str] = [entry.name for entry in self.programs] if isinstance(program, str) else []
+        number = names.index(program) if program in names else program
+        if not isinstance(number, int) or not 0 <= number < len(self.programs):
+            known = ", ".join(f"{index} {entry.name}".strip() for index, entry in enumerate(self.programs))
+            raise UserError("program", f"{program!r} is none of the design's", f"use one of {known}")
+        chosen = self.programs[number]
+        return dataclasses.replace(self, network=chosen.network, source=chosen.source, program=number)
+
+    @property
+    def place(self) -> int:
+        """Place of the selected program's first state."""
+        return self.programs[self.program].place
+
+    def image(self, policies: list[Policy] | None = None, engine: EngineConfig | None = None) -> MemoryImage:
+        """Contents of the engine's memories with all programs.
+
+        Parameters
+        ----------
+        policies : list of Policy or None
+            Of the selected program; None are the default ones, which all others have.
+        engine : EngineConfig or None
+            Another engine than the design's.
+
+        Raises
+        ------
+        ValueError
+            If the programs do not fit.
+        """
+        config = engine or self.engine
+        contents = []
+        for number, entry in enumerate(self.programs):
+            given = policies if number == self.program else None
+            chosen = default_policies(entry.network, config) if given is None else given
+            contents.append(ProgramContents(entry.network, chosen, entry.place))
+        return lay_out(contents, config)
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -95,9 +142,9 @@ class Design:
             "error": {"mean": error["mean"], "max": error["max"]},
             "held_back_steps": error["steps"] if error["held_back"] else 0,
             "remarks": self.report["remarks"],
-            "planes": [layer.planes for layer in self.network.layers],
+            "planes": [layer.planes for entry in self.programs for layer in entry.network.layers],
             "lanes": self.engine.lanes,
-            "precision": [layer.precision for layer in self.network.layers],
+            "precision": [layer.precision for entry in self.programs for layer in entry.network.layers],
             "target": self.target,
         }
 
@@ -125,8 +172,8 @@ class Design:
 
         if path is not None:
             check_outputs([], core_outputs(Path(path)))
-        layers = [layer.name for layer in self.source.layers]
-        core = generate_core(self.engine, self.network, layers=layers, target=self.target, image=image, name=name)
+        contents = self.image() if image else None
+        core = generate_core(self.engine, self.programs, target=self.target, image=contents, name=name)
         if path is not None:
             core.save(path)
         return core
@@ -140,6 +187,8 @@ class Design:
         port: str | None = None,
         baud: int | None = None,
         energy: str | None = None,
+        program: int | str | None = None,
+        after: Any = None,
         progress: Callable[[int], None] | None = None,
     ) -> RunResult:
         """Run sequences on an engine, and compare the results with the golden model and with float.
@@ -159,6 +208,10 @@ class Design:
             Bits per second of the port; None finds it.
         energy : str or None
             Name of the constants of the energy estimate.
+        program : int, str or None
+            Number or name of the program to run; None is the selected one.
+        after : RunRequest or None
+            What ``host.runner.read_request`` gave for another program: sequences begin in the states that it ends in.
         progress : callable or None
             Called with the number of finished sequences, where the engine tells.
 
@@ -169,7 +222,9 @@ class Design:
         """
         module, function = RUNNER
         runner: Callable[..., RunResult] = getattr(importlib.import_module(module), function)
-        return runner(self, x, engine, policy=policy, port=port, baud=baud, energy=energy, progress=progress)
+        chosen = self if program is None else self.select(program)
+        options = {"policy": policy, "port": port, "baud": baud, "energy": energy, "after": after, "progress": progress}
+        return runner(chosen, x, engine, **options)
 
     def save(self, folder: str | Path) -> None:
         """Write the directory; it appears whole, in place of an earlier design.
@@ -179,26 +234,11 @@ class Design:
         UserError
             If the path holds something else or cannot be written.
         """
-        described = {
-            "format": FORMAT,
-            "target": self.target,
-            "graph": self.graph is not None,
-            "layers": [
-                {"name": source.name, **_describe(layer)}
-                for layer, source in zip(self.network.layers, self.source.layers, strict=True)
-            ],
-            "report": self.report,
-        }
+        others = {"target": self.target, "graph": self.graph is not None, "report": self.report}
         with whole_directory(Path(folder), FOLDER) as draft:
-            (draft / "engine.json").write_text(self.engine.to_json())
-            _save_arrays(
-                draft / "network.npz", self.network.layers, _QUANT_ARRAYS, {_PREDICTOR: self.network.predictor}
-            )
-            _save_arrays(draft / "float.npz", self.source.layers, _FLOAT_ARRAYS)
             if self.graph is not None:
-                self.graph.save(draft / _GRAPH)
-            described["checksums"] = _checksums(draft, described)
-            (draft / _MARKER).write_text(json.dumps(described, indent=2) + "\n")
+                self.graph.save(draft / GRAPH)
+            write_design(draft, self.engine, self.programs, others)
 
     @classmethod
     def load(cls, folder: str | Path) -> Design:
@@ -210,42 +250,19 @@ class Design:
             If the directory is no design, or a file is missing, damaged or changed since it was written.
         """
         path = Path(folder)
-        if not (path / _MARKER).is_file():
-            raise UserError(str(path), f"is not a design (no {_MARKER})", "give a directory that 'compile' wrote")
-        described = _read_json(path / _MARKER)
-        where = str(path / _MARKER)
-        if described.get("format") != FORMAT:
-            raise UserError(
-                f"{where} field format",
-                f"is {described.get('format')!r}, of another version of lstmith; this one reads {FORMAT}",
-                _REMEDY,
-            )
-        entries = _typed(described, "layers", list, where)
-        if not entries:
-            raise UserError(f"{where} field layers", "is empty", _REMEDY)
-        quantised, others = _read_arrays(path / "network.npz", _QUANT_ARRAYS, len(entries), np.dtype(np.int64))
-        floats, _ = _read_arrays(path / "float.npz", _FLOAT_ARRAYS, len(entries), np.dtype(np.float64))
-        layers, sources = [], []
-        for index, entry in enumerate(entries):
-            spot = f"{where} field layers[{index}]"
-            with _damage(spot):
-                layers.append(_quant_layer(entry, quantised[index], spot))
-            with _damage(f"{path / 'float.npz'} layer {index}"):
-                sources.append(FloatLayer(name=_typed(entry, "name", str, spot), **floats[index]))
-        with _damage(str(path / "network.npz")):
-            network = QuantNetwork(tuple(layers), others.get(_PREDICTOR))
-        with _damage(str(path / "engine.json")):
-            engine = EngineConfig.from_json((path / "engine.json").read_text())
+        described, engine, programs = read_design(path)
+        where = str(path / MARKER)
         loaded = cls(
             engine,
-            network,
-            FloatNetwork(tuple(sources)),
-            _typed(described, "target", str, where),
-            _load_graph(path / _GRAPH) if _typed(described, "graph", bool, where) else None,
-            _typed(described, "report", dict, where),
+            programs[0].network,
+            programs[0].source,
+            typed(described, "target", str, where),
+            _load_graph(path / GRAPH) if typed(described, "graph", bool, where) else None,
+            typed(described, "report", dict, where),
+            programs,
         )
         # Last, because what is plainly wrong has a message that says more.
-        _check_unchanged(path, described)
+        check_unchanged(path, described)
         return loaded
 
 
@@ -254,91 +271,3 @@ def _load_graph(path: Path) -> Plan:
     from lstmith.compiler.importers.plan import Plan
 
     return Plan.load(path)
-
-
-def _checksums(path: Path, described: dict[str, Any]) -> dict[str, str]:
-    """SHA-256 of every file of a design by its name, and of ``design.json`` without the checksums."""
-    # As it is read back: tuples as lists, all keys as strings.
-    own = json.loads(json.dumps({name: value for name, value in described.items() if name != "checksums"}))
-    found = {_MARKER: hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()}
-    graph = [f"{_GRAPH}/{name}" for name in GRAPH_FILES] if described["graph"] else []
-    for name in (*_FILES, *graph):
-        found[name] = hashlib.sha256((path / name).read_bytes()).hexdigest()
-    return found
-
-
-def _check_unchanged(path: Path, described: dict[str, Any]) -> None:
-    recorded = _typed(described, "checksums", dict, str(path / _MARKER))
-    for name, checksum in _checksums(path, described).items():
-        if recorded.get(name) != checksum:
-            raise UserError(
-                str(path / name), "was changed after the design was written (its checksum differs)", _REMEDY
-            )
-
-
-def _describe(layer: QuantLayer) -> dict[str, Any]:
-    scalars = {name: getattr(layer, name) for name in _QUANT_SCALARS}
-    lists = {name: list(getattr(layer, name)) for name in _QUANT_LISTS}
-    return {**scalars, **lists, **{name: dataclasses.asdict(getattr(layer, name)) for name in _QUANT_GRIDS}}
-
-
-def _quant_layer(entry: Any, arrays: dict[str, Any], where: str) -> QuantLayer:
-    if not isinstance(entry, dict):
-        raise UserError(where, f"is {entry!r}", _REMEDY)
-    values: dict[str, Any] = {name: _typed(entry, name, kind, where) for name, kind in _QUANT_SCALARS.items()}
-    for name in _QUANT_LISTS:
-        values[name] = tuple(_typed(entry, name, list, where))
-        if any(type(value) is not int for value in values[name]):
-            raise UserError(f"{where} field {name}", f"is {list(values[name])!r}", _REMEDY)
-    for name in _QUANT_GRIDS:
-        values[name] = Grid(**_typed(entry, name, dict, where))
-    return QuantLayer(**arrays, **values)
-
-
-def _typed(values: dict[str, Any], name: str, kind: type, where: str) -> Any:
-    value = values.get(name)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise UserError(f"{where} field {name}", f"is {value!r}", _REMEDY)
-    return value
-
-
-@contextmanager
-def _damage(where: str) -> Iterator[None]:
-    """Turn what goes wrong while reading ``where`` into a user error."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(where, f"cannot be read ({error.strerror or error})", _REMEDY) from None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise UserError(where, f"is damaged ({error})", _REMEDY) from None
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    with _damage(str(path)):
-        content = json.loads(path.read_text())
-    if not isinstance(content, dict):
-        raise UserError(str(path), f"holds a {type(content).__name__}", _REMEDY)
-    return content
-
-
-def _save_arrays(
-    path: Path, layers: tuple[Any, ...], names: tuple[str, ...], others: dict[str, Any] | None = None
-) -> None:
-    fields = {f"l{index}_{name}": getattr(layer, name) for index, layer in enumerate(layers) for name in names}
-    fields |= others or {}
-    arrays: dict[str, Any] = {key: value for key, value in fields.items() if value is not None}
-    np.savez_compressed(path, **arrays)
-
-
-def _read_arrays(
-    path: Path, names: tuple[str, ...], layers: int, kind: np.dtype[Any]
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Arrays by layer and name, and those of no layer."""
-    arrays = read_archive(path, _REMEDY)
-    for key in (f"l{index}_{name}" for index in range(layers) for name in names):
-        if key not in arrays and not key.endswith(_OPTIONAL):
-            raise UserError(f"{path} field {key}", "is missing", _REMEDY)
-    for key, array in arrays.items():
-        if array.dtype != kind:
-            raise UserError(f"{path} field {key}", f"is {array.dtype}, not {kind}", _REMEDY)
-    return [{name: arrays.pop(f"l{index}_{name}", None) for name in names} for index in range(layers)], arrays

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,14 +12,13 @@ from lstmith.compiler.core_description import describe_core
 from lstmith.compiler.files import whole_file
 from lstmith.compiler.marks import CORE, CORE_DESCRIPTION
 from lstmith.compiler.outputs import Output, check_outputs, save_json
-from lstmith.compiler.program_image import build_memory_image
+from lstmith.compiler.programs import Program
 from lstmith.rtl.cells import cell_models
 from lstmith.rtl.top import NAME, core_verilog
 from lstmith.rtl.verilog import is_identifier
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
-from lstmith.spec.policy_check import default_policies
-from lstmith.spec.quantised import QuantNetwork
+from lstmith.spec.memory_image import MemoryImage
 
 CELLS_NOTE = "lstmith: for simulation alone; synthesis tools of the vendor know these cells."
 
@@ -95,11 +95,10 @@ def check_name(name: str) -> None:
 
 def generate_core(
     engine: EngineConfig,
-    network: QuantNetwork,
+    programs: Sequence[Program],
     *,
-    layers: list[str],
     target: str = "generic",
-    image: bool = True,
+    image: MemoryImage | None = None,
     name: str = NAME,
 ) -> Core:
     """The core of an engine as Verilog, for the family of its target.
@@ -107,14 +106,12 @@ def generate_core(
     Parameters
     ----------
     engine : EngineConfig
-    network : QuantNetwork
-    layers : list of str
-        Names of the network's layers.
+    programs : sequence of Program
+        What it was made for.
     target : str
         What the engine was sized for, for the first line of the text.
-    image : bool
-        Whether the memories hold weights, program and registers from the start, for the default policies; a core
-        without them takes any network that fits, through the bus.
+    image : MemoryImage or None
+        What the memories hold from the start; a core without takes any programs that fit, through the bus.
     name : str
         Of the module, and the beginning of all its parts' names.
 
@@ -124,12 +121,11 @@ def generate_core(
         If the name is none for a module.
     """
     check_name(name)
-    contents = build_memory_image(network, engine, default_policies(network, engine)) if image else None
     header = (
         f"lstmith {version('lstmith')}: {engine.lanes} lanes for {target}. This text is yours, under any terms.",
         f"Simulate {name} with iverilog or verilator, beside the file of vendor cells where there is one.",
     )
-    written = core_verilog(engine, contents, name, header)
-    described = describe_core(engine, network, layers)
-    description = {"module": name, "image": image, **described, "names": written.modules}
+    written = core_verilog(engine, image, name, header)
+    described = describe_core(engine, programs)
+    description = {"module": name, "image": image is not None, **described, "names": written.modules}
     return Core(written.text, description, cell_models(written.text))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +16,7 @@ from lstmith.spec.policy import Policy, Scope
 from lstmith.spec.policy_check import check_policies
 from lstmith.spec.quantised import PREDICTOR_SUM_BITS, QuantLayer, QuantNetwork
 from lstmith.spec.register_table import pack_register
-from lstmith.spec.registers import Register
+from lstmith.spec.registers import OF_PROGRAM, PROGRAM_REGISTERS, Register
 
 
 def words_per_lane(network: QuantNetwork, config: EngineConfig) -> int:
@@ -21,8 +24,8 @@ def words_per_lane(network: QuantNetwork, config: EngineConfig) -> int:
     return sum(config.folds(layer.units) * layer.weights.shape[1] * layer.entry_words for layer in network.layers)
 
 
-def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
-    """Whether an engine can run a network.
+def check_fit(network: QuantNetwork, config: EngineConfig, place: int = 0) -> None:
+    """Whether an engine can run a network whose first unit's state is at a place.
 
     Raises
     ------
@@ -30,7 +33,7 @@ def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
         Naming what does not fit, and by how much.
     """
     needs = {
-        "units": sum(layer.units for layer in network.layers),
+        "units": place + sum(layer.units for layer in network.layers),
         "layers": len(network.layers),
         "inputs": network.inputs,
         "weight_depth": words_per_lane(network, config),
@@ -73,40 +76,109 @@ def check_fit(network: QuantNetwork, config: EngineConfig) -> None:
             raise ValueError(f"Layer {index} reads h of the layer before, so its input grid must be signed")
 
 
+@dataclass(frozen=True)
+class ProgramContents:
+    """A program for an engine's memories.
+
+    Parameters
+    ----------
+    network : QuantNetwork
+    policies : list of Policy, one per layer
+    place : int
+        Of its first unit's state.
+    """
+
+    network: QuantNetwork
+    policies: list[Policy]
+    place: int = 0
+
+
 def build_memory_image(network: QuantNetwork, config: EngineConfig, policies: list[Policy]) -> MemoryImage:
-    """Lay a network out for an engine.
+    """Lay a network out for an engine that has no other program.
 
     Raises
     ------
     ValueError
         If the network does not fit.
     """
-    check_fit(network, config)
-    check_policies(network, config, policies)
-    layers = network.layers
-    weights = np.zeros((config.lanes, config.weight_depth), dtype=np.uint16)
-    bases: list[list[int]] = []
-    used = 0
-    for layer in layers:
-        bases.append([])
+    return lay_out([ProgramContents(network, policies)], config)
+
+
+def lay_out(programs: Sequence[ProgramContents], config: EngineConfig) -> MemoryImage:
+    """Lay programs out for an engine, one after another; equal weights of layers are stored once.
+
+    Raises
+    ------
+    ValueError
+        If a program does not fit, or all of them do not fit together.
+    """
+    if len(programs) > config.programs:
+        raise ValueError(f"Design needs programs of {len(programs)}, the engine has {config.programs}")
+    bank = _WeightBank(config)
+    descriptors: dict[int, list[int]] = {}
+    registers: dict[int, int] = {}
+    for number, program in enumerate(programs):
+        network = program.network
+        check_fit(network, config, program.place)
+        check_policies(network, config, program.policies)
+        bases = [bank.add(layer) for layer in network.layers]
+        for active_index in range(network.active_counts):
+            begin = (number << config.active_bits | active_index) << config.layer_bits
+            for index in range(len(network.layers)):
+                fields = _descriptor(program, config, index, active_index, bases[index])
+                descriptors[begin | index] = layer_descriptor.pack(fields)
+        for register, value in _registers(network, program.policies[0]).items():
+            if number == 0 or register in OF_PROGRAM:
+                registers[register + PROGRAM_REGISTERS * number] = value
+    first = programs[0].network
+    return MemoryImage(
+        bank.words,
+        _by_program(programs, "mantissa"),
+        _by_program(programs, "shift"),
+        np.stack([_biases(program, _units(programs)) for program in programs]),
+        np.stack([_peepholes(program, _units(programs)) for program in programs]),
+        first.predictor,
+        first.inputs,
+        descriptors,
+        registers,
+        config.active_bits + config.layer_bits,
+    )
+
+
+class _WeightBank:
+    """Weight words of layers, one after another."""
+
+    def __init__(self, config: EngineConfig):
+        self._config, self._used = config, 0
+        self._found: dict[tuple[int, tuple[int, ...], bytes], list[int]] = {}
+        self.words = np.zeros((config.lanes, config.weight_depth), dtype=np.uint16)
+
+    def add(self, layer: QuantLayer) -> list[int]:
+        """Store a layer's weights, unless the same ones are there; returns where each plane begins."""
+        key = (layer.precision, layer.weights.shape, layer.weights.tobytes())
+        if key in self._found:
+            return self._found[key]
+        bases = []
         for plane in range(layer.planes):
-            words = lay_out_weights(layer, config, plane)
-            weights[:, used : used + words.shape[1]] = words
-            bases[-1].append(used)
-            used += words.shape[1]
-    descriptors = {
-        active_index << config.layer_bits | index: layer_descriptor.pack(
-            _descriptor(network, config, policies, index, active_index, bases[index])
-        )
-        for active_index in range(network.active_counts)
-        for index in range(len(layers))
-    }
-    first, policy = layers[0], policies[0]
+            words = lay_out_weights(layer, self._config, plane)
+            end = self._used + words.shape[1]
+            if end > self._config.weight_depth:
+                raise ValueError(f"Design needs weight_depth of {end}, the engine has {self._config.weight_depth}")
+            self.words[:, self._used : end] = words
+            bases.append(self._used)
+            self._used = end
+        self._found[key] = bases
+        return bases
+
+
+def _registers(network: QuantNetwork, policy: Policy) -> dict[Register, int]:
+    """What a program's input is like."""
+    first = network.layers[0]
     skip = policy.skip
     # The input stage may ask the monitor of the layer that it feeds.
     defers = policy.monitors and policy.monitor.scope is Scope.LAYER
     theta_x, low_theta_x = policy.thetas_x(2)
-    registers = {
+    return {
         Register.X_INPUTS: pack_register(Register.X_INPUTS, inputs=first.inputs - 1),
         Register.X_GRID: pack_register(
             Register.X_GRID,
@@ -123,36 +195,57 @@ def build_memory_image(network: QuantNetwork, config: EngineConfig, policies: li
         Register.SKIP_RULE: pack_register(Register.SKIP_RULE, limit=skip.limit, predictor=int(skip.predictor)),
         Register.SKIP_THRESHOLD: pack_register(Register.SKIP_THRESHOLD, threshold=skip.threshold),
     }
-    return MemoryImage(
-        weights,
-        _by_unit(layers, [layer.mantissa for layer in layers]),
-        _by_unit(layers, [layer.shift for layer in layers]),
-        np.stack(
-            [
-                _by_unit(layers, [layer.bias_at(active_index) for layer in layers])
-                for active_index in range(network.active_counts)
-            ]
-        ),
-        np.concatenate(
-            [np.zeros((layer.units, 3), dtype=np.int64) if layer.peep is None else layer.peep.T for layer in layers]
-        ),
-        network.predictor,
-        first.inputs,
-        descriptors,
-        registers,
+
+
+def _units(programs: Sequence[ProgramContents]) -> int:
+    """Places in use."""
+    return max(program.place + sum(layer.units for layer in program.network.layers) for program in programs)
+
+
+def _placed(program: ProgramContents, values: npt.NDArray[np.int64], units: int) -> npt.NDArray[np.int64]:
+    """Values by unit at the program's place, zero elsewhere."""
+    return np.pad(values, ((program.place, units - program.place - len(values)), (0, 0)))
+
+
+def _by_program(programs: Sequence[ProgramContents], name: str) -> npt.NDArray[np.int64]:
+    units = _units(programs)
+    return np.stack(
+        [
+            _placed(
+                program,
+                _by_unit(program.network.layers, [getattr(layer, name) for layer in program.network.layers]),
+                units,
+            )
+            for program in programs
+        ]
     )
 
 
+def _biases(program: ProgramContents, units: int) -> npt.NDArray[np.int64]:
+    network = program.network
+    return np.stack(
+        [
+            _placed(program, _by_unit(network.layers, [layer.bias_at(active_index) for layer in network.layers]), units)
+            for active_index in range(network.active_counts)
+        ]
+    )
+
+
+def _peepholes(program: ProgramContents, units: int) -> npt.NDArray[np.int64]:
+    layers = program.network.layers
+    found = [np.zeros((layer.units, 3), dtype=np.int64) if layer.peep is None else layer.peep.T for layer in layers]
+    return _placed(program, np.concatenate(found), units)
+
+
 def _descriptor(
-    network: QuantNetwork,
+    program: ProgramContents,
     config: EngineConfig,
-    policies: list[Policy],
     index: int,
     active_index: int,
     bases: list[int],
 ) -> dict[str, int]:
     """One layer's record at one active count."""
-    layers = network.layers
+    layers, policies = program.network.layers, program.policies
     layer, policy = layers[index], policies[index]
     last = index + 1 == len(layers)
     after, after_policy = (layer, policy) if last else (layers[index + 1], policies[index + 1])
@@ -162,7 +255,7 @@ def _descriptor(
     after_monitor = after_policy.monitor
     theta_h, low_theta_h = policy.thetas_h(2)
     theta_x_next, low_theta_x_next = after_policy.thetas_x(2)
-    unit_bases = np.cumsum([0, *(entry.units for entry in layers)])
+    unit_bases = np.cumsum([program.place, *(entry.units for entry in layers)])
     return {
         "word": Precision.of(layer.plane_bits),
         "planes": layer.planes - 1,

@@ -18,7 +18,6 @@ from lstmith.boards.catalogue import DEFAULT, find_board
 from lstmith.boards.top import BoardTop, find_platform
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import Folder, whole_directory
-from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.sizing.estimate import LANE_FFS, USUAL_FIXED_FFS, estimate
 from lstmith.compiler.sizing.size import size_engine
 from lstmith.flow.families import DROP_MODELS, FLOWS, SYNTHESIS, bitstream_name, synthesis
@@ -40,8 +39,6 @@ from lstmith.rtl.top import NAME, Top
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.memory_image import image_tag
-from lstmith.spec.policy import Policy
-from lstmith.spec.policy_check import default_policies
 
 #: Files of a build.
 WEIGHTS, _MARKER = "weights.bin", "build.json"
@@ -100,7 +97,7 @@ def synthesise(design: Design, family: str, progress: Progress | None = None) ->
     config = replace(design.engine, family=family if family in FAMILIES else "generic")
     with workspace() as folder:
         _tell(progress, "synthesis")
-        image = build_memory_image(design.network, config, _policies(design))
+        image = design.image(engine=config)
         (folder / "core.il").write_text(rtlil.convert(Top(config, image), name=NAME, emit_src=False))
         _run_yosys(folder, "core.il", family, NAME)
         cells = read_statistics(folder / "stat.json")
@@ -164,8 +161,7 @@ def build(
     board, out = find_board(board) if isinstance(board, str) else board, Path(output)
     config = _checked(design, board)
     begun = time.monotonic()
-    policies = _policies(design)
-    image = build_memory_image(design.network, config, policies)
+    image = design.image(engine=config)
     identity = build_identity(board, config)
     flow = FLOWS[board.family]
     bitstream = bitstream_name(board)
@@ -210,10 +206,6 @@ def _checked(design: Design, board: Board) -> EngineConfig:
         design.network, board, lanes=config.lanes, mac=config.mac, precisions=config.precisions, delta=config.delta
     )
     return replace(config, family=board.family)
-
-
-def _policies(design: Design) -> list[Policy]:
-    return default_policies(design.network, design.engine)
 
 
 def _run_yosys(folder: Path, source: str, family: str, top: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lstmith.boards.board import Board
-from lstmith.compiler.design import FORMAT
+from lstmith.compiler.design_files import FORMAT
 from lstmith.flow.commit import source_commit
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError

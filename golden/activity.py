@@ -49,6 +49,8 @@ class LayerState:
         First layer: steps skipped in a row.
     predicted : bool [N]
         First layer: the predictor would skip the next step.
+    resumed : bool [N]
+        The coming step begins in a state that is in the engine's memories: records are fetched and h is listed anew.
     """
 
     h: IntArray
@@ -64,6 +66,7 @@ class LayerState:
     fresh: BoolArray
     skip_run: IntArray
     predicted: BoolArray
+    resumed: BoolArray
 
     @classmethod
     def zero(cls, layer: QuantLayer, sequences: int, folds: int) -> LayerState:
@@ -86,6 +89,7 @@ class LayerState:
             fresh=np.ones(sequences, dtype=bool),
             skip_run=zeros(),
             predicted=np.zeros(sequences, dtype=bool),
+            resumed=np.zeros(sequences, dtype=bool),
         )
 
     def keep(self, computed: BoolArray, before: LayerState) -> None:
@@ -123,7 +127,8 @@ class LayerTrace:
     active_index : int8 [N, T]
         Index of the active count.
     renewal : int8 [N, T]
-        Whether records are fetched anew: 0 no, 1 at a sequence's start, 2 with h listed anew for another count.
+        Whether records are fetched anew: 0 no, 1 at a sequence's start, 2 with h listed anew for another count or
+        program.
     deferred : bool [N, T, F]
         Where the monitor decided after the step that the low plane's changes are worth deferring.
     """

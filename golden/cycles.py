@@ -197,7 +197,7 @@ class _Run:
 
     def _renewed(self, place: _Place, ready: IntArray, drained: IntArray) -> IntArray:
         """When the first pass may begin if records are fetched anew on a drained engine."""
-        if self._config.active_counts == 1:
+        if not self._config.renews:
             return ready
         renewal, quiet = self._traces[0].renewal[place], np.maximum(ready, drained)
         start = quiet + timing.renew(self._config, ())

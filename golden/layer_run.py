@@ -99,7 +99,7 @@ class LayerRun:
 
         x_exact = exact = np.full(len(state.h), first)
         active: BoolArray | None = None
-        trace.renewal[:, t] = START * state.fresh
+        trace.renewal[:, t] = START * state.fresh + RELOAD * state.resumed
         if layer.counts:
             changes, active = self._change_mask(t, computed)
             exact = exact | changes
@@ -203,7 +203,7 @@ class LayerRun:
             state.deferred = [judged, *state.deferred[:-1]]
             trace.deferred[:, t] = judged
         state.steps, state.x_steps = steps + 1, x_steps + 1
-        state.fresh = np.zeros_like(state.fresh)
+        state.fresh, state.resumed = np.zeros_like(state.fresh), np.zeros_like(state.resumed)
         trace.h[:, t], trace.c[:, t] = state.h, state.c
 
     def _held_x(self, steps: IntArray) -> BoolArray:

@@ -44,6 +44,16 @@ class GoldenModel:
         """States at a sequence start."""
         return [LayerState.zero(layer, sequences, self.config.folds(layer.units)) for layer in self.network.layers]
 
+    def resumed_state(self, policies: list[Policy], states: list[tuple[IntArray, IntArray]]) -> list[LayerState]:
+        """States that a program left in the engine: as :meth:`loaded_state`, but the engine lists h itself.
+
+        A sequence begins with them that is not of the program that ran before, or that names another one.
+        """
+        resumed = self.loaded_state(policies, states)
+        for state in resumed:
+            state.resumed[:] = True
+        return resumed
+
     def loaded_state(self, policies: list[Policy], states: list[tuple[IntArray, IntArray]]) -> list[LayerState]:
         """States written by the host, per layer (h, c), int64 [N, H] each; the step after it restarts the sums.
 

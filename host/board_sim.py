@@ -15,14 +15,12 @@ from types import TracebackType
 from lstmith.boards.board import Board
 from lstmith.boards.top import SIMULATED, simulation_verilog
 from lstmith.compiler.design import Design
-from lstmith.compiler.program_image import build_memory_image
 from lstmith.flow.identity import build_identity
 from lstmith.host.compiled import compile_program
 from lstmith.host.simulate import SimulationError
 from lstmith.rtl.array.weight_bank import initialised
 from lstmith.rtl.cells import cell_models
 from lstmith.spec.memory_image import image_tag
-from lstmith.spec.policy_check import default_policies
 
 HARNESS = Path(__file__).with_name("board_sim.cpp")
 #: Clock cycles per bit on the wire; a board has about 20.
@@ -68,8 +66,7 @@ class VirtualBoard:
             raise
 
     def _build(self, design: Design, board: Board, folder: Path) -> Path:
-        policies = default_policies(design.network, design.engine)
-        image = build_memory_image(design.network, design.engine, policies)
+        image = design.image()
         identity = build_identity(board, design.engine)
         identity = replace(identity, baud=identity.clock_hz // self._clocks)
         source = folder / "board.v"

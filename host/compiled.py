@@ -102,7 +102,7 @@ class CompiledSimulation:
         traced: bool = False,
     ):
         self._config, self._folder = config, folder
-        ports = f"-DSEQUENCES={config.sequences} -DPLANES={config.planes}"
+        ports = f"-DSEQUENCES={config.sequences} -DPLANES={config.planes} -DPROGRAMS={config.programs}"
         options = [*(["--trace", "--trace-depth", "1"] if traced else []), "-CFLAGS", ports]
         sources = (verilog, *models, HARNESS)
         self._program = compile_program(sources, TOPLEVEL, folder, options, fast="-O0" if traced else "-O1")
@@ -153,9 +153,9 @@ def _words(jobs: Sequence[CoreJob], c_width: int) -> npt.NDArray[np.int64]:
 
 
 def _packed(element: Element) -> int:
-    """A transfer in one word: value, start, restart, mark, mask, sequence from bit 0 on."""
+    """A transfer in one word: value, start, restart, mark, mask, sequence, program from bit 0 on."""
     flags = element.start | element.restart << 1 | element.mark << 2 | element.mask << 3 | element.sequence << 6
-    return element.value & 0xFFFF | flags << 16
+    return element.value & 0xFFFF | flags << 16 | element.program << 23
 
 
 def _answers(words: npt.NDArray[np.int64], jobs: int) -> list[CoreTrace]:

@@ -89,6 +89,8 @@ async def feed(dut: Any, job: CoreJob, rng: random.Random) -> int:
         dut.x_mark.value, dut.x_mask.value = int(element.mark), element.mask
         if hasattr(dut, "x_sequence"):
             dut.x_sequence.value = element.sequence
+        if hasattr(dut, "x_program"):
+            dut.x_program.value = element.program
         dut.x_valid.value = 1
         await RisingEdge(dut.clk)
         while not dut.x_ready.value:

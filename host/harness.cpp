@@ -57,7 +57,7 @@ public:
         for (; idle > 0; --idle) tick();
     }
 
-    // Each element is one word: value, start, restart, mark, mask, sequence from bit 0 on.
+    // Each element is one word: value, start, restart, mark, mask, sequence, program from bit 0 on.
     void run(const int64_t* elements, int64_t count, int64_t steps) {
         for (int64_t i = 0; i < kQuietCycles; ++i) tick();
         results.clear();
@@ -76,6 +76,9 @@ public:
             core_.x_mask = element >> 19 & 7;
 #if SEQUENCES > 1
             core_.x_sequence = element >> 22 & 1;
+#endif
+#if PROGRAMS > 1
+            core_.x_program = element >> 23 & 7;
 #endif
             core_.clk = 0;
             core_.eval();

@@ -33,6 +33,7 @@ class Element:
     mark: bool = False
     mask: int = 0
     sequence: int = 0
+    program: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class CoreJob:
         Cycles before the first result is taken, and between two results.
     noise : float
         Probability of a random bus access in a cycle in which the core is busy.
+    program : int
+        Which program runs.
     """
 
     x: npt.NDArray[np.int16]
@@ -82,6 +85,7 @@ class CoreJob:
     h_closed: int = 0
     h_gap: int = 0
     noise: float = 0.0
+    program: int = 0
 
     @property
     def stalls(self) -> bool:
@@ -97,7 +101,8 @@ class CoreJob:
             sequence = self.turns[t] if self.turns else 0
             begins = sequence not in begun
             begun.add(sequence)
-            yield Element(0 if mark else step[0], self.start and begins, self.restart and begins, mark, mask, sequence)
+            flags = (self.start and begins, self.restart and begins, mark, mask, sequence, self.program)
+            yield Element(0 if mark else step[0], *flags)
             if not mark:
                 yield from (Element(value) for value in step[1:])
 
@@ -117,6 +122,7 @@ class CoreJob:
             turns=np.array(self.turns, dtype=np.int64),
             receiver=np.array([self.h_closed, self.h_gap]),
             noise=self.noise,
+            program=self.program,
         )
 
     @classmethod
@@ -139,6 +145,7 @@ class CoreJob:
                 h_closed=int(arrays["receiver"][0]),
                 h_gap=int(arrays["receiver"][1]),
                 noise=float(arrays["noise"]),
+                program=int(arrays["program"]),
             )
 
 

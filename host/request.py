@@ -33,6 +33,9 @@ class RunRequest:
         Per layer, int64 [N, H] each; None starts from zero.
     given_masks : int64 [N, T] or None
         Index of the active count that the sequences ask for per step.
+    after : RunRequest or None
+        A run of another program of the design, of as many sequences. Each sequence begins in the state in which that
+        run's sequence ends: the engine keeps it, the host does not see it.
     """
 
     design: Design
@@ -41,6 +44,11 @@ class RunRequest:
     x: npt.NDArray[np.int16]
     state: list[tuple[IntArray, IntArray]] | None
     given_masks: IntArray | None = None
+    after: RunRequest | None = None
+
+    def __post_init__(self) -> None:
+        if self.after is not None:
+            check_hand_over(self, self.after)
 
     @property
     def lengths(self) -> IntArray:
@@ -69,21 +77,24 @@ class RunRequest:
         return replace(self, policies=policies)
 
 
-def make_request(design: Design, sequences: Sequences, policies: list[Policy]) -> RunRequest:
+def make_request(
+    design: Design, sequences: Sequences, policies: list[Policy], after: RunRequest | None = None
+) -> RunRequest:
     """Quantise inputs and initial states; a network's own constant states count as given.
 
     Raises
     ------
     UserError
-        If the sequences ask for active counts that the network was not compiled with.
+        If the sequences ask for active counts that the network was not compiled with, or cannot take up the states of
+        the run before.
     """
     float_state = sequences.state
     constant = any(layer.h0 is not None or layer.c0 is not None for layer in design.source.layers)
-    if float_state is None and constant:
+    if float_state is None and constant and after is None:
         float_state = [initial_state(layer, len(sequences.x)) for layer in design.source.layers]
     state = None if float_state is None else _quantise_state(design, float_state)
     x, active_indices = design.network.quantise_input(sequences.x), _masks(design.network, sequences)
-    return RunRequest(design, policies, sequences, x, state, active_indices)
+    return RunRequest(design, policies, sequences, x, state, active_indices, after)
 
 
 def integer_request(
@@ -94,6 +105,7 @@ def integer_request(
     lengths: IntArray | None = None,
     state: list[tuple[IntArray, IntArray]] | None = None,
     hint: npt.NDArray[np.bool_] | None = None,
+    after: RunRequest | None = None,
 ) -> RunRequest:
     """A run whose inputs are integers already.
 
@@ -108,12 +120,43 @@ def integer_request(
         Per layer, int64 [H] each, the same for all sequences; None starts from zero.
     hint : bool [N, T] or None
         Steps that are marked as skipped.
+    after : RunRequest or None
+        See :class:`RunRequest`.
     """
     count = len(x)
     steps = np.full(count, x.shape[1]) if lengths is None else lengths
     states = None if state is None else [(np.tile(h, (count, 1)), np.tile(c, (count, 1))) for h, c in state]
     real = (x * design.network.x_lsb).astype(np.float32)
-    return RunRequest(design, policies, Sequences(real, steps, False, None, "steps", hint), x, states)
+    return RunRequest(design, policies, Sequences(real, steps, False, None, "steps", hint), x, states, after=after)
+
+
+def check_hand_over(request: RunRequest, after: RunRequest) -> None:
+    """Refuse a run that cannot begin in the states that another one leaves.
+
+    Raises
+    ------
+    UserError
+        Naming both programs and what differs.
+    """
+    taker, giver = (run.design.programs[run.design.program] for run in (request, after))
+    where = f"program {taker.name or request.design.program}"
+    if request.design.engine.programs == 1:
+        raise UserError(where, "is the only one of its engine, which hands no states over", "compile several programs")
+    if request.state is not None:
+        raise UserError(where, "is given initial states, and takes them over too", "leave one of them out")
+    if taker.place != giver.place or taker.state_format != giver.state_format:
+        raise UserError(
+            where,
+            f"has states {taker.state_format} at {taker.place}, {giver.name or after.design.program} has"
+            f" {giver.state_format} at {giver.place}",
+            "compile it with keeps",
+        )
+    if len(request.x) != len(after.x) or after.lengths.min(initial=1) < 1:
+        raise UserError(
+            where,
+            f"runs {len(request.x)} sequences after {len(after.x)} of {after.lengths.min(initial=1)} steps or more",
+            "give as many sequences, none of them empty",
+        )
 
 
 def chosen_index(network: QuantNetwork, policies: list[Policy]) -> int:

@@ -160,6 +160,11 @@ class EngineRun:
     activity: Activity | None = None
     breakdown: CycleBreakdown | None = None
 
+    def final_states(self) -> list[tuple[IntArray, IntArray]]:
+        """State after each sequence's last step: per layer h and c, int64 [N, H] each."""
+        rows, last = np.arange(len(self.valid)), self.valid.sum(axis=1) - 1
+        return [(layer.h[rows, last], layer.c[rows, last]) for layer in self.layers]
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays of Y.npz, each [N, T, ...]."""
         last = self.layers[-1]

@@ -10,14 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from lstmith.compiler.design import Design
-from lstmith.compiler.program_image import build_memory_image
 from lstmith.host.compiled import CompiledSimulation
 from lstmith.host.request import RunRequest
 from lstmith.host.results import EngineRun
-from lstmith.host.sequences import collect, job_rows, make_job
+from lstmith.host.sequences import collect, job_rows, make_jobs
 from lstmith.host.simulate import Simulation
 from lstmith.spec.extras import require
-from lstmith.spec.policy_check import default_policies
 
 Progress = Callable[[int], None]
 
@@ -71,18 +69,20 @@ class RtlCore:
             Called with the number of finished sequences, where the simulator tells.
         """
         begun = time.perf_counter()
-        jobs = [make_job(request, rows) for rows in job_rows(request)]
+        groups = [make_jobs(request, rows) for rows in job_rows(request)]
+        jobs = [job for group in groups for _, job in group]
         loads = [(where, value, 0) for where, value in self._writes]
         jobs[0] = replace(jobs[0], writes=loads + jobs[0].writes)
         if isinstance(self._simulation, CompiledSimulation):
             ended = np.cumsum([0, *(len(rows) for rows in job_rows(request))])
-            core_traces = self._simulation.run(jobs, progress and (lambda done: progress(int(ended[done]))))
+            every = len(groups[0])
+            core_traces = self._simulation.run(jobs, progress and (lambda done: progress(int(ended[done // every]))))
         else:
             core_traces = self._simulation.run(jobs)
         seconds = time.perf_counter() - begun
-        return collect(request, core_traces, seconds)
+        # Of runs whose states are taken over nothing is told but that they happened.
+        return collect(request, core_traces[len(groups[0]) - 1 :: len(groups[0])], seconds)
 
 
 def _weights(design: Design) -> list[tuple[int, int]]:
-    image = build_memory_image(design.network, design.engine, default_policies(design.network, design.engine))
-    return list(image.weight_writes(design.engine))
+    return list(design.image().weight_writes(design.engine))

@@ -11,7 +11,7 @@ import numpy as np
 
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.network import run_float
+from lstmith.golden.network import FloatTrace, run_float
 from lstmith.host.activity import count_activity
 from lstmith.host.energy import DEFAULT, estimate_energy
 from lstmith.host.numbers import count_saturation, remarks
@@ -57,6 +57,8 @@ def run_golden(request: RunRequest) -> EngineRun:
     begun = time.perf_counter()
     model = GoldenModel(network, config)
     state = None if request.state is None else model.loaded_state(request.policies, request.state)
+    if request.after is not None:
+        state = model.resumed_state(request.policies, run_golden(request.after).final_states())
     hints, valid = request.hints, request.valid
     traces = model.run(request.x, request.policies, state, hints=hints, active_indices=request.active_indices)
     seconds = time.perf_counter() - begun
@@ -71,11 +73,21 @@ def run_golden(request: RunRequest) -> EngineRun:
     )
 
 
+def _float_trace(request: RunRequest) -> FloatTrace:
+    """What the float network does, which begins where the float network of the run before ends."""
+    state = request.sequences.state
+    if request.after is not None:
+        before, last = _float_trace(request.after), request.after.lengths - 1
+        rows = np.arange(len(last))
+        state = [(h[rows, last], c[rows, last]) for h, c in zip(before.h, before.c, strict=True)]
+    return run_float(request.design.source, request.sequences.x.astype(np.float64), state)
+
+
 def run_in_float(request: RunRequest) -> EngineRun:
     """The float network; its integers are rounded real values, and it has no lists and no cycles."""
     design, valid = request.design, request.valid
     begun = time.perf_counter()
-    trace = run_float(design.source, request.sequences.x.astype(np.float64), request.sequences.state)
+    trace = _float_trace(request)
     seconds = time.perf_counter() - begun
     c_limit = 1 << (design.engine.c_width - 1)
     layers = []

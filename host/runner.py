@@ -32,11 +32,14 @@ def run_design(
     port: str | None = None,
     baud: int | None = None,
     energy: str | None = None,
+    after: RunRequest | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> RunResult:
     """Run a design on sequences, and compare it with the golden model and with float; see :meth:`.Design.run`."""
     check_engine(engine, port, energy)
-    return run_request(read_request(design, x, policy), engine, port=port, baud=baud, energy=energy, progress=progress)
+    return run_request(
+        read_request(design, x, policy, after), engine, port=port, baud=baud, energy=energy, progress=progress
+    )
 
 
 def check_engine(engine: str, port: str | None, energy: str | None = None) -> None:
@@ -55,8 +58,12 @@ def check_engine(engine: str, port: str | None, energy: str | None = None) -> No
     find_constants(energy or DEFAULT)
 
 
-def read_request(design: Design, x: SequenceSource, policy: PolicySource | None = None) -> RunRequest:
-    """A design with sequences and policies; without any, the default policy.
+def read_request(
+    design: Design, x: SequenceSource, policy: PolicySource | None = None, after: RunRequest | None = None
+) -> RunRequest:
+    """The selected program of a design with sequences and policies; without any, the default policy.
+
+    ``after`` is the run whose states it begins in, see :class:`.RunRequest`.
 
     Raises
     ------
@@ -70,7 +77,7 @@ def read_request(design: Design, x: SequenceSource, policy: PolicySource | None 
         problem, _, fix = str(error).partition(": ")
         where = str(policy) if isinstance(policy, str | Path) else "policy"
         raise UserError(where, problem, fix or "change the policy or compile the network for it") from None
-    return make_request(design, read_sequences(x, design.source, "input"), policies)
+    return make_request(design, read_sequences(x, design.source, "input"), policies, after)
 
 
 def run_request(

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.compiler.program_image import build_memory_image
 from lstmith.host.core_traces import of_sequence, read_cycles, read_layers
 from lstmith.host.jobs import CoreJob, CoreTrace, Write
 from lstmith.host.request import RunRequest, chosen_index
@@ -19,8 +18,8 @@ from lstmith.spec.registers import Region, Register, address
 
 #: Idle cycles the core needs to fetch a layer's record, and to encode one loaded h.
 SELECT_IDLE, HIDDEN_IDLE = 20, 4
-#: Where the register LOAD takes the active count's index, and the sequence.
-LOAD_ACTIVE_SHIFT, LOAD_SEQUENCE_SHIFT = 8, 16
+#: Where the register LOAD takes the active count's index, the sequence, and the program.
+LOAD_ACTIVE_SHIFT, LOAD_SEQUENCE_SHIFT, LOAD_PROGRAM_SHIFT = 8, 16, 20
 
 
 def job_rows(request: RunRequest) -> list[list[int]]:
@@ -34,29 +33,39 @@ def make_turns(lengths: Sequence[int]) -> list[tuple[int, int]]:
     return [(turn, t) for t in range(max(lengths)) for turn, length in enumerate(lengths) if t < length]
 
 
+def make_jobs(request: RunRequest, rows: list[int]) -> list[tuple[QuantNetwork, CoreJob]]:
+    """Sequences that run together, behind those of the runs whose states they take over, in order."""
+    before = [] if request.after is None else make_jobs(request.after, rows)
+    return [*before, (request.design.network, make_job(request, rows))]
+
+
 def make_job(request: RunRequest, rows: list[int]) -> CoreJob:
     """Sequences that run together, as a core takes them; the first ones bring the policies."""
-    network, engine = request.design.network, request.design.engine
+    design = request.design
+    network, engine = design.network, design.engine
     turns = make_turns([int(request.lengths[row]) for row in rows])
     row = np.array([rows[turn] for turn, _ in turns])
     step = np.array([t for _, t in turns])
-    image = build_memory_image(network, engine, request.policies)
-    writes: list[Write] = [(where, value, 0) for where, value in image.policy_writes()] if rows[0] == 0 else []
+    writes: list[Write] = []
+    if rows[0] == 0:
+        writes += [(where, value, 0) for where, value in design.image(request.policies).policy_writes(design.program)]
     writes.append((address(Region.CONTROL, Register.OUTPUT_ALL), 1, 0))
     if request.state is not None:
         active_index = chosen_index(network, request.policies)
         for turn, index in enumerate(rows):
             states = [(h[index], c[index]) for h, c in request.state]
-            writes += state_writes(network, states, active_index, turn, engine.unit_bits)
+            place = (turn << engine.unit_bits) + design.place
+            writes += state_writes(network, states, active_index, turn, place, design.program)
     marks = np.array([sent_marks(request.policies, request.hints[index]) for index in rows])
     return CoreJob(
         request.x[row, step],
         writes,
-        start=request.state is None,
-        restart=request.state is not None,
+        start=request.state is None and request.after is None,
+        restart=request.state is not None or request.after is not None,
         marks=[bool(marks[turn, t]) for turn, t in turns],
         active_indices=request.active_indices[row, step].tolist(),
         turns=[turn for turn, _ in turns],
+        program=design.program,
     )
 
 
@@ -71,7 +80,8 @@ def state_writes(
     states: list[tuple[IntArray, IntArray]],
     active_index: int = 0,
     sequence: int = 0,
-    unit_bits: int = 0,
+    place: int = 0,
+    program: int = 0,
 ) -> list[Write]:
     """Bus writes that load every layer's h, which the core encodes on the way, and c.
 
@@ -82,22 +92,25 @@ def state_writes(
         Per layer, int64 [H] each; of dropped units nothing is written but a zero cell.
     active_index : int
         Index of the active count.
-    sequence, unit_bits : int
-        Of an engine with two: which of them, and what its units' places are wide.
+    sequence : int
+        Of an engine with two: which of them.
+    place : int
+        Of the first unit, in the state memories.
+    program : int
+        Whose descriptors tell how h is listed.
     """
     load = address(Region.CONTROL, Register.LOAD)
     writes: list[Write] = []
-    base = sequence << unit_bits
-    select = (active_index << LOAD_ACTIVE_SHIFT) + (sequence << LOAD_SEQUENCE_SHIFT)
+    select = (active_index << LOAD_ACTIVE_SHIFT) + (sequence << LOAD_SEQUENCE_SHIFT) + (program << LOAD_PROGRAM_SHIFT)
     for index, (layer, (h, c)) in enumerate(zip(network.layers, states, strict=True)):
         active = layer.active(active_index)
         writes.append((load, 1 + index + select, SELECT_IDLE))
         for unit, value in enumerate(h[:active].tolist()):
-            writes.append((address(Region.HIDDEN, base + unit), value % (1 << 32), HIDDEN_IDLE))
+            writes.append((address(Region.HIDDEN, place + unit), value % (1 << 32), HIDDEN_IDLE))
         writes.append((load, 0, SELECT_IDLE))
         for unit, value in enumerate(c.tolist()):
-            writes.append((address(Region.CELL, base + unit), value * (unit < active) % (1 << 32), 0))
-        base += layer.units
+            writes.append((address(Region.CELL, place + unit), value * (unit < active) % (1 << 32), 0))
+        place += layer.units
     return writes
 
 

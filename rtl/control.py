@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.bus import BusSignature
@@ -30,7 +31,15 @@ from lstmith.spec.config import (
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.quantised import PREDICTOR_SUM_BITS
 from lstmith.spec.register_table import TABLE, entry_of
-from lstmith.spec.registers import REGION_SHIFT, Region, Register
+from lstmith.spec.registers import (
+    ADDRESS_BITS,
+    DATA_BITS,
+    OF_PROGRAM,
+    PROGRAM_REGISTERS,
+    REGION_SHIFT,
+    Region,
+    Register,
+)
 
 #: Bits of an address that tell registers apart.
 NUMBER_BITS = bits_for(max(Register) + 1)
@@ -101,7 +110,11 @@ class Control(wiring.Component):
                 "index": Out(REGION_SHIFT),
                 "data": Out(32),
                 "weights": Out(WeightLoadSignature(config)),
-                "program": Out(ProgramWriteSignature(layers=config.layers, active_counts=config.active_counts)),
+                "program": Out(
+                    ProgramWriteSignature(
+                        layers=config.layers, active_counts=config.active_counts, programs=config.programs
+                    )
+                ),
                 "rows": Out(RowWriteSignature(config)),
                 "peepholes": Out(PeepholeWriteSignature(config)),
                 "predictor_write": Out(1),
@@ -160,12 +173,14 @@ class Control(wiring.Component):
             self.rows.gate.eq(self.index[1:3]),
             self.rows.unit.eq(self.index[3:]),
             self.rows.mask.eq(self.index[3 + config.unit_bits :]),
+            self.rows.program.eq(self.index[3 + config.unit_bits + config.active_bits :]),
             self.predictor_write.eq(accesses(Region.PREDICTOR, write)),
             self.rows.data.shift.eq(half_row.shift),
             self.rows.data.scale.mantissa.eq(half_row.mantissa),
             self.rows.data.scale.bias.eq(value[:BIAS_BITS].as_signed()),
             self.peepholes.valid.eq(Mux(peep_access, 1 << self.index[:2], 0)),
             self.peepholes.unit.eq(self.index[2:]),
+            self.peepholes.program.eq(self.index[2 + config.unit_bits :]),
             self.peepholes.data.eq(value[:PEEP_BITS].as_signed()),
             self.states.place.eq(self.index),
             self.states.value.eq(self.data),
@@ -227,13 +242,8 @@ class Control(wiring.Component):
             bits = Signal(layout.size, init=initial.get(register, 0), name=register.name.lower())
             return data.View(layout, bits)
 
-        targets = {
-            register: held(register)
-            for register in (
-                *(Register.OUTPUT_ALL, Register.X_INPUTS, Register.X_GRID, Register.X_THETA, Register.X_LOW_THETA),
-                *(Register.SKIP_CHANGE, Register.SKIP_RULE, Register.SKIP_THRESHOLD),
-            )
-        }
+        of_engine = (Register.OUTPUT_ALL, Register.SKIP_CHANGE, Register.SKIP_RULE, Register.SKIP_THRESHOLD)
+        targets = {register: held(register) for register in (*of_engine, *OF_PROGRAM)}
         if self._config.monitor:
             targets[Register.X_MONITOR] = monitor = held(Register.X_MONITOR)
             m.d.comb += [
@@ -249,7 +259,11 @@ class Control(wiring.Component):
             m.d.sync += found.eq(number == register)
             return found & addressed
 
+        if self._config.programs > 1:
+            self._elaborate_programs(m, {register: targets[register].as_value() for register in OF_PROGRAM})
         for register, target in targets.items():
+            if self._config.programs > 1 and register in OF_PROGRAM:
+                continue
             with m.If(written(register)):
                 m.d.sync += target.as_value().eq(value)
         loads, begins = written(Register.LOAD), Signal()
@@ -261,6 +275,7 @@ class Control(wiring.Component):
             self.states.layer.eq(load.layer - 1),
             self.states.mask.eq(load.mask),
             self.states.sequence.eq(load.sequence),
+            self.states.program.eq(load.program),
             self.emit_all.eq(targets[Register.OUTPUT_ALL].every),
             self.settings.inputs.eq(targets[Register.X_INPUTS].inputs),
             self.settings.grid.shift.eq(grid.shift),
@@ -275,3 +290,27 @@ class Control(wiring.Component):
             self.settings.skip.predictor.eq(rule.predictor),
             self.threshold.eq(targets[Register.SKIP_THRESHOLD].threshold),
         ]
+
+    def _elaborate_programs(self, m: Module, settings: dict[Register, Value]) -> None:
+        """Registers that each program has, in small memories; those of the one that is asked for ``SETTINGS`` later."""
+        config, initial = self._config, self._image.registers if self._image else {}
+        number, program = self.bus.addr[:NUMBER_BITS], self.bus.addr[NUMBER_BITS:][: config.program_bits]
+        beyond = self.bus.addr[NUMBER_BITS + config.program_bits : ADDRESS_BITS].any()
+        place, value = Signal(config.program_bits), Signal(DATA_BITS)
+        m.d.sync += [place.eq(program), value.eq(self.bus.w_data)]
+        for register, setting in settings.items():
+            init = [initial.get(PROGRAM_REGISTERS * index + register, 0) for index in range(config.programs)]
+            memory = Memory(shape=len(setting), depth=1 << config.program_bits, init=init)
+            m.submodules[f"settings_{register.name.lower()}"] = memory
+            write, read = memory.write_port(), memory.read_port(domain="comb")
+            addressed = Signal(name=f"writes_{register.name.lower()}")
+            m.d.sync += [
+                addressed.eq(self.bus.w_en & self.idle & (number == register) & ~beyond),
+                setting.eq(read.data),
+            ]
+            m.d.comb += [
+                write.addr.eq(place),
+                write.data.eq(value),
+                write.en.eq(addressed),
+                read.addr.eq(self.settings.program),
+            ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from amaranth.hdl import Cat, Module, Mux, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -16,7 +17,7 @@ from lstmith.rtl.cell.monitor import Monitor
 from lstmith.rtl.cell.state_memory import StateMemory
 from lstmith.rtl.host_interfaces import PeepholeWriteSignature, RowWriteSignature, StateAccessSignature
 from lstmith.rtl.interfaces import DeferralSignature, ResultSignature
-from lstmith.rtl.layouts import drain_layout, fold_layout, of_sequence, pass_layout, sequence_of
+from lstmith.rtl.layouts import drain_layout, fold_layout, of_sequence, pass_layout, program_of, sequence_of
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
 from lstmith.spec.codes import Gate
@@ -122,8 +123,10 @@ class DrainPath(wiring.Component):
             gates.rows.eq(reader.rows),
             gates.rows_valid.eq(reader.rows_valid),
             gates.sums.eq(reader.sums),
-            gates.mask.eq(passes[0].mask),  # several active counts, one sequence
+            gates.mask.eq(passes[0].mask),  # several active counts or programs, one sequence
+            gates.program.eq(program_of(passes[0])),
             gates.row_mask.eq(self.rows.mask),
+            gates.row_program.eq(self.rows.program),
             gates.row_unit.eq(self.rows.unit),
             gates.row_gate.eq(self.rows.gate),
             gates.row_data.eq(self.rows.data),
@@ -186,13 +189,15 @@ class DrainPath(wiring.Component):
         config, passes, reader, gates, cell = self._config, self.passes, self._drain_reader, self._gates, self._cell
         banks = []
         for index, gate in enumerate((Gate.INPUT, Gate.FORGET, Gate.OUTPUT)):
-            init = self._image.peep[:, index].tolist() if self._image else ()
-            m.submodules[f"peep_{gate.name.lower()}"] = bank = Ram(signed(PEEP_BITS), config.units, init)
+            init = _peep_init(config, self._image, index)
+            depth = config.units if config.programs == 1 else config.programs << config.unit_bits
+            m.submodules[f"peep_{gate.name.lower()}"] = bank = Ram(signed(PEEP_BITS), depth, init)
+            unit = cell.peep_unit if gate is Gate.OUTPUT else reader.rows.unit
             m.d.comb += [
-                bank.w_addr.eq(self.peepholes.unit),
+                bank.w_addr.eq(Cat(self.peepholes.unit, self.peepholes.program[: config.program_bits])),
                 bank.w_data.eq(self.peepholes.data),
                 bank.w_en.eq(self.peepholes.valid[index]),
-                bank.r_addr.eq(cell.peep_unit if gate is Gate.OUTPUT else reader.rows.unit),
+                bank.r_addr.eq(Cat(unit, program_of(passes[0]))),
             ]
             banks.append(bank)
         m.submodules.cells_early = early = StateMemory(
@@ -218,14 +223,27 @@ class DrainPath(wiring.Component):
 
 
 def _row_init(config: EngineConfig, image: MemoryImage | None) -> list[list[dict[str, Any]]]:
-    """Row parameters by unit and gate, at each active count a power of two of units further on."""
+    """Row parameters by unit and gate, of each program and active count a power of two of units further on."""
     if image is None:
         return []
     found: list[list[dict[str, Any]]] = []
-    for mask, bias in enumerate(image.bias):
-        found += [[_row(0, 0, 0)] * len(Gate)] * ((mask << config.unit_bits) - len(found))
-        for unit in zip(image.mantissa.tolist(), image.shift.tolist(), bias.tolist(), strict=True):
+    for program, mask in np.ndindex(image.bias.shape[:2]):
+        begin = (program << config.active_bits | mask) << config.unit_bits
+        found += [[_row(0, 0, 0)] * len(Gate)] * (begin - len(found))
+        parts = (image.mantissa[program], image.shift[program], image.bias[program, mask])
+        for unit in zip(*(part.tolist() for part in parts), strict=True):
             found.append([_row(*row) for row in zip(*unit, strict=True)])
+    return found
+
+
+def _peep_init(config: EngineConfig, image: MemoryImage | None, index: int) -> list[int]:
+    """Peephole weights of a gate by unit, each program's a power of two of units further on."""
+    if image is None:
+        return []
+    found: list[int] = []
+    for program, weights in enumerate(image.peep):
+        found += [0] * ((program << config.unit_bits) - len(found))
+        found += weights[:, index].tolist()
     return found
 
 

@@ -76,7 +76,10 @@ class Engine(wiring.Component):
         config, image = self._config, self._image
         m.submodules.control = control = Control(config, image)
         m.submodules.program = program = ProgramStore(
-            layers=config.layers, active_counts=config.active_counts, descriptors=image.descriptors if image else None
+            layers=config.layers,
+            active_counts=config.active_counts,
+            programs=config.programs,
+            descriptors=image.descriptors if image else None,
         )
         m.submodules.input = inputs = InputStage(config)
         m.submodules.feedback = feedback = Feedback(config)
@@ -90,6 +93,7 @@ class Engine(wiring.Component):
             c_width=config.c_width,
             sequences=config.sequences,
             active_counts=config.active_counts,
+            programs=config.programs,
         )
 
         # Steps to list entries, and these to slots of the array.

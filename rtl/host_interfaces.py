@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import GridFields, MonitorFields, RowParameters, SkipFields, state_bits
-from lstmith.spec.config import ACTIVE_COUNTS, H_FRAC, PEEP_BITS, EngineConfig, bits_for, index_bits
+from lstmith.spec.config import ACTIVE_COUNTS, H_FRAC, PEEP_BITS, PROGRAMS, EngineConfig, bits_for, index_bits
 from lstmith.spec.layer_descriptor import DESCRIPTOR_STRIDE
 
 
@@ -24,8 +24,8 @@ class ProgramWriteSignature(wiring.Signature):
         For one cycle.
     """
 
-    def __init__(self, *, layers: int, active_counts: int) -> None:
-        place = index_bits(layers) + index_bits(active_counts)
+    def __init__(self, *, layers: int, active_counts: int, programs: int = 1) -> None:
+        place = index_bits(layers) + index_bits(active_counts) + index_bits(programs)
         super().__init__({"address": Out(place + bits_for(DESCRIPTOR_STRIDE)), "data": Out(32), "valid": Out(1)})
 
 
@@ -34,6 +34,8 @@ class InputSettingsSignature(wiring.Signature):
 
     Members
     -------
+    program : In(unsigned)
+        With several programs: whose settings these are, from two cycles after a change on.
     inputs : Out(unsigned)
         Elements per step, minus 1.
     grid : Out(GridFields)
@@ -47,6 +49,7 @@ class InputSettingsSignature(wiring.Signature):
     def __init__(self, config: EngineConfig) -> None:
         super().__init__(
             {
+                **({"program": In(config.program_bits)} if config.programs > 1 else {}),
                 "inputs": Out(bits_for(config.inputs)),
                 "grid": Out(GridFields),
                 "skip": Out(SkipFields),
@@ -86,6 +89,7 @@ class RowWriteSignature(wiring.Signature):
         A ``Gate``.
     mask : Out(unsigned)
         Index of the active count.
+    program : Out(unsigned)
     data : Out(RowParameters)
     """
 
@@ -96,6 +100,7 @@ class RowWriteSignature(wiring.Signature):
                 "unit": Out(config.unit_bits),
                 "gate": Out(2),
                 "mask": Out(bits_for(ACTIVE_COUNTS)),
+                "program": Out(bits_for(PROGRAMS)),
                 "data": Out(RowParameters),
             }
         )
@@ -110,11 +115,19 @@ class PeepholeWriteSignature(wiring.Signature):
         For one cycle, of gates i, f and o.
     unit : Out(unit_bits)
         While ``valid``, as all that follows.
+    program : Out(unsigned)
     data : Out(signed(16))
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        super().__init__({"valid": Out(3), "unit": Out(config.unit_bits), "data": Out(signed(PEEP_BITS))})
+        super().__init__(
+            {
+                "valid": Out(3),
+                "unit": Out(config.unit_bits),
+                "program": Out(bits_for(PROGRAMS)),
+                "data": Out(signed(PEEP_BITS)),
+            }
+        )
 
 
 class StateAccessSignature(wiring.Signature):
@@ -168,11 +181,13 @@ class HostStatesSignature(wiring.Signature):
     end : Out(1)
         All h of the layer have been written, for one cycle.
     layer : Out(unsigned)
-        The layer that is loaded; beside ``begin``, as ``mask`` and ``sequence``.
+        The layer that is loaded; beside ``begin``, as ``mask``, ``sequence`` and ``program``.
     mask : Out(unsigned)
         Index of the active count that it is loaded at.
     sequence : Out(1)
         The sequence that it is loaded for.
+    program : Out(unsigned)
+        The program whose descriptors tell how.
     place : Out(state_bits)
         Place in the state memories; beside the following strobes.
     value : Out(signed(32))
@@ -199,6 +214,7 @@ class HostStatesSignature(wiring.Signature):
                 "layer": Out(bits_for(layers)),
                 "mask": Out(bits_for(ACTIVE_COUNTS)),
                 "sequence": Out(1),
+                "program": Out(bits_for(PROGRAMS)),
                 "place": Out(state_bits(units=units, sequences=sequences)),
                 "value": Out(signed(32)),
                 "cell_read": Out(1),

@@ -15,7 +15,7 @@ from lstmith.rtl.layouts import (
     offer_layout,
     step_list_layout,
 )
-from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, PROGRAMS, EngineConfig, bits_for
 from lstmith.spec.latency import kinds
 from lstmith.spec.layer_descriptor import FOLD_BITS
 
@@ -171,10 +171,19 @@ class DescriptorSelectSignature(wiring.Signature):
         Its layer; while ``valid``.
     mask : Out(unsigned)
         Index of its active count; while ``valid``.
+    program : Out(unsigned)
+        Its program; while ``valid``.
     """
 
     def __init__(self, *, layers: int) -> None:
-        super().__init__({"valid": Out(1), "layer": Out(bits_for(layers)), "mask": Out(bits_for(ACTIVE_COUNTS))})
+        super().__init__(
+            {
+                "valid": Out(1),
+                "layer": Out(bits_for(layers)),
+                "mask": Out(bits_for(ACTIVE_COUNTS)),
+                "program": Out(bits_for(PROGRAMS)),
+            }
+        )
 
 
 class DeferralSignature(wiring.Signature):
@@ -227,7 +236,7 @@ class StateLoadSignature(wiring.Signature):
 
 
 class ReloadSignature(wiring.Signature):
-    """What pass control and a change of the active count know of each other.
+    """What pass control and a change of the active count or of the program know of each other.
 
     Members
     -------
@@ -237,6 +246,8 @@ class ReloadSignature(wiring.Signature):
         It begins a sequence; while ``pending``.
     wanted : Out(unsigned)
         Index of its active count; while ``pending``.
+    program : Out(unsigned)
+        Its program; while ``pending``.
     quiet : Out(1)
         Nothing is in flight.
     begins : Out(1)
@@ -256,6 +267,7 @@ class ReloadSignature(wiring.Signature):
                 "pending": Out(1),
                 "start": Out(1),
                 "wanted": Out(mask),
+                "program": Out(bits_for(PROGRAMS)),
                 "quiet": Out(1),
                 "begins": Out(1),
                 "hold": In(1),

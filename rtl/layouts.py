@@ -7,7 +7,16 @@ from amaranth.lib import data
 
 from lstmith.spec import layer_descriptor
 from lstmith.spec.codes import Kind
-from lstmith.spec.config import ACTIVE_COUNTS, BIAS_BITS, MANTISSA_BITS, PRECISIONS, SHIFT_BITS, EngineConfig, bits_for
+from lstmith.spec.config import (
+    ACTIVE_COUNTS,
+    BIAS_BITS,
+    MANTISSA_BITS,
+    PRECISIONS,
+    PROGRAMS,
+    SHIFT_BITS,
+    EngineConfig,
+    bits_for,
+)
 from lstmith.spec.policy import Mode
 from lstmith.spec.register_table import entry_of
 from lstmith.spec.registers import FrontRegister, Register
@@ -200,6 +209,7 @@ def step_list_layout(config: EngineConfig) -> data.StructLayout:
             "restart": 1,
             "mask": unsigned(bits_for(ACTIVE_COUNTS)),
             **sequence_field(config),
+            **program_field(config),
         }
     )
 
@@ -234,6 +244,7 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
             **sequence_field(config),
             "list_half": 1,  # which half of the h lists the step reads; the next one's is written to the other
             "mask": unsigned(bits_for(ACTIVE_COUNTS)),
+            **program_field(config),
             "start": 1,  # first step of a sequence: no state before it
             "exact": 1,  # x lists hold values, sums are computed anew
             "clear": 1,  # kept sums count as zero
@@ -253,10 +264,11 @@ class InputWord(data.Struct):
 
     value: signed(16)  #: the layer's input, int16
     start: 1  #: begin a sequence: h, c and the sums are zero
-    restart: 1  #: states were loaded: recompute the sums
+    restart: 1  #: states were loaded, or another program left them: recompute the sums
     mark: 1  #: a whole step that is skipped; no values follow
     mask: unsigned(bits_for(ACTIVE_COUNTS))  #: index of the active count
     sequence: 1  #: which of two interleaved sequences the step belongs to
+    program: unsigned(bits_for(PROGRAMS))  #: with ``start`` or ``restart``: the program that the sequence runs
 
 
 class SkipFields(data.Struct):
@@ -364,6 +376,21 @@ def sequence_of(value: Any) -> Value:
 def set_sequence(value: Any, sequence: Value) -> list[Any]:
     """Assignments that make a structure tell a sequence."""
     return [value.sequence.eq(sequence)] if "sequence" in value.shape().members else []
+
+
+def program_field(config: EngineConfig) -> dict[str, int]:
+    """The field of a layout that says which of several programs; none with one."""
+    return {"program": config.program_bits} if config.programs > 1 else {}
+
+
+def program_of(value: Any) -> Value:
+    """The program that a structure tells, of no bits where there is one only."""
+    return value.program if "program" in value.shape().members else Const(0, 0)
+
+
+def set_program(value: Any, program: Value) -> list[Any]:
+    """Assignments that make a structure tell a program."""
+    return [value.program.eq(program)] if "program" in value.shape().members else []
 
 
 def of_sequence(values: Any, sequence: Value) -> Any:

@@ -16,15 +16,15 @@ from lstmith.spec.config import bits_for, index_bits
 
 
 class ProgramStore(wiring.Component):
-    """Holds one descriptor per layer and active count and fetches the next while the present one runs.
+    """Holds one descriptor per program, layer and active count and fetches the next while the present one runs.
 
     A single descriptor is a set of registers and always loaded. Of more, a fetch takes ``fetch_latency``
     cycles from ``next.advance`` or ``select`` to ``next.loaded``; with one layer its descriptor stays.
 
     Parameters
     ----------
-    layers, active_counts : int
-        Layers, and active counts of each.
+    layers, active_counts, programs : int
+        Layers, and active counts of each, of every program.
     descriptors : dict of int to list of int
         Initial packed descriptors by place, see ``spec.memory_image``.
 
@@ -38,13 +38,21 @@ class ProgramStore(wiring.Component):
         The descriptor that comes next.
     """
 
-    def __init__(self, *, layers: int, active_counts: int, descriptors: Mapping[int, list[int]] | None = None):
+    def __init__(
+        self,
+        *,
+        layers: int,
+        active_counts: int,
+        programs: int = 1,
+        descriptors: Mapping[int, list[int]] | None = None,
+    ):
         self._descriptors = descriptors or {}
         self._layer_bits, self._mask_bits = index_bits(layers), index_bits(active_counts)
-        self._place_bits = self._layer_bits + self._mask_bits
+        self._program_bits = index_bits(programs)
+        self._place_bits = self._layer_bits + self._mask_bits + self._program_bits
         super().__init__(
             {
-                "write": In(ProgramWriteSignature(layers=layers, active_counts=active_counts)),
+                "write": In(ProgramWriteSignature(layers=layers, active_counts=active_counts, programs=programs)),
                 "select": In(DescriptorSelectSignature(layers=layers)),
                 "next": Out(ProgramSignature(layers=layers)),
             }
@@ -75,7 +83,8 @@ class ProgramStore(wiring.Component):
             begin = place * layer_descriptor.DESCRIPTOR_STRIDE
             init[begin : begin + len(packed)] = packed
         m.submodules.memory = memory = Ram(32, len(init), init)
-        mask = Signal(max(1, self._mask_bits))
+        mask, program = Signal(max(1, self._mask_bits)), Signal(max(1, self._program_bits))
+        chosen = Cat(mask[: self._mask_bits], program[: self._program_bits])
         index_bits = bits_for(layer_descriptor.DESCRIPTOR_STRIDE)
         fetched, waiting, arrived = Signal(index_bits), Signal(index_bits), Signal(index_bits)
         fetching, waiting_valid, arrived_valid = Signal(init=1), Signal(), Signal()
@@ -83,7 +92,7 @@ class ProgramStore(wiring.Component):
             memory.w_addr.eq(self.write.address),
             memory.w_data.eq(self.write.data),
             memory.w_en.eq(self.write.valid),
-            memory.r_addr.eq(Cat(fetched, self.next.layer[: self._layer_bits], mask[: self._mask_bits])),
+            memory.r_addr.eq(Cat(fetched, self.next.layer[: self._layer_bits], chosen)),
             self.next.loaded.eq(~(fetching | waiting_valid | arrived_valid)),
         ]
         m.d.sync += [
@@ -102,7 +111,11 @@ class ProgramStore(wiring.Component):
         with m.If(changes):
             m.d.sync += [fetched.eq(0), fetching.eq(1), waiting_valid.eq(0), arrived_valid.eq(0)]
         with m.If(self.select.valid):
-            m.d.sync += [self.next.layer.eq(self.select.layer), mask.eq(self.select.mask)]
+            m.d.sync += [
+                self.next.layer.eq(self.select.layer),
+                mask.eq(self.select.mask),
+                program.eq(self.select.program),
+            ]
         with m.Elif(self.next.advance):
             m.d.sync += self.next.layer.eq(Mux(self.next.descriptor.last_layer, 0, self.next.layer + 1))
         return m

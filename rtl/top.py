@@ -49,6 +49,7 @@ def port_widths(config: EngineConfig) -> dict[str, tuple[str, int]]:
         "outcome_skipped": ("out", 1),
         "busy": ("out", 1),
         **({name: (direction, 1) for name, direction in SEQUENCES.items()} if config.sequences > 1 else {}),
+        **({"x_program": ("in", config.program_bits)} if config.programs > 1 else {}),
     }
 
 
@@ -102,6 +103,8 @@ class Top(wiring.Component):
                 self.h_sequence.eq(engine.h.payload.sequence),
                 self.event_sequence.eq(engine.event.sequence),
             ]
+        if self._config.programs > 1:
+            m.d.comb += engine.x.payload.program.eq(self.x_program)
         return m
 
 

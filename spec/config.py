@@ -31,6 +31,8 @@ PEEP_BITS = 16
 WEIGHT_WORD_BITS = 16
 #: Most active counts.
 ACTIVE_COUNTS = 8
+#: Most programs.
+PROGRAMS = 8
 #: Largest operand of a 4-bit weight: two such weights share a multiplier.
 PACKED_OPERAND = 1023
 #: Signed width of the difference of two 8-bit values, the largest operand where both 8-bit rows share a multiplier.
@@ -81,7 +83,7 @@ class EngineConfig:
     weight_depth : int
         16-bit weight words per lane.
     units : int
-        Units of all layers together that the state and row memories hold.
+        Units of all layers together that the state memories hold, and the row memories for each program.
     inputs : int
         Largest input width of the first layer.
     layers : int
@@ -102,6 +104,8 @@ class EngineConfig:
     kinds : tuple of int
         Kinds of layers that it runs (:class:`.codes.Kind`), ascending; all but the LSTM take a ``c_width`` of 17 or
         more, since the argument of their squash comes as a cell state does.
+    programs : int
+        Chains of layers that lie side by side in the memories, 1 to 8; the x stream names one where a sequence starts.
     """
 
     lanes: int
@@ -125,6 +129,7 @@ class EngineConfig:
     sequences: int = 1
     delta: bool = True
     kinds: tuple[int, ...] = (Kind.LSTM,)
+    programs: int = 1
 
     def __post_init__(self) -> None:
         for name, most in MOST.items():
@@ -141,6 +146,7 @@ class EngineConfig:
             "planes": (1, 2),
             "active_counts": (1, ACTIVE_COUNTS),
             "sequences": (1, 2),
+            "programs": (1, PROGRAMS),
         }
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
@@ -162,6 +168,9 @@ class EngineConfig:
             raise ValueError("Engine monitor needs two planes: it decides whether the low one is served")
         if self.sequences > 1 and (self.monitor or self.skip or self.active_counts > 1):
             raise ValueError("Engine sequences must be 1 with a monitor, skip rules or several active counts")
+        for name in ("monitor", "skip", "active_counts", "sequences"):
+            if self.programs > 1 and getattr(self, name) > 1 - (name in ("monitor", "skip")):
+                raise ValueError(f"Engine programs must be 1 with {name} of {getattr(self, name)}, not {self.programs}")
         for name, asked in (("planes", self.planes > 1), ("skip", self.skip)):
             if asked and not self.delta:
                 raise ValueError(f"Engine {name} needs delta: without references nothing tells what changed")
@@ -251,9 +260,19 @@ class EngineConfig:
         return index_bits(self.active_counts)
 
     @property
+    def program_bits(self) -> int:
+        """Width of a program's number; 0 with one program."""
+        return index_bits(self.programs)
+
+    @property
     def descriptors(self) -> int:
-        """Layer records of the program, one per layer and active count."""
-        return self.layers * self.active_counts
+        """Layer records of the program memory, one per program, layer and active count."""
+        return self.layers * self.active_counts * self.programs
+
+    @property
+    def renews(self) -> bool:
+        """Whether layer descriptors are fetched anew where a sequence starts."""
+        return self.active_counts > 1 or self.programs > 1
 
     @property
     def address_bits(self) -> int:

@@ -19,6 +19,8 @@ ACTIVATION = 6
 OPEN = 3
 #: From an entry being countable, or a pass being drained, to the fetch that waits for it.
 LOOK = 2
+#: From another program being asked for to the settings of its input.
+SETTINGS = 2
 #: From the mark of a skipped step to its outcome.
 MARK = 2
 #: From reading the last h to its new list being complete.
@@ -83,7 +85,7 @@ def renew(config: EngineConfig, units: Sequence[IntArray | int]) -> IntArray:
     Parameters
     ----------
     config : EngineConfig
-        With several active counts.
+        With several active counts or programs.
     units : sequence of int or int64 [N]
         Active units of each layer whose h is listed anew: none at a sequence's start.
     """

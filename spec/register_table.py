@@ -129,6 +129,7 @@ TABLE: tuple[Entry, ...] = (
             Field("layer", 0, 8, "layer, plus 1"),
             Field("mask", 8, 8, "index of the active count"),
             Field("sequence", 16, 1, "sequence"),
+            Field("program", 20, 4, "program"),
         ),
     ),
     _counter(Register.CYCLES, "Cycles while busy"),

@@ -11,6 +11,8 @@ ADDRESS_BITS = 24
 DATA_BITS = 32
 #: Cycles from a read to its data.
 READ_LATENCY = 4
+#: Registers that each program has of its own lie so many addresses apart, the first program's at their own numbers.
+PROGRAM_REGISTERS = 32
 #: Addresses at or above this hold weights: lane in the upper bits, word in the lower.
 WEIGHTS = 1 << 23
 REGION_SHIFT = 20
@@ -71,6 +73,8 @@ class FrontRegister(enum.IntEnum):
 IDENTITY = 0x4C53544D
 #: Version of registers, regions and layer descriptors, as ``VERSION`` tells it.
 MAP_VERSION = 1
+#: Registers that describe a program's input; the others are the engine's.
+OF_PROGRAM = (Register.X_INPUTS, Register.X_GRID, Register.X_THETA, Register.X_LOW_THETA)
 
 
 def address(region: Region, index: int) -> int:

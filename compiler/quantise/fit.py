@@ -57,6 +57,8 @@ class LayerFit:
     calibrated : Profile
     precision, activation_bits : int
     limits : EngineLimits
+    c_frac : int or None
+        Fraction bits of the cell state; None searches them.
     """
 
     def __init__(
@@ -67,8 +69,9 @@ class LayerFit:
         precision: int,
         activation_bits: int,
         limits: EngineLimits,
+        c_frac: int | None = None,
     ):
-        self._layer, self._index, self._profile = layer, index, calibrated
+        self._layer, self._index, self._profile, self._c_frac = layer, index, calibrated, c_frac
         self._precision, self._bits, self._limits = precision, activation_bits, limits
         self._planes = limits.layer_planes(precision)
         self._config = limits.model_config()
@@ -145,6 +148,8 @@ class LayerFit:
 
     def _cell_formats(self) -> list[int]:
         """Fraction bits worth trying, most first; with peepholes the one that covers the range."""
+        if self._c_frac is not None:
+            return [self._c_frac]
         integer_bits = self._limits.c_width - 1
         peak = self._profile.c_peak[self._index] * HEADROOM
 

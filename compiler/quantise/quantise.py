@@ -88,6 +88,7 @@ def quantise(
     activation_bits: int | None = None,
     limits: EngineLimits | None = None,
     allowed: Sequence[int] = PRECISIONS,
+    c_fracs: Sequence[int] | None = None,
 ) -> Quantised:
     """Quantise every layer, choosing formats on calibration data.
 
@@ -103,6 +104,8 @@ def quantise(
         What the engine can hold.
     allowed : sequence of int
         Precisions that the engine supports; 'auto' chooses among them.
+    c_fracs : sequence of int or None
+        Fraction bits of each layer's cell state, which another program has given; None chooses them.
 
     Raises
     ------
@@ -118,7 +121,7 @@ def quantise(
     if isinstance(precision, str):
         if precision != "auto":
             raise UserError("precision", f"is {precision!r}", "use 4, 8, 16 or auto")
-        return _automatic(network, calibrated, activation_bits, limits, sorted(allowed))
+        return _automatic(network, calibrated, activation_bits, limits, sorted(allowed), c_fracs)
     widths = list(precision) * (len(network.layers) if len(precision) == 1 else 1)
     if len(widths) != len(network.layers):
         raise UserError(
@@ -128,7 +131,7 @@ def quantise(
         if width not in allowed:
             names = ", ".join(str(value) for value in sorted(allowed))
             raise UserError("precision", f"is {width}", f"use one of {names}")
-    return _quantise(network, calibrated, widths, activation_bits, limits)
+    return _quantise(network, calibrated, widths, activation_bits, limits, c_fracs)
 
 
 def _automatic(
@@ -137,12 +140,13 @@ def _automatic(
     activation_bits: int | None,
     limits: EngineLimits,
     allowed: list[int],
+    c_fracs: Sequence[int] | None,
 ) -> Quantised:
     result: Quantised | None = None
     refusal: UserError | None = None
     for width in allowed:
         try:
-            result = _quantise(network, calibrated, [width] * len(network.layers), activation_bits, limits)
+            result = _quantise(network, calibrated, [width] * len(network.layers), activation_bits, limits, c_fracs)
         except UserError as error:
             refusal = error
             continue
@@ -155,12 +159,17 @@ def _automatic(
 
 
 def _quantise(
-    network: FloatNetwork, calibrated: Profile, widths: list[int], activation_bits: int | None, limits: EngineLimits
+    network: FloatNetwork,
+    calibrated: Profile,
+    widths: list[int],
+    activation_bits: int | None,
+    limits: EngineLimits,
+    c_fracs: Sequence[int] | None,
 ) -> Quantised:
     layers, reports = [], []
     for index, (layer, width) in enumerate(zip(network.layers, widths, strict=True)):
         bits = activation_bits or (16 if width == 16 else 8)
-        fit = LayerFit(layer, index, calibrated, width, bits, limits)
+        fit = LayerFit(layer, index, calibrated, width, bits, limits, None if c_fracs is None else c_fracs[index])
         chosen, candidate = fit.search()
         error = fit.error(chosen, calibrated.held)
         layers.append(chosen)

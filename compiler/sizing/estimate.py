@@ -46,7 +46,7 @@ MOST_FIXED_FFS, DIGIT_CONTROL_FFS = 8000, 24
 #: Usual flip-flops of the same on ECP5, and of a lane with DSP blocks: for how long a build takes, not for what fits.
 USUAL_FIXED_FFS, LANE_FFS = 4500, 297
 #: What options add to that: two planes with both lists, the monitor, skip rules, active counts. Measured on ECP5.
-OPTION_LUTS = {"planes": 1000, "monitor": 450, "skip": 170, "active_counts": 200}
+OPTION_LUTS = {"planes": 1000, "monitor": 450, "skip": 170, "active_counts": 200, "programs": 200}
 #: Shapes of a block memory, width and depth, where words need not be of 16 bits; and the blocks of the host link, where
 #: there are few.
 SHAPES = {"gowin": ((18, 1024), (36, 512))}
@@ -190,6 +190,7 @@ def _options(config: EngineConfig, costs: dict[str, int]) -> int:
         "monitor": config.monitor,
         "skip": config.skip,
         "active_counts": config.active_counts > 1,
+        "programs": config.programs > 1,
     }
     return sum(cost for name, cost in costs.items() if built[name])
 
@@ -201,7 +202,7 @@ def state_brams(config: EngineConfig, board: Board) -> int:
     entry_bits = config.planes * config.operand_width + 16
     # Each way reads its own rows every cycle; a memory is never shared between two uses.
     units = config.units * config.sequences
-    depth = 4 * config.active_counts * units // config.rows_per_cycle
+    depth = 4 * config.active_counts * config.programs * units // config.rows_per_cycle
     kept_bits = config.acc_width if config.delta else 0
     if board.family in SHAPES:
         rows = config.rows_per_cycle * (_blocks(board, depth, kept_bits) + _blocks(board, depth, parameter_bits))

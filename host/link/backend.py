@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from lstmith.compiler.design import FORMAT, Design
-from lstmith.compiler.program_image import build_memory_image, check_fit
+from lstmith.compiler.design import Design
+from lstmith.compiler.design_files import FORMAT
 from lstmith.host.backends import State, Step, final_state, zero_state
 from lstmith.host.link.device import Device
 from lstmith.host.link.errors import LostError, RefusedError, WrongDeviceError
@@ -19,13 +19,12 @@ from lstmith.host.link.transport import Transport
 from lstmith.host.request import RunRequest, chosen_index
 from lstmith.host.results import EngineRun
 from lstmith.host.rtl_core import Progress
-from lstmith.host.sequences import collect, make_job, state_writes
+from lstmith.host.sequences import collect, make_jobs, state_writes
 from lstmith.host.simulate import SimulationError
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.link_map import LinkRegister, StreamFlag, link_address
 from lstmith.spec.memory_image import MemoryImage, image_tag
 from lstmith.spec.policy import Policy
-from lstmith.spec.policy_check import check_policies, default_policies
 from lstmith.spec.quantised import IntArray
 from lstmith.spec.registers import IDENTITY, Region, Register, address
 
@@ -123,11 +122,9 @@ class LinkBackend:
                 )
             if wanted.c_width > have.c_width:
                 raise ValueError(f"Network needs c_width of {wanted.c_width}, the engine has {have.c_width}")
-            check_fit(design.network, have)
-            check_policies(design.network, have, list(policies))
-            image = build_memory_image(design.network, have, list(policies))
+            image = design.image(list(policies), have)
             # Where the program is the bitstream's, it is that of the policy that builds have.
-            built = build_memory_image(design.network, have, default_policies(design.network, have))
+            built = design.image(engine=have)
             if not self.device.states and image.descriptors != built.descriptors:
                 raise ValueError("Its program cannot be changed, so no policy but the default one is possible")
             return image
@@ -165,7 +162,10 @@ class LinkBackend:
         self._broken = True
         core_traces = []
         for index in range(len(request.x)):
-            core_traces.append(run_job(self.device, request.design.network, make_job(fitted, [index])))
+            # Of runs whose states are taken over nothing is told but that they happened.
+            for network, job in make_jobs(fitted, [index]):
+                core_trace = run_job(self.device, network, job)
+            core_traces.append(core_trace)
             if progress is not None:
                 progress(index + 1)
         try:
@@ -187,7 +187,8 @@ class LinkBackend:
         self.device.write([(address(Region.CONTROL, Register.OUTPUT_ALL), 0)])
         flags = StreamFlag.START
         if state is not None:
-            self.device.write_slowly(state_writes(network, state, active_index))
+            place, program = self._design.place, self._design.program
+            self.device.write_slowly(state_writes(network, state, active_index, 0, place, program))
             flags = StreamFlag.RESTART
         idle = zero_state(self._design)[-1][0]
         try:

@@ -74,7 +74,7 @@ def random_pairs(rng: np.random.Generator, network: QuantNetwork, config: Engine
     writes = policy_writes(build_memory_image(network, config, policies))
     for row in PAIR:
         values = [(h[0], c[0]) for h, c in states[row]]
-        writes += state_writes(network, values, 0, row, config.unit_bits)
+        writes += state_writes(network, values, 0, row, row << config.unit_bits)
     pairs.append(run("loaded", policies, CoreJob(empty, writes, start=False, restart=True), whole, state))
     stall = float(rng.choice([0.0, 0.1, 0.6]))
     job = CoreJob(empty, start=False, restart=False, x_stall=stall, h_stall=stall, seed=int(rng.integers(1 << 30)))

@@ -15,7 +15,8 @@ import numpy as np
 from hw_tests.cocotb.random_networks import random_engine
 from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler.data import Sequences
-from lstmith.compiler.design import FORMAT, Design
+from lstmith.compiler.design import Design
+from lstmith.compiler.design_files import FORMAT
 from lstmith.compiler.program_image import check_fit
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.size import limits_for, size_engine

@@ -122,7 +122,7 @@ def test_an_interrupted_save_leaves_the_earlier_design(
 ) -> None:
     path = tmp_path / "d"
     design.save(path)
-    for step in ("lstmith.compiler.design._save_arrays", "lstmith.compiler.files.sync"):
+    for step in ("lstmith.compiler.design_files._save_arrays", "lstmith.compiler.files.sync"):
         with monkeypatch.context() as patch:
             patch.setattr(step, _interrupted)
             with pytest.raises(KeyboardInterrupt):
@@ -166,11 +166,11 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda path: (path / "float.npz").unlink(), r"float\.npz: cannot be read \(No such file"),
     (
         _edit("design.json", lambda d: d.update(format=9)),
-        r"field format: is 9, of another version of lstmith; this one reads 6; compile the model again$",
+        r"field format: is 9, of another version of lstmith; this one reads 7; compile the model again$",
     ),
     (
         _edit("design.json", lambda d: d.update(format=4)),
-        r"field format: is 4, of another version of lstmith; this one reads 6; compile the model again$",
+        r"field format: is 4, of another version of lstmith; this one reads 7; compile the model again$",
     ),
     (_edit("design.json", lambda d: d["layers"][0].pop("planes")), r"field layers\[0\] field planes: is None"),
     (_edit("design.json", lambda d: d["layers"][0].update(planes=3)), r"layers\[0\]: is damaged \(Planes of 8-bit"),

@@ -52,11 +52,13 @@ PARTS: dict[str, dict[str, set[str]]] = {
         "limits": set(),
         "archive": set(),
         "runtime": set(),
+        "options": set(),
+        "programs": set(),
         "program_image": set(),
         "register_texts": set(),
         "importers": {"archive", "runtime"},
         "quantise": {"limits"},
-        "sizing": {"limits", "program_image", "quantise"},
+        "sizing": {"limits", "options", "program_image", "programs", "quantise"},
     },
 }
 #: Where a package's folder is not called as the package.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,7 +16,7 @@ from lstmith.rtl.layouts import RowParameters, RowScale, of_sequence, rows_layou
 from lstmith.rtl.prim.arith import delayed, delayed_long
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
 from lstmith.spec.codes import Gate, Kind, Squash
-from lstmith.spec.config import ACTIVE_COUNTS, PEEP_BITS, SHIFT_BITS, EngineConfig, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, PEEP_BITS, PROGRAMS, SHIFT_BITS, EngineConfig, bits_for
 from lstmith.spec.layer_descriptor import FIELDS
 
 #: Kinds of memories where yosys' own choice is poor.
@@ -33,7 +33,7 @@ class GatePipeline(wiring.Component):
     ----------
     config : EngineConfig
         The gate pipeline reads what :class:`.requantise.Requantiser` does, and ``rows_per_cycle``, ``units``,
-        ``sequences``, ``active_counts`` and ``delta``.
+        ``sequences``, ``active_counts``, ``programs`` and ``delta``.
     row_init : sequence of sequence of dict
         Initial row parameters, as :class:`.requantise.RowParameters`, by unit and gate.
 
@@ -51,8 +51,12 @@ class GatePipeline(wiring.Component):
         Clock enable of multipliers that have registers; always valid.
     mask : In(range(MASKS))
         Index of the active count, which chooses the row parameters; valid from ``rows`` to ``gates``.
+    program : In(range(PROGRAMS))
+        The program, likewise.
     row_mask : In(range(MASKS))
         Index of the active count of row parameters to write; valid with ``row_write``.
+    row_program : In(range(PROGRAMS))
+        Their program; valid with ``row_write``.
     row_unit : In(range(units))
         Their unit; valid with ``row_write``.
     row_gate : In(Gate)
@@ -92,7 +96,9 @@ class GatePipeline(wiring.Component):
             "clear": In(config.sequences),
             "run": In(1, init=1),
             "mask": In(bits_for(ACTIVE_COUNTS)),
+            "program": In(bits_for(PROGRAMS)),
             "row_mask": In(bits_for(ACTIVE_COUNTS)),
+            "row_program": In(bits_for(PROGRAMS)),
             "row_unit": In(config.unit_bits),
             "row_gate": In(bits_for(len(Gate))),
             "row_data": In(RowParameters),
@@ -141,9 +147,14 @@ class GatePipeline(wiring.Component):
         config = self._config
         way_bits = config.rows_per_cycle.bit_length() - 1  # bits of the gate that select the way
         depth = len(Gate) // config.rows_per_cycle << config.unit_bits
-        active_bits = config.active_bits
+        sets = 1 << config.active_bits + config.program_bits  # of row parameters
+
+        def of_rows(place: Value, mask: Value, program: Value) -> Value:
+            """Where row parameters are."""
+            return Cat(place, mask[: config.active_bits], program[: config.program_bits])
 
         row = Cat(self.rows.gate[way_bits:], self.rows.unit)
+        written = Cat(self.row_gate[way_bits:], self.row_unit)
         place = Cat(row, sequence_of(self.rows))
         cleared = self.clear.bit_select(delayed(m, sequence_of(self.rows), RAM_LATENCY, "sequence"), 1)
         scale_delay = self._requantisers[0].scale_delay
@@ -175,7 +186,7 @@ class GatePipeline(wiring.Component):
             parts = {"shift": SHIFT_BITS, "scale": RowScale}
             parameters = {
                 # Scales fit a block memory's word; yosys would take lookup tables for few units.
-                name: Ram(shape, depth << active_bits, [row[name] for row in rows_init], _STYLES.get(name))
+                name: Ram(shape, sets * depth, [row[name] for row in rows_init], _STYLES.get(name))
                 for name, shape in parts.items()
             }
             for name, memory in parameters.items():
@@ -183,8 +194,8 @@ class GatePipeline(wiring.Component):
             m.submodules[f"requantiser_{way}"] = requantiser
             m.submodules[f"activation_{way}"] = activation
             m.d.comb += [
-                parameters["shift"].r_addr.eq(Cat(places[1][: len(row)], self.mask[:active_bits])),
-                parameters["scale"].r_addr.eq(Cat(places[scale_delay][: len(row)], self.mask[:active_bits])),
+                parameters["shift"].r_addr.eq(of_rows(places[1][: len(row)], self.mask, self.program)),
+                parameters["scale"].r_addr.eq(of_rows(places[scale_delay][: len(row)], self.mask, self.program)),
                 requantiser.added.eq(self.sums[way]),
                 requantiser.run.eq(self.run),
                 requantiser.shift.eq(parameters["shift"].r_data),
@@ -201,7 +212,7 @@ class GatePipeline(wiring.Component):
                 m.d.comb += activation.is_tanh.eq(is_cell)
             for name, memory in parameters.items():
                 m.d.comb += [
-                    memory.w_addr.eq(Cat(self.row_gate[way_bits:], self.row_unit, self.row_mask[:active_bits])),
+                    memory.w_addr.eq(of_rows(written, self.row_mask, self.row_program)),
                     memory.w_data.eq(self.row_data[name]),
                     memory.w_en.eq(self.row_write & (self.row_gate[:way_bits] == way)),
                 ]

@@ -1,4 +1,4 @@
-"""State loader: reads and writes cell state and h outside a pass, for the host or for another active count."""
+"""State loader: cell state and h outside a pass, for the host, for another active count and for another program."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from lstmith.rtl.layouts import descriptor_layout
 from lstmith.rtl.prim import parameters as check
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY
-from lstmith.spec.config import ACTIVE_COUNTS, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, PROGRAMS, bits_for, index_bits
 from lstmith.spec.latency import RELOAD_FLUSH
 from lstmith.spec.registers import DATA_BITS
 
 
 class StateLoader(wiring.Component):
-    """Passes the host's accesses on, and switches between active counts by itself.
+    """Passes the host's accesses on, and switches between active counts and programs by itself.
 
     The host loads a layer's h between ``host.begin`` and ``host.end``; the load begins when the layer's descriptor has
     been fetched. It writes cell state whenever it likes.
 
-    With several active counts the loader fetches the descriptors of a step's count before the step begins. In
-    mid-sequence the engine drains first. Then every layer's active h is read and encoded as it is when the host loads a
-    state; units that were inactive before begin at h = c = 0; and the step that follows recomputes its sums. At a
-    sequence's start only the descriptor is fetched. ``spec.latency.renew`` says how many cycles a switch takes. The
+    With several active counts or programs the loader fetches the descriptors of a step's count and program before the
+    step begins. In mid-sequence, and where a program begins in states that are there, the engine drains first. Then
+    every layer's active h is read and encoded as it is when the host loads a state; units that were inactive before
+    begin at h = c = 0; and the step that follows recomputes its sums. At a sequence's start only the descriptor is
+    fetched. ``spec.latency.renew`` says how many cycles a switch takes. The
     host must not access states meanwhile.
 
     Parameters
@@ -41,6 +42,8 @@ class StateLoader(wiring.Component):
         Sequences that may be in flight at once, 1 or 2.
     active_counts : int
         Active counts, 1 to ``ACTIVE_COUNTS``.
+    programs : int
+        Programs, 1 to ``PROGRAMS``.
 
     Members
     -------
@@ -69,13 +72,23 @@ class StateLoader(wiring.Component):
         If a parameter is out of range.
     """
 
-    def __init__(self, *, layers: int, units: int, c_width: int, sequences: int = 1, active_counts: int = 1):
+    def __init__(
+        self,
+        *,
+        layers: int,
+        units: int,
+        c_width: int,
+        sequences: int = 1,
+        active_counts: int = 1,
+        programs: int = 1,
+    ):
         self._layers = check.integer("State loader layers", layers, 1)
         self._units = check.integer("State loader units", units, 1)
         self._sequences = check.integer("State loader sequences", sequences, 1, 2)
         self._active_counts = check.integer("State loader active_counts", active_counts, 1, ACTIVE_COUNTS)
-        if active_counts > 1 and sequences > 1:
-            raise ValueError(f"State loader sequences must be 1 with several active counts, not {sequences!r}")
+        self._programs = check.integer("State loader programs", programs, 1, PROGRAMS)
+        if active_counts * programs > 1 and sequences > 1:
+            raise ValueError(f"State loader sequences must be 1 with several counts or programs, not {sequences!r}")
         check.integer("State loader c_width", c_width, 1, DATA_BITS)
         sizes = {"units": units, "sequences": sequences, "c_width": c_width}
         super().__init__(
@@ -95,10 +108,11 @@ class StateLoader(wiring.Component):
         m = Module()
         host, load, state, select = self.host, self.load, self.state, self.select
         # The host's load begins when the layer's descriptor has been fetched.
-        waits, host_ready, host_mask = Signal(), Signal(), Signal.like(host.mask)
+        waits, host_ready = Signal(), Signal()
+        host_mask, host_program = Signal.like(host.mask), Signal.like(host.program)
         m.d.comb += host_ready.eq(waits & self.loaded & ~select.valid)
         with m.If(host.begin):
-            m.d.sync += [waits.eq(1), host_mask.eq(host.mask)]
+            m.d.sync += [waits.eq(1), host_mask.eq(host.mask), host_program.eq(host.program)]
             if self._sequences > 1:
                 m.d.sync += load.sequence.eq(host.sequence)
         with m.Elif(host_ready):
@@ -107,6 +121,7 @@ class StateLoader(wiring.Component):
             select.valid.eq(host.begin | host.end),
             select.layer.eq(Mux(host.begin, host.layer, 0)),
             select.mask.eq(Mux(host.begin, host.mask, host_mask)),
+            select.program.eq(Mux(host.begin, host.program, host_program)),
             load.begin.eq(host_ready),
             load.end.eq(host.end),
             load.valid.eq(host.hidden_write),
@@ -121,26 +136,25 @@ class StateLoader(wiring.Component):
             host.cell.eq(state.cell),
             host.hidden.eq(state.hidden),
         ]
-        if self._active_counts > 1:
+        if self._active_counts * self._programs > 1:
             self._elaborate_switch(m)
         return m
 
     def _elaborate_switch(self, m: Module) -> None:
-        """Another active count: what it does to the states overrides the host's accesses, of which there are none."""
+        """Another active count or program: what it does to the states overrides the host's accesses: there are none."""
         descriptor, unit = self.descriptor, Signal(bits_for(self._units))
-        # Units that each layer computed last.
-        counts = Array(Signal(len(unit), name=f"count_{layer}") for layer in range(self._layers))
-        with m.If(self.reload.begins):
-            m.d.sync += counts[self.layer].eq(descriptor.units)
-        with m.If(self.host.begin):
-            m.d.sync += self.reload.mask.eq(self.host.mask)
-        with m.If(self.host.end):
-            m.d.sync += counts[self.layer].eq(descriptor.units)
         needed, reads, clears, layer = Signal(), Signal(), Signal(), Signal.like(self.select.layer)
-        m.d.comb += [
-            needed.eq(self.reload.pending & (self.reload.start | (self.reload.wanted != self.reload.mask))),
-            clears.eq(reads & (unit > counts[layer])),
-        ]
+        if self._active_counts > 1:
+            # Units that each layer computed last.
+            counts = Array(Signal(len(unit), name=f"count_{layer}") for layer in range(self._layers))
+            with m.If(self.reload.begins | self.host.end):
+                m.d.sync += counts[self.layer].eq(descriptor.units)
+            m.d.comb += clears.eq(reads & (unit > counts[layer]))
+        program = Signal(max(1, index_bits(self._programs)))  # in force
+        others = (self.reload.wanted != self.reload.mask) | (self.reload.program[: len(program)] != program)
+        with m.If(self.host.begin):
+            m.d.sync += [self.reload.mask.eq(self.host.mask), program.eq(self.host.program)]
+        m.d.comb += needed.eq(self.reload.pending & (self.reload.start | others))
         with m.If(reads):
             m.d.comb += [
                 self.state.place.eq(descriptor.unit_base + unit),
@@ -152,9 +166,11 @@ class StateLoader(wiring.Component):
         zero = delayed(m, clears, RAM_LATENCY, "clear")
         with m.If(delayed(m, reads, RAM_LATENCY, "read")):
             m.d.comb += [self.load.valid.eq(1), self.load.h.eq(Mux(zero, 0, self.state.hidden))]
-        self._elaborate_states(m, needed, reads, unit, layer)
+        self._elaborate_states(m, needed, reads, unit, layer, program)
 
-    def _elaborate_states(self, m: Module, needed: Signal, reads: Signal, unit: Signal, layer: Signal) -> None:
+    def _elaborate_states(
+        self, m: Module, needed: Signal, reads: Signal, unit: Signal, layer: Signal, program: Signal
+    ) -> None:
         """Fetch a layer's descriptor, read and list its h, and go on to the next layer."""
         descriptor, left, fresh = self.descriptor, Signal(range(RELOAD_FLUSH + 1)), Signal()
         with m.FSM():
@@ -162,6 +178,7 @@ class StateLoader(wiring.Component):
                 m.d.comb += self.reload.hold.eq(needed)
                 with m.If(needed & self.reload.quiet):
                     m.d.sync += [self.reload.mask.eq(self.reload.wanted), layer.eq(0), fresh.eq(self.reload.start)]
+                    m.d.sync += program.eq(self.reload.program)
                     m.next = "SELECT"
             with m.State("SELECT"):
                 m.d.comb += [
@@ -169,6 +186,7 @@ class StateLoader(wiring.Component):
                     self.select.valid.eq(1),
                     self.select.layer.eq(layer),
                     self.select.mask.eq(self.reload.mask),
+                    self.select.program.eq(program),
                 ]
                 m.next = "FETCH"
             with m.State("FETCH"):

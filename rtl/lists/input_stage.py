@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -13,6 +13,7 @@ from lstmith.rtl.layouts import (
     InputWord,
     sequence_field,
     sequence_of,
+    set_program,
     set_sequence,
     step_list_layout,
 )
@@ -20,7 +21,7 @@ from lstmith.rtl.lists.column_lists import ColumnLists
 from lstmith.rtl.lists.encoder import Encoder
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
-from lstmith.spec.latency import MARK, encode, input_gap
+from lstmith.spec.latency import MARK, SETTINGS, encode, input_gap
 from lstmith.spec.monitor_rule import LAG_INPUT
 
 
@@ -29,7 +30,8 @@ class InputStage(wiring.Component):
 
     One element per cycle; ``input_gap`` idle cycles between steps, so that a reference is stored
     before it is read again. A list is ready, or its step known to be skipped, ``input_ready``
-    cycles after its last element. A skipped step leaves references and buffer as they were.
+    cycles after its last element. A skipped step leaves references and buffer as they were. The first element of a
+    sequence of another program waits for ``program_wait`` cycles, until that program's settings are there.
 
     Parameters
     ----------
@@ -83,6 +85,12 @@ class InputStage(wiring.Component):
         return encode(self._config) + (2 if self._config.skip else 0)
 
     @property
+    def program_wait(self) -> int:
+        """Cycles in which the first element of another program's sequence waits."""
+        # The program, its settings' memory, their register.
+        return 1 + SETTINGS
+
+    @property
     def mark_latency(self) -> int:
         """Cycles from the mark of a skipped step to its outcome."""
         return MARK
@@ -108,7 +116,7 @@ class InputStage(wiring.Component):
         full = Array(self.steps.full[index] for index in range(2))
         # The buffer that the next step takes: known when the last value is in, unless that step may be skipped.
         target = buffer if config.skip else Signal()
-        m.d.comb += self.x.ready.eq((gap == 0) & ~full[target] & ~awaited)
+        m.d.comb += self.x.ready.eq((gap == 0) & ~full[target] & ~awaited & ~self._changes_program(m, column, gap))
         with m.If(gap != 0):
             m.d.sync += gap.eq(gap - 1)
         # A step's flags come with its first element and hold until its last one is listed.
@@ -151,6 +159,7 @@ class InputStage(wiring.Component):
             step.restart.eq(held.restart),
             step.mask.eq(held.mask),
             *set_sequence(step, sequence_of(held)),
+            *set_program(step, self.settings.program if config.programs > 1 else Const(0)),
         ]
         # Without a skip rule a step is known to be computed with its last element.
         counted, counts_anew = accept & ~marked & last, now.start | now.restart
@@ -171,6 +180,22 @@ class InputStage(wiring.Component):
         mark_ends = delayed(m, marked, MARK - 1, "marked")
         m.d.sync += [self.outcome_valid.eq(ends | mark_ends), self.outcome_skipped.eq(~takes)]
         return m
+
+    def _changes_program(self, m: Module, column: Signal, gap: Signal) -> Value:
+        """Whether the next element waits for the settings of its sequence's program."""
+        if self._config.programs == 1:
+            return Const(0)
+        first, program = self.x.payload, self.settings.program
+        asked, left = Signal(len(program), name="asked"), Signal(range(SETTINGS + 1), name="settings_left")
+        wanted = first.program[: len(program)]
+        other = self.x.valid & (column == 0) & (first.start | first.restart) & (wanted != asked)
+        m.d.comb += program.eq(asked)
+        # In the gap values of the step before are on their way.
+        with m.If(other & (gap == 0)):
+            m.d.sync += [asked.eq(wanted), left.eq(SETTINGS)]
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+        return other | (left != 0)
 
     def _elaborate_skip(
         self, m: Module, encoder: Encoder, ends: object, step: Signal, awaited: Signal

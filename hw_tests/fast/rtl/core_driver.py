@@ -89,7 +89,7 @@ class _Driver:
         while elements or len(outcomes) < len(job.x) or ctx.get(top.busy) or ctx.get(top.h_valid):
             assert self._cycle < begun + LIMIT, "the core hangs"
             if elements and not waits:
-                for name in ("value", "start", "restart", "mark", "mask", "sequence"):
+                for name in ("value", "start", "restart", "mark", "mask", "sequence", "program"):
                     if hasattr(top, f"x_{name}"):
                         ctx.set(getattr(top, f"x_{name}"), int(getattr(elements[0], name)))
             # What is offered stays offered until it is taken.
