@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lstmith.compiler.archive import read_archive
 from lstmith.compiler.files import Folder
 from lstmith.compiler.importers.graph_files import GRAPH_FILES
 from lstmith.compiler.programs import Program
@@ -187,7 +186,7 @@ def damage(where: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(where, f"cannot be read ({error.strerror or error})", _REMEDY) from None
-    except (ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(where, f"is damaged ({error})", _REMEDY) from None
 
 
@@ -212,9 +211,7 @@ def _read_arrays(
     path: Path, names: tuple[str, ...], layers: int, kind: np.dtype[Any]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Arrays by layer and name, and those of no layer."""
-    # NumPy leaves the file open if the archive is damaged, so it is opened here.
-    with damage(str(path)), path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-        arrays = {key: content[key] for key in content.files}
+    arrays = read_archive(path, _REMEDY)
     for key in (f"l{index}_{name}" for index in range(layers) for name in names):
         if key not in arrays and not key.endswith(_OPTIONAL):
             raise UserError(f"{path} field {key}", "is missing", _REMEDY)
