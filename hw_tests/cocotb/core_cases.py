@@ -72,12 +72,19 @@ def core_files(config: EngineConfig, folder: Path, image: MemoryImage | None = N
     return [folder / name for name, content in files.items() if content]
 
 
-def state_writes(network: QuantNetwork, states: list[tuple[IntArray, IntArray]], active_index: int = 0) -> list[Write]:
-    """Bus writes that load h and c (int64 [1, H] each) of every layer at an active count's index."""
+def state_writes(
+    network: QuantNetwork,
+    states: list[tuple[IntArray, IntArray]],
+    active_index: int = 0,
+    *,
+    place: int = 0,
+    program: int = 0,
+) -> list[Write]:
+    """Bus writes that load h and c (int64 [1, H] each) of every layer of a program at an active count's index."""
     writes: list[Write] = []
-    begin = 0
+    begin, select = place, (active_index << 8) + (program << 20)
     for index, (layer, (h, c)) in enumerate(zip(network.layers, states, strict=True)):
-        writes.append((address(Region.CONTROL, Register.LOAD), 1 + index + 256 * active_index, LOAD_GAP))
+        writes.append((address(Region.CONTROL, Register.LOAD), 1 + index + select, LOAD_GAP))
         for unit in range(layer.active(active_index)):
             writes.append((address(Region.CELL, begin + unit), int(c[0, unit]) % (1 << 32), 0))
             writes.append((address(Region.HIDDEN, begin + unit), int(h[0, unit]) % (1 << 32), 0))
@@ -104,6 +111,8 @@ def golden_case(
     job: CoreJob,
     state: list[LayerState] | None = None,
     hints: npt.NDArray[np.bool_] | None = None,
+    *,
+    place: int = 0,
 ) -> tuple[Case, list[LayerState]]:
     """Run golden on ``job``; returns the case and the state after it, to continue from.
 
@@ -116,6 +125,8 @@ def golden_case(
         Input, writes, flags, masks (empty for the policy's) and stalls; marks and reads are added here.
     state : list of LayerState or None
     hints : bool [T] or None
+    place : int
+        Of the first unit's state.
     """
     network, config, steps = model.network, model.config, len(job.x)
     state = model.zero_state(1) if state is None else state
@@ -137,7 +148,7 @@ def golden_case(
     valid = np.ones((1, steps), dtype=bool)
     follows = policies[0].skip.hints
     # Where the first layer's units begin, and how many are in use.
-    bases = np.cumsum([0, *(layer.units for layer in network.layers)]).tolist()
+    bases = np.cumsum([place, *(layer.units for layer in network.layers)]).tolist()
     used = [layer.active(int(kept.active_index[0])) for layer, kept in zip(network.layers, state, strict=True)]
     places = [base + unit for base, count in zip(bases, used, strict=False) for unit in range(count)]
     every = replace(
