@@ -35,6 +35,6 @@ class Program:
         return sum(layer.units for layer in self.network.layers)
 
     @property
-    def state_format(self) -> list[tuple[int, int]]:
-        """Units and fraction bits of the cell state, by layer; programs that agree may take up each other's states."""
-        return [(layer.units, layer.c_frac) for layer in self.network.layers]
+    def state_format(self) -> list[tuple[int, str, float]]:
+        """Units, kind and LSB of the state of every layer: programs that agree may take up each other's states."""
+        return [(layer.units, layer.kind.name, layer.c_lsb) for layer in self.network.layers]

@@ -10,7 +10,8 @@ import numpy as np
 import typer
 
 from lstmith.cli.console import out, progress, remark, say, table
-from lstmith.compiler.design import FOLDER, Design
+from lstmith.compiler.design import Design
+from lstmith.compiler.design_files import FOLDER
 from lstmith.compiler.marks import DISTILLED
 from lstmith.compiler.outputs import Output, check_outputs, save_json
 from lstmith.spec.errors import UserError

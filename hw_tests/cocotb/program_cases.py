@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hw_tests.cocotb.core_cases import Case, golden_case, image_writes, state_writes
-from hw_tests.cocotb.random_networks import random_engine, random_input, random_network, random_state
+from hw_tests.cocotb.random_networks import random_engine, random_input, random_layer, random_state
 from hw_tests.cocotb.random_policies import random_policies
 from lstmith.compiler.program_image import ProgramContents, lay_out, words_per_lane
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob
+from lstmith.spec.codes import Kind
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy
-from lstmith.spec.quantised import IntArray, QuantNetwork
+from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 
-#: What stands at a place: units and cell format of every layer, and its h and c.
-Left = tuple[list[tuple[int, int]], list[tuple[IntArray, IntArray]]]
+#: What stands at a place: units, cell format and kind of every layer, and its h and c.
+Left = tuple[list[tuple[int, int, Kind]], list[tuple[IntArray, IntArray]]]
 
 
 @dataclass(frozen=True)
@@ -32,26 +33,21 @@ class Programs:
 
 def random_programs(rng: np.random.Generator, most: int = 24) -> Programs:
     """Two or three: the second has the first one's units, the third a place of its own or also the first one's."""
-    config, (first, third) = random_engine(rng, most=most)
+    config, (first, third) = random_engine(rng, most=most, mixed=bool(rng.random() < 0.5))
     first, third = _plain(first), _plain(third)
-    dims = [int(rng.integers(1, 1 + most)), *(layer.units for layer in first.layers)]
-    planes = config.planes
     while True:
-        second = random_network(
-            rng, dims, config.precisions, peepholes=config.peepholes, requant_width=config.requant_width, planes=planes
-        )
-        layers = tuple(
-            replace(layer, c_frac=like.c_frac) for layer, like in zip(second.layers, first.layers, strict=True)
-        )
+        inputs = int(rng.integers(1, 1 + most))
+        second = [_like(rng, config, layer, inputs if index == 0 else None) for index, layer in enumerate(first.layers)]
         # As narrow as the engine is; with small weights nearly every network is.
-        if all(layer.sum_bound < 1 << (config.acc_width - 1) for layer in layers) and all(
-            max(layer.x_grid.span, layer.h_grid.span) < 1 << (config.operand_width - 1) for layer in layers
+        if all(
+            layer.sum_bound < 1 << (config.acc_width - 1)
+            and max(layer.x_grid.span, layer.h_grid.span) < 1 << (config.operand_width - 1)
+            for layer in second
         ):
             break
-        config = replace(
-            config, acc_width=min(48, config.acc_width + 4), operand_width=min(18, config.operand_width + 2)
-        )
-    networks = [first, replace(second, layers=layers), third][: int(rng.integers(2, 4))]
+        acc_width, operand_width = min(48, config.acc_width + 4), min(18, config.operand_width + 2)
+        config = replace(config, acc_width=acc_width, operand_width=operand_width)
+    networks = [first, QuantNetwork(tuple(second)), third][: int(rng.integers(2, 4))]
     units = [sum(layer.units for layer in network.layers) for network in networks]
     places = [0, 0, int(rng.choice([0, units[0]]))][: len(networks)]
     sized = replace(
@@ -66,6 +62,23 @@ def random_programs(rng: np.random.Generator, most: int = 24) -> Programs:
     )
     sized = replace(sized, weight_depth=sum(words_per_lane(network, sized) for network in networks))
     return Programs(sized, networks, places)
+
+
+def _like(rng: np.random.Generator, config: EngineConfig, layer: QuantLayer, inputs: int | None) -> QuantLayer:
+    """Another layer whose states are as those of a given one; first in its chain where ``inputs`` are given."""
+    precision = int(rng.choice(config.precisions))
+    found = random_layer(
+        rng,
+        layer.inputs if inputs is None else inputs,
+        layer.units,
+        precision,
+        first=inputs is not None,
+        peepholes=config.peepholes,
+        requant_width=config.requant_width,
+        planes=1 if precision == 4 else config.planes,
+        kind=layer.kind,
+    )
+    return replace(found, c_frac=layer.c_frac)
 
 
 def _plain(network: QuantNetwork) -> QuantNetwork:
@@ -89,7 +102,7 @@ def switching_cases(rng: np.random.Generator, programs: Programs, runs: int, ste
         writes = image_writes(image, config) if number == 0 else [(at, value, 0) for at, value in image.policy_writes()]
         job = CoreJob(random_input(rng, steps, network.inputs), writes, program=index)
         kinds = ["start", "loaded"]
-        layout = [(layer.units, layer.c_frac) for layer in network.layers]
+        layout = [(layer.units, layer.c_frac, layer.kind) for layer in network.layers]
         # The engine lists h anew where another program ran before.
         if place in left and left[place][0] == layout and index != before:
             kinds += ["resumed"] * 3
@@ -117,7 +130,7 @@ def switching_cases(rng: np.random.Generator, programs: Programs, runs: int, ste
 def _forget(left: dict[int, Left], place: int, units: int) -> None:
     """States that a run has overwritten."""
     for other in list(left):
-        held = sum(count for count, _ in left[other][0])
+        held = sum(count for count, _, _ in left[other][0])
         if other < place + units and place < other + held:
             del left[other]
 
