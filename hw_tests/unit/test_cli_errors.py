@@ -252,6 +252,8 @@ def test_unwritable_outputs(
         ("generate", design, "-o", taken / "core.v"),
         ("generate", design, "-o", tmp_path / "absent" / "core.v"),
         ("generate", design, "-o", tmp_path / "core.vhd"),
+        ("generate", design, "--package", taken),
+        ("generate", design),
         ("report", design, "-o", taken / "report.html"),
         ("run", design, "--input", calibration, "--engine", "golden", "-o", taken / "y.npz"),
         ("run", design, "--input", calibration, "--engine", "golden", "-o", design),

@@ -20,7 +20,8 @@ LAYERS: dict[str, set[str]] = {
     "compiler": {"spec", "golden", "rtl", "boards"},
     "flow": {"spec", "golden", "rtl", "boards", "compiler"},
     "host": {"spec", "golden", "rtl", "boards", "compiler", "flow"},
-    "cli": {"spec", "golden", "rtl", "boards", "compiler", "flow", "host"},
+    "package": {"spec", "rtl", "compiler", "host"},
+    "cli": {"spec", "golden", "rtl", "boards", "compiler", "flow", "host", "package"},
     "tuning": {"spec", "golden", "compiler", "host", "cli"},
     "training": {"spec", "golden", "compiler", "cli", "tuning"},
     "vad": {"spec", "compiler", "flow", "host", "cli"},
@@ -28,7 +29,7 @@ LAYERS: dict[str, set[str]] = {
     "workloads": {"spec", "golden", "compiler", "cli", "vad", "datasets"},
     "test_support": {"spec", "golden", "rtl", "compiler", "flow", "host"},
     "scripts": {
-        *("spec", "golden", "rtl", "boards", "compiler", "flow", "host", "cli"),
+        *("spec", "golden", "rtl", "boards", "compiler", "flow", "host", "package", "cli"),
         *("tuning", "training", "vad", "datasets", "workloads", "test_support"),
     },
 }
@@ -73,7 +74,7 @@ SOURCES = sorted(
 )
 TESTS = sorted(set((ROOT / "hw_tests").rglob("*.py")) - set(SOURCES))
 MAX_LINES = 400
-TEXT_SUFFIXES = {".py", ".md", ".toml", ".sh", ".yml", ".json", ".csv", ".html", ".j2", ".v", ".vlt"}
+TEXT_SUFFIXES = {".py", ".md", ".toml", ".sh", ".yml", ".json", ".csv", ".html", ".j2", ".v", ".vlt", ".c", ".h"}
 
 #: What a part may not import, and why it matters.
 FORBIDDEN_IMPORTS = {

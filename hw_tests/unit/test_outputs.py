@@ -142,6 +142,9 @@ CASES: list[tuple[Prepare | None, tuple[str, ...], str]] = [
     (_earlier_run, ("generate", "d", "-o", "run.v"), "run.json (beside run.v): exists and was not written by"),
     (None, ("generate", "d", "-o", "policy.v"), "policy.json (beside policy.v): exists and was not written by"),
     (None, ("generate", "d", "-o", "notes.v"), "notes.v: exists and was not written by 'lstmith generate'"),
+    (None, ("generate", "d", "--package", "own"), "own: exists and holds no core.json"),
+    (None, ("generate", "d", "--package", "d"), "d: is also the input d"),
+    (None, ("generate", "d", "-o", "own/core.v", "--package", "own"), "lie in one another"),
     (None, ("generate", "d", "-o", "core.sv"), "core.sv: does not end in .v"),
     (_link("core.v", "notes.v"), ("generate", "d", "-o", "core.v"), "core.v: is a symbolic link"),
     # synth and build

@@ -21,7 +21,7 @@ from lstmith.spec.extras import EXTRAS
 ROOT = Path(__file__).resolve().parents[2]
 #: What the wheel holds; what else is a package measures the project, or fetches what it is measured on.
 PRODUCT = {
-    *("spec", "golden", "rtl", "boards", "compiler", "flow", "host", "cli"),
+    *("spec", "golden", "rtl", "boards", "compiler", "flow", "host", "package", "cli"),
     *("tuning", "training", "vad"),
 }
 #: Commands of a checkout.
@@ -124,7 +124,7 @@ BARE = (
     ("boards",),
     ("compile", "model.npz", "--calibration", "x.npz", "--target", "generic", "-o", "design"),
     ("run", "design", "--input", "x.npz", "--engine", "golden", "-o", "y.npz"),
-    ("generate", "design", "-o", "core.v"),
+    ("generate", "design", "-o", "core.v", "--package", "package"),
 )
 
 
@@ -151,6 +151,7 @@ def test_bare_wheel_works_outside_the_repository(bare: Installed) -> None:
         "design",
         "model.npz",
         "model.pt",
+        "package",
         "x.npz",
         "y.npz",
     ]

@@ -1,0 +1,36 @@
+"""Packages for the tests: a small network, and what an integrator has on the machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lstmith.compiler import compile_model
+from lstmith.compiler.design import Design
+
+WIDTH, UNITS, STEPS = 3, 5, 60
+
+
+def small_design(rng: np.random.Generator, layers: int = 1, **options: Any) -> Design:
+    """A random network of one or more layers."""
+    arrays: dict[str, np.ndarray] = {}
+    for index in range(layers):
+        inputs = UNITS if index else WIDTH
+        shapes = {"W_ih": (4 * UNITS, inputs), "W_hh": (4 * UNITS, UNITS), "b_ih": (4 * UNITS,), "b_hh": (4 * UNITS,)}
+        prefix = f"l{index}_" if layers > 1 else ""
+        arrays |= {f"{prefix}{key}": rng.normal(0, 0.5, shape) for key, shape in shapes.items()}
+    x = rng.normal(0, 1, (2, STEPS, WIDTH)).astype(np.float32)
+    return compile_model(arrays, x, **{"target": "generic", "lanes": 2, **options})
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """A command in a folder, without Python's paths of this process."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    # Whatever a bench does, it ends.
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )

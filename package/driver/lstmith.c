@@ -1,0 +1,287 @@
+/* lstmith: driver of an LSTM inference core; see lstmith.h. This text is yours, under any terms. */
+#include "lstmith.h"
+
+#include <string.h>
+
+#include "lstmith_map.h"
+#include "lstmith_descriptor.h"
+
+/* First words of an image: magic "LSTI", number of words behind these three, their CRC-32. */
+#define HEAD_BYTES 12u
+#define MAGIC 0x4954534cu
+/* Reads that take longer than the core needs to fetch a layer's record, or to take a loaded h. */
+#define SELECT_READS 6u
+#define HIDDEN_READS 2u
+
+static uint32_t get(const lstmith *core, uint32_t offset) { return core->access.read(core->access.context, offset); }
+
+static void put(const lstmith *core, uint32_t offset, uint32_t value) {
+    core->access.write(core->access.context, offset, value);
+}
+
+static uint32_t word_at(const uint8_t *bytes) {
+    return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+}
+
+static lstmith_status wait_idle(const lstmith *core) {
+    uint32_t patience;
+    for (patience = LSTMITH_PATIENCE; patience; --patience) {
+        if (!(get(core, LSTMITH_STATUS) & LSTMITH_STATUS_BUSY_MASK)) return LSTMITH_OK;
+    }
+    return LSTMITH_BUSY;
+}
+
+static void pause(const lstmith *core, uint32_t reads) {
+    while (reads--) (void)get(core, LSTMITH_STATUS);
+}
+
+lstmith_status lstmith_open(lstmith *core, const lstmith_access *access, const lstmith_design *design) {
+    memset(core, 0, sizeof *core);
+    core->access = *access;
+    core->design = design;
+    core->image = design->image;
+    core->image_size = design->image_size;
+    lstmith_begin(core);
+    if (get(core, LSTMITH_IDENTITY) != LSTMITH_IDENTITY_RESET || get(core, LSTMITH_VERSION) != LSTMITH_VERSION_RESET)
+        return LSTMITH_NO_CORE;
+    if (wait_idle(core)) return LSTMITH_BUSY;
+    put(core, LSTMITH_OUTPUT_ALL, 0);
+#ifdef LSTMITH_STREAMS
+    put(core, LSTMITH_STREAMS, access->send ? 0 : LSTMITH_STREAMS_REGISTERS_MASK);
+#else
+    if (!access->send || !access->receive) return LSTMITH_BAD_VALUE;
+#endif
+    return LSTMITH_OK;
+}
+
+/* Image */
+
+static int is_image(const uint8_t *image, uint32_t size) {
+    uint32_t crc = 0xffffffffu, i;
+    int bit;
+    if (size < HEAD_BYTES || word_at(image) != MAGIC || word_at(image + 4) != (size - HEAD_BYTES) / 4 || size % 4) return 0;
+    for (i = HEAD_BYTES; i < size; ++i) {
+        crc ^= image[i];
+        for (bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    return (crc ^ 0xffffffffu) == word_at(image + 8);
+}
+
+static uint32_t with_field(uint32_t word, uint32_t shift, uint32_t width, uint32_t value) {
+    const uint32_t mask = ((1u << width) - 1) << shift;
+    return (word & ~mask) | value << shift;
+}
+
+#define FIELD(word, name, value) with_field(word, LSTMITH_##name##_SHIFT, LSTMITH_##name##_WIDTH, value)
+
+/* A word of the program under other policies; index counts words from the program's beginning. */
+static uint32_t program_word(const lstmith *core, uint32_t index, uint32_t value, const lstmith_policy *policies) {
+    const uint32_t layer = index / LSTMITH_DESCRIPTOR_STRIDE & ((1u << core->design->layer_bits) - 1);
+    const uint32_t word = index % LSTMITH_DESCRIPTOR_STRIDE;
+    const lstmith_policy *own, *after;
+    if (layer >= core->design->layer_count) return value;
+    own = &policies[layer];
+    after = layer + 1u == core->design->layer_count ? own : own + 1;
+    if (word == LSTMITH_DESCRIPTOR_MODE_WORD) value = FIELD(value, DESCRIPTOR_MODE, own->mode);
+    if (word == LSTMITH_DESCRIPTOR_MODE_NEXT_WORD) value = FIELD(value, DESCRIPTOR_MODE_NEXT, after->mode);
+    if (word == LSTMITH_DESCRIPTOR_THETA_H_WORD) value = FIELD(value, DESCRIPTOR_THETA_H, own->theta_h);
+    if (word == LSTMITH_DESCRIPTOR_LOW_THETA_H_WORD) value = FIELD(value, DESCRIPTOR_LOW_THETA_H, own->low_theta_h);
+    if (word == LSTMITH_DESCRIPTOR_THETA_X_NEXT_WORD) value = FIELD(value, DESCRIPTOR_THETA_X_NEXT, after->theta_x);
+    if (word == LSTMITH_DESCRIPTOR_LOW_THETA_X_NEXT_WORD) value = FIELD(value, DESCRIPTOR_LOW_THETA_X_NEXT, after->low_theta_x);
+    return value;
+}
+
+/* What of an image is written: everything, or the program and the settings alone, as they are or under policies. */
+static void write_image(lstmith *core, int everything, const lstmith_policy *policies) {
+    const uint8_t *next = core->image + HEAD_BYTES, *const end = core->image + core->image_size;
+    while (next < end) {
+        uint32_t offset = 4 * word_at(next), count = word_at(next + 4);
+        for (next += 8; count--; next += 4, offset += 4) {
+            uint32_t value = word_at(next);
+            if (!everything && offset >= LSTMITH_PROGRAM + 4 * LSTMITH_PROGRAM_WORDS) continue;
+            if (policies && offset >= LSTMITH_PROGRAM)
+                value = program_word(core, (offset - LSTMITH_PROGRAM) / 4, value, policies);
+            if (policies && offset == LSTMITH_X_GRID)
+                value = (value & ~LSTMITH_X_GRID_MODE_MASK) | (uint32_t)policies->mode << LSTMITH_X_GRID_MODE_SHIFT;
+            if (policies && offset == LSTMITH_X_THETA) value = policies->theta_x;
+            if (policies && offset == LSTMITH_X_LOW_THETA) value = policies->low_theta_x;
+            put(core, offset, value);
+        }
+    }
+    lstmith_begin(core);
+}
+
+lstmith_status lstmith_load_image(lstmith *core, const void *image, uint32_t size) {
+    if (!is_image((const uint8_t *)image, size)) return LSTMITH_BAD_IMAGE;
+    if (wait_idle(core)) return LSTMITH_BUSY;
+    core->image = (const uint8_t *)image;
+    core->image_size = size;
+    write_image(core, 1, 0);
+    return LSTMITH_OK;
+}
+
+lstmith_status lstmith_load(lstmith *core) {
+    return lstmith_load_image(core, core->design->image, core->design->image_size);
+}
+
+lstmith_status lstmith_set_policies(lstmith *core, const lstmith_policy *policies) {
+    const lstmith_design *design = core->design;
+    uint8_t i;
+    for (i = 0; i < design->layer_count; ++i) {
+        if ((unsigned)policies[i].mode > LSTMITH_AUTO || (policies[i].mode != LSTMITH_DENSE && !design->delta) ||
+            (policies[i].mode == LSTMITH_AUTO && design->planes == 1))
+            return LSTMITH_BAD_VALUE;
+    }
+    if (wait_idle(core)) return LSTMITH_BUSY;
+    write_image(core, 0, policies);
+    return LSTMITH_OK;
+}
+
+/* Steps */
+
+void lstmith_begin(lstmith *core) {
+    core->start = 1;
+    core->restart = 0;
+}
+
+static int send(const lstmith *core, const lstmith_element *element) {
+    if (core->access.send) return core->access.send(core->access.context, element);
+#ifdef LSTMITH_STREAMS
+    if (!(get(core, LSTMITH_STREAMS) & LSTMITH_STREAMS_X_READY_MASK)) return 0;
+    put(core, LSTMITH_X,
+        (uint16_t)element->value | (uint32_t)element->start << LSTMITH_X_START_SHIFT |
+            (uint32_t)element->restart << LSTMITH_X_RESTART_SHIFT);
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+static int receive(const lstmith *core, lstmith_result *result) {
+    if (core->access.receive) return core->access.receive(core->access.context, result);
+#ifdef LSTMITH_STREAMS
+    {
+        const uint32_t word = get(core, LSTMITH_H);
+        if (!(word & LSTMITH_H_VALID_MASK)) return 0;
+        result->value = (int16_t)(uint16_t)word;
+        result->last = (word & LSTMITH_H_LAST_MASK) != 0;
+        result->layer = (uint8_t)((word & LSTMITH_H_LAYER_MASK) >> LSTMITH_H_LAYER_SHIFT);
+        return 1;
+    }
+#else
+    return 0;
+#endif
+}
+
+static uint16_t unit_at(const lstmith_layer *layer, uint16_t place) { return layer->order ? layer->order[place] : place; }
+
+/* Steps whose results are stored in h, or compared with wanted. */
+static lstmith_status stream(lstmith *core, const int16_t *x, uint32_t steps, int16_t *h, const int16_t *wanted) {
+    const lstmith_design *design = core->design;
+    const lstmith_layer *last = &design->layers[design->layer_count - 1];
+    uint32_t left = steps * design->layers[0].inputs, due = steps, patience = LSTMITH_PATIENCE;
+    uint16_t place = 0;
+    lstmith_status status = LSTMITH_OK;
+    while (due) {
+        lstmith_result result;
+        lstmith_element element;
+        int moved = 0;
+        if (left) {
+            element.value = *x;
+            element.start = core->start;
+            element.restart = core->restart;
+            if (send(core, &element)) {
+                core->start = core->restart = 0;
+                ++x, --left, moved = 1;
+            }
+        }
+        if (receive(core, &result)) {
+            const uint16_t unit = unit_at(last, place);
+            moved = 1;
+            if (h) h[unit] = result.value;
+            if (wanted && wanted[unit] != result.value) status = LSTMITH_WRONG;
+            if (++place == last->units) {
+                place = 0;
+                --due;
+                if (h) h += last->units;
+                if (wanted) wanted += last->units;
+            }
+        }
+        patience = moved ? LSTMITH_PATIENCE : patience - 1;
+        if (!patience) return LSTMITH_NO_ANSWER;
+    }
+    return status;
+}
+
+lstmith_status lstmith_run(lstmith *core, const int16_t *x, uint32_t steps, int16_t *h) {
+    return stream(core, x, steps, h, 0);
+}
+
+lstmith_status lstmith_self_test(lstmith *core) {
+    lstmith_status status;
+    if (wait_idle(core)) return LSTMITH_BUSY;
+    write_image(core, 0, 0);
+    status = stream(core, core->design->test_x, core->design->test_steps, 0, core->design->test_h);
+    lstmith_begin(core);
+    return status;
+}
+
+/* States and counters */
+
+static uint32_t base_of(const lstmith *core, uint8_t layer) {
+    uint32_t base = 0;
+    while (layer--) base += core->design->layers[layer].units;
+    return base;
+}
+
+lstmith_status lstmith_get_state(lstmith *core, uint8_t layer, int16_t *h, int32_t *c) {
+    const lstmith_layer *const own = &core->design->layers[layer];
+    uint32_t offset;
+    uint16_t place;
+    if (layer >= core->design->layer_count) return LSTMITH_BAD_VALUE;
+    if (wait_idle(core)) return LSTMITH_BUSY;
+    offset = 4 * base_of(core, layer);
+    for (place = 0; place < own->units; ++place, offset += 4) {
+        h[unit_at(own, place)] = (int16_t)get(core, LSTMITH_HIDDEN + offset);
+        c[unit_at(own, place)] = (int32_t)get(core, LSTMITH_CELL + offset);
+    }
+    return LSTMITH_OK;
+}
+
+lstmith_status lstmith_set_state(lstmith *core, uint8_t layer, const int16_t *h, const int32_t *c) {
+    const lstmith_layer *const own = &core->design->layers[layer];
+    uint32_t base;
+    uint16_t place;
+    if (layer >= core->design->layer_count) return LSTMITH_BAD_VALUE;
+    if (wait_idle(core)) return LSTMITH_BUSY;
+    base = 4 * base_of(core, layer);
+    put(core, LSTMITH_LOAD, layer + 1u);
+    pause(core, SELECT_READS);
+    for (place = 0; place < own->units; ++place) {
+        put(core, LSTMITH_HIDDEN + base + 4u * place, (uint32_t)h[unit_at(own, place)]);
+        pause(core, HIDDEN_READS);
+    }
+    put(core, LSTMITH_LOAD, 0);
+    pause(core, SELECT_READS);
+    for (place = 0; place < own->units; ++place)
+        put(core, LSTMITH_CELL + base + 4u * place, (uint32_t)c[unit_at(own, place)]);
+    core->start = 0;
+    core->restart = 1;
+    return LSTMITH_OK;
+}
+
+void lstmith_count(lstmith *core, lstmith_counters *counters) {
+    memset(counters, 0, sizeof *counters);
+    counters->cycles = get(core, LSTMITH_CYCLES);
+#ifdef LSTMITH_WORDS_4
+    counters->words_4 = get(core, LSTMITH_WORDS_4);
+#endif
+#ifdef LSTMITH_WORDS_8
+    counters->words_8 = get(core, LSTMITH_WORDS_8);
+#endif
+#ifdef LSTMITH_WORDS_16
+    counters->words_16 = get(core, LSTMITH_WORDS_16);
+#endif
+    counters->skipped = get(core, LSTMITH_SKIPPED);
+    counters->restarts = get(core, LSTMITH_RESTARTS);
+}

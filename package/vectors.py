@@ -1,0 +1,101 @@
+"""What the shipped bench and the driver's self-test compare with: the golden model's answer to one sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.compiler.design import Design
+from lstmith.host.request import integer_request
+from lstmith.host.results import EngineRun
+from lstmith.host.run import run_golden
+from lstmith.host.stimulus import record
+from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.policy_check import default_policies
+
+#: Steps whose cycles are looked at for the latency and the throughput.
+_TIMED_STEPS = 8
+#: Bits of a word of ``h.hex``: h, c, last unit of its layer, layer.
+_C_BIT, _LAST_BIT, _LAYER_BIT, _RESULT_BITS = 16, 40, 41, 56
+#: Bits of a word of ``x.hex``, as in the register X of the buses: value, start of a sequence, its last element.
+_START_BIT, _END_BIT = 16, 19
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """A sequence and what a core must make of it under the default policy.
+
+    Attributes
+    ----------
+    x : int16 [T, I]
+    run : EngineRun
+        Golden's, of one sequence.
+    """
+
+    x: npt.NDArray[np.int16]
+    run: EngineRun
+
+    @property
+    def cycles(self) -> list[int]:
+        """Of each step, while x waits and results are taken at once."""
+        return [int(value) for value in self.run.cycles[0]]
+
+    @property
+    def h(self) -> npt.NDArray[np.int64]:
+        """h of the last layer, int64 [T, H], units as the core numbers them."""
+        return self.run.layers[-1].h[0]
+
+    def elements(self) -> list[str]:
+        """The lines of ``x.hex``: every element of the stream, 24 bits."""
+        steps, inputs = self.x.shape
+        words = self.x.astype(np.int64).ravel() & 0xFFFF
+        words[0] |= 1 << _START_BIT
+        words[steps * inputs - 1] |= 1 << _END_BIT
+        return [f"{word:06x}" for word in words.tolist()]
+
+    def results(self) -> list[str]:
+        """The lines of ``h.hex``: every layer's results in the order in which they leave, 56 bits."""
+        return [f"{word:0{_RESULT_BITS // 4}x}" for word in self._result_words()]
+
+    def _result_words(self) -> Iterator[int]:
+        for t in range(len(self.x)):
+            for index, layer in enumerate(self.run.layers):
+                values = zip(layer.h[0, t].tolist(), layer.c[0, t].tolist(), strict=True)
+                for unit, (h, c) in enumerate(values, 1):
+                    last = int(unit == layer.h.shape[2])
+                    c_bits = c % (1 << (_LAST_BIT - _C_BIT))
+                    yield h % (1 << _C_BIT) | c_bits << _C_BIT | last << _LAST_BIT | index << _LAYER_BIT
+
+
+def make_vectors(design: Design) -> Vectors:
+    """Run the sequence that devices are verified with through the golden model."""
+    x = record(design.network)
+    policies = default_policies(design.network, design.engine)
+    return Vectors(x, run_golden(integer_request(design, policies, x[None])))
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Cycles of a step whose every column counts, which no input makes longer.
+
+    Attributes
+    ----------
+    latency : int
+        From the transfer of a step's first element, on an idle core, to its last result in the output queue.
+    interval : int
+        From one step to the next while x waits: the core takes the next x while it computes.
+    """
+
+    latency: int
+    interval: int
+
+
+def measure_timing(design: Design) -> Timing:
+    """Ask the cycle model for dense steps, after the first ones."""
+    x = np.resize(record(design.network), (_TIMED_STEPS, design.network.inputs)).astype(np.int16)
+    dense = [Policy(Mode.DENSE)] * len(design.network.layers)
+    cycles = run_golden(integer_request(design, dense, x[None])).cycles[0]
+    return Timing(int(cycles[0]), int(cycles[-1]))

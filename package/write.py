@@ -1,0 +1,174 @@
+"""Writes the folder: everything that an integrator needs of a design."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from lstmith.compiler.design import Design
+from lstmith.compiler.files import Folder, whole_directory
+from lstmith.compiler.generate import CELLS_NOTE, Core
+from lstmith.compiler.marks import CORE_DESCRIPTION, KEY
+from lstmith.compiler.program_image import build_memory_image
+from lstmith.compiler.register_texts.c_header import c_header
+from lstmith.compiler.register_texts.systemrdl import systemrdl
+from lstmith.package.c_files import descriptor_header, design_header, design_source
+from lstmith.package.image_files import Write, binary, hex_lines
+from lstmith.package.vectors import Vectors, make_vectors, measure_timing
+from lstmith.rtl.array.weight_bank import initialised
+from lstmith.spec.core_map import core_map
+from lstmith.spec.policy_check import default_policies
+from lstmith.spec.registers import IDENTITY, READ_LATENCY, REGION_SHIFT
+
+_TEMPLATES, _DRIVER = (Path(__file__).with_name(folder) for folder in ("templates", "driver"))
+_MARKER, _CELLS = "core.json", "core_cells.v"
+#: What is in the folder, with its meaning; NAME stands for the module's name.
+FILES = {
+    "core.v": "the core; synthesise this file",
+    _CELLS: "models of the vendor's cells that core.v instantiates, for simulation alone",
+    _MARKER: "ports, parameters, registers, memories and names of modules, for programs",
+    "instance.vh": "instantiation template",
+    "README.md": "this page",
+    "constraints.md": "clock, reset and what else a constraints file needs",
+    "core.core": "the core for FuseSoC: targets `lint`, `sim`, `sim_verilator`, `synth`",
+    "component.xml": "IP-XACT 1685-2014: ports, registers, files",
+    "registers.rdl": "SystemRDL 2.0: registers and memories",
+    "Makefile": "`make test`",
+    "lint.vlt": "waivers for Verilator's lint",
+    "bench/bench.v": "the self-checking bench",
+    "bench/x.hex": "what it sends, one element per line",
+    "bench/h.hex": "what must come out, one result per line: layer, last, c, h",
+    "bench/cycles.hex": "cycles of each step",
+    "image.hex": "the bus writes that load the network, one per line",
+    "image.bin": "the same for the driver, with a CRC-32",
+    "driver/lstmith.h": "the driver's interface, C99",
+    "driver/lstmith.c": "the driver",
+    "driver/lstmith_map.h": "addresses and fields of the registers, for the driver and for you",
+    "driver/lstmith_descriptor.h": "fields of the layer descriptors, for the driver",
+    "driver/NAME_design.h": "declares the design for the driver",
+    "driver/NAME_design.c": "the design as C: layers, image, vectors of the self-test",
+}
+FOLDER = Folder(
+    "lstmith generate --package",
+    _MARKER,
+    (KEY, "package"),
+    # `make` puts what it builds into build.
+    (*(file.replace("NAME", "*") for file in FILES), "build/*"),
+)
+#: Files that a template gives.
+_RENDERED = ("instance.vh", "README.md", "constraints.md", "core.core", "component.xml", "Makefile", "lint.vlt")
+_BENCH_DATA = ("image.hex", "bench/x.hex", "bench/h.hex", "bench/cycles.hex")
+#: Cycles without a transfer after which the bench gives up: no step takes as many.
+_PATIENCE, _PATIENCE_STEPS = 10_000, 20
+
+
+def write_package(design: Design, core: Core, folder: str | Path) -> None:
+    """Write everything that an integrator needs of a core into a folder, which appears whole.
+
+    Parameters
+    ----------
+    design : Design
+    core : Core
+        What ``design.generate`` gave.
+    folder : str or Path
+        New, empty, or an earlier package, which is replaced.
+
+    Raises
+    ------
+    UserError
+        If the folder holds anything else or cannot be written.
+    """
+    with whole_directory(Path(folder), FOLDER) as draft:
+        for parent in ("bench", "driver"):
+            (draft / parent).mkdir()
+        for file, text in _texts(design, core).items():
+            (draft / file).write_text(text, encoding="utf-8")
+        (draft / "image.bin").write_bytes(binary(_writes(design)))
+        for file in ("lstmith.h", "lstmith.c"):
+            shutil.copyfile(_DRIVER / file, draft / "driver" / file)
+
+
+def _writes(design: Design) -> list[Write]:
+    policies = default_policies(design.network, design.engine)
+    return list(build_memory_image(design.network, design.engine, policies).bus_writes(design.engine))
+
+
+def _texts(design: Design, core: Core) -> dict[str, str]:
+    """The text files but those that are copied, by their places in the folder."""
+    name = core.description["module"]
+    mark = f"lstmith {version('lstmith')}: of the core {name}. This text is yours, under any terms."
+    vectors, writes = make_vectors(design), _writes(design)
+    registers = core_map(design.engine, core.description["bus"])
+    files = {file: meaning for file, meaning in FILES.items() if core.cells or file != _CELLS}
+    files = {file.replace("NAME", name): meaning for file, meaning in files.items()}
+    described = {
+        **core.description,
+        "cells": _CELLS if core.cells else None,
+        "package": list(files),
+        KEY: CORE_DESCRIPTION.mark,
+    }
+    facts = {**_facts(design, core, vectors, writes), "files": files, "mark": mark}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    lists = {
+        "image.hex": hex_lines(writes),
+        "bench/x.hex": vectors.elements(),
+        "bench/h.hex": vectors.results(),
+        "bench/cycles.hex": [f"{count:08x}" for count in vectors.cycles],
+    }
+    assert tuple(lists) == _BENCH_DATA
+    return {
+        "core.v": core.text,
+        _MARKER: json.dumps(described, indent=2) + "\n",
+        **({_CELLS: f"// {CELLS_NOTE}\n{core.cells}"} if core.cells else {}),
+        **{file: "\n".join(lines) + "\n" for file, lines in lists.items()},
+        **{file: environment.get_template(f"{file}.j2").render(facts) for file in _RENDERED},
+        "bench/bench.v": environment.get_template("bench.v.j2").render(facts),
+        "registers.rdl": f"// {mark}\n{systemrdl(registers, name)}",
+        "driver/lstmith_map.h": c_header(registers, "lstmith"),
+        "driver/lstmith_descriptor.h": descriptor_header(mark),
+        f"driver/{name}_design.h": design_header(name, mark),
+        f"driver/{name}_design.c": design_source(design, name, mark, binary(writes), vectors),
+    }
+
+
+def _facts(design: Design, core: Core, vectors: Vectors, writes: list[Write]) -> dict[str, Any]:
+    """What the templates know, beside what core.json says."""
+    engine, described = design.engine, core.description
+    family = engine.family
+    return {
+        **described,
+        "name": described["module"],
+        "version": version("lstmith"),
+        "target": design.target,
+        "cells": _CELLS if core.cells else None,
+        "sources": ["core.v", *([_CELLS] if core.cells else [])],
+        "widths": {port["name"]: port["width"] for port in described["ports"]},
+        "reordered": design.network.layers[-1].order is not None,
+        # Some memories hold nothing from the start, whatever was asked for.
+        "loaded": described["image"] and initialised(depth=engine.weight_depth, family=family),
+        "identity": IDENTITY,
+        "first_memory": 1 << REGION_SHIFT,
+        "read_latency": READ_LATENCY,
+        "bench_data": _BENCH_DATA,
+        "elements": vectors.x.size,
+        "steps": len(vectors.x),
+        "results": len(vectors.results()),
+        "writes": len(writes),
+        "patience": _PATIENCE + _PATIENCE_STEPS * max(vectors.cycles),
+        "timing": measure_timing(design),
+        "mode": default_policies(design.network, engine)[0].mode.name.lower(),
+        "mean_cycles": sum(vectors.cycles) / len(vectors.cycles),
+        # Plain Verilog is what vendors' tools take; Yosys has no synthesis without a family.
+        "yosys_arch": "xilinx" if family == "generic" else family,
+    }
