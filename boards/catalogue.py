@@ -20,7 +20,6 @@ _ULX3S_85F = Board(
     package="BG381",
     speed="6",
     oscillator_mhz=25.0,
-    # With many lanes the engine's one clock enable is slow (docs/decisions/0013-the-host-link.md).
     clock_mhz=50.0,
     luts=83_640,
     dsps=156,

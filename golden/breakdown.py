@@ -57,17 +57,20 @@ class CycleBreakdown:
         From the last entry of the step before to the last entry of this one; 0 in ``TAIL`` and ``SKIPPED``.
     tail : int64 [N, T, len(Spent)]
         From there to the step's end, only in ``TAIL`` and ``SKIPPED``. The next step overlaps it, so it is lost
-        only after a sequence's last step.
+        only after a sequence's last step, and before one that begins in an idle engine.
     cycles : int64 [N, T]
         As the cycle model counts them, from one step's end to the next one's.
     together : int
         Sequences that take turns, so that only the last step of such a group has a tail.
+    idle : bool [N, T] or None
+        Steps that begin in an idle engine, beside the first ones.
     """
 
     spent: npt.NDArray[np.int64]
     tail: npt.NDArray[np.int64]
     cycles: npt.NDArray[np.int64]
     together: int = 1
+    idle: BoolArray | None = None
 
     def total(self, valid: BoolArray) -> dict[CycleClass, int]:
         """Cycles of a run by class; their sum is the run's cycles.
@@ -83,6 +86,8 @@ class CycleBreakdown:
         latest = np.maximum.reduceat(turn, rows[:: self.together])
         ends = turn == np.repeat(latest, self.together)[: len(rows)]
         total = (self.spent * valid[..., None]).sum(axis=(0, 1)) + self.tail[rows[ends], last[ends]].sum(axis=0)
+        if self.idle is not None:
+            total = total + self.tail[:, :-1][(self.idle & valid)[:, 1:]].sum(axis=0)
         return {kind: int(total[kind]) for kind in CycleClass}
 
 
@@ -149,6 +154,6 @@ class CycleLedger:
         self._tail[self._rows, self._t, CycleClass.TAIL] = (drained - free)[self._which]
         self._tail[self._rows, self._t, CycleClass.SKIPPED] = (end - drained)[self._which]
 
-    def breakdown(self, cycles: npt.NDArray[np.int64]) -> CycleBreakdown:
-        """What was booked, of a run with these cycles, int64 [N, T]."""
-        return CycleBreakdown(self._spent, self._tail, cycles, self._together)
+    def breakdown(self, cycles: npt.NDArray[np.int64], idle: BoolArray | None) -> CycleBreakdown:
+        """What was booked, of a run with these cycles and idle steps, [N, T] each; see :class:`CycleBreakdown`."""
+        return CycleBreakdown(self._spent, self._tail, cycles, self._together, idle)

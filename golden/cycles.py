@@ -1,6 +1,7 @@
 """The cycle model: predicted cycles equal simulated ones exactly, step by step.
 
-It holds while inputs wait and results are taken at once. Times count from a sequence's first input;
+It holds while results are taken at once, and the input of each step either follows that of the step before without a
+pause, or finds the engine idle. Times count from a sequence's first input;
 a *pass* is one layer's share of a step. The rules are those of the sequencer; since no entry waits for
 anything but its predecessor, its successor's visibility and three conditions at a fold's end, a
 pass has a closed form, and only the chain of passes is followed step by step.
@@ -22,6 +23,8 @@ from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import IntArray, QuantNetwork
 
+#: Cycles after which nothing of an earlier step is waited for.
+LONG = 1 << 16
 #: Which row and step of the words: int64 [N] each.
 _Place = tuple[IntArray, IntArray]
 
@@ -60,6 +63,7 @@ class CycleModel:
         policies: list[Policy] | None = None,
         hints: BoolArray | None = None,
         valid: BoolArray | None = None,
+        idle: BoolArray | None = None,
     ) -> npt.NDArray[np.int64]:
         """Cycles of each step, int64 [N, T].
 
@@ -72,17 +76,20 @@ class CycleModel:
             Steps that the input marks as skipped, as given to the golden model.
         valid : bool [N, T] or None
             Steps that exist, the first ones of each sequence; None means all.
+        idle : bool [N, T] or None
+            Steps that begin in an idle engine, beside each sequence's first one; None means no other. The input of the
+            others follows that of the step before without a pause.
 
         Notes
         -----
-        A step ends when its last layer has drained; the first step begins with the first input. A
-        skipped step ends when that is known, but not before its predecessor: it takes no cycles if its
-        input was looked at while an earlier step computed. Each sequence begins on an idle engine.
+        A step ends when its last layer has drained. It begins where its predecessor ends, but with its own first input
+        if the engine is idle then. A skipped step ends when that is known, but not before its predecessor: it takes no
+        cycles if its input was looked at while an earlier step computed.
 
         An engine for two sequences runs those of an even row and the next one in turn, the longer one's last
         steps alone. Its steps follow each other as they are computed, so two steps' cycles are those of both.
         """
-        return _Run(self._network, self._config, traces, policies, hints, valid).cycles()
+        return _Run(self._network, self._config, traces, policies, hints, valid, idle).cycles()
 
     def breakdown(
         self,
@@ -90,11 +97,13 @@ class CycleModel:
         policies: list[Policy] | None = None,
         hints: BoolArray | None = None,
         valid: BoolArray | None = None,
+        idle: BoolArray | None = None,
     ) -> CycleBreakdown:
         """Those cycles and what they are spent on; parameters as for :meth:`cycles`."""
         sequences, steps = traces[0].skipped.shape
         ledger = CycleLedger(sequences, steps, self._config.sequences)
-        return ledger.breakdown(_Run(self._network, self._config, traces, policies, hints, valid, ledger).cycles())
+        run = _Run(self._network, self._config, traces, policies, hints, valid, idle, ledger)
+        return ledger.breakdown(run.cycles(), idle)
 
 
 class _Run:
@@ -108,6 +117,7 @@ class _Run:
         policies: list[Policy] | None,
         hints: BoolArray | None,
         valid: BoolArray | None,
+        idle: BoolArray | None,
         ledger: CycleLedger | None = None,
     ):
         self._network, self._config, self._traces, self._ledger = network, config, traces, ledger
@@ -121,6 +131,9 @@ class _Run:
         rule = policies[0].skip if policies else None
         self._predicts = bool(rule and rule.predictor)
         self._marked = self._skipped & hints if rule and rule.hints and hints is not None else self._skipped & False
+        self._idle = self._skipped & False if idle is None else idle
+        # When the last step that began in an idle engine did.
+        self._since = np.zeros(-(-len(self._skipped) // config.sequences), dtype=np.int64)
         # Alone, steps beyond a sequence's end disturb nobody.
         counts = valid is not None and config.sequences > 1
         self._valid = valid if counts and valid is not None else np.ones_like(self._skipped)
@@ -154,6 +167,10 @@ class _Run:
             if self._ledger is not None:
                 self._ledger.turn(t, rows, exists)
             first_input = np.maximum.reduce([free, released[parity, numbers] + 1, decided])
+            idle = exists & self._idle[rows, t]
+            first_input = np.where(idle, ended + LONG, first_input)
+            ended = np.where(idle, first_input - 1, ended)
+            self._since = np.where(idle, first_input, self._since)
             last_input = first_input + inputs - 1
             outcome = np.where(marked, first_input + timing.MARK, last_input + timing.input_ready(self._config))
             follows = np.where(marked, first_input + 1, last_input + 1 + timing.input_gap(self._config))
@@ -167,7 +184,7 @@ class _Run:
             found[rows[exists], t] = (end - ended)[exists]
             ended = end
             if self._ledger is not None:
-                self._ledger.close(skipped, _free(before), np.maximum(before.drained, 0), ended + 1)
+                self._ledger.close(skipped, self._free(before), np.maximum(before.drained, self._since), ended + 1)
             if self._predicts:
                 capture = first.captures[:, 0]
                 decided = np.where(skipped, decided, capture + timing.fire_to_lane(self._config) + timing.PREDICT)
@@ -261,7 +278,7 @@ class _Run:
         if self._ledger is not None:
             lead = timing.settle(config) + timing.OPEN + queue
             self._ledger.wait(
-                _free(before),
+                self._free(before),
                 [
                     (CycleClass.CAPTURE, before.last_end + gap),
                     (CycleClass.OPEN, before.fetched + 1 + lead),
@@ -281,6 +298,10 @@ class _Run:
         leaves = last_end + capture + timing.unit_place(config, last_lane) + config.unit_cycles - 1
         return _Pass(begun, fetched, captures, last_end, words.last[place], capture, leaves, drained)
 
+    def _free(self, before: _Pass) -> IntArray:
+        """When the array has had the last entry of a pass; time begins with a step in an idle engine."""
+        return np.maximum(before.last_end + before.last_words, self._since)
+
     def _book_folds(self, index: int, place: _Place, last: IntArray, capture: IntArray, spacing: IntArray) -> None:
         """Book what the folds of a pass take, ``spacing`` [N] from one's last entry to the next one's."""
         assert self._ledger is not None
@@ -293,11 +314,6 @@ class _Run:
         self._ledger.spend(CycleClass.BUSY, taken * ~empty)
         self._ledger.spend(CycleClass.CAPTURE, (gap - final) * last)
         self._ledger.spend(CycleClass.PACE, (spacing - gap - body) * last)
-
-
-def _free(before: _Pass) -> IntArray:
-    """When the array has had the last entry of a pass; time begins at 0."""
-    return np.maximum(before.last_end + before.last_words, 0)
 
 
 def _choose(computed: BoolArray, new: _Pass, old: _Pass) -> _Pass:

@@ -74,7 +74,21 @@ def read_cycles(network: QuantNetwork, core_trace: CoreTrace) -> npt.NDArray[np.
     ends = outcomes[:, 0].copy()
     last = core_trace.events[core_trace.events[:, 1] & ((1 << SEQUENCE_SHIFT) - 1) == len(network.layers) - 1]
     ends[outcomes[:, 1] == 0] = last[:, 0]
-    return np.diff(np.maximum.accumulate(ends), prepend=core_trace.first_input - 1)
+    ends = np.maximum.accumulate(ends)
+    begins = np.concatenate([[core_trace.first_input - 1], ends[:-1]])
+    steps, first_inputs = core_trace.idle.T
+    begins[steps] = first_inputs - 1
+    cycles: npt.NDArray[np.int64] = ends - begins
+    return cycles
+
+
+def read_idle(core_trace: CoreTrace) -> npt.NDArray[np.bool_]:
+    """Steps after the first that began in an idle engine, bool [T], as :class:`lstmith.golden.cycles.CycleModel` takes
+    them.
+    """
+    idle = np.zeros(len(core_trace.outcomes), dtype=bool)
+    idle[core_trace.idle[:, 0]] = True
+    return idle
 
 
 def _layer(

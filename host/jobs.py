@@ -164,6 +164,9 @@ class CoreTrace:
     first_input : int
         Cycle in which the first input was taken.
     reads : int64 [R]
+    idle : int64 [K, 2]
+        Step, and cycle of its first input, of steps after the first that began in an idle engine. The input of all
+        others followed that of the step before without a pause.
     """
 
     results: npt.NDArray[np.int64]
@@ -171,6 +174,7 @@ class CoreTrace:
     outcomes: npt.NDArray[np.int64]
     first_input: int
     reads: npt.NDArray[np.int64]
+    idle: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), dtype=np.int64))
 
     def save(self, path: Path) -> None:
         """Write as .npz."""
@@ -181,5 +185,10 @@ class CoreTrace:
         """Read what :meth:`save` wrote."""
         with np.load(path) as arrays:
             return cls(
-                arrays["results"], arrays["events"], arrays["outcomes"], int(arrays["first_input"]), arrays["reads"]
+                arrays["results"],
+                arrays["events"],
+                arrays["outcomes"],
+                int(arrays["first_input"]),
+                arrays["reads"],
+                arrays["idle"],
             )

@@ -147,6 +147,9 @@ class EngineRun:
         Of the golden model.
     breakdown : CycleBreakdown or None
         What the cycles were spent on; of the golden model.
+    idle : bool [N, T] or None
+        Steps after the first that began in an idle engine, since their input came later than the engine could have
+        taken it; None means none.
     """
 
     network: QuantNetwork
@@ -159,6 +162,7 @@ class EngineRun:
     lists: bool = True
     activity: Activity | None = None
     breakdown: CycleBreakdown | None = None
+    idle: BoolArray | None = None
 
     def final_states(self) -> list[tuple[IntArray, IntArray]]:
         """State after each sequence's last step: per layer h and c, int64 [N, H] each."""

@@ -16,7 +16,7 @@ from lstmith.host.activity import count_activity
 from lstmith.host.energy import DEFAULT, estimate_energy
 from lstmith.host.numbers import count_saturation, remarks
 from lstmith.host.request import RunRequest
-from lstmith.host.results import EngineRun, LayerResult, cycle_figures, mismatches, real_h, utilisation
+from lstmith.host.results import BoolArray, EngineRun, LayerResult, cycle_figures, mismatches, real_h, utilisation
 from lstmith.host.rtl_core import Progress, RtlCore
 from lstmith.host.simulate import SIMULATORS
 from lstmith.spec.config import H_FRAC
@@ -51,8 +51,15 @@ def run_engine(request: RunRequest, engine: str, progress: Progress | None = Non
         return RtlCore(request, engine, Path(folder)).run(request, progress)
 
 
-def run_golden(request: RunRequest) -> EngineRun:
-    """The exact model, with predicted cycles."""
+def run_golden(request: RunRequest, idle: BoolArray | None = None) -> EngineRun:
+    """The exact model, with predicted cycles.
+
+    Parameters
+    ----------
+    request : RunRequest
+    idle : bool [N, T] or None
+        Steps that begin in an idle engine: ``EngineRun.idle`` of an engine whose input comes over a wire.
+    """
     network, config = request.design.network, request.design.engine
     begun = time.perf_counter()
     model = GoldenModel(network, config)
@@ -62,14 +69,23 @@ def run_golden(request: RunRequest) -> EngineRun:
     hints, valid = request.hints, request.valid
     traces = model.run(request.x, request.policies, state, hints=hints, active_indices=request.active_indices)
     seconds = time.perf_counter() - begun
-    breakdown = CycleModel(network, config).breakdown(traces, request.policies, hints, valid)
+    breakdown = CycleModel(network, config).breakdown(traces, request.policies, hints, valid, idle)
     layers = tuple(
         LayerResult.of_trace(layer, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)
     )
     activity = count_activity(network, config, traces, valid)
     h = real_h(network.layers[-1].to_source(layers[-1].h))
     return EngineRun(
-        network, config, layers, breakdown.cycles * valid, h, valid, seconds, activity=activity, breakdown=breakdown
+        network,
+        config,
+        layers,
+        breakdown.cycles * valid,
+        h,
+        valid,
+        seconds,
+        activity=activity,
+        breakdown=breakdown,
+        idle=idle,
     )
 
 
@@ -134,7 +150,7 @@ def summarise(request: RunRequest, engine: str, run: EngineRun, energy: str = DE
         names = ("cycles", "cycles_per_step", "cycles_p99", "cycles_max", "predicted_cycles", "utilisation", "spent")
         return {**figures, **dict.fromkeys((*names, "mismatches", "cycle_mismatches", "cycles_per_second", "energy"))}
     figures["remarks"] = remarks(request, saturation, figures["mean_abs_error"], figures["max_abs_error"])
-    golden = run if engine == "golden" else run_golden(request)
+    golden = run if engine == "golden" else run_golden(request, run.idle)
     config, cycles, activity = request.design.engine, int(golden.cycles.sum()), golden.activity
     assert activity is not None
     assert golden.breakdown is not None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.host.core_traces import of_sequence, read_cycles, read_layers
+from lstmith.host.core_traces import of_sequence, read_cycles, read_idle, read_layers
 from lstmith.host.jobs import CoreJob, CoreTrace, Write
 from lstmith.host.request import RunRequest, chosen_index
 from lstmith.host.results import EngineRun, LayerResult, real_h
@@ -125,7 +125,7 @@ def collect(request: RunRequest, core_traces: list[CoreTrace], seconds: float) -
     network = request.design.network
     sequences, longest = request.x.shape[:2]
     shape = (sequences, longest)
-    cycles = np.zeros(shape, dtype=np.int64)
+    cycles, idle = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
     layers = [LayerResult.empty(layer, shape) for layer in network.layers]
     for rows, core_trace in zip(job_rows(request), core_traces, strict=True):
         turns = np.array([turn for turn, _ in make_turns([int(request.lengths[row]) for row in rows])])
@@ -139,5 +139,6 @@ def collect(request: RunRequest, core_traces: list[CoreTrace], seconds: float) -
                 for name, values in vars(one).items():
                     getattr(layer, name)[row, :steps] = values[0]
             cycles[row, :steps] = read_cycles(network, core_trace)[turns == turn]
+            idle[row, :steps] = read_idle(core_trace)[turns == turn]
     h = real_h(network.layers[-1].to_source(layers[-1].h))
-    return EngineRun(network, request.design.engine, tuple(layers), cycles, h, request.valid, seconds)
+    return EngineRun(network, request.design.engine, tuple(layers), cycles, h, request.valid, seconds, idle=idle)

@@ -41,8 +41,6 @@ class DrainPath(wiring.Component):
 
     Members
     -------
-    run : In(1)
-        Clock enable of multipliers that have registers.
     fold : In(fold_layout(config))
         Whose sums leave the array; while ``fold_valid``.
     fold_valid : In(1)
@@ -70,7 +68,6 @@ class DrainPath(wiring.Component):
         deferral = DeferralSignature(config)
         super().__init__(
             {
-                "run": In(1, init=1),
                 "fold": In(fold_layout(config)),
                 "fold_valid": In(1),
                 "drain": In(drain_layout(acc_width=config.acc_width, rows=config.drain_rows)),
@@ -115,8 +112,6 @@ class DrainPath(wiring.Component):
                     cell.squash[index].eq(passes[index].descriptor.squash),
                 ]
         m.d.comb += [
-            gates.run.eq(self.run),
-            cell.run.eq(self.run),
             reader.fold.eq(self.fold),
             reader.fold_valid.eq(self.fold_valid),
             reader.drain.eq(self.drain),

@@ -19,7 +19,7 @@ from lstmith.rtl.lists.input_stage import InputStage
 from lstmith.rtl.program_store import ProgramStore
 from lstmith.rtl.sequencer.sequencer import Sequencer
 from lstmith.rtl.sequencer.slot_issuer import SlotIssuer
-from lstmith.spec.config import EngineConfig
+from lstmith.spec.config import EngineConfig, bits_for
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.quantised import PREDICTOR_BITS
 
@@ -51,8 +51,8 @@ class Engine(wiring.Component):
         It is skipped; while ``outcome_valid``.
     busy : Out(1)
         Something is in flight.
-    run : In(1)
-        Clock enable, for an engine inside an ``EnableInserter``: of cells that this does not reach.
+    step_inputs : Out(range(inputs))
+        Elements of a step, less one; it changes between steps only.
     """
 
     def __init__(self, config: EngineConfig, image: MemoryImage | None = None):
@@ -67,7 +67,7 @@ class Engine(wiring.Component):
                 "outcome_valid": Out(1),
                 "outcome_skipped": Out(1),
                 "busy": Out(1),
-                "run": In(1, init=1),
+                "step_inputs": Out(bits_for(config.inputs)),
             }
         )
 
@@ -110,8 +110,6 @@ class Engine(wiring.Component):
             sequencer.emit_all.eq(control.emit_all),
             inputs.release.eq(issuer.release),
             array.i.eq(issuer.slot),
-            array.run.eq(self.run),
-            drain.run.eq(self.run),
             drain.drain.eq(array.drain),
             drain.fold.eq(issuer.fold),
             drain.fold_valid.eq(issuer.fold_valid),
@@ -158,6 +156,7 @@ class Engine(wiring.Component):
             self.outcome_valid.eq(inputs.outcome_valid),
             self.outcome_skipped.eq(inputs.outcome_skipped),
             self.busy.eq(~sequencer.idle),
+            self.step_inputs.eq(control.settings.inputs),
         ]
         self._elaborate_results(m, drain.result, sequencer.passes, control.emit_all)
         return m
@@ -202,7 +201,6 @@ class Engine(wiring.Component):
             init=predictor_weights(config, self._image),
         )
         m.d.comb += [
-            predictor.run.eq(self.run),
             predictor.threshold.eq(control.threshold),
             predictor.entry.eq(issuer.row_entry),
             predictor.valid.eq(issuer.row_valid),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from lstmith.spec.registers import REGION_SHIFT, Region
 
 #: Version of everything in this module.
-LINK_VERSION = 3
+LINK_VERSION = 4
 
 #: Most bytes of a frame before COBS, with its CRC; COBS then adds one byte, and no code is ever 0xFF.
 FRAME_BYTES = 224
@@ -46,7 +46,6 @@ class Status(enum.IntEnum):
     BAD_COMMAND = 3  #: unknown; nothing was done
     STALLED = 4  #: no progress for too long: the engine was reset, the session is over
     NO_SESSION = 5  #: no HELLO since reset or since a stall; nothing was done
-    UNFINISHED = 6  #: READ or WRITE while values are due that MORE announced; nothing was done
 
 
 class StreamFlag(enum.IntFlag):
@@ -55,8 +54,6 @@ class StreamFlag(enum.IntFlag):
     START = 1  #: the first value begins a sequence
     RESTART = 2  #: states were loaded: the first value's step recomputes its sums
     MARK = 4  #: one step that is skipped; the frame has no values
-    STAMP = 8  #: the first transfer writes an INPUT record (FULL only)
-    MORE = 16  #: the engine's time stands still while it waits for values after this frame (FULL only)
 
 
 ACTIVE_SHIFT = 5
@@ -109,7 +106,7 @@ class FlashStatus(enum.IntFlag):
 class Feature(enum.IntFlag):
     """Byte ``features`` of the identity."""
 
-    RECORDS = 1  #: Mode.FULL, STAMP and MORE
+    RECORDS = 1  #: Mode.FULL
     STATES = 2  #: the whole bus; without it writes reach weights, rows and registers, and reads IDENTITY only
 
 
@@ -119,7 +116,7 @@ class Kind(enum.IntEnum):
     RESULT = 0  #: one unit's result
     EVENT = 1  #: a layer's step has drained
     OUTCOME = 2  #: it is known whether a step is computed
-    INPUT = 3  #: first value of a STREAM frame with STAMP was taken
+    INPUT = 3  #: the engine took a step's first value
 
 
 @dataclass(frozen=True)
@@ -141,7 +138,9 @@ class Record:
     fields: tuple[Field, ...]
 
 
-#: FULL mode; ``cycle`` counts the engine's clock cycles since HELLO, modulo 2^32, without those it stood still.
+#: FULL mode, step by step: INPUT, OUTCOME, and of a computed step its RESULTs and then its EVENTs. ``cycle`` counts
+#: clock cycles since HELLO, modulo 2^32. ``idle``: the engine was idle before the step; otherwise the step's input
+#: followed that of the step before without a pause.
 RECORDS = {
     Kind.RESULT: Record(
         4,
@@ -165,7 +164,7 @@ RECORDS = {
         ),
     ),
     Kind.OUTCOME: Record(3, (Field("cycle", 1, 0, 32), Field("skipped", 0, 2, 1))),
-    Kind.INPUT: Record(3, (Field("cycle", 1, 0, 32),)),
+    Kind.INPUT: Record(3, (Field("cycle", 1, 0, 32), Field("idle", 0, 2, 1))),
 }
 #: Width of ``layer`` in records bounds the layers of an engine with records.
 LAYER_BITS = 5

@@ -140,7 +140,7 @@ class Device:
         values : int16 [I] or None
             None sends a mark: the step is skipped.
         flags : StreamFlag
-            START, RESTART, STAMP apply to the first value; MORE says that another step follows.
+            START, RESTART apply to the first value.
         active_index : int
             Index of the active count.
         sure : int
@@ -151,8 +151,7 @@ class Device:
             return
         for begin in range(0, len(values), STREAM_VALUES):
             part = values[begin : begin + STREAM_VALUES]
-            more = StreamFlag.MORE if begin + len(part) < len(values) else flags & StreamFlag.MORE
-            self.send(part, more | (flags if begin == 0 else more), active_index, sure=sure)
+            self.send(part, flags if begin == 0 else StreamFlag(0), active_index, sure=sure)
 
     def send(
         self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, active_index: int = 0, *, sure: int = 0

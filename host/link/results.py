@@ -81,9 +81,9 @@ class RecordReader:
 
     @staticmethod
     def step_words(network: QuantNetwork, active_index: int = 0) -> int:
-        """Words of a computed step at an active count's index; the first step has an INPUT record besides."""
+        """Words of a computed step at an active count's index."""
         units, layers = sum(layer.active(active_index) for layer in network.layers), len(network.layers)
-        counts = {Kind.RESULT: units, Kind.EVENT: layers, Kind.OUTCOME: 1}
+        counts = {Kind.RESULT: units, Kind.EVENT: layers, Kind.OUTCOME: 1, Kind.INPUT: 1}
         return sum(count * RECORDS[kind].words for kind, count in counts.items())
 
     def read(self, ring: Ring) -> None:
@@ -114,14 +114,16 @@ class RecordReader:
 
     def core_trace(self) -> CoreTrace:
         """Everything that has come, as a simulated core tells it."""
-        stamps = self._tables[Kind.INPUT]
-        first = stamps[0][0] if stamps else -1
+        inputs = _table(self._tables[Kind.INPUT], len(RECORDS[Kind.INPUT].fields))
+        first = int(inputs[0, 0]) if len(inputs) else -1
+        steps = 1 + np.flatnonzero(inputs[1:, 1])
         return CoreTrace(
             _table(self._tables[Kind.RESULT], len(RESULT_FIELDS)),
             _since(first, _table(self._tables[Kind.EVENT], len(EVENT_FIELDS))),
             _since(first, _table(self._tables[Kind.OUTCOME], len(OUTCOME_FIELDS))),
             0,
             np.empty(0, dtype=np.int64),
+            np.stack([steps, _since(first, inputs)[steps, 0]], axis=1),
         )
 
 

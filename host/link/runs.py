@@ -43,17 +43,18 @@ def run_job(
     reader, begun = RecordReader(network), device.ring.taken
     active_indices = job.active_indices or [0] * len(job.x)
     sizes = [RecordReader.step_words(network, active_index) for active_index in active_indices]
-    ends = np.cumsum([begun + RECORDS[Kind.INPUT].words, *sizes])
-    # Results of all steps on their way but one must fit the ring: the engine takes one more step's input.
-    room = 1 + (device.identity.ring_words - RECORDS[Kind.INPUT].words) // RecordReader.step_words(network)
+    ends = np.cumsum([begun, *sizes])
+    # Results of all steps on their way but one must fit the ring: those of one more have room before it.
+    room = 1 + device.identity.ring_words // RecordReader.step_words(network)
     seen = missing = 0
+    skipped_words = RECORDS[Kind.INPUT].words + RECORDS[Kind.OUTCOME].words
     device.expect_results()
 
     def words(steps: int) -> int:
         """In the ring after some steps, as far as it is known which are skipped."""
         nonlocal seen, missing
         while seen < reader.complete:
-            missing += (sizes[seen] - RECORDS[Kind.OUTCOME].words) * reader.skipped(seen)
+            missing += (sizes[seen] - skipped_words) * reader.skipped(seen)
             seen += 1
         return int(ends[max(0, steps)]) - missing
 
@@ -67,10 +68,8 @@ def run_job(
         wait_for(t + 1 - room, t)
         flags = StreamFlag(0)
         if t == 0:
-            flags = StreamFlag.STAMP | (StreamFlag.START if job.start else StreamFlag(0))
+            flags = StreamFlag.START if job.start else StreamFlag(0)
             flags |= StreamFlag.RESTART if job.restart else StreamFlag(0)
-        if t + 1 < len(job.x):
-            flags |= StreamFlag.MORE
         marked = bool(job.marks and job.marks[t])
         device.send_step(None if marked else values, flags, active_indices[t], sure=words(t - IN_ENGINE))
         reader.read(device.ring)

@@ -230,13 +230,6 @@ class Session:
             if self._sent:
                 self._repeat()
             return
-        if status == Status.UNFINISHED:
-            self._abandon()
-            raise RefusedError(
-                self.name,
-                "the device waits for the rest of a sequence",
-                "finish the sequence, or load the design again",
-            )
         if status != Status.OK:
             name = Status(status).name if status in list(Status) else str(status)
             command = self._sent[place].command.name

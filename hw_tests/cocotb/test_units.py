@@ -23,7 +23,10 @@ GROUPS = {
         *("sequencer.slot_issuer", "sequencer.throttle", "sequencer.recompute_decision"),
         *("sequencer.pass_control", "sequencer.sequencer", "program_store"),
     ),
-    "link": ("link.answer", "link.collect", "link.executor", "link.receiver", "link.ring", "link.uart"),
+    "link": (
+        *("link.admission", "link.answer", "link.collect", "link.executor"),
+        *("link.receiver", "link.ring", "link.uart"),
+    ),
 }
 
 

@@ -1,17 +1,18 @@
-"""Bounds of the host link: no outcome and no result word is overwritten before it was read."""
+"""Bounds of the host link: what the engine says of the steps that were admitted has room; nothing is overwritten."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from amaranth.hdl import Assert, Assume, Cover, Module, Signal
+from amaranth.hdl import Assert, Assume, Cover, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from hw_tests.formal.prover import Bench
-from lstmith.rtl.layouts import output_layout
-from lstmith.rtl.link.collect import OUTCOMES, TRANSFER_CYCLES, CompactCollector
+from lstmith.rtl.layouts import event_layout, output_layout
+from lstmith.rtl.link.admission import StepAdmission
+from lstmith.rtl.link.collect import OUTCOMES, TRANSFER_CYCLES, CompactCollector, StepCollector
 from lstmith.rtl.link.ring import ResultRing
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.latency import MARK, input_ready
@@ -21,6 +22,10 @@ CONFIGS = {
     "small": EngineConfig(lanes=1, precisions=(8,), units=2, inputs=2, rows_per_cycle=1, delta=False),
 }
 WORDS = 8
+#: Bit of a result that says whether it is its step's last.
+_LAST = output_layout(CONFIGS["small"])["last"].offset
+#: Steps that have room, and most results of one.
+STEPS, UNITS = 3, 2
 
 
 class CollectorBench(wiring.Component):
@@ -73,6 +78,86 @@ class CollectorBench(wiring.Component):
         return value & condition.replicate(len(value))
 
 
+class AdmissionBench(wiring.Component):
+    """An engine that says as much of each step as it can, when it likes, and a ring that is read when it likes.
+
+    A step has one element, so that the engine may take a step in every cycle. What comes out of the queues is what went
+    into them: that is assumed of their memories.
+
+    Parameters
+    ----------
+    admitted : int
+        Steps that are admitted.
+    """
+
+    def __init__(self, admitted: int = STEPS):
+        self._admitted = admitted
+        inputs = ("valid", "x_ready", "busy", "outcome", "skipped", "result", "last", "event", "o_ready", "full")
+        super().__init__(dict.fromkeys(inputs, In(1)))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = CONFIGS["small"]
+        m.submodules.admission = admission = StepAdmission(inputs=1, steps=self._admitted)
+        m.submodules.collector = collector = StepCollector(
+            result=output_layout(config), event=event_layout(config), layers=1, units=UNITS, steps=STEPS
+        )
+        m.d.comb += [
+            admission.i.valid.eq(self.valid),
+            admission.x.ready.eq(self.x_ready),
+            admission.engine_busy.eq(self.busy),
+            admission.outcome_valid.eq(self.outcome),
+            admission.done.eq(collector.done),
+            collector.begins.eq(admission.begins),
+            collector.full.eq(self.full),
+            collector.outcome_valid.eq(self.outcome),
+            collector.outcome_skipped.eq(self.skipped),
+            collector.event_valid.eq(self.event),
+            collector.h.valid.eq(self.result),
+            collector.h.payload.last.eq(self.last),
+            collector.o.ready.eq(self.o_ready),
+        ]
+        results, events, outcomes, inputs = collector.results, collector.events, collector.outcomes, collector.inputs
+        # Steps that are computed: of those whose outcome waits; whose results are not all there, and how many of the
+        # oldest one's are; whose last result waits; whose event is not there.
+        waiting, computing, emitted, ended, silent = (Signal(4, name=f"steps_{index}") for index in range(5))
+        popped, last_popped = results.r_en & results.r_rdy, results.r_data[_LAST]
+        outcome_popped, skip_popped = outcomes.r_en & outcomes.r_rdy, outcomes.r_data[0]
+        computed, ends = self.outcome & ~self.skipped, self.result & self.last
+        m.d.sync += [
+            waiting.eq(waiting + computed - (outcome_popped & ~skip_popped)),
+            computing.eq(computing + computed - ends),
+            ended.eq(ended + ends - (popped & last_popped)),
+            silent.eq(silent + computed - self.event),
+        ]
+        with m.If(self.result):
+            m.d.sync += emitted.eq(Mux(self.last, 0, emitted + 1))
+        pending, written = admission.pending, collector.written
+        m.d.comb += [
+            Assume(~self.outcome | (admission.unknown != 0)),
+            Assume(~self.result | (computing != 0)),
+            Assume(~self.result | (emitted != UNITS - 1) | self.last),
+            Assume(~self.event | (silent != 0)),
+            Assume(~outcome_popped | Mux(skip_popped, waiting < outcomes.level, waiting != 0)),
+            Assume(~(popped & last_popped) | ((ended != 0) & (results.level - 1 <= (ended - 1) * UNITS + emitted))),
+            # What the bounds follow from.
+            Assert(pending <= self._admitted),
+            Assert(~admission.begun),
+            Assert(inputs.level + (admission.feeds & ~admission.begun) + (written != 0) == pending),
+            Assert(outcomes.level + admission.unknown + (written >= 2) == pending),
+            Assert(waiting <= outcomes.level),
+            Assert(computing + ended == waiting + (written == 2)),
+            Assert(events.level + silent == waiting + (written >= 2)),
+            Assert((emitted < UNITS) & ((emitted == 0) | (computing != 0))),
+            Assert(results.level <= ended * UNITS + emitted),
+            *(Assert(~queue.r_rdy | (queue.level != 0)) for queue in (results, events, outcomes, inputs)),
+            # The bounds.
+            *(Assert(~queue.w_en | queue.w_rdy) for queue in (results, events, outcomes, inputs)),
+            Cover(results.level == STEPS * UNITS),
+        ]
+        return m
+
+
 class RingBench(wiring.Component):
     """Words come whenever there is a place; the host releases only what was written, in order."""
 
@@ -112,6 +197,20 @@ def test_outcomes_gather(tmp_path: Path) -> None:
 def test_faster_transfers_would_lose_outcomes(tmp_path: Path) -> None:
     design = CollectorBench(CONFIGS["full"], apart=1)
     assert not Bench(design, tmp_path).induction(2 * design.late).holds
+
+
+def test_what_was_admitted_has_room(tmp_path: Path) -> None:
+    verdict = Bench(AdmissionBench(), tmp_path).proves(3)
+    assert verdict.holds, verdict.log
+
+
+def test_results_fill_their_room(tmp_path: Path) -> None:
+    verdict = Bench(AdmissionBench(), tmp_path).covers(40)
+    assert verdict.holds, verdict.log
+
+
+def test_one_step_more_would_lose_results(tmp_path: Path) -> None:
+    assert not Bench(AdmissionBench(STEPS + 1), tmp_path).bounded(40).holds
 
 
 def test_ring_holds_what_it_took(tmp_path: Path) -> None:

@@ -37,9 +37,8 @@ from lstmith.test_support.serial_bench import SerialBench
 CYCLES_PER_BIT = 4
 #: Percent between the deviations of the baud that are tried, and the last one; frames to answer at each.
 BAUD_STEP, BAUD_MOST, BAUD_FRAMES = 0.5, 10.0, 20
-#: A truncated frame may have lacked but the zero, so that the next right one comes too late; another
-#: may have announced values.
-_ANSWERED = (Status.OK, Status.REJECTED, Status.UNFINISHED)
+#: A truncated frame may have lacked but the zero, so that the next right one comes too late.
+_ANSWERED = (Status.OK, Status.REJECTED)
 #: Kinds of the probe's reports.
 _WRITE, _INPUT, _RESET = range(3)
 

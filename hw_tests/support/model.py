@@ -19,10 +19,6 @@ _STATES = (Region.PROGRAM, Region.CELL, Region.HIDDEN, Region.PREDICTOR)
 _IDENTITY = address(Region.CONTROL, Register.IDENTITY)
 
 
-class _UnfinishedError(Exception):
-    """Values are due before the bus may be used."""
-
-
 class DeviceModel:
     """A device behind a wire.
 
@@ -52,7 +48,7 @@ class DeviceModel:
         self._frames.clear()
         self._engine.reset()
         self._ring: deque[int] = deque()
-        self._released, self._awaiting = 0, False
+        self._released = 0
 
     def receive(self, content: bytes) -> bytes:
         """Bytes at its receiver; returns what it sends."""
@@ -97,9 +93,6 @@ class DeviceModel:
         except struct.error:
             self._answer(frame, Status.BAD_LENGTH)
             return True
-        except _UnfinishedError:
-            self._answer(frame, Status.UNFINISHED)
-            return True
         if body is not None:
             self._expected = (self._expected + 1) % 256
             self._answer(frame, Status.OK, body)
@@ -107,7 +100,6 @@ class DeviceModel:
 
     def _read(self, body: bytes) -> bytes:
         count, low, high = struct.unpack(link_map.READ_HEAD, body)
-        self._need_idle()
         begin, count = low | high << 16, min(count, link_map.READ_WORDS)
         return struct.pack(f"<{count}I", *(self._word(where) for where in range(begin, begin + count)))
 
@@ -120,7 +112,6 @@ class DeviceModel:
         size = struct.calcsize(link_map.WRITE_HEAD)
         low, high = struct.unpack(link_map.WRITE_HEAD, body[:size])
         words = struct.unpack(f"<{max(1, (len(body) - size) // 4)}I", body[size:])
-        self._need_idle()
         for where, value in enumerate(words, low | high << 16):
             if where == link_address(LinkRegister.MODE):
                 self._engine.mode = Mode(value & 1)
@@ -129,10 +120,6 @@ class DeviceModel:
             elif self._states or where >= WEIGHTS or where >> REGION_SHIFT not in _STATES:
                 self._engine.write(where, value)
         return b""
-
-    def _need_idle(self) -> None:
-        if self._awaiting:
-            raise _UnfinishedError
 
     @property
     def _states(self) -> bool:
@@ -146,8 +133,6 @@ class DeviceModel:
         flags = StreamFlag(first & ((1 << link_map.ACTIVE_SHIFT) - 1))
         if not self._engine.take(flags, first >> link_map.ACTIVE_SHIFT, values):
             return None
-        if values or StreamFlag.MARK in flags:
-            self._awaiting = StreamFlag.MORE in flags
         self._fill()
         return self._words(begin)
 

@@ -87,8 +87,6 @@ class ModelEngine:
             if flags & _BEGINS:
                 self._begin()
         assert self._model is not None
-        if flags & StreamFlag.STAMP and self.mode is Mode.FULL:
-            self._put(Kind.INPUT, self._now)
         if flags & StreamFlag.MARK:
             self._step(None)
         else:
@@ -142,6 +140,7 @@ class ModelEngine:
         skipped = bool(traces[0].skipped[0, 0])
         self._counts[Register.SKIPPED] += skipped
         if self.mode is Mode.FULL:
+            self._put(Kind.INPUT, self._now, False)
             self._put(Kind.OUTCOME, self._now, skipped)
         else:
             self.results.append(int(skipped))

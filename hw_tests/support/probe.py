@@ -73,15 +73,14 @@ class LinkProbe(wiring.Component):
             link.bus.r_data.eq(delayed(m, link.bus.addr | READ_PATTERN, READ_LATENCY, "read")),
             link.x.ready.eq(~self.block),
             link.engine_busy.eq(self.block),
-            self.x_en.eq(link.x.valid & link.x.ready & link.run),
+            self.x_en.eq(link.x.valid & link.x.ready),
             self.x_value.eq(x.value),
             self.x_flags.eq(Cat(x.start, x.restart, x.mark, x.mask)),
             link.outcome_skipped.eq(1),
             self.reset.eq(link.engine_reset),
         ]
-        # As an engine's, a cycle of its own time later.
-        with m.If(link.run):
-            m.d.sync += link.outcome_valid.eq(self.x_en & x.mark)
+        # As an engine's, a cycle later.
+        m.d.sync += link.outcome_valid.eq(self.x_en & x.mark)
         return m
 
 

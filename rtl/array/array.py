@@ -39,8 +39,6 @@ class SystolicArray(wiring.Component):
     drain : Out(drain_layout)
         Sums from lane 0. For a capture in the slot of cycle n, the first pair of unit l is here in cycle
         ``n + latency + 2l``, its second pair one cycle later; four sums in cycle ``n + latency + unit_place``.
-    run : In(1)
-        See :func:`.mac.signature.mac_signature`.
 
     Raises
     ------
@@ -66,7 +64,6 @@ class SystolicArray(wiring.Component):
             {
                 "i": In(slot_layout(config)),
                 "drain": Out(drain_layout(acc_width=config.acc_width, rows=config.drain_rows)),
-                "run": In(1, init=1),
             }
         )
 
@@ -80,7 +77,6 @@ class SystolicArray(wiring.Component):
         lanes = self._lanes
         for index, lane in enumerate(lanes):
             m.submodules[f"lane_{index}"] = lane
-            m.d.comb += lane.run.eq(self.run)
             if index:
                 m.d.comb += lanes[index - 1].drain_i.eq(lane.drain_o)
             if group := index // self._config.slot_lanes:

@@ -83,8 +83,6 @@ class Lane(wiring.Component):
     drain_o : Out(drain_layout)
         Sums for the previous lane: ``drain_i`` one cycle later, or ``drain_latency`` cycles after the slot at ``o``
         captures, the captured one.
-    run : In(1)
-        See :func:`.mac.signature.mac_signature`.
 
     Raises
     ------
@@ -109,7 +107,6 @@ class Lane(wiring.Component):
                 "o": Out(self._slot),
                 "drain_i": In(self._pair),
                 "drain_o": Out(self._pair),
-                "run": In(1, init=1),
             }
         )
 
@@ -138,7 +135,6 @@ class Lane(wiring.Component):
             bank.address.eq(slot.address),
             bank.w_data.eq(slot.operand),
             bank.w_en.eq(slot.load & (slot.lane == self._index)),
-            mac.run.eq(self.run),
             mac.word.eq(bank.word),
             mac.operand.eq(slot.operand),
             mac.packed.eq(slot.packed),

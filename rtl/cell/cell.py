@@ -48,8 +48,6 @@ class CellUnit(wiring.Component):
         Rows whose gates come; valid with ``rows_valid``.
     rows_valid : In(1)
         There are gates: those of a unit in ``unit_cycles`` successive cycles.
-    run : In(1)
-        Clock enable of multipliers that have registers; always valid.
     gates : In(signed(gate_bits)), one per way
         Values of the rows' gates as :class:`.gates.GatePipeline` gives them; beside ``rows``.
     c_frac : In(FIELDS["c_frac"]), one per sequence
@@ -102,7 +100,6 @@ class CellUnit(wiring.Component):
         members = {
             "rows": In(rows_layout(config)),
             "rows_valid": In(1),
-            "run": In(1, init=1),
             "gates": In(data.ArrayLayout(signed(gate_bits(config)), config.rows_per_cycle)),
             "c_frac": In(data.ArrayLayout(FIELDS["c_frac"], config.sequences)),
             "c_old": In(signed(config.c_width)),
@@ -305,4 +302,4 @@ class CellUnit(wiring.Component):
 
     def _product(self, m: Module, name: str, a: Value, b: Value) -> Signal:
         config = self._config
-        return registered_product(m, name, a, b, self.run, family=config.family, pipelined=config.pipelined)
+        return registered_product(m, name, a, b, family=config.family, pipelined=config.pipelined)

@@ -47,8 +47,6 @@ class GatePipeline(wiring.Component):
         Sums of this step's columns, ``RAM_LATENCY`` cycles after ``rows``.
     clear : In(sequences)
         A bit per sequence: its kept sums count as zero; beside ``sums``.
-    run : In(1)
-        Clock enable of multipliers that have registers; always valid.
     mask : In(range(MASKS))
         Index of the active count, which chooses the row parameters; valid from ``rows`` to ``gates``.
     program : In(range(PROGRAMS))
@@ -94,7 +92,6 @@ class GatePipeline(wiring.Component):
             "rows_valid": In(1),
             "sums": In(data.ArrayLayout(signed(config.acc_width), config.rows_per_cycle)),
             "clear": In(config.sequences),
-            "run": In(1, init=1),
             "mask": In(bits_for(ACTIVE_COUNTS)),
             "program": In(bits_for(PROGRAMS)),
             "row_mask": In(bits_for(ACTIVE_COUNTS)),
@@ -197,7 +194,6 @@ class GatePipeline(wiring.Component):
                 parameters["shift"].r_addr.eq(of_rows(places[1][: len(row)], self.mask, self.program)),
                 parameters["scale"].r_addr.eq(of_rows(places[scale_delay][: len(row)], self.mask, self.program)),
                 requantiser.added.eq(self.sums[way]),
-                requantiser.run.eq(self.run),
                 requantiser.shift.eq(parameters["shift"].r_data),
                 requantiser.scale.eq(parameters["scale"].r_data),
                 activation.z.eq(requantiser.z),

@@ -59,8 +59,6 @@ class Predictor(wiring.Component):
         That column; valid with ``valid``.
     captured : In(1)
         The first layer's first fold is captured, for one cycle, no earlier than a cycle after its last column.
-    run : In(1)
-        Clock enable of multipliers that have registers; always valid.
     predicted : Out(1)
         The decision: the next step is to be skipped; it holds from ``decision`` to the next one.
     decision : Out(1)
@@ -104,7 +102,6 @@ class Predictor(wiring.Component):
                 "valid": In(1),
                 "entry": In(row_layout(inputs=inputs, units=units, operand_width=operand_width)),
                 "captured": In(1),
-                "run": In(1, init=1),
                 "predicted": Out(1),
                 "decision": Out(1),
                 "w_addr": In(self._place_bits),
@@ -138,9 +135,7 @@ class Predictor(wiring.Component):
         m.d.comb += late.eq(delayed(m, self.entry.operand, weights.latency, "operand"))
         clears = delayed(m, self.valid & self.entry.clears, weights.latency, "clears")
         adds = delayed(m, self.valid & ~self.entry.empty, weights.latency + PRODUCT_LATENCY, "adds")
-        product = registered_product(
-            m, "product", late, weights.r_data, self.run, family=self._family, pipelined=self._pipelined
-        )
+        product = registered_product(m, "product", late, weights.r_data, family=self._family, pipelined=self._pipelined)
         total = Signal(signed(PREDICTOR_SUM_BITS))
         # Cleared in the cycle before the first addition; the last one of the pass before is over by then.
         with m.If(clears):

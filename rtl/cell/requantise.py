@@ -35,8 +35,6 @@ class Requantiser(wiring.Component):
         The row's shift, one cycle after ``total``.
     scale : In(RowScale)
         The row's scale, ``scale_delay`` cycles after ``total``.
-    run : In(1)
-        Clock enable of multipliers that have registers; always valid.
     updated : Out(signed(acc_width))
         P with this step's columns, one cycle after ``total``.
     z13 : Out(signed(Z13_BITS))
@@ -58,7 +56,6 @@ class Requantiser(wiring.Component):
             "added": In(signed(config.acc_width)),
             "shift": In(SHIFT_BITS),
             "scale": In(RowScale),
-            "run": In(1, init=1),
             "updated": Out(signed(config.acc_width)),
             "z13": Out(signed(Z13_BITS)),
             "z": Out(signed(Z_BITS)),
@@ -136,4 +133,4 @@ class Requantiser(wiring.Component):
 
     def _product(self, m: Module, name: str, a: Value, b: Value) -> Signal:
         config = self._config
-        return registered_product(m, name, a, b, self.run, family=config.family, pipelined=config.pipelined)
+        return registered_product(m, name, a, b, family=config.family, pipelined=config.pipelined)

@@ -1,9 +1,10 @@
-"""Collectors: what the engine says, as words of the result ring, compact or as records of all that a simulator sees."""
+"""Collectors: what the engine says, as words of the result ring."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.link.ring import RING_WORD_BITS
@@ -14,10 +15,14 @@ from lstmith.spec.link_map import LAYER_BITS, RECORDS, Kind
 OUTCOMES = 8
 #: Fewest cycles between two transfers of the executor.
 TRANSFER_CYCLES = 4
+#: Results that a block memory of ECP5 holds.
+RESULT_PLACES = 512
+#: Width of a record's ``cycle``.
+CYCLE_BITS = 32
 
 
 class CompactCollector(wiring.Component):
-    """For each step its outcome; then, if it was computed, the h of its results.
+    """For each step its outcome; then, if it was computed, the h of its results, for which the engine waits.
 
     Parameters
     ----------
@@ -93,8 +98,12 @@ class CompactCollector(wiring.Component):
         return m
 
 
-class RecordCollector(wiring.Component):
-    """Records of all that happens in one cycle of the engine, which stands still meanwhile.
+class StepCollector(wiring.Component):
+    """Keeps everything that the engine says, at once, and writes it to the ring step by step, at the ring's pace.
+
+    In records: INPUT and OUTCOME, then a computed step's RESULTs, then its EVENTs. Compact: the outcome, then a
+    computed step's h. What belongs to ``steps`` steps has room, so the engine never waits, as long as no more are
+    admitted before one is ``done``.
 
     Parameters
     ----------
@@ -104,96 +113,194 @@ class RecordCollector(wiring.Component):
         An event of the engine, as :func:`~lstmith.rtl.layouts.event_layout` makes it. One that does not tell digits is
         of an engine with one plane: each column has one digit, and none of the low plane.
     layers : int
-        Layers of the engine.
+        Layers of the engine: the last layer's last result and its event end a step.
+    units : int
+        Most results of a step.
+    steps : int
+        Steps that have room.
 
     Members
     -------
-    stamp : In(1)
-        The input that wants to be stamped is taken. It stays until ``step``, as do the following inputs.
+    full : In(1)
+        Records are wanted; it changes only while no step is on its way.
+    begins : In(1)
+        The engine takes a step's first value, for one cycle.
+    idle : In(1)
+        The step begins in an idle engine; valid with ``begins``.
     outcome_valid : In(1)
-        It is known whether a step is computed.
+        It is known whether a step is computed, for one cycle.
     outcome_skipped : In(1)
         The step is skipped; valid with ``outcome_valid``.
     event : In(event)
         A layer's step has drained; valid with ``event_valid``.
     event_valid : In(1)
-        There is an event.
+        There is an event, for one cycle.
     h : In(stream of result)
-        Results of the engine; one is taken with ``step``.
+        Results of the engine; each is taken at once.
     done : Out(1)
-        Everything of this cycle is written; valid always.
-    step : In(1)
-        The engine's cycle ends, for one cycle and only while ``done``.
+        A step has been written, for one cycle.
     o : Out(stream of 16 bits)
         Words for the ring.
+
+    Attributes
+    ----------
+    results, events, outcomes, inputs : SyncFIFOBuffered
+        What waits; no part of the interface, proofs look at them.
+    written : Signal
+        What of the oldest step has been written: nothing, its input, its outcome too, its results too; likewise.
 
     Raises
     ------
     TypeError
-        If ``layers`` is no integer.
+        If a number is no integer.
     ValueError
-        If there are more layers than a record tells apart, or more columns or digits than it counts.
+        If a number is out of range, or there are more layers than a record tells apart, or more columns or digits
+        than it counts.
     """
 
-    def __init__(self, *, result: data.StructLayout, event: data.StructLayout, layers: int):
-        check.integer("Record collector layers", layers, 1, 1 << LAYER_BITS)
+    def __init__(self, *, result: data.StructLayout, event: data.StructLayout, layers: int, units: int, steps: int):
+        self._layers = check.integer("Step collector layers", layers, 1, 1 << LAYER_BITS)
         for field in RECORDS[Kind.EVENT].fields:
             if field.name in event.members and event[field.name].width > field.width:
                 raise ValueError(
-                    f"Record collector event.{field.name} must have {field.width} bits at most, "
+                    f"Step collector event.{field.name} must have {field.width} bits at most, "
                     f"not {event[field.name].width}"
                 )
         self._result, self._event = result, event
         super().__init__(
             {
-                "stamp": In(1),
+                "full": In(1),
+                "begins": In(1),
+                "idle": In(1),
                 "outcome_valid": In(1),
                 "outcome_skipped": In(1),
                 "event": In(event),
                 "event_valid": In(1),
                 "h": In(stream.Signature(result)),
                 "done": Out(1),
-                "step": In(1),
                 "o": Out(stream.Signature(RING_WORD_BITS)),
             }
         )
+        self._timed = {
+            Kind.INPUT: data.StructLayout({"idle": 1, "cycle": CYCLE_BITS}),
+            Kind.OUTCOME: data.StructLayout({"skipped": 1, "cycle": CYCLE_BITS}),
+            Kind.EVENT: data.StructLayout({**event.members, "cycle": CYCLE_BITS}),
+        }
+        steps = check.integer("Step collector steps", steps, 1)
+        units = check.integer("Step collector units", units, 1)
+        self.results = _queue(result, steps * units)
+        self.events = _queue(self._timed[Kind.EVENT], steps * layers)
+        self.outcomes = _queue(self._timed[Kind.OUTCOME], steps)
+        self.inputs = _queue(self._timed[Kind.INPUT], steps)
+        self.written = Signal(2)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        cycle = Signal(32)
-        with m.If(self.step):
-            m.d.sync += cycle.eq(cycle + 1)
-        event: dict[str, Value] = {"digits": self.event.columns, "low": Const(0, 1)}
-        event |= {name: self.event[name] for name in self._event.members}
-        fields: dict[Kind, dict[str, Value]] = {
-            Kind.INPUT: {"cycle": cycle},
-            Kind.OUTCOME: {"cycle": cycle, "skipped": self.outcome_skipped},
-            Kind.EVENT: {"cycle": cycle, **event},
-            Kind.RESULT: {name: self.h.payload[name] for name in self._result.members},
-        }
-        happens = {
-            Kind.INPUT: self.stamp,
-            Kind.OUTCOME: self.outcome_valid,
-            Kind.EVENT: self.event_valid,
-            Kind.RESULT: self.h.valid,
-        }
-        word, ends = Signal(range(max(record.words for record in RECORDS.values()))), Signal()
-        written = Signal(len(Kind))
-        m.d.comb += [self.h.ready.eq(self.step), self.done.eq(1)]
-        for index, kind in enumerate(happens):
-            with (m.Elif if index else m.If)(happens[kind] & ~written[index]):
-                words = record_words(kind, fields[kind])
-                m.d.comb += [
-                    self.done.eq(0),
-                    self.o.valid.eq(1),
-                    self.o.payload.eq(Array(words)[word]),
-                    ends.eq(word == len(words) - 1),
-                ]
-                with m.If(self.o.ready):
-                    m.d.sync += [word.eq(Mux(ends, 0, word + 1)), written[index].eq(ends)]
-        with m.If(self.step):
-            m.d.sync += written.eq(0)
+        m.submodules.results, m.submodules.events = results, events = self.results, self.events
+        m.submodules.outcomes, m.submodules.inputs = outcomes, inputs = self.outcomes, self.inputs
+        cycle = Signal(CYCLE_BITS)
+        m.d.sync += cycle.eq(cycle + 1)
+        event, outcome, given = (
+            data.View(self._timed[kind], queue.w_data)
+            for kind, queue in ((Kind.EVENT, events), (Kind.OUTCOME, outcomes), (Kind.INPUT, inputs))
+        )
+        m.d.comb += [
+            *(event[name].eq(self.event[name]) for name in self._event.members),
+            *(view.cycle.eq(cycle) for view in (event, outcome, given)),
+            events.w_en.eq(self.event_valid),
+            outcome.skipped.eq(self.outcome_skipped),
+            outcomes.w_en.eq(self.outcome_valid),
+            given.idle.eq(self.idle),
+            inputs.w_en.eq(self.begins),
+            results.w_data.eq(self.h.payload),
+            results.w_en.eq(self.h.valid),
+            self.h.ready.eq(1),
+        ]
+        word = Signal(range(max(record.words for record in RECORDS.values())))
+        with m.FSM():
+            with m.State("Input"):
+                fields = self._read(inputs, Kind.INPUT)
+                with m.If(self._write(m, word, inputs, Kind.INPUT, fields, None)):
+                    m.next = "Outcome"
+            with m.State("Outcome"):
+                m.d.comb += self.written.eq(1)
+                fields = self._read(outcomes, Kind.OUTCOME)
+                with m.If(self._write(m, word, outcomes, Kind.OUTCOME, fields, fields["skipped"])):
+                    m.next = "Results"
+                    with m.If(fields["skipped"]):
+                        m.d.comb += self.done.eq(1)
+                        m.next = "Input"
+            with m.State("Results"):
+                m.d.comb += self.written.eq(2)
+                fields = self._read(results, Kind.RESULT)
+                with m.If(self._write(m, word, results, Kind.RESULT, fields, fields["h"])):
+                    with m.If(fields["last"] & (fields["layer"] == self._layers - 1)):
+                        m.next = "Events"
+            with m.State("Events"):
+                m.d.comb += self.written.eq(3)
+                fields = self._read(events, Kind.EVENT)
+                with m.If(self._write(m, word, events, Kind.EVENT, fields, None)):
+                    with m.If(fields["layer"] == self._layers - 1):
+                        m.d.comb += self.done.eq(1)
+                        m.next = "Input"
         return m
+
+    def _read(self, queue: SyncFIFOBuffered, kind: Kind) -> dict[str, Value]:
+        """Fields of a record, from the head of its queue."""
+        layout = self._timed.get(kind, self._result)
+        view = data.View(layout, queue.r_data)
+        fields: dict[str, Value] = {name: view[name] for name in layout.members}
+        if kind is Kind.EVENT:
+            fields = {"digits": fields["columns"], "low": Const(0, 1), **fields}
+        return fields
+
+    def _write(
+        self,
+        m: Module,
+        word: Signal,
+        queue: SyncFIFOBuffered,
+        kind: Kind,
+        fields: dict[str, Value],
+        compact: Value | None,
+    ) -> Signal:
+        """Write the head of a queue, as a record or as one word, or none; whether it goes in this cycle."""
+        words, goes = record_words(kind, fields), Signal(name=f"{kind.name.lower()}_goes")
+        with m.If(self.full):
+            ends = word == len(words) - 1
+            m.d.comb += [
+                self.o.payload.eq(Array(words)[word]),
+                self.o.valid.eq(queue.r_rdy),
+                goes.eq(queue.r_rdy & self.o.ready & ends),
+            ]
+            with m.If(queue.r_rdy & self.o.ready):
+                m.d.sync += word.eq(Mux(ends, 0, word + 1))
+        with m.Else():
+            if compact is None:
+                m.d.comb += goes.eq(queue.r_rdy)
+            else:
+                m.d.comb += [
+                    self.o.payload.eq(compact),
+                    self.o.valid.eq(queue.r_rdy),
+                    goes.eq(queue.r_rdy & self.o.ready),
+                ]
+        m.d.comb += queue.r_en.eq(goes)
+        return goes
+
+
+def _queue(layout: data.StructLayout, places: int) -> SyncFIFOBuffered:
+    """A queue that always takes ``places`` entries: the register behind its memory may be empty while that is full."""
+    return SyncFIFOBuffered(width=layout.size, depth=places + 1)
+
+
+def held_steps(units: int) -> int:
+    """Steps of an engine whose results have room: as many as share a block memory, but two at least and eight at most.
+
+    Parameters
+    ----------
+    units : int
+        Most results of a step.
+    """
+    return max(2, min(8, RESULT_PLACES // units))
 
 
 def record_words(kind: Kind, values: dict[str, Value]) -> list[Value]:

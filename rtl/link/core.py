@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import EnableInserter, Module, Mux, ResetInserter
+from amaranth.hdl import Module, Mux, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -10,7 +10,7 @@ from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.engine import Engine
 from lstmith.rtl.link.link import Link
 from lstmith.spec.link_identity import Identity
-from lstmith.spec.link_map import Feature, FlashStatus
+from lstmith.spec.link_map import FlashStatus
 from lstmith.spec.memory_image import MemoryImage
 
 
@@ -68,12 +68,11 @@ class LinkedCore(wiring.Component):
         m = Module()
         m.submodules.link = link = Link(self._identity, self._tag)
         engine = Engine(self._identity.config, self._image)
-        gated = EnableInserter(link.run)(engine) if self._identity.features & Feature.RECORDS else engine
-        m.submodules.engine = ResetInserter(link.engine_reset)(gated)
+        m.submodules.engine = ResetInserter(link.engine_reset)(engine)
         connect(m, link.x, engine.x)
         connect(m, engine.h, link.h)
         m.d.comb += [
-            engine.run.eq(link.run),
+            link.step_inputs.eq(engine.step_inputs),
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
             link.ready.eq(self.ready),

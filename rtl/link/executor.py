@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.layouts import InputWord
-from lstmith.rtl.link.frame import BODY, HEAD_END, VALUE_BYTES, WORD_BYTES, Frame, flag_bit
+from lstmith.rtl.link.frame import BODY, HEAD_END, VALUE_BYTES, WORD_BYTES, Frame
 from lstmith.rtl.link.receiver import BUFFER_BYTES, TAIL, TAILS, check_buffers
 from lstmith.rtl.link.ring import PLACE_BITS
 from lstmith.spec.link_map import ACTIVE_SHIFT, ANSWER, Command, Status, StreamFlag
@@ -56,14 +56,8 @@ class Executor(wiring.Component):
         Bus of the engine and of the link's registers.
     occupied : In(1)
         The engine takes no bus access now; valid always.
-    uses_bus : Out(1)
-        From a few cycles before a frame's first bus access to its end.
     x : Out(stream of InputWord)
         Input stream of the engine.
-    stamp : Out(1)
-        The present transfer wants to be stamped; valid with ``x.valid``.
-    awaiting : Out(1)
-        More values of the input stream are due; valid always.
     release_place : Out(PLACE_BITS)
         Place in the result ring before which everything is free; valid with ``ring_release``.
     ring_release : Out(1)
@@ -111,10 +105,7 @@ class Executor(wiring.Component):
                 "body_full": In(1),
                 "bus": Out(BusSignature()),
                 "occupied": In(1),
-                "uses_bus": Out(1),
                 "x": Out(stream.Signature(InputWord)),
-                "stamp": Out(1),
-                "awaiting": Out(1),
                 "release_place": Out(PLACE_BITS),
                 "ring_release": Out(1),
                 "seek_place": Out(PLACE_BITS),
@@ -145,7 +136,7 @@ class Executor(wiring.Component):
             self._state_of_end(m, frame)
         # A frame that is given up keeps nothing of what its state just did.
         with m.If(self.stalled):
-            m.d.sync += [frame.status.eq(Status.STALLED), self.awaiting.eq(0)]
+            m.d.sync += frame.status.eq(Status.STALLED)
         m.d.comb += self.active.eq(~states.ongoing("Wait"))
         return m
 
@@ -174,7 +165,6 @@ class Executor(wiring.Component):
             self.x.payload.restart.eq(frame.flag(StreamFlag.RESTART)),
             self.x.payload.mark.eq(frame.flag(StreamFlag.MARK)),
             self.x.payload.mask.eq(frame.flags[ACTIVE_SHIFT:]),
-            self.stamp.eq(frame.flag(StreamFlag.STAMP)),
         ]
 
     @staticmethod
@@ -249,9 +239,6 @@ class Executor(wiring.Component):
                 m.d.sync += frame.status.eq(Status.BAD_COMMAND)
             with m.Elif(~frame.fits):
                 m.d.sync += frame.status.eq(Status.BAD_LENGTH)
-            with m.Elif(self.awaiting & frame.command.matches(Command.READ, Command.WRITE)):
-                # The engine would be waited for, and it for values that cannot come before this is answered.
-                m.d.sync += frame.status.eq(Status.UNFINISHED)
             with m.Else():
                 m.d.sync += frame.expected.eq(frame.expected + 1)
                 m.next = "Head"
@@ -272,7 +259,6 @@ class Executor(wiring.Component):
                     m.d.comb += frame.waits.eq(self.occupied)
                     m.d.sync += frame.address.eq(Cat(newest[2], newest[1], newest[0]))
                     with m.If(~self.occupied):
-                        m.d.sync += self.uses_bus.eq(1)
                         m.next = "Word"
                         with m.If(command == Command.READ):
                             # From here on places count the answer's words.
@@ -284,7 +270,6 @@ class Executor(wiring.Component):
                     with m.If((command == Command.STREAM) & frame.flag(StreamFlag.MARK)):
                         m.next = "Transfer"
                     with m.Elif((command == Command.STREAM) & ~frame.done):
-                        m.d.sync += self.awaiting.eq(1)
                         m.next = "Value"
             with m.If(self.stalled):
                 m.next = "Status"
@@ -305,11 +290,10 @@ class Executor(wiring.Component):
         with m.State("Transfer"):
             m.d.comb += [self.x.valid.eq(1), frame.waits.eq(~self.x.ready)]
             with m.If(self.x.ready):
-                # Flags below MORE belong to the frame's first transfer.
-                m.d.sync += frame.flags[: flag_bit(StreamFlag.MORE)].eq(0)
+                # Flags belong to the frame's first transfer.
+                m.d.sync += frame.flags[:ACTIVE_SHIFT].eq(0)
                 m.next = "Value"
                 with m.If(frame.flag(StreamFlag.MARK) | frame.done):
-                    m.d.sync += self.awaiting.eq(frame.flag(StreamFlag.MORE))
                     m.next = "Status"
             with m.If(self.stalled):
                 m.next = "Status"
@@ -380,7 +364,7 @@ class Executor(wiring.Component):
         with m.State("Finish"):
             m.d.comb += self.finish.eq(1)
             with m.If(self.finished):
-                m.d.sync += [frame.place.eq(0), self.uses_bus.eq(0)]
+                m.d.sync += frame.place.eq(0)
                 m.d.comb += self.greeted.eq(self.greet)
                 with m.If(~self.greet):
                     m.d.comb += self.release.bit_select(frame.buffer, 1).eq(1)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.layouts import InputWord, event_layout, output_layout
+from lstmith.rtl.link.admission import StepAdmission
 from lstmith.rtl.link.answer import AnswerSender
-from lstmith.rtl.link.collect import CompactCollector, RecordCollector
+from lstmith.rtl.link.collect import CompactCollector, StepCollector, held_steps
 from lstmith.rtl.link.executor import Executor
 from lstmith.rtl.link.receiver import FrameReceiver
 from lstmith.rtl.link.ring import ResultRing
 from lstmith.rtl.link.uart import UartReceiver, UartTransmitter
+from lstmith.spec.config import bits_for
 from lstmith.spec.latency import MARK, input_ready
 from lstmith.spec.link_identity import Identity
 from lstmith.spec.link_map import LINK_REGION, Feature, FlashStatus, LinkRegister, Mode
 from lstmith.spec.registers import DATA_BITS, IDENTITY, REGION_SHIFT, WEIGHTS, Region, Register, address
 
+#: Registers between a reset's cause and the engine.
+RESET_CYCLES = 3
 #: Regions that can be written without ``Feature.STATES``: the upper one's bits include the lower one's.
 _NARROW = (Region.CONTROL, Region.ROWS)
 
@@ -26,9 +30,9 @@ _NARROW = (Region.CONTROL, Region.ROWS)
 class Link(wiring.Component):
     """Executes the commands of spec/link_map.py.
 
-    With ``Feature.RECORDS`` the engine has a clock enable, so that its time stands still while a record is
-    written, and while it waits for input of which more was announced: its cycles are those it would take if
-    input and output were never late. Without ``Feature.STATES`` a large part of the engine is constant.
+    With ``Feature.RECORDS`` a step begins when its whole input is there and its results have room, so that its cycles
+    are those it would take if input and output were never late. Without, the engine waits for its streams. Without
+    ``Feature.STATES`` a large part of the engine is constant.
 
     Parameters
     ----------
@@ -65,8 +69,8 @@ class Link(wiring.Component):
         The step is skipped; valid with ``outcome_valid``.
     engine_busy : In(1)
         Something is in flight in the engine; valid always.
-    run : Out(1)
-        Clock enable of the engine; always 1 without ``Feature.RECORDS``.
+    step_inputs : In(range(inputs))
+        Elements of a step, less one; it changes only while the engine is idle.
     engine_reset : Out(1)
         Resets the engine, for one cycle.
     busy : Out(1)
@@ -100,7 +104,7 @@ class Link(wiring.Component):
                 "outcome_valid": In(1),
                 "outcome_skipped": In(1),
                 "engine_busy": In(1),
-                "run": Out(1),
+                "step_inputs": In(bits_for(config.inputs)),
                 "engine_reset": Out(1),
                 "busy": Out(1),
                 "session": Out(1),
@@ -123,8 +127,13 @@ class Link(wiring.Component):
         hello, greet = Signal(), Signal()
         m.submodules.executor = ResetInserter(hello)(executor)
         m.submodules.ring = ResetInserter(hello)(ring)
-        m.d.comb += self.engine_reset.eq(hello | executor.stalled)
         m.d.sync += hello.eq(receiver.hello)
+        # The reset reaches the engine after a cycle for each part of its way through the device; what the engine says
+        # until then belongs to nobody. No request follows so soon.
+        resets, clears = hello | executor.stalled, Signal()
+        way = Signal(RESET_CYCLES)
+        m.d.sync += way.eq(Cat(resets, way[:-1]))
+        m.d.comb += [clears.eq(resets | way.any()), self.engine_reset.eq(way[-1])]
         with m.If(hello):
             m.d.sync += [greet.eq(1), self.session.eq(1), self.fault.eq(0)]
         with m.Elif(executor.greeted):
@@ -146,7 +155,6 @@ class Link(wiring.Component):
             executor.sequence.eq(receiver.sequence),
             executor.session.eq(self.session),
             executor.tick.eq(self.tick),
-            executor.occupied.eq(self.engine_busy),
             answer.abort.eq(hello),
             answer.finish.eq(executor.finish),
             executor.finished.eq(answer.finished),
@@ -163,15 +171,9 @@ class Link(wiring.Component):
         connect(m, executor.answer, answer.i)
         connect(m, answer.o, uart_transmitter.i)
         full = self._elaborate_registers(m, executor, hello)
-        works = self._elaborate_results(m, full, executor, ring, hello)
+        works = self._elaborate_results(m, full, executor, ring, clears)
         m.d.comb += self.busy.eq(
-            greet
-            | hello
-            | receiver.full.any()
-            | executor.active
-            | answer.sending
-            | uart_transmitter.busy
-            | (works & ~ring.full)
+            greet | hello | receiver.full.any() | executor.active | answer.sending | uart_transmitter.busy | works
         )
         return m
 
@@ -218,58 +220,50 @@ class Link(wiring.Component):
         return full if self._records else Signal()
 
     def _elaborate_results(
-        self, m: Module, full: Signal, executor: Executor, ring: ResultRing, hello: Signal
-    ) -> Signal:
+        self, m: Module, full: Signal, executor: Executor, ring: ResultRing, clears: Signal
+    ) -> Value:
         """Collect what the engine says and put it into the ring; returns whether something may still come."""
         config, x = self._identity.config, executor.x
         result = output_layout(config)
-        latency = max(MARK, input_ready(config))
-        compact = CompactCollector(result=result, layers=config.layers, outcome_latency=latency)
-        m.submodules.compact = ResetInserter(hello)(compact)
-        m.d.comb += [
-            self.x.payload.eq(x.payload),
-            compact.outcome_valid.eq(self.outcome_valid & ~full),
-            compact.outcome_skipped.eq(self.outcome_skipped),
-            compact.h.payload.eq(self.h.payload),
-            compact.h.valid.eq(self.h.valid & ~full),
-        ]
         if not self._records:
+            compact = CompactCollector(
+                result=result, layers=config.layers, outcome_latency=max(MARK, input_ready(config))
+            )
+            m.submodules.compact = ResetInserter(clears)(compact)
             m.d.comb += [
-                self.run.eq(1),
+                self.x.payload.eq(x.payload),
                 self.x.valid.eq(x.valid & compact.room),
                 x.ready.eq(self.x.ready & compact.room),
-                self.h.ready.eq(compact.h.ready),
+                compact.outcome_valid.eq(self.outcome_valid),
+                compact.outcome_skipped.eq(self.outcome_skipped),
+                executor.occupied.eq(self.engine_busy),
             ]
+            connect(m, flipped(self.h), compact.h)
             connect(m, compact.o, ring.i)
-            return self.engine_busy | self.h.valid
-        records = RecordCollector(result=result, event=event_layout(config), layers=config.layers)
-        starves = Signal()
-        m.submodules.records = ResetInserter(hello)(records)
-        # The clock enable drives the whole engine, so it is a flip-flop. With records the engine advances by one cycle
-        # when all records of its present cycle have been written. An input that comes after this was decided waits
-        # for the next cycle.
-        run, offered = Signal(init=1), Signal()
-        m.d.sync += [
-            run.eq(~full | executor.uses_bus | (~run & records.done & ~starves)),
-            offered.eq(x.valid & ~run),
-        ]
+            return (self.engine_busy | self.h.valid) & ~ring.full
+        steps = held_steps(config.units)
+        admission = StepAdmission(inputs=config.inputs, steps=steps)
+        collector = StepCollector(
+            result=result, event=event_layout(config), layers=config.layers, units=config.units, steps=steps
+        )
+        m.submodules.admission = ResetInserter(clears)(admission)
+        m.submodules.collector = ResetInserter(clears)(collector)
+        connect(m, x, admission.i)
+        connect(m, admission.x, flipped(self.x))
+        connect(m, flipped(self.h), collector.h)
+        connect(m, collector.o, ring.i)
         m.d.comb += [
-            starves.eq(full & self.x.ready & ~x.valid & executor.awaiting),
-            self.run.eq(run),
-            self.x.valid.eq(x.valid & Mux(full, offered, compact.room)),
-            x.ready.eq(self.x.ready & Mux(full, offered & run, compact.room)),
-            self.h.ready.eq(Mux(full, records.h.ready, compact.h.ready)),
-            records.step.eq(full & run),
-            records.stamp.eq(full & executor.stamp & x.valid & self.x.ready),
-            records.outcome_valid.eq(full & self.outcome_valid),
-            records.outcome_skipped.eq(self.outcome_skipped),
-            records.event_valid.eq(full & self.event_valid),
-            records.event.eq(self.event),
-            records.h.payload.eq(self.h.payload),
-            records.h.valid.eq(full & self.h.valid),
-            ring.i.payload.eq(Mux(full, records.o.payload, compact.o.payload)),
-            ring.i.valid.eq(Mux(full, records.o.valid, compact.o.valid)),
-            records.o.ready.eq(ring.i.ready),
-            compact.o.ready.eq(ring.i.ready & ~full),
+            admission.step_inputs.eq(self.step_inputs),
+            admission.engine_busy.eq(self.engine_busy),
+            admission.outcome_valid.eq(self.outcome_valid),
+            admission.done.eq(collector.done),
+            collector.full.eq(full),
+            collector.begins.eq(admission.begins),
+            collector.idle.eq(admission.idle),
+            collector.outcome_valid.eq(self.outcome_valid),
+            collector.outcome_skipped.eq(self.outcome_skipped),
+            collector.event_valid.eq(self.event_valid),
+            collector.event.eq(self.event),
+            executor.occupied.eq(self.engine_busy | admission.occupied),
         ]
-        return ((self.engine_busy | self.h.valid) & ~starves) | ~records.done
+        return self.engine_busy | admission.active | ((admission.pending != 0) & ~ring.full)

@@ -19,9 +19,7 @@ _GATED_SUM = 0x7888
 _TURNED_SUM = 0x96AA
 
 
-def multiplier(
-    m: Module, name: str, a: Value, b: Value, run: Value, *, registers: tuple[str, ...] = REGISTERS
-) -> Signal:
+def multiplier(m: Module, name: str, a: Value, b: Value, *, registers: tuple[str, ...] = REGISTERS) -> Signal:
     """``a * b``, signed(36), in a MULT18X18D with some of its registers.
 
     Parameters
@@ -31,8 +29,6 @@ def multiplier(
         Of the cell.
     a, b : Value
         Signed factors of up to ``FACTOR_BITS`` bits.
-    run : Value
-        Clock enable of the registers.
     registers : tuple of str
         Some of ``REGISTERS``. The product comes three cycles after the factors with all of them, one cycle after
         them with ``OUTPUT`` alone.
@@ -55,7 +51,7 @@ def multiplier(
         "MULT18X18D",
         **parameters,
         i_CLK0=ClockSignal(),
-        i_CE0=run,
+        i_CE0=1,
         i_RST0=0,
         i_SIGNEDA=1,
         i_SIGNEDB=1,

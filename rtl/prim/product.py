@@ -10,7 +10,7 @@ from lstmith.rtl.prim.ecp5 import FACTOR_BITS, multiplier
 PRODUCT_LATENCY = 1
 
 
-def registered_product(m: Module, name: str, a: Value, b: Value, run: Value, *, family: str, pipelined: bool) -> Signal:
+def registered_product(m: Module, name: str, a: Value, b: Value, *, family: str, pipelined: bool) -> Signal:
     """``a * b``, ``PRODUCT_LATENCY`` cycles later.
 
     On ECP5 the register is the multiplier's own, which yosys would leave outside.
@@ -22,8 +22,6 @@ def registered_product(m: Module, name: str, a: Value, b: Value, run: Value, *, 
         Of the product's signal, and the beginning of the multiplier's name.
     a, b : Value
         Signed factors of any width.
-    run : Value
-        Clock enable of cells that have registers of their own.
     family : str
         Whose multipliers may be instantiated.
     pipelined : bool
@@ -36,7 +34,7 @@ def registered_product(m: Module, name: str, a: Value, b: Value, run: Value, *, 
     """
     product = Signal(signed(len(a) + len(b)), name=name, reset_less=True)
     if family == "ecp5" and pipelined and max(len(a), len(b)) <= FACTOR_BITS:
-        m.d.comb += product.eq(multiplier(m, f"{name}_multiplier", a, b, run, registers=("OUTPUT",)))
+        m.d.comb += product.eq(multiplier(m, f"{name}_multiplier", a, b, registers=("OUTPUT",)))
     else:
         m.d.sync += product.eq(a.as_signed() * b.as_signed())
     return product

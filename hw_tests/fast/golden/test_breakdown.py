@@ -29,11 +29,12 @@ def _checked(rng: np.random.Generator) -> dict[CycleClass, int]:
     valid = np.arange(STEPS) < np.array([[STEPS], [rng.integers(1, STEPS + 1)]])
     traces = GoldenModel(network, config).run(x, policies, hints=hints, active_indices=active_indices)
     model = CycleModel(network, config)
-    breakdown = model.breakdown(traces, policies, hints, valid)
+    idle = rng.random(valid.shape) < 0.3 if config.sequences == 1 else None
+    breakdown = model.breakdown(traces, policies, hints, valid, idle)
     assert (breakdown.spent >= 0).all()
     assert (breakdown.tail >= 0).all()
     total = breakdown.total(valid)
-    np.testing.assert_array_equal(breakdown.cycles, model.cycles(traces, policies, hints, valid))
+    np.testing.assert_array_equal(breakdown.cycles, model.cycles(traces, policies, hints, valid, idle))
     assert sum(total.values()) == (breakdown.cycles * valid).sum()
     words = count_activity(network, config, traces, valid).words
     assert total[CycleClass.BUSY] + total[CycleClass.EMPTY] == sum(words.values())

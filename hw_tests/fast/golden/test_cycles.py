@@ -40,3 +40,21 @@ def test_nothing_waits(rng: np.random.Generator) -> None:
     ideal = 2 * (21 * 2 + 2)
     assert mean[2] == ideal
     assert mean[1] > 1.3 * ideal
+
+
+def test_idle_before_every_step(rng: np.random.Generator) -> None:
+    """A dense step in an idle engine takes as long whichever it is, and longer than one behind another."""
+    network = random_network(rng, [3, 20], (8,), peepholes=False, requant_width=18, planes=2)
+    config = EngineConfig(lanes=10, precisions=(8,), acc_width=32, operand_width=18, units=20, inputs=3, planes=2)
+    config = replace(config, weight_depth=words_per_lane(network, config))
+    traces = GoldenModel(network, config).run(random_input(rng, 8, 3)[None], [Policy(Mode.DENSE)])
+    model = CycleModel(network, config)
+    idle = np.ones((1, 8), dtype=bool)
+    alone, behind = model.cycles(traces, idle=idle)[0], model.cycles(traces)[0]
+    assert alone[0] == behind[0]
+    assert len(set(alone[1:])) == 1
+    assert alone[1:].min() > behind[1:].max()
+    # One that follows another is as before, whenever that began.
+    idle[0, 1::2] = False
+    assert model.cycles(traces, idle=idle)[0, ::2].tolist() == alone[::2].tolist()
+    assert model.cycles(traces, idle=idle)[0, 1] == behind[1]

@@ -45,7 +45,7 @@ def test_largest_bodies_fill_a_frame() -> None:
 
 def test_records_have_the_answers_columns() -> None:
     names = [tuple(field.name for field in record.fields) for record in RECORDS.values()]
-    assert names == [RESULT_FIELDS, EVENT_FIELDS, OUTCOME_FIELDS, ("cycle",)]
+    assert names == [RESULT_FIELDS, EVENT_FIELDS, OUTCOME_FIELDS, ("cycle", "idle")]
     for record in RECORDS.values():
         taken = [bit for f in record.fields for bit in range(16 * f.word + f.bit, 16 * f.word + f.bit + f.width)]
         assert len({0, 1, *taken}) == len(taken) + 2, "fields must overlap neither each other nor the kind"

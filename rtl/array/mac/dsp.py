@@ -122,7 +122,7 @@ class DspMac(wiring.Component):
                     factor.eq(Cat(low, low[-1].replicate(self._pack_shift - 4), packed_high).as_signed()),
                 ]
         if mac.family == "ecp5" and mac.pipelined:
-            return multiplier(m, f"multiplier_{half}", factor, self.operand, self.run)
+            return multiplier(m, f"multiplier_{half}", factor, self.operand)
         held = Signal.like(factor, name=f"held_{half}", reset_less=True)
         operand = Signal.like(self.operand, name=f"operand_{half}", reset_less=True)
         m.d.sync += [held.eq(factor), operand.eq(self.operand)]

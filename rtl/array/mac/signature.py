@@ -20,9 +20,6 @@ def mac_signature(mac: MacParameters) -> dict[str, wiring.Member]:
 
     Members
     -------
-    run : In(1)
-        Clock enable of vendor cells with registers of their own, which an ``EnableInserter`` around the engine does not
-        reach; always valid.
     word : In(WEIGHT_WORD_BITS)
         Weight word: four 4-bit rows, two 8-bit rows or one 16-bit row, as :func:`.mac.mac_word` makes it.
     operand : In(signed(operand_width))
@@ -51,7 +48,6 @@ def mac_signature(mac: MacParameters) -> dict[str, wiring.Member]:
         Sum of each gate row; a product is in it from the cycle after its ``enables`` on.
     """
     return {
-        "run": In(1, init=1),
         "word": In(WEIGHT_WORD_BITS),
         "operand": In(signed(mac.operand_width)),
         **{name: In(shape) for name, shape in negated_operands(mac).items()},

@@ -11,13 +11,15 @@ import pytest
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.host.link.results import fields
 from lstmith.rtl.layouts import event_layout, output_layout
-from lstmith.rtl.link.collect import CompactCollector, RecordCollector
+from lstmith.rtl.link.collect import CompactCollector, StepCollector, held_steps
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.latency import input_ready
 from lstmith.spec.link_map import RECORDS, Kind
 
 CONFIG = EngineConfig(lanes=1, precisions=(8,), units=4, inputs=3)
 TWO_PLANES = replace(CONFIG, planes=2)
+#: Steps whose results have room.
+STEPS = 3
 
 
 def _compact(rng: np.random.Generator) -> Check:
@@ -50,62 +52,76 @@ def _compact(rng: np.random.Generator) -> Check:
     return Check(unit, sheet.table, verify)
 
 
-def _records(rng: np.random.Generator, config: EngineConfig) -> Check:
-    """Everything of one of the engine's cycles, a record each, before the cycle may end."""
-    unit = RecordCollector(result=output_layout(config), event=event_layout(config), layers=config.layers)
-    sheet, cycle, steps = Sheet(6000), 2, 0
-    sheet.put("o.ready", slice(None), 1)
-    names = {Kind.INPUT: "stamp", Kind.OUTCOME: "outcome_valid", Kind.EVENT: "event_valid", Kind.RESULT: "h.valid"}
-    wanted: list[tuple[int, Kind, dict[str, int]]] = []
-    done: list[int] = []
-    while cycle < sheet.cycles - 60:
-        happening = [kind for kind in names if rng.random() < 0.6]
-        length = sum(RECORDS[kind].words for kind in happening)
-        values = {"columns": int(rng.integers(8)), "restart": int(rng.integers(2))}
-        if config.planes == 2:
-            values |= {"digits": int(rng.integers(16)), "low": int(rng.integers(8))}
-        result = {"h": int(rng.integers(-(1 << 15), 1 << 15)), "c": int(rng.integers(-900, 900)), "last": 1}
-        skipped, span = int(rng.integers(2)), slice(cycle, cycle + length + 1)
-        for kind in happening:
-            sheet.put(names[kind], span, 1)
-        sheet.put("outcome_skipped", span, skipped)
-        for name, value in values.items():
-            sheet.put(f"event.{name}", span, value)
-        for name, value in result.items():
-            sheet.put(f"h.payload.{name}", span, value)
-        event = {"digits": values["columns"], "low": 0} | values
-        own = {Kind.INPUT: {}, Kind.OUTCOME: {"skipped": skipped}, Kind.EVENT: event, Kind.RESULT: result}
-        at = cycle
-        for kind in happening:
-            wanted.append((at, kind, own[kind] | ({} if kind is Kind.RESULT else {"cycle": steps})))
-            at += RECORDS[kind].words
-        sheet.put("step", at, 1)
-        done.append(at)
-        steps += 1
-        cycle = at + 1
+def _steps(rng: np.random.Generator, config: EngineConfig, *, full: bool) -> Check:
+    """Steps in a burst, as far as they have room; then what belongs to each, in order and whole."""
+    unit = StepCollector(
+        result=output_layout(config), event=event_layout(config), layers=1, units=config.units, steps=STEPS
+    )
+    sheet, cycle = Sheet(6000), 2
+    sheet.put("full", slice(None), full)
+    sheet.put("o.ready", slice(None), rng.random(sheet.cycles) < 0.5)
+    wanted: list[tuple[Kind, dict[str, int]]] = []
+    steps = 0
+    while cycle < sheet.cycles - 300:
+        for _ in range(STEPS):
+            idle, skipped = (int(value) for value in rng.integers(0, 2, 2))
+            sheet.put("begins", cycle, 1)
+            sheet.put("idle", cycle, idle)
+            sheet.put("outcome_valid", cycle + 2, 1)
+            sheet.put("outcome_skipped", cycle + 2, skipped)
+            wanted += [(Kind.INPUT, {"cycle": cycle, "idle": idle})]
+            wanted += [(Kind.OUTCOME, {"cycle": cycle + 2, "skipped": skipped})]
+            steps += 1
+            if not skipped:
+                active = int(rng.integers(1, config.units + 1))
+                at = cycle + 3 + np.arange(active)
+                h, c = rng.integers(-(1 << 15), 1 << 15, active), rng.integers(-900, 900, active)
+                for name, values in {"h": h, "c": c, "last": np.arange(active) == active - 1}.items():
+                    sheet.put(f"h.payload.{name}", at, values)
+                sheet.put("h.valid", at, 1)
+                wanted += [
+                    (Kind.RESULT, {"h": int(h[unit]), "c": int(c[unit]), "last": int(unit == active - 1)})
+                    for unit in range(active)
+                ]
+                event = {"columns": int(rng.integers(8)), "restart": int(rng.integers(2))}
+                if config.planes == 2:
+                    event |= {"digits": int(rng.integers(16)), "low": int(rng.integers(8))}
+                late = cycle + 4 + active
+                sheet.put("event_valid", late, 1)
+                for name, value in event.items():
+                    sheet.put(f"event.{name}", late, value)
+                wanted += [(Kind.EVENT, {"cycle": late, "digits": event["columns"], "low": 0} | event)]
+            cycle += 6 + config.units
+        cycle += 2 * sum(RECORDS[kind].words for kind, _ in wanted[-STEPS * (3 + config.units) :]) + 60
 
     def verify(outputs: Table) -> None:
-        for at, kind, values in wanted:
+        assert outputs["h.ready"].all()
+        assert outputs["done"].sum() == steps
+        ready = np.zeros(len(outputs["done"]), dtype=bool)
+        ready[: sheet.cycles] = sheet.table["o.ready"]
+        words = outputs["o.payload"][(outputs["o.valid"] == 1) & ready].tolist()
+        for number, (kind, values) in enumerate(wanted):
+            if not full:
+                short = {Kind.OUTCOME: values.get("skipped"), Kind.RESULT: values.get("h", 0) & 0xFFFF}.get(kind)
+                assert short is None or words.pop(0) == short, number
+                continue
             record = RECORDS[kind]
-            assert outputs["done"][at] == 0
-            words = outputs["o.payload"][at : at + record.words].tolist()
-            assert (outputs["o.valid"][at : at + record.words] == 1).all()
-            assert Kind(words[0] & 3) is kind
-            found = dict(zip((field.name for field in record.fields), fields(record, words), strict=True))
-            for name, value in values.items():
-                assert found[name] == value, f"{kind.name} {name} in cycle {at}"
-        for at in done:
-            assert (outputs["done"][at], outputs["o.valid"][at]) == (1, 0)
+            own, words = words[: record.words], words[record.words :]
+            assert Kind(own[0] & 3) is kind, number
+            found = dict(zip((field.name for field in record.fields), fields(record, own), strict=True))
+            assert {name: found[name] for name in values} == values, number
+        assert words == []
 
     return Check(unit, sheet.table, verify)
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """Words alone, and records."""
+    """What waits for the ring, and what does not: words alone, and records."""
     return {
         "compact": _compact(rng),
-        "records": _records(rng, CONFIG),
-        "records_of_two_planes": _records(rng, TWO_PLANES),
+        "steps": _steps(rng, CONFIG, full=False),
+        "records": _steps(rng, CONFIG, full=True),
+        "records_of_two_planes": _steps(rng, TWO_PLANES, full=True),
     }
 
 
@@ -115,5 +131,10 @@ def test_alone(rng: np.random.Generator) -> None:
 
 def test_records_of_too_many_columns() -> None:
     wide = replace(TWO_PLANES, units=1 << 14)
-    with pytest.raises(ValueError, match=r"^Record collector event\.digits must have 16 bits at most, not 17$"):
-        RecordCollector(result=output_layout(wide), event=event_layout(wide), layers=1)
+    with pytest.raises(ValueError, match=r"^Step collector event\.digits must have 16 bits at most, not 17$"):
+        StepCollector(result=output_layout(wide), event=event_layout(wide), layers=1, units=wide.units, steps=2)
+
+
+@pytest.mark.parametrize(("units", "steps"), [(4, 8), (64, 8), (128, 4), (512, 2), (4096, 2)])
+def test_steps_that_have_room(units: int, steps: int) -> None:
+    assert held_steps(units) == steps

@@ -52,7 +52,6 @@ class Requests(wiring.Component):
                 "w_en": Out(1),
                 "x_value": Out(16),
                 "x_flags": Out(6),
-                "x_stamp": Out(1),
                 "x_valid": Out(1),
                 "byte": Out(8),
                 "byte_valid": Out(1),
@@ -84,7 +83,6 @@ class Requests(wiring.Component):
             self.w_en.eq(executor.bus.w_en),
             self.x_value.eq(payload.value),
             self.x_flags.eq(payload.mask << 3 | payload.mark << 2 | payload.restart << 1 | payload.start),
-            self.x_stamp.eq(executor.stamp),
             self.x_valid.eq(executor.x.valid & executor.x.ready),
             self.byte.eq(executor.answer.payload),
             self.byte_valid.eq(executor.answer.valid),
@@ -99,10 +97,9 @@ class _Device:
     """What requests must do."""
 
     expected: int = 0
-    awaiting: bool = False
     answers: list[int] = field(default_factory=list)
     writes: list[tuple[int, int]] = field(default_factory=list)
-    transfers: list[tuple[int, int, int]] = field(default_factory=list)
+    transfers: list[tuple[int, int]] = field(default_factory=list)
 
     def execute(self, sequence: int, command: int, body: bytes) -> None:
         """Take one request, and answer it."""
@@ -123,9 +120,7 @@ class _Device:
             return Status.REJECTED
         if not 0 < command <= max(Command):
             return Status.BAD_COMMAND
-        if not fits.get(Command(command), False):
-            return Status.BAD_LENGTH
-        return Status.UNFINISHED if self.awaiting and command in (Command.READ, Command.WRITE) else Status.OK
+        return Status.OK if fits.get(Command(command), False) else Status.BAD_LENGTH
 
     def _do(self, command: int, body: bytes) -> bytes:
         if command == Command.READ:
@@ -143,9 +138,7 @@ class _Device:
             for place, word in enumerate(words or (0,) * marks):
                 first = flags if place == 0 else 0
                 kind = flags >> ACTIVE_SHIFT << 3 | first & 7
-                self.transfers.append((word, kind, int(bool(first & StreamFlag.STAMP))))
-            if words or marks:
-                self.awaiting = bool(flags & StreamFlag.MORE)
+                self.transfers.append((word, kind))
         return b""
 
 
@@ -164,8 +157,7 @@ def _request(rng: np.random.Generator, command: int) -> bytes:
     elif command == Command.STREAM:
         marks = rng.random() < 0.2
         values = [] if marks else rng.integers(0, 1 << 16, int(rng.integers(5))).tolist()
-        flags = int(rng.integers(256)) & ~(StreamFlag.MARK | StreamFlag.MORE)
-        flags |= StreamFlag.MARK * marks | StreamFlag.MORE * int(rng.random() < 0.3)
+        flags = int(rng.integers(256)) & ~StreamFlag.MARK | StreamFlag.MARK * marks
         body = struct.pack(f"{STREAM_HEAD}{len(values)}H", flags, 0, 0, *values)
     else:
         body = struct.pack(FETCH_HEAD, 0, 0)
@@ -203,10 +195,9 @@ def _requests_check(rng: np.random.Generator) -> Check:
         apart = np.diff(at)
         assert apart.min(initial=BUFFER_BYTES) == WORD_BYTES * BYTE_CYCLES, "writes of a frame"
         taken = outputs["x_valid"] == 1
-        values, flags, stamps = np.array(device.transfers).reshape(-1, 3).T
+        values, flags = np.array(device.transfers).reshape(-1, 2).T
         assert_equal("values", outputs["x_value"][taken], values)
         assert_equal("flags", outputs["x_flags"][taken], flags)
-        assert_equal("stamps", outputs["x_stamp"][taken], stamps)
         assert not outputs["stalled"].any()
 
     return Check(Requests(_buffers(requests)), sheet.table, verify)
@@ -215,9 +206,8 @@ def _requests_check(rng: np.random.Generator) -> Check:
 def _stall_check(waits_for_bus: bool) -> Check:
     """A frame that waits over two ticks is given up, and the next one is executed; one tick is none."""
     write = struct.pack(f"{WRITE_HEAD}I", 5, 0, 9)
-    stream = struct.pack(f"{STREAM_HEAD}H", StreamFlag.MORE, 0, 0, 7)
+    stream = struct.pack(f"{STREAM_HEAD}H", StreamFlag.START, 0, 0, 7)
     requests = [bytes((0, Command.WRITE)) + write] if waits_for_bus else [bytes((0, Command.STREAM)) + stream]
-    # The stall ends what MORE announced, so a write is no longer refused.
     requests += [bytes((1, Command.WRITE)) + write]
     sheet, ticks = Sheet(1000), [100, 200]
     sheet.put("go", slice(3, 400), 1)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data
 
 from lstmith.rtl.array.array import SystolicArray
@@ -20,7 +20,7 @@ from lstmith.rtl.cell.drain_reader import DrainReader
 from lstmith.rtl.cell.predictor import Predictor
 from lstmith.rtl.cell.state_loader import StateLoader
 from lstmith.rtl.cell.state_memory import StateMemory
-from lstmith.rtl.link.collect import CompactCollector, RecordCollector
+from lstmith.rtl.link.collect import CompactCollector, StepCollector
 from lstmith.rtl.link.executor import Executor
 from lstmith.rtl.link.flash import FlashLoader
 from lstmith.rtl.prim import parameters as check
@@ -38,7 +38,7 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "too much": (lambda: check.integer("Ring size", 5, 1, 4), ValueError, "Ring size must be between 1 and 4, not 5"),
     "memory depth": (lambda: Ram(8, 0), ValueError, "Memory depth must be 1 or more, not 0"),
     "multiplier": (
-        lambda: multiplier(Module(), "it", Signal(19), Signal(8), Const(1)),
+        lambda: multiplier(Module(), "it", Signal(19), Signal(8)),
         ValueError,
         "Multiplier factors must have at most 18 bits, not 19",
     ),
@@ -119,9 +119,9 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         "Flash loader depth must be 1 or more, not 0",
     ),
     "descriptor layers": (
-        lambda: RecordCollector(result=LAYOUT, event=LAYOUT, layers=33),
+        lambda: StepCollector(result=LAYOUT, event=LAYOUT, layers=33, units=1, steps=1),
         ValueError,
-        "Record collector layers must be between 1 and 32, not 33",
+        "Step collector layers must be between 1 and 32, not 33",
     ),
     "outcomes": (
         lambda: CompactCollector(result=LAYOUT, layers=1, outcome_latency=13),

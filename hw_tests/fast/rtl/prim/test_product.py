@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from amaranth.hdl import Const, signed
+from amaranth.hdl import signed
 
 from hw_tests.checks import Check, Table, assert_equal, run_here
 from hw_tests.fast.rtl.array.mac.mac_cases import random_signed
@@ -18,7 +18,7 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     unit = FunctionUnit(
         {"a": signed(18), "b": signed(16)},
         signed(34),
-        lambda m, i: registered_product(m, "it", i["a"], i["b"], Const(1), family="generic", pipelined=True),
+        lambda m, i: registered_product(m, "it", i["a"], i["b"], family="generic", pipelined=True),
     )
 
     def verify(outputs: Table) -> None:

@@ -72,7 +72,6 @@ def mac_check(
         return np.concatenate([np.zeros(unit.latency, dtype=np.int64), values])
 
     table = {
-        "run": np.ones(count + 2 * unit.latency, dtype=np.int64),
         "word": word.sum(axis=0),
         "operand": operand if given is None else given,
         "packed": precision == Precision.W4,

@@ -1,0 +1,131 @@
+# amaranth: UnusedElaboratable=no
+"""Admission: whole steps only, without a pause, in an idle engine or right behind the step before."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
+from lstmith.rtl.link.admission import REST, StepAdmission
+
+INPUTS, STEPS = 3, 2
+#: Cycles that the engine computes after a step's last element; each step is then collected ``COLLECTED`` cycles later.
+BUSY, COLLECTED = 20, 25
+FLOWS = ("steps", "slow", "full")
+
+
+class Fed(wiring.Component):
+    """An admission before an engine that needs ``BUSY`` cycles for a step and takes input meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "valid": In(1),
+                "value": In(16),
+                "mark": In(1),
+                "x_ready": In(1),
+                "collects": In(1),
+                "taken": Out(1),
+                "fed": Out(1),
+                "fed_value": Out(16),
+                "begins": Out(1),
+                "idle": Out(1),
+                "busy": Out(1),
+                "pending": Out(4),
+                "occupied": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.admission = admission = StepAdmission(inputs=INPUTS, steps=STEPS)
+        left, ends, column = Signal(range(BUSY + 1)), Signal(), Signal(range(INPUTS))
+        waits = Signal(BUSY + COLLECTED)
+        fed = Signal()
+        m.d.comb += [
+            admission.i.valid.eq(self.valid),
+            admission.i.payload.value.eq(self.value),
+            admission.i.payload.mark.eq(self.mark),
+            admission.step_inputs.eq(INPUTS - 1),
+            admission.x.ready.eq(self.x_ready),
+            admission.engine_busy.eq(left != 0),
+            admission.outcome_valid.eq(waits[1]),
+            admission.done.eq(waits[-1]),
+            self.taken.eq(self.valid & admission.i.ready),
+            fed.eq(admission.x.valid & admission.x.ready),
+            ends.eq(fed & ((column == INPUTS - 1) | ((column == 0) & admission.x.payload.mark))),
+            self.fed.eq(fed),
+            self.fed_value.eq(admission.x.payload.value),
+            self.begins.eq(admission.begins),
+            self.idle.eq(admission.idle),
+            self.busy.eq(admission.engine_busy | waits[:2].any()),
+            self.pending.eq(admission.pending),
+            self.occupied.eq(admission.occupied),
+        ]
+        # With ``collects`` low nothing is ever collected.
+        m.d.sync += waits.eq(Cat(ends, waits[:-2], waits[-2] & self.collects))
+        with m.If(fed):
+            m.d.sync += column.eq(column + 1)
+        with m.If(ends):
+            m.d.sync += [column.eq(0), left.eq(BUSY)]
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+        return m
+
+
+def _check(rng: np.random.Generator, flow: str) -> Check:
+    sheet = Sheet(1200)
+    pace = 0.03 if flow == "slow" else 1.0
+    sheet.put("valid", slice(None), rng.random(sheet.cycles) < pace)
+    values = rng.integers(1, 1 << 16, sheet.cycles)
+    sheet.put("value", slice(None), values)
+    sheet.put("mark", slice(None), rng.random(sheet.cycles) < 0.1)
+    sheet.put("x_ready", slice(None), (rng.random(sheet.cycles) < 0.9) if flow == "slow" else 1)
+    sheet.put("collects", slice(None), flow != "full")
+
+    def verify(outputs: Table) -> None:
+        at = np.flatnonzero(outputs["taken"])
+        fed, begins = np.flatnonzero(outputs["fed"]), np.flatnonzero(outputs["begins"])
+        given = sheet.table["value"][at[at < sheet.cycles]]
+        assert_equal("values", outputs["fed_value"][fed], given[: len(fed)])
+        assert outputs["pending"].max() <= STEPS
+        marks = sheet.table["mark"][at[at < sheet.cycles]]
+        place = 0
+        for number, begin in enumerate(begins.tolist()):
+            # All of a step was there before its first element is fed, and it goes on as the engine takes it.
+            size = 1 if marks[place] else INPUTS
+            assert fed[place] == begin
+            assert at[place + size - 1] < begin
+            ready = np.flatnonzero(sheet.table["x_ready"][begin:])[:size] + begin
+            if begin + 2 * INPUTS < sheet.cycles:
+                assert_equal("pace", fed[place : place + size], ready)
+            if outputs["idle"][begin]:
+                assert not outputs["busy"][begin - REST + 1 : begin].any()
+            else:
+                ready = np.flatnonzero(sheet.table["x_ready"][fed[place - 1] + 1 :])[0] + fed[place - 1] + 1
+                assert begin == ready, f"step {number} begins behind the one before, with a pause"
+            place += size
+        idle = outputs["idle"][begins]
+        assert outputs["occupied"][begins].all()
+        if flow == "full":
+            assert len(begins) == STEPS, "no more than have room"
+        else:
+            assert idle[0]
+            assert len(begins) > 10
+            assert flow == "slow" or 0 < idle.mean() < 1
+
+    return Check(Fed(), sheet.table, verify)
+
+
+def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
+    """Input faster and slower than the engine, and results that nobody takes."""
+    return {flow: _check(rng, flow) for flow in FLOWS}
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_alone(flow: str, rng: np.random.Generator) -> None:
+    run_here({flow: _check(rng, flow)})

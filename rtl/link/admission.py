@@ -1,0 +1,153 @@
+"""Admission: a step begins when its whole input is there and its results have room."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from lstmith.rtl.layouts import InputWord
+from lstmith.rtl.prim import parameters as check
+from lstmith.rtl.prim.arith import delayed
+from lstmith.spec.config import bits_for
+
+#: Cycles that an engine is idle before a step counts as beginning in an idle engine.
+REST = 8
+#: Fewest places for input values: as many as a memory of lookup tables has.
+_PLACES = 16
+#: Cycles from a value's place in the queue to its being offered.
+_QUEUE_LATENCY = 2
+
+
+class StepAdmission(wiring.Component):
+    """Keeps the input of whole steps, and feeds it to the engine at the engine's pace.
+
+    A step begins in an idle engine, or its input follows that of the step before without a pause; it never begins in
+    between. So its cycles are one of two numbers that the cycle model knows. Nothing of a step begins before all its
+    input is there, nor while ``steps`` steps wait for their results to be collected.
+
+    Parameters
+    ----------
+    inputs : int
+        Most elements of a step. Two whole steps fit the queue.
+    steps : int
+        Most steps whose results have room.
+
+    Members
+    -------
+    i : In(stream of InputWord)
+        Input stream of any pace.
+    step_inputs : In(range(inputs))
+        Elements of a step, less one; it changes only while nothing is on its way.
+    x : Out(stream of InputWord)
+        Input stream of the engine: a step without a pause, as far as the engine takes it.
+    engine_busy : In(1)
+        Something is in flight in the engine; valid always.
+    outcome_valid : In(1)
+        It is known whether a step is computed, for one cycle.
+    done : In(1)
+        A step's results have been collected, for one cycle.
+    begins : Out(1)
+        The engine takes a step's first element, for one cycle.
+    idle : Out(1)
+        The step begins in an idle engine; valid with ``begins``.
+    occupied : Out(1)
+        A step is there that the engine has not computed; valid always.
+    active : Out(1)
+        A step is being fed or may begin; valid always.
+
+    Attributes
+    ----------
+    pending, unknown, feeds, begun : Signal
+        Steps that were admitted and not collected; of which the outcome is not known; whether a step is being fed, and
+        its first element was taken. No part of the interface, proofs look at them.
+
+    Raises
+    ------
+    TypeError
+        If a number is no integer.
+    ValueError
+        If a number is out of range.
+    """
+
+    def __init__(self, *, inputs: int, steps: int):
+        self._inputs = check.integer("Admission inputs", inputs, 1)
+        self._steps = check.integer("Admission steps", steps, 1)
+        super().__init__(
+            {
+                "i": In(stream.Signature(InputWord)),
+                "step_inputs": In(bits_for(inputs)),
+                "x": Out(stream.Signature(InputWord)),
+                "engine_busy": In(1),
+                "outcome_valid": In(1),
+                "done": In(1),
+                "begins": Out(1),
+                "idle": Out(1),
+                "occupied": Out(1),
+                "active": Out(1),
+            }
+        )
+        self.pending, self.unknown = Signal(range(steps + 1)), Signal(range(steps + 1))
+        self.feeds, self.begun = Signal(), Signal()
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        places = max(_PLACES, 2 * self._inputs)
+        # The queue has a register behind its memory, which may be empty while the memory is full.
+        m.submodules.queue = queue = SyncFIFOBuffered(width=InputWord.as_shape().size, depth=places + 1)
+        arrives, leaves, whole = Signal(), Signal(), Signal(range(places + 2))
+        m.d.comb += [
+            queue.w_data.eq(self.i.payload),
+            queue.w_en.eq(self.i.valid),
+            self.i.ready.eq(queue.w_rdy),
+            arrives.eq(self.i.valid & self.i.ready & self._last(m, self.i, "arriving")),
+        ]
+        arrived = delayed(m, arrives, _QUEUE_LATENCY - 1, "arrived")
+        m.d.sync += whole.eq(whole + arrived - leaves)
+
+        # Steps admitted: not yet collected, and not yet known to be computed or skipped.
+        admits, room, unknown, feeds = Signal(), Signal(), self.unknown, self.feeds
+        m.d.comb += room.eq(self.pending != self._steps)
+        m.d.sync += [
+            self.pending.eq(self.pending + admits - self.done),
+            unknown.eq(unknown + admits - self.outcome_valid),
+        ]
+        rests, rested = Signal(range(REST)), Signal()
+        m.d.comb += rested.eq(rests == REST - 1)
+        with m.If(self.engine_busy | (unknown != 0)):
+            m.d.sync += rests.eq(0)
+        with m.Elif(~rested):
+            m.d.sync += rests.eq(rests + 1)
+
+        alone = Signal()
+        m.d.comb += [
+            self.x.payload.eq(queue.r_data),
+            self.x.valid.eq(feeds & queue.r_rdy),
+            queue.r_en.eq(feeds & self.x.ready),
+            leaves.eq(self.x.valid & self.x.ready & self._last(m, self.x, "leaving")),
+            self.idle.eq(alone),
+            self.occupied.eq((whole != 0) | (unknown != 0) | arrives | arrived),
+            self.active.eq(feeds | ((whole != 0) & room) | arrives | arrived),
+        ]
+        with m.If(~feeds):
+            m.d.comb += admits.eq((whole != 0) & room & rested)
+            with m.If(admits):
+                m.d.sync += [feeds.eq(1), alone.eq(1)]
+        with m.Elif(leaves):
+            m.d.comb += admits.eq((whole > 1) & room)
+            m.d.sync += [feeds.eq(admits), alone.eq(0)]
+        return m
+
+    def _last(self, m: Module, side: wiring.PureInterface, name: str) -> Signal:
+        """Whether a value is the last one of its step; a mark is a whole step."""
+        column, last = Signal(bits_for(self._inputs), name=f"{name}_column"), Signal(name=f"{name}_last")
+        first = column == 0
+        m.d.comb += last.eq((column == self.step_inputs) | (first & side.payload.mark))
+        with m.If(side.valid & side.ready):
+            m.d.sync += column.eq(column + 1)
+            with m.If(last):
+                m.d.sync += column.eq(0)
+        if side is self.x:
+            m.d.comb += [self.begins.eq(side.valid & side.ready & first), self.begun.eq(~first)]
+        return last
