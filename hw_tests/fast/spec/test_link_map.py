@@ -79,7 +79,7 @@ def test_what_is_no_identity_is_refused() -> None:
         Identity.unpack(packed[1:])
     with pytest.raises(ValueError, match=r"^Identity must begin with 0x4c53544d, not 0x4c53544c$"):
         Identity.unpack(b"\x4c" + packed[1:])
-    with pytest.raises(ValueError, match=r"^Link version must be 3, not 9$"):
+    with pytest.raises(ValueError, match=r"^Link version must be 4, not 9$"):
         Identity.unpack(packed[:4] + b"\x09" + packed[5:])
     with pytest.raises(ValueError, match=r"^Engine lanes must be an integer in 1\.\.4096, not 0$"):
         unpack_config(bytes(2) + pack_config(CONFIG)[2:])
