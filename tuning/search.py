@@ -1,5 +1,10 @@
 """The search: Optuna proposes, worker processes measure, the Pareto set remains.
 
+A policy is judged by its loss, but loss is a matter of luck where few decisions change: neighbours with the same error
+of h may lose three times as much or nothing. So the optimiser is told the error, which rises evenly with the
+thresholds; the loss that counts is the usual one at an error. Once the known policies are measured, most proposals are
+neighbours of the policy that would be chosen now, since the limit is reached in small steps.
+
 Trials are proposed in rounds of a fixed size and reported in order, so the result does not depend on the number of
 workers or on which of them is faster.
 """
@@ -9,7 +14,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -26,10 +31,15 @@ from lstmith.tuning.space import Params
 ROUND = 8
 #: Policies whose loss is more than this many times the wanted one are of no interest to the sampler.
 INTEREST = 3.0
-#: Part by which the error that a policy causes may be larger on other data than where it was tuned.
-MARGIN = 0.25
+#: Part by which the error that a policy causes may be larger on other data than where it was tuned; a loss grows about
+#: as its square.
+MARGIN = 0.5
 #: Trials before the sampler's model guides it, beside the known starts.
 RANDOM_TRIALS = 8
+#: Of a round, neighbours of the best so far; the others are the sampler's.
+NEIGHBOURS = 6
+#: Parameters that are no ladders: no value is next to another.
+UNORDERED = ("mode", "monitor")
 
 
 Item = TypeVar("Item")
@@ -49,20 +59,12 @@ class Measured:
         Per step, mean.
     error : float
         Mean absolute difference of h from float.
-    doubt : float
-        What the loss may well be larger by on other data of the kind.
     """
 
     metric: float
     loss: float
     cycles: float
     error: float
-    doubt: float = 0.0
-
-    @property
-    def bound(self) -> float:
-        """Loss with its doubt."""
-        return self.loss + self.doubt
 
 
 Evaluate = Callable[[list[Policy]], Measured]
@@ -128,35 +130,66 @@ def search(
         n_startup_trials=RANDOM_TRIALS,
     )
     study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
-    for params in (space.starts() if starts is None else starts)[:trials]:
+    begun = (space.starts() if starts is None else starts)[:trials]
+    for params in begun:
         study.enqueue_trial(params)
     choices: dict[str, optuna.distributions.BaseDistribution] = {
         name: (
             optuna.distributions.CategoricalDistribution(tuple(range(size)))
-            if name in ("mode", "monitor")
+            if name in UNORDERED
             else optuna.distributions.IntDistribution(0, size - 1)
         )
         for name, size in space.sizes.items()
     }
     known: dict[str, Trial] = {}
+    rng = np.random.default_rng(seed)
     for first in range(0, trials, ROUND):
+        best = fastest(list(known.values()), max_loss) if first >= len(begun) else None
+        for params in neighbours(best.params, space, known, rng) if best else ():
+            study.enqueue_trial(params)
         asked = [study.ask(choices) for _ in range(min(ROUND, trials - first))]
         chosen = [{name: int(value) for name, value in one.params.items()} for one in asked]
         proposed = [space.policies(each) for each in chosen]
         fresh: dict[str, tuple[list[Policy], Params]] = {}
         for policies, each in zip(proposed, chosen, strict=True):
-            if _key(policies) not in known:
-                fresh.setdefault(_key(policies), (policies, each))
+            if policies_key(policies) not in known:
+                fresh.setdefault(policies_key(policies), (policies, each))
         measured_now = measure([policies for policies, _ in fresh.values()])
         for (key, (policies, each)), found in zip(fresh.items(), measured_now, strict=True):
             known[key] = Trial(policies, found, each)
         for one, policies in zip(asked, proposed, strict=True):
-            measured = known[_key(policies)].measured
-            one.set_constraint("loss", measured.bound - limit)
-            study.tell(one, [max(measured.bound, 0.0), measured.cycles])
+            measured = known[policies_key(policies)].measured
+            one.set_constraint("loss", measured.loss - limit)
+            study.tell(one, [measured.error, measured.cycles])
         if report is not None:
             report(first + len(asked))
     return list(known.values())
+
+
+def neighbours(params: Params, space: Choices, known: Container[str], rng: np.random.Generator) -> list[Params]:
+    """A few new policies, each one step from a known one: up a ladder, down one, or up one and down another.
+
+    Parameters
+    ----------
+    params : dict
+        Of the policy whose neighbours are wanted.
+    space : Choices
+    known : container of str
+        Keys of the policies that were tried.
+    rng : Generator
+        Draws them, at most ``NEIGHBOURS``.
+    """
+    ladders = [name for name in space.sizes if name not in UNORDERED]
+    up, down = ([{name: step} for name in ladders] for step in (1, -1))
+    moves = [*up, *down, *({**one, **other} for one in up for other in down if one.keys() != other.keys())]
+    found: dict[str, Params] = {}
+    for index in rng.permutation(len(moves)):
+        moved = {name: value + moves[index].get(name, 0) for name, value in params.items()}
+        if len(found) < NEIGHBOURS and all(0 <= value < space.sizes[name] for name, value in moved.items()):
+            key = policies_key(space.policies(moved))
+            if key not in known:
+                found.setdefault(key, moved)
+    return list(found.values())
 
 
 def pareto(trials: list[Trial]) -> list[Trial]:
@@ -168,17 +201,27 @@ def pareto(trials: list[Trial]) -> list[Trial]:
     return best
 
 
-def fastest(trials: list[Trial], max_loss: float) -> Trial | None:
-    """The policy with the fewest cycles among those whose loss with its doubt and expected loss are in ``max_loss``.
+def fastest(
+    trials: list[Trial], max_loss: float, known: list[Trial] | None = None, margin: float = MARGIN
+) -> Trial | None:
+    """The policy with the fewest cycles among those whose loss and usual loss are within ``max_loss``.
 
     Of many policies some lose little by luck, and a choice by the loss alone finds just those. So the loss that is
-    usual at a policy's error of h counts as well, even if that error were larger by ``MARGIN``: other data is not
+    usual at a policy's error of h counts as well, even if that error were larger by a margin: other data is not
     exactly like the data that was tuned on.
+
+    Parameters
+    ----------
+    trials : list of Trial
+        What is chosen from.
+    max_loss : float
+    known : list of Trial or None
+        What tells the usual loss: these and others of the same network; the same if None.
+    margin : float
     """
-    expected = expected_losses([trial.measured for trial in trials])
-    able = [
-        trial for trial, usual in zip(trials, expected, strict=True) if max(usual, trial.measured.bound) <= max_loss
-    ]
+    told = trials if known is None else known
+    usual = dict(zip(map(id, told), expected_losses([trial.measured for trial in told], margin), strict=True))
+    able = [trial for trial in trials if max(usual[id(trial)], trial.measured.loss) <= max_loss]
     return min(able, key=lambda trial: (trial.measured.cycles, trial.measured.loss), default=None)
 
 
@@ -208,7 +251,8 @@ def expected_losses(measured: list[Measured], margin: float = MARGIN) -> list[fl
     return [float(loss) for loss in np.interp(grown, measured_errors, rising[::-1][last])]
 
 
-def _key(policies: list[Policy]) -> str:
+def policies_key(policies: list[Policy]) -> str:
+    """The same for the same policies."""
     return json.dumps([describe_policy(policy) for policy in policies])
 
 

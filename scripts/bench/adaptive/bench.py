@@ -20,7 +20,7 @@ from lstmith.scripts.bench.stamps import MEASURED, stamp
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope
 from lstmith.spec.policy_file import describe_policy
 from lstmith.tuning.activity import dense_cycles
-from lstmith.tuning.search import Measured, Trial, Workers, expected_losses, search
+from lstmith.tuning.search import MARGIN, Measured, Trial, Workers, fastest, search
 from lstmith.tuning.space import Params
 from lstmith.workloads.catalogue import load
 from lstmith.workloads.float_runner import FloatRunner
@@ -34,9 +34,6 @@ TRIALS = {"silero": 96, "dtln": 32, "icu_thai": 64, "textgenrnn": 64, "g2p": 24,
 FEWEST_TRIALS = 8
 #: Loss against float that counts as none: relative, and for decisions, of which float changes none, absolute.
 RELATIVE, ABSOLUTE = 0.005, 0.001
-#: Part by which the error that a policy causes may be larger on other data than where it was tuned; a loss grows about
-#: as its square.
-MARGIN = 0.5
 SEEDS = (1, 2, 3)
 Report = Callable[[str], None]
 Measure = Callable[[list[Any]], list[Any]]
@@ -252,10 +249,9 @@ class _Task:
 
 
 def chosen(tried: list[Trial], known: list[Trial], limit: float, margin: float = MARGIN) -> tuple[Trial, bool]:
-    """The fastest policy that loses nothing, by its own loss and by what is usual at its error of h.
+    """What ``tune`` would choose (:func:`lstmith.tuning.search.fastest`), and whether it is within the limit.
 
-    Of many policies some lose little by luck. So the loss that is usual at a policy's error counts as well, even if
-    that error were larger by a margin on other data.
+    If no policy is, the one of least error is given, as its row is wanted all the same.
 
     Parameters
     ----------
@@ -265,16 +261,8 @@ def chosen(tried: list[Trial], known: list[Trial], limit: float, margin: float =
         What tells the usual loss: all trials of the network, these among them.
     limit : float
     margin : float
-
-    Returns
-    -------
-    Trial
-    bool
-        Whether it is within the limit; if none is, the one of least error is given, as its row is wanted all the same.
     """
-    usual = dict(zip(map(id, known), expected_losses([trial.measured for trial in known], margin), strict=True))
-    able = [trial for trial in tried if max(usual[id(trial)], trial.measured.loss) <= limit]
-    best = min(able, key=lambda trial: (trial.measured.cycles, trial.measured.loss), default=None)
+    best = fastest(tried, limit, known, margin)
     return best or min(tried, key=lambda trial: (trial.measured.error, trial.measured.cycles)), best is not None
 
 
