@@ -38,6 +38,8 @@ MARGIN = 0.5
 RANDOM_TRIALS = 8
 #: Of a round, neighbours of the best so far; the others are the sampler's.
 NEIGHBOURS = 6
+#: Rungs by which they are off.
+RUNGS = (1, 2, 4)
 #: Parameters that are no ladders: no value is next to another.
 UNORDERED = ("mode", "monitor")
 
@@ -167,7 +169,7 @@ def search(
 
 
 def neighbours(params: Params, space: Choices, known: Container[str], rng: np.random.Generator) -> list[Params]:
-    """A few new policies, each one step from a known one: up a ladder, down one, or up one and down another.
+    """A few new policies near a known one: up or down a ladder, or a rung up one and a rung down another.
 
     Parameters
     ----------
@@ -180,8 +182,8 @@ def neighbours(params: Params, space: Choices, known: Container[str], rng: np.ra
         Draws them, at most ``NEIGHBOURS``.
     """
     ladders = [name for name in space.sizes if name not in UNORDERED]
-    up, down = ([{name: step} for name in ladders] for step in (1, -1))
-    moves = [*up, *down, *({**one, **other} for one in up for other in down if one.keys() != other.keys())]
+    moves: list[dict[str, int]] = [{name: step * way} for name in ladders for step in RUNGS for way in (1, -1)]
+    moves += [{one: 1, other: -1} for one in ladders for other in ladders if one != other]
     found: dict[str, Params] = {}
     for index in rng.permutation(len(moves)):
         moved = {name: value + moves[index].get(name, 0) for name, value in params.items()}

@@ -55,21 +55,29 @@ SKIP_PARTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 KEEPING = (Mode.DELTA, Mode.AUTO)
 #: Rungs that a later layer may stand above or below the first, and how such parameters are named: ``theta_of_layer_1``.
 APART, OF_LAYER = 3, "_of_layer_"
-#: Thresholds that did well on 8-bit grids and on 16-bit ones: of the top plane for x and h, of the low plane for both.
+#: Thresholds that did well on tuning data, of 8-bit grids and of 16-bit ones: of the top plane for x and h, of the low
+#: plane for x and h.
 KNOWN = (
-    (0, 0, 2),
-    (0, 0, 4),
-    (0, 0, 8),
-    (0, 1, 4),
-    (0, 1, 8),
-    (1, 1, 8),
-    (0, 1, 12),
-    (1, 2, 12),
-    (1, 2, 16),
-    (2, 2, 24),
-    (4, 6, 48),
+    (0, 0, 2, 2),
+    (0, 0, 4, 4),
+    (0, 0, 8, 8),
+    (0, 1, 4, 4),
+    (0, 1, 8, 8),
+    (1, 1, 8, 8),
+    (0, 1, 12, 12),
+    (1, 2, 4, 8),
+    (1, 2, 12, 12),
+    (1, 2, 16, 24),
+    (2, 2, 24, 24),
+    (4, 10, 96, 96),
 )
-FINE_KNOWN = ((8, 8, 1024), (16, 16, 2048), (16, 256, 1024), (64, 64, 4096), (64, 512, 8192))
+FINE_KNOWN = (
+    (8, 8, 1024, 1024),
+    (16, 16, 2048, 2048),
+    (12, 384, 1024, 3072),
+    (64, 384, 768, 6144),
+    (64, 64, 4096, 4096),
+)
 #: The same of weights in one plane.
 KNOWN_WHOLE = ((0, 1), (0, 2), (1, 2), (4, 6), (6, 10))
 FINE_KNOWN_WHOLE = ((8, 8), (16, 16), (32, 64), (64, 128), (128, 256))
@@ -180,8 +188,8 @@ class Space:
         fine = self.ladders["theta_h"] is FINE_THETAS
         if "low_theta_h" in self.ladders:
             known += [
-                Policy(keeping, theta_x=x, theta_h=h, low_theta_x=low, low_theta_h=low)
-                for x, h, low in (FINE_KNOWN if fine else KNOWN)
+                Policy(keeping, theta_x=x, theta_h=h, low_theta_x=low_x, low_theta_h=low_h)
+                for x, h, low_x, low_h in (FINE_KNOWN if fine else KNOWN)
             ]
         else:
             known += [Policy(keeping, theta_x=x, theta_h=h) for x, h in (FINE_KNOWN_WHOLE if fine else KNOWN_WHOLE)]

@@ -245,15 +245,18 @@ class _Hill:
 
 
 def test_neighbours_are_a_step_away_and_new(rng: np.random.Generator) -> None:
-    """One rung up or down, or up on one ladder and down on another; never twice, never outside, never a mode."""
+    """Some rungs up or down, or up one ladder and down another; never twice, never outside, never another mode."""
     hill, params = _Hill(), {"theta_x": 10, "theta_h": 4, "mode": 1}
-    near = neighbours(params, hill, {}, rng)
-    assert all(each["mode"] == 1 for each in near)
-    moves = {(each["theta_x"] - 10, each["theta_h"] - 4) for each in near}
-    assert moves == {(0, 1), (0, -1), (-1, 0), (-1, 1)}
-    assert len(near) == 4 < NEIGHBOURS
-    tried = {policies_key(hill.policies(each)) for each in near[:3]}
-    assert neighbours(params, hill, tried, rng) == near[3:]
+    moves, tried = set(), set()
+    while near := neighbours(params, hill, tried, rng):
+        assert len(near) <= NEIGHBOURS
+        assert all(each["mode"] == 1 for each in near)
+        new = {(each["theta_x"] - 10, each["theta_h"] - 4) for each in near}
+        assert not new & moves
+        moves |= new
+        tried |= {policies_key(hill.policies(each)) for each in near}
+    straight = {(0, step) for step in (1, 2, 4, -1, -2, -4)} | {(step, 0) for step in (-1, -2, -4)}
+    assert moves == straight | {(-1, 1)}
 
 
 def test_the_search_reaches_the_limit() -> None:
