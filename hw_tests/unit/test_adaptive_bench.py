@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +22,36 @@ from lstmith.scripts.bench.adaptive.controls import (
     with_inverted_rule,
     with_random_columns,
 )
-from lstmith.scripts.bench.adaptive.judgement import Network
+from lstmith.scripts.bench.adaptive.fewer_lanes import counted
+from lstmith.scripts.bench.adaptive.judgement import Count, Network
 from lstmith.scripts.bench.adaptive.networks import Static, engine_for, lanes_for, quantised
-from lstmith.scripts.bench.adaptive.rows import Row
+from lstmith.scripts.bench.adaptive.rows import Row, Wanted, reporter
 from lstmith.scripts.bench.adaptive.runner import GoldenRunner
-from lstmith.scripts.bench.adaptive.search import Joint, on_top, thresholds
+from lstmith.scripts.bench.adaptive.search import Bed, Joint, on_top, thresholds
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Skip
+from lstmith.spec.policy_file import describe_policy
 from lstmith.tuning.engine import GoldenEngine
 from lstmith.tuning.pieces import Recorded
 from lstmith.tuning.search import Measured, Trial
 from lstmith.tuning.space import Space
-from lstmith.workloads.workload import Scores
+from lstmith.workloads.workload import Metric, Runner, Scores, Workload
 
 PLANES = Policy(Mode.AUTO, 1, 1, 8, 8)
 WATCHED = Policy(Mode.DELTA, monitor=Monitor(Rule.RATIO, low=30))
+
+
+class _Echo(Workload):
+    """A network whose h is judged by its own mean."""
+
+    def evaluate(self, split: str, runner: Runner) -> Scores:
+        """One unit per sequence."""
+        (network,) = self.networks
+        means = np.array([np.abs(h).mean() for h in runner.sequences(network, self.inputs(split)[network])])
+        return Scores(means.astype(np.float64), np.ones(len(means)))
+
+    def inputs(self, split: str) -> dict[str, list[np.ndarray]]:
+        """The same for all."""
+        return self.calibration
 
 
 @pytest.fixture
@@ -255,6 +272,7 @@ def network() -> Network:
         rows=rows,
         policies={},
         kept=["W4A8 dense", "planes", "together"],
+        fewer=[Count({"net": 2}, "together", 400.0, 2000.0, 1000.0, True)],
     )
 
 
@@ -279,3 +297,23 @@ def test_judgement(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "\n- A: 5.00x over eight bits" in text
     assert "\n- B: 2.50x over the best static format" in text
     assert "zero skipping, 1.67x" in text
+    assert "| toy | 2 | together | 2000 | 400 | 5.00x | 2.50x | yes |" in text
+
+
+def test_fewer_lanes_change_cycles_alone(rng: np.random.Generator, network: Network) -> None:
+    """The best policy runs on fewer lanes with the same values; engines that have no more lanes are left out."""
+    source = random_network(rng, 128, 2)
+    x = rng.uniform(-1, 1, (40, 2)).astype(np.float32)
+    workload = _Echo("echo", {"net": source}, {"net": [x]}, Metric("mean", "", higher_is_better=True), "", "")
+    made = quantised(source, [x], Static(8, 8))
+    bed = Bed(workload, {"net": GoldenEngine(made, source, engine_for(made, 64))})
+    policies = bed.uniform(Policy(Mode.AUTO, theta_h=1, low_theta_h=8))
+    found = reporter(bed)(Wanted("planes", policies))
+    described = {"planes": {"net": [describe_policy(one) for one in policies["net"]]}}
+    kept = replace(network, lanes={"net": 64}, rows=[found], policies=described, kept=["planes"])
+    count = counted(kept, bed, 16)
+    assert count is not None
+    assert (count.lanes, count.row, count.same_quality) == ({"net": 16}, "planes", True)
+    assert count.base_cycles == 4 * bed.ideal_cycles == 2 * count.static_cycles
+    assert count.cycles > found.cycles
+    assert counted(kept, bed, 64) is None

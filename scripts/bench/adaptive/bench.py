@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lstmith.compiler.files import whole_file
+from lstmith.scripts.bench.adaptive.fewer_lanes import FEWER, counted
 from lstmith.scripts.bench.adaptive.judgement import CONTROL, Network, summary
 from lstmith.scripts.bench.adaptive.networks import Static
 from lstmith.scripts.bench.adaptive.rows import Row, Wanted, prepare
@@ -19,7 +20,6 @@ from lstmith.scripts.bench.adaptive.search import PLANES, TOGETHER, Bed, Joint, 
 from lstmith.scripts.bench.stamps import MEASURED, stamp
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope
 from lstmith.spec.policy_file import describe_policy
-from lstmith.tuning.activity import dense_cycles
 from lstmith.tuning.search import MARGIN, Measured, Trial, Workers, fastest, search
 from lstmith.tuning.space import Params
 from lstmith.workloads.catalogue import load
@@ -106,7 +106,7 @@ def measure_network(name: str, trials: int, lanes: int, workers: int, report: Re
             task = _Task(measure, bed, each, limit, report)
             part = task.dense(dense)
             if static is None and lossless:
-                static = each, _ideal(bed), part.rows[0]
+                static = each, bed.ideal_cycles, part.rows[0]
             if lossless and each in IN_PLANES:
                 found.add(part)
                 found.add(task.mechanisms(trials))
@@ -115,7 +115,7 @@ def measure_network(name: str, trials: int, lanes: int, workers: int, report: Re
                 part.add(task.thresholds(max(FEWEST_TRIALS, trials // 4)))
             found.add(part)
     assert static is not None
-    return Network(
+    network = Network(
         name=name,
         metric=workload.metric.name,
         unit=workload.metric.unit,
@@ -127,16 +127,15 @@ def measure_network(name: str, trials: int, lanes: int, workers: int, report: Re
         base=each.name,
         lanes={key: engine.config.lanes for key, engine in bed.engines.items()},
         static_cycles=static[1],
-        base_cycles=_ideal(bed),
+        base_cycles=bed.ideal_cycles,
         static_row=static[2],
         rows=found.rows,
         policies=found.policies,
         kept=found.kept,
     )
-
-
-def _ideal(bed: Bed) -> float:
-    return float(np.mean([dense_cycles(engine.network, engine.config) for engine in bed.engines.values()]))
+    report(f"{name}: fewer lanes")
+    counts = [counted(network, bed, most) for most in FEWER if most < lanes]
+    return replace(network, fewer=[count for count in counts if count])
 
 
 @dataclass(frozen=True)

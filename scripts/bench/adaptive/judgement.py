@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,38 @@ import numpy as np
 from lstmith.scripts.bench.adaptive.rows import Row
 
 CONTROL = "control"  #: how the names of rows begin that no choice may fall on
+
+
+@dataclass(frozen=True)
+class Count:
+    """The best row of a workload on engines of fewer lanes.
+
+    Parameters
+    ----------
+    lanes : dict of int
+        Per network.
+    row : str
+        What was counted.
+    cycles : float
+        Per step, mean.
+    base_cycles, static_cycles : float
+        Ideal dense cycles per step of the base and of the best static format with as many lanes.
+    same_quality : bool
+        Whether quality is what it was with most lanes. A monitor per fold sees other folds with other lanes, and may
+        change it.
+    """
+
+    lanes: dict[str, int]
+    row: str
+    cycles: float
+    base_cycles: float
+    static_cycles: float
+    same_quality: bool
+
+    def plain(self) -> dict[str, Any]:
+        """JSON values with what they come to."""
+        speedups = {"speedup_vs_base": self.base_cycles / self.cycles}
+        return asdict(self) | speedups | {"speedup_vs_static": self.static_cycles / self.cycles}
 
 
 @dataclass(frozen=True)
@@ -40,6 +72,8 @@ class Network:
         Policies, as in policy files, per row and network.
     kept : list of str
         Rows that lost nothing on the data to tune on, so that they may be chosen.
+    fewer : list of Count
+        The best row with fewer lanes.
     """
 
     name: str
@@ -58,12 +92,14 @@ class Network:
     rows: list[Row]
     policies: dict[str, Any]
     kept: list[str]
+    fewer: list[Count] = field(default_factory=list)
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> Network:
         """From JSON values."""
         rows = [Row(**row) for row in values["rows"]]
-        return cls(**{**values, "static_row": Row(**values["static_row"]), "rows": rows})
+        fewer = [Count(**count) for count in values["fewer"]]
+        return cls(**{**values, "static_row": Row(**values["static_row"]), "rows": rows, "fewer": fewer})
 
     def loss(self, row: Row) -> float:
         """How much worse than float, in the metric's unit."""
@@ -111,6 +147,7 @@ class Network:
             row["speedup_vs_base"] = self.over_base(found)
             row["speedup_vs_static"] = self.over_static(found)
             row["without_loss"] = self.without_loss(found)
+        values["fewer"] = [count.plain() for count in self.fewer]
         return values
 
 

@@ -42,6 +42,12 @@ class Static:
         """As the tables call it."""
         return f"W{self.weights}A{self.operands}"
 
+    @classmethod
+    def named(cls, name: str) -> Static:
+        """Inverse of `name`."""
+        weights, operands = name[1:].split("A")
+        return cls(int(weights), int(operands))
+
 
 def lanes_for(network: FloatNetwork, most: int = LANES) -> int:
     """As many lanes as are asked for, fewer where layers have less than 128 units."""

@@ -9,6 +9,7 @@ import numpy as np
 from lstmith.scripts.bench.adaptive.networks import LANES, Static, engine_for, lanes_for, quantised
 from lstmith.scripts.bench.adaptive.runner import GoldenRunner
 from lstmith.spec.policy import Mode, Policy, Rule, Scope
+from lstmith.tuning.activity import dense_cycles
 from lstmith.tuning.engine import GoldenEngine
 from lstmith.tuning.pieces import Float32
 from lstmith.tuning.search import Evaluate, Measured
@@ -94,6 +95,21 @@ class Bed:
             made = quantised(source, workload.calibration[network], static, starts.get(network))
             engines[network] = GoldenEngine(made, source, engine_for(made, lanes_for(source, lanes)))
         return cls(workload, engines)
+
+    def with_lanes(self, lanes: int) -> Bed:
+        """The same networks on engines of at most so many lanes."""
+        engines = {
+            name: GoldenEngine(
+                engine.network, engine.source, engine_for(engine.network, lanes_for(engine.source, lanes))
+            )
+            for name, engine in self.engines.items()
+        }
+        return Bed(self.workload, engines)
+
+    @property
+    def ideal_cycles(self) -> float:
+        """Cycles of a dense step if nothing but reading weights took time, mean over the networks."""
+        return float(np.mean([dense_cycles(engine.network, engine.config) for engine in self.engines.values()]))
 
     def joint(self) -> Joint:
         """All choices, scaled by the data to tune on."""

@@ -60,9 +60,34 @@ def summary_table(result: dict[str, Any]) -> Table:
     return columns, rows
 
 
+def fewer_table(result: dict[str, Any]) -> Table:
+    """The best row of each network on engines of fewer lanes."""
+    columns = ["network", "lanes", "policy", "base", "cycles", "A", "B", "same quality"]
+    rows: list[list[object]] = []
+    for network in result["networks"]:
+        for count in network["fewer"]:
+            rows.append(
+                [
+                    network["name"],
+                    "/".join(str(lanes) for lanes in count["lanes"].values()),
+                    count["row"],
+                    f"{count['base_cycles']:.0f}",
+                    f"{count['cycles']:.0f}",
+                    f"{count['speedup_vs_base']:.2f}x",
+                    f"{count['speedup_vs_static']:.2f}x",
+                    "yes" if count["same_quality"] else "no",
+                ]
+            )
+    return columns, rows
+
+
 def full_text(result: dict[str, Any]) -> str:
     """The block of the results page."""
     parts = [f"{told(result[MEASURED])}\n\n{RULES}\n\n{CONTROLS}\n", markdown(*summary_table(result)), _means(result)]
+    if any(network["fewer"] for network in result["networks"]):
+        parts.append(
+            f"The best policies on engines of fewer lanes, nothing tuned anew:\n\n{markdown(*fewer_table(result))}"
+        )
     for network, (title, table) in zip(result["networks"], network_tables(result).items(), strict=True):
         parts.append(f"**{title}.** {_preamble(network)}\n\n{markdown(*table)}")
     return "\n".join(parts)
