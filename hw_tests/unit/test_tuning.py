@@ -247,7 +247,8 @@ class _Hill:
 def test_neighbours_are_a_step_away_and_new(rng: np.random.Generator) -> None:
     """Some rungs up or down, or up one ladder and down another; never twice, never outside, never another mode."""
     hill, params = _Hill(), {"theta_x": 10, "theta_h": 4, "mode": 1}
-    moves, tried = set(), set()
+    moves: set[tuple[int, int]] = set()
+    tried: set[str] = set()
     while near := neighbours(params, hill, tried, rng):
         assert len(near) <= NEIGHBOURS
         assert all(each["mode"] == 1 for each in near)
