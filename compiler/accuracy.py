@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.compiler.quantise.calibration import HOLD_EVERY, WINDOW, Calibration, held_steps
-from lstmith.compiler.quantise.encode import encode_c, encode_h
+from lstmith.compiler.quantise.encode import quantised_state
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatArray, FloatNetwork, initial_state, run_float
-from lstmith.spec.config import H_FRAC, EngineConfig
+from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.quantised import QuantNetwork
 
@@ -81,27 +81,26 @@ def measure(network: FloatNetwork, integer: QuantNetwork, config: EngineConfig, 
     judged = held if held.any() else valid
 
     model, policies = GoldenModel(integer, config), [Policy(Mode.DENSE)] * len(integer.layers)
-    encoded = [
-        (layer.from_source(encode_h(h)), layer.from_source(encode_c(c, layer.c_frac, config.c_width)))
-        for layer, (h, c) in zip(integer.layers, states, strict=True)
-    ]
+    encoded = quantised_state(integer, config.c_width, states)
     stream = integer.quantise_input(x)
     traces = model.run(stream, policies, model.loaded_state(policies, encoded))
     exact = run_float(network, x, states).h[-1]
-    found = integer.layers[-1].to_source(traces[-1].h) / float(1 << H_FRAC)
+    found = integer.layers[-1].to_source(traces[-1].h) * integer.layers[-1].h_lsb
     error = np.abs(found - exact)
 
     def moved(changed: FloatArray) -> float:
         return float(np.abs(run_float(network, changed, states).h[-1] - exact)[valid].max())
 
-    top = 1 << (config.c_width - 1)
     return StackError(
         mean=float(error[judged].mean()),
         max=float(error[judged].max()),
         peak=float(error[valid].max()),
         steps=int(judged.sum()),
         held_back=bool(held.any()),
-        saturated=tuple(float(((trace.c[valid] <= -top) | (trace.c[valid] >= top - 1)).mean()) for trace in traces),
+        saturated=tuple(
+            float(layer.saturated(trace.c[valid], config.c_width).mean())
+            for layer, trace in zip(integer.layers, traces, strict=True)
+        ),
         sensitivity=moved(x * (1 + NUDGE)),
         rounding=moved(stream.astype(np.float64) * integer.x_lsb),
     )

@@ -99,8 +99,10 @@ def describe_core(engine: EngineConfig, programs: Sequence[Program], bus: Bus = 
                 "units": layer.units,
                 "precision": layer.precision,
                 "planes": layer.planes,
+                "kind": layer.kind.name.lower(),
                 "c_frac": layer.c_frac,
                 "x_lsb": layer.x_lsb,
+                "h_lsb": layer.h_lsb,
             }
             for program in programs
             for layer, source in zip(program.network.layers, program.source.layers, strict=True)

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lstmith.compiler.files import Folder
 from lstmith.compiler.importers.graph_files import GRAPH_FILES
 from lstmith.compiler.programs import Program
 from lstmith.golden.network import FloatLayer, FloatNetwork
+from lstmith.spec.codes import Kind, Squash
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
@@ -35,7 +37,16 @@ FOLDER = Folder(
 _QUANT_ARRAYS = ("weights", "mantissa", "shift", "bias", "peep", "reduced_bias", "idle_h", "order")
 _QUANT_GRIDS = ("x_grid", "h_grid")
 _QUANT_LISTS = ("counts",)
-_QUANT_SCALARS: dict[str, type] = {"precision": int, "planes": int, "c_frac": int, "peep_shift": int, "x_lsb": float}
+_QUANT_SCALARS: dict[str, type] = {
+    "precision": int,
+    "planes": int,
+    "c_frac": int,
+    "peep_shift": int,
+    "x_lsb": float,
+    "h_lsb": float,
+}
+#: What a layer is, of both its float and its integer form.
+_CODES: dict[str, type[IntEnum]] = {"kind": Kind, "squash": Squash}
 _FLOAT_ARRAYS = ("w_ih", "w_hh", "bias", "peep", "h0", "c0")
 _OPTIONAL = ("_peep", "_reduced_bias", "_idle_h", "_order", "_h0", "_c0")
 _PREDICTOR = "predictor"
@@ -101,7 +112,8 @@ def read_design(path: Path) -> tuple[dict[str, Any], EngineConfig, tuple[Program
         with damage(spot):
             layers.append(_quant_layer(entry, quantised[index], spot))
         with damage(f"{path / 'float.npz'} layer {index}"):
-            sources.append(FloatLayer(name=typed(entry, "name", str, spot), **floats[index]))
+            name = typed(entry, "name", str, spot)
+            sources.append(FloatLayer(name=name, **floats[index], **_codes(entry, spot)))
     with damage(str(path / "network.npz")):
         programs = _programs(described, layers, sources, others.get(_PREDICTOR), where)
     with damage(str(path / "engine.json")):
@@ -154,7 +166,7 @@ def check_unchanged(path: Path, described: dict[str, Any]) -> None:
 
 
 def _describe(layer: QuantLayer) -> dict[str, Any]:
-    scalars = {name: getattr(layer, name) for name in _QUANT_SCALARS}
+    scalars = {name: getattr(layer, name) for name in (*_QUANT_SCALARS, *_CODES)}
     lists = {name: list(getattr(layer, name)) for name in _QUANT_LISTS}
     return {**scalars, **lists, **{name: dataclasses.asdict(getattr(layer, name)) for name in _QUANT_GRIDS}}
 
@@ -163,6 +175,7 @@ def _quant_layer(entry: Any, arrays: dict[str, Any], where: str) -> QuantLayer:
     if not isinstance(entry, dict):
         raise UserError(where, f"is {entry!r}", _REMEDY)
     values: dict[str, Any] = {name: typed(entry, name, kind, where) for name, kind in _QUANT_SCALARS.items()}
+    values |= _codes(entry, where)
     for name in _QUANT_LISTS:
         values[name] = tuple(typed(entry, name, list, where))
         if any(type(value) is not int for value in values[name]):
@@ -170,6 +183,11 @@ def _quant_layer(entry: Any, arrays: dict[str, Any], where: str) -> QuantLayer:
     for name in _QUANT_GRIDS:
         values[name] = Grid(**typed(entry, name, dict, where))
     return QuantLayer(**arrays, **values)
+
+
+def _codes(entry: dict[str, Any], where: str) -> dict[str, Any]:
+    """Kind and squash of a layer."""
+    return {name: codes(typed(entry, name, int, where)) for name, codes in _CODES.items()}
 
 
 def typed(values: dict[str, Any], name: str, kind: type, where: str) -> Any:

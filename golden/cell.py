@@ -65,7 +65,7 @@ def cell_step(
     z = rows.reshape(-1, layer.kind.rows, layer.units)
     if layer.kind is Kind.LSTM:
         return _lstm_step(z, c_old, layer, config)
-    h = _gru_step(z, c_old, config) if layer.kind is Kind.GRU else squashed(_limited(z[:, 0]), layer.squash)
+    h = _gru_step(z, c_old) if layer.kind is Kind.GRU else squashed(_limited(z[:, 0]), layer.squash)
     return h, h
 
 
@@ -84,13 +84,12 @@ def _lstm_step(z: IntArray, c_old: IntArray, layer: QuantLayer, config: EngineCo
     return (_sigma(z_o) * tanh_of_cell(c, layer.c_frac) + (1 << (H_FRAC - 1))) >> H_FRAC, c
 
 
-def _gru_step(z: IntArray, h_old: IntArray, config: EngineConfig) -> IntArray:
+def _gru_step(z: IntArray, h_old: IntArray) -> IntArray:
     """h from pre-activations of r, z, nx, nh with 13 fraction bits, int64 [N, 4, H]."""
     reset, update = _sigma(z[:, 0]), _sigma(z[:, 1])
     n_x, n_h = _limited(z[:, 2]), _limited(z[:, 3])
     half = 1 << (H_FRAC - 1)
-    summed = saturate(((n_x << H_FRAC) + reset * n_h + half) >> H_FRAC, config.c_width)
-    fresh = squashed(saturate(summed, Z_BITS), Squash.TANH)
+    fresh = squashed(saturate(((n_x << H_FRAC) + reset * n_h + half) >> H_FRAC, Z_BITS), Squash.TANH)
     return ((fresh << H_FRAC) + update * (h_old - fresh) + half) >> H_FRAC
 
 

@@ -301,7 +301,7 @@ class Accelerator:
         return network.quantise_input(values)
 
     def _real(self, h: IntArray) -> Float32:
-        return real_h(self._given.design.network.layers[-1].to_source(h)).astype(np.float32)
+        return real_h(self._given.design.network, h).astype(np.float32)
 
 
 def _device(port: str, bauds: Sequence[int], patience: float) -> LinkBackend:

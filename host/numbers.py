@@ -64,12 +64,12 @@ def count_saturation(request: RunRequest, run: EngineRun) -> Saturation:
     """Inputs and cell states of a run that were cut off."""
     valid, (low, high) = request.valid, input_range(request)
     x = request.sequences.x[valid].astype(np.float64)
-    top = 1 << (request.design.engine.c_width - 1)
     states = [layer.c[valid] for layer in run.layers]
+    width, layers = request.design.engine.c_width, request.design.network.layers
     return Saturation(
         inputs=int(((x < low) | (x > high)).sum()),
         input_values=x.size,
-        states=sum(int(((c <= -top) | (c >= top - 1)).sum()) for c in states),
+        states=sum(int(layer.saturated(c, width).sum()) for layer, c in zip(layers, states, strict=True)),
         state_values=sum(c.size for c in states),
         reach=float(np.abs(x).max(initial=0.0)),
     )
@@ -122,7 +122,7 @@ def _initial_cells(request: RunRequest) -> list[str]:
     """Initial cell states that the format cannot hold."""
     design, found = request.design, []
     for index, (layer, source) in enumerate(zip(design.network.layers, design.source.layers, strict=True)):
-        limit = 2.0 ** (design.engine.c_width - 1 - layer.c_frac)
+        limit = layer.c_range(design.engine.c_width)
         own = source.c0 if request.sequences.state is None else request.sequences.state[index][1]
         peak = 0.0 if own is None else float(np.abs(own).max(initial=0.0))
         if peak > limit:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
-from lstmith.golden.network import FloatArray, initial_state
-from lstmith.spec.config import H_FRAC
+from lstmith.compiler.quantise.encode import quantised_state
+from lstmith.golden.network import initial_state
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import IntArray, QuantNetwork
@@ -92,7 +92,7 @@ def make_request(
     constant = any(layer.h0 is not None or layer.c0 is not None for layer in design.source.layers)
     if float_state is None and constant and after is None:
         float_state = [initial_state(layer, len(sequences.x)) for layer in design.source.layers]
-    state = None if float_state is None else _quantise_state(design, float_state)
+    state = None if float_state is None else quantised_state(design.network, design.engine.c_width, float_state)
     x, active_indices = design.network.quantise_input(sequences.x), _masks(design.network, sequences)
     return RunRequest(design, policies, sequences, x, state, active_indices, after)
 
@@ -180,18 +180,3 @@ def _masks(network: QuantNetwork, sequences: Sequences) -> IntArray | None:
         )
     active_indices: IntArray = found.argmax(axis=2)
     return active_indices
-
-
-def _quantise_state(design: Design, state: list[tuple[FloatArray, FloatArray]]) -> list[tuple[IntArray, IntArray]]:
-    c_limit = 1 << (design.engine.c_width - 1)
-    return [
-        (
-            layer.from_source(_rounded(h, H_FRAC, 1 << H_FRAC)),
-            layer.from_source(_rounded(c, layer.c_frac, c_limit)),
-        )
-        for layer, (h, c) in zip(design.network.layers, state, strict=True)
-    ]
-
-
-def _rounded(value: FloatArray, fraction: int, limit: int) -> IntArray:
-    return np.clip(np.rint(value * (1 << fraction)), -limit, limit - 1).astype(np.int64)

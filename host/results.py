@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lstmith.golden.activity import PLANES, LayerTrace
 from lstmith.golden.breakdown import CycleBreakdown
 from lstmith.host.activity import Activity
-from lstmith.spec.config import H_FRAC, PRECISIONS, EngineConfig
+from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
 IntArray = npt.NDArray[np.int64]
@@ -188,9 +188,10 @@ class EngineRun:
         }
 
 
-def real_h(h: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
-    """h in Q1.15 as real numbers."""
-    return h / float(1 << H_FRAC)
+def real_h(network: QuantNetwork, h: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+    """The last layer's h as real numbers by its source's units."""
+    layer = network.layers[-1]
+    return layer.to_source(h).astype(np.float64) * layer.h_lsb
 
 
 def mismatches(run: EngineRun, reference: EngineRun) -> int:

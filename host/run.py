@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lstmith.compiler.quantise.encode import encode_state
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatTrace, run_float
@@ -19,7 +20,6 @@ from lstmith.host.request import RunRequest
 from lstmith.host.results import BoolArray, EngineRun, LayerResult, cycle_figures, mismatches, real_h, utilisation
 from lstmith.host.rtl_core import Progress, RtlCore
 from lstmith.host.simulate import SIMULATORS
-from lstmith.spec.config import H_FRAC
 from lstmith.spec.policy_file import describe_policy
 
 ENGINES = ("float", "golden", *SIMULATORS, "board")
@@ -74,7 +74,7 @@ def run_golden(request: RunRequest, idle: BoolArray | None = None) -> EngineRun:
         LayerResult.of_trace(layer, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)
     )
     activity = count_activity(network, config, traces, valid)
-    h = real_h(network.layers[-1].to_source(layers[-1].h))
+    h = real_h(network, layers[-1].h)
     return EngineRun(
         network,
         config,
@@ -105,13 +105,11 @@ def run_in_float(request: RunRequest) -> EngineRun:
     begun = time.perf_counter()
     trace = _float_trace(request)
     seconds = time.perf_counter() - begun
-    c_limit = 1 << (design.engine.c_width - 1)
     layers = []
     for h, c, layer in zip(trace.h, trace.c, design.network.layers, strict=True):
         run = LayerResult.empty(layer, request.x.shape[:2])
-        h_int = np.clip(np.rint(h * (1 << H_FRAC)), -(1 << H_FRAC), (1 << H_FRAC) - 1)
-        c_int = np.clip(np.rint(c * (1 << layer.c_frac)), -c_limit, c_limit - 1)
-        run.h[valid], run.c[valid] = layer.from_source(h_int)[valid], layer.from_source(c_int)[valid]
+        h_int, c_int = encode_state(layer, h, c, design.engine.c_width)
+        run.h[valid], run.c[valid] = h_int[valid], c_int[valid]
         run.active[valid] = layer.units
         layers.append(run)
     nothing = np.zeros(valid.shape, dtype=np.int64)

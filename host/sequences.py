@@ -140,5 +140,5 @@ def collect(request: RunRequest, core_traces: list[CoreTrace], seconds: float) -
                     getattr(layer, name)[row, :steps] = values[0]
             cycles[row, :steps] = read_cycles(network, core_trace)[turns == turn]
             idle[row, :steps] = read_idle(core_trace)[turns == turn]
-    h = real_h(network.layers[-1].to_source(layers[-1].h))
+    h = real_h(network, layers[-1].h)
     return EngineRun(network, request.design.engine, tuple(layers), cycles, h, request.valid, seconds, idle=idle)

@@ -230,6 +230,26 @@ class QuantLayer:
         return 2.0**-self.c_frac if self.kind is Kind.LSTM else self.h_lsb
 
     @property
+    def h_range(self) -> float:
+        """Largest h that the layer represents, real."""
+        return self.h_lsb * (1 << H_FRAC)
+
+    def c_range(self, c_width: int) -> float:
+        """Largest cell state that an engine of such a width represents, real; of kinds without one, h."""
+        return self.h_range if self.kind is not Kind.LSTM else 2.0 ** (c_width - 1 - self.c_frac)
+
+    def saturated(self, c: npt.NDArray[np.integer], c_width: int) -> npt.NDArray[np.bool_]:
+        """Which cell states of an engine of such a width stand at the limit of their format, or the h in their place.
+
+        A sigmoid or tanh has its own limits, which are no loss.
+        """
+        if self.kind is not Kind.LSTM and self.squash in (Squash.SIGMOID, Squash.TANH):
+            return np.zeros(c.shape, dtype=bool)
+        top = 1 << ((c_width if self.kind is Kind.LSTM else H_FRAC + 1) - 1)
+        found: npt.NDArray[np.bool_] = (c <= -top) | (c >= top - 1)
+        return found
+
+    @property
     def digit_words(self) -> int:
         """Weight words, and cycles, that a digit of one column of one fold takes: a single row is in the first one."""
         return 1 if self.kind.rows == 1 else self.plane_bits // 4

@@ -12,7 +12,7 @@ from lstmith.golden.activity import LayerState, LayerTrace
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork
-from lstmith.spec.config import H_FRAC, EngineConfig
+from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import QuantNetwork
 from lstmith.tuning.activity import Costs
@@ -108,8 +108,11 @@ class GoldenEngine:
             valid = np.arange(batch.x.shape[1]) < np.array([span.steps for span in batch.spans])[:, None]
             cycles = self._timing.cycles(traces, policies, marks, valid)
             costs.append(Costs.of(self.network, self.config, traces, cycles, batch.counted))
-            outputs = [layer.to_source(trace.h) for layer, trace in zip(self.network.layers, traces, strict=True)]
-            h = np.concatenate(outputs if every_layer else outputs[-1:], axis=2) * np.float32(2.0**-H_FRAC)
+            outputs = [
+                layer.to_source(trace.h) * np.float32(layer.h_lsb)
+                for layer, trace in zip(self.network.layers, traces, strict=True)
+            ]
+            h = np.concatenate(outputs if every_layer else outputs[-1:], axis=2)
             found += [
                 (span, row[span.begin - span.start : span.steps]) for span, row in zip(batch.spans, h, strict=True)
             ]

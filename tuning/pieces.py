@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.compiler.quantise.encode import quantised_state
 from lstmith.golden.network import FloatArray, FloatNetwork, FloatTrace, initial_state, padded, run_float
-from lstmith.spec.config import H_FRAC, EngineConfig
+from lstmith.spec.config import EngineConfig
 from lstmith.spec.quantised import IntArray, QuantNetwork
 
 Float32 = npt.NDArray[np.float32]
@@ -159,7 +160,7 @@ def batches(
         return made
     states = _float_states(source, recorded)
     return [
-        replace(batch, state=quantised_state(network, config, [_picked(*pair, batch.spans) for pair in states]))
+        replace(batch, state=quantised_state(network, config.c_width, [_picked(*pair, batch.spans) for pair in states]))
         for batch in made
     ]
 
@@ -171,18 +172,6 @@ def joined(values: list[tuple[Span, Values]], segments: list[Segment]) -> list[V
         begin = segments[span.segment].begin
         found[span.segment][span.begin - begin : span.end - begin] = part
     return found
-
-
-def quantised_state(network: QuantNetwork, config: EngineConfig, state: FloatStates) -> IntStates:
-    """A float state as the engine holds it."""
-    limit = 1 << (config.c_width - 1)
-    return [
-        (
-            layer.from_source(_rounded(h, H_FRAC, 1 << H_FRAC)),
-            layer.from_source(_rounded(c, layer.c_frac, limit)),
-        )
-        for layer, (h, c) in zip(network.layers, state, strict=True)
-    ]
 
 
 def _groups(spans: list[Span]) -> Iterator[list[Span]]:
@@ -210,7 +199,3 @@ def _float_states(source: FloatNetwork, recorded: Recorded) -> list[tuple[FloatA
 def _picked(h: FloatArray, c: FloatArray, spans: list[Span]) -> tuple[FloatArray, FloatArray]:
     rows, starts = [span.sequence for span in spans], [span.start for span in spans]
     return h[rows, starts], c[rows, starts]
-
-
-def _rounded(value: npt.NDArray[np.float64], fraction: int, limit: int) -> IntArray:
-    return np.clip(np.rint(value * (1 << fraction)), -limit, limit - 1).astype(np.int64)

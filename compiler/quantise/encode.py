@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstmith.golden.network import FloatArray, FloatNetwork
+from lstmith.golden.network import FloatArray, FloatNetwork, initial_state
+from lstmith.spec.codes import Kind
 from lstmith.spec.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, REQUANT_PRESHIFT, SHIFT_BITS, Z_FRAC
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
@@ -52,7 +53,7 @@ def encode_scales(scale: FloatArray, requant_width: int, name: str) -> tuple[Int
 
 
 def row_scale(layer: QuantLayer, requant_width: int) -> FloatArray:
-    """Real value that one LSB of each row's sum has in the pre-activation, float64 [4H]."""
+    """Real value that one LSB of each row's sum has in the pre-activation, float64 [R * H]."""
     power = float(REQUANT_PRESHIFT + 2 - (requant_width - 3) - RESULT_FRAC)
     scale: FloatArray = layer.mantissa * np.exp2(power - layer.shift)
     return scale
@@ -102,9 +103,9 @@ def encode_peepholes(peep: FloatArray, c_frac: int, name: str) -> tuple[IntArray
     return np.rint(peep * 2.0 ** (RESULT_FRAC + shift - c_frac)).astype(np.int64), shift
 
 
-def encode_h(h: FloatArray) -> IntArray:
-    """h in Q1.15, saturated."""
-    return np.clip(np.rint(h * (1 << H_FRAC)), -(1 << H_FRAC), (1 << H_FRAC) - 1).astype(np.int64)
+def encode_h(h: FloatArray, h_lsb: float = 2.0**-H_FRAC) -> IntArray:
+    """h in units of ``h_lsb``, Q1.15 of most layers, saturated to 16 bits."""
+    return np.clip(np.rint(h / h_lsb), -(1 << H_FRAC), (1 << H_FRAC) - 1).astype(np.int64)
 
 
 def encode_c(c: FloatArray, c_frac: int, c_width: int) -> IntArray:
@@ -113,27 +114,40 @@ def encode_c(c: FloatArray, c_frac: int, c_width: int) -> IntArray:
     return np.clip(np.rint(c * 2.0**c_frac), -limit, limit - 1).astype(np.int64)
 
 
+def encode_state(layer: QuantLayer, h: FloatArray, c: FloatArray, c_width: int) -> tuple[IntArray, IntArray]:
+    """h and c as an engine holds them, in the order of the layer's units; of kinds other than the LSTM h twice."""
+    integer = encode_h(layer.from_source(h), layer.h_lsb)
+    if layer.kind is not Kind.LSTM:
+        return integer, integer
+    return integer, encode_c(layer.from_source(c), layer.c_frac, c_width)
+
+
+def quantised_state(
+    network: QuantNetwork, c_width: int, state: list[tuple[FloatArray, FloatArray]]
+) -> list[tuple[IntArray, IntArray]]:
+    """A float state (h, c) per layer as an engine holds it."""
+    return [encode_state(layer, *pair, c_width) for layer, pair in zip(network.layers, state, strict=True)]
+
+
 def initial_states(network: FloatNetwork, quantised: QuantNetwork, c_width: int) -> list[tuple[IntArray, IntArray]]:
     """The network's own initial state in integers: per layer (h, c), each int64 [H].
 
     Raises
     ------
     UserError
-        If an initial h is outside -1..1 or a state is not finite.
+        If an initial h is beyond what the layer's h reaches, -1..1 of most, or a state is not finite.
     """
     states = []
     for layer, integer in zip(network.layers, quantised.layers, strict=True):
-        zero = np.zeros(layer.units)
-        h = zero if layer.h0 is None else layer.h0
-        c = zero if layer.c0 is None else layer.c0
-        for field, value, limit in (("h0", h, 1.0), ("c0", c, np.inf)):
+        (h,), (c,) = initial_state(layer, 1)
+        for field, value, limit in (("h0", h, integer.h_lsb * (1 << H_FRAC)), ("c0", c, np.inf)):
             bad = ~np.isfinite(value) | (np.abs(value) > limit)
             if bad.any():
                 unit = int(np.argmax(bad))
                 raise UserError(
                     f"layer {layer.name!r} {field}, unit {unit}",
                     f"is {value[unit]}",
-                    "give a finite value" + (" in -1..1" if field == "h0" else ""),
+                    "give a finite value" + (f" in -{limit:.4g}..{limit:.4g}" if field == "h0" else ""),
                 )
-        states.append((encode_h(h), encode_c(c, integer.c_frac, c_width)))
+        states.append(encode_state(integer, h, c, c_width))
     return states

@@ -8,14 +8,15 @@ import numpy as np
 
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Profile, Windows
-from lstmith.compiler.quantise.encode import encode_bias, encode_c, encode_h, encode_peepholes, encode_scales
+from lstmith.compiler.quantise.encode import encode_bias, encode_h, encode_peepholes, encode_scales, encode_state
 from lstmith.compiler.quantise.rows import damped, fit_scales, round_weights
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatArray, FloatLayer
-from lstmith.spec.config import H_FRAC
+from lstmith.spec.codes import Kind, Squash
+from lstmith.spec.config import H_FRAC, Z_FRAC
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Policy
-from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
+from lstmith.spec.quantised import Grid, IntArray, QuantLayer, QuantNetwork
 
 #: Parts of the calibrated input range that the 8-bit input grid may cover; the rest saturates.
 RANGES = (1.0, 0.9, 0.8, 0.7)
@@ -23,6 +24,8 @@ RANGES = (1.0, 0.9, 0.8, 0.7)
 HEADROOM = 1.25
 #: Smallest cell range worth trying: where c reaches only tanh, saturation at 16 was never seen to matter.
 SMALLEST_CELL = 16.0
+#: Functions that hold their argument, which may lie beyond -1..1.
+THROUGH = (Squash.LINEAR, Squash.RELU)
 #: Errors this close are a tie, which the earlier candidate wins: smaller sums, wider input range, finer cell.
 TIE = 1.005
 
@@ -54,6 +57,8 @@ class LayerFit:
     layer : FloatLayer
     index : int
         Position in the stack.
+    before : QuantLayer or None
+        The layer that feeds it; None of the first one.
     calibrated : Profile
     precision, activation_bits : int
     limits : EngineLimits
@@ -65,18 +70,21 @@ class LayerFit:
         self,
         layer: FloatLayer,
         index: int,
+        before: QuantLayer | None,
         calibrated: Profile,
         precision: int,
         activation_bits: int,
         limits: EngineLimits,
         c_frac: int | None = None,
     ):
-        self._layer, self._index, self._profile, self._c_frac = layer, index, calibrated, c_frac
+        self._layer, self._index, self._before, self._profile = layer, index, before, calibrated
+        self._c_frac = c_frac
         self._precision, self._bits, self._limits = precision, activation_bits, limits
         self._planes = limits.layer_planes(precision)
         self._config = limits.model_config()
         self._low, self._high = calibrated.x_low[index], calibrated.x_high[index]
         self._h_grid = recurrent_grid(activation_bits)
+        self._h_lsb = h_format(layer, calibrated.c_peak[index])
         self._tried: dict[Candidate, tuple[float, QuantLayer]] = {}
 
     def search(self) -> tuple[QuantLayer, Candidate]:
@@ -102,12 +110,11 @@ class LayerFit:
         policy = [Policy(Mode.DENSE)]
         k = self._index
         state = model.loaded_state(
-            policy,
-            [(encode_h(windows.h[k][:, 0]), encode_c(windows.c[k][:, 0], layer.c_frac, self._limits.c_width))],
+            policy, [encode_state(layer, windows.h[k][:, 0], windows.c[k][:, 0], self._limits.c_width)]
         )
         x = model.network.quantise_input(windows.x[k])
         h = model.run(x, policy, state)[0].h
-        error: FloatArray = np.abs(h / float(1 << H_FRAC) - windows.h[k][:, 1:])[windows.valid]
+        error: FloatArray = np.abs(h * layer.h_lsb - windows.h[k][:, 1:])[windows.valid]
         return error
 
     def _best(self, candidates: list[Candidate]) -> Candidate:
@@ -139,15 +146,20 @@ class LayerFit:
 
     def x_format(self, candidate: Candidate) -> tuple[Grid, float]:
         """Input grid, as fine as the exponent leaves it, and the real value of one LSB of the 16-bit input."""
-        if self._index:
-            return self._grid(signed=True, exponent=candidate.exponent), 2.0**-H_FRAC
+        if self._before is not None:
+            return self._grid(signed=True, exponent=candidate.exponent), self._before.h_lsb
         grid = self._grid(signed=self._low < 0, exponent=candidate.exponent)
         peak = max(self._high, -self._low) or 1.0
         reach = HEADROOM if self._bits == 16 else candidate.reach
         return grid, peak * reach / grid.high / (1 << grid.shift)
 
     def _cell_formats(self) -> list[int]:
-        """Fraction bits worth trying, most first; with peepholes the one that covers the range."""
+        """Fraction bits worth trying, most first; with peepholes the one that covers the range.
+
+        Kinds without a cell state have one format.
+        """
+        if self._layer.kind is not Kind.LSTM:
+            return [H_FRAC]
         if self._c_frac is not None:
             return [self._c_frac]
         integer_bits = self._limits.c_width - 1
@@ -165,19 +177,19 @@ class LayerFit:
         layer, limits, fit, k = self._layer, self._limits, self._profile.fit, self._index
         grid, x_lsb = self.x_format(candidate)
         check_operands(layer.name, max(grid.span, self._h_grid.span), self._bits, self._precision, limits)
-        x, h = fit.x[k][fit.valid], fit.h[k][:, :-1][fit.valid]
+        x, h = fit.x[k][fit.valid], fit.h[k][:, :-1][fit.valid][:, : layer.w_hh.shape[1]]
         stream = np.clip(np.rint(x / x_lsb), -(1 << 15), (1 << 15) - 1).astype(np.int64)
         operands = np.concatenate(
-            [grid.apply(stream) << grid.exponent, self._h_grid.apply(encode_h(h))], axis=1
+            [grid.apply(stream) << grid.exponent, self._h_grid.apply(encode_h(h, self._h_lsb))], axis=1
         ).astype(np.float64)
-        x_step, h_step = x_lsb * 2.0 ** (grid.shift - grid.exponent), 2.0 ** (self._h_grid.shift - H_FRAC)
+        x_step, h_step = x_lsb * 2.0 ** (grid.shift - grid.exponent), self._h_lsb * 2.0**self._h_grid.shift
         weights = np.concatenate([layer.w_ih * x_step, layer.w_hh * h_step], axis=1)
-        moments = damped(operands.T @ operands / len(operands))
-        scale = fit_scales(weights, self._precision, moments, self._planes)
-        integers = round_weights(weights, scale, self._precision, moments, self._planes)
+        scale, integers = self._rounded(weights, damped(operands.T @ operands / len(operands)))
         # What rounding leaves of each row's mean moves into its bias.
         missing = x @ layer.w_ih.T + h @ layer.w_hh.T - (operands @ integers.T) * scale
-        mantissa, shift = encode_scales(scale, limits.requant_width, layer.name)
+        # What goes through as it is has the unit of h, an argument's LSB.
+        gain = 2.0**-Z_FRAC / self._h_lsb if layer.squash in THROUGH else 1.0
+        mantissa, shift = encode_scales(scale * gain, limits.requant_width, layer.name)
         peep, peep_shift = None, 0
         if layer.peep is not None:
             peep, peep_shift = encode_peepholes(layer.peep, candidate.c_frac, layer.name)
@@ -187,16 +199,37 @@ class LayerFit:
             weights=integers,
             mantissa=mantissa,
             shift=shift,
-            bias=encode_bias(layer.bias + missing.mean(axis=0), layer.name),
+            bias=encode_bias((layer.bias + missing.mean(axis=0)) * gain, layer.name),
             x_grid=grid,
             h_grid=self._h_grid,
             c_frac=candidate.c_frac,
             x_lsb=x_lsb,
             peep=peep,
             peep_shift=peep_shift,
+            kind=layer.kind,
+            squash=layer.squash,
+            h_lsb=self._h_lsb,
         )
         self._check_sums(result)
         return result
+
+    def _rounded(self, weights: FloatArray, moments: FloatArray) -> tuple[FloatArray, IntArray]:
+        """Scale of each row, and weights as integers; of a GRU's row for n either half of the columns stays zero."""
+        rows, columns = weights.shape
+        units, inputs = self._layer.units, self._layer.inputs
+        every, gates = slice(0, columns), 2 * units if self._layer.kind is Kind.GRU else rows
+        parts = [(slice(0, gates), every)]
+        if gates < rows:
+            parts += [
+                (slice(gates, gates + units), slice(0, inputs)),
+                (slice(gates + units, rows), slice(inputs, columns)),
+            ]
+        scale, integers = np.zeros(rows), np.zeros(weights.shape, dtype=np.int64)
+        for part, read in parts:
+            own, energy = weights[part, read], moments[read, read]
+            scale[part] = fit_scales(own, self._precision, energy, self._planes)
+            integers[part, read] = round_weights(own, scale[part], self._precision, energy, self._planes)
+        return scale, integers
 
     def _check_sums(self, layer: QuantLayer) -> None:
         needed, have = accumulator_bits(layer), self._limits.acc_width
@@ -206,6 +239,11 @@ class LayerFit:
                 f"has row sums up to {layer.sum_bound}, {needed} bits, {needed - have} more than the engine's {have}",
                 "generate an engine with wider sums or use a lower precision",
             )
+
+
+def h_format(layer: FloatLayer, peak: float) -> float:
+    """Real value of one LSB of h, whose largest magnitude is ``peak`` on calibration data."""
+    return 2.0**-H_FRAC * (HEADROOM * peak or 1.0 if layer.squash in THROUGH else 1.0)
 
 
 def recurrent_grid(activation_bits: int) -> Grid:

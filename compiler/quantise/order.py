@@ -14,6 +14,7 @@ from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.quantise.encode import RESULT_FRAC, encode_h, row_scale
 from lstmith.golden.encoder import BoolArray
 from lstmith.golden.network import FloatArray, FloatLayer, FloatNetwork, run_float
+from lstmith.spec.codes import Kind
 from lstmith.spec.config import ACTIVE_COUNTS, BIAS_BITS
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
@@ -27,8 +28,11 @@ def parse_counts(text: str, network: FloatNetwork) -> list[tuple[int, ...]]:
     Raises
     ------
     UserError
-        If a count is no number, not below the layer's units, not descending, or there are too many.
+        If a layer is no LSTM, a count is no number, not below the layer's units, not descending, or there are too many.
     """
+    if other := next((layer for layer in network.layers if layer.kind is not Kind.LSTM), None):
+        problem = f"is {text!r}, but layer {other.name!r} is of kind {other.kind.name}"
+        raise UserError("option --active", problem, "leave it out; only networks of LSTM layers have active counts")
     parts = text.split("/")
     if len(parts) not in (1, len(network.layers)):
         raise UserError("option --active", f"is {text!r}", f"give counts once or for all {len(network.layers)} layers")

@@ -15,10 +15,10 @@ from lstmith.compiler.quantise.fit import LayerFit, accumulator_bits
 from lstmith.golden.network import FloatLayer, FloatNetwork
 from lstmith.spec.config import PRECISIONS
 from lstmith.spec.errors import UserError
-from lstmith.spec.quantised import QuantNetwork
+from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
 #: ``auto`` takes the lowest precision whose mean absolute error of h, on held-back calibration
-#: data, stays below this in every layer.
+#: data, stays below this part of its range in every layer.
 AUTO_TOLERANCE = 0.01
 
 
@@ -29,6 +29,8 @@ class LayerReport:
     Parameters
     ----------
     name : str
+    kind : str
+        ``lstm``, ``gru``, ``rnn`` or ``dense``.
     precision, activation_bits : int
     exponent : int
         Left shift e of the input operands.
@@ -42,11 +44,14 @@ class LayerReport:
         Where the cell state saturates.
     sum_bound, acc_width : int
         Proven largest row sum, and the signed width that it takes.
+    h_range : float
+        Largest h that the layer represents, 1 of most kinds.
     error_mean, error_rms, error_max : float
         Error of h against float.
     """
 
     name: str
+    kind: str
     precision: int
     activation_bits: int
     exponent: int
@@ -58,6 +63,7 @@ class LayerReport:
     c_range: float
     sum_bound: int
     acc_width: int
+    h_range: float
     error_mean: float
     error_rms: float
     error_max: float
@@ -150,7 +156,7 @@ def _automatic(
         except UserError as error:
             refusal = error
             continue
-        if max(layer.error_mean for layer in result.layers) < AUTO_TOLERANCE:
+        if max(layer.error_mean / layer.h_range for layer in result.layers) < AUTO_TOLERANCE:
             break
     if result is None:
         assert refusal is not None
@@ -166,16 +172,19 @@ def _quantise(
     limits: EngineLimits,
     c_fracs: Sequence[int] | None,
 ) -> Quantised:
-    layers, reports = [], []
+    layers: list[QuantLayer] = []
+    reports = []
     for index, (layer, width) in enumerate(zip(network.layers, widths, strict=True)):
         bits = activation_bits or (16 if width == 16 else 8)
-        fit = LayerFit(layer, index, calibrated, width, bits, limits, None if c_fracs is None else c_fracs[index])
+        c_frac = None if c_fracs is None else c_fracs[index]
+        fit = LayerFit(layer, index, layers[-1] if layers else None, calibrated, width, bits, limits, c_frac)
         chosen, candidate = fit.search()
         error = fit.error(chosen, calibrated.held)
         layers.append(chosen)
         reports.append(
             LayerReport(
                 name=layer.name,
+                kind=layer.kind.name.lower(),
                 precision=width,
                 activation_bits=bits,
                 exponent=candidate.exponent,
@@ -184,9 +193,10 @@ def _quantise(
                 x_range=chosen.x_lsb * (1 << chosen.x_grid.shift) * chosen.x_grid.high,
                 c_peak=calibrated.c_peak[index],
                 c_frac=chosen.c_frac,
-                c_range=2.0 ** (limits.c_width - 1 - chosen.c_frac),
+                c_range=chosen.c_range(limits.c_width),
                 sum_bound=chosen.sum_bound,
                 acc_width=accumulator_bits(chosen),
+                h_range=chosen.h_range,
                 error_mean=float(error.mean()),
                 error_rms=float(np.sqrt((error**2).mean())),
                 error_max=float(error.max()),

@@ -85,11 +85,11 @@ def refuse_early(
 
 def _empty(layer: FloatLayer, counts: tuple[int, ...], precision: int, planes: int) -> QuantLayer:
     """A layer of zeros, which take no memory."""
-    rows = np.broadcast_to(np.int64(0), 4 * layer.units)
+    rows = np.broadcast_to(np.int64(0), len(layer.w_ih))
     return QuantLayer(
         precision=precision,
         planes=planes,
-        weights=np.broadcast_to(np.int64(0), (4 * layer.units, layer.inputs + layer.units)),
+        weights=np.broadcast_to(np.int64(0), (len(layer.w_ih), layer.inputs + layer.w_hh.shape[1])),
         mantissa=rows,
         shift=rows,
         bias=rows,
@@ -99,6 +99,8 @@ def _empty(layer: FloatLayer, counts: tuple[int, ...], precision: int, planes: i
         x_lsb=1.0,
         peep=None if layer.peep is None else np.broadcast_to(np.int64(0), layer.peep.shape),
         counts=counts,
-        reduced_bias=np.broadcast_to(np.int64(0), (len(counts), 4 * layer.units)),
+        reduced_bias=np.broadcast_to(np.int64(0), (len(counts), len(layer.w_ih))),
         idle_h=np.broadcast_to(np.int64(0), layer.units),
+        kind=layer.kind,
+        squash=layer.squash,
     )

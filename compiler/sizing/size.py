@@ -69,13 +69,15 @@ def weight_words(network: QuantNetwork, lanes: int, precision: int | None = None
     total = 0
     for layer in network.layers:
         bits = layer.precision if precision is None else precision
-        total += -(-layer.units // lanes) * (layer.inputs + layer.units) * bits // 4
+        # A single row takes a word of each digit, whatever its width.
+        words = bits // 4 if layer.kind.rows > 1 else layer.planes if bits > 4 else 1
+        total += -(-layer.units // lanes) * layer.weights.shape[1] * words
     return total
 
 
 def held_bits(network: QuantNetwork) -> int:
     """Bits of the network's weights; what :func:`weight_words` takes beyond them is wasted."""
-    return sum(4 * layer.units * (layer.inputs + layer.units) * layer.precision for layer in network.layers)
+    return sum(layer.weights.size * layer.precision for layer in network.layers)
 
 
 def size_engine(
@@ -280,6 +282,7 @@ def _config(network: QuantNetwork, board: Board | None, lanes: int, options: _Op
         acc_width=max(ICE40_ACC_FLOOR if small else ACC_FLOOR, *(accumulator_bits(layer) for layer in layers)),
         operand_width=max(floor, span.bit_length() + 1),
         c_width=limits.c_width,
+        kinds=tuple(sorted({layer.kind for layer in layers})),
         requant_width=limits.requant_width,
         rows_per_cycle=1 if small else 2,
         weight_depth=words,

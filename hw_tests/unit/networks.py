@@ -6,6 +6,7 @@ import numpy as np
 
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.golden.network import FloatLayer, FloatNetwork
+from lstmith.spec.codes import Kind, Squash
 
 
 def random_network(
@@ -25,6 +26,19 @@ def random_network(
             )
         )
     return FloatNetwork(tuple(stack))
+
+
+def random_layer(
+    rng: np.random.Generator, kind: Kind, inputs: int, units: int, squash: Squash = Squash.TANH
+) -> FloatLayer:
+    """A layer of any kind; a recurrent ReLU stays bounded."""
+    rows, recurrent = kind.rows * units, 0 if kind is Kind.DENSE else units
+    w_ih = rng.normal(0, 1 / np.sqrt(inputs), (rows, inputs))
+    w_hh = rng.normal(0, 0.5 / np.sqrt(units), (rows, recurrent))
+    if kind is Kind.GRU:
+        w_ih[3 * units :] = 0
+        w_hh[2 * units : 3 * units] = 0
+    return FloatLayer(kind.name, w_ih, w_hh, rng.normal(0, 0.3, rows), kind=kind, squash=squash)
 
 
 def random_calibration(

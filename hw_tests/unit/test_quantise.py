@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hw_tests.unit.networks import random_calibration, random_network
+from hw_tests.unit.networks import random_calibration, random_layer, random_network
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Calibration, profile
 from lstmith.compiler.quantise.encode import encode_bias, encode_peepholes, encode_scales, initial_states
@@ -16,7 +16,8 @@ from lstmith.compiler.quantise.quantise import AUTO_TOLERANCE, quantise
 from lstmith.compiler.quantise.rows import damped, fit_scales, round_weights
 from lstmith.golden.cell import cell_step, requantise
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.network import FloatNetwork, run_float
+from lstmith.golden.network import FloatLayer, FloatNetwork, run_float
+from lstmith.spec.codes import Kind, Squash
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Policy
@@ -40,7 +41,8 @@ def _h_error(network: FloatNetwork, data: Calibration, precision: int, limits: E
     policies = [Policy(Mode.DENSE)] * len(network.layers)
     traces = GoldenModel(quantised, limits.model_config()).run(quantised.quantise_input(data.x), policies)
     exact = run_float(network, np.asarray(data.x, dtype=np.float64))
-    return float(np.abs(traces[-1].h / 32768.0 - exact.h[-1]).mean())
+    last = quantised.layers[-1]
+    return float(np.abs(traces[-1].h * last.h_lsb - exact.h[-1]).mean()) / last.h_range
 
 
 @pytest.mark.parametrize(("precision", "planes"), [(4, 1), (8, 1), (16, 1), (8, 2), (16, 2)])
@@ -52,6 +54,51 @@ def test_golden_is_close_to_float(
     network = random_network(rng, units, inputs, layers=layers, peepholes=peepholes)
     data = random_calibration(rng, network)
     assert _h_error(network, data, precision, EngineLimits(planes=planes)) < TOLERANCE[precision]
+
+
+@pytest.mark.parametrize(("precision", "planes"), [(8, 1), (8, 2), (16, 2)])
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        [(Kind.GRU, Squash.TANH)],
+        [(Kind.RNN, Squash.TANH)],
+        [(Kind.RNN, Squash.RELU)],
+        [(Kind.GRU, Squash.TANH), (Kind.DENSE, Squash.LINEAR)],
+        [(Kind.LSTM, Squash.TANH), (Kind.DENSE, Squash.SIGMOID)],
+        [(Kind.RNN, Squash.TANH), (Kind.DENSE, Squash.RELU), (Kind.DENSE, Squash.TANH)],
+    ],
+)
+def test_all_kinds_are_close_to_float(kinds: list[tuple[Kind, Squash]], precision: int, planes: int) -> None:
+    rng = np.random.default_rng([precision, planes])
+    widths = [6, 14, 5, 3]
+    layers = [
+        random_layer(rng, kind, widths[index], widths[index + 1], squash) for index, (kind, squash) in enumerate(kinds)
+    ]
+    network = FloatNetwork(tuple(layers))
+    assert (
+        _h_error(network, random_calibration(rng, network), precision, EngineLimits(planes=planes))
+        < TOLERANCE[precision]
+    )
+
+
+def test_output_beyond_one_has_a_format_of_its_own(rng: np.random.Generator) -> None:
+    dense = FloatLayer(
+        "head", np.array([[30.0, 0.0]]), np.zeros((1, 0)), np.array([5.0]), kind=Kind.DENSE, squash=Squash.LINEAR
+    )
+    x = rng.uniform(-1, 1, (1, 400, 2))
+    (layer,) = quantise(FloatNetwork((dense,)), Calibration(x), precision=[16]).network.layers
+    assert 35 * 1.1 < layer.h_range < 35 * 1.3
+    assert layer.saturated(np.array([32767, 0, -32768]), 18).tolist() == [True, False, True]
+
+
+def test_a_gru_keeps_its_zeros(rng: np.random.Generator) -> None:
+    """What is left of a rounding never moves into columns that a row does not have."""
+    network = FloatNetwork((random_layer(rng, Kind.GRU, 3, 4),))
+    (layer,) = quantise(network, random_calibration(rng, network), precision=[4]).network.layers
+    assert not layer.weights[8:12, 3:].any()
+    assert not layer.weights[12:, :3].any()
+    assert layer.weights[8:12, :3].any()
+    assert layer.weights[12:, 3:].any()
 
 
 def test_narrow_requantiser_and_cell() -> None:
@@ -355,7 +402,7 @@ def test_an_exponent_costs_bits_where_operands_are_narrow() -> None:
     for width in (9, 10, 13):
         for planes in (1, 2):
             limits = EngineLimits(operand_width=width, planes=planes)
-            fit = LayerFit(network.layers[0], 0, calibrated, 8, 8, limits)
+            fit = LayerFit(network.layers[0], 0, None, calibrated, 8, 8, limits)
             formats = [fit.x_format(Candidate(exponent, 1.0, 12))[0] for exponent in range(5)]
             spans[width, planes] = [grid.span.bit_length() for grid in formats]
     assert spans[13, 1] == [8, 9, 10, 11, 12]

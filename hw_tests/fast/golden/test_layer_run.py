@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ def _engine(network: QuantNetwork) -> EngineConfig:
     )
 
 
-def _single(rng: np.random.Generator, **options: int) -> QuantNetwork:
+def _single(rng: np.random.Generator, **options: Any) -> QuantNetwork:
     """One layer of 8-bit weights in two planes."""
     layer = random_layer(
         rng,

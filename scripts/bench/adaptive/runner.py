@@ -9,14 +9,14 @@ from typing import Protocol
 
 import numpy as np
 
+from lstmith.compiler.quantise.encode import quantised_state
 from lstmith.golden.activity import LayerTrace
-from lstmith.spec.config import H_FRAC
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import IntArray
 from lstmith.tuning.activity import Costs
 from lstmith.tuning.engine import GoldenEngine, Prepared, begun, join_steps
 from lstmith.tuning.metrics import h_error
-from lstmith.tuning.pieces import Recorded, quantised_state
+from lstmith.tuning.pieces import Recorded
 from lstmith.workloads.float_runner import FloatSession
 from lstmith.workloads.workload import Bools, Float32, Float64, State
 
@@ -125,7 +125,7 @@ class GoldenSession:
     ):
         self.network, self._forced = network, forced
         self._engine, self._policies = engine, policies
-        given = state and quantised_state(engine.network, engine.config, state)
+        given = state and quantised_state(engine.network, engine.config.c_width, state)
         self._state = begun(engine, policies, sequences, given or None)
         self._float = FloatSession(engine.source, sequences, state)
         self._steps: list[_Step] = []
@@ -144,7 +144,7 @@ class GoldenSession:
         if self._forced is not None:
             self._engine.force(self._state, traces, self._forced.step(self.network, len(self._steps), len(x)))
         self._steps.append(_Step(traces, marks.copy()))
-        h: Float32 = traces[-1].h[:, 0] * np.float32(2.0**-H_FRAC)
+        h: Float32 = traces[-1].h[:, 0] * np.float32(self._engine.network.layers[-1].h_lsb)
         self._errors.append(np.abs(h - self._float.step(x)).mean(axis=1)[~marks])
         return h
 
@@ -156,7 +156,7 @@ class GoldenSession:
         """See :meth:`lstmith.workloads.workload.Session.state`."""
         layers = self._engine.network.layers
         return [
-            (_real(state.h, H_FRAC), _real(state.c, layer.c_frac))
+            (_real(state.h, layer.h_lsb), _real(state.c, layer.c_lsb))
             for state, layer in zip(self._state, layers, strict=True)
         ]
 
@@ -169,5 +169,5 @@ class GoldenSession:
         return Costs.of(self._engine.network, self._engine.config, traces, cycles, counted)
 
 
-def _real(value: IntArray, fraction: int) -> np.ndarray:
-    return value / float(1 << fraction)
+def _real(value: IntArray, lsb: float) -> np.ndarray:
+    return value.astype(np.float64) * lsb
