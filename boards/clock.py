@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from amaranth.hdl import ClockDomain, ClockSignal, Const, Instance, Module, ResetSignal, Signal
@@ -9,6 +10,8 @@ from amaranth.lib import io
 from amaranth.lib.wiring import Component
 
 from lstmith.boards.board import Board
+from lstmith.rtl.link.uart import CYCLES_MIN
+from lstmith.spec.errors import UserError
 
 #: Cycles of reset after start-up; the block memories of an iCE40 answer only after 3 microseconds.
 RESET_CYCLES = 1 << 10
@@ -58,6 +61,47 @@ class Clock(Component):
             m.d.start += count.eq(count + 1)
         m.d.start += reset.eq(count != RESET_CYCLES - 1)
         return m
+
+
+def pll_clocks(board: Board) -> list[float]:
+    """All clocks that a board can have, in MHz, in rising order: the oscillator's, and those that its PLL makes.
+
+    They are whole kHz, since the device tells its clock in Hz, and fast enough for its serial port.
+    """
+    dividers, divisors, factors = {
+        "ecp5": (ecp5_dividers, range(1, 129), range(1, 81)),
+        "ice40": (ice40_dividers, [(divr + 1) << divq for divr in range(16) for divq in range(1, 7)], range(1, 65)),
+        "gowin": (gowin_dividers, range(1, 65), range(1, 65)),
+    }[board.family]
+    found = {board.oscillator_mhz}
+    for clock in {board.oscillator_mhz * factor / divisor for divisor in divisors for factor in factors}:
+        if clock != round(clock, 3):
+            continue
+        try:
+            dividers(board.oscillator_mhz, clock)
+        except ValueError:
+            continue
+        found.add(clock)
+    return sorted(clock for clock in found if clock * 1e6 >= CYCLES_MIN * board.baud)
+
+
+def with_clock(board: Board, clock_mhz: float) -> Board:
+    """The board with another clock.
+
+    Raises
+    ------
+    UserError
+        If its PLL cannot make it, naming the nearest clocks that it can.
+    """
+    settings = pll_clocks(board)
+    if clock_mhz not in settings:
+        nearest = sorted(sorted(settings, key=lambda setting: abs(setting - clock_mhz))[:2])
+        raise UserError(
+            "option --clock",
+            f"{clock_mhz:g} MHz is no clock that the PLL of {board.title} makes of {board.oscillator_mhz:g} MHz",
+            f"the nearest are {' and '.join(f'{setting:.10g}' for setting in nearest)}",
+        )
+    return replace(board, clock_mhz=clock_mhz)
 
 
 def ecp5_dividers(source: float, target: float) -> tuple[int, int, int]:

@@ -13,6 +13,8 @@ from lstmith.cli.console import out, say, steps, table
 from lstmith.compiler.design import Design
 from lstmith.compiler.marks import BUILD_FIGURES, SYNTHESIS_FIGURES, Kind
 from lstmith.compiler.outputs import Output, check_outputs, save_json
+from lstmith.flow.closing import AUTO
+from lstmith.spec.errors import UserError
 
 
 class Family(enum.StrEnum):
@@ -43,24 +45,43 @@ def build_command(
     design: Annotated[Path, typer.Argument(help="Directory that 'compile' wrote.")],
     board: Annotated[str, typer.Option(help="Board, see 'lstmith boards'.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Directory of the bitstream.")],
-    seed: Annotated[int, typer.Option(help="Seed of placement.")] = 1,
+    seed: Annotated[int, typer.Option(help="First seed of placement; others follow if it misses the clock.")] = 1,
+    clock: Annotated[
+        str | None, typer.Option(help="MHz, or 'auto' for the fastest that is met; the board's own if not given.")
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Resources and clock.")] = None,
 ) -> None:
     """Build a bitstream."""
-    from lstmith.flow.bitstream import FOLDER, TimingError, build
+    from lstmith.flow.bitstream import FOLDER, build
+    from lstmith.flow.toolchain import TimingError
 
+    wanted = _clock(clock)
     check_outputs([design], [Output(output, FOLDER), Output(json, BUILD_FIGURES)])
     loaded, found = Design.load(design), find_board(board)
     try:
         with steps() as report:
-            figures = build(loaded, found, output, seed=seed, progress=report)
+            figures = build(loaded, found, output, seed=seed, clock=wanted, progress=report)
     except TimingError as error:
         # No bitstream, but what was reached is worth knowing.
         if json is not None:
             save_json(json, error.result, BUILD_FIGURES)
         raise
     _finish(f"{design} on {found.title}", figures, json, BUILD_FIGURES)
+    if wanted == AUTO:
+        say(f"clock: {figures['clock_mhz']:g} MHz, the fastest that was met")
+    if figures["reused"]:
+        say(f"kept from an earlier build: {', '.join(figures['reused'])}")
     say(f"bitstream in {output}")
+
+
+def _clock(text: str | None) -> float | str | None:
+    """MHz, ``auto``, or None."""
+    if text is None or text == AUTO:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError("option --clock", f"is {text!r}", f"give MHz, or {AUTO}") from None
 
 
 def _finish(title: str, figures: dict[str, Any], json: Path | None, kind: Kind) -> None:

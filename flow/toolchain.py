@@ -1,4 +1,4 @@
-"""Runs the YoWASP tools, and reads what they report."""
+"""Runs the tools, and reads what they report."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lstmith.flow.tools import find_tool
+from lstmith.flow.toolset import tool_path
+from lstmith.spec.errors import UserError
 
 #: Cells of synthesised netlists, by the resource they count as.
 CELLS = {
@@ -30,12 +30,17 @@ CELL_STARTS = {
 }
 RESOURCES = ("luts", "carries", "ffs", "brams", "spram", "dsps")
 
-#: Tools that YoWASP does not build.
-_OWN_NAMES = ("gowin_pack",)
-
 
 class ToolError(Exception):
     """A tool failed; the message is one line that names its log."""
+
+
+class TimingError(UserError):
+    """No seed met the clock; ``result`` holds what the best reached."""
+
+    def __init__(self, problem: str, fix: str, result: dict[str, Any]):
+        super().__init__(f"board {result['board']}", problem, fix)
+        self.result = result
 
 
 def run_tool(name: str, arguments: Sequence[str], folder: Path, *, allowed: Sequence[int] = (0,)) -> int:
@@ -51,11 +56,11 @@ def run_tool(name: str, arguments: Sequence[str], folder: Path, *, allowed: Sequ
     ToolError
         If the exit code is not allowed.
     UserError
-        If the tool is not installed.
+        If the tool is not installed, or too old.
     """
     log = folder / f"{name}.out"
     with log.open("w") as output:
-        command = [str(find_tool(name if name in _OWN_NAMES else f"yowasp-{name}")), *arguments]
+        command = [str(tool_path(name)), *arguments]
         code = subprocess.run(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
     if code not in allowed:
         # Under -q, yosys tells some errors only to the log it was asked to write.
@@ -67,11 +72,11 @@ def run_tool(name: str, arguments: Sequence[str], folder: Path, *, allowed: Sequ
 
 @contextmanager
 def workspace(prefix: str = "lstmith-build-") -> Iterator[Path]:
-    """A temporary folder that stays if a tool fails, since the message names the log in it."""
+    """A temporary folder that stays if a tool fails or a clock is missed, since the message names the log in it."""
     folder = Path(tempfile.mkdtemp(prefix=prefix))
     try:
         yield folder
-    except ToolError:
+    except (ToolError, TimingError):
         raise
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -84,11 +89,6 @@ def first_error(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "ERROR" in line or "Error" in line]
     return (errors or lines[-1:] or ["no output"])[0]
-
-
-def tool_versions(packages: Sequence[str]) -> dict[str, str]:
-    """Versions of the packages that hold the tools, without their maker's name."""
-    return {package.removeprefix("yowasp-"): version(package) for package in packages}
 
 
 def count_cells(cells: dict[str, int]) -> dict[str, int]:

@@ -14,6 +14,8 @@ os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
 os.environ.setdefault("LSTMITH_SEED", str(secrets.randbelow(1 << 32)))
 # Workers share what is compiled; nothing is left outside of this repository.
 os.environ.setdefault("CCACHE_DIR", str(Path(__file__).parents[1] / "build" / "ccache"))
+# Every build of a test runs its tools.
+os.environ.setdefault("LSTMITH_CACHE", "off")
 
 import hypothesis
 import numpy as np

@@ -144,7 +144,7 @@ def build() -> dict[str, Any]:
         result = bitstream.build(design, board, OUTPUT / "bitstream", seed=SEED, progress=report)
     save_json(OUTPUT / "build.json", result, BUILD_FIGURES)
     say(
-        f"   {board.title}, {lanes} lanes, seed {SEED}: {result['fmax_mhz']:.1f} MHz, "
+        f"   {board.title}, {lanes} lanes, seed {result['seed']}: {result['fmax_mhz']:.1f} MHz, "
         f"{result['seconds']:.0f} s: {OUTPUT / 'bitstream'}"
     )
     return {"lanes": lanes, **result}

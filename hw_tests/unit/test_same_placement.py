@@ -12,7 +12,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable
 
 from lstmith.boards.board import FAMILIES
-from lstmith.flow import bitstream
+from lstmith.flow.attempt import run_yosys
 from lstmith.flow.toolchain import CELLS, count_cells
 from lstmith.rtl.array.weight_bank import WeightBank
 from lstmith.rtl.link.receiver import FrameReceiver
@@ -26,7 +26,7 @@ def _mapped(design: Elaboratable, family: str, folder: Path) -> tuple[str, set[s
     """The netlist that nextpnr reads, in its order, without the contents of block memories; and these contents."""
     folder.mkdir()
     (folder / "top.il").write_text(rtlil.convert(design, name="top", emit_src=False))
-    bitstream._run_yosys(folder, "top.il", family, "top")
+    run_yosys(folder, "top.il", family, "top")
     netlist = json.loads((folder / "top.json").read_text())
     contents = set()
     for cell in netlist["modules"]["top"]["cells"].values():

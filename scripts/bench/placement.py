@@ -17,7 +17,8 @@ from lstmith.compiler.files import whole_file
 from lstmith.flow.families import SYNTHESIS, device_arguments
 from lstmith.flow.floorplan import GRIDS, place_lanes
 from lstmith.flow.pin_ring import PinRing
-from lstmith.flow.toolchain import ToolError, first_error, read_report, run_tool, tool_versions
+from lstmith.flow.toolchain import ToolError, first_error, read_report, run_tool
+from lstmith.flow.toolset import tool_versions
 from lstmith.spec.config import EngineConfig
 
 Report = Callable[..., None]

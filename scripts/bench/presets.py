@@ -13,7 +13,8 @@ from lstmith.boards.catalogue import find_board
 from lstmith.cli.console import steps
 from lstmith.compiler.design import Design
 from lstmith.compiler.files import read_json, whole_file
-from lstmith.flow.bitstream import Progress, TimingError, build, synthesise
+from lstmith.flow import TimingError, build, synthesise
+from lstmith.flow.attempt import Progress
 from lstmith.golden.network import FloatNetwork
 from lstmith.scripts.bench.area import area_of
 from lstmith.scripts.bench.blank import blank_network, dense_breakdown

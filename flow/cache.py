@@ -1,0 +1,88 @@
+"""What was synthesised, or placed and routed, once is not done again: kept by what it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lstmith.flow.toolset import chosen_tools
+
+#: Environment variable with the folder of what is kept, or ``off``.
+VARIABLE, OFF = "LSTMITH_CACHE", "off"
+#: Results that are kept; those used longest ago go first. One of a large engine has 30 MB.
+KEPT = 32
+
+
+def kept_step(
+    folder: Path, inputs: Sequence[str], basis: Sequence[object], outputs: Sequence[str], run: Callable[[], object]
+) -> bool:
+    """Have files in a folder: from an earlier run with the same inputs, or by running a tool now.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the tool works.
+    inputs : sequence of str
+        Files there that it reads.
+    basis : sequence of object
+        What else the outputs depend on, as JSON can hold it: arguments and versions.
+    outputs : sequence of str
+        Files that it writes there; all of them are there if it succeeds.
+    run : callable
+        Runs it; what it raises is passed on, and nothing is kept.
+
+    Returns
+    -------
+    bool
+        Whether an earlier run's files were used.
+    """
+    place = _folder()
+    if place is None:
+        run()
+        return False
+    digest = hashlib.sha256(json.dumps([chosen_tools(), *basis]).encode())
+    for name in inputs:
+        digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
+    kept = place / digest.hexdigest()[:32]
+    if all((kept / name).exists() for name in outputs):
+        for name in outputs:
+            shutil.copyfile(kept / name, folder / name)
+        os.utime(kept)
+        return True
+    run()
+    try:
+        _keep(kept, folder, outputs)
+    except OSError:
+        # A full disk is no reason to lose the result that is there.
+        shutil.rmtree(kept, ignore_errors=True)
+    return False
+
+
+def _folder() -> Path | None:
+    import platformdirs  # only builds need it
+
+    named = os.environ.get(VARIABLE)
+    if named == OFF:
+        return None
+    place = Path(named) if named else platformdirs.user_cache_path("lstmith", appauthor=False) / "builds"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return place if os.access(place, os.W_OK | os.X_OK) else None
+
+
+def _keep(kept: Path, folder: Path, outputs: Sequence[str]) -> None:
+    draft = kept.with_name(f"{kept.name}.{os.getpid()}")
+    draft.mkdir(exist_ok=True)
+    for name in outputs:
+        shutil.copyfile(folder / name, draft / name)
+    shutil.rmtree(kept, ignore_errors=True)
+    draft.replace(kept)
+    oldest_last = sorted(kept.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in oldest_last[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
