@@ -169,7 +169,20 @@ def _quantised(chains: Sequence[Chain], data: Sequence[Calibration], options: Co
         for index, own in zip(group, formats, strict=True):
             if own != shared:
                 found[index] = run(index, shared)
+        _check_units(chains, found, group)
     return found
+
+
+def _check_units(chains: Sequence[Chain], found: Sequence[Quantised], group: Sequence[int]) -> None:
+    """Refuse states of recurrent ReLU layers whose h has another unit in each chain."""
+    for layers in zip(*(found[index].network.layers for index in group), strict=True):
+        if layers[0].recurrent and len({layer.h_lsb for layer in layers}) > 1:
+            names = ", ".join(repr(chains[index].name) for index in group)
+            raise UserError(
+                f"chains {names}",
+                "hand over the state of a plain layer with ReLU, whose range differs from chain to chain",
+                "calibrate them on the same data, or keep no state between them",
+            )
 
 
 def _groups(chains: Sequence[Chain]) -> list[list[int]]:

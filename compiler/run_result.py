@@ -38,9 +38,9 @@ class RunResult:
     ----------
     arrays : dict of str to array
         By the names of Y.npz, each [T, ...], or [N, T, ...] for several sequences: ``h`` float32 [.., H] and ``h_int``
-        int16 [.., H] (Q1.15) of the last layer, ``c_int`` int32 [.., H], per layer [.., L] ``precision``, ``skipped``,
-        ``active``, ``columns``, ``restart``, ``columns_by_precision`` [.., L, 3], ``words_by_plane`` [.., L, 2], and
-        ``cycles`` int64 [..].
+        int16 [.., H] (units of ``h_lsb``) of the last layer, ``c_int`` int32 [.., H], per layer [.., L] ``precision``,
+        ``skipped``, ``active``, ``columns``, ``restart``, ``columns_by_precision`` [.., L, 3], ``words_by_plane``
+        [.., L, 2], and ``cycles`` int64 [..].
     figures : dict
         What R.json holds: cycles, errors against float, mismatches against golden, remarks.
     verified : str

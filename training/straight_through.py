@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lstmith.golden.encoder import BoolArray
+from lstmith.spec.codes import Kind
 from lstmith.spec.config import BIAS_BITS, EngineConfig
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import Grid, IntArray, QuantLayer, QuantNetwork, has_digits, split_digits, weight_limit
@@ -149,6 +150,8 @@ class StraightThrough(nn.Module):
         super().__init__()
         if network.active_counts > 1:
             raise ValueError("A network with active counts cannot be trained: train first, then add the counts")
+        if others := {layer.kind.name for layer in network.layers if layer.kind is not Kind.LSTM}:
+            raise ValueError(f"Only LSTM layers can be trained, not {', '.join(sorted(others))}")
         self._network, self.config = network, config
         self.layers = nn.ModuleList(StraightThroughLayer(layer) for layer in network.layers)
 

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from lstmith.compiler.design import Design
+from lstmith.compiler.quantise.encode import quantised_state
 from lstmith.golden.network import FloatArray, initial_state
 from lstmith.training.data import TrainingSequences
 from lstmith.training.finetune import Loss
 from lstmith.training.sensitivity import Float32, Sensitivity
-from lstmith.tuning.pieces import Recorded, Segment, quantised_state
+from lstmith.tuning.pieces import Recorded, Segment
 
 #: Shortest rest of a sequence that is still a window, in parts of a whole one.
 SHORTEST = 0.5
@@ -131,4 +132,4 @@ def _states(
         )
         for (first_h, first_c), h, c in zip(initial, hs, cs, strict=True)
     ]
-    return quantised_state(design.network, design.engine, [(h, c) for h, c in picked])
+    return quantised_state(design.network, design.engine.c_width, [(h, c) for h, c in picked])

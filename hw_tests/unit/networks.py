@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Calibration
-from lstmith.golden.network import FloatLayer, FloatNetwork
+from lstmith.compiler.quantise.quantise import quantise
+from lstmith.golden.model import GoldenModel
+from lstmith.golden.network import FloatLayer, FloatNetwork, run_float
 from lstmith.spec.codes import Kind, Squash
+from lstmith.spec.policy import Mode, Policy
+
+#: Mean absolute error of h that random networks stay below, by weight bits.
+TOLERANCE = {4: 0.05, 8: 0.01, 16: 0.001}
 
 
 def random_network(
@@ -48,3 +55,13 @@ def random_calibration(
     x = np.cumsum(rng.normal(0, 0.3, (sequences, steps, network.inputs)), axis=1)
     x -= x.mean(axis=1, keepdims=True)
     return Calibration(np.abs(x) if positive else x)
+
+
+def h_error(network: FloatNetwork, data: Calibration, precision: int, limits: EngineLimits) -> float:
+    """Mean error of the last layer's h in golden against float, as a part of its range."""
+    quantised = quantise(network, data, precision=[precision], limits=limits).network
+    policies = [Policy(Mode.DENSE)] * len(network.layers)
+    traces = GoldenModel(quantised, limits.model_config()).run(quantised.quantise_input(data.x), policies)
+    exact = run_float(network, np.asarray(data.x, dtype=np.float64))
+    last = quantised.layers[-1]
+    return float(np.abs(traces[-1].h * last.h_lsb - exact.h[-1]).mean()) / last.h_range

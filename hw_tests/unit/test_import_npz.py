@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lstmith.compiler.importers.importer import load_model
+from lstmith.spec.codes import Kind, Squash
 from lstmith.spec.errors import UserError
 
 Arrays = dict[str, Any]
@@ -35,6 +36,48 @@ def test_one_layer(tmp_path: Path, rng: np.random.Generator, peep: bool) -> None
     np.testing.assert_array_equal(layer.w_hh, content["W_hh"].astype(np.float64))
     np.testing.assert_array_equal(layer.bias, content["b_ih"].astype(np.float64) + content["b_hh"])
     assert (layer.peep is None) if not peep else np.array_equal(layer.peep, content["peep"].astype(np.float64))
+
+
+def test_a_gru_a_plain_and_a_dense_layer(tmp_path: Path, rng: np.random.Generator) -> None:
+    content: Arrays = {"l0_kind": np.array("gru"), "l1_kind": np.array("rnn"), "l2_kind": np.array("dense")}
+    for index, (rows, inputs, units) in enumerate(((6, 3, 2), (4, 2, 4))):
+        for key, shape in {"W_ih": (rows, inputs), "W_hh": (rows, units), "b_ih": (rows,), "b_hh": (rows,)}.items():
+            content[f"l{index}_{key}"] = rng.standard_normal(shape)
+    content |= {"l2_W_ih": rng.standard_normal((3, 4)), "l2_b_ih": np.arange(3.0), "l1_squash": np.array("relu")}
+    gru, plain, dense = load(tmp_path, content).layers
+    bias = content["l0_b_ih"] + content["l0_b_hh"]
+    np.testing.assert_array_equal(gru.bias, [*bias[:4], *content["l0_b_ih"][4:], *content["l0_b_hh"][4:]])
+    np.testing.assert_array_equal(gru.w_ih[:6], content["l0_W_ih"])
+    np.testing.assert_array_equal(gru.w_hh[[0, 1, 2, 3, 6, 7]], content["l0_W_hh"])
+    assert (gru.kind, plain.kind, plain.squash, plain.units) == (Kind.GRU, Kind.RNN, Squash.RELU, 4)
+    assert (dense.kind, dense.squash, dense.units) == (Kind.DENSE, Squash.LINEAR, 3)
+    np.testing.assert_array_equal(dense.w_ih, content["l2_W_ih"])
+    np.testing.assert_array_equal(dense.bias, np.arange(3.0))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"kind": np.array("qrnn")}, "array 'kind' is 'qrnn'; use one of the texts lstm, gru, rnn, dense"),
+        ({"kind": np.ones(3)}, "array 'kind' is an array of numbers; use one of the texts lstm"),
+        (
+            {"kind": np.array("rnn"), "squash": np.array("sigmoid")}
+            | {key: np.zeros(shape) for key, shape in {"W_ih": (2, 1), "W_hh": (2, 2), "b_ih": 2, "b_hh": 2}.items()},
+            "array 'squash' is 'sigmoid', of a layer of kind rnn; use tanh, relu",
+        ),
+        (
+            {"kind": np.array("dense"), "W_ih": np.ones((2, 3))},
+            "array 'b_ih' is missing; of kind dense use W_ih, b_ih, squash",
+        ),
+        (
+            {"kind": np.array("dense"), "W_ih": np.ones((2, 3)), "b_ih": np.ones(3)},
+            "b_ih has shape [3], not [2]; a dense layer needs",
+        ),
+    ],
+)
+def test_refused_kinds(tmp_path: Path, content: Arrays, message: str) -> None:
+    with pytest.raises(UserError, match=r"m\.npz: " + re.escape(message)):
+        load(tmp_path, content)
 
 
 def test_layers_in_numeric_order(tmp_path: Path, rng: np.random.Generator) -> None:

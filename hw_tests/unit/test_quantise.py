@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hw_tests.unit.networks import random_calibration, random_layer, random_network
+from hw_tests.unit.networks import TOLERANCE, h_error, random_calibration, random_network
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Calibration, profile
 from lstmith.compiler.quantise.encode import encode_bias, encode_peepholes, encode_scales, initial_states
@@ -15,16 +15,10 @@ from lstmith.compiler.quantise.fit import Candidate, LayerFit
 from lstmith.compiler.quantise.quantise import AUTO_TOLERANCE, quantise
 from lstmith.compiler.quantise.rows import damped, fit_scales, round_weights
 from lstmith.golden.cell import cell_step, requantise
-from lstmith.golden.model import GoldenModel
-from lstmith.golden.network import FloatLayer, FloatNetwork, run_float
-from lstmith.spec.codes import Kind, Squash
+from lstmith.golden.network import FloatNetwork
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
-from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.quantised import Grid, QuantLayer
-
-#: Mean absolute error of h that random networks stay below, by weight bits.
-TOLERANCE = {4: 0.05, 8: 0.01, 16: 0.001}
 
 SHAPES = [
     (1, 1, 1, False),
@@ -36,15 +30,6 @@ SHAPES = [
 ]
 
 
-def _h_error(network: FloatNetwork, data: Calibration, precision: int, limits: EngineLimits) -> float:
-    quantised = quantise(network, data, precision=[precision], limits=limits).network
-    policies = [Policy(Mode.DENSE)] * len(network.layers)
-    traces = GoldenModel(quantised, limits.model_config()).run(quantised.quantise_input(data.x), policies)
-    exact = run_float(network, np.asarray(data.x, dtype=np.float64))
-    last = quantised.layers[-1]
-    return float(np.abs(traces[-1].h * last.h_lsb - exact.h[-1]).mean()) / last.h_range
-
-
 @pytest.mark.parametrize(("precision", "planes"), [(4, 1), (8, 1), (16, 1), (8, 2), (16, 2)])
 @pytest.mark.parametrize(("units", "inputs", "layers", "peepholes"), SHAPES)
 def test_golden_is_close_to_float(
@@ -53,59 +38,14 @@ def test_golden_is_close_to_float(
     rng = np.random.default_rng([units, inputs, layers])
     network = random_network(rng, units, inputs, layers=layers, peepholes=peepholes)
     data = random_calibration(rng, network)
-    assert _h_error(network, data, precision, EngineLimits(planes=planes)) < TOLERANCE[precision]
-
-
-@pytest.mark.parametrize(("precision", "planes"), [(8, 1), (8, 2), (16, 2)])
-@pytest.mark.parametrize(
-    "kinds",
-    [
-        [(Kind.GRU, Squash.TANH)],
-        [(Kind.RNN, Squash.TANH)],
-        [(Kind.RNN, Squash.RELU)],
-        [(Kind.GRU, Squash.TANH), (Kind.DENSE, Squash.LINEAR)],
-        [(Kind.LSTM, Squash.TANH), (Kind.DENSE, Squash.SIGMOID)],
-        [(Kind.RNN, Squash.TANH), (Kind.DENSE, Squash.RELU), (Kind.DENSE, Squash.TANH)],
-    ],
-)
-def test_all_kinds_are_close_to_float(kinds: list[tuple[Kind, Squash]], precision: int, planes: int) -> None:
-    rng = np.random.default_rng([precision, planes])
-    widths = [6, 14, 5, 3]
-    layers = [
-        random_layer(rng, kind, widths[index], widths[index + 1], squash) for index, (kind, squash) in enumerate(kinds)
-    ]
-    network = FloatNetwork(tuple(layers))
-    assert (
-        _h_error(network, random_calibration(rng, network), precision, EngineLimits(planes=planes))
-        < TOLERANCE[precision]
-    )
-
-
-def test_output_beyond_one_has_a_format_of_its_own(rng: np.random.Generator) -> None:
-    dense = FloatLayer(
-        "head", np.array([[30.0, 0.0]]), np.zeros((1, 0)), np.array([5.0]), kind=Kind.DENSE, squash=Squash.LINEAR
-    )
-    x = rng.uniform(-1, 1, (1, 400, 2))
-    (layer,) = quantise(FloatNetwork((dense,)), Calibration(x), precision=[16]).network.layers
-    assert 35 * 1.1 < layer.h_range < 35 * 1.3
-    assert layer.saturated(np.array([32767, 0, -32768]), 18).tolist() == [True, False, True]
-
-
-def test_a_gru_keeps_its_zeros(rng: np.random.Generator) -> None:
-    """What is left of a rounding never moves into columns that a row does not have."""
-    network = FloatNetwork((random_layer(rng, Kind.GRU, 3, 4),))
-    (layer,) = quantise(network, random_calibration(rng, network), precision=[4]).network.layers
-    assert not layer.weights[8:12, 3:].any()
-    assert not layer.weights[12:, :3].any()
-    assert layer.weights[8:12, :3].any()
-    assert layer.weights[12:, 3:].any()
+    assert h_error(network, data, precision, EngineLimits(planes=planes)) < TOLERANCE[precision]
 
 
 def test_narrow_requantiser_and_cell() -> None:
     rng = np.random.default_rng(1)
     network = random_network(rng, 16, 16)
     data = random_calibration(rng, network)
-    assert _h_error(network, data, 8, EngineLimits(c_width=16, requant_width=16, operand_width=13)) < TOLERANCE[8]
+    assert h_error(network, data, 8, EngineLimits(c_width=16, requant_width=16, operand_width=13)) < TOLERANCE[8]
 
 
 def test_reported_error_is_that_of_data_not_fitted_on() -> None:
@@ -318,7 +258,7 @@ def test_constant_zero_input_and_weights() -> None:
     rng = np.random.default_rng(13)
     layer = random_network(rng, 3, 2).layers[0]
     network = FloatNetwork((replace(layer, w_ih=np.zeros_like(layer.w_ih), w_hh=np.zeros_like(layer.w_hh)),))
-    assert _h_error(network, Calibration(np.zeros((1, 1, 2))), 8, EngineLimits()) < 1e-3
+    assert h_error(network, Calibration(np.zeros((1, 1, 2))), 8, EngineLimits()) < 1e-3
 
 
 def _refused(problem: str, **changes: object) -> None:

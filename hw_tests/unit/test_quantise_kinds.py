@@ -1,0 +1,58 @@
+"""Quantisation of GRU, plain and dense layers: close to float, an output format where h passes 1, zeros that stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw_tests.unit.networks import TOLERANCE, h_error, random_calibration, random_layer
+from lstmith.compiler.limits import EngineLimits
+from lstmith.compiler.quantise.calibration import Calibration
+from lstmith.compiler.quantise.quantise import quantise
+from lstmith.golden.network import FloatLayer, FloatNetwork
+from lstmith.spec.codes import Kind, Squash
+
+
+@pytest.mark.parametrize(("precision", "planes"), [(8, 1), (8, 2), (16, 2)])
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        [(Kind.GRU, Squash.TANH)],
+        [(Kind.RNN, Squash.TANH)],
+        [(Kind.RNN, Squash.RELU)],
+        [(Kind.GRU, Squash.TANH), (Kind.DENSE, Squash.LINEAR)],
+        [(Kind.LSTM, Squash.TANH), (Kind.DENSE, Squash.SIGMOID)],
+        [(Kind.RNN, Squash.TANH), (Kind.DENSE, Squash.RELU), (Kind.DENSE, Squash.TANH)],
+    ],
+)
+def test_all_kinds_are_close_to_float(kinds: list[tuple[Kind, Squash]], precision: int, planes: int) -> None:
+    rng = np.random.default_rng([precision, planes])
+    widths = [6, 14, 5, 3]
+    layers = [
+        random_layer(rng, kind, widths[index], widths[index + 1], squash) for index, (kind, squash) in enumerate(kinds)
+    ]
+    network = FloatNetwork(tuple(layers))
+    assert (
+        h_error(network, random_calibration(rng, network), precision, EngineLimits(planes=planes))
+        < TOLERANCE[precision]
+    )
+
+
+def test_output_beyond_one_has_a_format_of_its_own(rng: np.random.Generator) -> None:
+    dense = FloatLayer(
+        "head", np.array([[30.0, 0.0]]), np.zeros((1, 0)), np.array([5.0]), kind=Kind.DENSE, squash=Squash.LINEAR
+    )
+    x = rng.uniform(-1, 1, (1, 400, 2))
+    (layer,) = quantise(FloatNetwork((dense,)), Calibration(x), precision=[16]).network.layers
+    assert 35 * 1.1 < layer.h_range < 35 * 1.3
+    assert layer.saturated(np.array([32767, 0, -32768]), 18).tolist() == [True, False, True]
+
+
+def test_a_gru_keeps_its_zeros(rng: np.random.Generator) -> None:
+    """What is left of a rounding never moves into columns that a row does not have."""
+    network = FloatNetwork((random_layer(rng, Kind.GRU, 3, 4),))
+    (layer,) = quantise(network, random_calibration(rng, network), precision=[4]).network.layers
+    assert not layer.weights[8:12, 3:].any()
+    assert not layer.weights[12:, :3].any()
+    assert layer.weights[8:12, :3].any()
+    assert layer.weights[12:, 3:].any()
