@@ -12,7 +12,7 @@ from lstmith.golden.network import FloatArray, FloatLayer, FloatNetwork, initial
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
-#: Error of h above which numbers are remarked on.
+#: Error of h, as a part of its range, above which numbers are remarked on.
 TOLERANCE = 1e-2
 #: Part of the inputs or of the cell states from which on saturation is remarked on.
 NOTABLE = 1e-3
@@ -49,22 +49,22 @@ def remarks(
     """
     return [
         *_on_error(integer, error),
-        *_on_precision(layers, error, automatic),
+        *_on_precision(layers, integer, error, automatic),
         *_on_data(network, calibration, error),
-        *_on_saturation(layers, error),
+        *_on_saturation(layers, integer, error),
         *_on_rows(network, integer, config, calibration),
     ]
 
 
 def _on_error(integer: QuantNetwork, error: StackError) -> list[str]:
-    worst = max(error.max, error.peak)
-    if worst <= TOLERANCE:
+    worst, tolerance = max(error.max, error.peak), TOLERANCE * integer.layers[-1].h_range
+    if worst <= tolerance:
         return []
     where = (
-        "held-back calibration data" if error.max > TOLERANCE else "the calibration data that formats were fitted on"
+        "held-back calibration data" if error.max > tolerance else "the calibration data that formats were fitted on"
     )
     widest = all(layer.precision == 16 for layer in integer.layers)
-    if error.sensitivity > TOLERANCE / 10:
+    if error.sensitivity > tolerance / 10:
         fix = (
             f"the network itself amplifies rounding (inputs that change by 6e-8 of themselves move h by"
             f" {error.sensitivity:.2g}): train it to be less sensitive, or judge its outputs instead of h"
@@ -81,14 +81,16 @@ def _on_error(integer: QuantNetwork, error: StackError) -> list[str]:
     return [f"h of the whole network is off by up to {worst:.2g} (mean {error.mean:.2g}) on {where}; {fix}"]
 
 
-def _on_precision(layers: tuple[LayerReport, ...], error: StackError, automatic: bool) -> list[str]:
-    worst = max(layers, key=lambda layer: layer.error_mean)
-    mean = max(worst.error_mean, error.mean)
+def _on_precision(
+    layers: tuple[LayerReport, ...], integer: QuantNetwork, error: StackError, automatic: bool
+) -> list[str]:
+    worst = max(layers, key=lambda layer: layer.error_mean / layer.h_range)
+    mean = max(worst.error_mean / worst.h_range, error.mean / integer.layers[-1].h_range)
     if not automatic or mean < AUTO_TOLERANCE:
         return []
     return [
         f"--precision auto missed its tolerance: at {worst.precision} bit layer {worst.name!r} has a mean error of h of"
-        f" {worst.error_mean:.2g} and the whole network {error.mean:.2g}, not below {AUTO_TOLERANCE:g};"
+        f" {worst.error_mean:.2g} and the whole network {error.mean:.2g}, not below {AUTO_TOLERANCE:g} of its range;"
         " give calibration data that resembles what the network will see, or scale the inputs"
     ]
 
@@ -109,12 +111,13 @@ def _on_data(network: FloatNetwork, calibration: Calibration, error: StackError)
     return []
 
 
-def _on_saturation(layers: tuple[LayerReport, ...], error: StackError) -> list[str]:
+def _on_saturation(layers: tuple[LayerReport, ...], integer: QuantNetwork, error: StackError) -> list[str]:
+    wrong = max(error.max, error.peak) > TOLERANCE * integer.layers[-1].h_range
     return [
         f"layer {layer.name!r}: {part:.2%} of its cell states saturate at {layer.c_range:.4g} (in float they reach"
         f" {layer.c_peak:.4g}); scale the inputs or the network's weights so that the cell stays within"
         for layer, part in zip(layers, error.saturated, strict=True)
-        if part >= (NOTABLE if max(error.max, error.peak) > TOLERANCE else MANY)
+        if part >= (NOTABLE if wrong else MANY)
     ]
 
 
@@ -134,7 +137,7 @@ def _on_rows(network: FloatNetwork, integer: QuantNetwork, config: EngineConfig,
     inputs = (x, *trace.h[:-1])
     for source, layer, values, h, (h0, _) in zip(network.layers, integer.layers, inputs, trace.h, states, strict=True):
         before = np.concatenate([h0[:, None], h[:, :-1]], axis=1)[valid]
-        from_x, from_h = values[valid] @ source.w_ih.T, before @ source.w_hh.T
+        from_x, from_h = values[valid] @ source.w_ih.T, before[:, : layer.recurrent] @ source.w_hh.T
         found += _lost_bits(source, layer, from_x, from_h)
         found += _clipped_sums(source, layer, config, from_x + from_h)
     return found
@@ -145,7 +148,7 @@ def _lost_bits(source: FloatLayer, layer: QuantLayer, from_x: FloatArray, from_h
     few = 1 << (layer.precision // 2 - 1)
     columns = {"input": slice(0, layer.inputs), "recurrent": slice(layer.inputs, None)}
     for (kind, part), sums in zip(columns.items(), (from_x, from_h), strict=True):
-        largest = _by_row(source, layer, np.abs(layer.weights[:, part]).max(axis=1))
+        largest = _by_row(source, layer, np.abs(layer.weights[:, part]).max(axis=1, initial=0))
         # About the error that rounding such weights puts into the pre-activation.
         lost = np.sqrt((sums**2).mean(axis=0)) / (2 * largest + 1)
         if ((largest < few) & (lost > TOLERANCE)).any():
@@ -175,6 +178,6 @@ def _clipped_sums(source: FloatLayer, layer: QuantLayer, config: EngineConfig, s
 
 
 def _by_row(source: FloatLayer, layer: QuantLayer, values: FloatArray) -> FloatArray:
-    """Values by row of the quantised layer, [4H], by row of the source."""
-    restored: FloatArray = layer.to_source(np.asarray(values, dtype=np.float64).reshape(4, source.units)).ravel()
+    """Values by row of the quantised layer, [R * H], by row of the source."""
+    restored: FloatArray = layer.to_source(np.asarray(values, dtype=np.float64).reshape(-1, source.units)).ravel()
     return restored

@@ -96,15 +96,16 @@ def remarks(request: RunRequest, saturation: Saturation, mean: float, largest: f
         )
     found += _initial_cells(request)
     # Beyond 16 tanh of the cell is flat, so a saturated state need not cost anything.
-    if saturation.states and saturation.states >= (NOTABLE if largest > TOLERANCE else MANY) * saturation.state_values:
+    tolerance = TOLERANCE * request.design.network.layers[-1].h_range
+    if saturation.states and saturation.states >= (NOTABLE if largest > tolerance else MANY) * saturation.state_values:
         found.append(
             f"{saturation.states} of {saturation.state_values} cell states stand at the limit of their format;"
             " compile with calibration data that reaches as far, or scale the inputs"
         )
     told = request.design.report.get("error", {})
-    promised = {name: _promise(told.get(name)) for name in ("mean", "max")}
+    promised = {name: _promise(told.get(name), tolerance) for name in ("mean", "max")}
     if largest > promised["max"] or mean > promised["mean"]:
-        wanted = f"{told['max']:.2g} (mean {told['mean']:.2g})" if told else f"{TOLERANCE:g} at most"
+        wanted = f"{told['max']:.2g} (mean {told['mean']:.2g})" if told else f"{tolerance:g} at most"
         plain = request.policies == default_policies(request.design.network, request.design.engine)
         fix = (
             "compile with calibration data that resembles this"
@@ -133,6 +134,6 @@ def _initial_cells(request: RunRequest) -> list[str]:
     return found
 
 
-def _promise(told: float | None) -> float:
+def _promise(told: float | None, tolerance: float) -> float:
     """Error up to which nothing is said: the tolerance, or twice what compiling told if that was above it."""
-    return TOLERANCE if told is None or told <= TOLERANCE else BEYOND * told
+    return tolerance if told is None or told <= tolerance else BEYOND * told

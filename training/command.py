@@ -14,6 +14,7 @@ from lstmith.compiler.design import Design
 from lstmith.compiler.design_files import FOLDER
 from lstmith.compiler.marks import DISTILLED
 from lstmith.compiler.outputs import Output, check_outputs, save_json
+from lstmith.spec.codes import Kind
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Policy
 from lstmith.spec.policy_check import check_policies, default_policies
@@ -92,6 +93,10 @@ class _Lessons:
             raise UserError(
                 design, "has active counts, whose biases follow from the weights", "compile without --active"
             )
+        for layer, source in zip(loaded.network.layers, loaded.source.layers, strict=True):
+            if layer.kind is not Kind.LSTM:
+                problem = f"has the layer {source.name!r} of kind {layer.kind.name}"
+                raise UserError(design, problem, "train networks of LSTM layers only")
         layers = len(loaded.network.layers)
         policies = default_policies(loaded.network, loaded.engine) if policy is None else load_policy(policy, layers)
         try:

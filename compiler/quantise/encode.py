@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from lstmith.golden.network import FloatArray, FloatNetwork, initial_state
-from lstmith.spec.codes import Kind
+from lstmith.spec.codes import Kind, Squash
 from lstmith.spec.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, REQUANT_PRESHIFT, SHIFT_BITS, Z_FRAC
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 
+#: Functions that hold their argument, which may lie beyond -1..1.
+THROUGH = (Squash.LINEAR, Squash.RELU)
 #: Fraction bits of the requantiser's result, one more than z's.
 RESULT_FRAC = Z_FRAC + 1
 
@@ -55,8 +57,13 @@ def encode_scales(scale: FloatArray, requant_width: int, name: str) -> tuple[Int
 def row_scale(layer: QuantLayer, requant_width: int) -> FloatArray:
     """Real value that one LSB of each row's sum has in the pre-activation, float64 [R * H]."""
     power = float(REQUANT_PRESHIFT + 2 - (requant_width - 3) - RESULT_FRAC)
-    scale: FloatArray = layer.mantissa * np.exp2(power - layer.shift)
+    scale: FloatArray = layer.mantissa * np.exp2(power - layer.shift) / z_gain(layer.squash, layer.h_lsb)
     return scale
+
+
+def z_gain(squash: Squash, h_lsb: float) -> float:
+    """What pre-activations are multiplied by in a layer's scales: those that h is made of have its unit, one LSB."""
+    return 2.0**-Z_FRAC / h_lsb if squash in THROUGH else 1.0
 
 
 def encode_bias(bias: FloatArray, name: str) -> IntArray:

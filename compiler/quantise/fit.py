@@ -8,12 +8,20 @@ import numpy as np
 
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Profile, Windows
-from lstmith.compiler.quantise.encode import encode_bias, encode_h, encode_peepholes, encode_scales, encode_state
+from lstmith.compiler.quantise.encode import (
+    THROUGH,
+    encode_bias,
+    encode_h,
+    encode_peepholes,
+    encode_scales,
+    encode_state,
+    z_gain,
+)
 from lstmith.compiler.quantise.rows import damped, fit_scales, round_weights
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatArray, FloatLayer
-from lstmith.spec.codes import Kind, Squash
-from lstmith.spec.config import H_FRAC, Z_FRAC
+from lstmith.spec.codes import Kind
+from lstmith.spec.config import H_FRAC
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.quantised import Grid, IntArray, QuantLayer, QuantNetwork
@@ -24,8 +32,6 @@ RANGES = (1.0, 0.9, 0.8, 0.7)
 HEADROOM = 1.25
 #: Smallest cell range worth trying: where c reaches only tanh, saturation at 16 was never seen to matter.
 SMALLEST_CELL = 16.0
-#: Functions that hold their argument, which may lie beyond -1..1.
-THROUGH = (Squash.LINEAR, Squash.RELU)
 #: Errors this close are a tie, which the earlier candidate wins: smaller sums, wider input range, finer cell.
 TIE = 1.005
 
@@ -187,8 +193,7 @@ class LayerFit:
         scale, integers = self._rounded(weights, damped(operands.T @ operands / len(operands)))
         # What rounding leaves of each row's mean moves into its bias.
         missing = x @ layer.w_ih.T + h @ layer.w_hh.T - (operands @ integers.T) * scale
-        # What goes through as it is has the unit of h, an argument's LSB.
-        gain = 2.0**-Z_FRAC / self._h_lsb if layer.squash in THROUGH else 1.0
+        gain = z_gain(layer.squash, self._h_lsb)
         mantissa, shift = encode_scales(scale * gain, limits.requant_width, layer.name)
         peep, peep_shift = None, 0
         if layer.peep is not None:

@@ -25,7 +25,8 @@ from lstmith.compiler.sizing.estimate import (
     weight_memories,
 )
 from lstmith.compiler.sizing.report import SizingReport
-from lstmith.spec.config import PACKED_OPERAND, PRECISIONS, EngineConfig
+from lstmith.spec.codes import Kind
+from lstmith.spec.config import PACKED_OPERAND, PRECISIONS, Z_BITS, EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import QuantNetwork
 
@@ -62,6 +63,12 @@ def limits_for(board: Board | None, planes: int = 1) -> EngineLimits:
         # Differences of 8-bit values: two rows in one multiplier.
         return EngineLimits(acc_width=32, operand_width=9, c_width=16, requant_width=16)
     return EngineLimits(planes=planes)
+
+
+def _runs_kinds(network: QuantNetwork, board: Board | None) -> bool:
+    """Whether the board's multipliers take the pre-activations of the network's layers."""
+    lstm = all(layer.kind is Kind.LSTM for layer in network.layers)
+    return lstm or limits_for(board).c_width >= Z_BITS
 
 
 def weight_words(network: QuantNetwork, lanes: int, precision: int | None = None) -> int:
@@ -114,6 +121,11 @@ def size_engine(
     UserError
         If the network does not fit: by how much, and which board or precision does.
     """
+    if not _runs_kinds(network, board):
+        assert board is not None
+        other = next(layer.kind.name for layer in network.layers if layer.kind is not Kind.LSTM)
+        problem = f"{board.name} has 16-bit multipliers, too narrow for layers of kind {other}"
+        raise UserError("target", problem, "use a board with ECP5, or LSTM layers only")
     # Without delta a board's engine is as small as its network allows.
     options = _Options(
         mac=mac,
@@ -320,7 +332,7 @@ def _refuse_overflow(network: QuantNetwork, config: EngineConfig, board: Board) 
 
 def _fits(network: QuantNetwork, board: Board, config: EngineConfig) -> bool:
     precisions = tuple(sorted({layer.precision for layer in network.layers}))
-    if not set(precisions) <= set(board.precisions):
+    if not set(precisions) <= set(board.precisions) or not _runs_kinds(network, board):
         return False
     planes = min(config.planes, most_planes(board, delta=config.delta))
     options = replace(_options_of(config), precisions=precisions, planes=planes)

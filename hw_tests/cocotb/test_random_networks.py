@@ -46,7 +46,7 @@ PRESETS = [each.name for each in claiming(Tier.RANDOM) if each.engine.sequences 
 ENGINES = 24
 ON_VERILATOR = range(0, ENGINES, 12)
 #: Engines for all kinds of layers.
-MIXED = range(1, ENGINES, 3)
+MIXED = range(0, ENGINES, 3)
 #: Engines without delta.
 DENSE_ONLY = range(4, ENGINES, 8)
 #: Engines that start with a network in their memories.

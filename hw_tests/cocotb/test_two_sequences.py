@@ -35,6 +35,8 @@ from lstmith.spec.quantised import QuantNetwork
 PRESETS = [each.name for each in claiming(Tier.RANDOM) if each.engine.sequences > 1]
 ENGINES = 11
 ON_VERILATOR = range(0, ENGINES, 6)
+#: Engines for all kinds of layers.
+MIXED = range(0, ENGINES, 2)
 #: Weight words that one dense run of a sequence may issue.
 WORDS_PER_RUN = 2000
 
@@ -94,7 +96,7 @@ def test_each_as_if_alone(engine: int | str, simulator: str, seed: int, tmp_path
     if isinstance(engine, str):
         config, networks = preset_engine(rng, preset(engine).engine)
     else:
-        config, networks = random_engine(rng, most=24)
+        config, networks = random_engine(rng, most=24, mixed=engine in MIXED)
     fitting = [for_two(config, network) for network in networks]
     config = fitting[0][0]
     pairs = [pair for _, network in fitting for pair in random_pairs(rng, network, config)]

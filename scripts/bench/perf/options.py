@@ -10,6 +10,7 @@ from lstmith.cli.console import steps
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.area import cells, synthesised
 from lstmith.scripts.bench.blank import blank_network, dense_breakdown
+from lstmith.spec.codes import Kind
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.presets import preset
 
@@ -27,6 +28,8 @@ ENGINES: dict[str, tuple[EngineConfig, str]] = {
     "4 bit": (replace(LEAST, precisions=(4, 8)), BASE),
     "16 bit, sums of 40 bits": (replace(LEAST, precisions=(8, 16), acc_width=40, operand_width=17), BASE),
     "peepholes": (replace(LEAST, peepholes=True), BASE),
+    "GRU layers": (replace(LEAST, kinds=(Kind.LSTM, Kind.GRU)), BASE),
+    "layers of all kinds": (replace(LEAST, kinds=tuple(Kind)), BASE),
     "four active counts": (replace(LEAST, active_counts=4), BASE),
     "a second layer": (replace(LEAST, layers=2), BASE),
     "a second sequence in turn": (replace(LEAST, sequences=2), BASE),
