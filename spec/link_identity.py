@@ -24,6 +24,10 @@ _TWO_PLANES, _TWO_WAYS, _DIGIT, _FAMILY_SHIFT = 1 << 3, 1 << 4, 1 << 5, 6
 _FOUR_WAYS, _NO_DELTA = 1 << 6, 1 << 7
 
 
+#: A ring's places fit 16 bits, with one bit that tells a full ring from an empty one.
+MOST_RING_BITS = 15
+
+
 @dataclass(frozen=True, kw_only=True)
 class Identity:
     """What a device says of itself.
@@ -61,7 +65,7 @@ class Identity:
 
     def pack(self) -> bytes:
         """The ``IDENTITY_BYTES`` bytes."""
-        if not 0 < self.ring_words <= 1 << 15 or self.ring_words & (self.ring_words - 1):
+        if not 0 < self.ring_words <= 1 << MOST_RING_BITS or self.ring_words & (self.ring_words - 1):
             raise ValueError(f"Ring must have a power of two of words up to 32768, not {self.ring_words!r}")
         board = self.board.encode("ascii")
         if len(board) > 16 or len(self.commit) != 8:
@@ -100,6 +104,10 @@ class Identity:
             raise ValueError(f"Identity must begin with {MAGIC:#x}, not {magic:#x}")
         if version != LINK_VERSION:
             raise ValueError(f"Link version must be {LINK_VERSION}, not {version}")
+        if not window or not 1 <= ring <= MOST_RING_BITS:
+            raise ValueError(
+                f"Window must be 1 or more and ring 2^1 to 2^{MOST_RING_BITS} words, not {window}, 2^{ring}"
+            )
         return cls(
             window=window,
             ring_words=1 << ring,

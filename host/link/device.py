@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lstmith.host.jobs import Write
 from lstmith.host.link.errors import LostError
-from lstmith.host.link.results import Ring
+from lstmith.host.link.results import RecordReader, Ring
 from lstmith.host.link.ring_reads import RingRead, RingReads
 from lstmith.host.link.session import Session
 from lstmith.host.link.transport import Patience
@@ -95,6 +95,8 @@ class Device:
         for begin in range(address, address + count, READ_WORDS):
             here = min(READ_WORDS, address + count - begin)
             body = self._session.call(Command.READ, struct.pack(READ_HEAD, here, begin & 0xFFFF, begin >> 16))
+            if len(body) != 4 * here:
+                self._session.senseless(f"{len(body)} bytes for {here} words")
             words += struct.unpack(f"<{here}I", body)
         return words
 
@@ -194,9 +196,24 @@ class Device:
 
     def _accept(self, ask: RingRead, body: bytes) -> None:
         self._asks.answered(ask)
+        if len(body) % 2:
+            self._session.senseless("half a word of results")
         words = np.frombuffer(body, dtype="<u2").tolist()
         if self._ring.accept(ask.place, words):
             self._quiet = Patience(RESULT_SECONDS)
+
+    def read_results(self, reader: RecordReader) -> None:
+        """Have records taken out of :attr:`ring`.
+
+        Raises
+        ------
+        LostError
+            If there is one that no engine writes.
+        """
+        try:
+            reader.read(self._ring)
+        except ValueError as error:
+            self._session.senseless(str(error))
 
     def expect_results(self) -> None:
         """Results are due from now on; see :meth:`still_expecting`."""

@@ -12,6 +12,8 @@ from lstmith.spec.quantised import IntArray, QuantNetwork
 
 #: Bits of the device's cycle counter.
 _COUNTER = 1 << 32
+#: Where records tell their layer.
+_LAYER_FIELD = {Kind.EVENT: 1, Kind.RESULT: 2}
 
 
 class Ring:
@@ -94,6 +96,8 @@ class RecordReader:
             if len(ring) < record.words:
                 break
             row = fields(record, ring.pop(record.words))
+            if kind in _LAYER_FIELD and row[_LAYER_FIELD[kind]] >= len(self._drained):
+                raise ValueError(f"a record of layer {row[_LAYER_FIELD[kind]]}")
             self._tables[kind].append(row)
             if kind is Kind.EVENT:
                 self._drained[row[1]] += 1

@@ -62,7 +62,7 @@ def run_job(
         while reader.complete < done:
             device.still_expecting()
             device.await_results(words(sent - IN_ENGINE), words(sent))
-            reader.read(device.ring)
+            device.read_results(reader)
 
     for t, values in enumerate(job.x):
         wait_for(t + 1 - room, t)
@@ -72,7 +72,7 @@ def run_job(
             flags |= StreamFlag.RESTART if job.restart else StreamFlag(0)
         marked = bool(job.marks and job.marks[t])
         device.send_step(None if marked else values, flags, active_indices[t], sure=words(t - IN_ENGINE))
-        reader.read(device.ring)
+        device.read_results(reader)
         if progress is not None:
             progress(reader.complete)
     wait_for(len(job.x), len(job.x))

@@ -25,6 +25,9 @@ HELLO_SECONDS, HELLO_TRIES = 0.5, 4
 #: Seconds without an answer before requests are sent again, likewise doubled up to a longest; how often in a row.
 ANSWER_SECONDS, LONGEST_SECONDS, TRIES = 0.5, 2.0, 8
 _SEQUENCE = 256
+#: Answers in a row by which nothing was learnt, after which a device makes no sense: far more than some windows that
+#: are sent again.
+MOST_IDLE = 4096
 
 Then = Callable[[bytes], None]
 
@@ -59,7 +62,7 @@ class Session:
         self._next, self._window = 0, 1
         self._sent: deque[_Request] = deque()
         self._waiting: deque[_Request] = deque()
-        self._answered = 0
+        self._answered = self._idle = 0
         self.repeats = 0
 
     @property
@@ -211,6 +214,13 @@ class Session:
         self._fail("the device stopped answering", "check cable and power, then repeat the command")
 
     def _take(self, frame: Frame) -> None:
+        before = self._answered
+        self._understand(frame)
+        self._idle = 0 if self._answered != before else self._idle + 1
+        if self._idle > MOST_IDLE:
+            self._fail("the device answers, but never what it was asked", "build and program it again")
+
+    def _understand(self, frame: Frame) -> None:
         if len(frame.body) < ANSWER_HEAD - REQUEST_HEAD or not frame.command & ANSWER:
             return
         status, expected = frame.body[0], frame.body[1]
@@ -263,6 +273,16 @@ class Session:
     def _abandon(self) -> None:
         self._sent.clear()
         self._waiting.clear()
+
+    def senseless(self, what: str) -> NoReturn:
+        """Give up a device whose answer cannot be right.
+
+        Raises
+        ------
+        LostError
+            Always.
+        """
+        self._fail(f"the device's answer makes no sense ({what})", "build and program it again")
 
     def _fail(self, problem: str, fix: str) -> NoReturn:
         self._abandon()
