@@ -13,7 +13,15 @@ from lstmith.rtl.cell.predictor import Predictor, predictor_weights
 from lstmith.rtl.cell.state_loader import StateLoader
 from lstmith.rtl.control import Control
 from lstmith.rtl.drain_path import DrainPath
-from lstmith.rtl.layouts import InputWord, event_layout, of_sequence, output_layout, read_fields, set_sequence
+from lstmith.rtl.layouts import (
+    InputWord,
+    event_layout,
+    of_sequence,
+    output_layout,
+    read_fields,
+    set_final,
+    set_sequence,
+)
 from lstmith.rtl.lists.feedback import Feedback
 from lstmith.rtl.lists.input_stage import InputStage
 from lstmith.rtl.program_store import ProgramStore
@@ -152,6 +160,7 @@ class Engine(wiring.Component):
             *(self.event[name].eq(drained[name]) for name in ("layer", "mask", *read_fields(config))),
             self.event.restart.eq(drained.clear),
             *set_sequence(self.event, feedback.lists.sequence),
+            *set_final(self.event, drained.descriptor.last_layer),
             self.event_valid.eq(feedback.lists.drained),
             self.outcome_valid.eq(inputs.outcome_valid),
             self.outcome_skipped.eq(inputs.outcome_skipped),
@@ -180,6 +189,7 @@ class Engine(wiring.Component):
             written.layer.eq(left.layer),
             written.last.eq(result.last),
             *set_sequence(written, sequence),
+            *set_final(written, left.descriptor.last_layer),
             queue.w_data.eq(written),
             queue.w_en.eq(result.valid & (left.descriptor.last_layer | emit_all)),
             self.h.payload.eq(queue.r_data),

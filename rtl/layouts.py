@@ -324,6 +324,7 @@ def output_layout(config: EngineConfig) -> data.StructLayout:
             "layer": unsigned(bits_for(config.layers)),
             "last": 1,  # last unit of its layer's step
             **sequence_field(config),
+            **final_field(config),
         }
     )
 
@@ -337,6 +338,7 @@ def event_layout(config: EngineConfig) -> data.StructLayout:
             "restart": 1,
             "mask": unsigned(bits_for(ACTIVE_COUNTS)),
             **sequence_field(config),
+            **final_field(config),
         }
     )
 
@@ -376,6 +378,22 @@ def sequence_of(value: Any) -> Value:
 def set_sequence(value: Any, sequence: Value) -> list[Any]:
     """Assignments that make a structure tell a sequence."""
     return [value.sequence.eq(sequence)] if "sequence" in value.shape().members else []
+
+
+def final_field(config: EngineConfig) -> dict[str, int]:
+    """The field that says that a layer is its program's last, where programs may have several numbers of layers."""
+    return {"final": 1} if config.programs > 1 and config.layers > 1 else {}
+
+
+def is_final(value: Any, layers: int) -> Value:
+    """Whether a result or an event is of its program's last layer, on an engine of so many layers."""
+    found: Value = value.final if "final" in value.shape().members else value.layer == layers - 1
+    return found
+
+
+def set_final(value: Any, final: Value) -> list[Any]:
+    """Assignments that make a structure tell that a layer is the last one."""
+    return [value.final.eq(final)] if "final" in value.shape().members else []
 
 
 def program_field(config: EngineConfig) -> dict[str, int]:

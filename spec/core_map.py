@@ -26,25 +26,26 @@ MEMORIES: tuple[Memory, ...] = (
         address(Region.PROGRAM, 0),
         Access.WRITE,
         WORD_BITS,
-        "(active count's index * layers + layer) * 16 + word, layers rounded up to a power of two: layer descriptors",
-        lambda config: DESCRIPTOR_STRIDE << (config.layer_bits + config.active_bits),
+        "((program * active counts + active count's index) * layers + layer) * 16 + word, each rounded up to a power "
+        "of two: layer descriptors",
+        lambda config: DESCRIPTOR_STRIDE << (config.layer_bits + config.active_bits + config.program_bits),
     ),
     Memory(
         "rows",
         address(Region.ROWS, 0),
         Access.WRITE,
         max(BIAS_BITS, MANTISSA_BITS + SHIFT_BITS),
-        "((active count's index * units + unit) * 4 + gate) * 2 + piece, units likewise: piece 0 is the scale "
-        "(mantissa, above it the shift), 1 the bias; the write of piece 1 takes effect",
-        lambda config: 8 << (config.unit_bits + config.active_bits),
+        "(((program * active counts + active count's index) * units + unit) * 4 + gate) * 2 + piece, likewise: piece 0 "
+        "is the scale (mantissa, above it the shift), 1 the bias; the write of piece 1 takes effect",
+        lambda config: 8 << (config.unit_bits + config.active_bits + config.program_bits),
     ),
     Memory(
         "peepholes",
         address(Region.PEEPHOLES, 0),
         Access.WRITE,
         PEEP_BITS,
-        "unit * 4 + (0, 1, 2 for i, f, o)",
-        lambda config: 4 << config.unit_bits,
+        "(program * units + unit) * 4 + (0, 1, 2 for i, f, o)",
+        lambda config: 4 << (config.unit_bits + config.program_bits),
         lambda config: config.peepholes,
     ),
     Memory(

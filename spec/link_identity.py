@@ -20,6 +20,8 @@ CONFIG_FORMAT = "<HIHHBBBBBBBBB"
 #: Flags of the configuration by bit; the family's place in ``FAMILIES`` lies above them.
 _FLAGS = ("peepholes", "monitor", "skip")
 _TWO_PLANES, _TWO_WAYS, _DIGIT, _FAMILY_SHIFT = 1 << 3, 1 << 4, 1 << 5, 6
+#: Above the active counts: programs, minus 1.
+_PROGRAMS_SHIFT = 4
 #: Beside the precisions, where engines from before it was optional have 0.
 _FOUR_WAYS, _NO_DELTA = 1 << 6, 1 << 7
 
@@ -134,7 +136,7 @@ def pack_config(config: EngineConfig) -> bytes:
         config.units,
         config.inputs,
         config.layers,
-        config.active_counts,
+        config.active_counts | (config.programs - 1) << _PROGRAMS_SHIFT,
         sum(1 << Precision.of(bits) for bits in config.precisions)
         | _FOUR_WAYS * (config.rows_per_cycle == 4)
         | _NO_DELTA * (not config.delta),
@@ -166,7 +168,8 @@ def unpack_config(data: bytes) -> EngineConfig:
             units=units,
             inputs=inputs,
             layers=layers,
-            active_counts=active_counts,
+            active_counts=active_counts & ((1 << _PROGRAMS_SHIFT) - 1),
+            programs=1 + (active_counts >> _PROGRAMS_SHIFT),
             precisions=tuple(bits for index, bits in enumerate(PRECISIONS) if precisions >> index & 1),
             acc_width=acc,
             operand_width=operand,

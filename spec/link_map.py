@@ -49,7 +49,7 @@ class Status(enum.IntEnum):
 
 
 class StreamFlag(enum.IntFlag):
-    """First byte of STREAM; ``ACTIVE_SHIFT`` and up: index of the active count, for the whole frame."""
+    """First byte of STREAM; ``ACTIVE_SHIFT`` and up, for the whole frame: index of the active count, or the program."""
 
     START = 1  #: the first value begins a sequence
     RESTART = 2  #: states were loaded: the first value's step recomputes its sums

@@ -192,7 +192,8 @@ class LinkBackend:
             flags = StreamFlag.RESTART
         idle = zero_state(self._design)[-1][0]
         try:
-            for h in HiddenStream(self.device, network, idle, ahead).run(steps, flags, active_index):
+            stream, program = HiddenStream(self.device, network, idle, ahead), self._design.program
+            for h in stream.run(steps, flags, active_index, program):
                 self._state = None
                 yield h
             finished = True
@@ -208,9 +209,9 @@ class LinkBackend:
         self._need_states("read states")
         self._mend()
         if self._state is None:
-            units = sum(layer.units for layer in self._design.network.layers)
-            h = self._signed(Region.HIDDEN, units, 16)
-            c = self._signed(Region.CELL, units, 32)
+            units, place = sum(layer.units for layer in self._design.network.layers), self._design.place
+            h = self._signed(Region.HIDDEN, place, units, 16)
+            c = self._signed(Region.CELL, place, units, 32)
             self._state, base = [], 0
             active_index = chosen_index(self._design.network, self._policies)
             for layer in self._design.network.layers:
@@ -224,8 +225,8 @@ class LinkBackend:
         """As if no step had been run."""
         self._state = zero_state(self._design)
 
-    def _signed(self, region: Region, count: int, bits: int) -> IntArray:
-        words = np.array(self.device.read(address(region, 0), count), dtype=np.int64) & ((1 << bits) - 1)
+    def _signed(self, region: Region, place: int, count: int, bits: int) -> IntArray:
+        words = np.array(self.device.read(address(region, place), count), dtype=np.int64) & ((1 << bits) - 1)
         return words - (words >> (bits - 1) << bits)
 
     def tag(self) -> int:

@@ -144,7 +144,7 @@ class Device:
         flags : StreamFlag
             START, RESTART apply to the first value.
         active_index : int
-            Index of the active count.
+            Index of the active count, or of an engine of several programs the program.
         sure : int
             Words of the session that the ring will surely have got when this is executed, for asking ahead.
         """

@@ -71,7 +71,7 @@ def run_job(
             flags = StreamFlag.START if job.start else StreamFlag(0)
             flags |= StreamFlag.RESTART if job.restart else StreamFlag(0)
         marked = bool(job.marks and job.marks[t])
-        device.send_step(None if marked else values, flags, active_indices[t], sure=words(t - IN_ENGINE))
+        device.send_step(None if marked else values, flags, job.program or active_indices[t], sure=words(t - IN_ENGINE))
         device.read_results(reader)
         if progress is not None:
             progress(reader.complete)
@@ -107,7 +107,11 @@ class HiddenStream:
         self._found: deque[IntArray] = deque()
 
     def run(
-        self, steps: Iterable[npt.NDArray[np.int16] | None], flags: StreamFlag, active_index: int = 0
+        self,
+        steps: Iterable[npt.NDArray[np.int16] | None],
+        flags: StreamFlag,
+        active_index: int = 0,
+        program: int = 0,
     ) -> Iterator[IntArray]:
         """h of every step, int64 [H], in order.
 
@@ -119,8 +123,10 @@ class HiddenStream:
             Of the first step: START, RESTART, or none to go on.
         active_index : int
             Index of the active count.
+        program : int
+            Which program runs.
         """
-        self._flags, self._mask, self._units = flags, active_index, self._layer.active(active_index)
+        self._flags, self._mask, self._units = flags, program or active_index, self._layer.active(active_index)
         for values in steps:
             self._send(values)
             while len(self._marks) >= self._ahead:

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 from hw_tests.unit.networks import random_calibration, random_network
+from lstmith.boards.catalogue import DEFAULT, find_board
 from lstmith.compiler.chains import Chain, compile_chains
 from lstmith.compiler.design import Design
 from lstmith.golden.model import GoldenModel
+from lstmith.host.accelerator import Accelerator
+from lstmith.host.board_sim import VirtualBoard
 from lstmith.host.request import RunRequest
+from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
 from lstmith.host.runner import read_request
 from lstmith.spec.errors import UserError
@@ -126,3 +130,21 @@ def test_what_is_refused(design: Design, rng: np.random.Generator) -> None:
         _request(design, "stack", rng, after=encoder)
     with pytest.raises(UserError, match=r"^program decoder: is given initial states, and takes them over too"):
         replace(_request(design, "decoder", rng, after=encoder), state=run_golden(encoder).final_states())
+
+
+def test_through_the_link(design: Design, rng: np.random.Generator) -> None:
+    """The virtual board runs every program, and hands states over, in the same cycles as golden says."""
+    with VirtualBoard(design, find_board(DEFAULT)) as board, Accelerator(board.port) as accelerator:
+        encoder, stack = _request(design, "encoder", rng), _request(design, "stack", rng)
+        for request in (encoder, stack, _request(design, "decoder", rng, after=encoder), encoder):
+            accelerator.load(request.design)
+            run, golden = accelerator.run(request), run_golden(request)
+            assert mismatches(run, golden) == 0
+            np.testing.assert_array_equal(run.cycles, golden.cycles)
+        x = rng.normal(0, 1, (STEPS, 6)).astype(np.float32)
+        with Accelerator("golden") as model:
+            model.load(design.select("decoder"))
+            accelerator.load(design.select("decoder"))
+            np.testing.assert_array_equal(accelerator.infer(x), model.infer(x))
+            model.state = accelerator.state = model.state
+            np.testing.assert_array_equal(accelerator.infer(x), model.infer(x))

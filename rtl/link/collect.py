@@ -7,6 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from lstmith.rtl.layouts import is_final
 from lstmith.rtl.link.ring import RING_WORD_BITS
 from lstmith.rtl.prim import parameters as check
 from lstmith.spec.link_map import LAYER_BITS, RECORDS, Kind
@@ -83,7 +84,7 @@ class CompactCollector(wiring.Component):
         with m.If(self.outcome_valid):
             m.d.sync += [queue[put].eq(self.outcome_skipped), put.eq(put + 1)]
         with m.If(computes):
-            last = self.h.payload.last & (self.h.payload.layer == self._layers - 1)
+            last = self.h.payload.last & is_final(self.h.payload, self._layers)
             m.d.comb += [
                 self.o.payload.eq(self.h.payload.h),
                 self.o.valid.eq(self.h.valid),

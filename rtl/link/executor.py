@@ -165,6 +165,8 @@ class Executor(wiring.Component):
             self.x.payload.restart.eq(frame.flag(StreamFlag.RESTART)),
             self.x.payload.mark.eq(frame.flag(StreamFlag.MARK)),
             self.x.payload.mask.eq(frame.flags[ACTIVE_SHIFT:]),
+            # Engines look at one of the two: those of several programs have one active count.
+            self.x.payload.program.eq(frame.flags[ACTIVE_SHIFT:]),
         ]
 
     @staticmethod

@@ -122,7 +122,8 @@ class InputStage(wiring.Component):
         # A step's flags come with its first element and hold until its last one is listed.
         first = self.x.payload
         held, now = Signal(flags), Signal(flags)
-        given = Cat(first.start, first.restart, first.mask, first.sequence[: config.sequence_bits])
+        mask = first.mask if config.programs == 1 else Const(0, len(first.mask))
+        given = Cat(first.start, first.restart, mask, first.sequence[: config.sequence_bits])
         m.d.comb += now.eq(Mux(column == 0, given, held))
         accept = self.x.valid & self.x.ready
         marked = accept & (column == 0) & first.mark

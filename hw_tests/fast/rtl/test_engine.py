@@ -9,6 +9,7 @@ import pytest
 
 from hw_tests.cocotb.core_cases import counter_differences, differences, golden_case, image_writes, policy_writes
 from hw_tests.cocotb.core_cases import state_writes as writes_of_state
+from hw_tests.cocotb.program_cases import random_programs, switching_cases
 from hw_tests.cocotb.random_networks import for_two, random_active_indices, random_hints, random_input
 from hw_tests.cocotb.random_networks import random_state as drawn_state
 from hw_tests.cocotb.random_policies import random_policies
@@ -91,3 +92,12 @@ def test_two_sequences(rng: np.random.Generator) -> None:
     assert [
         line for pair, core_trace in zip(pairs, core_traces, strict=True) for line in pair.differences(core_trace)
     ] == []
+
+
+def test_programs_equal_golden(rng: np.random.Generator) -> None:
+    """Switched at random, from zero, loaded and kept states."""
+    programs = random_programs(rng, most=4)
+    cases = switching_cases(rng, programs, runs=5, steps=2)
+    core_traces = run_jobs(programs.config, [case.job for case in cases])
+    found = [line for case, trace in zip(cases, core_traces, strict=True) for line in differences(case, trace)]
+    assert not found + counter_differences(cases, core_traces), programs.config

@@ -12,34 +12,36 @@ from lstmith.spec import layer_descriptor
 from lstmith.spec.config import EngineConfig
 
 
-def _program_check(rng: np.random.Generator, layers: int, active_counts: int) -> Check:
-    """Every layer's descriptor at every active count, written over the bus, fetched in turn and at will."""
-    config = EngineConfig(lanes=1, precisions=(8,), layers=layers, active_counts=active_counts)
-    unit, sheet = ProgramStore(layers=layers, active_counts=active_counts), Sheet(900)
+def _program_check(rng: np.random.Generator, layers: int, active_counts: int, programs: int) -> Check:
+    """Every descriptor of every program, written over the bus, fetched in turn and at will."""
+    config = EngineConfig(lanes=1, precisions=(8,), layers=layers, active_counts=active_counts, programs=programs)
+    unit, sheet = ProgramStore(layers=layers, active_counts=active_counts, programs=programs), Sheet(900)
     descriptors = {}
-    for mask, layer in itertools.product(range(active_counts), range(layers)):
+    for program, mask, layer in itertools.product(range(programs), range(active_counts), range(layers)):
         values = {name: int(rng.integers(0, 1 << width)) for name, width in layer_descriptor.FIELDS.items()}
-        descriptors[layer, mask] = values | {"last_layer": int(layer == layers - 1)}
-        for word, content in enumerate(layer_descriptor.pack(descriptors[layer, mask])):
-            at = (mask << config.layer_bits | layer) * layer_descriptor.DESCRIPTOR_STRIDE + word
+        descriptors[layer, mask, program] = values | {"last_layer": int(layer == layers - 1)}
+        for word, content in enumerate(layer_descriptor.pack(descriptors[layer, mask, program])):
+            place = (program << config.active_bits | mask) << config.layer_bits | layer
+            at = place * layer_descriptor.DESCRIPTOR_STRIDE + word
             sheet.put("write.valid", at, 1)
             sheet.put("write.address", at, at)
             sheet.put("write.data", at, content)
     looks = []
-    layer, mask, cycle = 0, 0, 140
+    layer, mask, program, cycle = 0, 0, 0, 140
     for turn in range(16):
         selects = turn % 4 == 3
         if selects:
-            layer, mask = int(rng.integers(layers)), int(rng.integers(active_counts))
+            layer, mask, program = (int(rng.integers(count)) for count in (layers, active_counts, programs))
             sheet.put("select.valid", cycle, 1)
             sheet.put("select.layer", cycle, layer)
             sheet.put("select.mask", cycle, mask)
+            sheet.put("select.program", cycle, program)
         elif turn:
             sheet.put("next.advance", cycle, 1)
             layer = (layer + 1) % layers
         # An advance to the only layer fetches nothing.
         fetched = turn > 0 and unit.fetch_latency > 0 and (selects or layers > 1)
-        looks.append((cycle, (layer, mask), fetched))
+        looks.append((cycle, (layer, mask, program), fetched))
         cycle += unit.fetch_latency + 5
 
     def verify(outputs: Table) -> None:
@@ -55,10 +57,10 @@ def _program_check(rng: np.random.Generator, layers: int, active_counts: int) ->
 
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """Several layers and active counts, several layers, several counts, and a single descriptor."""
+    """Layers, active counts and programs: several of each, alone and together, and a single descriptor."""
     return {
-        f"{layers}_{active_counts}": _program_check(rng, layers, active_counts)
-        for layers, active_counts in ((3, 2), (3, 1), (1, 4), (1, 1))
+        "_".join(map(str, sizes)): _program_check(rng, *sizes)
+        for sizes in ((3, 2, 1), (3, 1, 1), (1, 4, 1), (1, 1, 1), (1, 1, 3), (2, 1, 2))
     }
 
 

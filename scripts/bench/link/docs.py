@@ -73,7 +73,7 @@ def _bodies() -> str:
     fields = {
         "READ": ("READ_HEAD", "count, address bits 0-15, address bits 16-23"),
         "WRITE": ("WRITE_HEAD", "address bits 0-15, address bits 16-23"),
-        "STREAM": ("STREAM_HEAD", "flags and index of the active count, release, from"),
+        "STREAM": ("STREAM_HEAD", "flags and index of the active count or of the program, release, from"),
         "FETCH": ("FETCH_HEAD", "release, from"),
     }
     then = {"WRITE": "u32 per word", "STREAM": "int16 per value"}
@@ -113,7 +113,8 @@ def _identity() -> str:
             "board's name, format of designs"
         ),
         "CONFIG_FORMAT": (
-            "lanes, weight_depth, units, inputs, layers, masks, precisions (bits 0/1/2: 4/8/16 bit; 7: without delta), "
+            "lanes, weight_depth, units, inputs, layers, active counts (bits 0-3) and programs - 1 (4-7), "
+            "precisions (bits 0/1/2: 4/8/16 bit; 7: without delta), "
             "acc_width, operand_width, c_width, requant_width, flags, kinds (bits 1/2/3: GRU/RNN/dense; 0: no LSTM)"
         ),
     }
