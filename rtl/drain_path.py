@@ -15,9 +15,10 @@ from lstmith.rtl.cell.drain_reader import DrainReader
 from lstmith.rtl.cell.gates import GatePipeline
 from lstmith.rtl.cell.monitor import Monitor
 from lstmith.rtl.cell.state_memory import StateMemory
+from lstmith.rtl.fields import program_of
 from lstmith.rtl.host_interfaces import PeepholeWriteSignature, RowWriteSignature, StateAccessSignature
 from lstmith.rtl.interfaces import DeferralSignature, ResultSignature
-from lstmith.rtl.layouts import drain_layout, fold_layout, of_sequence, pass_layout, program_of, sequence_of
+from lstmith.rtl.layouts import drain_layout, fold_layout, of_sequence, pass_layout, sequence_of
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
 from lstmith.spec.codes import Gate

@@ -13,15 +13,8 @@ from lstmith.rtl.cell.predictor import Predictor, predictor_weights
 from lstmith.rtl.cell.state_loader import StateLoader
 from lstmith.rtl.control import Control
 from lstmith.rtl.drain_path import DrainPath
-from lstmith.rtl.layouts import (
-    InputWord,
-    event_layout,
-    of_sequence,
-    output_layout,
-    read_fields,
-    set_final,
-    set_sequence,
-)
+from lstmith.rtl.fields import set_final
+from lstmith.rtl.layouts import InputWord, event_layout, of_sequence, output_layout, read_fields, set_sequence
 from lstmith.rtl.lists.feedback import Feedback
 from lstmith.rtl.lists.input_stage import InputStage
 from lstmith.rtl.program_store import ProgramStore

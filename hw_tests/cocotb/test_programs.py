@@ -11,9 +11,9 @@ from hw_tests.cocotb.core_cases import core_files, counter_differences, differen
 from hw_tests.cocotb.program_cases import random_programs, switching_cases
 from lstmith.host.simulate import Simulation
 
-ENGINES = 8
-ON_VERILATOR = range(0, ENGINES, 4)
-RUNS, STEPS = 12, 4
+ENGINES = 6
+ON_VERILATOR = range(0, ENGINES, 6)
+RUNS, STEPS = 9, 3
 
 
 @pytest.mark.parametrize(

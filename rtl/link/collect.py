@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.layouts import is_final
+from lstmith.rtl.fields import is_final
 from lstmith.rtl.link.ring import RING_WORD_BITS
 from lstmith.rtl.prim import parameters as check
 from lstmith.spec.link_map import LAYER_BITS, RECORDS, Kind

@@ -6,17 +6,10 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from lstmith.rtl.fields import set_program
 from lstmith.rtl.host_interfaces import InputSettingsSignature
 from lstmith.rtl.interfaces import DeferralSignature, InputListSignature, WaitingStepsSignature
-from lstmith.rtl.layouts import (
-    STEP_BITS,
-    InputWord,
-    sequence_field,
-    sequence_of,
-    set_program,
-    set_sequence,
-    step_list_layout,
-)
+from lstmith.rtl.layouts import STEP_BITS, InputWord, sequence_field, sequence_of, set_sequence, step_list_layout
 from lstmith.rtl.lists.column_lists import ColumnLists
 from lstmith.rtl.lists.encoder import Encoder
 from lstmith.rtl.prim.arith import delayed

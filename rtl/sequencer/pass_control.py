@@ -6,6 +6,7 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from lstmith.rtl.fields import program_of, set_program
 from lstmith.rtl.interfaces import (
     ListLengthsSignature,
     ProgramSignature,
@@ -21,10 +22,8 @@ from lstmith.rtl.layouts import (
     lists,
     pass_descriptor,
     pass_layout,
-    program_of,
     read_fields,
     sequence_of,
-    set_program,
     set_sequence,
     step_list_layout,
 )
