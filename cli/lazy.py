@@ -75,7 +75,11 @@ def _with_extras(extras: tuple[str, ...], callback: Callable[..., Any], /, **opt
 
 
 COMMANDS = {
-    "compile": Entry("cli.compile_model", "Quantise a trained LSTM and size an engine for it."),
+    "inspect": Entry(
+        "cli.inspect_model",
+        "Show what of a model would run on the core and what on the host, its memory, and the boards that fit.",
+    ),
+    "compile": Entry("cli.compile_model", "Quantise a trained network and size an engine for it."),
     "run": Entry("cli.run", "Run a design on sequences, and compare it with the golden model and with float."),
     "generate": Entry("cli.generate", "Write the core as Verilog, byte for byte the same every time."),
     "synth": Entry("cli.hardware", "Synthesise the core alone and count its resources.", "synth_command"),

@@ -46,6 +46,7 @@ class Kind:
         return f"lstmith {self.writer}"
 
 
+INSPECTION = Kind("inspect", ".json")
 DESIGN_FIGURES = Kind("compile", ".json")
 RUN_RESULTS = Kind("run", ".npz")
 RUN_FIGURES = Kind("run", ".json")
