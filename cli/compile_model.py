@@ -61,8 +61,10 @@ def _replaced(value: str | None) -> None:
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="Trained LSTM: .onnx, .pt, .safetensors or .npz.")],
-    calibration: Annotated[Path, typer.Option(help="Typical inputs of the LSTM: .npz with x [T,I] or [N,T,I].")],
+    model: Annotated[Path, typer.Argument(help="Trained network: .onnx, .pt, .safetensors or .npz.")],
+    calibration: Annotated[
+        Path, typer.Option(help="Typical inputs: .npz with one array per graph input, or x as the first layer sees it.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Directory of the design.")],
     precision: Annotated[
         Precision, typer.Option(help="Weight bits; auto: the lowest with a mean error of h below 0.01.")
@@ -78,7 +80,10 @@ def command(
             help="DSP blocks (dsp), lookup tables (digit), or which takes the fewest nanoseconds per step (auto)."
         ),
     ] = Mac.DSP,
-    layer: Annotated[str | None, typer.Option(help="Which LSTM, if the file holds several.")] = None,
+    layer: Annotated[str | None, typer.Option(help="Of several recurrent layers, the only one for the core.")] = None,
+    stateful: Annotated[
+        bool, typer.Option("--stateful", help="Each call of the calibration starts where the one before ended.")
+    ] = False,
     active: Annotated[
         str | None,
         typer.Option(help="Active counts: 96,64 also runs with the 96 or 64 most important units; / separates layers."),
@@ -96,7 +101,7 @@ def command(
     ] = True,
     json: Annotated[Path | None, typer.Option(help="Figures of the design: its error and what to remark on.")] = None,
 ) -> None:
-    """Quantise a trained LSTM and size an engine for it."""
+    """Quantise a trained network and size an engine for it."""
     check_outputs([model, calibration], [Output(output, FOLDER), Output(json, DESIGN_FIGURES)])
     with steps() as report:
         design = compile_model(
@@ -108,6 +113,7 @@ def command(
             lanes=lanes,
             mac=mac.value,
             layer=layer,
+            stateful=stateful,
             active=active,
             planes=planes.value,
             sequences=sequences,

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from lstmith.compiler.archive import read_archive
 from lstmith.compiler.data import Sequences, SequenceSource, arrays_of, read_sequences, sequences_of
+from lstmith.compiler.importers.feeds import Feeds
 from lstmith.golden.network import FloatArray, FloatNetwork, initial_state
 from lstmith.spec.errors import UserError
 
 if TYPE_CHECKING:
     from lstmith.compiler.importers.plan import Plan
-    from lstmith.compiler.importers.plan_run import Feeds
     from lstmith.compiler.importers.stage_run import StageInput
 
 #: Fields beside a graph's inputs that other commands read.
@@ -25,13 +25,18 @@ _SUFFIX = "give an .npz file that numpy.savez wrote"
 
 
 def read_calls(
-    given: SequenceSource, plan: Plan | None, networks: Sequence[FloatNetwork], name: str, *, stateful: bool = False
+    given: SequenceSource | Feeds,
+    plan: Plan | None,
+    networks: Sequence[FloatNetwork],
+    name: str,
+    *,
+    stateful: bool = False,
 ) -> Feeds | Sequences:
     """What a model is run on, in a form that its stages can be run from.
 
     Parameters
     ----------
-    given : str or Path, array, mapping, or Sequences
+    given : str or Path, array, mapping, Sequences or Feeds
         Arrays by the names of the graph's inputs, each ``[calls, *shape of the input]``; or ``x`` as the first
         recurrent layer sees it, see :func:`~.data.load_sequences`.
     plan : Plan or None
@@ -52,7 +57,9 @@ def read_calls(
     UserError
         If a field is missing, unknown, or has a wrong shape, type or value.
     """
-    if plan is None or isinstance(given, Sequences):
+    if isinstance(given, Sequences | Feeds):
+        return given
+    if plan is None:
         if stateful:
             raise UserError(name, "has no calls that could go on", "leave --stateful out, or give an ONNX model")
         return read_sequences(given, networks[0], name)
@@ -125,12 +132,14 @@ def _by_name(arrays: Mapping[str, npt.NDArray[Any]], plan: Plan, first: FloatNet
     """
     if "x" not in arrays:
         return True
-    if "x" not in plan.inputs or not set(plan.inputs) <= set(arrays):
-        return False
     x = arrays["x"]
+    if "x" in plan.inputs and x.ndim not in (2, 3) and not _is_call(arrays, plan):
+        return True
+    if not set(plan.inputs) <= set(arrays):
+        return False
     if plan.one_step and x.ndim in (2, 3) and x.shape[-1] == first.inputs:
         return False
-    return _fits(x.shape[1:], plan.shape_of("x")) or (x.ndim not in (2, 3) and not _is_call(arrays, plan))
+    return "x" in plan.inputs and _fits(x.shape[1:], plan.shape_of("x"))
 
 
 def _is_call(arrays: Mapping[str, npt.NDArray[Any]], plan: Plan) -> bool:
@@ -145,8 +154,6 @@ def _fits(shape: Sequence[int], declared: Sequence[int | str]) -> bool:
 
 
 def _feeds(arrays: Mapping[str, npt.NDArray[Any]], plan: Plan, source: str, *, stateful: bool) -> Feeds:
-    from lstmith.compiler.importers.plan_run import Feeds
-
     known = (*plan.inputs, *plan.state_inputs)
     for name in arrays:
         if name not in (*known, *_OTHERS):
@@ -190,8 +197,6 @@ def _shape(name: str, plan: Plan) -> str:
 
 def _feeds_of_x(sequences: Sequences, plan: Plan) -> Feeds:
     """Calls that begin at X of the first stage: each sequence is one, of one step per call all are side by side."""
-    from lstmith.compiler.importers.plan_run import Feeds
-
     stage = plan.stages[0]
     if sequences.state is not None:
         raise UserError(

@@ -29,6 +29,7 @@ from lstmith.compiler.design_files import (
     write_design,
 )
 from lstmith.compiler.files import whole_directory
+from lstmith.compiler.importers.feeds import Feeds
 from lstmith.compiler.program_image import ProgramContents, lay_out
 from lstmith.compiler.programs import Program
 from lstmith.compiler.run_result import RunResult
@@ -180,7 +181,7 @@ class Design:
 
     def run(
         self,
-        x: SequenceSource,
+        x: SequenceSource | Feeds,
         engine: str = "golden",
         *,
         policy: str | Path | Mapping[str, Any] | Policy | Sequence[Policy] | None = None,
@@ -189,6 +190,7 @@ class Design:
         energy: str | None = None,
         program: int | str | None = None,
         after: Any = None,
+        stateful: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> RunResult:
         """Run sequences on an engine, and compare the results with the golden model and with float.
@@ -196,7 +198,8 @@ class Design:
         Parameters
         ----------
         x : str, Path, array or mapping
-            Inputs of the LSTM: an .npz file; float32 [T, I] or [N, T, I]; or arrays by the names that a file has.
+            An .npz file, or arrays by the names that a file has: those of the graph's inputs, each [calls, ...], or
+            ``x`` as the first recurrent layer sees it, float32 [T, I] or [N, T, I].
         engine : str
             ``float``, ``golden``, ``icarus``, ``verilator`` or ``board``.
         policy : str, Path, mapping, Policy, sequence of Policy, or None
@@ -212,6 +215,8 @@ class Design:
             Number or name of the program to run; None is the selected one.
         after : RunRequest or None
             What ``host.runner.read_request`` gave for another program: sequences begin in the states that it ends in.
+        stateful : bool
+            Every call of the graph starts where the one before ended.
         progress : callable or None
             Called with the number of finished sequences, where the engine tells.
 
@@ -222,9 +227,10 @@ class Design:
         """
         module, function = RUNNER
         runner: Callable[..., RunResult] = getattr(importlib.import_module(module), function)
-        chosen = self if program is None else self.select(program)
-        options = {"policy": policy, "port": port, "baud": baud, "energy": energy, "after": after, "progress": progress}
-        return runner(chosen, x, engine, **options)
+        # A program that is asked for runs by itself, without the graph around it.
+        chosen = self if program is None else dataclasses.replace(self.select(program), graph=None)
+        options = {"policy": policy, "port": port, "baud": baud, "energy": energy, "stateful": stateful, "after": after}
+        return runner(chosen, x, engine, progress=progress, **options)
 
     def save(self, folder: str | Path) -> None:
         """Write the directory; it appears whole, in place of an earlier design.

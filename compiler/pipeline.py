@@ -8,9 +8,11 @@ from dataclasses import replace
 
 from lstmith.boards.catalogue import DEFAULT
 from lstmith.compiler.accuracy import measure
-from lstmith.compiler.data import SequenceSource, read_sequences
+from lstmith.compiler.calls import program_sequences, read_calls
+from lstmith.compiler.chains import Chain, compile_chains
+from lstmith.compiler.data import Sequences, SequenceSource
 from lstmith.compiler.design import Design
-from lstmith.compiler.importers.importer import ModelSource, read_model
+from lstmith.compiler.importers.importer import Model, ModelSource, read_model
 from lstmith.compiler.options import AUTO, ActiveCounts, CompileOptions
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.quantise.calibration import Calibration
@@ -44,6 +46,7 @@ def compile_model(
     lanes: int | None = None,
     mac: str = "dsp",
     layer: str | None = None,
+    stateful: bool = False,
     active: ActiveCounts | None = None,
     planes: int | str = AUTO,
     sequences: int = 1,
@@ -51,7 +54,7 @@ def compile_model(
     progress: Tell | None = None,
     remark: Tell | None = None,
 ) -> Design:
-    """Quantise a trained LSTM and size an engine for it: what ``lstmith compile`` does before it writes.
+    """Quantise a trained network and size an engine for it: what ``lstmith compile`` does before it writes.
 
     Parameters
     ----------
@@ -59,11 +62,14 @@ def compile_model(
         A file (.onnx, .pt, .safetensors, .npz); arrays by the names that an .npz file has; a PyTorch state dict; or an
         ONNX model.
     calibration : str, Path, array or mapping
-        Typical inputs of the LSTM: an .npz file; float32 [T, I] or [N, T, I]; or arrays by the names that a file has.
+        Typical inputs: an .npz file, or arrays by the names that a file has: those of the graph's inputs, each
+        [calls, ...], or ``x`` as the first recurrent layer sees it, float32 [T, I] or [N, T, I].
     precision, activations, target, lanes, mac, active, planes, sequences, delta
         See :class:`~lstmith.compiler.options.CompileOptions`.
     layer : str or None
-        Which LSTM, if the model holds several.
+        Of several recurrent layers, the only one to run on the core.
+    stateful : bool
+        Every call of the calibration starts where the one before ended.
     progress : callable or None
         Called with the name of each stage.
     remark : callable or None
@@ -84,9 +90,49 @@ def compile_model(
     stage("reading the model")
     read = read_model(model, layer)
     counts = _refused_early(read.source, read.network, options)
-    data = read_sequences(calibration, read.network, "calibration").calibration()
+    calls = read_calls(calibration, read.plan, read.networks, "calibration", stateful=stateful)
+    data = program_sequences(calls, read.plan, read.networks)
     for text in read.remarks:
         told(text)
+    if len(read.networks) > 1:
+        return _of_programs(read, data, options, stage, told)
+    return _of_one(read, data[0].calibration(), options, counts, stage, told)
+
+
+def _of_programs(read: Model, data: list[Sequences], options: CompileOptions, stage: Tell, told: Tell) -> Design:
+    """Chains of a graph side by side in one engine."""
+    assert read.plan is not None
+    if options.active_text is not None or options.sequences > 1:
+        option = "--active" if options.active_text is not None else "--sequences"
+        raise UserError(
+            f"option {option}", f"is for one chain of layers; this model has {len(data)}", "choose one with --layer"
+        )
+    names = {each.program: each.name for each in reversed(read.plan.stages)}
+    chains = [
+        Chain(names[index], network, found)
+        for index, (network, found) in enumerate(zip(read.networks, data, strict=True))
+    ]
+    with _no_engine(read.source):
+        design = compile_chains(
+            chains,
+            precision=AUTO if options.weight_bits is None else options.weight_bits,
+            activations=options.activation_bits,
+            target=options.target,
+            lanes=options.lanes,
+            mac=options.mac,
+            planes=options.planes,
+            delta=options.delta,
+            progress=stage,
+            remark=told,
+        )
+    report = {**design.report, "remarks": [*read.remarks, *design.report["remarks"]]}
+    return replace(design, graph=read.plan, report=report)
+
+
+def _of_one(
+    read: Model, data: Calibration, options: CompileOptions, counts: Counts | None, stage: Tell, told: Tell
+) -> Design:
+    """A single chain of layers."""
     stage("choosing number formats")
     quantised = _quantised(read.network, data, options, counts)
     stage("sizing the engine")
@@ -104,7 +150,7 @@ def compile_model(
         "error": error.summary(),
         "remarks": [*read.remarks, *numbers],
     }
-    return Design(engine, integer, read.network, target, read.plan, report)
+    return Design(engine, integer, read.network, options.target, read.plan, report)
 
 
 def _nobody(text: str) -> None:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from lstmith.compiler.data import SequenceSource, read_sequences
+from lstmith.compiler.calls import read_calls
+from lstmith.compiler.data import Sequences, SequenceSource, read_sequences
 from lstmith.compiler.design import Design
+from lstmith.compiler.importers.feeds import Feeds
 from lstmith.compiler.run_result import RunResult
 from lstmith.host.energy import DEFAULT, find_constants
 from lstmith.host.request import RunRequest, make_request
@@ -25,7 +27,7 @@ PolicySource: TypeAlias = "str | Path | Mapping[str, Any] | Policy | Sequence[Po
 
 def run_design(
     design: Design,
-    x: SequenceSource,
+    x: SequenceSource | Feeds,
     engine: str = "golden",
     *,
     policy: PolicySource | None = None,
@@ -33,13 +35,34 @@ def run_design(
     baud: int | None = None,
     energy: str | None = None,
     after: RunRequest | None = None,
+    stateful: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> RunResult:
     """Run a design on sequences, and compare it with the golden model and with float; see :meth:`.Design.run`."""
     check_engine(engine, port, energy)
-    return run_request(
-        read_request(design, x, policy, after), engine, port=port, baud=baud, energy=energy, progress=progress
-    )
+    found = read_input(design, x, stateful=stateful)
+    if isinstance(found, Sequences):
+        request = read_request(design, found, policy, after)
+        return run_request(request, engine, port=port, baud=baud, energy=energy, progress=progress)
+    # onnxruntime is imported for designs that have a graph.
+    from lstmith.host.graph_run import run_graph
+
+    def run_stage(request: RunRequest) -> tuple[RunRequest, EngineRun, dict[str, Any], str]:
+        return _run(request, engine, port, baud, energy, progress)
+
+    return run_graph(design, found, engine, lambda chosen: checked_policies(chosen, policy), run_stage)
+
+
+def read_input(design: Design, x: SequenceSource | Feeds, *, stateful: bool = False) -> Sequences | Feeds:
+    """What a design is run on: sequences of its only stage, or calls of its graph; see :func:`.calls.read_calls`.
+
+    Raises
+    ------
+    UserError
+        If a file or a field of it is wrong.
+    """
+    networks = [design.source] if design.graph is None else [program.source for program in design.programs]
+    return read_calls(x, design.graph, networks, "input", stateful=stateful)
 
 
 def check_engine(engine: str, port: str | None, energy: str | None = None) -> None:
@@ -70,6 +93,17 @@ def read_request(
     UserError
         If a file is wrong, or the policy asks for what the design cannot do.
     """
+    return make_request(design, read_sequences(x, design.source, "input"), checked_policies(design, policy), after)
+
+
+def checked_policies(design: Design, policy: PolicySource | None) -> list[Policy]:
+    """Policies for each layer of a design; without any, the default ones.
+
+    Raises
+    ------
+    UserError
+        If a file is wrong, or the policy asks for what the design cannot do.
+    """
     policies = _policies(design, policy)
     try:
         check_policies(design.network, design.engine, policies)
@@ -77,7 +111,7 @@ def read_request(
         problem, _, fix = str(error).partition(": ")
         where = str(policy) if isinstance(policy, str | Path) else "policy"
         raise UserError(where, problem, fix or "change the policy or compile the network for it") from None
-    return make_request(design, read_sequences(x, design.source, "input"), policies, after)
+    return policies
 
 
 def run_request(
@@ -90,13 +124,27 @@ def run_request(
     progress: Callable[[int], None] | None = None,
 ) -> RunResult:
     """Run a request that was read before; see :meth:`.Design.run`."""
+    problem, run, figures, verified = _run(problem, engine, port, baud, energy, progress)
+    if problem.design.graph is not None:
+        figures["placement"] = problem.design.graph.placement_figures
+    return RunResult.of(run.arrays(), figures, single=problem.sequences.single, verified=verified)
+
+
+def _run(
+    request: RunRequest,
+    engine: str,
+    port: str | None,
+    baud: int | None,
+    energy: str | None,
+    progress: Callable[[int], None] | None,
+) -> tuple[RunRequest, EngineRun, dict[str, Any], str]:
+    """The request as it was run, results, figures, and what a board verified."""
     verified = ""
     if port is None:
-        run = run_engine(problem, engine, progress)
+        run = run_engine(request, engine, progress)
     else:
-        problem, run, verified = _run_on_board(problem, port, baud, progress)
-    figures = summarise(problem, engine, run, energy or DEFAULT)
-    return RunResult.of(run.arrays(), figures, single=problem.sequences.single, verified=verified)
+        request, run, verified = _run_on_board(request, port, baud, progress)
+    return request, run, summarise(request, engine, run, energy or DEFAULT), verified
 
 
 def _run_on_board(

@@ -26,13 +26,16 @@ MOST_WORKERS = 8
 
 def command(
     design: Annotated[Path, typer.Argument(help="Directory that 'compile' wrote.")],
-    data: Annotated[Path, typer.Option(help="Recorded inputs: .npz with x, and labels y for metrics that need them.")],
+    data: Annotated[Path, typer.Option(help="Recorded inputs, as for run; and labels y for metrics that need them.")],
     metric: Annotated[
         str, typer.Option(help="h_error, decisions, accuracy, f1, sisnr, bpc, or [higher:|lower:]module:function.")
     ],
     max_loss: Annotated[float, typer.Option(help="Largest loss against float, in the metric's unit.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The policy that was chosen.")],
     json: Annotated[Path, typer.Option(help="The Pareto set; its plot is written beside it as .png.")],
+    stateful: Annotated[
+        bool, typer.Option("--stateful", help="Each call of the data starts where the one before ended.")
+    ] = False,
     trials: Annotated[int, typer.Option(help="Policies to try.", min=1)] = 200,
     seed: Annotated[int, typer.Option(help="Seed of the search.", min=0)] = 1,
     workers: Annotated[int | None, typer.Option(help="Processes.", show_default="one per core", min=1)] = None,
@@ -46,7 +49,7 @@ def command(
     picture = json.with_suffix(".png")
     outputs = [Output(output, POLICY), Output(json, PARETO_SET), Output(picture, PARETO_PICTURE, beside=json)]
     check_outputs([design, data], outputs)
-    task = Task.load(design, data, metric)
+    task = Task.load(design, data, metric, stateful=stateful)
     if not task.design.engine.delta:
         raise UserError(str(design), "has an engine without delta, so nothing to tune", "compile without --no-delta")
     exact = task.evaluator(task.split.tune, cuts=True)(task.exact())
@@ -59,7 +62,7 @@ def command(
     processes = min(workers or os.cpu_count() or 1, MOST_WORKERS)
     with (
         progress("trying policies", trials) as report,
-        Workers(functools.partial(prepare, design, data, metric), processes) as measure,
+        Workers(functools.partial(prepare, design, data, metric, stateful), processes) as measure,
     ):
         try:
             tried = search(measure, task.space, trials=trials, max_loss=max_loss, seed=seed, report=report)

@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.compiler.archive import read_archive
-from lstmith.compiler.data import Sequences, load_sequences
+from lstmith.compiler.calls import program_sequences
+from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
+from lstmith.host.runner import read_input
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Policy
 from lstmith.tuning.activity import dense_cycles
@@ -46,8 +48,10 @@ class Task:
     metric: str
 
     @classmethod
-    def load(cls, folder: Path, data: Path, metric: str) -> Task:
+    def load(cls, folder: Path, data: Path, metric: str, *, stateful: bool = False) -> Task:
         """Read a design and X.npz with the labels ``y``, if any.
+
+        Calls of a graph are sequences; if ``stateful``, each starts where the one before ended.
 
         Raises
         ------
@@ -55,7 +59,11 @@ class Task:
             If a file is wrong.
         """
         design = Design.load(folder)
-        sequences = load_sequences(data, design.source)
+        if len(design.programs) > 1:
+            told = f"holds {len(design.programs)} programs"
+            raise UserError(str(folder), told, "tune a design of one of them, compiled with --layer")
+        found = read_input(design, data, stateful=stateful)
+        [sequences] = program_sequences(found, design.graph, (design.source,))
         y = read_archive(data, "give an .npz file with x").get("y")
         if y is not None:
             y = _batched(y, sequences, f"{data} field y")
@@ -122,9 +130,9 @@ class Evaluator:
         return Measured(metric, loss, run.costs.cycles_per_step, h_error(run.h, self._reference))
 
 
-def prepare(folder: Path, data: Path, metric: str) -> Evaluate:
+def prepare(folder: Path, data: Path, metric: str, stateful: bool = False) -> Evaluate:
     """What a worker measures with: the part to tune on, cut into pieces."""
-    task = Task.load(folder, data, metric)
+    task = Task.load(folder, data, metric, stateful=stateful)
     return task.evaluator(task.split.tune, cuts=True)
 
 

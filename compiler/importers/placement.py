@@ -51,10 +51,10 @@ def _place(
     if level == 0:
         return "host", "it comes before every recurrent layer"
     groups = [stage for stage in stages if not stage.direction]
-    behind = f"{groups[level - 1].name!r}"
+    behind = repr(groups[level - 1].layers[-1])
     if level == len(groups):
         return "host", f"it comes behind {behind}"
-    return "host", f"it comes between {behind} and {groups[level].name!r}"
+    return "host", f"it comes between {behind} and {groups[level].layers[0]!r}"
 
 
 def _stage_reason(found: list[Stage], name: str) -> str:

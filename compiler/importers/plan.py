@@ -148,6 +148,11 @@ class Plan:
         return {name for stage in self.stages for names in stage.outputs for name in names if name}
 
     @property
+    def placement_figures(self) -> list[dict[str, str]]:
+        """The placement as JSON values."""
+        return [dataclasses.asdict(item) for item in self.placement]
+
+    @property
     def others(self) -> list[tuple[str, str]]:
         """Name and operator of recurrent nodes that stay on the host."""
         nodes = [node for scope in Scope(self.model.graph).inwards() for node in scope.nodes]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.compiler.importers.feeds import Feeds
 from lstmith.compiler.importers.onnx_graph import Array, session
 from lstmith.compiler.importers.parts import HostParts, dtype_of, run_session
 from lstmith.compiler.importers.plan import Plan
@@ -20,28 +20,6 @@ from lstmith.spec.errors import UserError
 StageEngine = Callable[[int, StageInput], StageResult]
 
 
-@dataclass(frozen=True)
-class Feeds:
-    """Values of several calls of a graph.
-
-    Parameters
-    ----------
-    values : list of dict
-        For each call, arrays by the names of graph inputs, or of other values of the graph that stand for them.
-    source : str
-        File name for messages.
-    stateful : bool
-        Every call starts where the one before ended, instead of in the network's own state.
-    whole : bool
-        Whether all inputs that the graph must have are there; otherwise only what follows from the values is computed.
-    """
-
-    values: list[dict[str, Array]] = field(default_factory=list)
-    source: str = "input"
-    stateful: bool = False
-    whole: bool = True
-
-
 class PlanRun:
     """A plan that can be run many times."""
 
@@ -51,7 +29,7 @@ class PlanRun:
         self._whole: Any = None
 
     def run(self, feeds: Feeds, engine: StageEngine | None = None) -> list[dict[str, Array]]:
-        """The graph's outputs of every call, by name.
+        """The graph's outputs of every call, by name; none if not all inputs are there.
 
         Parameters
         ----------
@@ -90,6 +68,8 @@ class PlanRun:
                 results.append(sequences.values(result))
             for call, *parts in zip(calls, *results, strict=True):
                 call.update(joined_values(stages, parts))
+        if not feeds.whole:
+            return [{} for _ in calls]
         self._run_part(len(plan.groups), calls)
         return [self._outputs(call, feeds) for call in calls]
 
@@ -125,13 +105,13 @@ class PlanRun:
                     check_condition(condition.node, call[condition.name], condition.value, self.plan)
 
     def _outputs(self, call: dict[str, Array], feeds: Feeds) -> dict[str, Array]:
-        if feeds.whole and (missing := [name for name in self.plan.outputs if name not in call]):
+        if missing := [name for name in self.plan.outputs if name not in call]:
             raise UserError(
                 f"{feeds.source}: output {missing[0]!r}",
                 "depends on an initial state that was not given",
                 f"give {', '.join(self.plan.state_inputs)}",
             )
-        return {name: call[name] for name in self.plan.outputs if name in call}
+        return {name: call[name] for name in self.plan.outputs}
 
     def _zero(self, name: str, values: dict[str, Array]) -> Array:
         """A zero state; sizes that vary are the number of sequences."""

@@ -13,10 +13,11 @@ import pytest
 from onnx import helper
 
 from hw_tests.unit.onnx_models import branch, const, lstm, save, weights
+from lstmith.compiler.importers.feeds import Feeds
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.importer import load_model, read_model
 from lstmith.compiler.importers.plan import Plan
-from lstmith.compiler.importers.plan_run import Feeds, PlanRun
+from lstmith.compiler.importers.plan_run import PlanRun
 from lstmith.compiler.importers.planner import plan_model
 from lstmith.golden.network import run_float
 from lstmith.spec.errors import UserError

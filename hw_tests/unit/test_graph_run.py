@@ -1,0 +1,89 @@
+"""Whole graphs through designs: golden against onnxruntime, and simulators against golden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_tests.unit.plan_models import MODELS, UNITS, WIDTH
+from lstmith.compiler.design import Design
+from lstmith.compiler.importers.importer import read_model
+from lstmith.compiler.pipeline import compile_model
+
+CALLS = 4
+#: Mean error of an output, of its range, at 16-bit weights and operands.
+TOLERANCE = 1e-3
+
+
+def calls_of(rng: np.random.Generator, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Several calls like one that is known; what is no real number stays."""
+    return {
+        name: np.stack([value] * CALLS)
+        if value.dtype.kind != "f"
+        else np.tanh(rng.standard_normal((CALLS, *value.shape))).astype(np.float32)
+        for name, value in values.items()
+    }
+
+
+def compiled(tmp_path: Path, rng: np.random.Generator, name: str) -> tuple[Design, dict[str, np.ndarray]]:
+    calls = calls_of(rng, MODELS[name](tmp_path / "m.onnx", rng))
+    return compile_model(tmp_path / "m.onnx", calls, precision=16, target="generic", lanes=4), calls
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_outputs_are_those_of_onnxruntime(tmp_path: Path, rng: np.random.Generator, name: str) -> None:
+    design, calls = compiled(tmp_path, rng, name)
+    assert len(design.programs) == len(read_model(tmp_path / "m.onnx").networks)
+    design.save(tmp_path / "d")
+    result = Design.load(tmp_path / "d").run(calls, "golden")
+    assert (result.figures["mismatches"], result.figures["reference"]) == (0, "onnxruntime")
+    for output, error in result.figures["outputs"].items():
+        low, high = error["range"]
+        assert error["mean_abs_error"] <= TOLERANCE * (high - low), output
+        assert len(result.arrays[output]) == CALLS
+
+
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    [
+        ("keras_gru_stack", "icarus"),
+        ("packed_lengths", "icarus"),
+        ("encoder_decoder", "verilator"),
+    ],
+)
+def test_simulators_equal_golden(tmp_path: Path, rng: np.random.Generator, name: str, engine: str) -> None:
+    design, calls = compiled(tmp_path, rng, name)
+    one = {input_name: value[:1] for input_name, value in calls.items()}
+    wanted, found = design.run(one, "golden"), design.run(one, engine)
+    assert (found.figures["mismatches"], found.figures["cycle_mismatches"]) == (0, 0)
+    assert wanted.arrays.keys() == found.arrays.keys()
+    for array, value in wanted.arrays.items():
+        np.testing.assert_array_equal(found.arrays[array], value, err_msg=array)
+
+
+def test_results_of_both_directions_are_in_the_order_of_time(tmp_path: Path, rng: np.random.Generator) -> None:
+    design, calls = compiled(tmp_path, rng, "packed_lengths")
+    result = design.run(calls, "golden")
+    y, lengths = result.arrays["lstm_y"], calls["lens"]
+    assert result.h.shape == (3 * CALLS, y.shape[1], 2 * UNITS)
+    by_row = y.transpose(0, 3, 1, 2, 4).reshape(3 * CALLS, y.shape[1], 2 * UNITS)
+    np.testing.assert_array_equal(result.h, by_row)
+    there = np.arange(y.shape[1]) < lengths.ravel()[:, None]
+    assert (result.cycles[there] > 0).all()
+    assert not result.cycles[~there].any()
+    stages = result.figures["stages"]
+    assert [(each["program"], each["reverse"]) for each in stages] == [(0, False), (1, True)]
+    assert result.figures["cycles"] == sum(each["cycles"] for each in stages)
+
+
+def test_x_of_the_first_layer_runs_what_follows_from_it(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Without the graph's inputs no output is written, but every stage runs."""
+    design, calls = compiled(tmp_path, rng, "bidirectional")
+    x = calls["x"].reshape(-1, *calls["x"].shape[2:])
+    by_name, by_x = design.run(calls, "golden"), design.run({"x": x}, "golden")
+    assert x.shape[-1] == WIDTH
+    np.testing.assert_array_equal(by_x.h, by_name.h)
+    assert by_x.figures["outputs"] == {}
+    assert "tags" not in by_x.arrays
