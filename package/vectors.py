@@ -56,17 +56,17 @@ class Vectors:
         words[steps * inputs - 1] |= 1 << _END_BIT
         return [f"{word:06x}" for word in words.tolist()]
 
-    def results(self) -> list[str]:
-        """The lines of ``h.hex``: every layer's results in the order in which they leave, 56 bits."""
-        return [f"{word:0{_RESULT_BITS // 4}x}" for word in self._result_words()]
+    def results(self, *, cells: bool) -> list[str]:
+        """The lines of ``h.hex``: results of all layers in the order in which they leave, 56 bits, with c or 0."""
+        return [f"{word:0{_RESULT_BITS // 4}x}" for word in self._result_words(cells)]
 
-    def _result_words(self) -> Iterator[int]:
+    def _result_words(self, cells: bool) -> Iterator[int]:
         for t in range(len(self.x)):
             for index, layer in enumerate(self.run.layers):
                 values = zip(layer.h[0, t].tolist(), layer.c[0, t].tolist(), strict=True)
                 for unit, (h, c) in enumerate(values, 1):
                     last = int(unit == layer.h.shape[2])
-                    c_bits = c % (1 << (_LAST_BIT - _C_BIT))
+                    c_bits = c * cells % (1 << (_LAST_BIT - _C_BIT))
                     yield h % (1 << _C_BIT) | c_bits << _C_BIT | last << _LAST_BIT | index << _LAYER_BIT
 
 

@@ -23,7 +23,8 @@ from lstmith.package.vectors import Vectors, make_vectors, measure_timing
 from lstmith.rtl.array.weight_bank import initialised
 from lstmith.spec.core_map import core_map
 from lstmith.spec.policy_check import default_policies
-from lstmith.spec.registers import IDENTITY, READ_LATENCY, REGION_SHIFT
+from lstmith.spec.register_map import Access, Bus
+from lstmith.spec.registers import IDENTITY, READ_LATENCY, REGION_SHIFT, FrontRegister, Register
 
 _TEMPLATES, _DRIVER = (Path(__file__).with_name(folder) for folder in ("templates", "driver"))
 _MARKER, _CELLS = "core.json", "core_cells.v"
@@ -43,7 +44,7 @@ FILES = {
     "bench/bench.v": "the self-checking bench",
     "bench/x.hex": "what it sends, one element per line",
     "bench/h.hex": "what must come out, one result per line: layer, last, c, h",
-    "bench/cycles.hex": "cycles of each step",
+    "bench/cycles.hex": "cycles of each step, which AXI4-Stream does not tell",
     "image.hex": "the bus writes that load the network, one per line",
     "image.bin": "the same for the driver, with a CRC-32",
     "driver/lstmith.h": "the driver's interface, C99",
@@ -62,7 +63,16 @@ FOLDER = Folder(
 )
 #: Files that a template gives.
 _RENDERED = ("instance.vh", "README.md", "constraints.md", "core.core", "component.xml", "Makefile", "lint.vlt")
-_BENCH_DATA = ("image.hex", "bench/x.hex", "bench/h.hex", "bench/cycles.hex")
+_CYCLES = "bench/cycles.hex"
+#: What IP-XACT calls the ways to access a word; writing 1 to clear is a write that it cannot tell from others.
+_IPXACT_ACCESS = {
+    Access.READ: "read-only",
+    Access.WRITE: "write-only",
+    Access.READ_WRITE: "read-write",
+    Access.CLEAR: "read-write",
+}
+#: Of a block of registers, a power of two beyond the last one's number.
+_REGION_WORDS = 1 << max(*Register, *FrontRegister).bit_length()
 #: Cycles without a transfer after which the bench gives up: no step takes as many.
 _PATIENCE, _PATIENCE_STEPS = 10_000, 20
 
@@ -103,8 +113,10 @@ def _texts(design: Design, core: Core) -> dict[str, str]:
     name = core.description["module"]
     mark = f"lstmith {version('lstmith')}: of the core {name}. This text is yours, under any terms."
     vectors, writes = make_vectors(design), _writes(design)
-    registers = core_map(design.engine, core.description["bus"])
-    files = {file: meaning for file, meaning in FILES.items() if core.cells or file != _CELLS}
+    registers = core_map(design.engine, Bus(core.description["bus"]))
+    timed = core.description["bus"] != Bus.AXI
+    left_out = {_CELLS: not core.cells, _CYCLES: not timed}
+    files = {file: meaning for file, meaning in FILES.items() if not left_out.get(file)}
     files = {file.replace("NAME", name): meaning for file, meaning in files.items()}
     described = {
         **core.description,
@@ -112,7 +124,6 @@ def _texts(design: Design, core: Core) -> dict[str, str]:
         "package": list(files),
         KEY: CORE_DESCRIPTION.mark,
     }
-    facts = {**_facts(design, core, vectors, writes), "files": files, "mark": mark}
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         undefined=jinja2.StrictUndefined,
@@ -123,10 +134,11 @@ def _texts(design: Design, core: Core) -> dict[str, str]:
     lists = {
         "image.hex": hex_lines(writes),
         "bench/x.hex": vectors.elements(),
-        "bench/h.hex": vectors.results(),
-        "bench/cycles.hex": [f"{count:08x}" for count in vectors.cycles],
+        "bench/h.hex": vectors.results(cells=timed),
+        **({_CYCLES: [f"{count:08x}" for count in vectors.cycles]} if timed else {}),
     }
-    assert tuple(lists) == _BENCH_DATA
+    facts = {**_facts(design, core, vectors, len(writes)), "files": files, "mark": mark, "timed": timed}
+    facts["bench_data"] = list(lists)
     return {
         "core.v": core.text,
         _MARKER: json.dumps(described, indent=2) + "\n",
@@ -142,7 +154,7 @@ def _texts(design: Design, core: Core) -> dict[str, str]:
     }
 
 
-def _facts(design: Design, core: Core, vectors: Vectors, writes: list[Write]) -> dict[str, Any]:
+def _facts(design: Design, core: Core, vectors: Vectors, writes: int) -> dict[str, Any]:
     """What the templates know, beside what core.json says."""
     engine, described = design.engine, core.description
     family = engine.family
@@ -158,13 +170,19 @@ def _facts(design: Design, core: Core, vectors: Vectors, writes: list[Write]) ->
         # Some memories hold nothing from the start, whatever was asked for.
         "loaded": described["image"] and initialised(depth=engine.weight_depth, family=family),
         "identity": IDENTITY,
+        "register_map": [
+            {**register, "region": register["address"] >> REGION_SHIFT << REGION_SHIFT}
+            for register in described["register_map"]
+        ],
+        "access": _IPXACT_ACCESS,
         "first_memory": 1 << REGION_SHIFT,
+        "region_words": _REGION_WORDS,
         "read_latency": READ_LATENCY,
-        "bench_data": _BENCH_DATA,
         "elements": vectors.x.size,
         "steps": len(vectors.x),
-        "results": len(vectors.results()),
-        "writes": len(writes),
+        "results": len(vectors.results(cells=False)),
+        "result_ready": "m_axis_h_tready" if described["bus"] == Bus.AXI else "h_ready",
+        "writes": writes,
         "patience": _PATIENCE + _PATIENCE_STEPS * max(vectors.cycles),
         "timing": measure_timing(design),
         "mode": default_policies(design.network, engine)[0].mode.name.lower(),

@@ -16,6 +16,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from peakrdl_ipxact.importer import IPXACTImporter
+from systemrdl.compiler import RDLCompiler
+from systemrdl.node import RegNode
 
 from hw_tests.unit.package_cases import run, small_design
 from lstmith.cli.main import execute
@@ -73,23 +76,28 @@ def test_make(made: Path, target: str) -> None:
     assert (f"PASS: {NAME}, " in told) == (target != "lint")
 
 
-VARIANTS: dict[str, tuple[dict[str, Any], bool]] = {
-    "two layers, loaded": ({"layers": 2}, False),
-    "vendor's cells, two sequences": ({"target": "ulx3s-85f", "sequences": 2}, True),
-    "memories that nothing fills": ({"target": "icebreaker", "lanes": 1}, True),
-    "active counts": ({"active": "4,3"}, True),
-    "no delta": ({"delta": False, "precision": "16"}, True),
+VARIANTS: dict[str, tuple[dict[str, Any], bool, str]] = {
+    "two layers, loaded": ({"layers": 2}, False, "native"),
+    "vendor's cells, two sequences": ({"target": "ulx3s-85f", "sequences": 2}, True, "native"),
+    "memories that nothing fills": ({"target": "icebreaker", "lanes": 1}, True, "native"),
+    "active counts": ({"active": "4,3"}, True, "native"),
+    "no delta": ({"delta": False, "precision": "16"}, True, "native"),
+    "axi, two layers": ({"layers": 2}, True, "axi"),
+    "axi, loaded": ({}, False, "axi"),
+    "wishbone, loaded": ({"sequences": 2}, False, "wishbone"),
 }
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_bench_of_other_engines(variant: str, rng: np.random.Generator, tmp_path: Path) -> None:
-    options, image = VARIANTS[variant]
+def test_bench_of_other_cores(variant: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    options, image, bus = VARIANTS[variant]
     design = small_design(rng, **options)
-    write_package(design, design.generate(image=image), tmp_path / "package")
-    done = run(tmp_path / "package", "make", "icarus")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "PASS: lstmith_core" in done.stdout
+    write_package(design, design.generate(image=image, bus=bus), tmp_path / "package")
+    for target in ("icarus", *(["lint"] if bus != "native" else [])):
+        done = run(tmp_path / "package", "make", target)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert ("PASS: lstmith_core" in done.stdout) == (target == "icarus")
+        assert "warning" not in (done.stdout + done.stderr).lower()
 
 
 def _flip(path: Path, line: int, bit: int) -> None:
@@ -156,12 +164,40 @@ def test_images_are_the_same_writes(made: Path) -> None:
     assert found == words
 
 
-def test_component_is_xml(made: Path) -> None:
+def test_registers_for_other_tools(design: Design, tmp_path: Path) -> None:
+    """IP-XACT and SystemRDL tell the same registers and fields as core.json, and IP-XACT all ports."""
+    write_package(design, design.generate(bus="wishbone"), tmp_path / "package")
+    described = json.loads((tmp_path / "package" / "core.json").read_text())
     space = {"x": "http://www.accellera.org/XMLSchema/IPXACT/1685-2014"}
-    root = ElementTree.parse(made / "component.xml").getroot()
-    described = json.loads((made / "core.json").read_text())
+    root = ElementTree.parse(tmp_path / "package" / "component.xml").getroot()
     ports = {port.findtext("x:name", namespaces=space) for port in root.iterfind(".//x:port", space)}
     assert ports == {port["name"] for port in described["ports"]}
+
+    def registers(compiler: RDLCompiler) -> dict[str, tuple[int, dict[str, tuple[int, int]]]]:
+        top = compiler.elaborate().top
+        return {
+            node.inst_name.lower(): (
+                node.absolute_address,
+                {field.inst_name: (field.low, field.width) for field in node.fields()},
+            )
+            for node in top.descendants()
+            if isinstance(node, RegNode)
+        }
+
+    wanted = {
+        register["name"]: (
+            4 * register["address"],
+            {field["name"]: (field["bit"], field["width"]) for field in register["fields"]},
+        )
+        for register in described["register_map"]
+    }
+    for file in ("registers.rdl", "component.xml"):
+        compiler = RDLCompiler()
+        if file.endswith(".xml"):
+            IPXACTImporter(compiler).import_file(str(tmp_path / "package" / file))
+        else:
+            compiler.compile_file(str(tmp_path / "package" / file))
+        assert registers(compiler) == wanted, file
 
 
 #: A Yosys for edalize. Its scripts are Tcl, which YoWASP's build does not know: their commands are given to it plainly.

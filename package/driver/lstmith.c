@@ -1,8 +1,6 @@
 /* lstmith: driver of an LSTM inference core; see lstmith.h. This text is yours, under any terms. */
 #include "lstmith.h"
 
-#include <string.h>
-
 #include "lstmith_map.h"
 #include "lstmith_descriptor.h"
 
@@ -36,7 +34,6 @@ static void pause(const lstmith *core, uint32_t reads) {
 }
 
 lstmith_status lstmith_open(lstmith *core, const lstmith_access *access, const lstmith_design *design) {
-    memset(core, 0, sizeof *core);
     core->access = *access;
     core->design = design;
     core->image = design->image;
@@ -47,7 +44,21 @@ lstmith_status lstmith_open(lstmith *core, const lstmith_access *access, const l
     if (wait_idle(core)) return LSTMITH_BUSY;
     put(core, LSTMITH_OUTPUT_ALL, 0);
 #ifdef LSTMITH_STREAMS
-    put(core, LSTMITH_STREAMS, access->send ? 0 : LSTMITH_STREAMS_REGISTERS_MASK);
+    if (!access->send != !access->receive) return LSTMITH_BAD_VALUE;
+    {
+        /* Results that nobody took keep the streams where they are. */
+        const uint32_t wanted = access->send ? 0 : LSTMITH_STREAMS_REGISTERS_MASK;
+        uint32_t patience = LSTMITH_PATIENCE;
+        for (;;) {
+            const uint32_t streams = get(core, LSTMITH_STREAMS);
+            if ((streams & LSTMITH_STREAMS_REGISTERS_MASK) == wanted && !(streams & LSTMITH_STREAMS_H_VALID_MASK)) break;
+            if (!patience--) return LSTMITH_BUSY;
+            if (streams & LSTMITH_STREAMS_H_VALID_MASK)
+                (void)get(core, LSTMITH_H);
+            else
+                put(core, LSTMITH_STREAMS, wanted);
+        }
+    }
 #else
     if (!access->send || !access->receive) return LSTMITH_BAD_VALUE;
 #endif
@@ -271,7 +282,8 @@ lstmith_status lstmith_set_state(lstmith *core, uint8_t layer, const int16_t *h,
 }
 
 void lstmith_count(lstmith *core, lstmith_counters *counters) {
-    memset(counters, 0, sizeof *counters);
+    const lstmith_counters none = {0, 0, 0, 0, 0, 0};
+    *counters = none;
     counters->cycles = get(core, LSTMITH_CYCLES);
 #ifdef LSTMITH_WORDS_4
     counters->words_4 = get(core, LSTMITH_WORDS_4);

@@ -1,6 +1,6 @@
 /* lstmith: driver of an LSTM inference core, in C99. This text is yours, under any terms.
  *
- * No allocation, no library but <string.h>. All of a core is reached through two functions that read and write a 32-bit
+ * No allocation, no library. All of a core is reached through two functions that read and write a 32-bit
  * word. Steps go through the registers X and H of an AXI or Wishbone core; where the streams are wired to something else
  * (DMA, FIFOs, a simulator), give send and receive.
  *
@@ -16,8 +16,8 @@
  * Values are integers: x in units of the design's x_lsb, h in Q1.15, c with the layer's c_frac fraction bits. Units stand
  * in the order of the model. One sequence runs at a time, through all units, without skipped steps.
  */
-#ifndef LSTMITH_H
-#define LSTMITH_H
+#ifndef LSTMITH_DRIVER_H
+#define LSTMITH_DRIVER_H
 
 #include <stddef.h>
 #include <stdint.h>
