@@ -22,6 +22,7 @@ from lstmith.package.image_files import Write, binary, hex_lines
 from lstmith.package.vectors import Vectors, make_vectors, measure_timing
 from lstmith.rtl.array.weight_bank import initialised
 from lstmith.spec.core_map import core_map
+from lstmith.spec.errors import UserError
 from lstmith.spec.policy_check import default_policies
 from lstmith.spec.register_map import Access, Bus
 from lstmith.spec.registers import IDENTITY, READ_LATENCY, REGION_SHIFT, FrontRegister, Register
@@ -91,8 +92,11 @@ def write_package(design: Design, core: Core, folder: str | Path) -> None:
     Raises
     ------
     UserError
-        If the folder holds anything else or cannot be written.
+        If the design has several programs, or the folder holds anything else or cannot be written.
     """
+    if len(design.programs) > 1:
+        named = f"holds {len(design.programs)} programs, and a package's bench and driver run one"
+        raise UserError("option --package", f"the design {named}", "give -o CORE.v, or compile each network alone")
     with whole_directory(Path(folder), FOLDER) as draft:
         for parent in ("bench", "driver"):
             (draft / parent).mkdir()

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -246,3 +247,10 @@ def test_folder_is_replaced_if_it_is_ours(design: Design, package: Path) -> None
     with pytest.raises(UserError, match=r"holds thesis\.txt, which 'lstmith generate --package' did not write"):
         write_package(design, core, package)
     assert (package / "thesis.txt").read_text() == "the only copy"
+
+
+def test_several_programs_are_refused(design: Design, tmp_path: Path) -> None:
+    several = replace(design, programs=design.programs * 2)
+    with pytest.raises(UserError, match="holds 2 programs"):
+        write_package(several, design.generate(), tmp_path / "package")
+    assert not (tmp_path / "package").exists()

@@ -13,8 +13,8 @@
  *     lstmith_begin(&core);
  *     lstmith_run(&core, x, 1, h);
  *
- * Values are integers: x in units of the design's x_lsb, h in Q1.15, c with the layer's c_frac fraction bits. Units stand
- * in the order of the model. One sequence runs at a time, through all units, without skipped steps.
+ * Values are integers: x and h in units of x_lsb and h_lsb, which the package's README tells, c with the layer's c_frac
+ * fraction bits. Units stand in the order of the model. One sequence runs at a time, through all units, without skipped steps.
  */
 #ifndef LSTMITH_DRIVER_H
 #define LSTMITH_DRIVER_H
