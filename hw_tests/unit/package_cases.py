@@ -15,13 +15,19 @@ from lstmith.compiler.design import Design
 WIDTH, UNITS, STEPS = 3, 5, 60
 
 
-def small_design(rng: np.random.Generator, layers: int = 1, **options: Any) -> Design:
-    """A random network of one or more layers."""
+#: Rows of a layer's arrays per unit.
+ROWS = {"lstm": 4, "gru": 3}
+
+
+def small_design(rng: np.random.Generator, layers: int = 1, kind: str = "lstm", **options: Any) -> Design:
+    """A random network of one or more layers of a kind."""
+    rows = ROWS[kind] * UNITS
     arrays: dict[str, np.ndarray] = {}
     for index in range(layers):
         inputs = UNITS if index else WIDTH
-        shapes = {"W_ih": (4 * UNITS, inputs), "W_hh": (4 * UNITS, UNITS), "b_ih": (4 * UNITS,), "b_hh": (4 * UNITS,)}
+        shapes = {"W_ih": (rows, inputs), "W_hh": (rows, UNITS), "b_ih": (rows,), "b_hh": (rows,)}
         prefix = f"l{index}_" if layers > 1 else ""
+        arrays[f"{prefix}kind"] = np.array(kind)
         arrays |= {f"{prefix}{key}": rng.normal(0, 0.5, shape) for key, shape in shapes.items()}
     x = rng.normal(0, 1, (2, STEPS, WIDTH)).astype(np.float32)
     return compile_model(arrays, x, **{"target": "generic", "lanes": 2, **options})

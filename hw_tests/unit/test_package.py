@@ -83,6 +83,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], bool, str]] = {
     "memories that nothing fills": ({"target": "icebreaker", "lanes": 1}, True, "native"),
     "active counts": ({"active": "4,3"}, True, "native"),
     "no delta": ({"delta": False, "precision": "16"}, True, "native"),
+    "another kind of layer": ({"layers": 2, "kind": "gru"}, True, "native"),
     "axi, two layers": ({"layers": 2}, True, "axi"),
     "axi, loaded": ({}, False, "axi"),
     "wishbone, loaded": ({"sequences": 2}, False, "wishbone"),
