@@ -9,10 +9,11 @@ import typer
 
 from lstmith.cli.console import say, steps
 from lstmith.compiler.design import Design
-from lstmith.compiler.generate import check_name, core_outputs
+from lstmith.compiler.generate import check_name, core_outputs, find_bus
 from lstmith.compiler.outputs import Output, check_outputs
 from lstmith.rtl.top import NAME
 from lstmith.spec.errors import UserError
+from lstmith.spec.register_map import Bus
 
 
 def command(
@@ -26,11 +27,13 @@ def command(
     ] = None,
     image: Annotated[bool, typer.Option(help="Put weights and program into the memories' initial contents.")] = True,
     name: Annotated[str, typer.Option(help="Of the module, and the beginning of all its parts' names.")] = NAME,
+    bus: Annotated[str, typer.Option(help="How it is reached: native, axi or wishbone.")] = Bus.NATIVE,
 ) -> None:
     """Write the core as Verilog, byte for byte the same every time."""
     if output is None and package is None:
         raise UserError("generate", "was asked for no output", "give -o CORE.v, --package FOLDER, or both")
     check_name(name)
+    find_bus(bus)
     outputs = [] if output is None else core_outputs(output)
     if package is not None:
         # The model and what else a package is made with are imported for one alone.
@@ -41,7 +44,7 @@ def command(
     loaded = Design.load(design)
     with steps() as report:
         report("generating Verilog")
-        core = loaded.generate(image=image, name=name)
+        core = loaded.generate(image=image, name=name, bus=bus)
         if package is not None:
             report("running the model for the test bench")
             write_package(loaded, core, package)

@@ -6,51 +6,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from lstmith.compiler.port_meanings import AXI, NATIVE, WISHBONE
 from lstmith.compiler.programs import Program
-from lstmith.rtl.top import port_widths
+from lstmith.rtl.cores import core_ports
+from lstmith.rtl.top import SIGNED
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.core_map import CoreMap, core_map
 from lstmith.spec.layer_descriptor import DESCRIPTOR_STRIDE, LAYOUT
 from lstmith.spec.register_map import Bus, Entry
-from lstmith.spec.registers import READ_LATENCY
+from lstmith.spec.streams import H_USER, X_USER
 
-MEANINGS = {
-    "clk": "clock; everything happens at its rising edge",
-    "rst": "synchronous reset, active high; memories keep their contents",
-    "x_value": "signed input, one element of a step per transfer, in units of x_lsb",
-    "x_start": "with a step's first element: begin a sequence with zero state",
-    "x_restart": "with a step's first element: compute the sums anew; needed after loading states",
-    "x_mark": "with a step's only element: the step is skipped, h and c stay as they are",
-    "x_mask": "with a step's first element: index of the active count, 0 for all units",
-    "x_sequence": "with a step's first element: which of the two sequences the step belongs to",
-    "x_program": "with a step's first element, where it has x_start or x_restart: the program that the sequence runs",
-    "x_valid": "the other x ports hold an element",
-    "x_ready": "the element is taken at this clock edge if x_valid is high",
-    "h_value": "signed h in Q1.15, units in order",
-    "h_cell": "signed cell state of the same unit, with the layer's c_frac fraction bits",
-    "h_layer": "layer the result belongs to",
-    "h_last": "last unit of the layer in this step",
-    "h_sequence": "sequence the result belongs to",
-    "h_valid": "the other h ports hold a result",
-    "h_ready": "the result is taken at this clock edge if h_valid is high",
-    "bus_addr": "word address, see registers and regions; while busy is high only registers are read",
-    "bus_w_data": "data to write",
-    "bus_w_en": "write at this clock edge",
-    "bus_r_en": f"read; bus_r_data is valid {READ_LATENCY - 1} cycles after the edge that takes the address",
-    "bus_r_data": "data read",
-    "event_valid": "a layer's step has finished; the other event ports describe it",
-    "event_layer": "layer that finished a step",
-    "event_columns": "list entries that the step took",
-    "event_digits": "digits of these entries: one for each plane that an entry is listed in",
-    "event_low": "of them, those of the low plane",
-    "event_restart": "whether the step computed its sums anew",
-    "event_mask": "index of the active count",
-    "event_sequence": "sequence whose layer finished a step",
-    "outcome_valid": "once per step in order: it is known whether the step is computed",
-    "outcome_skipped": "the step is skipped",
-    "busy": "something is in flight",
-}
-SIGNED = {"x_value", "h_value", "h_cell"}
+_MEANINGS = {Bus.NATIVE: NATIVE, Bus.AXI: AXI, Bus.WISHBONE: {**NATIVE, **WISHBONE}}
+_TUSER = {"s_axis_x": X_USER, "m_axis_h": H_USER}
 
 
 def describe_core(engine: EngineConfig, programs: Sequence[Program], bus: Bus = Bus.NATIVE) -> dict[str, Any]:
@@ -68,7 +35,17 @@ def describe_core(engine: EngineConfig, programs: Sequence[Program], bus: Bus = 
     return {
         "bus": bus,
         "parameters": asdict(engine),
-        "ports": _ports(engine),
+        "ports": _ports(engine, bus),
+        "clock": "aclk" if bus is Bus.AXI else "wb_clk_i" if bus is Bus.WISHBONE else "clk",
+        "reset": {
+            "port": "aresetn" if bus is Bus.AXI else "wb_rst_i" if bus is Bus.WISHBONE else "rst",
+            "active": "low" if bus is Bus.AXI else "high",
+        },
+        **(
+            {"tuser": {name: [asdict(field) for field in fields] for name, fields in _TUSER.items()}}
+            if bus is Bus.AXI
+            else {}
+        ),
         "registers": {entry.name: entry.address for entry in core.entries},
         "regions": {"control": 0, **{memory.name: memory.base for memory in core.memories}},
         "register_map": [_register(entry, core) for entry in core.entries],
@@ -123,15 +100,14 @@ def _register(entry: Entry, core: CoreMap) -> dict[str, Any]:
     }
 
 
-def _ports(engine: EngineConfig) -> list[dict[str, Any]]:
-    ports = {"clk": ("in", 1), "rst": ("in", 1), **port_widths(engine)}
+def _ports(engine: EngineConfig, bus: Bus) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
             "direction": direction,
             "width": width,
-            "signed": name in SIGNED,
-            "meaning": MEANINGS[name],
+            "signed": name in SIGNED | {"s_axis_x_tdata", "m_axis_h_tdata"},
+            "meaning": _MEANINGS[bus][name],
         }
-        for name, (direction, width) in ports.items()
+        for name, (direction, width) in core_ports(engine, bus).items()
     ]

@@ -149,7 +149,9 @@ class Design:
             "target": self.target,
         }
 
-    def generate(self, path: str | Path | None = None, *, image: bool = True, name: str = "lstmith_core") -> Core:
+    def generate(
+        self, path: str | Path | None = None, *, image: bool = True, name: str = "lstmith_core", bus: str = "native"
+    ) -> Core:
         """The core as Verilog, for the family of the design's target.
 
         Parameters
@@ -161,11 +163,13 @@ class Design:
             without them takes any network that fits, through the bus.
         name : str
             Of the module, and the beginning of all its parts' names.
+        bus : str
+            How the core is reached: ``native``, ``axi`` or ``wishbone``.
 
         Raises
         ------
         UserError
-            If the name is none for a module, or a file cannot be written.
+            If the name is none for a module, the bus is unknown, or a file cannot be written.
         """
         # The hardware is imported by those who want it.
         from lstmith.compiler.generate import core_outputs, generate_core
@@ -174,7 +178,7 @@ class Design:
         if path is not None:
             check_outputs([], core_outputs(Path(path)))
         contents = self.image() if image else None
-        core = generate_core(self.engine, self.programs, target=self.target, image=contents, name=name)
+        core = generate_core(self.engine, self.programs, target=self.target, image=contents, name=name, bus=bus)
         if path is not None:
             core.save(path)
         return core

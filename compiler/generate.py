@@ -14,11 +14,13 @@ from lstmith.compiler.marks import CORE, CORE_DESCRIPTION
 from lstmith.compiler.outputs import Output, check_outputs, save_json
 from lstmith.compiler.programs import Program
 from lstmith.rtl.cells import cell_models
-from lstmith.rtl.top import NAME, core_verilog
+from lstmith.rtl.cores import core_verilog
+from lstmith.rtl.top import NAME
 from lstmith.rtl.verilog import is_identifier
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.memory_image import MemoryImage
+from lstmith.spec.register_map import Bus
 
 CELLS_NOTE = "lstmith: for simulation alone; synthesis tools of the vendor know these cells."
 
@@ -93,6 +95,19 @@ def check_name(name: str) -> None:
         raise UserError("option --name", f"{name!r} cannot name a module", fix)
 
 
+def find_bus(name: str) -> Bus:
+    """The bus of that name.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    if name not in set(Bus):
+        raise UserError("option --bus", f"{name!r} is unknown", f"use one of {', '.join(Bus)}")
+    return Bus(name)
+
+
 def generate_core(
     engine: EngineConfig,
     programs: Sequence[Program],
@@ -100,6 +115,7 @@ def generate_core(
     target: str = "generic",
     image: MemoryImage | None = None,
     name: str = NAME,
+    bus: str = Bus.NATIVE,
 ) -> Core:
     """The core of an engine as Verilog, for the family of its target.
 
@@ -114,18 +130,21 @@ def generate_core(
         What the memories hold from the start; a core without takes any programs that fit, through the bus.
     name : str
         Of the module, and the beginning of all its parts' names.
+    bus : str
+        ``native``, ``axi`` or ``wishbone``.
 
     Raises
     ------
     UserError
-        If the name is none for a module.
+        If the name is none for a module, or the bus is unknown.
     """
     check_name(name)
+    chosen = find_bus(bus)
     header = (
         f"lstmith {version('lstmith')}: {engine.lanes} lanes for {target}. This text is yours, under any terms.",
         f"Simulate {name} with iverilog or verilator, beside the file of vendor cells where there is one.",
     )
-    written = core_verilog(engine, image, name, header)
-    described = describe_core(engine, programs)
+    written = core_verilog(engine, image, name, header, chosen)
+    described = describe_core(engine, programs, chosen)
     description = {"module": name, "image": image is not None, **described, "names": written.modules}
     return Core(written.text, description, cell_models(written.text))

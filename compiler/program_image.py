@@ -127,7 +127,7 @@ def lay_out(programs: Sequence[ProgramContents], config: EngineConfig) -> Memory
             for index in range(len(network.layers)):
                 fields = _descriptor(program, config, index, active_index, bases[index])
                 descriptors[begin | index] = layer_descriptor.pack(fields)
-        for register, value in _registers(network, program.policies[0]).items():
+        for register, value in _registers(network, config, program.policies[0]).items():
             if number == 0 or register in OF_PROGRAM:
                 registers[register + PROGRAM_REGISTERS * number] = value
     first = programs[0].network
@@ -171,14 +171,14 @@ class _WeightBank:
         return bases
 
 
-def _registers(network: QuantNetwork, policy: Policy) -> dict[Register, int]:
+def _registers(network: QuantNetwork, config: EngineConfig, policy: Policy) -> dict[Register, int]:
     """What a program's input is like."""
     first = network.layers[0]
     skip = policy.skip
     # The input stage may ask the monitor of the layer that it feeds.
     defers = policy.monitors and policy.monitor.scope is Scope.LAYER
     theta_x, low_theta_x = policy.thetas_x(2)
-    return {
+    registers = {
         Register.X_INPUTS: pack_register(Register.X_INPUTS, inputs=first.inputs - 1),
         Register.X_GRID: pack_register(
             Register.X_GRID,
@@ -190,11 +190,15 @@ def _registers(network: QuantNetwork, policy: Policy) -> dict[Register, int]:
         ),
         Register.X_THETA: pack_register(Register.X_THETA, theta=theta_x),
         Register.X_LOW_THETA: pack_register(Register.X_LOW_THETA, theta=low_theta_x),
-        Register.X_MONITOR: pack_register(Register.X_MONITOR, judges=int(defers), warmup=policy.monitor.warmup),
         Register.SKIP_CHANGE: pack_register(Register.SKIP_CHANGE, change=skip.change),
         Register.SKIP_RULE: pack_register(Register.SKIP_RULE, limit=skip.limit, predictor=int(skip.predictor)),
         Register.SKIP_THRESHOLD: pack_register(Register.SKIP_THRESHOLD, threshold=skip.threshold),
     }
+    if config.monitor:
+        registers[Register.X_MONITOR] = pack_register(
+            Register.X_MONITOR, judges=int(defers), warmup=policy.monitor.warmup
+        )
+    return registers
 
 
 def _units(programs: Sequence[ProgramContents]) -> int:

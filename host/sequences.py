@@ -14,10 +14,10 @@ from lstmith.host.results import EngineRun, LayerResult, real_h
 from lstmith.host.simulate import SimulationError
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import IntArray, QuantNetwork
-from lstmith.spec.registers import Region, Register, address
+from lstmith.spec.registers import LOAD_IDLE, Region, Register, address
 
-#: Idle cycles the core needs to fetch a layer's record, and to encode one loaded h.
-SELECT_IDLE, HIDDEN_IDLE = 20, 4
+#: Idle cycles the core needs to encode one loaded h.
+HIDDEN_IDLE = 4
 #: Where the register LOAD takes the active count's index, the sequence, and the program.
 LOAD_ACTIVE_SHIFT, LOAD_SEQUENCE_SHIFT, LOAD_PROGRAM_SHIFT = 8, 16, 20
 
@@ -104,10 +104,10 @@ def state_writes(
     select = (active_index << LOAD_ACTIVE_SHIFT) + (sequence << LOAD_SEQUENCE_SHIFT) + (program << LOAD_PROGRAM_SHIFT)
     for index, (layer, (h, c)) in enumerate(zip(network.layers, states, strict=True)):
         active = layer.active(active_index)
-        writes.append((load, 1 + index + select, SELECT_IDLE))
+        writes.append((load, 1 + index + select, LOAD_IDLE))
         for unit, value in enumerate(h[:active].tolist()):
             writes.append((address(Region.HIDDEN, place + unit), value % (1 << 32), HIDDEN_IDLE))
-        writes.append((load, 0, SELECT_IDLE))
+        writes.append((load, 0, LOAD_IDLE))
         for unit, value in enumerate(c.tolist()):
             writes.append((address(Region.CELL, place + unit), value * (unit < active) % (1 << 32), 0))
         place += layer.units

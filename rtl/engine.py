@@ -38,6 +38,8 @@ class Engine(wiring.Component):
     -------
     x : In(stream of InputWord)
         One element per transfer, ``inputs`` elements per step.
+    x_last : Out(1)
+        The element on ``x`` is the last of its step; while ``x`` is valid.
     h : Out(stream of output_layout(config))
         Results of the last layer's units in order (of all layers if so set).
     bus : In(BusSignature)
@@ -61,6 +63,7 @@ class Engine(wiring.Component):
         super().__init__(
             {
                 "x": In(stream.Signature(InputWord)),
+                "x_last": Out(1),
                 "h": Out(stream.Signature(output_layout(config))),
                 "bus": In(BusSignature()),
                 "event": Out(event_layout(config)),
@@ -109,6 +112,7 @@ class Engine(wiring.Component):
         connect(m, drain.result, feedback.result)
         m.d.comb += [
             sequencer.emit_all.eq(control.emit_all),
+            self.x_last.eq(inputs.x_last),
             inputs.release.eq(issuer.release),
             array.i.eq(issuer.slot),
             drain.drain.eq(array.drain),
@@ -181,6 +185,7 @@ class Engine(wiring.Component):
             written.c.eq(result.c),
             written.layer.eq(left.layer),
             written.last.eq(result.last),
+            *([written.final.eq(left.descriptor.last_layer)] if config.layers > 1 else []),
             *set_sequence(written, sequence),
             *set_final(written, left.descriptor.last_layer),
             queue.w_data.eq(written),

@@ -324,6 +324,7 @@ def output_layout(config: EngineConfig) -> data.StructLayout:
             "c": signed(config.c_width),
             "layer": unsigned(bits_for(config.layers)),
             "last": 1,  # last unit of its layer's step
+            **({"final": 1} if config.layers > 1 else {}),  # of the last layer
             **sequence_field(config),
             **final_field(config),
         }

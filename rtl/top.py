@@ -8,7 +8,6 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.engine import Engine
 from lstmith.rtl.layouts import event_layout, read_fields
-from lstmith.rtl.verilog import VerilogText, convert
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS
@@ -16,6 +15,8 @@ from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS
 NAME = "lstmith_core"
 #: Ports of an engine with two sequences, beside the step, the result and the event that are of one.
 SEQUENCES = {"x_sequence": "in", "h_sequence": "out", "event_sequence": "out"}
+
+SIGNED = {"x_value", "h_value", "h_cell"}
 
 
 def port_widths(config: EngineConfig) -> dict[str, tuple[str, int]]:
@@ -58,10 +59,9 @@ class Top(wiring.Component):
 
     def __init__(self, config: EngineConfig, image: MemoryImage | None = None):
         self._config, self._image = config, image
-        signed_ports = {"x_value", "h_value", "h_cell"}
         super().__init__(
             {
-                name: (In if direction == "in" else Out)(signed(width) if name in signed_ports else width)
+                name: (In if direction == "in" else Out)(signed(width) if name in SIGNED else width)
                 for name, (direction, width) in port_widths(config).items()
             }
         )
@@ -106,27 +106,3 @@ class Top(wiring.Component):
         if self._config.programs > 1:
             m.d.comb += engine.x.payload.program.eq(self.x_program)
         return m
-
-
-def core_verilog(
-    config: EngineConfig, image: MemoryImage | None = None, name: str = NAME, header: tuple[str, ...] = ()
-) -> VerilogText:
-    """The core as Verilog, and the names of its modules; the same input gives the same bytes.
-
-    Parameters
-    ----------
-    config : EngineConfig
-        Its family decides which vendor cells the text instantiates; see :func:`lstmith.rtl.cells.cell_models`.
-    image : MemoryImage or None
-        Initial contents of memories and registers.
-    name : str
-        Of the top module; all other modules' names begin with it.
-    header : tuple of str
-        Comment lines at the beginning.
-    """
-    return convert(Top(config, image), name, header)
-
-
-def to_verilog(config: EngineConfig, image: MemoryImage | None = None) -> str:
-    """The text of :func:`core_verilog` alone."""
-    return core_verilog(config, image).text

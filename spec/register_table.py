@@ -87,7 +87,7 @@ _IRQ = (
     Field("result", 0, 1, "a result waits at the output"),
     Field("done", 1, 1, "AXI: the last result of a sequence was taken; Wishbone: all is computed and taken"),
     Field("refused", 2, 1, "an access was answered by an error"),
-    Field("short", 3, 1, "AXI: TLAST came before a step's last element; zeros took the place of the others"),
+    Field("short", 3, 1, "AXI: TLAST came before a step's last element, which stands for those that are missing"),
 )
 
 #: Every register there is, in order of their addresses.
@@ -241,7 +241,7 @@ TABLE: tuple[Entry, ...] = (
         Field("value", 0, 16, "h in Q1.15", signed=True),
         Field("last", 16, 1, "last unit of its layer in this step"),
         Field("end", 17, 1, "AXI: last result of its sequence"),
-        Field("skipped", 18, 1, "AXI: the step was skipped; it has this result alone, and value is 0"),
+        Field("skipped", 18, 1, "AXI: the step was skipped; it has this result alone, and value means nothing"),
         Field("sequence", 19, 1, "which of two sequences"),
         Field("layer", 20, 8, "layer it belongs to"),
         Field("valid", 31, 1, "this is a result"),

@@ -13,6 +13,8 @@ DATA_BITS = 32
 READ_LATENCY = 4
 #: Registers that each program has of its own lie so many addresses apart, the first program's at their own numbers.
 PROGRAM_REGISTERS = 32
+#: Idle cycles that the engine needs behind a write of LOAD, to fetch a layer's descriptor; wrappers answer that late.
+LOAD_IDLE = 20
 #: Addresses at or above this hold weights: lane in the upper bits, word in the lower.
 WEIGHTS = 1 << 23
 REGION_SHIFT = 20

@@ -18,7 +18,7 @@ from lstmith.host.request import chosen_index
 from lstmith.host.results import LayerResult
 from lstmith.host.simulate import SimulationError
 from lstmith.rtl.cells import cell_models
-from lstmith.rtl.top import to_verilog
+from lstmith.rtl.cores import to_verilog
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.policy import Policy

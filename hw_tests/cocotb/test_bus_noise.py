@@ -14,7 +14,7 @@ from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob
 from lstmith.host.simulate import Simulation
-from lstmith.rtl.top import to_verilog
+from lstmith.rtl.cores import to_verilog
 from lstmith.spec.policy import Mode, Policy
 
 STEPS = 6

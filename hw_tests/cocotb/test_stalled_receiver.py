@@ -20,7 +20,7 @@ from lstmith.compiler.program_image import build_memory_image, words_per_lane
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob, CoreTrace
 from lstmith.host.simulate import Simulation
-from lstmith.rtl.top import to_verilog
+from lstmith.rtl.cores import to_verilog
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.quantised import QuantNetwork

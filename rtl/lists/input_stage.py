@@ -34,6 +34,8 @@ class InputStage(wiring.Component):
     -------
     x : In(stream of InputWord)
         One element per transfer.
+    x_last : Out(1)
+        The element on ``x`` is the last of its step; while ``x`` is valid.
     settings : In(InputSettingsSignature)
         Elements per step, grid, skip rule and monitor; they hold still while a step comes.
     predicted : In(1)
@@ -59,6 +61,7 @@ class InputStage(wiring.Component):
         super().__init__(
             {
                 "x": In(stream.Signature(InputWord)),
+                "x_last": Out(1),
                 "settings": In(InputSettingsSignature(config)),
                 "predicted": In(1),
                 "decision": In(1),
@@ -119,7 +122,9 @@ class InputStage(wiring.Component):
         given = Cat(first.start, first.restart, mask, first.sequence[: config.sequence_bits])
         m.d.comb += now.eq(Mux(column == 0, given, held))
         accept = self.x.valid & self.x.ready
-        marked = accept & (column == 0) & first.mark
+        marks = (column == 0) & first.mark
+        marked = accept & marks
+        m.d.comb += self.x_last.eq(last | marks)
         with m.If(accept & ~marked):
             m.d.sync += [column.eq(column + 1), held.eq(now)]
             with m.If(last):

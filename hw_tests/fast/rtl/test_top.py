@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from lstmith.rtl.top import NAME, Top, port_widths, to_verilog
+from lstmith.rtl.cores import to_verilog
+from lstmith.rtl.top import NAME, Top, port_widths
 from lstmith.spec.config import EngineConfig
 
 CONFIG = EngineConfig(lanes=1, precisions=(8,), units=2, inputs=2, weight_depth=16)

@@ -27,7 +27,7 @@ from lstmith.host.results import utilisation
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden
 from lstmith.rtl.array.array import SystolicArray
-from lstmith.rtl.top import to_verilog
+from lstmith.rtl.cores import to_verilog
 from lstmith.scripts.bench.area import synthesised
 from lstmith.scripts.bench.perf.clock import run_clock
 from lstmith.scripts.bench.perf.history import IN_TURN
