@@ -97,6 +97,22 @@ def test_chains_compute_what_they_did(rng: np.random.Generator) -> None:
         assert _sums(cells, values) == expected
 
 
+@pytest.mark.parametrize(
+    ("inputs", "kept"), [("nn00", "CD"), ("n0n1", "AC"), ("n101", "A"), ("0n0n", "BCD"), ("nx10", "A")]
+)
+def test_constants_go_into_the_table(inputs: str, kept: str, rng: np.random.Generator) -> None:
+    """But of C and D only one, beside a 1: nextpnr allows no more. What is connected to nothing is 1."""
+    cells = _chain(rng)
+    ports = cells[NAME.format(lane=0, row=0, bit=0)]["connections"]
+    ports |= {f"{pin}0": [10 if value == "n" else value] for pin, value in zip("ABCD", inputs, strict=True)}
+    place_sums(cells, CORNERS)
+    connected = cells[NAME.format(lane=0, row=0, bit=0) + "$comb_0"]["connections"]
+    assert {pin for pin in connected if pin in "ABCD"} == {
+        *kept,
+        *(p for p, v in zip("ABCD", inputs, strict=True) if v == "n"),
+    }
+
+
 def test_carries_run_to_the_right(rng: np.random.Generator) -> None:
     """Every cell once, each beside the one before, in a row of its own, with the register of its sum."""
     cells = _chain(rng) | _chain(rng, row=1, first=300)
