@@ -8,8 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from amaranth.back import rtlil
+from amaranth.hdl import Module, Value
 
+from lstmith.flow.attempt import run_yosys
 from lstmith.flow.floorplan import GRIDS, place_lanes
+from lstmith.rtl.array.mac.dsp import DspMac
+from lstmith.rtl.array.mac.parameters import MacParameters
 
 #: Multipliers and block memories that nextpnr reports.
 BLOCKS = {"LFE5U-25F": (28, 56), "LFE5U-45F": (72, 108), "LFE5U-85F": (156, 208), "LFE5UM5G-85F": (156, 208)}
@@ -98,6 +103,24 @@ def test_sums_lie_beside_their_multipliers(device: str, lanes: int, tmp_path: Pa
         sums = [place for name, place in places.items() if f"lane_{lane}.mac.added" in name]
         assert len(sums) == 16
         assert all(abs(row - y) <= 4 and abs(column - x) <= 8 and row not in rows for column, row, _ in sums)
+
+
+def test_names_are_those_of_a_lane(tmp_path: Path) -> None:
+    """Of what the lane's own MAC becomes, every carry cell of the sums and every register of a sum has a place."""
+    mac = DspMac(MacParameters(family="ecp5", word_bits=(4, 8), planes=2, acc_width=32))
+    m: Module = Module()
+    inner: dict[str, Module] = {name: Module() for name in ("core", "array", "lane_0")}
+    for name, outside in zip(inner, (m, *inner.values()), strict=False):
+        outside.submodules[name] = inner[name]
+    inner["lane_0"].submodules.mac = mac
+    ports = [Value.cast(value) for _, _, value in mac.signature.flatten(mac)]
+    (tmp_path / "top.il").write_text(rtlil.convert(m, ports=ports, name="top", emit_src=False))
+    run_yosys(tmp_path, "top.il", "ecp5", "top")
+    place_lanes(tmp_path / "top.json", "LFE5U-25F")
+    placed = [place for place in _places(tmp_path / "top.json").values() if "MULT" not in place[2]]
+    assert len(set(placed)) == len(placed)
+    assert sum(".FF" in place for _, _, place in placed) == 4 * 32
+    assert sum(".K" in place for _, _, place in placed) >= 4 * (32 + 2)
 
 
 def test_more_weights_than_memories(tmp_path: Path) -> None:
