@@ -231,10 +231,9 @@ class Design:
         """
         module, function = RUNNER
         runner: Callable[..., RunResult] = getattr(importlib.import_module(module), function)
-        # A program that is asked for runs by itself, without the graph around it.
-        chosen = self if program is None else dataclasses.replace(self.select(program), graph=None)
-        options = {"policy": policy, "port": port, "baud": baud, "energy": energy, "stateful": stateful, "after": after}
-        return runner(chosen, x, engine, progress=progress, **options)
+        options: dict[str, Any] = {"policy": policy, "port": port, "baud": baud, "energy": energy}
+        options |= {"program": program, "after": after, "stateful": stateful, "progress": progress}
+        return runner(self, x, engine, **options)
 
     def save(self, folder: str | Path) -> None:
         """Write the directory; it appears whole, in place of an earlier design.

@@ -34,12 +34,16 @@ def run_design(
     port: str | None = None,
     baud: int | None = None,
     energy: str | None = None,
+    program: int | str | None = None,
     after: RunRequest | None = None,
     stateful: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> RunResult:
     """Run a design on sequences, and compare it with the golden model and with float; see :meth:`.Design.run`."""
     check_engine(engine, port, energy)
+    if program is not None:
+        # A program that is asked for runs by itself, without the graph around it.
+        design = replace(design.select(program), graph=None)
     found = read_input(design, x, stateful=stateful)
     if isinstance(found, Sequences):
         request = read_request(design, found, policy, after)

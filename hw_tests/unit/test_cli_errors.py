@@ -129,13 +129,16 @@ def test_graph_without_lstm(tmp_path: Path, calibration: Path, capsys: pytest.Ca
     assert "LSTM" in compile_refused(tmp_path, capsys, model, calibration)
 
 
-def test_several_lstms_are_listed(tmp_path: Path, calibration: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_layer_that_is_not_there(tmp_path: Path, calibration: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = lstm_graph(tmp_path / "two.onnx", 2)
-    line = compile_refused(tmp_path, capsys, model, calibration)
-    assert "cell0" in line
-    assert "cell1" in line
-    assert "--layer" in line
-    assert "cell7" in compile_refused(tmp_path, capsys, model, calibration, "--layer", "cell7")
+    line = compile_refused(tmp_path, capsys, model, calibration, "--layer", "cell7")
+    assert all(name in line for name in ("cell0", "cell1", "--layer", "cell7"))
+
+
+def test_options_of_a_single_chain(tmp_path: Path, calibration: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = lstm_graph(tmp_path / "two.onnx", 2)
+    line = compile_refused(tmp_path, capsys, model, calibration, "--sequences", "2")
+    assert "--sequences: is for one chain of layers; this model has 2; choose one with --layer" in line
 
 
 def test_shapes_that_disagree(
