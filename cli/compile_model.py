@@ -151,7 +151,11 @@ def _print(design: Design) -> None:
 
 
 def _named(design: Design) -> list[tuple[str, QuantLayer]]:
-    return [(source.name, layer) for source, layer in zip(design.source.layers, design.network.layers, strict=True)]
+    return [
+        (source.name, layer)
+        for program in design.programs
+        for source, layer in zip(program.source.layers, program.network.layers, strict=True)
+    ]
 
 
 def _precisions(target: str, precisions: Mapping[str, bool]) -> list[str]:
@@ -178,9 +182,11 @@ LAYER_COLUMNS = ["layer", "weights", "operands", "x range", "c range", "sum bits
 
 def layer_rows(design: Design) -> list[list[object]]:
     """Formats and errors of a design's layers, then of the whole network, as cells under ``LAYER_COLUMNS``."""
-    layers = [LayerReport(**entry) for entry in design.report["quantisation"]["layers"]]
+    programs = design.report.get("programs", {"": design.report}).values()
+    layers = [LayerReport(**entry) for program in programs for entry in program["quantisation"]["layers"]]
     error = design.report["error"]
-    name = "whole network, held back" if error["held_back"] else "whole network, nothing held back"
+    whole = "whole network" if len(design.programs) == 1 else "program with the largest error"
+    name = f"{whole}, {'held back' if error['held_back'] else 'nothing held back'}"
     return [
         *(_layer_row(layer) for layer in layers),
         [name, *[""] * 5, f"{error['mean']:.2e}", f"{error['max']:.2e}"],

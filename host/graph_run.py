@@ -30,7 +30,7 @@ RunStage = Callable[[RunRequest], tuple[RunRequest, EngineRun, dict[str, Any], s
 #: Figures of stages that add up, and those of which the largest counts.
 _SUMS = (
     *("cycles", "predicted_cycles", "mismatches", "cycle_mismatches", "seconds"),
-    *("clipped_inputs", "saturated"),
+    *("clipped_inputs", "saturated", "weight_bits", "skipped_steps", "restarts"),
 )
 _LARGEST = ("max_abs_error", "mean_abs_error", "clipped_input_fraction", "saturated_fraction")
 
@@ -184,7 +184,8 @@ def _figures(runs: list[_StageRun]) -> dict[str, Any]:
         return first
     every = [first, *others]
     figures = dict(runs[-1].figures)
-    for name in _SUMS:
+    counters = [name for name in first if name.startswith(("words_", "macs_"))]
+    for name in (name for name in (*_SUMS, *counters) if name in first):
         values = [each[name] for each in every]
         figures[name] = None if None in values else sum(values)
     figures |= {name: max(each[name] for each in every) for name in _LARGEST}

@@ -75,7 +75,8 @@ def test_results_of_both_directions_are_in_the_order_of_time(tmp_path: Path, rng
     assert not result.cycles[~there].any()
     stages = result.figures["stages"]
     assert [(each["program"], each["reverse"]) for each in stages] == [(0, False), (1, True)]
-    assert result.figures["cycles"] == sum(each["cycles"] for each in stages)
+    for name in ("cycles", "predicted_cycles", "words_16", "restarts", "weight_bits"):
+        assert result.figures[name] == sum(each[name] for each in stages), name
 
 
 def test_x_of_the_first_layer_runs_what_follows_from_it(tmp_path: Path, rng: np.random.Generator) -> None:
