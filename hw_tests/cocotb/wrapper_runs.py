@@ -16,6 +16,7 @@ import pytest
 from cocotb_tools.runner import get_runner
 
 from hw_tests.cocotb.core_cases import Case
+from lstmith.host.jobs import CoreJob, CoreTrace
 from lstmith.host.simulate import VERILATOR_OPTIONS
 from lstmith.rtl.cells import cell_models
 from lstmith.rtl.cores import core_verilog
@@ -124,7 +125,7 @@ class WrapperSimulation:
     """
 
     def __init__(self, config: EngineConfig, bus: Bus, simulator: str, folder: Path, image: MemoryImage | None = None):
-        self._bus, self._folder = bus, folder
+        self._folder = folder
         text = core_verilog(config, image, bus=bus).text
         files = {"core.v": text, "core_cells.v": cell_models(text)}
         for name, content in files.items():
@@ -140,31 +141,42 @@ class WrapperSimulation:
             log_file=folder / "build.log",
         )
 
-    def run(self, runs: Sequence[WrapperRun], bench: str | None = None) -> list[dict[str, IntArray]]:
-        """What the bench saw of each run: ``beats`` [results, 3] and ``cycles`` [results] of them, ``faults``."""
+    def run(self, runs: Sequence[WrapperRun]) -> list[dict[str, IntArray]]:
+        """What AXI's bench saw of each run: ``beats`` [results, 3] and ``cycles`` [results] of them, ``faults``."""
         work = Path(tempfile.mkdtemp(prefix="runs_", dir=self._folder))
         for index, run in enumerate(runs):
             run.save(work / f"run_{index}.npz")
-        with pytest.MonkeyPatch.context() as patch:
-            # The runner hands sys.path on to the simulator, which imports the bench by name.
-            patch.syspath_prepend(str(Path(__file__).parent))
-            results = self._runner.test(
-                test_module=bench or f"{self._bus}_bench",
-                hdl_toplevel="lstmith_core",
-                build_dir=self._folder / "build",
-                test_dir=work,
-                extra_env={"LSTMITH_RUNS": str(work), "COCOTB_LOG_LEVEL": "WARNING"},
-                log_file=work / "test.log",
-            )
-        assert Path(results).is_file()
+        self._run_bench("axi_bench", work)
         seen = []
         for index in range(len(runs)):
             with np.load(work / f"seen_{index}.npz") as arrays:
                 seen.append({name: arrays[name] for name in arrays.files})
         return seen
 
+    def run_jobs(self, jobs: Sequence[CoreJob], by_registers: Sequence[bool], *, pipelined: bool) -> list[CoreTrace]:
+        """What Wishbone's bench saw of each job, of a classic or a pipelined master."""
+        work = Path(tempfile.mkdtemp(prefix="runs_", dir=self._folder))
+        for index, (job, registers) in enumerate(zip(jobs, by_registers, strict=True)):
+            job.save(work / f"run_{index}.npz")
+            np.savez(work / f"how_{index}.npz", registers=registers)
+        self._run_bench("wishbone_bench", work, LSTMITH_PIPELINED=str(int(pipelined)))
+        return [CoreTrace.load(work / f"seen_{index}.npz") for index in range(len(jobs))]
 
-def differences(runs: Sequence[WrapperRun], seen: Sequence[dict[str, IntArray]]) -> list[str]:
+    def _run_bench(self, bench: str, work: Path, **environment: str) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            # The runner hands sys.path on to the simulator, which imports the bench by name.
+            patch.syspath_prepend(str(Path(__file__).parent))
+            self._runner.test(
+                test_module=bench,
+                hdl_toplevel="lstmith_core",
+                build_dir=self._folder / "build",
+                test_dir=work,
+                extra_env={"LSTMITH_RUNS": str(work), "COCOTB_LOG_LEVEL": "WARNING", **environment},
+                log_file=work / "test.log",
+            )
+
+
+def beat_differences(runs: Sequence[WrapperRun], seen: Sequence[dict[str, IntArray]]) -> list[str]:
     """What came out otherwise than golden says, a line for each run."""
     found = []
     for run, have in zip(runs, seen, strict=True):

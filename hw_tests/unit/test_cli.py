@@ -209,6 +209,24 @@ def test_verilog_is_the_same_every_time_and_described(folder: Path) -> None:
     assert "engine/array/lane_1" in described["names"]
 
 
+@pytest.mark.parametrize("bus", ["axi", "wishbone"])
+def test_verilog_with_a_bus(folder: Path, bus: str) -> None:
+    """The description names every port, register and memory of it, and lint is content."""
+    run("generate", folder / "design", "-o", folder / "bus.v", "--bus", bus, "--name", "other")
+    described = json.loads((folder / "bus.json").read_text())
+    header = (folder / "bus.v").read_text().split("module other(")[1].split(")")[0]
+    assert {port["name"] for port in described["ports"]} == {name.strip() for name in header.split(",")}
+    assert described["bus"] == bus
+    assert described["clock"] in header
+    assert described["reset"]["port"] in header
+    assert {"irq_status", "version"} <= set(described["registers"])
+    assert [each["address"] for each in described["register_map"]] == list(described["registers"].values())
+    assert {each["name"] for each in described["memory_map"]} | {"control"} == set(described["regions"])
+    command = ["verilator", "--lint-only", "-Wall", "--top-module", "other", str(folder / "bus.v")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
 @pytest.mark.parametrize(
     "options",
     [

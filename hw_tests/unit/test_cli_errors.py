@@ -277,6 +277,7 @@ def test_unwritable_outputs(
         ("generate", design, "-o", tmp_path / "core.vhd"),
         ("generate", design, "--package", taken),
         ("generate", design),
+        ("generate", design, "-o", tmp_path / "core.v", "--bus", "avalon"),
         ("report", design, "-o", taken / "report.html"),
         ("run", design, "--input", calibration, "--engine", "golden", "-o", taken / "y.npz"),
         ("run", design, "--input", calibration, "--engine", "golden", "-o", design),

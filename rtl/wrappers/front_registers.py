@@ -37,8 +37,7 @@ class FrontRegisters(wiring.Component):
     Members
     -------
     access : In(AccessSignature)
-        From the bus; a write is over in the cycle after ``valid``, one of LOAD when the engine has followed it, a read
-        after ``read_latency`` cycles.
+        From the bus; over after ``latency`` cycles, or a write of LOAD when the engine has followed it.
     bus : Out(BusSignature)
         To the engine.
     busy : In(1)
@@ -80,8 +79,8 @@ class FrontRegisters(wiring.Component):
         )
 
     @property
-    def read_latency(self) -> int:
-        """Cycles from an access to what was read."""
+    def latency(self) -> int:
+        """Cycles from the beginning of an access to its end."""
         return 1 + READ_LATENCY
 
     def elaborate(self, platform: object) -> Module:
@@ -104,19 +103,20 @@ class FrontRegisters(wiring.Component):
         # What is read waits for the engine's memories; a read that is refused shows nothing.
         with m.If(begins):
             m.d.sync += kept.eq(refused)
-        loads = delayed(m, begins & access.write & found.load, LOAD_IDLE, "loads")
-        reads = delayed(m, begins & ~access.write, READ_LATENCY, "reads")
+        # A write is over as late as a read: then the engine has encoded an h that is loaded.
+        loads = access.write & found.load
+        over = delayed(m, begins & ~loads, READ_LATENCY, "over") | delayed(m, begins & loads, LOAD_IDLE, "loads")
         writes = begins & access.write & written & ~refused
         m.d.comb += [
             self.bus.addr.eq(access.address),
             self.bus.w_data.eq(access.data),
             self.bus.w_en.eq(writes & ~found.ours),
             self.bus.r_en.eq(begins & ~access.write & ~found.ours & ~refused),
-            access.done.eq((begins & access.write & ~found.load) | loads | reads),
+            access.done.eq(over),
         ]
-        with m.If(Mux(begins, refused, kept)):
+        with m.If(kept):
             m.d.comb += access.answer.eq(Mux(found.there, Answer.SLVERR, Answer.DECERR))
-        self._elaborate_reads(m, found, ~kept, reads)
+        self._elaborate_reads(m, found, ~kept, over & ~access.write)
         self._elaborate_writes(m, found, writes, begins & refused)
         return m
 

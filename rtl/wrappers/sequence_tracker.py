@@ -66,14 +66,16 @@ class SequenceTracker(wiring.Component):
         pointer = range(STEPS)
         #: Steps by their order: the next to come in, to be told, and to leave.
         self.entered, self.told, self.left = Signal(pointer), Signal(pointer), Signal(pointer)
+        #: Of each step: whether a sequence ends with it, and which one; whether it is skipped.
+        self.ends = Memory(shape=1 + config.sequence_bits, depth=STEPS, init=[])
+        self.outcomes = Memory(shape=1, depth=STEPS, init=[])
         #: The next element is the first of its step.
         self.first = Signal(init=1)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        m.submodules.ends = ends = Memory(shape=1 + config.sequence_bits, depth=STEPS, init=[])
-        m.submodules.outcomes = outcomes = Memory(shape=1, depth=STEPS, init=[])
+        m.submodules.ends, m.submodules.outcomes = ends, outcomes = self.ends, self.outcomes
         self._elaborate_input(m, ends)
         told = outcomes.write_port()
         m.d.comb += [told.addr.eq(self.told), told.data.eq(self.outcome_skipped), told.en.eq(self.outcome_valid)]

@@ -58,8 +58,8 @@ class Access:
                     read = cycle if index else read
             ctx.set(bus.r_data, WORD if cycle == read + READ_LATENCY and read >= 0 else 0)
             over, answer, word = ctx.get(access.done), ctx.get(access.answer), ctx.get(access.r_data)
-            due = 1 if write is not None else self._unit.read_latency
-            assert not over or cycle == due + LOAD_IDLE * (place == LOAD and write is not None)
+            due = 1 + LOAD_IDLE if place == LOAD and write is not None else self._unit.latency
+            assert not over or cycle == due
             await ctx.tick()
             ctx.set(access.valid, 0)
             if over:
