@@ -7,10 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from peakrdl_ipxact.importer import IPXACTImporter
 from systemrdl.compiler import RDLCompiler
 from systemrdl.node import MemNode, RegNode
 
 from lstmith.compiler.register_texts.c_header import c_header
+from lstmith.compiler.register_texts.ipxact import ipxact
 from lstmith.compiler.register_texts.markdown import register_reference
 from lstmith.compiler.register_texts.reference import PAGE
 from lstmith.compiler.register_texts.systemrdl import systemrdl
@@ -95,3 +97,32 @@ def test_systemrdl_compiles_to_the_map(core: CoreMap, tmp_path: Path) -> None:
         assert isinstance(node, MemNode)
         assert (node.absolute_address, node.total_size) == (4 * memory.base, 4 * memory.words(core.config))
         assert node.is_sw_readable == memory.access.reads
+
+
+def test_ipxact_tells_the_same_as_systemrdl(core: CoreMap, tmp_path: Path) -> None:
+    """As PeakRDL reads it."""
+    (tmp_path / "core.xml").write_text(ipxact(core, "unit", "0.1"))
+    compiler = RDLCompiler()
+    IPXACTImporter(compiler).import_file(str(tmp_path / "core.xml"))
+    top = compiler.elaborate().top
+    blocks = {node.inst_name: node for node in top.children()}
+    registers = {node.inst_name: node for node in top.descendants() if isinstance(node, RegNode)}
+    assert list(registers) == [entry.name for entry in core.entries]
+    for entry in core.entries:
+        node = registers[entry.name]
+        assert node.absolute_address == 4 * entry.address
+        fields = {field.inst_name: field for field in node.fields()}
+        assert {name: (field.low, field.width) for name, field in fields.items()} == {
+            field.name: (field.bit, field.width) for field in entry.fields
+        }
+        for field in entry.fields:
+            found = fields[field.name]
+            assert (found.is_sw_readable, found.is_sw_writable) == (entry.access.reads, entry.access.writes)
+            value = (entry.reset(core.config) if entry.reset else 0) >> field.bit & ((1 << field.width) - 1)
+            assert found.get_property("reset") == (None if entry.image else value)
+    for memory in core.memories:
+        block = blocks[memory.name]
+        assert (block.absolute_address, getattr(block, "size", None)) == (
+            4 * memory.base,
+            4 * memory.words(core.config),
+        )
