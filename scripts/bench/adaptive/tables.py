@@ -97,7 +97,7 @@ def _means(result: dict[str, Any]) -> str:
     summary = result["summary"]
     kept, all_of = summary["without_loss"], len(result["networks"])
     return (
-        "Geometric means:\n\n"
+        f"Geometric means of {all_of} networks:\n\n"
         f"- A: {summary['geometric_mean_vs_base']:.2f}x over eight bits, or sixteen where a network needs them\n"
         f"- B: {summary['geometric_mean_vs_static']:.2f}x over the best static format of each network\n"
         f"- if each network takes its fastest row without loss on held-out data: A "
