@@ -26,7 +26,7 @@ from hw_tests.cocotb.random_networks import (
 )
 from hw_tests.cocotb.random_policies import random_policies
 from hw_tests.cocotb.wrapper_runs import WrapperSimulation, beat_differences, wrapper_run
-from lstmith.compiler.program_image import build_memory_image
+from lstmith.compiler.program_image import build_memory_image, words_per_lane
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob
 from lstmith.host.request import chosen_index
@@ -54,10 +54,7 @@ WORDS_PER_RUN = 800
 def random_cases(rng: np.random.Generator, network: QuantNetwork, config: EngineConfig, rounds: int) -> list[Case]:
     """Of each round: a dense run, one from zero, one from loaded states, and one that goes on from there."""
     model, layers = GoldenModel(network, config), len(network.layers)
-    words = sum(
-        config.folds(layer.units) * layer.weights.shape[1] * config.words_per_entry(layer.precision)
-        for layer in network.layers
-    )
+    words = words_per_lane(network, config)
     steps = int(np.clip(WORDS_PER_RUN // words, 2, 8))
     cases = []
     for turn in range(rounds):
