@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from peakrdl_ipxact.importer import IPXACTImporter
 from systemrdl.compiler import RDLCompiler
-from systemrdl.node import MemNode, RegNode
+from systemrdl.node import AddressableNode, MemNode, RegNode
 
 from lstmith.compiler.register_texts.c_header import c_header
 from lstmith.compiler.register_texts.ipxact import ipxact
@@ -122,7 +122,5 @@ def test_ipxact_tells_the_same_as_systemrdl(core: CoreMap, tmp_path: Path) -> No
             assert found.get_property("reset") == (None if entry.image else value)
     for memory in core.memories:
         block = blocks[memory.name]
-        assert (block.absolute_address, getattr(block, "size", None)) == (
-            4 * memory.base,
-            4 * memory.words(core.config),
-        )
+        assert isinstance(block, AddressableNode)
+        assert (block.absolute_address, block.total_size) == (4 * memory.base, 4 * memory.words(core.config))
