@@ -140,6 +140,10 @@ def generate_core(
     """
     check_name(name)
     chosen = find_bus(bus)
+    if engine.programs > 1 and chosen is not Bus.NATIVE:
+        raise UserError(
+            "option --bus", f"{bus} takes engines of one program, this one has {engine.programs}", "use native"
+        )
     header = (
         f"lstmith {version('lstmith')}: {engine.lanes} lanes for {target}. This text is yours, under any terms.",
         f"Simulate {name} with iverilog or verilator, beside the file of vendor cells where there is one.",
