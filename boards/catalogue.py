@@ -10,6 +10,8 @@ from lstmith.spec.link_map import Feature
 
 #: The target without limits: plain Verilog for any FPGA.
 GENERIC = "generic"
+#: Of an FT2232H or FT232H, the bridges for USB at 480 Mbit/s.
+HIGH_SPEED_BAUD = 12_000_000
 
 # Sizes are what nextpnr reports as available. A DP16KD holds 1024 words of 18 bits; weights use 16.
 _ULX3S_85F = Board(
@@ -76,6 +78,8 @@ BOARDS = (
         platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
         extra_resources="break_off_pmod",
         # What the engine leaves of block memory and lookup tables.
+        # An FT2232H; 12 Mbaud would be two cycles per bit.
+        baud=6_000_000,
         window=2,
         ring_words=256,
         features=Feature(0),
@@ -93,6 +97,7 @@ BOARDS = (
         speed="8",
         oscillator_mhz=100.0,
         platform="amaranth_boards.ecpix5:ECPIX585Platform",
+        baud=HIGH_SPEED_BAUD,
         lights=(("rgb_led", 0, "g"), ("rgb_led", 1, "g"), ("rgb_led", 2, "g"), ("rgb_led", 3, "r")),
         loader="ecpix5",
     ),
@@ -102,11 +107,12 @@ BOARDS = (
         title="Colorlight 5A-75B",
         package="BG256",
         platform="amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
+        baud=HIGH_SPEED_BAUD,
         # Its only light is on the pin that sends.
         lights=(),
         loader="colorlight",
         cable="ft232",
-        wiring="a 3.3 V serial adapter at J19: KEY+ receives, DATA_LED- sends",
+        wiring="a 3.3 V serial adapter with an FT232H at J19: KEY+ receives, DATA_LED- sends",
     ),
     replace(
         _ULX3S_25F,

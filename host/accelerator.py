@@ -193,14 +193,18 @@ class Accelerator:
     # An array is an iterable of its rows too.
     @overload
     def infer(  # type: ignore[overload-overlap]
-        self, x: npt.NDArray[np.floating], lengths: IntArray | None = None
+        self, x: npt.NDArray[np.floating], lengths: IntArray | None = None, *, every: int = 1
     ) -> Float32: ...
 
     @overload
     def infer(self, x: Iterable[npt.NDArray[np.floating] | None]) -> Iterator[Float32]: ...
 
     def infer(
-        self, x: npt.NDArray[np.floating] | Iterable[npt.NDArray[np.floating] | None], lengths: IntArray | None = None
+        self,
+        x: npt.NDArray[np.floating] | Iterable[npt.NDArray[np.floating] | None],
+        lengths: IntArray | None = None,
+        *,
+        every: int = 1,
     ) -> Float32 | Iterator[Float32]:
         """h of the last layer.
 
@@ -211,10 +215,12 @@ class Accelerator:
             for. None among the steps is one to skip, under a policy that follows hints.
         lengths : int [N] or None
             Steps of each of several sequences.
+        every : int
+            Of an array: return h of every so many steps, the last of each group; a board does not send the others.
 
         Returns
         -------
-        float32 [T, H], float32 [N, T, H], or iterator of float32 [H]
+        float32 [T // every, H], float32 [N, T // every, H], or iterator of float32 [H]
             Zero after a sequence's end.
 
         Raises
@@ -223,7 +229,7 @@ class Accelerator:
             If the input has another shape, or the device is lost.
         """
         if isinstance(x, np.ndarray):
-            return self._arrays(x, lengths)
+            return self._arrays(x, lengths, every)
         return self._live(iter(x))
 
     def run(self, request: RunRequest, progress: Progress | None = None) -> EngineRun:
@@ -269,7 +275,7 @@ class Accelerator:
         state = make_request(design, nothing, self._given.policies).state
         return None if state is None else [(h[0], c[0]) for h, c in state]
 
-    def _arrays(self, x: npt.NDArray[np.floating], lengths: IntArray | None) -> Float32:
+    def _arrays(self, x: npt.NDArray[np.floating], lengths: IntArray | None, every: int) -> Float32:
         design = self._given.design
         if x.ndim not in (2, 3) or x.shape[-1] != design.network.inputs or not np.isfinite(x).all():
             raise UserError("x", f"has shape {x.shape}", f"give finite [T, {design.network.inputs}] or [N, T, ..]")
@@ -277,11 +283,13 @@ class Accelerator:
         steps = np.full(len(batch), batch.shape[1]) if lengths is None else np.asarray(lengths)
         if steps.shape != (len(batch),) or steps.min(initial=1) < 0 or steps.max(initial=0) > batch.shape[1]:
             raise UserError("lengths", f"is {steps.tolist()}", f"give {len(batch)} lengths up to {batch.shape[1]}")
-        h = np.zeros((*batch.shape[:2], design.network.layers[-1].units), dtype=np.float32)
+        if every < 1:
+            raise UserError("every", f"is {every}", "give 1 or more")
+        h = np.zeros((len(batch), batch.shape[1] // every, design.network.layers[-1].units), dtype=np.float32)
         first = self._first_state()
         for row, (sequence, length) in enumerate(zip(batch, steps, strict=True)):
             given = design.network.quantise_input(sequence[:length])
-            for t, values in enumerate(self._backend.stream(given, first, AHEAD)):
+            for t, values in enumerate(self._backend.stream(given, first, AHEAD, every)):
                 h[row, t] = self._real(values)
         return h if x.ndim == 3 else h[0]
 

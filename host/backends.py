@@ -47,8 +47,8 @@ class Backend(Protocol):
     def run(self, request: RunRequest, progress: Progress | None) -> EngineRun:
         """Whole sequences with everything that is to be known of them."""
 
-    def stream(self, steps: Iterable[Step], state: State | None, ahead: int) -> Iterator[IntArray]:
-        """h of the last layer, int64 [H], step by step; None as state starts from zero."""
+    def stream(self, steps: Iterable[Step], state: State | None, ahead: int, every: int = 1) -> Iterator[IntArray]:
+        """h of the last layer, int64 [H], after every so many steps; None as state starts from zero."""
 
     def final_state(self) -> State:
         """After the last step."""
@@ -88,14 +88,14 @@ class GoldenBackend:
         self._state = final_state(run)
         return run
 
-    def stream(self, steps: Iterable[Step], state: State | None, ahead: int) -> Iterator[IntArray]:
+    def stream(self, steps: Iterable[Step], state: State | None, ahead: int, every: int = 1) -> Iterator[IntArray]:
         """Step by step."""
         layers, restart = self._design.network.layers, True
         states = self._model.zero_state(1)
         if state is not None:
             states = self._model.loaded_state(self._policies, [(h[None], c[None]) for h, c in state])
         active_indices = np.full((1, 1), chosen_index(self._design.network, self._policies))
-        for values in steps:
+        for number, values in enumerate(steps, 1):
             x = np.zeros((1, 1, layers[0].inputs), dtype=np.int16) if values is None else values[None, None]
             traces = self._model.run(
                 x,
@@ -109,7 +109,8 @@ class GoldenBackend:
             valid = np.ones((1, 1), dtype=bool)
             self._count(count_activity(self._design.network, self._design.engine, traces, valid))
             self._state = [(state.h[0], state.c[0]) for state in states]
-            yield traces[-1].h[0, 0].astype(np.int64)
+            if number % every == 0:
+                yield traces[-1].h[0, 0].astype(np.int64)
 
     def final_state(self) -> State:
         """After the last step."""
@@ -172,7 +173,7 @@ class SimulatorBackend:
         self._state = final_state(run)
         return run
 
-    def stream(self, steps: Iterable[Step], state: State | None, ahead: int) -> Iterator[IntArray]:
+    def stream(self, steps: Iterable[Step], state: State | None, ahead: int, every: int = 1) -> Iterator[IntArray]:
         """All steps are taken before the first result comes."""
         given = list(steps)
         if not given:
@@ -181,7 +182,7 @@ class SimulatorBackend:
         x = np.array([np.zeros(width, np.int16) if values is None else values for values in given])
         hint = np.array([values is None for values in given])
         request = integer_request(self._design, self._policies, x[None], state=state, hint=hint[None])
-        yield from self.run(request, None).layers[-1].h[0]
+        yield from self.run(request, None).layers[-1].h[0, every - 1 :: every]
 
     def final_state(self) -> State:
         """After the last step."""

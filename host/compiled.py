@@ -115,15 +115,15 @@ class CompiledSimulation:
         Parameters
         ----------
         jobs : sequence of Job
-            Without stalls, reads and resets, which only cocotb does.
+            Without stalls, rests, reads and resets, which only cocotb does.
         progress : callable or None
             Called with the number of finished jobs.
         trace : Path or None
             VCD file to write, of a core built to be traced: two times per cycle, from the first job's first
             input on.
         """
-        if any(job.x_stall or job.h_stall or job.reads or job.abandon for job in jobs):
-            raise ValueError("Jobs with stalls, reads or resets need cocotb")
+        if any(job.x_stall or job.h_stall or any(job.rests) or job.reads or job.abandon for job in jobs):
+            raise ValueError("Jobs with stalls, rests, reads or resets need cocotb")
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             given, taken = Path(name) / "jobs.bin", Path(name) / "answers.bin"
             _words(jobs, self._config.c_width).tofile(given)

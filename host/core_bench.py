@@ -34,6 +34,8 @@ IntArray = npt.NDArray[np.int64]
 PERIOD_NS = 10
 #: Cycles between two looks whether a run is complete.
 POLL = 10
+#: Idle cycles before a step that rests: more than from its predecessor's last input to the core being busy with it.
+REST = 20
 INPUTS = (
     "x_valid",
     "x_value",
@@ -77,10 +79,22 @@ async def bus_read(dut: Any, address: int) -> int:
     return int(dut.bus_r_data.value.to_signed())
 
 
-async def feed(dut: Any, job: CoreJob, rng: random.Random) -> int:
-    """Send the input stream; returns the cycle of the first transfer."""
+async def rest(dut: Any) -> None:
+    """Pause until the core has been idle for a while."""
+    dut.x_valid.value = 0
+    idle = 0
+    while idle < REST:
+        await RisingEdge(dut.clk)
+        idle = 0 if dut.busy.value else idle + 1
+
+
+async def feed(dut: Any, job: CoreJob, rng: random.Random) -> tuple[int, list[tuple[int, int]]]:
+    """Send the input stream; returns the cycle of the first transfer, and step and cycle of those that rested."""
     first = -1
+    rested: list[tuple[int, int]] = []
     for element in job.elements():
+        if element.rests:
+            await rest(dut)
         if job.x_stall and rng.random() < job.x_stall:
             dut.x_valid.value = 0
             await stall(dut, job.x_stall, rng)
@@ -97,8 +111,10 @@ async def feed(dut: Any, job: CoreJob, rng: random.Random) -> int:
             await RisingEdge(dut.x_ready)
             await RisingEdge(dut.clk)
         first = now() - 1 if first < 0 else first
+        if element.rests:
+            rested.append((element.step, now() - 1))
     dut.x_valid.value = 0
-    return first
+    return first, rested
 
 
 async def collect(dut: Any, job: CoreJob, rng: random.Random, results: list[tuple[int, ...]]) -> None:
@@ -211,7 +227,7 @@ async def run_job(dut: Any, job: CoreJob) -> CoreTrace:
         return await reset(dut)
     if job.noise:
         tasks.append(cocotb.start_soon(disturb(dut, job.noise, random.Random(job.seed + 2))))
-    first = await feeder
+    first, rested = await feeder
     while len(outcomes) < len(job.x) or dut.busy.value or dut.h_valid.value:
         await ClockCycles(dut.clk, POLL)
     for task in tasks:
@@ -224,6 +240,7 @@ async def run_job(dut: Any, job: CoreJob) -> CoreTrace:
         table(outcomes, OUTCOME_FIELDS),
         first,
         np.array(reads, dtype=np.int64),
+        np.array(rested, dtype=np.int64).reshape(-1, 2),
     )
 
 

@@ -25,7 +25,7 @@ SEQUENCE_SHIFT = 8
 
 @dataclass(frozen=True)
 class Element:
-    """One transfer of the input stream, as the core's ports take it."""
+    """One transfer of the input stream, as the core's ports take it; before one that rests the core becomes idle."""
 
     value: int = 0
     start: bool = False
@@ -34,6 +34,8 @@ class Element:
     mask: int = 0
     sequence: int = 0
     program: int = 0
+    rests: bool = False
+    step: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class CoreJob:
         Which sequence each step belongs to; empty for one alone.
     h_closed, h_gap : int
         Cycles before the first result is taken, and between two results.
+    rests : list of bool
+        Steps before which the input stream pauses until the core has been idle for a while; empty for none.
     noise : float
         Probability of a random bus access in a cycle in which the core is busy.
     program : int
@@ -82,6 +86,7 @@ class CoreJob:
     seed: int = 0
     abandon: int = 0
     turns: list[int] = field(default_factory=list)
+    rests: list[bool] = field(default_factory=list)
     h_closed: int = 0
     h_gap: int = 0
     noise: float = 0.0
@@ -101,8 +106,9 @@ class CoreJob:
             sequence = self.turns[t] if self.turns else 0
             begins = sequence not in begun
             begun.add(sequence)
+            rests = bool(self.rests and self.rests[t])
             flags = (self.start and begins, self.restart and begins, mark, mask, sequence, self.program)
-            yield Element(0 if mark else step[0], *flags)
+            yield Element(0 if mark else step[0], *flags, rests, t)
             if not mark:
                 yield from (Element(value) for value in step[1:])
 
@@ -120,6 +126,7 @@ class CoreJob:
             seed=self.seed,
             abandon=self.abandon,
             turns=np.array(self.turns, dtype=np.int64),
+            rests=np.array(self.rests, dtype=bool),
             receiver=np.array([self.h_closed, self.h_gap]),
             noise=self.noise,
             program=self.program,
@@ -142,6 +149,7 @@ class CoreJob:
                 seed=int(arrays["seed"]),
                 abandon=int(arrays["abandon"]),
                 turns=arrays["turns"].tolist(),
+                rests=arrays["rests"].tolist(),
                 h_closed=int(arrays["receiver"][0]),
                 h_gap=int(arrays["receiver"][1]),
                 noise=float(arrays["noise"]),

@@ -35,6 +35,7 @@ class Command(enum.IntEnum):
     WRITE = 3  #: WRITE_HEAD, then 1 to WRITE_WORDS x u32 for consecutive addresses
     STREAM = 4  #: STREAM_HEAD, then 0 to STREAM_VALUES x int16; answered as FETCH
     FETCH = 5  #: FETCH_HEAD; answered by 0 to ANSWER_WORDS x u16 of the result ring
+    NARROW = 6  #: NARROW_HEAD, then 0 to NARROW_VALUES x 8-bit grid values; otherwise as STREAM
 
 
 class Status(enum.IntEnum):
@@ -54,6 +55,7 @@ class StreamFlag(enum.IntFlag):
     START = 1  #: the first value begins a sequence
     RESTART = 2  #: states were loaded: the first value's step recomputes its sums
     MARK = 4  #: one step that is skipped; the frame has no values
+    QUIET = 8  #: steps that begin in this frame do not send h (COMPACT, with RECORDS only)
 
 
 ACTIVE_SHIFT = 5
@@ -63,6 +65,9 @@ READ_HEAD = "<BHB"  #: count, address bits 0-15, address bits 16-23
 WRITE_HEAD = "<HB"  #: address bits 0-15, address bits 16-23
 STREAM_HEAD = "<BHH"  #: flags, release, from
 FETCH_HEAD = "<HH"  #: release, from
+NARROW_HEAD = "<BBHH"  #: flags, grid, release, from
+#: Byte ``grid``: values are shifted left by its lowest four bits, and have a sign unless this is set.
+UNSIGNED = 16
 #: Places in the result ring count words modulo this: everything before ``release`` may be overwritten, the answer
 #: holds words from ``from`` on, none if that is beyond the last word written.
 PLACES = 1 << 16
@@ -70,6 +75,7 @@ PLACES = 1 << 16
 READ_WORDS = (FRAME_BYTES - ANSWER_HEAD - CRC_BYTES) // 4
 WRITE_WORDS = (FRAME_BYTES - REQUEST_HEAD - 3 - CRC_BYTES) // 4
 STREAM_VALUES = (FRAME_BYTES - REQUEST_HEAD - 5 - CRC_BYTES) // 2
+NARROW_VALUES = FRAME_BYTES - REQUEST_HEAD - 6 - CRC_BYTES
 ANSWER_WORDS = (FRAME_BYTES - ANSWER_HEAD - CRC_BYTES) // 2
 
 #: Region of bus addresses that belong to the link.
@@ -92,7 +98,7 @@ def link_address(register: LinkRegister) -> int:
 class Mode(enum.IntEnum):
     """What the result ring holds."""
 
-    COMPACT = 0  #: per step one word, 0 computed or 1 skipped; a computed step's h follow, one word each
+    COMPACT = 0  #: per step one word, 0 computed, 1 skipped or 2 computed and quiet; only after 0 h follow, a word each
     FULL = 1  #: RECORDS, where the features have RECORDS
 
 
@@ -106,7 +112,7 @@ class FlashStatus(enum.IntFlag):
 class Feature(enum.IntFlag):
     """Byte ``features`` of the identity."""
 
-    RECORDS = 1  #: Mode.FULL
+    RECORDS = 1  #: Mode.FULL, and steps that are QUIET
     STATES = 2  #: the whole bus; without it writes reach weights, rows and registers, and reads IDENTITY only
 
 

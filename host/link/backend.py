@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
@@ -175,8 +176,8 @@ class LinkBackend:
         self._state, self._broken = final_state(run), False
         return run
 
-    def stream(self, steps: Iterable[Step], state: State | None, ahead: int) -> Iterator[IntArray]:
-        """h step by step."""
+    def stream(self, steps: Iterable[Step], state: State | None, ahead: int, every: int = 1) -> Iterator[IntArray]:
+        """h of every so many steps."""
         network = self._design.network
         active_index = chosen_index(network, self._policies)
         if state is not None:
@@ -192,8 +193,11 @@ class LinkBackend:
             flags = StreamFlag.RESTART
         idle = zero_state(self._design)[-1][0]
         try:
-            stream, program = HiddenStream(self.device, network, idle, ahead), self._design.program
-            for h in stream.run(steps, flags, active_index, program):
+            # Builds without records send h of every step. A skipped step repeats h that nobody may have asked for.
+            asked = every if self.device.records and not self._policies[0].skip.active else 1
+            stream, program = HiddenStream(self.device, network, idle, ahead, asked), self._design.program
+            found = stream.run(steps, flags, active_index, program)
+            for h in islice(found, every // asked - 1, None, every // asked):
                 self._state = None
                 yield h
             finished = True

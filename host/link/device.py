@@ -19,10 +19,13 @@ from lstmith.spec.link_map import (
     ACTIVE_SHIFT,
     ANSWER_WORDS,
     FETCH_HEAD,
+    NARROW_HEAD,
+    NARROW_VALUES,
     READ_HEAD,
     READ_WORDS,
     STREAM_HEAD,
     STREAM_VALUES,
+    UNSIGNED,
     WRITE_HEAD,
     WRITE_WORDS,
     Command,
@@ -32,9 +35,20 @@ from lstmith.spec.link_map import (
     StreamFlag,
     link_address,
 )
+from lstmith.spec.quantised import Grid
 
 #: Seconds without a result, while some are due, after which they are given up: the device's own watchdog is shorter.
 RESULT_SECONDS = 20.0
+
+
+def fits_bytes(grid: Grid) -> bool:
+    """Whether numbers of a grid have 8 bits at most: a byte and a shift tell what the engine makes of a value."""
+    return grid.high - grid.low < 1 << 8
+
+
+def request_values(grid: Grid | None) -> int:
+    """Most values that a request holds; those of a grid may be narrow."""
+    return NARROW_VALUES if grid is not None and fits_bytes(grid) else STREAM_VALUES
 
 
 class Device:
@@ -133,7 +147,13 @@ class Device:
         self.write([(link_address(LinkRegister.MODE), mode)])
 
     def send_step(
-        self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, active_index: int = 0, *, sure: int = 0
+        self,
+        values: npt.NDArray[np.int16] | None,
+        flags: StreamFlag,
+        active_index: int = 0,
+        *,
+        sure: int = 0,
+        grid: Grid | None = None,
     ) -> None:
         """Send one step's input, in as many requests as it takes.
 
@@ -147,25 +167,41 @@ class Device:
             Index of the active count, or of an engine of several programs the program.
         sure : int
             Words of the session that the ring will surely have got when this is executed, for asking ahead.
+        grid : Grid or None
+            What the engine makes of the values: they are sent as bytes if its numbers have 8 bits at most.
         """
         if values is None:
             self.send(None, flags, active_index, sure=sure)
             return
-        for begin in range(0, len(values), STREAM_VALUES):
-            part = values[begin : begin + STREAM_VALUES]
-            self.send(part, flags if begin == 0 else StreamFlag(0), active_index, sure=sure)
+        most = request_values(grid)
+        for begin in range(0, len(values), most):
+            part = values[begin : begin + most]
+            self.send(part, flags if begin == 0 else StreamFlag(0), active_index, sure=sure, grid=grid)
 
     def send(
-        self, values: npt.NDArray[np.int16] | None, flags: StreamFlag, active_index: int = 0, *, sure: int = 0
+        self,
+        values: npt.NDArray[np.int16] | None,
+        flags: StreamFlag,
+        active_index: int = 0,
+        *,
+        sure: int = 0,
+        grid: Grid | None = None,
     ) -> None:
-        """One request with up to ``STREAM_VALUES`` values, of any steps, or with a mark; see :meth:`send_step`."""
+        """One request with up to ``request_values`` values, of any steps, or with a mark; see :meth:`send_step`."""
         self._session.make_room()
         ask = self._asks.with_input(self._ring.taken, sure)
         first = flags | (StreamFlag.MARK if values is None else StreamFlag(0))
         places = Ring.wire(self._ring.taken), Ring.wire(ask.place)
-        head = struct.pack(STREAM_HEAD, first | active_index << ACTIVE_SHIFT, *places)
-        stream = b"" if values is None else np.asarray(values, dtype="<i2").tobytes()
-        self._session.submit(Command.STREAM, head + stream, lambda body: self._accept(ask, body))
+        flags_byte = first | active_index << ACTIVE_SHIFT
+        if values is not None and grid is not None and fits_bytes(grid):
+            command = Command.NARROW
+            head = struct.pack(NARROW_HEAD, flags_byte, grid.shift | UNSIGNED * (grid.low == 0), *places)
+            stream = (grid.apply(values) & 0xFF).astype(np.uint8).tobytes()
+        else:
+            command = Command.STREAM
+            head = struct.pack(STREAM_HEAD, flags_byte, *places)
+            stream = b"" if values is None else np.asarray(values, dtype="<i2").tobytes()
+        self._session.submit(command, head + stream, lambda body: self._accept(ask, body))
 
     def await_results(self, sure: int, due: int) -> None:
         """Get on with results: ask for more of them, or wait for an answer; they are in :attr:`ring` then.

@@ -146,7 +146,7 @@ class HiddenReader:
 
         Returns
         -------
-        int64 [units], or [0] if the step was skipped; None if it has not come as a whole
+        int64 [units], or [0] if the step was skipped or quiet; None if it has not come as a whole
         """
         if not len(ring):
             return None

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.host.jobs import CoreJob, CoreTrace
-from lstmith.host.link.device import Device
+from lstmith.host.link.device import Device, request_values
 from lstmith.host.link.results import HiddenReader, RecordReader
-from lstmith.spec.link_map import RECORDS, STREAM_VALUES, Kind, Mode, StreamFlag
+from lstmith.spec.link_map import RECORDS, Kind, Mode, StreamFlag
 from lstmith.spec.quantised import IntArray, QuantNetwork
 
 #: Steps whose input the engine has taken before the first of them is surely computed.
@@ -71,7 +71,13 @@ def run_job(
             flags = StreamFlag.START if job.start else StreamFlag(0)
             flags |= StreamFlag.RESTART if job.restart else StreamFlag(0)
         marked = bool(job.marks and job.marks[t])
-        device.send_step(None if marked else values, flags, job.program or active_indices[t], sure=words(t - IN_ENGINE))
+        device.send_step(
+            None if marked else values,
+            flags,
+            job.program or active_indices[t],
+            sure=words(t - IN_ENGINE),
+            grid=network.layers[0].x_grid,
+        )
         device.read_results(reader)
         if progress is not None:
             progress(reader.complete)
@@ -92,13 +98,19 @@ class HiddenStream:
         What a skipped first step repeats.
     ahead : int
         Most steps to send before results are waited for; 1 waits for each.
+    every : int
+        h of every so many steps is asked for: of the last one of each group.
     """
 
-    def __init__(self, device: Device, network: QuantNetwork, idle: IntArray, ahead: int = 1):
+    def __init__(self, device: Device, network: QuantNetwork, idle: IntArray, ahead: int = 1, every: int = 1):
         self._device, self._network, self._layer = device, network, network.layers[-1]
+        self._grid = network.layers[0].x_grid
         device.set_mode(Mode.COMPACT)
         self._ahead = min(ahead, 1 + device.identity.ring_words // (1 + self._layer.units))
-        self._marks: deque[bool] = deque()  # of steps whose results have not come: whether they are marked
+        # Of steps whose results have not come: the h that they bring if they are computed, and whether it is asked for.
+        self._due: deque[tuple[int, bool]] = deque()
+        self._every, self._number = every, 0
+        self._quiet = StreamFlag(0)
         self._values = np.empty(0, dtype=np.int16)  # of the last steps, that have not been sent
         self._flags, self._mask, self._units = StreamFlag(0), 0, self._layer.units
         # Values sent, and words that the ring gets besides those that a computed step brings for its input.
@@ -113,7 +125,7 @@ class HiddenStream:
         active_index: int = 0,
         program: int = 0,
     ) -> Iterator[IntArray]:
-        """h of every step, int64 [H], in order.
+        """h of every step that is asked for, int64 [H], in order.
 
         Parameters
         ----------
@@ -129,35 +141,43 @@ class HiddenStream:
         self._flags, self._mask, self._units = flags, program or active_index, self._layer.active(active_index)
         for values in steps:
             self._send(values)
-            while len(self._marks) >= self._ahead:
+            while len(self._due) >= self._ahead:
                 self._wait()
             yield from self._take()
-        while self._marks:
+        while self._due:
             self._wait()
             yield from self._take()
         self._device.settle()
 
     def _send(self, values: npt.NDArray[np.int16] | None) -> None:
         """A step alone is sent at once; of several, values share requests."""
-        if not self._marks:
+        if not self._due:
             self._device.expect_results()
-        if values is None:
+        self._number += 1
+        asked = self._number % self._every == 0
+        quiet = StreamFlag(0) if asked else StreamFlag.QUIET
+        if values is None or quiet != self._quiet:
+            # Steps that begin in the same request are all quiet, or none is.
             self._flush(0)
-        self._marks.append(values is None)
+        self._quiet = quiet
+        units = self._units if values is not None and asked else 0
+        self._due.append((units, asked))
         if values is None:
-            self._device.send(None, self._flags, self._mask, sure=self._words(IN_ENGINE))
+            self._device.send(None, self._flags | quiet, self._mask, sure=self._words(IN_ENGINE))
             self._flags = StreamFlag(0)
             self._besides += 1
         else:
+            self._besides -= self._units - units
             self._values = np.concatenate([self._values, values])
-            self._flush(0 if self._ahead == 1 else STREAM_VALUES)
+            self._flush(0 if self._ahead == 1 else request_values(self._grid))
         self._read()
 
     def _flush(self, rest: int) -> None:
         """Send what has gathered, but for less than ``rest`` values."""
         while len(self._values) >= max(1, rest):
-            part, self._values = self._values[:STREAM_VALUES], self._values[STREAM_VALUES:]
-            self._device.send(part, self._flags, self._mask, sure=self._words(IN_ENGINE))
+            most = request_values(self._grid)
+            part, self._values = self._values[:most], self._values[most:]
+            self._device.send(part, self._flags | self._quiet, self._mask, sure=self._words(IN_ENGINE), grid=self._grid)
             self._sent, self._flags = self._sent + len(part), StreamFlag(0)
 
     def _words(self, in_engine: int) -> int:
@@ -165,7 +185,7 @@ class HiddenStream:
         return self._besides + max(0, self._sent // self._network.inputs - in_engine) * (1 + self._units)
 
     def _wait(self) -> None:
-        if len(self._values) > (len(self._marks) - 1) * self._network.inputs:
+        if len(self._values) > (len(self._due) - 1) * self._network.inputs:
             # The device has nothing more to compute.
             self._flush(0)
         self._device.still_expecting()
@@ -173,13 +193,14 @@ class HiddenStream:
         self._read()
 
     def _read(self) -> None:
-        while self._marks and (h := HiddenReader.read(self._device.ring, self._units)) is not None:
-            # A mark brings a word, and other steps all their units.
-            self._besides += len(h) - (0 if self._marks.popleft() else self._units)
+        while self._due and (h := HiddenReader.read(self._device.ring, self._units)) is not None:
+            units, asked = self._due.popleft()
+            self._besides += len(h) - units
             if len(h):
                 idle = np.zeros(self._layer.units, dtype=np.int64) if self._layer.idle_h is None else self._layer.idle_h
                 self._held = np.concatenate([h, idle[self._units :]])
-            self._found.append(self._held)
+            if asked:
+                self._found.append(self._held)
 
     def _take(self) -> Iterator[IntArray]:
         while self._found:

@@ -146,6 +146,7 @@ def golden_case(
         active_indices=np.array(active_indices, dtype=np.int64)[None],
     )
     valid = np.ones((1, steps), dtype=bool)
+    idle = np.array([job.rests or [False] * steps])
     follows = policies[0].skip.hints
     # Where the first layer's units begin, and how many are in use.
     bases = np.cumsum([place, *(layer.units for layer in network.layers)]).tolist()
@@ -168,7 +169,7 @@ def golden_case(
         state=np.concatenate(
             [getattr(kept, name)[0, :count] for name in ("h", "c") for kept, count in zip(state, used, strict=True)]
         ),
-        cycles=None if job.stalls else CycleModel(network, config).cycles(traces, policies, hints[None])[0],
+        cycles=None if job.stalls else CycleModel(network, config).cycles(traces, policies, hints[None], idle=idle)[0],
         activity=count_activity(network, config, traces, valid),
     )
     return case, state

@@ -207,6 +207,8 @@ def test_equals_golden(core: tuple[Recorder, Design, str], rng: np.random.Genera
         for index, length in enumerate(given.lengths):
             h = np.stack(list(accelerator.infer(iter(given.x[index, :length]))))
             np.testing.assert_array_equal(h, golden.h[index, :length])
+        few = accelerator.infer(given.x[0, : given.lengths[0]], every=3)
+        np.testing.assert_array_equal(few, golden.h[0, 2 : given.lengths[0] : 3])
 
 
 def test_hello_at_any_moment(core: tuple[Recorder, Design, str], rng: np.random.Generator) -> None:

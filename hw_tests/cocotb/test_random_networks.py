@@ -92,7 +92,9 @@ def _runs(
         # Half of the runs stay at the policy's own active count.
         active_indices = random_active_indices(rng, network, steps).tolist() if rng.random() < 0.5 else []
         if not loaded:
-            job = CoreJob(x, writes, active_indices=active_indices)
+            # As over a wire: some steps begin in an idle core, the others right behind the one before.
+            rests = [False, *(rng.random(steps - 1) < 0.5).tolist()]
+            job = CoreJob(x, writes, active_indices=active_indices, rests=rests)
             cases.append(golden_case(f"{name} {policies}", model, policies, job, hints=hints)[0])
             continue
         values = random_state(rng, network, config)

@@ -19,6 +19,7 @@ from lstmith.spec.link_map import (
     FETCH_HEAD,
     FRAME_BYTES,
     LINK_VERSION,
+    NARROW_HEAD,
     READ_HEAD,
     STREAM_HEAD,
     WRITE_HEAD,
@@ -175,7 +176,7 @@ class Fuzzer:
         # Reads and writes of the link's own registers have tests of their own.
         address = int(rng.integers(1 << ADDRESS_BITS)) & ~(1 << REGION_SHIFT)
         low, high = address % (1 << 16), address >> 16
-        command = Command(int(rng.integers(2, 6)))
+        command = Command(int(rng.integers(2, 7)))
         if command == Command.READ:
             body = struct.pack(READ_HEAD, int(rng.integers(0, 12)), low, high)
         elif command == Command.WRITE:
@@ -184,6 +185,9 @@ class Fuzzer:
             flags = int(rng.choice([0, 1, 2, 4, 5])) | int(rng.random() < 0.2) << 4 | int(rng.integers(8)) << 5
             values = b"" if flags & StreamFlag.MARK else rng.bytes(2 * int(rng.integers(0, 12)))
             body = struct.pack(STREAM_HEAD, flags, 0, int(rng.integers(0, 9))) + values
+        elif command == Command.NARROW:
+            body = struct.pack(NARROW_HEAD, int(rng.choice([0, 3, 8])), int(rng.integers(32)), 0, int(rng.integers(9)))
+            body += rng.bytes(int(rng.integers(0, 12)))
         else:
             body = struct.pack(FETCH_HEAD, 0, int(rng.integers(0, 9)))
         return self._frame(sequence, command, body)
@@ -204,7 +208,7 @@ class Fuzzer:
         return _encoded(bytes((expected % 256, Command.WRITE)) + self._rng.bytes(size))
 
     def _wrong_length(self, expected: int) -> bytes:
-        command = Command(int(self._rng.integers(1, 6)))
+        command = Command(int(self._rng.integers(1, 7)))
         size = int(self._rng.integers(0, 24))
         right = {
             Command.HELLO: size == 0,
@@ -212,7 +216,10 @@ class Fuzzer:
             Command.WRITE: size >= 7 and size % 4 == 3,
             Command.STREAM: size >= 5 and size % 2 == 1,
             Command.FETCH: size == 4,
+            # Too short, since any length from the head on is right.
+            Command.NARROW: False,
         }
+        size = size % 6 if command == Command.NARROW else size
         return self._frame(expected, command, self._rng.bytes(size + right[command]))
 
 

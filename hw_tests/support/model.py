@@ -75,6 +75,7 @@ class DeviceModel:
             Command.WRITE: self._write,
             Command.STREAM: self._stream,
             Command.FETCH: self._fetch,
+            Command.NARROW: self._narrow,
         }
         refused = None
         if not self._session:
@@ -128,7 +129,18 @@ class DeviceModel:
     def _stream(self, body: bytes) -> bytes | None:
         size = struct.calcsize(link_map.STREAM_HEAD)
         first, release, begin = struct.unpack(link_map.STREAM_HEAD, body[:size])
-        values = struct.unpack(f"<{(len(body) - size) // 2}h", body[size:])
+        return self._take(first, release, begin, struct.unpack(f"<{(len(body) - size) // 2}h", body[size:]))
+
+    def _narrow(self, body: bytes) -> bytes | None:
+        size = struct.calcsize(link_map.NARROW_HEAD)
+        first, grid, release, begin = struct.unpack(link_map.NARROW_HEAD, body[:size])
+        kind = "B" if grid & link_map.UNSIGNED else "b"
+        # What is shifted out of 16 bits is lost.
+        wide = (value << grid % 16 & 0xFFFF for value in struct.unpack(f"<{len(body) - size}{kind}", body[size:]))
+        values = tuple(value - (value >> 15 << 16) for value in wide)
+        return self._take(first, release, begin, values)
+
+    def _take(self, first: int, release: int, begin: int, values: tuple[int, ...]) -> bytes | None:
         self._release(release)
         flags = StreamFlag(first & ((1 << link_map.ACTIVE_SHIFT) - 1))
         if not self._engine.take(flags, first >> link_map.ACTIVE_SHIFT, values):

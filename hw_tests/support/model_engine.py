@@ -54,6 +54,8 @@ class ModelEngine:
         self.mode = Mode.COMPACT
         self.results: deque[int] = deque()
         self._inputs: list[int] = []
+        self._quiets: list[bool] = []  # as each input said
+        self._quiet = False
         self._flags, self._mask, self._steps, self._loaded_mask = StreamFlag(0), 0, 0, 0
         self._model: GoldenModel | None = None
         self._states: list[LayerState] = []
@@ -87,10 +89,13 @@ class ModelEngine:
             if flags & _BEGINS:
                 self._begin()
         assert self._model is not None
+        quiet = bool(flags & StreamFlag.QUIET)
         if flags & StreamFlag.MARK:
+            self._quiet = quiet
             self._step(None)
         else:
             self._inputs += values
+            self._quiets += [quiet] * len(values)
         self.go_on()
         return True
 
@@ -99,6 +104,7 @@ class ModelEngine:
         while self._model and not self.results and len(self._inputs) >= self._model.network.inputs:
             count = self._model.network.inputs
             step, self._inputs = self._inputs[:count], self._inputs[count:]
+            self._quiet, self._quiets = self._quiets[0], self._quiets[count:]
             self._step(step)
 
     @property
@@ -143,7 +149,7 @@ class ModelEngine:
             self._put(Kind.INPUT, self._now, False)
             self._put(Kind.OUTCOME, self._now, skipped)
         else:
-            self.results.append(int(skipped))
+            self.results.append(1 if skipped else 2 * self._quiet)
         if not skipped:
             for index, (layer, trace) in enumerate(zip(self._model.network.layers, traces, strict=True)):
                 self._results(index, layer, trace)
@@ -158,7 +164,7 @@ class ModelEngine:
                 h, c = int(run.h[0, 0, unit]), int(run.c[0, 0, unit])
                 if self.mode is Mode.FULL:
                     self._put(Kind.RESULT, h, c, index, unit + 1 == units)
-                else:
+                elif not self._quiet:
                     self.results.append(h & 0xFFFF)
         if self.mode is Mode.FULL:
             columns, digits, low = (int(values[0, 0]) for values in (run.columns, run.digits, run.low))

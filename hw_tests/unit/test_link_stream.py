@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_tests.unit.link_cases import PATIENCE, identity, small_design
+from hw_tests.unit.link_cases import ALL, PATIENCE, identity, small_design
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.host.accelerator import Accelerator
 from lstmith.host.link.ring_reads import RingReads
-from lstmith.spec.link_map import ANSWER_WORDS
+from lstmith.spec.link_map import ANSWER_WORDS, Feature
 from lstmith.spec.policy import Mode, Policy, Skip
+from lstmith.spec.policy_check import default_policies
 from lstmith.test_support.model import DeviceModel, ModelTransport
 
 STEPS = 200
@@ -66,6 +68,38 @@ def test_skipped_steps_leave_no_gap(rng: np.random.Generator) -> None:
         assert skipped > STEPS // 2
         payload = 2 * (STEPS + 40 * (STEPS - skipped))
         assert line.received - before < 2 * payload
+
+
+@pytest.mark.parametrize("every", [2, 7, STEPS])
+@pytest.mark.parametrize("features", [ALL, Feature(0)])
+def test_h_only_when_asked_for(rng: np.random.Generator, every: int, features: Feature) -> None:
+    design = small_design(rng, 60, 20)
+    told = identity(design.engine, window=8, ring_words=512, features=features)
+    # Where the program is the bitstream's, so is the image.
+    image = build_memory_image(design.network, design.engine, default_policies(design.network, design.engine))
+    line = CountingLine(DeviceModel(told, image))
+    x = rng.normal(0, 1, (STEPS, 20))
+    with Accelerator(line, patience=PATIENCE) as accelerator, Accelerator("golden") as golden:
+        for each in (accelerator, golden):
+            each.load(design, check=False)
+        before = line.received
+        h = accelerator.infer(x, every=every)
+        assert h.shape == (STEPS // every, 60)
+        assert np.array_equal(h, golden.infer(x)[every - 1 :: every])
+        assert np.array_equal(h, golden.infer(x, every=every))
+        words = STEPS + 60 * (STEPS // every)
+        assert features == Feature(0) or line.received - before < 2.5 * (2 * words + 8 * STEPS)
+
+
+def test_a_skipped_step_repeats_h_that_was_not_asked_for(rng: np.random.Generator) -> None:
+    design = small_design(rng, 20, 10)
+    line = ModelTransport(DeviceModel(identity(design.engine, window=8, ring_words=512)))
+    x = np.repeat(rng.normal(0, 1, (STEPS // 4, 10)), 4, axis=0)
+    policy = Policy(Mode.DELTA, skip=Skip(change=1, limit=7))
+    with Accelerator(line, patience=PATIENCE) as accelerator, Accelerator("golden") as golden:
+        for each in (accelerator, golden):
+            each.load(design, policy, check=False)
+        assert np.array_equal(accelerator.infer(x, every=3), golden.infer(x)[2::3])
 
 
 def test_nothing_is_asked_for_twice() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -38,6 +38,8 @@ class StepAdmission(wiring.Component):
     -------
     i : In(stream of InputWord)
         Input stream of any pace.
+    i_quiet : In(1)
+        The step's h is not wanted; valid with ``i.valid`` at a step's first element.
     step_inputs : In(range(inputs))
         Elements of a step, less one; it changes only while nothing is on its way.
     x : Out(stream of InputWord)
@@ -52,6 +54,8 @@ class StepAdmission(wiring.Component):
         The engine takes a step's first element, for one cycle.
     idle : Out(1)
         The step begins in an idle engine; valid with ``begins``.
+    quiet : Out(1)
+        The step's h is not wanted; valid with ``begins``.
     occupied : Out(1)
         A step is there that the engine has not computed; valid always.
     active : Out(1)
@@ -77,6 +81,7 @@ class StepAdmission(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(InputWord)),
+                "i_quiet": In(1),
                 "step_inputs": In(bits_for(inputs)),
                 "x": Out(stream.Signature(InputWord)),
                 "engine_busy": In(1),
@@ -84,6 +89,7 @@ class StepAdmission(wiring.Component):
                 "done": In(1),
                 "begins": Out(1),
                 "idle": Out(1),
+                "quiet": Out(1),
                 "occupied": Out(1),
                 "active": Out(1),
             }
@@ -95,10 +101,10 @@ class StepAdmission(wiring.Component):
         m = Module()
         places = max(_PLACES, 2 * self._inputs)
         # The queue has a register behind its memory, which may be empty while the memory is full.
-        m.submodules.queue = queue = SyncFIFOBuffered(width=InputWord.as_shape().size, depth=places + 1)
+        m.submodules.queue = queue = SyncFIFOBuffered(width=InputWord.as_shape().size + 1, depth=places + 1)
         arrives, leaves, whole = Signal(), Signal(), Signal(range(places + 2))
         m.d.comb += [
-            queue.w_data.eq(self.i.payload),
+            queue.w_data.eq(Cat(self.i.payload, self.i_quiet)),
             queue.w_en.eq(self.i.valid),
             self.i.ready.eq(queue.w_rdy),
             arrives.eq(self.i.valid & self.i.ready & self._last(m, self.i, "arriving")),
@@ -122,7 +128,7 @@ class StepAdmission(wiring.Component):
 
         alone = Signal()
         m.d.comb += [
-            self.x.payload.eq(queue.r_data),
+            Cat(self.x.payload, self.quiet).eq(queue.r_data),
             self.x.valid.eq(feeds & queue.r_rdy),
             queue.r_en.eq(feeds & self.x.ready),
             leaves.eq(self.x.valid & self.x.ready & self._last(m, self.x, "leaving")),

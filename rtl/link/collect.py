@@ -20,6 +20,8 @@ TRANSFER_CYCLES = 4
 RESULT_PLACES = 512
 #: Width of a record's ``cycle``.
 CYCLE_BITS = 32
+#: What is written in compact mode too, whatever the step.
+_LOUD = Const(0, 1)
 
 
 class CompactCollector(wiring.Component):
@@ -128,6 +130,8 @@ class StepCollector(wiring.Component):
         The engine takes a step's first value, for one cycle.
     idle : In(1)
         The step begins in an idle engine; valid with ``begins``.
+    quiet : In(1)
+        The step's h is not written, but in records; valid with ``begins``.
     outcome_valid : In(1)
         It is known whether a step is computed, for one cycle.
     outcome_skipped : In(1)
@@ -173,6 +177,7 @@ class StepCollector(wiring.Component):
                 "full": In(1),
                 "begins": In(1),
                 "idle": In(1),
+                "quiet": In(1),
                 "outcome_valid": In(1),
                 "outcome_skipped": In(1),
                 "event": In(event),
@@ -183,7 +188,7 @@ class StepCollector(wiring.Component):
             }
         )
         self._timed = {
-            Kind.INPUT: data.StructLayout({"idle": 1, "cycle": CYCLE_BITS}),
+            Kind.INPUT: data.StructLayout({"idle": 1, "quiet": 1, "cycle": CYCLE_BITS}),
             Kind.OUTCOME: data.StructLayout({"skipped": 1, "cycle": CYCLE_BITS}),
             Kind.EVENT: data.StructLayout({**event.members, "cycle": CYCLE_BITS}),
         }
@@ -212,21 +217,24 @@ class StepCollector(wiring.Component):
             outcome.skipped.eq(self.outcome_skipped),
             outcomes.w_en.eq(self.outcome_valid),
             given.idle.eq(self.idle),
+            given.quiet.eq(self.quiet),
             inputs.w_en.eq(self.begins),
             results.w_data.eq(self.h.payload),
             results.w_en.eq(self.h.valid),
             self.h.ready.eq(1),
         ]
         word = Signal(range(max(record.words for record in RECORDS.values())))
+        quiet = Signal()
         with m.FSM():
             with m.State("Input"):
                 fields = self._read(inputs, Kind.INPUT)
+                m.d.sync += quiet.eq(fields["quiet"])
                 with m.If(self._write(m, word, inputs, Kind.INPUT, fields, None)):
                     m.next = "Outcome"
             with m.State("Outcome"):
                 m.d.comb += self.written.eq(1)
                 fields = self._read(outcomes, Kind.OUTCOME)
-                with m.If(self._write(m, word, outcomes, Kind.OUTCOME, fields, fields["skipped"])):
+                with m.If(self._write(m, word, outcomes, Kind.OUTCOME, fields, Mux(fields["skipped"], 1, quiet << 1))):
                     m.next = "Results"
                     with m.If(fields["skipped"]):
                         m.d.comb += self.done.eq(1)
@@ -234,7 +242,7 @@ class StepCollector(wiring.Component):
             with m.State("Results"):
                 m.d.comb += self.written.eq(2)
                 fields = self._read(results, Kind.RESULT)
-                with m.If(self._write(m, word, results, Kind.RESULT, fields, fields["h"])):
+                with m.If(self._write(m, word, results, Kind.RESULT, fields, fields["h"], quiet)):
                     with m.If(fields["last"] & (fields["layer"] == self._layers - 1)):
                         m.next = "Events"
             with m.State("Events"):
@@ -263,6 +271,7 @@ class StepCollector(wiring.Component):
         kind: Kind,
         fields: dict[str, Value],
         compact: Value | None,
+        quiet: Value = _LOUD,
     ) -> Signal:
         """Write the head of a queue, as a record or as one word, or none; whether it goes in this cycle."""
         words, goes = record_words(kind, fields), Signal(name=f"{kind.name.lower()}_goes")
@@ -281,8 +290,8 @@ class StepCollector(wiring.Component):
             else:
                 m.d.comb += [
                     self.o.payload.eq(compact),
-                    self.o.valid.eq(queue.r_rdy),
-                    goes.eq(queue.r_rdy & self.o.ready),
+                    self.o.valid.eq(queue.r_rdy & ~quiet),
+                    goes.eq(queue.r_rdy & (self.o.ready | quiet)),
                 ]
         m.d.comb += queue.r_en.eq(goes)
         return goes

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.layouts import InputWord
-from lstmith.rtl.link.frame import BODY, HEAD_END, VALUE_BYTES, WORD_BYTES, Frame
+from lstmith.rtl.link.frame import BODY, HEAD_END, VALUE_BYTES, WORD_BYTES, Frame, flag_bit
 from lstmith.rtl.link.receiver import BUFFER_BYTES, TAIL, TAILS, check_buffers
 from lstmith.rtl.link.ring import PLACE_BITS
 from lstmith.spec.link_map import ACTIVE_SHIFT, ANSWER, Command, Status, StreamFlag
@@ -58,6 +58,8 @@ class Executor(wiring.Component):
         The engine takes no bus access now; valid always.
     x : Out(stream of InputWord)
         Input stream of the engine.
+    quiet : Out(1)
+        The step's h is not sent; valid with ``x.valid`` at a step's first value.
     release_place : Out(PLACE_BITS)
         Place in the result ring before which everything is free; valid with ``ring_release``.
     ring_release : Out(1)
@@ -106,6 +108,7 @@ class Executor(wiring.Component):
                 "bus": Out(BusSignature()),
                 "occupied": In(1),
                 "x": Out(stream.Signature(InputWord)),
+                "quiet": Out(1),
                 "release_place": Out(PLACE_BITS),
                 "ring_release": Out(1),
                 "seek_place": Out(PLACE_BITS),
@@ -167,6 +170,7 @@ class Executor(wiring.Component):
             self.x.payload.mask.eq(frame.flags[ACTIVE_SHIFT:]),
             # Engines look at one of the two: those of several programs have one active count.
             self.x.payload.program.eq(frame.flags[ACTIVE_SHIFT:]),
+            self.quiet.eq(frame.flag(StreamFlag.QUIET)),
         ]
 
     @staticmethod
@@ -179,6 +183,8 @@ class Executor(wiring.Component):
             with m.Case(Command.STREAM):
                 head = HEAD_END[Command.STREAM]
                 m.d.comb += frame.fits.eq((end[0] == head % VALUE_BYTES) & (end >= head))
+            with m.Case(Command.NARROW):
+                m.d.comb += frame.fits.eq(end >= HEAD_END[Command.NARROW])
             with m.Case(Command.READ, Command.FETCH):
                 m.d.comb += frame.fits.eq(end == HEAD_END[Command.READ])
         with m.Switch(frame.command):
@@ -186,6 +192,8 @@ class Executor(wiring.Component):
                 m.d.comb += frame.head_end.eq(HEAD_END[Command.WRITE])
             with m.Case(Command.STREAM):
                 m.d.comb += frame.head_end.eq(HEAD_END[Command.STREAM])
+            with m.Case(Command.NARROW):
+                m.d.comb += frame.head_end.eq(HEAD_END[Command.NARROW])
             with m.Default():
                 m.d.comb += frame.head_end.eq(HEAD_END[Command.READ])
 
@@ -255,6 +263,8 @@ class Executor(wiring.Component):
                 self._take(m, frame)
                 with m.If(place == BODY):
                     m.d.sync += frame.flags.eq(self.r_data)
+                with m.If(place == BODY + 1):
+                    m.d.sync += frame.grid.eq(self.r_data)
         with m.State("Begin"):
             with m.Switch(command):
                 with m.Case(Command.READ, Command.WRITE):
@@ -269,9 +279,9 @@ class Executor(wiring.Component):
                 with m.Default():
                     m.d.comb += [self.ring_release.eq(1), self.ring_seek.eq(1)]
                     m.next = "Status"
-                    with m.If((command == Command.STREAM) & frame.flag(StreamFlag.MARK)):
+                    with m.If((command != Command.FETCH) & frame.flag(StreamFlag.MARK)):
                         m.next = "Transfer"
-                    with m.Elif((command == Command.STREAM) & ~frame.done):
+                    with m.Elif((command != Command.FETCH) & ~frame.done):
                         m.next = "Value"
             with m.If(self.stalled):
                 m.next = "Status"
@@ -287,13 +297,27 @@ class Executor(wiring.Component):
                 m.next = "Status"
         with m.State("Value"), m.If(frame.settled):
             self._take(m, frame)
-            with m.If(place[0] == (HEAD_END[Command.STREAM] - 1) % VALUE_BYTES):
+            m.d.sync += frame.left.eq(frame.grid)
+            with m.If(command == Command.NARROW):
+                m.next = "Widen"
+            with m.Elif(place[0] == (HEAD_END[Command.STREAM] - 1) % VALUE_BYTES):
                 m.next = "Transfer"
+        with m.State("Widen"):
+            sign = newest[0][-1] & ~frame.grid[-1]
+            m.d.sync += Cat(newest[1], newest[0]).eq(Cat(newest[0], sign.replicate(8)))
+            m.next = "Scale"
+        with m.State("Scale"):
+            # A bit per cycle, for which there is time.
+            m.d.sync += frame.left.eq(frame.left - 1)
+            with m.If(frame.left == 0):
+                m.next = "Transfer"
+            with m.Else():
+                m.d.sync += Cat(newest[1], newest[0]).eq(Cat(newest[1], newest[0]) << 1)
         with m.State("Transfer"):
             m.d.comb += [self.x.valid.eq(1), frame.waits.eq(~self.x.ready)]
             with m.If(self.x.ready):
-                # Flags belong to the frame's first transfer.
-                m.d.sync += frame.flags[:ACTIVE_SHIFT].eq(0)
+                # Flags below QUIET belong to the frame's first transfer.
+                m.d.sync += frame.flags[: flag_bit(StreamFlag.QUIET)].eq(0)
                 m.next = "Value"
                 with m.If(frame.flag(StreamFlag.MARK) | frame.done):
                     m.next = "Status"

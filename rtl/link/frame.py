@@ -9,9 +9,11 @@ from amaranth.hdl import Signal, Value
 from lstmith.rtl.link.receiver import BUFFER_BYTES, FRAME_START
 from lstmith.spec.link_map import (
     FETCH_HEAD,
+    NARROW_HEAD,
     READ_HEAD,
     REQUEST_HEAD,
     STREAM_HEAD,
+    UNSIGNED,
     WRITE_HEAD,
     Command,
     Status,
@@ -29,10 +31,11 @@ HEAD_END = {
     Command.WRITE: BODY + calcsize(WRITE_HEAD),
     Command.STREAM: BODY + calcsize(STREAM_HEAD),
     Command.FETCH: BODY + calcsize(FETCH_HEAD),
+    Command.NARROW: BODY + calcsize(NARROW_HEAD),
 }
 
 
-def flag_bit(flag: StreamFlag) -> int:
+def flag_bit(flag: int) -> int:
     """Place of a flag's bit."""
     return flag.bit_length() - 1
 
@@ -58,7 +61,7 @@ class Frame:
         Place behind the body's head.
     fits : Signal
         The body has a length that the command allows.
-    command, flags, address : Signal
+    command, flags, grid, address : Signal
         Fields of the request; ``address`` goes on from word to word.
     known, matches : Signal
         The request's command is a known one; its sequence number is the expected one.
@@ -67,7 +70,7 @@ class Frame:
     waits : Signal
         Strobe: the engine is waited for.
     left : Signal
-        Cycles or bytes that are left in a state.
+        Cycles, bytes or bits that are left in a state.
     """
 
     def __init__(self, buffers: int, address_bits: int):
@@ -83,13 +86,14 @@ class Frame:
         self.fits = Signal()
         self.command = Signal(range(max(Command) + 1))
         self.flags = Signal(8)
+        self.grid = Signal(flag_bit(UNSIGNED) + 1)
         self.address = Signal(address_bits)
         self.known = Signal()
         self.matches = Signal()
         self.expected = Signal(8, reset_less=True)
         self.status = Signal(Status)
         self.waits = Signal()
-        self.left = Signal(range(READ_LATENCY + 1))
+        self.left = Signal(range(max(READ_LATENCY + 1, UNSIGNED)))
 
     @property
     def newest(self) -> list[Value]:

@@ -253,6 +253,7 @@ class Link(wiring.Component):
         connect(m, flipped(self.h), collector.h)
         connect(m, collector.o, ring.i)
         m.d.comb += [
+            admission.i_quiet.eq(executor.quiet),
             admission.step_inputs.eq(self.step_inputs),
             admission.engine_busy.eq(self.engine_busy),
             admission.outcome_valid.eq(self.outcome_valid),
@@ -260,6 +261,7 @@ class Link(wiring.Component):
             collector.full.eq(full),
             collector.begins.eq(admission.begins),
             collector.idle.eq(admission.idle),
+            collector.quiet.eq(admission.quiet),
             collector.outcome_valid.eq(self.outcome_valid),
             collector.outcome_skipped.eq(self.outcome_skipped),
             collector.event_valid.eq(self.event_valid),

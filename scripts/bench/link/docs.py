@@ -63,6 +63,7 @@ def _limits() -> str:
         "READ_WORDS": "most words of a READ",
         "WRITE_WORDS": "most words of a WRITE",
         "STREAM_VALUES": "most values of a STREAM",
+        "NARROW_VALUES": "most values of a NARROW",
         "ANSWER_WORDS": "most result words of an answer",
         "LINK_VERSION": "version of all this",
     }
@@ -75,8 +76,12 @@ def _bodies() -> str:
         "WRITE": ("WRITE_HEAD", "address bits 0-15, address bits 16-23"),
         "STREAM": ("STREAM_HEAD", "flags and index of the active count or of the program, release, from"),
         "FETCH": ("FETCH_HEAD", "release, from"),
+        "NARROW": (
+            "NARROW_HEAD",
+            "as of STREAM, shift in bits 0-3 and no sign in bit 4, release, from",
+        ),
     }
-    then = {"WRITE": "u32 per word", "STREAM": "int16 per value"}
+    then = {"WRITE": "u32 per word", "STREAM": "int16 per value", "NARROW": "u8 or i8 per value"}
     rows: list[list[object]] = []
     for command, (name, meaning) in fields.items():
         at = 0

@@ -34,6 +34,7 @@ class Fed(wiring.Component):
                 "fed_value": Out(16),
                 "begins": Out(1),
                 "idle": Out(1),
+                "quiet": Out(1),
                 "busy": Out(1),
                 "pending": Out(4),
                 "occupied": Out(1),
@@ -50,6 +51,7 @@ class Fed(wiring.Component):
             admission.i.valid.eq(self.valid),
             admission.i.payload.value.eq(self.value),
             admission.i.payload.mark.eq(self.mark),
+            admission.i_quiet.eq(self.value[0]),
             admission.step_inputs.eq(INPUTS - 1),
             admission.x.ready.eq(self.x_ready),
             admission.engine_busy.eq(left != 0),
@@ -62,6 +64,7 @@ class Fed(wiring.Component):
             self.fed_value.eq(admission.x.payload.value),
             self.begins.eq(admission.begins),
             self.idle.eq(admission.idle),
+            self.quiet.eq(admission.quiet),
             self.busy.eq(admission.engine_busy | waits[:2].any()),
             self.pending.eq(admission.pending),
             self.occupied.eq(admission.occupied),
@@ -109,6 +112,7 @@ def _check(rng: np.random.Generator, flow: str) -> Check:
                 ready = np.flatnonzero(sheet.table["x_ready"][fed[place - 1] + 1 :])[0] + fed[place - 1] + 1
                 assert begin == ready, f"step {number} begins behind the one before, with a pause"
             place += size
+        assert_equal("quiet", outputs["quiet"][begins], outputs["fed_value"][begins] & 1)
         idle = outputs["idle"][begins]
         assert outputs["occupied"][begins].all()
         if flow == "full":

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass, field
 
 import numpy as np
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -20,8 +20,10 @@ from lstmith.spec.link_map import (
     ACTIVE_SHIFT,
     ANSWER,
     FETCH_HEAD,
+    NARROW_HEAD,
     READ_HEAD,
     STREAM_HEAD,
+    UNSIGNED,
     WRITE_HEAD,
     Command,
     Status,
@@ -51,7 +53,7 @@ class Requests(wiring.Component):
                 "w_data": Out(DATA_BITS),
                 "w_en": Out(1),
                 "x_value": Out(16),
-                "x_flags": Out(6),
+                "x_flags": Out(7),
                 "x_valid": Out(1),
                 "byte": Out(8),
                 "byte_valid": Out(1),
@@ -82,7 +84,7 @@ class Requests(wiring.Component):
             self.w_data.eq(executor.bus.w_data),
             self.w_en.eq(executor.bus.w_en),
             self.x_value.eq(payload.value),
-            self.x_flags.eq(payload.mask << 3 | payload.mark << 2 | payload.restart << 1 | payload.start),
+            self.x_flags.eq(Cat(payload.start, payload.restart, payload.mark, executor.quiet, payload.mask)),
             self.x_valid.eq(executor.x.valid & executor.x.ready),
             self.byte.eq(executor.answer.payload),
             self.byte_valid.eq(executor.answer.valid),
@@ -115,6 +117,7 @@ class _Device:
             Command.WRITE: size >= 7 and size % 4 == 3,
             Command.STREAM: size >= 5 and size % 2 == 1,
             Command.FETCH: size == 4,
+            Command.NARROW: size >= 6,
         }
         if sequence != self.expected:
             return Status.REJECTED
@@ -134,16 +137,23 @@ class _Device:
         if command == Command.STREAM:
             flags, _, _ = struct.unpack_from(STREAM_HEAD, body)
             words = struct.unpack_from(f"<{(len(body) - 5) // 2}H", body, struct.calcsize(STREAM_HEAD))
-            marks = bool(flags & StreamFlag.MARK)
-            for place, word in enumerate(words or (0,) * marks):
-                first = flags if place == 0 else 0
-                kind = flags >> ACTIVE_SHIFT << 3 | first & 7
-                self.transfers.append((word, kind))
+            self._take(flags, words)
+        if command == Command.NARROW:
+            flags, grid, _, _ = struct.unpack_from(NARROW_HEAD, body)
+            kind = "B" if grid & UNSIGNED else "b"
+            values = struct.unpack_from(f"<{len(body) - 6}{kind}", body, struct.calcsize(NARROW_HEAD))
+            self._take(flags, tuple(value << grid % 16 & 0xFFFF for value in values))
         return b""
+
+    def _take(self, flags: int, words: tuple[int, ...]) -> None:
+        marks = bool(flags & StreamFlag.MARK)
+        for place, word in enumerate(words or (0,) * marks):
+            first = flags if place == 0 else 0
+            self.transfers.append((word, flags & StreamFlag.QUIET | flags >> ACTIVE_SHIFT << 4 | first & 7))
 
 
 #: The first requests, of the right length: what is looked at below happens at least once.
-FIRST = (Command.WRITE, Command.STREAM, Command.READ)
+FIRST = (Command.WRITE, Command.STREAM, Command.READ, Command.NARROW)
 
 
 def _request(rng: np.random.Generator, command: int) -> bytes:
@@ -154,11 +164,15 @@ def _request(rng: np.random.Generator, command: int) -> bytes:
     elif command == Command.WRITE:
         words = rng.integers(0, 1 << 32, 3).tolist()
         body = struct.pack(f"{WRITE_HEAD}{len(words)}I", low, 0, *words)
-    elif command == Command.STREAM:
+    elif command in (Command.STREAM, Command.NARROW):
         marks = rng.random() < 0.2
         values = [] if marks else rng.integers(0, 1 << 16, int(rng.integers(5))).tolist()
         flags = int(rng.integers(256)) & ~StreamFlag.MARK | StreamFlag.MARK * marks
-        body = struct.pack(f"{STREAM_HEAD}{len(values)}H", flags, 0, 0, *values)
+        if command == Command.STREAM:
+            body = struct.pack(f"{STREAM_HEAD}{len(values)}H", flags, 0, 0, *values)
+        else:
+            content = bytes(value & 0xFF for value in values)
+            body = struct.pack(NARROW_HEAD, flags, int(rng.integers(32)), 0, 0) + content
     else:
         body = struct.pack(FETCH_HEAD, 0, 0)
     return body
