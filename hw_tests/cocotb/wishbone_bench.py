@@ -147,7 +147,7 @@ async def run_job(dut: Any, master: Master, job: CoreJob, registers: bool) -> Co
     else:
         tasks.append(cocotb.start_soon(collect(dut, job, random.Random(job.seed + 1), results)))
         noise = cocotb.start_soon(disturb(master, stop)) if job.stalls else None
-        first = await feed(dut, job, random.Random(job.seed))
+        first, _ = await feed(dut, job, random.Random(job.seed))
         while len(outcomes) < len(job.x) or dut.busy.value or dut.h_valid.value:
             await ClockCycles(dut.clk, POLL)
         if noise is not None:
