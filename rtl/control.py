@@ -74,6 +74,8 @@ class Control(wiring.Component):
         Every layer's h is sent, not only the last's.
     settings : Out(InputSettingsSignature)
         Registers of the input.
+    step_inputs : Out(array of range(inputs) by program)
+        Elements per step of every program, minus 1.
     threshold : Out(signed(PREDICTOR_SUM_BITS))
         The skip predictor's.
     index : Out(REGION_SHIFT)
@@ -106,6 +108,7 @@ class Control(wiring.Component):
                 "restarts": In(1),
                 "emit_all": Out(1),
                 "settings": Out(InputSettingsSignature(config)),
+                "step_inputs": Out(data.ArrayLayout(bits_for(config.inputs), config.programs)),
                 "threshold": Out(signed(PREDICTOR_SUM_BITS)),
                 "index": Out(REGION_SHIFT),
                 "data": Out(32),
@@ -278,6 +281,7 @@ class Control(wiring.Component):
             self.states.program.eq(load.program),
             self.emit_all.eq(targets[Register.OUTPUT_ALL].every),
             self.settings.inputs.eq(targets[Register.X_INPUTS].inputs),
+            *([self.step_inputs[0].eq(targets[Register.X_INPUTS].inputs)] if self._config.programs == 1 else []),
             self.settings.grid.shift.eq(grid.shift),
             self.settings.grid.exponent.eq(grid.exponent),
             self.settings.grid.unsigned.eq(grid.unsigned),
@@ -314,3 +318,10 @@ class Control(wiring.Component):
                 write.en.eq(addressed),
                 read.addr.eq(self.settings.program),
             ]
+            if register == Register.X_INPUTS:
+                # The link tells steps apart before the input stage does.
+                for index in range(config.programs):
+                    inputs = Signal(len(self.step_inputs[index]), name=f"inputs_{index}", init=init[index])
+                    with m.If(addressed & (place == index)):
+                        m.d.sync += inputs.eq(value)
+                    m.d.comb += self.step_inputs[index].eq(inputs)

@@ -54,7 +54,7 @@ class Engine(wiring.Component):
         It is skipped; while ``outcome_valid``.
     busy : Out(1)
         Something is in flight.
-    step_inputs : Out(range(inputs))
+    step_inputs : Out(array of range(inputs) by program)
         Elements of a step, less one; it changes between steps only.
     """
 
@@ -71,7 +71,7 @@ class Engine(wiring.Component):
                 "outcome_valid": Out(1),
                 "outcome_skipped": Out(1),
                 "busy": Out(1),
-                "step_inputs": Out(bits_for(config.inputs)),
+                "step_inputs": Out(data.ArrayLayout(bits_for(config.inputs), config.programs)),
             }
         )
 
@@ -162,7 +162,7 @@ class Engine(wiring.Component):
             self.outcome_valid.eq(inputs.outcome_valid),
             self.outcome_skipped.eq(inputs.outcome_skipped),
             self.busy.eq(~sequencer.idle),
-            self.step_inputs.eq(control.settings.inputs),
+            self.step_inputs.eq(control.step_inputs),
         ]
         self._elaborate_results(m, drain.result, sequencer.passes, control.emit_all)
         return m

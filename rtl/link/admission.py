@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import InputWord
 from lstmith.rtl.prim import parameters as check
 from lstmith.rtl.prim.arith import delayed
-from lstmith.spec.config import bits_for
+from lstmith.spec.config import PROGRAMS, bits_for, index_bits
 
 #: Cycles that an engine is idle before a step counts as beginning in an idle engine.
 REST = 8
@@ -33,6 +33,8 @@ class StepAdmission(wiring.Component):
         Most elements of a step. Two whole steps fit the queue.
     steps : int
         Most steps whose results have room.
+    programs : int
+        Of the engine.
 
     Members
     -------
@@ -40,8 +42,8 @@ class StepAdmission(wiring.Component):
         Input stream of any pace.
     i_quiet : In(1)
         The step's h is not wanted; valid with ``i.valid`` at a step's first element.
-    step_inputs : In(range(inputs))
-        Elements of a step, less one; it changes only while nothing is on its way.
+    step_inputs : In(array of range(inputs) by program)
+        Elements of a step, less one; they change only while nothing is on its way.
     x : Out(stream of InputWord)
         Input stream of the engine: a step without a pause, as far as the engine takes it.
     engine_busy : In(1)
@@ -75,14 +77,15 @@ class StepAdmission(wiring.Component):
         If a number is out of range.
     """
 
-    def __init__(self, *, inputs: int, steps: int):
+    def __init__(self, *, inputs: int, steps: int, programs: int = 1):
         self._inputs = check.integer("Admission inputs", inputs, 1)
         self._steps = check.integer("Admission steps", steps, 1)
+        self._programs = check.integer("Admission programs", programs, 1, PROGRAMS)
         super().__init__(
             {
                 "i": In(stream.Signature(InputWord)),
                 "i_quiet": In(1),
-                "step_inputs": In(bits_for(inputs)),
+                "step_inputs": In(data.ArrayLayout(bits_for(inputs), programs)),
                 "x": Out(stream.Signature(InputWord)),
                 "engine_busy": In(1),
                 "outcome_valid": In(1),
@@ -149,7 +152,17 @@ class StepAdmission(wiring.Component):
         """Whether a value is the last one of its step; a mark is a whole step."""
         column, last = Signal(bits_for(self._inputs), name=f"{name}_column"), Signal(name=f"{name}_last")
         first = column == 0
-        m.d.comb += last.eq((column == self.step_inputs) | (first & side.payload.mark))
+        # A sequence names its program with its first value.
+        inputs = self.step_inputs[0]
+        if self._programs > 1:
+            program = Signal(index_bits(self._programs), name=f"{name}_program")
+            held = Signal.like(program, name=f"{name}_held")
+            inputs = self.step_inputs[program]
+            names = first & (side.payload.start | side.payload.restart)
+            m.d.comb += program.eq(Mux(names, side.payload.program, held))
+            with m.If(side.valid & side.ready):
+                m.d.sync += held.eq(program)
+        m.d.comb += last.eq((column == inputs) | (first & side.payload.mark))
         with m.If(side.valid & side.ready):
             m.d.sync += column.eq(column + 1)
             with m.If(last):

@@ -243,13 +243,13 @@ class StepCollector(wiring.Component):
                 m.d.comb += self.written.eq(2)
                 fields = self._read(results, Kind.RESULT)
                 with m.If(self._write(m, word, results, Kind.RESULT, fields, fields["h"], quiet)):
-                    with m.If(fields["last"] & (fields["layer"] == self._layers - 1)):
+                    with m.If(fields["last"] & self._is_final(fields)):
                         m.next = "Events"
             with m.State("Events"):
                 m.d.comb += self.written.eq(3)
                 fields = self._read(events, Kind.EVENT)
                 with m.If(self._write(m, word, events, Kind.EVENT, fields, None)):
-                    with m.If(fields["layer"] == self._layers - 1):
+                    with m.If(self._is_final(fields)):
                         m.d.comb += self.done.eq(1)
                         m.next = "Input"
         return m
@@ -262,6 +262,10 @@ class StepCollector(wiring.Component):
         if kind is Kind.EVENT:
             fields = {"digits": fields["columns"], "low": Const(0, 1), **fields}
         return fields
+
+    def _is_final(self, fields: dict[str, Value]) -> Value:
+        """Whether a record is of its program's last layer; see :func:`.fields.is_final`."""
+        return fields.get("final", fields["layer"] == self._layers - 1)
 
     def _write(
         self,

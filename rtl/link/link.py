@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from lstmith.rtl.bus import BusSignature
@@ -69,7 +69,7 @@ class Link(wiring.Component):
         The step is skipped; valid with ``outcome_valid``.
     engine_busy : In(1)
         Something is in flight in the engine; valid always.
-    step_inputs : In(range(inputs))
+    step_inputs : In(array of range(inputs) by program)
         Elements of a step, less one; it changes only while the engine is idle.
     engine_reset : Out(1)
         Resets the engine, for one cycle.
@@ -104,7 +104,7 @@ class Link(wiring.Component):
                 "outcome_valid": In(1),
                 "outcome_skipped": In(1),
                 "engine_busy": In(1),
-                "step_inputs": In(bits_for(config.inputs)),
+                "step_inputs": In(data.ArrayLayout(bits_for(config.inputs), config.programs)),
                 "engine_reset": Out(1),
                 "busy": Out(1),
                 "session": Out(1),
@@ -242,7 +242,7 @@ class Link(wiring.Component):
             connect(m, compact.o, ring.i)
             return (self.engine_busy | self.h.valid) & ~ring.full
         steps = held_steps(config.units)
-        admission = StepAdmission(inputs=config.inputs, steps=steps)
+        admission = StepAdmission(inputs=config.inputs, steps=steps, programs=config.programs)
         collector = StepCollector(
             result=result, event=event_layout(config), layers=config.layers, units=config.units, steps=steps
         )

@@ -52,7 +52,7 @@ class Fed(wiring.Component):
             admission.i.payload.value.eq(self.value),
             admission.i.payload.mark.eq(self.mark),
             admission.i_quiet.eq(self.value[0]),
-            admission.step_inputs.eq(INPUTS - 1),
+            admission.step_inputs[0].eq(INPUTS - 1),
             admission.x.ready.eq(self.x_ready),
             admission.engine_busy.eq(left != 0),
             admission.outcome_valid.eq(waits[1]),
