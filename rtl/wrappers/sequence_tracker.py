@@ -94,7 +94,8 @@ class SequenceTracker(wiring.Component):
             self.h.ready.eq(known & ~skipped & self.o.ready),
             closes.eq(skipped | (result.last & final)),
             beat.value.eq(result.h),
-            beat.layer.eq(result.layer),
+            # What the queue shows where there is no result is nothing to tell.
+            beat.layer.eq(Mux(skipped, 0, result.layer)),
             beat.last.eq(skipped | result.last),
             beat.end.eq(closes & end.data[0]),
             beat.skipped.eq(skipped),
