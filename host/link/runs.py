@@ -106,7 +106,8 @@ class HiddenStream:
         self._device, self._network, self._layer = device, network, network.layers[-1]
         self._grid = network.layers[0].x_grid
         device.set_mode(Mode.COMPACT)
-        self._ahead = min(ahead, 1 + device.identity.ring_words // (1 + self._layer.units))
+        # As for records; of the words of so many steps that follow each other, one brings h.
+        self._ahead = min(ahead, 1 + every * (device.identity.ring_words // (every + self._layer.units)))
         # Of steps whose results have not come: the h that they bring if they are computed, and whether it is asked for.
         self._due: deque[tuple[int, bool]] = deque()
         self._every, self._number = every, 0

@@ -147,6 +147,10 @@ def _the_command_runs(board: RunningBoard, rng: np.random.Generator) -> None:
         assert execute([*command, *port, "-o", str(output), "--json", str(figures)]) == 0
         with np.load(output) as arrays:
             found.append({name: arrays[name] for name in arrays.files})
-        assert json.loads(figures.read_text())["mismatches"] == 0
+        told = json.loads(figures.read_text())
+        assert (told["mismatches"], told["cycle_mismatches"]) == (0, 0)
+        assert told["cycles"] == told["predicted_cycles"] == sum(told["spent"].values())
+    # Steps of the board begin in an idle engine, those of golden right behind one another.
+    assert found[0].pop("cycles").sum() > found[1]["cycles"].sum()
     for name, array in found[0].items():
         assert np.array_equal(array, found[1][name]), name
