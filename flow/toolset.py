@@ -8,11 +8,12 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from lstmith.flow.tools import find_tool, package_directory
 from lstmith.spec.errors import UserError
+from lstmith.spec.extras import not_installed
 
 #: Environment variable that chooses, and its values; packaged tools are the default.
 VARIABLE, PACKAGED, NATIVE = "LSTMITH_TOOLS", "packaged", "native"
@@ -93,12 +94,20 @@ def tool_versions(packages: Sequence[str]) -> dict[str, str]:
     ----------
     packages : sequence of str
         The packages that hold them; of native tools, what these say themselves.
+
+    Raises
+    ------
+    UserError
+        If a package is not installed.
     """
     versions = {}
     for package in packages:
         name = package.removeprefix(_MAKER)
         native = chosen_tools() == NATIVE and name != package
-        versions[name] = native_version(name, str(tool_path(name))) if native else version(package)
+        try:
+            versions[name] = native_version(name, str(tool_path(name))) if native else version(package)
+        except PackageNotFoundError:
+            raise not_installed(package, "build") from None
     return versions
 
 

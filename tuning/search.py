@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
-import optuna
 
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Policy
@@ -123,6 +122,9 @@ def search(
     report : callable or None
         Called with the number of finished trials.
     """
+    # Searches need it; who only measures policies does not.
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     limit = INTEREST * max_loss if max_loss > 0 else 0.0
     sampler = optuna.samplers.TPESampler(

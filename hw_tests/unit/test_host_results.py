@@ -136,8 +136,8 @@ def test_stream_of_a_job(tmp_path: Path) -> None:
     assert list(job.elements()) == [
         Element(1, start=True, mask=2),
         Element(-2),
-        Element(mark=True, mask=2),
-        Element(5),
+        Element(mark=True, mask=2, step=1),
+        Element(5, step=2),
         Element(6),
     ]
     job.save(tmp_path / "job.npz")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,8 @@ from lstmith.test_support.model import DeviceModel
 
 #: A run may take so long; a healthy one takes half a second.
 SECONDS = 30
+#: Commands that bring input, whose answers bring results.
+INPUT = (Command.STREAM, Command.NARROW)
 #: An answer's body begins with its status and the number of the next request.
 HEAD = 2
 
@@ -72,9 +74,10 @@ def changed(design: Design, change: Change) -> Callable[[bytes], bytes]:
     return answer
 
 
-def of(command: Command, change: Change) -> Change:
-    """The change, to answers of one command alone."""
-    return lambda frame: change(frame) if frame.command == command | ANSWER else frame
+def of(commands: Collection[Command], change: Change) -> Change:
+    """The change, to answers of some commands alone."""
+    answers = {command | ANSWER for command in commands}
+    return lambda frame: change(frame) if frame.command in answers else frame
 
 
 def with_body(frame: Frame, body: bytes) -> Frame:
@@ -93,13 +96,13 @@ def layer_beyond(frame: Frame) -> Frame:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (of(Command.WRITE, status(Status.REJECTED)), ""),
-        (of(Command.READ, lambda frame: with_body(frame, frame.body[:-1])), "makes no sense"),
-        (of(Command.READ, lambda frame: with_body(frame, frame.body[:HEAD])), "makes no sense"),
-        (of(Command.READ, lambda frame: with_body(frame, frame.body + b"abcd")), "makes no sense"),
-        (of(Command.STREAM, lambda frame: with_body(frame, frame.body + b"x")), "makes no sense"),
-        (of(Command.STREAM, layer_beyond), ""),
-        (of(Command.WRITE, status(200)), "refused WRITE (200)"),
+        (of([Command.WRITE], status(Status.REJECTED)), ""),
+        (of([Command.READ], lambda frame: with_body(frame, frame.body[:-1])), "makes no sense"),
+        (of([Command.READ], lambda frame: with_body(frame, frame.body[:HEAD])), "makes no sense"),
+        (of([Command.READ], lambda frame: with_body(frame, frame.body + b"abcd")), "makes no sense"),
+        (of(INPUT, lambda frame: with_body(frame, frame.body + b"x")), "makes no sense"),
+        (of(INPUT, layer_beyond), ""),
+        (of([Command.WRITE], status(200)), "refused WRITE (200)"),
         (lambda frame: with_body(frame, b""), ""),
     ],
 )

@@ -96,7 +96,7 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "state loader": (
         lambda: StateLoader(layers=1, units=4, c_width=16, sequences=2, active_counts=2),
         ValueError,
-        "State loader sequences must be 1 with several active counts, not 2",
+        "State loader sequences must be 1 with several counts or programs, not 2",
     ),
     "predictor": (
         lambda: Predictor(inputs=2, units=0, operand_width=9, family="generic", pipelined=True),
