@@ -89,7 +89,7 @@ NAN[1, 2, 0] = np.nan
         ({"x": X.astype(np.complex64)}, r"field x: has type complex64; give float32$"),
         (
             {"x": X[:, :, :1]},
-            r"field x: has width 1; give the 2 inputs that layer 'layer0' takes; or, of an ONNX model, the graph's own inputs",
+            r"field x: has width 1; give the 2 inputs that layer 'layer0' takes; or, of an ONNX model",
         ),
         ({"x": X[:, :0]}, r"field x: has length 0"),
         ({"x": NAN}, r"field x: is nan at \(1, 2, 0\); give finite values$"),
