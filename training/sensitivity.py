@@ -33,10 +33,6 @@ class Sensitivity:
         self._head, self._seed = head, seed
         self._directions: Float32 | None = None
 
-    def judges_steps(self, h: Float32) -> bool:
-        """Whether the model gives an output for every step of h [T, H], T from 2, rather than one for all."""
-        return len(self._head(h)) == len(h)
-
     def of(self, h: Float32) -> Float32:
         """Derivatives of the output of each step by the h of the same step, float32 [T, K, H], for h [T, H].
 

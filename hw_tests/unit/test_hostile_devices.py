@@ -139,7 +139,7 @@ def test_a_device_that_never_stops(case: Case, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize("number", range(12))
 def test_random_nonsense(number: int, case: Case, capsys: pytest.CaptureFixture[str]) -> None:
-    """A run is right, or ends in one line; 2,000 such devices are the nightly's."""
+    """A run ends with results, which are compared as always, or in one line."""
     rng = np.random.default_rng(number)
     share = (0.02, 0.2, 1.0)[number % 3]
 

@@ -59,7 +59,7 @@ _X = ("x_valid", "x_ready", "x_value", "x_start", "busy")
 _H = ("h_valid", "h_ready", "h_value", "h_last", "event_valid", "outcome_valid", "busy")
 _BUS = ("bus_addr", "bus_w_en", "bus_w_data", "bus_r_en", "bus_r_data")
 DRAWINGS = {
-    "x": Drawing(_X, "x_valid", 16, "The first step of a sequence goes in; the second waits for a free input buffer"),
+    "x": Drawing(_X, "x_valid", 16, "The first step of a sequence goes in, and the second behind it"),
     "h": Drawing(
         _H, "h_valid", 20, "h goes out; the receiver takes the first value and is then not ready for six cycles"
     ),
