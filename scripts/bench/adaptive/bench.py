@@ -16,7 +16,7 @@ from lstmith.scripts.bench.adaptive.fewer_lanes import FEWER, counted
 from lstmith.scripts.bench.adaptive.judgement import CONTROL, Network, summary
 from lstmith.scripts.bench.adaptive.networks import Static
 from lstmith.scripts.bench.adaptive.rows import Row, Wanted, prepare
-from lstmith.scripts.bench.adaptive.search import PLANES, TOGETHER, Bed, Joint, loss_of, on_top, thresholds
+from lstmith.scripts.bench.adaptive.search import PLANES, TOGETHER, Bed, Joint, on_top, thresholds
 from lstmith.scripts.bench.stamps import MEASURED, stamp
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope
 from lstmith.spec.policy_file import describe_policy
@@ -41,17 +41,19 @@ Measure = Callable[[list[Any]], list[Any]]
 
 @dataclass
 class _Found:
-    """Rows of one static format, and the policies behind them."""
+    """Rows of one static format, the policies behind them, and every policy that was tried."""
 
     rows: list[Row] = field(default_factory=list)
     policies: dict[str, Any] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
+    tried: list[Trial] = field(default_factory=list)
 
     def add(self, other: _Found) -> None:
-        """Put another format's rows behind these."""
+        """Put further rows behind these."""
         self.rows += other.rows
         self.policies |= other.policies
         self.kept += other.kept
+        self.tried += other.tried
 
 
 def run_adaptive(names: list[str], report: Report, scale: float, lanes: int, folder: Path) -> dict[str, Any]:
@@ -94,27 +96,28 @@ def measure_network(name: str, trials: int, lanes: int, workers: int, report: Re
     of_float = {part: workload.evaluate(part, FloatRunner(workload)).value for part in ("tune", "heldout")}
     tolerated = {part: RELATIVE * abs(value) if value else ABSOLUTE for part, value in of_float.items()}
     limit = tolerated["tune"]
-    static: tuple[Static, float, Row] | None = None
-    found = _Found()
+    beds: dict[Static, Bed] = {}
+    found: dict[Static, _Found] = {}
+
+    def working(each: Static) -> Workers[Any, Any]:
+        return Workers(prepare(name, each, lanes), workers)
+
     for each in STATICS:
         report(f"{name}: {each.name}")
-        bed = Bed.build(name, each, lanes)
-        workers_of: Workers[Any, Any] = Workers(prepare(name, each, lanes), workers)
-        with workers_of as measure:
-            dense = measure([bed.joined(bed.uniform(Policy(Mode.DENSE)))])[0]
-            lossless = each == STATICS[-1] or loss_of(workload, dense.metric, of_float["tune"]) <= limit
-            task = _Task(measure, bed, each, limit, report)
-            part = task.dense(dense)
-            if static is None and lossless:
-                static = each, bed.ideal_cycles, part.rows[0]
-            if lossless and each in IN_PLANES:
-                found.add(part)
-                found.add(task.mechanisms(trials))
-                break
-            if each not in IN_PLANES:
-                part.add(task.thresholds(max(FEWEST_TRIALS, trials // 4)))
-            found.add(part)
-    assert static is not None
+        beds[each] = Bed.build(name, each, lanes)
+        with working(each) as measure:
+            found[each] = _Task(measure, beds[each], each, limit, report).dense()
+        if found[each].kept and each in IN_PLANES:
+            break
+    base, static = each, next((one for one in STATICS if found[one].kept), each)
+    with working(base) as measure:
+        found[base].add(_Task(measure, beds[base], base, limit, report).mechanisms(trials))
+    for each in beds:
+        if each not in IN_PLANES:
+            with working(each) as measure:
+                task = _Task(measure, beds[each], each, limit, report)
+                # What an error of h costs is the network's, whichever format makes the error.
+                found[each].add(task.thresholds(max(FEWEST_TRIALS, trials // 4), found[base].tried))
     network = Network(
         name=name,
         metric=workload.metric.name,
@@ -123,18 +126,18 @@ def measure_network(name: str, trials: int, lanes: int, workers: int, report: Re
         of_float=of_float["heldout"],
         allowed=tolerated["heldout"],
         limit=limit,
-        static=static[0].name,
-        base=each.name,
-        lanes={key: engine.config.lanes for key, engine in bed.engines.items()},
-        static_cycles=static[1],
-        base_cycles=bed.ideal_cycles,
-        static_row=static[2],
-        rows=found.rows,
-        policies=found.policies,
-        kept=found.kept,
+        static=static.name,
+        base=base.name,
+        lanes={key: engine.config.lanes for key, engine in beds[base].engines.items()},
+        static_cycles=beds[static].ideal_cycles,
+        base_cycles=beds[base].ideal_cycles,
+        static_row=found[static].rows[0],
+        rows=[row for each in found.values() for row in each.rows],
+        policies={key: policy for each in found.values() for key, policy in each.policies.items()},
+        kept=[row for each in found.values() for row in each.kept],
     )
     report(f"{name}: fewer lanes")
-    counts = [counted(network, bed, most) for most in FEWER if most < lanes]
+    counts = [counted(network, beds[base], most) for most in FEWER if most < lanes]
     return replace(network, fewer=[count for count in counts if count])
 
 
@@ -162,18 +165,25 @@ class _Task:
     def _tell(self, what: str) -> None:
         self.report(f"{self.bed.workload.name}: {self.static.name}, {what}")
 
-    def dense(self, tuned: Measured) -> _Found:
-        """The static format itself; ``tuned`` is what it does on the data to tune on."""
-        name = f"{self.static.name} dense"
-        rows = self.measure([Wanted(name, self.bed.uniform(Policy(Mode.DENSE)))])
-        return _Found(rows, {}, [name] if tuned.loss <= self.limit else [])
+    def dense(self) -> _Found:
+        """The static format itself; its row is kept if it loses nothing on the data to tune on."""
+        name, policies = f"{self.static.name} dense", self.bed.uniform(Policy(Mode.DENSE))
+        tuned: Measured = self.measure([self.bed.joined(policies)])[0]
+        return _Found(self.measure([Wanted(name, policies)]), kept=[name] if tuned.loss <= self.limit else [])
 
-    def thresholds(self, trials: int) -> _Found:
-        """Thresholds alone, for a format that the other mechanisms do not run on."""
+    def thresholds(self, trials: int, known: list[Trial]) -> _Found:
+        """Thresholds alone, for a format that the other mechanisms do not run on.
+
+        Parameters
+        ----------
+        trials : int
+        known : list of Trial
+            Of the base: they tell as well what an error of h usually costs.
+        """
         joint = self.bed.joint()
         name = f"{self.static.name}, thresholds"
         tried = self._tried(thresholds(joint)["thresholds"], trials, "thresholds")
-        tuned, kept = chosen(tried, tried, self.limit)
+        tuned, kept = chosen(tried, [*tried, *known], self.limit)
         found = _Found(policies={name: self._described(tuned)}, kept=[name] if kept else [])
         found.rows = self.measure([Wanted(name, joint.by_network(tuned.policies))])
         return found
@@ -191,7 +201,7 @@ class _Task:
         # Whatever one mechanism found, all together can do as well.
         tried[TOGETHER] = _all(tried)
         tuned: dict[str, Trial] = {}
-        found = _Found()
+        found = _Found(tried=tried[TOGETHER])
         for name, each in tried.items():
             tuned[name], kept = chosen(each, tried[TOGETHER], self.limit)
             found.policies[name] = self._described(tuned[name])
