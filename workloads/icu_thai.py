@@ -17,7 +17,7 @@ FORWARD, BACKWARD = "forward", "backward"
 BEGIN, SINGLE = 0, 3  #: classes of the head that start a word; 1 and 2 are inside and end
 SHORTEST = 5  #: ICU leaves alone what has not more than two words' least length of two characters each
 CALIBRATION_LINES = 40
-JOINED = (1, 2, 3)  #: lines of the story that make one to tune on: every start and several lengths, for they are few
+JOINED = (1, 2, 3)  #: neighbours that make one line to tune on: every start and several lengths, for they are few
 MODEL = "Thai_graphclust_model4_heavy.txt"
 EXPECTED = "Thai_graphclust_model4_heavy_Test.txt"
 STORY = "space.txt"
@@ -98,7 +98,7 @@ class IcuThaiWorkload(Workload):
 
 
 def load() -> IcuThaiWorkload:
-    """The model of ICU 72 with ICU's own expected breaks (held out) and a Thai story from ICU's tests (the rest)."""
+    """The model of ICU 72 with ICU's own expected breaks (held out); a story and messages for the rest."""
     model = shipped_model()
     return IcuThaiWorkload(
         name="icu_thai",
@@ -123,8 +123,12 @@ def lines(split: str) -> list[str]:
     """Lines of a split."""
     if split == "heldout":
         return [line for line, _ in _expected()]
-    story = _story()[CALIBRATION_LINES:]
-    return ["".join(story[at : at + count]) for count in JOINED for at in range(len(story) - count + 1)]
+    return [
+        "".join(texts[at : at + count])
+        for texts in (_story()[CALIBRATION_LINES:], _messages())
+        for count in JOINED
+        for at in range(len(texts) - count + 1)
+    ]
 
 
 def _inputs(texts: list[str]) -> dict[str, list[Float32]]:
@@ -188,8 +192,17 @@ def _expected() -> list[tuple[str, Breaks]]:
 
 @functools.cache
 def _story() -> list[str]:
-    """Lines of a story without the spaces by which it is divided, none of them twice or among ICU's expected lines."""
-    text = fetch_files("icu")[STORY].read_text(encoding="utf-8-sig").replace(" ", "")
+    """Lines of a story without the spaces by which it is divided."""
+    return _runs(fetch_files("icu")[STORY].read_text(encoding="utf-8-sig").replace(" ", ""))
+
+
+@functools.cache
+def _messages() -> list[str]:
+    """Messages of a program in Thai: other words than a story's, for what is judged is no story."""
+    return _runs("".join(path.read_text(encoding="utf-8") for path in fetch_files("django").values()))
+
+
+def _runs(text: str) -> list[str]:
+    """Runs of Thai that are long enough, none of them twice or among ICU's expected lines."""
     known = {line for line, _ in _expected()}
-    runs = dict.fromkeys(_RUN.findall(text))
-    return [run for run in runs if len(run) >= SHORTEST and run not in known]
+    return [run for run in dict.fromkeys(_RUN.findall(text)) if len(run) >= SHORTEST and run not in known]

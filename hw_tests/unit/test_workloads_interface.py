@@ -26,7 +26,7 @@ FLOAT_QUALITY = {
 SIZES = {
     "silero": {"calibration": (5, 6089), "tune": (4, 6948), "heldout": (6, 10548)},
     "dtln": {"calibration": (9, 8887), "tune": (24, 19_701), "heldout": (29, 20586)},
-    "icu_thai": {"calibration": (40, 980), "tune": (291, 14_680), "heldout": (46, 1364)},
+    "icu_thai": {"calibration": (40, 980), "tune": (822, 28_828), "heldout": (46, 1364)},
     "textgenrnn": {"calibration": (67, 2680), "tune": (300, 12000), "heldout": (565, 22600)},
     "japanese_vowels": {"calibration": (90, 1434), "tune": (124, 1896), "heldout": (246, 3791)},
 }
