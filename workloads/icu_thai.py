@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from lstmith.datasets.workload_files import fetch_files
 from lstmith.golden.network import FloatLayer, FloatNetwork
@@ -50,12 +51,16 @@ class Model:
     head: Float64
     head_bias: Float64
 
-    def embedded(self, line: str) -> tuple[Float32, list[int]]:
-        """A line as input: float32 [T, 16] and where each of its T grapheme clusters starts."""
+    def numbered(self, line: str) -> tuple[list[int], list[int]]:
+        """Rows of the embedding of a line's T grapheme clusters, and where each of them starts."""
         found = list(_CLUSTER.finditer(line))
         unknown = len(self.clusters)
-        rows = [self.clusters.get(match.group(), unknown) for match in found]
-        return self.embedding[rows], [match.start() for match in found]
+        return [self.clusters.get(match.group(), unknown) for match in found], [match.start() for match in found]
+
+    def embedded(self, line: str) -> tuple[Float32, list[int]]:
+        """A line as input: float32 [T, 16] and where each of its T grapheme clusters starts."""
+        rows, starts = self.numbered(line)
+        return self.embedding[rows], starts
 
 
 @dataclass(frozen=True)
@@ -87,14 +92,18 @@ class IcuThaiWorkload(Workload):
         results = []
         for text, (_, starts), along, against in zip(texts, given, forward, backward, strict=True):
             logits = np.concatenate([along, against[::-1]], axis=1) @ model.head + model.head_bias
-            best = logits.argmax(axis=1)
-            found = [start for start, kind in zip(starts, best, strict=True) if start and kind in (BEGIN, SINGLE)]
-            results.append(tuple(found) if len(text) >= SHORTEST else ())
+            results.append(breaks_of(text, starts, logits.argmax(axis=1)))
         return results
 
     def inputs(self, split: str) -> dict[str, list[Float32]]:
         """Embedded lines, each float32 [T, 16]; those of ``backward`` start at the line's end."""
         return _inputs(lines(chosen(split)))
+
+
+def breaks_of(text: str, starts: list[int], classes: npt.NDArray[np.int64]) -> Breaks:
+    """Breaks of a line by the classes of its clusters."""
+    found = [start for start, kind in zip(starts, classes, strict=True) if start and kind in (BEGIN, SINGLE)]
+    return tuple(found) if len(text) >= SHORTEST else ()
 
 
 def load() -> IcuThaiWorkload:
@@ -103,7 +112,7 @@ def load() -> IcuThaiWorkload:
     return IcuThaiWorkload(
         name="icu_thai",
         networks={FORWARD: model.forward, BACKWARD: model.backward},
-        calibration=_inputs(_story()[:CALIBRATION_LINES]),
+        calibration=_inputs(calibration_lines()),
         metric=Metric("F1 of breaks", "", higher_is_better=True),
         source="Debian source package icu 72.1",
         licence="Unicode-DFS-2016",
@@ -114,9 +123,19 @@ def load() -> IcuThaiWorkload:
 def _wanted(split: str) -> list[Breaks]:
     """ICU's expected breaks, where it states them; else those of the float network, which equals ICU on ICU's lines."""
     if split == "heldout":
-        return [breaks for _, breaks in _expected()]
+        return expected_breaks()
     workload = load()
     return workload.breaks(split, FloatRunner(workload))
+
+
+def expected_breaks() -> list[Breaks]:
+    """What ICU states for the held-out lines."""
+    return [breaks for _, breaks in _expected()]
+
+
+def calibration_lines() -> list[str]:
+    """Lines of the story that formats are chosen by."""
+    return _story()[:CALIBRATION_LINES]
 
 
 def lines(split: str) -> list[str]:

@@ -1,0 +1,44 @@
+"""ICU's word breaker as one graph: both directions in one engine, and every line broken as ICU breaks it."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+from hw_tests.unit.workload_cases import loaded
+from lstmith.compiler import compile_model
+from lstmith.compiler.design import Design
+from lstmith.workloads import icu_thai
+from lstmith.workloads.icu_thai_graph import CLASSES, icu_breaks, icu_graph, icu_inputs
+
+Call = dict[str, np.ndarray]
+
+
+def one_call(texts: list[str]) -> Call:
+    return {name: value[None] for name, value in icu_inputs(texts).items()}
+
+
+@pytest.fixture(scope="module")
+def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
+    loaded("icu_thai")
+    path = tmp_path_factory.mktemp("icu") / "icu.onnx"
+    onnx.save(icu_graph(), path)
+    return compile_model(path, one_call(icu_thai.calibration_lines()), precision=16, target="ulx3s-25f", lanes=4)
+
+
+def test_every_line_is_broken_as_icu_breaks_it(design: Design) -> None:
+    texts = icu_thai.lines("heldout")
+    result = design.run(one_call(texts), "golden")
+    assert icu_breaks(texts, result.arrays[CLASSES][0]) == icu_thai.expected_breaks()
+    assert result.figures["outputs"][CLASSES]["differing"] == 0
+
+
+def test_both_directions_are_programs_of_one_engine(design: Design) -> None:
+    assert [program.units for program in design.programs] == [23, 23]
+    shortest = sorted(icu_thai.lines("heldout"), key=len)[2:5]
+    wanted, found = (design.run(one_call(shortest), engine) for engine in ("golden", "verilator"))
+    assert (found.figures["mismatches"], found.figures["cycle_mismatches"]) == (0, 0)
+    assert wanted.arrays.keys() == found.arrays.keys()
+    for name, value in wanted.arrays.items():
+        np.testing.assert_array_equal(found.arrays[name], value, err_msg=name)
