@@ -85,6 +85,8 @@ def measure(network: FloatNetwork, integer: QuantNetwork, config: EngineConfig, 
     stream = integer.quantise_input(x)
     traces = model.run(stream, policies, model.loaded_state(policies, encoded))
     exact = run_float(network, x, states).h[-1]
+    # Symbols are what they are: nothing nudges or rounds them.
+    nudged, rounded = (x, x) if network.symbols else (x * (1 + NUDGE), stream.astype(np.float64) * integer.x_lsb)
     found = integer.layers[-1].to_source(traces[-1].h) * integer.layers[-1].h_lsb
     error = np.abs(found - exact)
 
@@ -101,8 +103,8 @@ def measure(network: FloatNetwork, integer: QuantNetwork, config: EngineConfig, 
             float(layer.saturated(trace.c[valid], config.c_width).mean())
             for layer, trace in zip(integer.layers, traces, strict=True)
         ),
-        sensitivity=moved(x * (1 + NUDGE)),
-        rounding=moved(stream.astype(np.float64) * integer.x_lsb),
+        sensitivity=moved(nudged),
+        rounding=moved(rounded),
     )
 
 

@@ -66,7 +66,7 @@ def read_calls(
     source = str(given) if isinstance(given, str | Path) else name
     arrays = read_archive(Path(given), _SUFFIX) if isinstance(given, str | Path) else arrays_of(given, name)
     first = networks[plan.stages[0].program]
-    if _by_name(arrays, plan, first):
+    if reads_by_name(arrays, plan, first):
         return _feeds(arrays, plan, source, stateful=stateful)
     if stateful:
         raise UserError(f"{source} field x", "holds sequences, not calls", "leave --stateful out")
@@ -124,7 +124,7 @@ def stage_sequences(inputs: Sequence[StageInput], network: FloatNetwork, source:
     return Sequences(np.concatenate(x).astype(np.float32), lengths, False, state, source)
 
 
-def _by_name(arrays: Mapping[str, npt.NDArray[Any]], plan: Plan, first: FloatNetwork) -> bool:
+def reads_by_name(arrays: Mapping[str, npt.NDArray[Any]], plan: Plan, first: FloatNetwork) -> bool:
     """Whether the arrays are graph inputs with a leading axis of calls.
 
     A graph may call an input ``x``, so names alone do not tell. Of a graph that runs a step per call, ``x`` is as the

@@ -23,7 +23,7 @@ from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
-FORMAT = 7
+FORMAT = 8
 MARKER = "design.json"
 GRAPH = "graph"
 _FILES = ("engine.json", "network.npz", "float.npz")
@@ -44,6 +44,7 @@ _QUANT_SCALARS: dict[str, type] = {
     "peep_shift": int,
     "x_lsb": float,
     "h_lsb": float,
+    "symbols": bool,
 }
 #: What a layer is, of both its float and its integer form.
 _CODES: dict[str, type[IntEnum]] = {"kind": Kind, "squash": Squash}
@@ -113,7 +114,8 @@ def read_design(path: Path) -> tuple[dict[str, Any], EngineConfig, tuple[Program
             layers.append(_quant_layer(entry, quantised[index], spot))
         with damage(f"{path / 'float.npz'} layer {index}"):
             name = typed(entry, "name", str, spot)
-            sources.append(FloatLayer(name=name, **floats[index], **_codes(entry, spot)))
+            symbols = layers[-1].symbols
+            sources.append(FloatLayer(name=name, **floats[index], **_codes(entry, spot), symbols=symbols))
     with damage(str(path / "network.npz")):
         programs = _programs(described, layers, sources, others.get(_PREDICTOR), where)
     with damage(str(path / "engine.json")):

@@ -24,6 +24,7 @@ from lstmith.compiler.sizing.drain import for_drain
 from lstmith.compiler.sizing.early import refuse_early
 from lstmith.compiler.sizing.report import SizingReport
 from lstmith.compiler.sizing.size import for_sequences, limits_for, size_engine
+from lstmith.compiler.symbols import with_symbols
 from lstmith.golden.network import FloatNetwork
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.errors import UserError
@@ -88,7 +89,7 @@ def compile_model(
     options = CompileOptions(precision, activations, target, lanes, mac, active, planes, sequences, delta)
     stage, told = progress or _nobody, remark or _nobody
     stage("reading the model")
-    read = read_model(model, layer)
+    read = with_symbols(read_model(model, layer), model, layer, calibration, options)
     counts = _refused_early(read.source, read.network, options)
     calls = read_calls(calibration, read.plan, read.networks, "calibration", stateful=stateful)
     data = program_sequences(calls, read.plan, read.networks)

@@ -36,6 +36,7 @@ def check_fit(network: QuantNetwork, config: EngineConfig, place: int = 0) -> No
         "units": place + sum(layer.units for layer in network.layers),
         "layers": len(network.layers),
         "inputs": network.inputs,
+        "symbols": network.symbols,
         "weight_depth": words_per_lane(network, config),
         "active_counts": network.active_counts,
     }
@@ -72,7 +73,7 @@ def check_fit(network: QuantNetwork, config: EngineConfig, place: int = 0) -> No
             raise ValueError(f"Layer {index} is a {layer.kind.name}, the engine runs {kind_names(config)}")
         if layer.peep is not None and not config.peepholes:
             raise ValueError(f"Layer {index} has peepholes, the engine has none")
-        if index and layer.x_grid.low == 0:
+        if index and (layer.x_grid.low == 0 or layer.symbols):
             raise ValueError(f"Layer {index} reads h of the layer before, so its input grid must be signed")
 
 
@@ -138,7 +139,7 @@ def lay_out(programs: Sequence[ProgramContents], config: EngineConfig) -> Memory
         np.stack([_biases(program, _units(programs)) for program in programs]),
         np.stack([_peepholes(program, _units(programs)) for program in programs]),
         first.predictor,
-        first.inputs,
+        first.layers[0].inputs,
         descriptors,
         registers,
         config.active_bits + config.layer_bits,
@@ -179,7 +180,7 @@ def _registers(network: QuantNetwork, config: EngineConfig, policy: Policy) -> d
     defers = policy.monitors and policy.monitor.scope is Scope.LAYER
     theta_x, low_theta_x = policy.thetas_x(2)
     registers = {
-        Register.X_INPUTS: pack_register(Register.X_INPUTS, inputs=first.inputs - 1),
+        Register.X_INPUTS: pack_register(Register.X_INPUTS, inputs=network.inputs - 1),
         Register.X_GRID: pack_register(
             Register.X_GRID,
             shift=first.x_grid.shift,
@@ -187,6 +188,7 @@ def _registers(network: QuantNetwork, config: EngineConfig, policy: Policy) -> d
             unsigned=int(first.x_grid.low == 0),
             mode=policy.mode,
             pair=first.planes - 1,
+            symbols=int(first.symbols),
         ),
         Register.X_THETA: pack_register(Register.X_THETA, theta=theta_x),
         Register.X_LOW_THETA: pack_register(Register.X_LOW_THETA, theta=low_theta_x),

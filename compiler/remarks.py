@@ -137,7 +137,8 @@ def _on_rows(network: FloatNetwork, integer: QuantNetwork, config: EngineConfig,
     inputs = (x, *trace.h[:-1])
     for source, layer, values, h, (h0, _) in zip(network.layers, integer.layers, inputs, trace.h, states, strict=True):
         before = np.concatenate([h0[:, None], h[:, :-1]], axis=1)[valid]
-        from_x, from_h = values[valid] @ source.w_ih.T, before[:, : layer.recurrent] @ source.w_hh.T
+        from_x = source.from_x(values[valid])
+        from_h = before[:, : layer.recurrent] @ source.w_hh.T
         found += _lost_bits(source, layer, from_x, from_h)
         found += _clipped_sums(source, layer, config, from_x + from_h)
     return found

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.spec.policy import Mode
-from lstmith.spec.quantised import IntArray
+from lstmith.spec.quantised import IntArray, QuantLayer
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -41,6 +41,11 @@ def follow(value: IntArray, reference: IntArray, thetas: IntArray, *, held: Bool
     moved = (np.abs(value - reference) > thetas) & ~held
     near = np.where(np.abs(value) <= thetas, 0, value) if snaps else value
     return np.where(moved, near, reference)
+
+
+def one_hot(layer: QuantLayer, x: npt.NDArray[np.integer]) -> IntArray:
+    """Symbols as the values of their columns on the layer's grid: int [N, T, 1] to int64 [N, T, I]."""
+    return (x == np.arange(layer.inputs)) * np.int64(layer.x_grid.high)
 
 
 def distance(value: IntArray, reference: IntArray) -> IntArray:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lstmith.golden.activity import RELOAD, START, LayerState, LayerTrace
 from lstmith.golden.cell import cell_step
-from lstmith.golden.encoder import BoolArray, distance, follow, listed
+from lstmith.golden.encoder import BoolArray, distance, follow, listed, one_hot
 from lstmith.golden.monitor import judge
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.monitor_rule import LAG_H, LAG_INPUT
@@ -63,20 +63,22 @@ class LayerRun:
         self._matrices, self._predictor = matrices, network.predictor
         self._masks = active_indices
         self._feeder = network.layers[index - 1] if index else None
-        self._grid_x = self._layer.x_grid.apply(x)
+        self._grid_x = one_hot(self._layer, x) if self._layer.symbols else self._layer.x_grid.apply(x)
         self._rule = policies[0].skip
         self._marked = self.skipped = np.zeros(x.shape[:2], dtype=bool)
         layer, policy = self._layer, self._policy
         self._snaps = config.planes > 1
         self._lag = LAG_H if index else LAG_INPUT
-        keeps = policy.keeps_sums
+        # Symbols have no thresholds: they are the same or they are not.
+        x_kept, h_kept = policy.keeps_sums and not layer.symbols, policy.keeps_sums
         self._theta_x, self._theta_h = (
-            np.array(thetas if keeps else [0] * layer.planes).reshape(1, -1, 1)
-            for thetas in (policy.thetas_x(layer.planes), policy.thetas_h(layer.planes))
+            np.array(thetas if kept else [0] * layer.planes).reshape(1, -1, 1)
+            for thetas, kept in ((policy.thetas_x(layer.planes), x_kept), (policy.thetas_h(layer.planes), h_kept))
         )
         # With known references the input's sums need no loop over steps.
         self._known: tuple[IntArray, Floats] | None = None
-        if not self._theta_x.any() and not policies[0].skip.active and not layer.counts and not policy.monitors:
+        exact = layer.symbols or not policy.monitors
+        if not self._theta_x.any() and not policies[0].skip.active and not layer.counts and exact:
             known = np.repeat(self._grid_x[:, :, None], layer.planes, axis=2)
             self._known = known, known.reshape(*x.shape[:2], -1) @ self._matrices.x
 
@@ -166,9 +168,10 @@ class LayerRun:
         x_change, h_change, h_reference = x_reference - state.x_reference, state.h_change, state.h_reference
         restart = self._restarts(exact, x_change, x_reference, h_change, h_reference)
         values = restart[:, None, None]
-        trace.x_planes[:, t] = self._planes(np.where(values, x_reference, x_change), inputs)
+        mode = Mode.SKIP if layer.symbols else policy.mode
+        trace.x_planes[:, t] = self._planes(np.where(values, x_reference, x_change), mode, inputs)
         recurrent = ~state.fresh[:, None] & (True if active is None else active[:, : layer.recurrent])
-        trace.h_planes[:, t] = self._planes(np.where(values, h_reference, h_change), recurrent[:, None])
+        trace.h_planes[:, t] = self._planes(np.where(values, h_reference, h_change), policy.mode, recurrent[:, None])
         trace.restart[:, t] = restart
 
         # The sums.
@@ -210,7 +213,7 @@ class LayerRun:
         """References of x that stay in step number ``steps``, as the monitor said, bool [N, P, I]."""
         layer, state, monitor = self._layer, self._state, self._policy.monitor
         held = np.zeros(state.x_reference.shape, dtype=bool)
-        if self._policy.monitors and monitor.scope is Scope.LAYER:
+        if self._policy.monitors and monitor.scope is Scope.LAYER and not layer.symbols:
             settled = steps >= max(self._lag, monitor.warmup)
             held[:, layer.planes - 1] = (settled & state.deferred[self._lag - 1][:, 0])[:, None]
         return held
@@ -247,9 +250,9 @@ class LayerRun:
             restart |= cost[:, 1] <= cost[:, 0]
         return restart
 
-    def _planes(self, operand: IntArray, among: BoolArray | None) -> npt.NDArray[np.int8]:
+    def _planes(self, operand: IntArray, mode: Mode, among: BoolArray | None) -> npt.NDArray[np.int8]:
         """Planes in which columns are listed, a set of bits: [N, P, C] to int8 [N, C]."""
-        found = listed(operand, self._policy.mode)
+        found = listed(operand, mode)
         if among is not None:
             found &= among
         bits = np.int8(1) << np.arange(found.shape[1], dtype=np.int8)

@@ -49,6 +49,8 @@ class FloatLayer:
         What the layer computes.
     squash : Squash
         Function of a plain or dense layer's rows; tanh for an LSTM or a GRU.
+    symbols : bool
+        Whether x names a column of ``w_ih`` by its number, and that column alone is added: a product with a one-hot x.
 
     Raises
     ------
@@ -70,6 +72,7 @@ class FloatLayer:
     c0: FloatArray | None = None
     kind: Kind = Kind.LSTM
     squash: Squash = Squash.TANH
+    symbols: bool = False
 
     def __post_init__(self) -> None:
         units, rows = self.units, self.kind.rows * self.units
@@ -101,6 +104,11 @@ class FloatLayer:
         """Number of units, H."""
         return int(self.w_ih.shape[0]) // self.kind.rows
 
+    def from_x(self, x: FloatArray) -> FloatArray:
+        """What x adds to the pre-activations: float64 [..., I], or [..., 1] of symbols, to [..., R * H]."""
+        found: FloatArray = self.w_ih.T[x[..., 0].astype(np.int64)] if self.symbols else x @ self.w_ih.T
+        return found
+
 
 @dataclass(frozen=True)
 class FloatNetwork:
@@ -110,8 +118,13 @@ class FloatNetwork:
 
     @property
     def inputs(self) -> int:
-        """Width of the first layer's input."""
-        return self.layers[0].inputs
+        """Width of x: the first layer's input, or 1 of symbols."""
+        return 1 if self.layers[0].symbols else self.layers[0].inputs
+
+    @property
+    def symbols(self) -> int:
+        """Symbols that x may name; 0 where x are values."""
+        return self.layers[0].inputs if self.layers[0].symbols else 0
 
 
 @dataclass(frozen=True)
@@ -143,7 +156,7 @@ def run_float(
 
     Parameters
     ----------
-    x : float64 [N, T, I]
+    x : float64 [N, T, I], or [N, T, 1] of symbols
     state : per layer (h0, c0), each float64 [N, H]; default the network's own, else zero.
     """
     hs, cs = [], []
@@ -152,7 +165,7 @@ def run_float(
         h, c = initial_state(layer, sequences) if state is None else state[index]
         h_trace = np.empty((sequences, steps, layer.units))
         c_trace = np.empty_like(h_trace)
-        from_x = x @ layer.w_ih.T + layer.bias
+        from_x = layer.from_x(x) + layer.bias
         for t in range(steps):
             z = from_x[:, t] if layer.kind is Kind.DENSE else from_x[:, t] + h @ layer.w_hh.T
             h, c = _unit_step(layer, z.reshape(sequences, layer.kind.rows, layer.units), h, c)

@@ -53,6 +53,8 @@ class Saturation:
 def input_range(request: RunRequest) -> tuple[float, float]:
     """Smallest and largest input that is neither beyond the calibration nor beyond the grid."""
     first = request.design.network.layers[0]
+    if first.symbols:
+        return 0.0, first.inputs - 1.0
     step = request.design.network.x_lsb * (1 << first.x_grid.shift)
     # Half a step beyond the grid still rounds to it.
     low, high = (first.x_grid.low - 0.5) * step, (first.x_grid.high + 0.5) * step

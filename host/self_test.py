@@ -15,7 +15,7 @@ from lstmith.host.link.backend import LinkBackend
 from lstmith.host.request import RunRequest, integer_request
 from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
-from lstmith.host.stimulus import record
+from lstmith.host.stimulus import random_steps, record
 from lstmith.spec.policy import Mode, Policy
 
 #: Frame bits of a byte on the wire.
@@ -118,8 +118,7 @@ def _differences(backend: Backend, request: RunRequest) -> int:
 
 def measure(backend: Backend, design: Design, steps: int, ahead: int) -> Throughput:
     """Stream random input."""
-    rng = np.random.default_rng(0)
-    x = rng.integers(-(1 << 15), 1 << 15, (steps, design.network.inputs)).astype(np.int16)
+    x = random_steps(np.random.default_rng(0), design.network, steps)
     begun = time.perf_counter()
     for _ in backend.stream(x, None, ahead):
         pass

@@ -12,6 +12,12 @@ ELEMENTS, STEPS = 512, 16
 _SEED = 1
 
 
+def random_steps(rng: np.random.Generator, network: QuantNetwork, steps: int) -> npt.NDArray[np.int16]:
+    """Inputs from all that a stream may hold, int16 [steps, I]: any values, or any of the network's symbols."""
+    low, high = (0, network.symbols) if network.symbols else (-(1 << 15), 1 << 15)
+    return rng.integers(low, high, (steps, network.inputs)).astype(np.int16)
+
+
 def record(network: QuantNetwork) -> npt.NDArray[np.int16]:
     """A sequence over the whole input range, in which about half of the values change per step.
 
@@ -25,6 +31,8 @@ def record(network: QuantNetwork) -> npt.NDArray[np.int16]:
     """
     rng = np.random.default_rng(_SEED)
     steps = min(STEPS, max(2, ELEMENTS // network.inputs))
+    if network.symbols:
+        return random_steps(rng, network, steps)
     grid = network.layers[0].x_grid
     span = np.iinfo(np.int16)
     low, high = max(grid.low << grid.shift, span.min), min(grid.high << grid.shift, span.max)

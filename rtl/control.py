@@ -289,6 +289,7 @@ class Control(wiring.Component):
             self.settings.grid.theta.eq(targets[Register.X_THETA].theta),
             self.settings.grid.low_theta.eq(targets[Register.X_LOW_THETA].theta),
             self.settings.grid.pair.eq(grid.pair),
+            *([self.settings.symbols.eq(grid.symbols)] if self._config.symbols else []),
             self.settings.skip.change.eq(targets[Register.SKIP_CHANGE].change),
             self.settings.skip.limit.eq(rule.limit),
             self.settings.skip.predictor.eq(rule.predictor),

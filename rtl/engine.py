@@ -201,7 +201,7 @@ class Engine(wiring.Component):
         """The skip predictor looks at the first layer's first fold on its way to the array."""
         config = self._config
         m.submodules.predictor = predictor = Predictor(
-            inputs=config.inputs,
+            inputs=config.x_columns,
             units=config.units,
             operand_width=config.operand_width,
             family=config.family,

@@ -38,6 +38,8 @@ class InputSettingsSignature(wiring.Signature):
         With several programs: whose settings these are, from two cycles after a change on.
     inputs : Out(unsigned)
         Elements per step, minus 1.
+    symbols : Out(1)
+        With symbols: a step is one symbol.
     grid : Out(GridFields)
         Grid, mode and thresholds; ``defers``, ``forget`` and ``exact`` are not set here.
     skip : Out(SkipFields)
@@ -51,6 +53,7 @@ class InputSettingsSignature(wiring.Signature):
             {
                 **({"program": In(config.program_bits)} if config.programs > 1 else {}),
                 "inputs": Out(bits_for(config.inputs)),
+                **({"symbols": Out(1)} if config.symbols else {}),
                 "grid": Out(GridFields),
                 "skip": Out(SkipFields),
                 **({"monitor": Out(MonitorFields)} if config.monitor else {}),

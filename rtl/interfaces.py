@@ -43,8 +43,8 @@ class InputListSignature(ListReadSignature):
 
     def __init__(self, config: EngineConfig) -> None:
         super().__init__(
-            columns=config.inputs,
-            address_bits=bits_for(config.inputs) + 1,
+            columns=config.x_columns,
+            address_bits=bits_for(config.x_entries) + 1,
             operand_width=config.operand_width,
             planes=config.planes,
         )
@@ -87,7 +87,7 @@ class FetchSignature(wiring.Signature):
                 "offer": Out(stream.Signature(offer_layout(config.lanes, single_rows=config.single_rows))),
                 "valid": Out(1),
                 "entry": Out(fetch_layout(config)),
-                "x_address": Out(bits_for(config.inputs) + 1),
+                "x_address": Out(bits_for(config.x_entries) + 1),
                 "h_address": Out(config.state_bits + 2),
                 "list": Out(1),
             }

@@ -189,10 +189,10 @@ def lists(planes: int) -> int:
     return planes
 
 
-def length_layout(columns: int, planes: int) -> data.StructLayout:
-    """A list's entries; with two planes also how many digits they have together, and how many low ones."""
-    members = {"digits": unsigned(bits_for(2 * columns + 1)), "low": unsigned(bits_for(columns + 1))}
-    return data.StructLayout({"count": unsigned(bits_for(columns + 1)), **(members if planes > 1 else {})})
+def length_layout(entries: int, planes: int) -> data.StructLayout:
+    """A list's entries, at most so many; with two planes also their digits together, and the low ones."""
+    members = {"digits": unsigned(bits_for(2 * entries + 1)), "low": unsigned(bits_for(entries + 1))}
+    return data.StructLayout({"count": unsigned(bits_for(entries + 1)), **(members if planes > 1 else {})})
 
 
 def candidate_layout(*, operand_width: int, planes: int) -> data.StructLayout:
@@ -205,7 +205,7 @@ def step_list_layout(config: EngineConfig) -> data.StructLayout:
     """A finished list of one step's inputs."""
     return data.StructLayout(
         {
-            "lengths": data.ArrayLayout(length_layout(config.inputs, config.planes), lists(config.planes)),
+            "lengths": data.ArrayLayout(length_layout(config.x_entries, config.planes), lists(config.planes)),
             "start": 1,
             "restart": 1,
             "mask": unsigned(bits_for(ACTIVE_COUNTS)),
@@ -222,7 +222,7 @@ def descriptor_layout() -> data.StructLayout:
 
 def read_fields(config: EngineConfig) -> dict[str, Any]:
     """What a pass reads: columns, with two planes also digits, and how many of them are low ones."""
-    columns = config.inputs + 2 * config.units
+    columns = config.x_entries + 2 * config.units
     members = {"digits": unsigned(bits_for(2 * columns + 1)), "low": unsigned(bits_for(columns + 1))}
     return {"columns": unsigned(bits_for(columns + 1)), **(members if config.planes > 1 else {})}
 

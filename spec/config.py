@@ -33,6 +33,8 @@ WEIGHT_WORD_BITS = 16
 ACTIVE_COUNTS = 8
 #: Most programs.
 PROGRAMS = 8
+#: Most symbols: they are elements of the x stream, int16.
+SYMBOLS = 1 << 15
 #: Largest operand of a 4-bit weight: two such weights share a multiplier.
 PACKED_OPERAND = 1023
 #: Signed width of the difference of two 8-bit values, the largest operand where both 8-bit rows share a multiplier.
@@ -85,7 +87,7 @@ class EngineConfig:
     units : int
         Units of all layers together that the state memories hold, and the row memories for each program.
     inputs : int
-        Largest input width of the first layer.
+        Most elements of a step: the largest input width of a first layer whose x are values; 1 if none are.
     layers : int
         Largest number of stacked layers.
     planes : int
@@ -106,6 +108,8 @@ class EngineConfig:
         more, since the argument of their squash comes as a cell state does.
     programs : int
         Chains of layers that lie side by side in the memories, 1 to 8; the x stream names one where a sequence starts.
+    symbols : int
+        Most symbols that an x may name, where a program's steps are one symbol each; 0: x are values in all programs.
     """
 
     lanes: int
@@ -130,6 +134,7 @@ class EngineConfig:
     delta: bool = True
     kinds: tuple[int, ...] = (Kind.LSTM,)
     programs: int = 1
+    symbols: int = 0
 
     def __post_init__(self) -> None:
         for name, most in MOST.items():
@@ -147,6 +152,7 @@ class EngineConfig:
             "active_counts": (1, ACTIVE_COUNTS),
             "sequences": (1, 2),
             "programs": (1, PROGRAMS),
+            "symbols": (0, SYMBOLS),
         }
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
@@ -223,6 +229,16 @@ class EngineConfig:
         """Whether one multiplier takes both 8-bit rows of a word: on iCE40, where operands are narrow."""
         narrow = self.word_bits == (8,) == self.precisions and self.operand_width <= DUAL_OPERAND_BITS
         return self.family == "ice40" and self.mac == "dsp" and narrow and not self.pipelined
+
+    @property
+    def x_columns(self) -> int:
+        """Columns that the first layer's x may have: elements of a step, or symbols."""
+        return max(self.inputs, self.symbols)
+
+    @property
+    def x_entries(self) -> int:
+        """Most entries of a step's list of x: where symbols change, one leaves and one comes."""
+        return max(self.inputs, 2 if self.symbols else 1)
 
     @property
     def requant_shift(self) -> int:

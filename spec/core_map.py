@@ -71,7 +71,7 @@ MEMORIES: tuple[Memory, ...] = (
         Access.WRITE,
         PREDICTOR_BITS,
         "weight of a column of the first layer: inputs, then from the next power of two of inputs on h",
-        lambda config: 2 << max(bits_for(config.inputs), config.unit_bits),
+        lambda config: 2 << max(bits_for(config.x_columns), config.unit_bits),
         lambda config: config.skip,
     ),
     Memory(

@@ -14,9 +14,9 @@ IDENTITY_BYTES = 64
 MAGIC = 0x4C53544D
 #: magic, version, window, ring size as a power of two, features, clock in Hz, baud, commit, board, design format.
 IDENTITY_FORMAT = "<IBBBBII8s16sB"
-#: lanes, weight_depth, units, inputs, layers, masks, precisions, acc, operand, c and requant width, flags, and
-#: kinds of layers, a bit each, but that of the LSTM is set where there is none.
-CONFIG_FORMAT = "<HIHHBBBBBBBBB"
+#: lanes, weight_depth, units, inputs, layers, masks, precisions, acc, operand, c and requant width, flags,
+#: kinds of layers, a bit each, but that of the LSTM is set where there is none, and symbols.
+CONFIG_FORMAT = "<HIHHBBBBBBBBBH"
 #: Flags of the configuration by bit; the family's place in ``FAMILIES`` lies above them.
 _FLAGS = ("peepholes", "monitor", "skip")
 _TWO_PLANES, _TWO_WAYS, _DIGIT, _FAMILY_SHIFT = 1 << 3, 1 << 4, 1 << 5, 6
@@ -146,6 +146,7 @@ def pack_config(config: EngineConfig) -> bytes:
         config.requant_width,
         flags | FAMILIES.index(config.family) << _FAMILY_SHIFT,
         sum(1 << kind for kind in config.kinds) ^ 1 << Kind.LSTM,
+        config.symbols,
     )
 
 
@@ -159,7 +160,7 @@ def unpack_config(data: bytes) -> EngineConfig:
     """
     sizes, widths = struct.unpack(CONFIG_FORMAT, data)[:7], struct.unpack(CONFIG_FORMAT, data)[7:]
     lanes, depth, units, inputs, layers, active_counts, precisions = sizes
-    acc, operand, c, requant, flags, kinds = widths
+    acc, operand, c, requant, flags, kinds, symbols = widths
     named: dict[str, Any] = {name: bool(flags >> bit & 1) for bit, name in enumerate(_FLAGS)}
     try:
         return EngineConfig(
@@ -180,6 +181,7 @@ def unpack_config(data: bytes) -> EngineConfig:
             delta=not precisions & _NO_DELTA,
             mac="digit" if flags & _DIGIT else "dsp",
             family=FAMILIES[flags >> _FAMILY_SHIFT],
+            symbols=symbols,
             kinds=tuple(kind for kind in Kind if (kinds ^ 1 << Kind.LSTM) >> kind & 1),
             **named,
         )

@@ -61,7 +61,7 @@ class MemoryImage:
                 yield address(Region.ROWS, 2 * row + 1), int(bias) % (1 << BIAS_BITS)
         if config.skip and self.predictor is not None:
             for column, weight in enumerate(self.predictor):
-                h_place = (1 << bits_for(config.inputs)) + column - self.inputs
+                h_place = (1 << bits_for(config.x_columns)) + column - self.inputs
                 place = column if column < self.inputs else h_place
                 yield address(Region.PREDICTOR, place), int(weight) % (1 << PREDICTOR_BITS)
         if config.peepholes:

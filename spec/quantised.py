@@ -10,7 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.spec.codes import Kind, Squash
-from lstmith.spec.config import ACTIVE_COUNTS, BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, PRECISIONS, SHIFT_BITS
+from lstmith.spec.config import (
+    ACTIVE_COUNTS,
+    BIAS_BITS,
+    H_FRAC,
+    MANTISSA_BITS,
+    PEEP_BITS,
+    PRECISIONS,
+    SHIFT_BITS,
+    SYMBOLS,
+)
 
 IntArray = npt.NDArray[np.int64]
 T = TypeVar("T", bound=np.generic)
@@ -120,6 +129,8 @@ class QuantLayer:
         Function of a plain or dense layer's rows; tanh for an LSTM or a GRU.
     h_lsb : float
         Real value of one LSB of h; other than 2^-15 only of a linear or ReLU layer, whose scales hold it.
+    symbols : bool
+        Whether a step's x is one symbol, whose column counts with the grid's largest value; all others are zero.
     """
 
     precision: int
@@ -141,6 +152,7 @@ class QuantLayer:
     kind: Kind = Kind.LSTM
     squash: Squash = Squash.TANH
     h_lsb: float = 2.0**-H_FRAC
+    symbols: bool = False
 
     def __post_init__(self) -> None:
         if self.weights.shape[0] % self.kind.rows or self.inputs < 1:
@@ -178,6 +190,8 @@ class QuantLayer:
             )
         if not 0 <= self.peep_shift <= 31:
             raise ValueError(f"Peephole shift must be between 0 and 31, not {self.peep_shift!r}")
+        if self.symbols and (self.x_grid.low or self.inputs > SYMBOLS):
+            raise ValueError(f"Layer of symbols must have an unsigned input grid and at most {SYMBOLS} input columns")
         if self.h_grid.exponent:
             raise ValueError(f"The recurrent grid has no exponent, not {self.h_grid.exponent!r}")
         if self.order is not None and not np.array_equal(np.sort(self.order), np.arange(self.units)):
@@ -301,9 +315,10 @@ class QuantLayer:
         )
         x_peak = max(-self.x_grid.low, self.x_grid.high) << self.x_grid.exponent
         h_peak = max(-self.h_grid.low, self.h_grid.high)
-        rows: IntArray = (
-            absolute[:, : self.inputs].sum(axis=1) * x_peak + absolute[:, self.inputs :].sum(axis=1) * h_peak
-        )
+        from_x = absolute[:, : self.inputs]
+        # Of symbols' columns one counts at a time.
+        x_reach = from_x.max(axis=1) if self.symbols else from_x.sum(axis=1)
+        rows: IntArray = x_reach * x_peak + absolute[:, self.inputs :].sum(axis=1) * h_peak
         return rows
 
 
@@ -339,14 +354,24 @@ class QuantNetwork:
 
     @property
     def inputs(self) -> int:
-        """Width of the first layer's input."""
-        return self.layers[0].inputs
+        """Elements of a step on the x stream: the first layer's input width, or 1 of symbols."""
+        return 1 if self.layers[0].symbols else self.layers[0].inputs
+
+    @property
+    def symbols(self) -> int:
+        """Symbols that an x may name; 0 where x are values."""
+        return self.layers[0].inputs if self.layers[0].symbols else 0
 
     @property
     def x_lsb(self) -> float:
-        """Real value of one LSB of the input stream."""
-        return self.layers[0].x_lsb
+        """Real value of one LSB of the input stream; 1 of symbols, which are numbers."""
+        return 1.0 if self.layers[0].symbols else self.layers[0].x_lsb
+
+    @property
+    def stream_grid(self) -> Grid | None:
+        """What is left of the bits of an x; None of symbols, which are taken as they are."""
+        return None if self.layers[0].symbols else self.layers[0].x_grid
 
     def quantise_input(self, x: npt.NDArray[np.floating]) -> npt.NDArray[np.int16]:
-        """Float input to the stream's int16, rounded half to even and saturated."""
+        """Float input to the stream's int16, rounded half to even and saturated; symbols stay."""
         return np.clip(np.rint(x / self.x_lsb), -32768, 32767).astype(np.int16)

@@ -116,6 +116,7 @@ TABLE: tuple[Entry, ...] = (
         Field("unsigned", 7, 1, "the grid has no negative values"),
         Field("mode", 8, 2, "0 dense, 1 skip, 2 delta, 3 auto"),
         Field("pair", 10, 1, "the weights have two planes"),
+        Field("symbols", 11, 1, "a step's only x is a symbol, the number of its column; of engines with symbols"),
     ),
     _setting(
         Register.X_THETA, "Threshold of x in the top plane", Field("theta", 0, 16, "a change up to it is not listed")

@@ -94,9 +94,10 @@ class _Lessons:
                 design, "has active counts, whose biases follow from the weights", "compile without --active"
             )
         for layer, source in zip(loaded.network.layers, loaded.source.layers, strict=True):
-            if layer.kind is not Kind.LSTM:
-                problem = f"has the layer {source.name!r} of kind {layer.kind.name}"
-                raise UserError(design, problem, "train networks of LSTM layers only")
+            if layer.kind is not Kind.LSTM or layer.symbols:
+                what = "that reads symbols" if layer.symbols else f"of kind {layer.kind.name}"
+                problem = f"has the layer {source.name!r} {what}"
+                raise UserError(design, problem, "train networks of LSTM layers that read values only")
         layers = len(loaded.network.layers)
         policies = default_policies(loaded.network, loaded.engine) if policy is None else load_policy(policy, layers)
         try:

@@ -152,6 +152,8 @@ class StraightThrough(nn.Module):
             raise ValueError("A network with active counts cannot be trained: train first, then add the counts")
         if others := {layer.kind.name for layer in network.layers if layer.kind is not Kind.LSTM}:
             raise ValueError(f"Only LSTM layers can be trained, not {', '.join(sorted(others))}")
+        if network.symbols:
+            raise ValueError("Only layers that read values can be trained, not symbols")
         self._network, self.config = network, config
         self.layers = nn.ModuleList(StraightThroughLayer(layer) for layer in network.layers)
 

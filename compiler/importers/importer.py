@@ -59,7 +59,7 @@ class Model:
         return self.networks[0]
 
 
-def read_model(given: ModelSource, layer: str | None = None) -> Model:
+def read_model(given: ModelSource, layer: str | None = None, *, symbols: bool = False) -> Model:
     """Read a model: its recurrent layers, and the graph around them.
 
     Parameters
@@ -69,6 +69,9 @@ def read_model(given: ModelSource, layer: str | None = None) -> Model:
         ONNX model.
     layer : str, optional
         Of several recurrent layers, the only one to run on the core: an ONNX node's name or a PyTorch module's.
+    symbols : bool
+        Whether the first layers read symbols where a graph has embeddings; of a model without a graph, that its x are
+        symbols, a column each.
 
     Raises
     ------
@@ -79,13 +82,13 @@ def read_model(given: ModelSource, layer: str | None = None) -> Model:
     if isinstance(given, str | Path):
         path = Path(given)
         found = _load(path, layer)
-        return _model(found, str(path), layer)
+        return _model(found, str(path), layer, symbols=symbols)
     if isinstance(given, Mapping):
-        return _model(_read_mapping(given, layer), IN_MEMORY, None)
+        return _model(_read_mapping(given, layer), IN_MEMORY, None, symbols=symbols)
     if type(given).__name__ == "ModelProto":
         from lstmith.compiler.importers.onnx_graph import prepare
 
-        return _model(prepare(given, IN_MEMORY), IN_MEMORY, layer)
+        return _model(prepare(given, IN_MEMORY), IN_MEMORY, layer, symbols=symbols)
     raise UserError(
         IN_MEMORY, f"is a {type(given).__name__}", "give a file, arrays by name, a state dict or an ONNX model"
     )
@@ -135,20 +138,29 @@ def _load(path: Path, layer: str | None) -> FloatNetwork | TorchModel | ModelPro
     return (import_pt if kind == "pt" else import_safetensors)(path, layer)
 
 
-def _model(found: FloatNetwork | TorchModel | ModelProto, source: str, layer: str | None) -> Model:
+def _model(
+    found: FloatNetwork | TorchModel | ModelProto, source: str, layer: str | None, *, symbols: bool = False
+) -> Model:
     if isinstance(found, FloatNetwork):
-        return Model(source, (found,))
+        return Model(source, (one_hot(found) if symbols else found,))
     from lstmith.compiler.importers.torch_import import TorchModel
 
     if not isinstance(found, TorchModel):
-        return _read_graph(found, source, layer)
+        return _read_graph(found, source, layer, symbols=symbols)
     if not found.bidirectional:
+        found = found.with_symbols() if symbols else found
         return Model(source, (found.network,), None, found.remarks)
     from lstmith.compiler.importers.onnx_graph import prepare
     from lstmith.compiler.importers.torch_graph import torch_graph
 
     read = _read_graph(prepare(torch_graph(found), source), source, None)
     return replace(read, remarks=(*found.remarks, *read.remarks))
+
+
+def one_hot(network: FloatNetwork) -> FloatNetwork:
+    """The network with symbols as its x, each a column of the first layer's input."""
+    first, *others = network.layers
+    return FloatNetwork((replace(first, symbols=True), *others))
 
 
 def _read_mapping(given: Mapping[str, Any], layer: str | None) -> FloatNetwork | TorchModel:
@@ -160,7 +172,7 @@ def _read_mapping(given: Mapping[str, Any], layer: str | None) -> FloatNetwork |
     return from_arrays(IN_MEMORY, given, layer)
 
 
-def _read_graph(model: ModelProto, source: str, layer: str | None) -> Model:
+def _read_graph(model: ModelProto, source: str, layer: str | None, *, symbols: bool = False) -> Model:
     from lstmith.compiler.importers.onnx_import import choose_networks
     from lstmith.compiler.importers.onnx_quantised import dequantised
     from lstmith.compiler.importers.planner import plan_graph
@@ -168,7 +180,7 @@ def _read_graph(model: ModelProto, source: str, layer: str | None) -> Model:
     model = dequantised(model, source)
     chosen = choose_networks(model, source, layer)
     try:
-        plan, networks = plan_graph(model, chosen)
+        plan, networks = plan_graph(model, chosen, symbols=symbols)
     except UserError as error:
         if len(chosen) > 1 or len(chosen[0].networks) > 1 or any(chosen[0].sites[0].directions):
             raise

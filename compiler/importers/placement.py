@@ -46,7 +46,10 @@ def _place(
     if not any(name in levels for name in outputs):
         return "folded", "its value is constant"
     if not live.intersection(outputs):
-        return "folded", "the stage does it itself: it gives a layout, full lengths or a constant state"
+        return (
+            "folded",
+            "the stage does it itself: it gives symbols their columns, a layout, full lengths or a constant state",
+        )
     level = max(levels[name] for name in outputs if name in levels)
     if level == 0:
         return "host", "it comes before every recurrent layer"

@@ -36,7 +36,8 @@ class Stage:
     units : int
         H of the last layer.
     x : str
-        Value that the first node reads, [T, N, I], or [N, T, I] with ``batch_first``.
+        Value that the first node reads, [T, N, I], or [N, T, I] with ``batch_first``; or the numbers of symbols that
+        choose it, [T, N] or [N, T].
     reverse : bool
         Whether time runs backwards; a sequence is reversed up to its length.
     direction, directions : int
@@ -48,6 +49,10 @@ class Stage:
     outputs : tuple of (str, str, str)
         Per layer, what the graph calls Y, Y_h and Y_c; empty where nothing does.
     batch_first : bool
+    symbols : int
+        Symbols that x may name; 0 where x are values.
+    swapped : bool
+        Whether the numbers of symbols have their axes in the other order.
     """
 
     name: str
@@ -63,6 +68,13 @@ class Stage:
     states: tuple[tuple[str, str], ...]
     outputs: tuple[tuple[str, str, str], ...]
     batch_first: bool
+    symbols: int = 0
+    swapped: bool = False
+
+    @property
+    def batch_axis(self) -> int:
+        """Axis of x with the sequences side by side."""
+        return int(self.batch_first == self.swapped)
 
     @property
     def needs(self) -> list[str]:

@@ -122,7 +122,7 @@ class PlanRun:
     def _count(self, values: dict[str, Array]) -> int:
         stage = self.plan.stages[0]
         found = {**values, **self._host.run((stage.x,), values)}
-        return int(found[stage.x].shape[0 if stage.batch_first else 1]) if stage.x in found else 1
+        return int(found[stage.x].shape[stage.batch_axis]) if stage.x in found else 1
 
 
 def run_in_float(network: FloatNetwork, given: StageInput) -> StageResult:

@@ -14,6 +14,7 @@ from lstmith.compiler.importers.onnx_graph import Scope, cut, fold, fresh, label
 from lstmith.compiler.importers.onnx_import import OnnxNetwork, choose_networks, same_network
 from lstmith.compiler.importers.onnx_quantised import dequantised
 from lstmith.compiler.importers.onnx_site import INITIAL_C, INITIAL_H, SEQUENCE_LENS, Y_C, X, Y, full_length
+from lstmith.compiler.importers.onnx_symbols import SymbolInput, find_symbols
 from lstmith.compiler.importers.parts import check_runnable
 from lstmith.compiler.importers.placement import place
 from lstmith.compiler.importers.plan import Plan, Stage
@@ -35,8 +36,12 @@ def plan_model(path: Path, layer: str | None = None) -> Plan:
     return plan_graph(model, choose_networks(model, source, layer))[0]
 
 
-def plan_graph(model: ModelProto, chosen: list[OnnxNetwork]) -> tuple[Plan, tuple[FloatNetwork, ...]]:
+def plan_graph(
+    model: ModelProto, chosen: list[OnnxNetwork], *, symbols: bool = False
+) -> tuple[Plan, tuple[FloatNetwork, ...]]:
     """A plan for a graph whose chosen networks run on the core, and their distinct weights.
+
+    With ``symbols`` embeddings in front of them become columns of theirs, and they read the numbers of symbols.
 
     Ifs around the networks are resolved to the branches that hold them; other control flow stays.
 
@@ -45,7 +50,7 @@ def plan_graph(model: ModelProto, chosen: list[OnnxNetwork]) -> tuple[Plan, tupl
     UserError
         If core and host could not run one after the other.
     """
-    return _Planner(model, chosen).plan()
+    return _Planner(model, chosen, symbols=symbols).plan()
 
 
 @dataclass
@@ -55,6 +60,12 @@ class _Group:
     network: OnnxNetwork
     nodes: list[NodeProto]
     index: int = 0
+    symbols: SymbolInput | None = None
+
+    @property
+    def networks(self) -> tuple[FloatNetwork, ...]:
+        """What it runs, for each direction."""
+        return self.network.networks if self.symbols is None else tuple(map(self.symbols.folded, self.network.networks))
 
     @property
     def where(self) -> str:
@@ -67,7 +78,7 @@ class _Planner:
     The *level* of a value is the number of groups that must have run before it is known; constants have none.
     """
 
-    def __init__(self, model: ModelProto, chosen: list[OnnxNetwork]) -> None:
+    def __init__(self, model: ModelProto, chosen: list[OnnxNetwork], *, symbols: bool) -> None:
         flat = flatten_around(model, [site for network in chosen for site in network.sites])
         self.conditions = flat.conditions
         outputs = [value.name for value in model.graph.output]
@@ -84,6 +95,9 @@ class _Planner:
         self.outputs = outputs
         self.made = {name: group.index for group in self.groups for node in group.nodes for name in node.output if name}
         self.levels = self._levels()
+        if symbols:
+            for group in self.groups:
+                group.symbols = find_symbols(self.model, self.scope, group.nodes[0].input[X])
 
     def plan(self) -> tuple[Plan, tuple[FloatNetwork, ...]]:
         """Make the stages, then find what the host computes before, between and behind them."""
@@ -135,7 +149,7 @@ class _Planner:
         stages: list[list[Stage]] = []
         for group in self.groups:
             stages.append([])
-            for direction, network in enumerate(group.network.networks):
+            for direction, network in enumerate(group.networks):
                 same = [index for index, other in enumerate(networks) if same_network(network, other)]
                 if not same:
                     networks.append(network)
@@ -151,7 +165,7 @@ class _Planner:
             layers=tuple(site.name for site in sites),
             kind=sites[0].node.op_type,
             units=network.layers[-1].units,
-            x=nodes[0].input[X],
+            x=nodes[0].input[X] if group.symbols is None else group.symbols.name,
             reverse=directions[direction],
             direction=direction,
             directions=len(directions),
@@ -159,6 +173,8 @@ class _Planner:
             states=tuple((self._state(node, INITIAL_H), self._state(node, INITIAL_C)) for node in nodes),
             outputs=tuple((_output(node, Y), _output(node, Y + 1), _output(node, Y_C)) for node in nodes),
             batch_first=sites[0].batch_first,
+            symbols=network.symbols,
+            swapped=group.symbols is not None and group.symbols.swapped,
         )
 
     def _state(self, node: NodeProto, position: int) -> str:

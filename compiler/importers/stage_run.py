@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.compiler.importers.plan import Stage
+from lstmith.compiler.quantise.calibration import check_symbols
 from lstmith.golden.network import FloatArray, FloatNetwork, initial_state
 from lstmith.spec.codes import Kind
 from lstmith.spec.errors import UserError
@@ -42,7 +43,7 @@ class StageCall:
 
     Parameters
     ----------
-    x : float [T, N, I]
+    x : float [T, N, I], or [T, N, 1] of symbols
     lengths : int64 [N]
     state : per layer, h and c [N, H] or None
     """
@@ -65,15 +66,15 @@ def read_call(stage: Stage, values: dict[str, npt.NDArray[Any]], where: str) -> 
     UserError
         If X, the lengths or a state have another shape or are out of range.
     """
-    x = np.asarray(values[stage.x])
+    x, spot = np.asarray(values[stage.x]), f"{where} value {stage.x!r}"
+    if stage.symbols and x.ndim == 2:
+        x = x[..., None].astype(np.float32)
     if x.ndim != 3:
-        raise UserError(
-            f"{where} value {stage.x!r}", f"has shape {list(x.shape)}", "the recurrent layer reads [T, N, I]"
-        )
-    x = x.swapaxes(0, 1) if stage.batch_first else x
+        raise UserError(spot, f"has shape {list(x.shape)}", "the recurrent layer reads [T, N, I]")
+    x = x.swapaxes(0, 1) if stage.batch_axis == 0 else x
     steps, count = x.shape[:2]
     if not np.isfinite(x).all():
-        raise UserError(f"{where} value {stage.x!r}", "holds NaN or infinity", "give finite inputs")
+        raise UserError(spot, "holds NaN or infinity", "give finite inputs")
     lengths = np.full(count, steps, dtype=np.int64)
     if stage.lengths and stage.lengths in values:
         lengths = np.asarray(values[stage.lengths]).astype(np.int64).reshape(-1)
@@ -83,6 +84,8 @@ def read_call(stage: Stage, values: dict[str, npt.NDArray[Any]], where: str) -> 
                 f"is {lengths.tolist()}",
                 f"give {count} lengths of at most {steps} steps",
             )
+    if stage.symbols:
+        check_symbols(x, np.arange(steps)[:, None] < lengths, stage.symbols, spot)
     state = tuple(
         (_state(stage, values, h, count, where, bounded=True), _state(stage, values, c, count, where, bounded=False))
         for h, c in stage.states

@@ -7,7 +7,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ Tensors = Mapping[str, npt.NDArray[Any]]
 #: nn.LSTM, nn.GRU and nn.RNN number their layers (weight_ih_l0); cells have one, without a number.
 _KEY = re.compile(r"(?P<prefix>(?:.*\.)?)(?P<kind>(?:weight|bias)_(?:ih|hh|hr))(?:_l(?P<layer>\d+))?(?P<rev>_reverse)?")
 _ROOT = "lstm"
+#: nn.Embedding has a weight alone, so its name has to tell.
+_EMBEDDING = re.compile(r"emb[a-z]*(\.\d+)*\.weight$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,13 @@ class TorchModel:
         For each layer of the module, its forward direction, and its backward one if it has both.
     remarks : tuple of str
         What the state dict does not tell, or tells and is not used.
+    table : float64 [K, I] or None
+        Weight of the only nn.Embedding that is as wide as the first layer's input.
     """
 
     stacks: tuple[tuple[FloatLayer, ...], ...]
     remarks: tuple[str, ...] = ()
+    table: npt.NDArray[np.float64] | None = None
 
     @property
     def bidirectional(self) -> bool:
@@ -57,6 +62,12 @@ class TorchModel:
     def network(self) -> FloatNetwork:
         """The forward layers, of a module that has no others."""
         return FloatNetwork(tuple(forward for forward, *_ in self.stacks))
+
+    def with_symbols(self) -> TorchModel:
+        """The same module with symbols as its x: rows of the embedding, or of a one-hot input if there is none."""
+        (first, *others), *above = self.stacks
+        columns = first.w_ih if self.table is None else first.w_ih @ self.table.T
+        return replace(self, stacks=((replace(first, w_ih=columns, symbols=True), *others), *above))
 
 
 def import_safetensors(path: Path, layer: str | None = None) -> TorchModel:
@@ -174,7 +185,9 @@ def from_state_dict(source: str, tensors: Tensors, layer: str | None = None) -> 
         remarks.append(f"weights outside {name!r} are not used ({told}); export the whole model to ONNX to use them")
     if stacks[0][0].kind is Kind.RNN:
         remarks.append(f"{name!r} is taken for an RNN with tanh, since a state dict does not say; ONNX does")
-    return TorchModel(stacks, tuple(remarks))
+    tables = [key for key in others if _EMBEDDING.search(key) and tensors[key].shape[1:] == (stacks[0][0].inputs,)]
+    table = float_array(source, repr(tables[0]), tensors[tables[0]]) if len(tables) == 1 else None
+    return TorchModel(stacks, tuple(remarks), table)
 
 
 def _list(modules: Mapping[str, Tensors]) -> str:

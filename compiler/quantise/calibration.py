@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +70,32 @@ class Calibration:
         if bad := np.argwhere(~np.isfinite(x) & valid[:, :, None]).tolist():
             where = tuple(bad[0])
             raise UserError(f"{self.source} field x", f"is {x[where]} at {where}", "give finite values")
+        if network.symbols:
+            check_symbols(x, valid, network.symbols, f"{self.source} field x")
         return np.where(valid[:, :, None], x, 0.0), lengths.astype(np.int64)
+
+
+def check_symbols(x: npt.NDArray[Any], valid: npt.NDArray[np.bool_], symbols: int, where: str) -> None:
+    """Refuse what names no symbol.
+
+    Parameters
+    ----------
+    x : [N, T, 1]
+    valid : bool [N, T]
+        Steps that exist.
+    symbols : int
+        How many there are.
+    where : str
+        The value, for messages.
+
+    Raises
+    ------
+    UserError
+        Naming the first number that is not whole, negative, or beyond the table.
+    """
+    if bad := np.argwhere(valid[:, :, None] & ((x != np.floor(x)) | (x < 0) | (x >= symbols))).tolist():
+        place = tuple(bad[0])
+        raise UserError(where, f"is {x[place]:g} at {place}", f"give whole numbers in 0..{symbols - 1}, one per symbol")
 
 
 @dataclass(frozen=True)
@@ -81,7 +107,7 @@ class Windows:
     valid : bool [M, W]
         Steps that exist.
     x : tuple of float64 [M, W, I_k]
-        Input of each layer.
+        Input of each layer; of symbols [M, W, 1].
     h, c : tuple of float64 [M, W + 1, H_k]
         States of each layer; entry t is the state before step t.
     """
@@ -121,9 +147,12 @@ def profile(network: FloatNetwork, calibration: Calibration) -> Profile:
     starts = _starts(lengths)
     held = _held(starts) or starts
     fit = [start for index, start in enumerate(starts) if index % HOLD_EVERY != HOLD_EVERY - 1]
+    ranges = [(float(values[valid].min()), float(values[valid].max())) for values in inputs]
+    if network.symbols:
+        ranges[0] = (0.0, 1.0)  # a symbol's column counts once
     return Profile(
-        tuple(float(values[valid].min()) for values in inputs),
-        tuple(float(values[valid].max()) for values in inputs),
+        tuple(low for low, _ in ranges),
+        tuple(high for _, high in ranges),
         tuple(
             float(max(np.abs(values[valid]).max(), np.abs(c0[lengths > 0]).max()))
             for values, (_, c0) in zip(trace.c, state, strict=True)

@@ -103,7 +103,7 @@ class LayerFit:
         """
         cells = self._cell_formats()
         best = self._best([Candidate(e, 1.0, cells[0]) for e in range(5)])
-        if self._index == 0 and self._bits == 8:
+        if self._index == 0 and self._bits == 8 and not self._layer.symbols:
             best = self._best([best, *(replace(best, reach=reach) for reach in RANGES)])
         best = self._best([best, *(replace(best, c_frac=c_frac) for c_frac in cells)])
         near = [e for e in (best.exponent - 1, best.exponent, best.exponent + 1) if 0 <= e <= 4]
@@ -156,6 +156,8 @@ class LayerFit:
             return self._grid(signed=True, exponent=candidate.exponent), self._before.h_lsb
         grid = self._grid(signed=self._low < 0, exponent=candidate.exponent)
         peak = max(self._high, -self._low) or 1.0
+        if self._layer.symbols:
+            return grid, 1.0 / grid.high / (1 << grid.shift)
         reach = HEADROOM if self._bits == 16 else candidate.reach
         return grid, peak * reach / grid.high / (1 << grid.shift)
 
@@ -184,6 +186,8 @@ class LayerFit:
         grid, x_lsb = self.x_format(candidate)
         check_operands(layer.name, max(grid.span, self._h_grid.span), self._bits, self._precision, limits)
         x, h = fit.x[k][fit.valid], fit.h[k][:, :-1][fit.valid][:, : layer.w_hh.shape[1]]
+        if layer.symbols:
+            x = (x == np.arange(layer.inputs)).astype(np.float64)
         stream = np.clip(np.rint(x / x_lsb), -(1 << 15), (1 << 15) - 1).astype(np.int64)
         operands = np.concatenate(
             [grid.apply(stream) << grid.exponent, self._h_grid.apply(encode_h(h, self._h_lsb))], axis=1
@@ -214,6 +218,7 @@ class LayerFit:
             kind=layer.kind,
             squash=layer.squash,
             h_lsb=self._h_lsb,
+            symbols=layer.symbols,
         )
         self._check_sums(result)
         return result

@@ -103,7 +103,7 @@ def ordered(network: FloatNetwork, values: list[FloatArray]) -> tuple[FloatNetwo
         ``head[:, permutations[-1]]``.
     """
     permutations = [np.argsort(-each, kind="stable") for each in values]
-    layers, before = [], np.arange(network.inputs)
+    layers, before = [], np.arange(network.layers[0].inputs)
     for layer, order in zip(network.layers, permutations, strict=True):
         layers.append(_permuted(layer, before, order))
         before = order

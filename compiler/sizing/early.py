@@ -17,7 +17,7 @@ from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
 #: Operands as narrow as they can be, so that nothing is refused that would fit after calibration.
-_NARROW = Grid(8, -128, 127)
+_NARROW, _UNSIGNED = Grid(8, -128, 127), Grid(8, 0, 127)
 
 
 def refuse_early(
@@ -93,7 +93,7 @@ def _empty(layer: FloatLayer, counts: tuple[int, ...], precision: int, planes: i
         mantissa=rows,
         shift=rows,
         bias=rows,
-        x_grid=_NARROW,
+        x_grid=_UNSIGNED if layer.symbols else _NARROW,
         h_grid=_NARROW,
         c_frac=15,
         x_lsb=1.0,
@@ -103,4 +103,5 @@ def _empty(layer: FloatLayer, counts: tuple[int, ...], precision: int, planes: i
         idle_h=np.broadcast_to(np.int64(0), layer.units),
         kind=layer.kind,
         squash=layer.squash,
+        symbols=layer.symbols,
     )

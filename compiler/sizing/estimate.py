@@ -209,7 +209,7 @@ def state_brams(config: EngineConfig, board: Board) -> int:
     else:
         rows = config.rows_per_cycle * _blocks(board, depth, kept_bits + parameter_bits)
     # Engines of two planes keep the list of changes and that of values of every step.
-    lists = 2 * config.planes * _blocks(board, 2 * units + config.inputs * config.sequences, entry_bits)
+    lists = 2 * config.planes * _blocks(board, 2 * units + config.x_entries * config.sequences, entry_bits)
     queue = _blocks(board, 2 * config.lanes + 32, config.acc_width * config.rows_per_cycle)
     tables = config.rows_per_cycle * 2
     link = LINK_BRAMS.get(board.family, 0)

@@ -86,7 +86,7 @@ def _overflow(programs: Sequence[Program], engine: EngineConfig, board: Board) -
 def _joined(programs: Sequence[Program]) -> QuantNetwork:
     """All layers as one network, the one with the widest input first, equal ones once."""
     layers: dict[tuple[int, bytes], QuantLayer] = {}
-    for program in sorted(programs, key=lambda entry: -entry.network.inputs):
+    for program in sorted(programs, key=lambda entry: -entry.network.layers[0].inputs):
         for layer in program.network.layers:
             layers.setdefault((layer.precision, layer.weights.tobytes()), layer)
     return QuantNetwork(tuple(layers.values()))
@@ -100,6 +100,7 @@ def _of_programs(engine: EngineConfig, programs: Sequence[Program]) -> EngineCon
         programs=len(programs),
         units=max(program.place + program.units for program in programs),
         inputs=max(program.network.inputs for program in programs),
+        symbols=max(program.network.symbols for program in programs),
         layers=max(len(program.network.layers) for program in programs),
         skip=engine.skip and not several,
         monitor=engine.monitor and not several,

@@ -300,6 +300,7 @@ def _config(network: QuantNetwork, board: Board | None, lanes: int, options: _Op
         weight_depth=words,
         units=sum(layer.units for layer in layers),
         inputs=network.inputs,
+        symbols=network.symbols,
         layers=len(layers),
         active_counts=network.active_counts,
         planes=options.planes,

@@ -76,7 +76,7 @@ def run_job(
             flags,
             job.program or active_indices[t],
             sure=words(t - IN_ENGINE),
-            grid=network.layers[0].x_grid,
+            grid=network.stream_grid,
         )
         device.read_results(reader)
         if progress is not None:
@@ -104,7 +104,7 @@ class HiddenStream:
 
     def __init__(self, device: Device, network: QuantNetwork, idle: IntArray, ahead: int = 1, every: int = 1):
         self._device, self._network, self._layer = device, network, network.layers[-1]
-        self._grid = network.layers[0].x_grid
+        self._grid = network.stream_grid
         device.set_mode(Mode.COMPACT)
         # As for records; of the words of so many steps that follow each other, one brings h.
         self._ahead = min(ahead, 1 + every * (device.identity.ring_words // (every + self._layer.units)))

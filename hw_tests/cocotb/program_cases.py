@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hw_tests.cocotb.core_cases import Case, golden_case, image_writes, state_writes
-from hw_tests.cocotb.random_networks import random_engine, random_input, random_layer, random_state
+from hw_tests.cocotb.random_networks import input_of, random_engine, random_layer, random_state
 from hw_tests.cocotb.random_policies import random_policies
 from lstmith.compiler.program_image import ProgramContents, lay_out, words_per_lane
 from lstmith.golden.model import GoldenModel
@@ -31,9 +31,9 @@ class Programs:
     places: list[int]
 
 
-def random_programs(rng: np.random.Generator, most: int = 24) -> Programs:
+def random_programs(rng: np.random.Generator, most: int = 24, *, symbols: bool = False) -> Programs:
     """Two or three: the second has the first one's units, the third a place of its own or also the first one's."""
-    config, (first, third) = random_engine(rng, most=most, mixed=bool(rng.random() < 0.5))
+    config, (first, third) = random_engine(rng, most=most, mixed=bool(rng.random() < 0.5), symbols=symbols)
     first, third = _plain(first), _plain(third)
     while True:
         inputs = int(rng.integers(1, 1 + most))
@@ -58,6 +58,7 @@ def random_programs(rng: np.random.Generator, most: int = 24) -> Programs:
         skip=False,
         units=max(place + count for place, count in zip(places, units, strict=True)),
         inputs=max(network.inputs for network in networks),
+        symbols=max(network.symbols for network in networks),
         layers=max(len(network.layers) for network in networks),
     )
     sized = replace(sized, weight_depth=sum(words_per_lane(network, sized) for network in networks))
@@ -100,7 +101,7 @@ def switching_cases(rng: np.random.Generator, programs: Programs, runs: int, ste
         policies = [random_policies(rng, each, config) for each in networks]
         image = lay_out(_contents(networks, policies, places), config)
         writes = image_writes(image, config) if number == 0 else [(at, value, 0) for at, value in image.policy_writes()]
-        job = CoreJob(random_input(rng, steps, network.inputs), writes, program=index)
+        job = CoreJob(input_of(rng, steps, network), writes, program=index)
         kinds = ["start", "loaded"]
         layout = [(layer.units, layer.c_frac, layer.kind) for layer in network.layers]
         # The engine lists h anew where another program ran before.

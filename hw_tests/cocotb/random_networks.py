@@ -51,6 +51,7 @@ def random_layer(
     planes: int = 1,
     active_counts: int = 1,
     kind: Kind = Kind.LSTM,
+    symbols: bool = False,
 ) -> QuantLayer:
     """A layer whose gates mostly neither saturate nor idle, with some rows at the limits of their fields."""
     limit = weight_limit(precision, planes)
@@ -66,9 +67,12 @@ def random_layer(
         # One integer in 2^bits has no two symmetric digits.
         weights -= ~has_digits(weights, precision // planes)
     x_grid = random_grid(rng, precision // planes, unsigned=first, exponent=True)
+    while symbols and x_grid.low:
+        x_grid = random_grid(rng, precision // planes, unsigned=True, exponent=True)
     h_grid = random_grid(rng, precision // planes)
 
-    peaks = np.array([x_grid.high << x_grid.exponent] * inputs + [h_grid.high] * recurrent, dtype=np.float64)
+    reach = x_grid.high << x_grid.exponent
+    peaks = np.array([reach / inputs if symbols else reach] * inputs + [h_grid.high] * recurrent, dtype=np.float64)
     spread = np.maximum(np.sqrt((weights**2) @ (peaks**2)) / 3, 1.0)
     # The operand that the mantissa multiplies should nearly fill its width for the row's largest sums.
     shift = np.clip(np.ceil(np.log2(spread * 6)) + 8 - (requant_width - 2), 0, (1 << SHIFT_BITS) - 1).astype(np.int64)
@@ -109,6 +113,7 @@ def random_layer(
         reduced_bias=rng.integers(-20_000, 20_001, (len(counts), rows)) if counts else None,
         idle_h=rng.integers(-top, top, units) if counts else None,
         kind=kind,
+        symbols=symbols,
         squash=SQUASHES[kind][0] if len(SQUASHES[kind]) == 1 else Squash(int(rng.choice(SQUASHES[kind]))),
     )
 
@@ -124,6 +129,7 @@ def random_network(
     active_counts: int = 1,
     predictor: bool = False,
     kinds: tuple[int, ...] = (Kind.LSTM,),
+    symbols: bool = False,
 ) -> QuantNetwork:
     """A stack with ``dims`` = inputs, then units of each layer; every layer draws its precision and its kind.
 
@@ -137,6 +143,8 @@ def random_network(
         Whether to give it one.
     kinds : tuple of int
         To draw from; only LSTMs have active counts.
+    symbols : bool
+        Whether its x are symbols.
     """
     drawn = [Kind(int(rng.choice(kinds))) if len(kinds) > 1 else Kind(kinds[0]) for _ in dims[1:]]
     active_counts = min(active_counts, *dims[1:]) if set(drawn) == {Kind.LSTM} else 1
@@ -154,6 +162,7 @@ def random_network(
             planes=1 if precision == 4 else planes,
             active_counts=active_counts,
             kind=drawn[index],
+            symbols=symbols and index == 0,
         )
         layers.append(layer)
     return QuantNetwork(tuple(layers), _random_predictor(rng, layers[0]) if predictor else None)
@@ -176,12 +185,23 @@ def random_dims(rng: np.random.Generator, most_layers: int, most: int) -> list[i
 
 
 def random_engine(
-    rng: np.random.Generator, most: int = 40, networks: int = 2, *, delta: bool = True, mixed: bool = False
+    rng: np.random.Generator,
+    most: int = 40,
+    networks: int = 2,
+    *,
+    delta: bool = True,
+    mixed: bool = False,
+    symbols: bool = False,
 ) -> tuple[EngineConfig, list[QuantNetwork]]:
     """An engine about as narrow as its networks allow, and networks that fit it (all but one have room to spare)."""
     options = _random_options(rng, delta=delta, mixed=mixed)
     most_layers = 1 if options.rows_per_cycle == 4 else int(rng.integers(1, 4))
-    fitting = [_network_for(rng, options, random_dims(rng, most_layers, most)) for _ in range(networks)]
+    fitting = [
+        _network_for(
+            rng, options, random_dims(rng, most_layers, most), symbols=symbols and (n == 0 or rng.random() < 0.5)
+        )
+        for n in range(networks)
+    ]
     layers = [layer for network in fitting for layer in network.layers]
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
     config = replace(
@@ -231,7 +251,9 @@ def _random_options(rng: np.random.Generator, *, delta: bool, mixed: bool) -> En
     )
 
 
-def _network_for(rng: np.random.Generator, config: EngineConfig, dims: list[int]) -> QuantNetwork:
+def _network_for(
+    rng: np.random.Generator, config: EngineConfig, dims: list[int], *, symbols: bool = False
+) -> QuantNetwork:
     """A network that uses an engine's options; its numbers may be too wide for it."""
     return random_network(
         rng,
@@ -243,6 +265,7 @@ def _network_for(rng: np.random.Generator, config: EngineConfig, dims: list[int]
         active_counts=config.active_counts,
         predictor=config.skip and bool(rng.random() < 0.8),
         kinds=config.kinds,
+        symbols=symbols,
     )
 
 
@@ -252,6 +275,7 @@ def _with_room(config: EngineConfig, networks: list[QuantNetwork]) -> EngineConf
         config,
         units=max(sum(layer.units for layer in network.layers) for network in networks),
         inputs=max(network.inputs for network in networks),
+        symbols=max(network.symbols for network in networks),
         layers=max(len(network.layers) for network in networks),
     )
     return replace(sized, weight_depth=max(words_per_lane(network, sized) for network in networks))
@@ -279,6 +303,17 @@ def random_input(rng: np.random.Generator, steps: int, inputs: int) -> npt.NDArr
             x[t] = np.clip(x[t - 1] + rng.integers(-600, 601, inputs), -32768, 32767)
         elif kind == "zero":
             x[t] = 0
+    return x.astype(np.int16)
+
+
+def input_of(rng: np.random.Generator, steps: int, network: QuantNetwork) -> npt.NDArray[np.int16]:
+    """What a network reads, int16 [steps, elements]: values, or symbols that often repeat."""
+    if not network.symbols:
+        return random_input(rng, steps, network.inputs)
+    x = rng.integers(0, network.symbols, (steps, 1))
+    for t in range(1, steps):
+        if rng.random() < 0.3:
+            x[t] = x[t - 1]
     return x.astype(np.int16)
 
 

@@ -13,6 +13,8 @@ from lstmith.host.simulate import Simulation
 
 ENGINES = 6
 ON_VERILATOR = range(0, ENGINES, 6)
+#: Engines of which one or more programs read symbols.
+SYMBOLS = range(0, ENGINES, 2)
 RUNS, STEPS = 9, 3
 
 
@@ -22,7 +24,7 @@ RUNS, STEPS = 9, 3
 )
 def test_switching_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng([seed, engine, 3])
-    programs = random_programs(rng)
+    programs = random_programs(rng, symbols=engine in SYMBOLS)
     cases = switching_cases(rng, programs, RUNS, STEPS)
     core_traces = Simulation(core_files(programs.config, tmp_path), simulator, tmp_path / "simulation").run(
         [case.job for case in cases]

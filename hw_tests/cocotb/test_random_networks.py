@@ -19,11 +19,11 @@ from hw_tests.cocotb.core_cases import (
     state_writes,
 )
 from hw_tests.cocotb.random_networks import (
+    input_of,
     preset_engine,
     random_active_indices,
     random_engine,
     random_hints,
-    random_input,
     random_network,
     random_state,
 )
@@ -44,9 +44,11 @@ from lstmith.spec.quantised import QuantNetwork
 PRESETS = [each.name for each in claiming(Tier.RANDOM) if each.engine.sequences == 1]
 #: Random engines; four (engine, network, policy) triples for each of two networks per engine.
 ENGINES = 24
-ON_VERILATOR = range(0, ENGINES, 12)
+ON_VERILATOR = (*range(0, ENGINES, 12), 14)
 #: Engines for all kinds of layers.
 MIXED = range(0, ENGINES, 3)
+#: Engines whose networks read symbols, all or some of them.
+SYMBOLS = range(2, ENGINES + 10, 6)
 #: Engines without delta.
 DENSE_ONLY = range(4, ENGINES, 8)
 #: Engines that start with a network in their memories.
@@ -67,7 +69,7 @@ def _runs(
     model = GoldenModel(network, config)
     words = sum(config.folds(layer.units) * layer.weights.shape[1] * layer.entry_words for layer in network.layers)
     steps = int(np.clip(WORDS_PER_RUN // words, 2, 12))
-    x = random_input(rng, steps, network.inputs)
+    x = input_of(rng, steps, network)
     cases = []
 
     def stalled(job: CoreJob) -> CoreJob:
@@ -88,7 +90,7 @@ def _runs(
     for loaded in (False, True) * rounds:
         policies = random_policies(rng, network, config)
         writes = policy_writes(build_memory_image(network, config, policies))
-        x, hints = random_input(rng, steps, network.inputs), random_hints(rng, steps)
+        x, hints = input_of(rng, steps, network), random_hints(rng, steps)
         # Half of the runs stay at the policy's own active count.
         active_indices = random_active_indices(rng, network, steps).tolist() if rng.random() < 0.5 else []
         if not loaded:
@@ -126,7 +128,9 @@ def test_core_equals_golden(engine: int | str, simulator: str, seed: int, tmp_pa
     if isinstance(engine, str):
         config, networks = preset_engine(rng, preset(engine).engine)
     else:
-        config, networks = random_engine(rng, delta=engine not in DENSE_ONLY, mixed=engine in MIXED)
+        config, networks = random_engine(
+            rng, delta=engine not in DENSE_ONLY, mixed=engine in MIXED, symbols=engine in SYMBOLS
+        )
     print(config)
     # Some engines have their first network as initial memory contents.
     starts = engine in STARTING
@@ -159,7 +163,7 @@ def test_reset_in_mid_run(rng: np.random.Generator, tmp_path: Path) -> None:
     policies = [Policy(Mode.DELTA)] * len(network.layers)
     model = GoldenModel(network, config)
     image = build_memory_image(network, config, policies)
-    x = random_input(rng, 3, network.inputs)
+    x = input_of(rng, 3, network)
     jobs: list[CoreJob] = []
     cases: list[Case] = []
     for _ in range(6):
@@ -184,7 +188,7 @@ def test_skipped_first_step_of_a_continued_stack(rng: np.random.Generator, tmp_p
         lanes=1, precisions=(8,), acc_width=32, operand_width=18, layers=2, skip=True, units=7, inputs=3
     )
     policies = [Policy(Mode.DELTA, skip=Skip(hints=True)), Policy(Mode.DELTA)]
-    model, x = GoldenModel(network, config), random_input(rng, 5, 3)
+    model, x = GoldenModel(network, config), input_of(rng, 5, network)
     writes = image_writes(build_memory_image(network, config, policies), config)
     begun, state = golden_case("begun", model, policies, CoreJob(x[:2], writes))
     job, hints = CoreJob(x[2:], start=False, restart=False), np.array([True, False, True])

@@ -12,10 +12,10 @@ from hw_tests.cocotb.core_cases import core_files, image_writes, policy_writes
 from hw_tests.cocotb.pair_cases import PAIR, Pair, pair_case
 from hw_tests.cocotb.random_networks import (
     for_two,
+    input_of,
     preset_engine,
     random_engine,
     random_hints,
-    random_input,
     random_state,
 )
 from hw_tests.cocotb.random_policies import random_policies
@@ -37,6 +37,8 @@ ENGINES = 11
 ON_VERILATOR = range(0, ENGINES, 6)
 #: Engines for all kinds of layers.
 MIXED = range(0, ENGINES, 2)
+#: Engines whose networks read symbols, all or some of them.
+SYMBOLS = range(0, ENGINES, 3)
 #: Weight words that one dense run of a sequence may issue.
 WORDS_PER_RUN = 2000
 
@@ -50,7 +52,7 @@ def random_pairs(rng: np.random.Generator, network: QuantNetwork, config: Engine
 
     def made() -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_]]:
         return (
-            np.stack([random_input(rng, steps, network.inputs) for _ in PAIR]),
+            np.stack([input_of(rng, steps, network) for _ in PAIR]),
             np.stack([random_hints(rng, steps) for _ in PAIR]),
         )
 
@@ -96,7 +98,7 @@ def test_each_as_if_alone(engine: int | str, simulator: str, seed: int, tmp_path
     if isinstance(engine, str):
         config, networks = preset_engine(rng, preset(engine).engine)
     else:
-        config, networks = random_engine(rng, most=24, mixed=engine in MIXED)
+        config, networks = random_engine(rng, most=24, mixed=engine in MIXED, symbols=engine in SYMBOLS)
     fitting = [for_two(config, network) for network in networks]
     config = fitting[0][0]
     pairs = [pair for _, network in fitting for pair in random_pairs(rng, network, config)]

@@ -20,10 +20,10 @@ from lstmith.spec.quantised import PREDICTOR_BITS, PREDICTOR_SUM_BITS
 
 def predictor_weights(config: EngineConfig, image: MemoryImage | None) -> list[int]:
     """Initial weights by place; zero where the image has none."""
-    init = [0] * (1 << predictor_place_bits(inputs=config.inputs, units=config.units))
+    init = [0] * (1 << predictor_place_bits(inputs=config.x_columns, units=config.units))
     if image is not None and image.predictor is not None:
         weights = image.predictor.tolist()
-        recurrent = 1 << bits_for(config.inputs)
+        recurrent = 1 << bits_for(config.x_columns)
         init[: image.inputs] = weights[: image.inputs]
         init[recurrent : recurrent + len(weights) - image.inputs] = weights[image.inputs :]
     return init
@@ -37,7 +37,7 @@ class Predictor(wiring.Component):
     Parameters
     ----------
     inputs : int
-        Largest input width of the first layer.
+        Most columns of the first layer's x.
     units : int
         Units of all layers together.
     operand_width : int

@@ -22,6 +22,8 @@ class ColumnLists(wiring.Component):
     Parameters
     ----------
     columns : int
+        Columns that an entry may be of.
+    entries : int
         Most entries of a list.
     parts : int
         Lists of each kind.
@@ -52,10 +54,10 @@ class ColumnLists(wiring.Component):
         The address is the place and, above it, the part.
     """
 
-    def __init__(self, *, columns: int, parts: int, operand_width: int, planes: int):
-        self._parts, self._planes, self._place_bits = parts, planes, bits_for(columns)
+    def __init__(self, *, columns: int, entries: int, parts: int, operand_width: int, planes: int):
+        self._parts, self._planes, self._place_bits = parts, planes, bits_for(entries)
         self._entry = entry_layout(columns=columns, operand_width=operand_width, planes=planes)
-        lengths = data.ArrayLayout(length_layout(columns, planes), lists(planes))
+        lengths = data.ArrayLayout(length_layout(entries, planes), lists(planes))
         candidate = candidate_layout(operand_width=operand_width, planes=planes)
         place, part = self._place_bits, bits_for(parts)
         read = ListReadSignature(columns=columns, address_bits=place + part, operand_width=operand_width, planes=planes)
@@ -63,7 +65,7 @@ class ColumnLists(wiring.Component):
             {
                 "valid": In(1),
                 "candidates": In(data.ArrayLayout(candidate, lists(planes))),
-                "column": In(place),
+                "column": In(bits_for(columns)),
                 "base": In(place),
                 "part": In(part),
                 "clear": In(1),

@@ -160,6 +160,7 @@ class Feedback(wiring.Component):
         for index in range(kind_count):
             lists = ColumnLists(
                 columns=config.units,
+                entries=config.units,
                 parts=2 * config.sequences,
                 operand_width=config.operand_width,
                 planes=config.planes,

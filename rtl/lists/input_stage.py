@@ -12,6 +12,7 @@ from lstmith.rtl.interfaces import DeferralSignature, InputListSignature, Waitin
 from lstmith.rtl.layouts import STEP_BITS, InputWord, sequence_field, sequence_of, set_sequence, step_list_layout
 from lstmith.rtl.lists.column_lists import ColumnLists
 from lstmith.rtl.lists.encoder import Encoder
+from lstmith.rtl.lists.symbol_encoder import SymbolEncoder
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 from lstmith.spec.latency import MARK, SETTINGS, encode, input_gap
@@ -24,7 +25,8 @@ class InputStage(wiring.Component):
     One element per cycle; ``input_gap`` idle cycles between steps, so that a reference is stored
     before it is read again. A list is ready, or its step known to be skipped, ``input_ready``
     cycles after its last element. A skipped step leaves references and buffer as they were. The first element of a
-    sequence of another program waits for ``program_wait`` cycles, until that program's settings are there.
+    sequence of another program waits for ``program_wait`` cycles, until that program's settings are there. With symbols
+    a step may be one element, the number of its column.
 
     Parameters
     ----------
@@ -94,18 +96,22 @@ class InputStage(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        column_bits = bits_for(config.inputs)
+        column_bits, element_bits = bits_for(config.x_columns), bits_for(config.inputs)
         flags = data.StructLayout(
             {"start": 1, "restart": 1, "mask": unsigned(bits_for(ACTIVE_COUNTS)), **sequence_field(config)}
         )
-        tag = data.StructLayout({"column": column_bits, "last": 1})
-        references = config.inputs if config.sequences == 1 else config.sequences << column_bits
+        tag = data.StructLayout({"column": element_bits, "last": 1})
+        references = config.inputs if config.sequences == 1 else config.sequences << element_bits
         m.submodules.encoder = encoder = Encoder(config, references, tag, skips=config.skip, steady=True)
         m.submodules.lists = lists = ColumnLists(
-            columns=config.inputs, parts=2, operand_width=config.operand_width, planes=config.planes
+            columns=config.x_columns,
+            entries=config.x_entries,
+            parts=2,
+            operand_width=config.operand_width,
+            planes=config.planes,
         )
 
-        column, buffer = Signal(column_bits), Signal()
+        column, buffer = Signal(element_bits), Signal()
         idle = input_gap(config)
         gap, awaited = Signal(range(idle + 1)), Signal()
         last = column == self.settings.inputs
@@ -141,11 +147,14 @@ class InputStage(wiring.Component):
             encoder.tag.last.eq(last),
         ]
 
-        ends = encoder.o_valid & encoder.o_tag.last
+        listed, takes = self._listed(m, encoder, column_bits), Signal()
+        if config.symbols:
+            self._elaborate_symbols(m, encoder, listed, accept & ~marked, sequence_of(now), takes)
+        ends = listed.valid & listed.last
         m.d.comb += [
-            lists.valid.eq(encoder.o_valid),
-            lists.candidates.eq(encoder.o_candidates),
-            lists.column.eq(encoder.o_tag.column),
+            lists.valid.eq(listed.valid),
+            lists.candidates.eq(listed.candidates),
+            lists.column.eq(listed.column),
             lists.base.eq(0),
             lists.part.eq(buffer),
             lists.clear.eq(ends),
@@ -162,9 +171,9 @@ class InputStage(wiring.Component):
         ]
         # Without a skip rule a step is known to be computed with its last element.
         counted, counts_anew = accept & ~marked & last, now.start | now.restart
-        skipped, takes = Signal(), Signal()
+        skipped = Signal()
         if config.skip:
-            ends, step, skipped = self._elaborate_skip(m, encoder, ends, step, awaited)
+            ends, step, skipped = self._elaborate_skip(m, encoder, listed, ends, step, awaited)
             counted, counts_anew = takes, step.start | step.restart
         m.d.comb += takes.eq(ends & ~skipped)
         if config.monitor:
@@ -196,17 +205,61 @@ class InputStage(wiring.Component):
             m.d.sync += left.eq(left - 1)
         return other | (left != 0)
 
+    def _listed(self, m: Module, encoder: Encoder, column_bits: int) -> data.View[data.StructLayout]:
+        """What comes from the encoder: a column, what each list would hold of it, and whether it is the step's last."""
+        listed = Signal(
+            data.StructLayout(
+                {
+                    "valid": 1,
+                    "last": 1,
+                    "column": column_bits,
+                    "distance": len(encoder.o_distance) + (1 if self._config.symbols else 0),
+                    "candidates": encoder.o_candidates.shape(),
+                }
+            )
+        )
+        m.d.comb += [
+            listed.valid.eq(encoder.o_valid),
+            listed.last.eq(encoder.o_tag.last),
+            listed.column.eq(encoder.o_tag.column),
+            listed.distance.eq(encoder.o_distance),
+            listed.candidates.eq(encoder.o_candidates),
+        ]
+        return listed
+
+    def _elaborate_symbols(
+        self, m: Module, encoder: Encoder, listed: data.View, accept: Value, sequence: Value, takes: Value
+    ) -> None:
+        """Where the program reads symbols, their encoder takes the place of the other one."""
+        m.submodules.symbols = symbols = SymbolEncoder(self._config)
+        m.d.comb += [
+            symbols.valid.eq(accept & self.settings.symbols),
+            symbols.symbol.eq(self.x.payload.value),
+            symbols.sequence.eq(sequence),
+            symbols.grid.eq(encoder.grid),
+            symbols.follows.eq(takes),
+        ]
+        with m.If(self.settings.symbols):
+            m.d.comb += [
+                encoder.valid.eq(0),
+                listed.valid.eq(symbols.o_valid),
+                listed.last.eq(symbols.o_last),
+                listed.column.eq(symbols.o_column),
+                listed.distance.eq(symbols.o_distance),
+                listed.candidates.eq(symbols.o_candidates),
+            ]
+
     def _elaborate_skip(
-        self, m: Module, encoder: Encoder, ends: object, step: Signal, awaited: Signal
+        self, m: Module, encoder: Encoder, listed: data.View, ends: object, step: Signal, awaited: Signal
     ) -> tuple[Signal, Signal, Signal]:
         """Two cycles more, in which the input's distance decides; references follow only if the step is computed."""
-        distance = Signal(self._config.operand_width - 1 + bits_for(self._config.inputs))
+        distance = Signal(self._config.operand_width - 1 + bits_for(self._config.x_entries))
         settles, quiet = Signal(), Signal()
         # Cleared by the cycle that reads it; the next step's first value comes later.
         with m.If(settles):
             m.d.sync += distance.eq(0)
-        with m.Elif(encoder.o_valid):
-            m.d.sync += distance.eq(distance + encoder.o_distance)
+        with m.Elif(listed.valid):
+            m.d.sync += distance.eq(distance + listed.distance)
         decides, kept = Signal(), Signal.like(step)
         m.d.sync += [
             settles.eq(ends),

@@ -97,7 +97,7 @@ class PassControl(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        self._length = length_layout(max(config.units, config.inputs), config.planes)
+        self._length = length_layout(max(config.units, config.x_entries), config.planes)
         self._pair = data.ArrayLayout(self._length, lists(config.planes))
         super().__init__(
             {
@@ -262,7 +262,7 @@ class PassControl(wiring.Component):
             m.d.comb += recomputes.eq(exact | (mode != Mode.DELTA) if config.delta else 1)
             return recomputes
         m.submodules.decision = decision = RecomputeDecision(
-            columns=max(config.units, config.inputs), contexts=config.contexts
+            columns=max(config.units, config.x_entries), contexts=config.contexts
         )
         m.d.comb += [
             decision.context.eq(context),

@@ -78,7 +78,7 @@ class Sequencer(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.passes = passes = PassControl(config)
-        m.submodules.reader = reader = ListReader(columns=max(config.units, config.inputs))
+        m.submodules.reader = reader = ListReader(columns=max(config.units, config.x_entries))
         connect(m, flipped(self.program), passes.program)
         connect(m, flipped(self.steps), passes.steps)
         connect(m, flipped(self.lists), passes.lists)
@@ -162,7 +162,7 @@ class Sequencer(wiring.Component):
         base = Mux(next_x, present.descriptor.x_base, present.descriptor.unit_base)
         unit = (base + reader.place)[: config.unit_bits]
         m.d.sync += [
-            self.fetch.x_address.eq(Cat(reader.place[: bits_for(config.inputs)], passes.x_buffer)),
+            self.fetch.x_address.eq(Cat(reader.place[: bits_for(config.x_entries)], passes.x_buffer)),
             self.fetch.h_address.eq(Cat(unit, present.list_half, sequence_of(present), next_x)),
             self.fetch.list.eq(passes.list),
         ]

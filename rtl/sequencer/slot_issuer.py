@@ -95,7 +95,7 @@ class SlotIssuer(wiring.Component):
                 "word_width": Out(2),
                 "row_valid": Out(1),
                 "row_entry": Out(
-                    row_layout(inputs=config.inputs, units=config.units, operand_width=config.operand_width)
+                    row_layout(inputs=config.x_columns, units=config.units, operand_width=config.operand_width)
                 ),
             }
         )
@@ -152,14 +152,14 @@ class SlotIssuer(wiring.Component):
         valid = delayed(m, self.fetch.valid, RAM_LATENCY, "fetch_valid")
         entry = Signal(
             entry_layout(
-                columns=max(config.inputs, config.units), operand_width=config.operand_width, planes=config.planes
+                columns=max(config.x_columns, config.units), operand_width=config.operand_width, planes=config.planes
             )
         )
         m.d.comb += [
             *(entry[name].eq(Mux(fetch.from_x, x_entry[name], h_entry[name])) for name in entry.shape().members),
             self.row_valid.eq(valid & fetch.counts),
             self.row_entry.column.eq(
-                Mux(fetch.from_x, x_entry.column, h_entry.column + (1 << bits_for(config.inputs)))
+                Mux(fetch.from_x, x_entry.column, h_entry.column + (1 << bits_for(config.x_columns)))
             ),
             # The predictor's row is of the top plane's references.
             self.row_entry.operand.eq(entry.operands[0]),

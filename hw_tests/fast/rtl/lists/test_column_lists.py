@@ -13,9 +13,9 @@ from lstmith.spec.config import bits_for
 
 def _lists_check(rng: np.random.Generator, *, planes: int) -> Check:
     """Lists that begin anywhere in either part; lengths count what was listed, entries stay until overwritten."""
-    columns, kinds = 10, lists(planes)
-    unit = ColumnLists(columns=columns, parts=2, operand_width=12, planes=planes)
-    sheet, place_bits = Sheet(3000), bits_for(columns)
+    entries, columns, kinds = 10, 40, lists(planes)
+    unit = ColumnLists(columns=columns, entries=entries, parts=2, operand_width=12, planes=planes)
+    sheet, place_bits = Sheet(3000), bits_for(entries)
     cycle = 2
     lengths: list[tuple[int, str, list[Entries]]] = []
     reads: list[tuple[Ints, Entries]] = []
