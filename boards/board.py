@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import operator
 from dataclasses import dataclass
 
@@ -10,6 +11,35 @@ from lstmith.spec.link_map import Feature
 FAMILIES = ("ecp5", "ice40", "gowin")
 #: A resource and its number, and which of its parts.
 Light = tuple[str, int] | tuple[str, int, str]
+
+
+class Front(enum.StrEnum):
+    """How a board is reached."""
+
+    UART = "uart"
+    SPI = "spi"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpiPins:
+    """Where a microcontroller is wired to: names of amaranth-boards on a connector, or the device's own.
+
+    Parameters
+    ----------
+    connector : (str, int) or None
+    select, sck, copi, cipo : str
+        Chip select is low while selected.
+    irq, ready : str
+        Results wait; an answer waits.
+    """
+
+    connector: tuple[str, int] | None = None
+    select: str
+    sck: str
+    copi: str
+    cipo: str
+    irq: str
+    ready: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +81,11 @@ class Board:
     uart : (str, int)
         Resource of the serial port that the host link uses.
     baud : int
-        Of the host link.
+        Of the host link on a serial port.
+    spi : SpiPins or None
+        Where SPI can be had, if the board has free pins that receive.
+    front : Front
+        What builds are reached by.
     window : int
         Frames of the host link that may be on their way, a power of two from 2 on; 8 fill a block memory of 2 kB.
     ring_words : int
@@ -92,6 +126,8 @@ class Board:
     extra_resources: str = ""
     uart: tuple[str, int] = ("uart", 0)
     baud: int = 3_000_000
+    spi: SpiPins | None = None
+    front: Front = Front.UART
     window: int = 8
     ring_words: int = 2048
     features: Feature = Feature.RECORDS | Feature.STATES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lstmith.boards.board import Board
+from lstmith.boards.board import Board, Front, SpiPins
 from lstmith.spec.errors import UserError
 from lstmith.spec.link_map import Feature
 
@@ -12,6 +12,8 @@ from lstmith.spec.link_map import Feature
 GENERIC = "generic"
 #: Of an FT2232H or FT232H, the bridges for USB at 480 Mbit/s.
 HIGH_SPEED_BAUD = 12_000_000
+#: As Digilent's Pmod standard places SPI, type 2A, but for ``ready``: its pin 8 would reset the board.
+_PMOD = SpiPins(connector=("pmod", 0), select="1", copi="2", cipo="3", sck="4", irq="7", ready="9")
 
 # Sizes are what nextpnr reports as available. A DP16KD holds 1024 words of 18 bits; weights use 16.
 _ULX3S_85F = Board(
@@ -28,6 +30,7 @@ _ULX3S_85F = Board(
     brams=208,
     bram_bits=1024 * 16,
     platform="amaranth_boards.ulx3s:ULX3S_85F_Platform",
+    spi=SpiPins(connector=("gpio", 0), select="14+", copi="15+", cipo="16+", sck="17+", irq="14-", ready="15-"),
     lights=(("led", 0), ("led", 1), ("led", 2), ("led", 3)),
     loader="ulx3s",
 )
@@ -77,6 +80,7 @@ BOARDS = (
         weights_initialised=False,
         platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
         extra_resources="break_off_pmod",
+        spi=_PMOD,
         # What the engine leaves of block memory and lookup tables.
         # An FT2232H; 12 Mbaud would be two cycles per bit.
         baud=6_000_000,
@@ -97,6 +101,7 @@ BOARDS = (
         speed="8",
         oscillator_mhz=100.0,
         platform="amaranth_boards.ecpix5:ECPIX585Platform",
+        spi=_PMOD,
         baud=HIGH_SPEED_BAUD,
         lights=(("rgb_led", 0, "g"), ("rgb_led", 1, "g"), ("rgb_led", 2, "g"), ("rgb_led", 3, "r")),
         loader="ecpix5",
@@ -108,6 +113,8 @@ BOARDS = (
         package="BG256",
         platform="amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
         baud=HIGH_SPEED_BAUD,
+        # All other pins only drive, through buffers.
+        spi=None,
         # Its only light is on the pin that sends.
         lights=(),
         loader="colorlight",
@@ -121,6 +128,8 @@ BOARDS = (
         package="BG256",
         oscillator_mhz=50.0,
         platform="amaranth_boards.icepi_zero:IcepiZero1_3Platform",
+        # Where a Raspberry Pi has SPI0.
+        spi=SpiPins(connector=("gpio", 0), select="8", copi="10", cipo="9", sck="11", irq="25", ready="24"),
         loader="icepi-zero",
     ),
     Board(
@@ -139,6 +148,8 @@ BOARDS = (
         bram_bits=1024 * 16,
         small=True,
         platform="amaranth_boards.tang_nano_9k:TangNano9kPlatform",
+        # Its headers are numbered as the device's pins are.
+        spi=SpiPins(select="25", copi="26", cipo="27", sck="28", irq="29", ready="30"),
         window=2,
         ring_words=1024,
         features=Feature(0),
@@ -162,6 +173,22 @@ def find_board(name: str) -> Board:
         if board.name == name:
             return board
     raise UserError("board", f"{name!r} is unknown", f"use one of {', '.join(board.name for board in BOARDS)}")
+
+
+def with_front(board: Board, name: str) -> Board:
+    """The board, reached in another way.
+
+    Raises
+    ------
+    UserError
+        If there is no such way, or the board has no pins for it.
+    """
+    if name not in set(Front):
+        raise UserError("option --front", f"{name!r} is unknown", f"use one of {', '.join(Front)}")
+    if name == Front.SPI and board.spi is None:
+        others = ", ".join(other.name for other in BOARDS if other.spi is not None)
+        raise UserError("option --front", f"is spi, {board.title} has no pins for it", f"use uart, or one of {others}")
+    return replace(board, front=Front(name))
 
 
 def find_target(name: str) -> Board | None:

@@ -9,7 +9,7 @@ from amaranth.hdl import ClockDomain, ClockSignal, Const, Instance, Module, Rese
 from amaranth.lib import io
 from amaranth.lib.wiring import Component
 
-from lstmith.boards.board import Board
+from lstmith.boards.board import Board, Front
 from lstmith.rtl.link.uart import CYCLES_MIN
 from lstmith.spec.errors import UserError
 
@@ -66,7 +66,7 @@ class Clock(Component):
 def pll_clocks(board: Board) -> list[float]:
     """All clocks that a board can have, in MHz, in rising order: the oscillator's, and those that its PLL makes.
 
-    They are whole kHz, since the device tells its clock in Hz, and fast enough for its serial port.
+    They are whole kHz, since the device tells its clock in Hz, and fast enough for a serial port, if it has one.
     """
     dividers, divisors, factors = {
         "ecp5": (ecp5_dividers, range(1, 129), range(1, 81)),
@@ -82,7 +82,8 @@ def pll_clocks(board: Board) -> list[float]:
         except ValueError:
             continue
         found.add(clock)
-    return sorted(clock for clock in found if clock * 1e6 >= CYCLES_MIN * board.baud)
+    slowest_hz = CYCLES_MIN * board.baud if board.front is Front.UART else 0
+    return sorted(clock for clock in found if clock * 1e6 >= slowest_hz)
 
 
 def with_clock(board: Board, clock_mhz: float) -> Board:

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from amaranth.build import Attrs, Pins, PinsN, Resource, Subsignal
 from amaranth.hdl import Cat, ClockDomain, Elaboratable, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.boards.board import Board
+from lstmith.boards.board import Board, Front, SpiPins
 from lstmith.boards.clock import Clock
 from lstmith.rtl.link.core import LinkedCore
 from lstmith.rtl.link.flash import FlashLoader, checksum, flash_content
+from lstmith.rtl.link.pins import forward_pins, front_pins
 from lstmith.rtl.verilog import convert
 from lstmith.spec.link_identity import Identity
 from lstmith.spec.link_map import FlashStatus
@@ -24,6 +26,10 @@ ALIVE_BITS = 24
 #: Module name of a board between plain ports.
 SIMULATED = "lstmith_board"
 LIGHTS = ("alive", "busy", "session", "fault")
+#: Resource of the pins of :class:`~lstmith.boards.board.SpiPins`.
+_SPI = "spi_front"
+#: Pins of 3.3 V, by family.
+_LEVELS = {"ice40": Attrs(IO_STANDARD="SB_LVCMOS")} | dict.fromkeys(("ecp5", "gowin"), Attrs(IO_TYPE="LVCMOS33"))
 
 
 def watchdog_bits(weight_depth: int) -> int:
@@ -56,12 +62,12 @@ class LinkedBoard(wiring.Component):
 
     Members
     -------
-    rx, tx
-        Serial port.
+    rx, tx, or spi_*
+        See :func:`lstmith.rtl.link.pins.front_pins`.
     lights
         ``LIGHTS``, from bit 0 on.
     busy
-        While it is low, nothing but ``alive`` happens before ``rx`` changes.
+        While it is low, nothing but ``alive`` happens before one of these changes.
     flash_*
         The serial flash, if there is one.
     """
@@ -76,8 +82,7 @@ class LinkedBoard(wiring.Component):
         }
         super().__init__(
             {
-                "rx": In(1, init=1),
-                "tx": Out(1, init=1),
+                **front_pins(identity),
                 "lights": Out(len(LIGHTS)),
                 "busy": Out(1),
                 **(pins if flash else {}),
@@ -107,11 +112,10 @@ class LinkedBoard(wiring.Component):
                 core.flash.eq(FlashStatus.COPIED | Mux(loader.valid, FlashStatus.VALID, 0)),
                 loaded.eq(loader.done),
             ]
+        forward_pins(m, self._identity, core, self)
         alive = Signal(ALIVE_BITS)
         m.d.sync += alive.eq(alive + 1)
         m.d.comb += [
-            core.rx.eq(self.rx),
-            self.tx.eq(core.tx),
             core.ready.eq(loaded),
             core.tick.eq(alive[: watchdog_bits(config.weight_depth)].all()),
             self.busy.eq(core.busy),
@@ -121,12 +125,12 @@ class LinkedBoard(wiring.Component):
 
 
 def simulation_verilog(identity: Identity, image: MemoryImage, tag: int = 0) -> str:
-    """A board as Verilog: module ``lstmith_board`` with ports clk, rst, rx, tx, lights and busy.
+    """A board as Verilog: module ``lstmith_board`` with ports clk, rst, lights, busy and those of the front.
 
     Parameters
     ----------
     identity : Identity
-        ``clock_hz / baud`` are the cycles per bit, 2 or more.
+        Of a serial port ``clock_hz / baud`` are the cycles per bit, 2 or more.
     image : MemoryImage
     tag : int
     """
@@ -140,7 +144,25 @@ def find_platform(board: Board) -> Any:
     platform = getattr(import_module(module), name)()
     if board.extra_resources:
         platform.add_resources(getattr(platform, board.extra_resources))
+    if board.front is Front.SPI and board.spi is not None:
+        platform.add_resources([_spi_resource(board.spi, _LEVELS[board.family])])
     return platform
+
+
+def _spi_resource(pins: SpiPins, levels: Attrs) -> Resource:
+    """Pins of a microcontroller that is wired to a board."""
+    on = pins.connector
+    return Resource(
+        _SPI,
+        0,
+        Subsignal("select", PinsN(pins.select, dir="i", conn=on)),
+        Subsignal("sck", Pins(pins.sck, dir="i", conn=on)),
+        Subsignal("copi", Pins(pins.copi, dir="i", conn=on)),
+        Subsignal("cipo", Pins(pins.cipo, dir="oe", conn=on)),
+        Subsignal("irq", Pins(pins.irq, dir="o", conn=on)),
+        Subsignal("ready", Pins(pins.ready, dir="o", conn=on)),
+        levels,
+    )
 
 
 class BoardTop(Elaboratable):
@@ -165,11 +187,14 @@ class BoardTop(Elaboratable):
         m.domains.sync = ClockDomain()
         m.submodules.clock = Clock(board)
         m.submodules.linked = linked
-        # Some boards' ports have handshake lines too; all of them come as they are.
-        lines = [line.name for line in platform.lookup(*board.uart).ios]
-        uart = platform.request(*board.uart, dir=dict.fromkeys(lines, "-"))
-        m.d.comb += linked.rx.eq(_input(m, uart.rx, "rx"))
-        _output(m, uart.tx, linked.tx, "tx")
+        if board.front is Front.SPI:
+            self._elaborate_spi(m, platform)
+        else:
+            # Some boards' ports have handshake lines too; all of them come as they are.
+            lines = [line.name for line in platform.lookup(*board.uart).ios]
+            uart = platform.request(*board.uart, dir=dict.fromkeys(lines, "-"))
+            m.d.comb += linked.rx.eq(_input(m, uart.rx, "rx"))
+            _output(m, uart.tx, linked.tx, "tx")
         if not board.weights_initialised:
             pins = dict.fromkeys(("cs", "clk", "copi", "cipo", "wp", "hold"), "-")
             flash = platform.request("spi_flash_1x", dir=pins)
@@ -188,11 +213,26 @@ class BoardTop(Elaboratable):
             _output(m, getattr(port, part[0]) if part else port, linked.lights[index], LIGHTS[index])
         return m
 
+    def _elaborate_spi(self, m: Module, platform: Any) -> None:
+        """The front's pins: the answer's is driven while selected alone, so that others may share it."""
+        linked = self._linked
+        names = ("select", "sck", "copi", "cipo", "irq", "ready")
+        pins = platform.request(_SPI, 0, dir=dict.fromkeys(names, "-"))
+        select = _input(m, pins.select, "spi_select")
+        m.d.comb += [
+            linked.spi_select.eq(select),
+            linked.spi_sck.eq(_input(m, pins.sck, "spi_sck")),
+            linked.spi_copi.eq(_input(m, pins.copi, "spi_copi")),
+        ]
+        _output(m, pins.cipo, linked.spi_cipo, "spi_cipo", select)
+        _output(m, pins.irq, linked.spi_irq, "spi_irq")
+        _output(m, pins.ready, linked.spi_ready, "spi_ready")
 
-def _output(m: Module, port: Any, value: ValueLike, name: str) -> None:
-    """Drive a pin."""
+
+def _output(m: Module, port: Any, value: ValueLike, name: str, enable: ValueLike = 1) -> None:
+    """Drive a pin, while it is enabled."""
     m.submodules[f"{name}_buffer"] = buffer = io.Buffer("o", port)
-    m.d.comb += buffer.o.eq(value)
+    m.d.comb += [buffer.o.eq(value), buffer.oe.eq(enable)]
 
 
 def _input(m: Module, port: Any, name: str) -> Value:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lstmith.boards.catalogue import find_board
+from lstmith.boards.board import Front
+from lstmith.boards.catalogue import find_board, with_front
 from lstmith.cli.console import out, say, steps, table
 from lstmith.compiler.design import Design
 from lstmith.compiler.marks import BUILD_FIGURES, SYNTHESIS_FIGURES, Kind
@@ -49,6 +50,9 @@ def build_command(
     clock: Annotated[
         str | None, typer.Option(help="MHz, or 'auto' for the fastest that is met; the board's own if not given.")
     ] = None,
+    front: Annotated[
+        str, typer.Option(help="What the board is reached by: uart, or spi for a microcontroller.")
+    ] = Front.UART,
     json: Annotated[Path | None, typer.Option(help="Resources and clock.")] = None,
 ) -> None:
     """Build a bitstream."""
@@ -57,7 +61,8 @@ def build_command(
 
     wanted = _clock(clock)
     check_outputs([design], [Output(output, FOLDER), Output(json, BUILD_FIGURES)])
-    loaded, found = Design.load(design), find_board(board)
+    found = with_front(find_board(board), front)
+    loaded = Design.load(design)
     try:
         with steps() as report:
             figures = build(loaded, found, output, seed=seed, clock=wanted, progress=report)

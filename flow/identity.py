@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from lstmith.boards.board import Board
+from lstmith.boards.board import Board, Front
 from lstmith.compiler.design_files import FORMAT
 from lstmith.flow.commit import source_commit
+from lstmith.rtl.link.spi import CYCLES_MIN
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.link_identity import Identity
+from lstmith.spec.link_map import Feature
 
 
 def build_identity(board: Board, config: EngineConfig) -> Identity:
@@ -22,12 +24,13 @@ def build_identity(board: Board, config: EngineConfig) -> Identity:
         raise UserError(
             "design field sequences", f"is {config.sequences}, the host link carries 1", "compile it with --sequences 1"
         )
+    clock_hz, spi = round(board.clock_mhz * 1e6), board.front is Front.SPI
     return Identity(
         window=board.window,
         ring_words=board.ring_words,
-        features=board.features,
-        clock_hz=round(board.clock_mhz * 1e6),
-        baud=board.baud,
+        features=board.features | (Feature.SPI if spi else 0),
+        clock_hz=clock_hz,
+        baud=clock_hz // CYCLES_MIN if spi else board.baud,
         commit=source_commit(),
         board=board.name,
         design_format=FORMAT,

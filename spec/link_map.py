@@ -114,6 +114,7 @@ class Feature(enum.IntFlag):
 
     RECORDS = 1  #: Mode.FULL, and steps that are QUIET
     STATES = 2  #: the whole bus; without it writes reach weights, rows and registers, and reads IDENTITY only
+    SPI = 4  #: bytes come by SPI, not by a serial port; ``baud`` is the fastest SCK in Hz
 
 
 class Kind(enum.IntEnum):

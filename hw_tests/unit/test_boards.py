@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.boards import top
-from lstmith.boards.board import Board
-from lstmith.boards.catalogue import BOARDS, find_board
+from lstmith.boards.board import Board, Front
+from lstmith.boards.catalogue import BOARDS, find_board, with_front
 from lstmith.boards.clock import ecp5_dividers, gowin_dividers, ice40_dividers, pll_clocks, with_clock
 from lstmith.boards.top import LIGHTS, BoardTop, Flash, find_platform
 from lstmith.compiler.design import Design
@@ -29,6 +29,7 @@ from lstmith.flow.families import SYNTHESIS, bitstream_name
 from lstmith.flow.identity import build_identity
 from lstmith.flow.toolchain import RESOURCES, TimingError, ToolError, count_cells
 from lstmith.rtl.link.flash import flash_content
+from lstmith.rtl.link.pins import front_pins
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.link_identity import Identity
@@ -128,14 +129,17 @@ class _StandIn(wiring.Component):
     def __init__(self, identity: Identity, image: MemoryImage, tag: int = 0, flash: Flash | None = None):
         pins = {"flash_select": Out(1), "flash_clock": Out(1), "flash_copi": Out(1), "flash_cipo": In(1)}
         self._has_flash = flash is not None
-        super().__init__(
-            {"rx": In(1, init=1), "tx": Out(1), "lights": Out(len(LIGHTS)), **(pins if self._has_flash else {})}
-        )
+        self._front = front_pins(identity)
+        super().__init__({**self._front, "lights": Out(len(LIGHTS)), **(pins if self._has_flash else {})})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         count = Signal(24)
-        m.d.sync += [count.eq(count + 1), self.tx.eq(self.rx)]
+        m.d.sync += count.eq(count + 1)
+        ways: dict[bool, list[Signal]] = {True: [], False: []}
+        for name, member in self._front.items():
+            ways[member.flow is In].append(getattr(self, name))
+        m.d.sync += Cat(ways[False]).eq(Cat(ways[True]))
         m.d.comb += self.lights.eq(count[-len(LIGHTS) :])
         if self._has_flash:
             m.d.sync += [self.flash_clock.eq(~self.flash_clock), self.flash_copi.eq(self.flash_cipo)]
@@ -154,22 +158,45 @@ def test_every_board_is_built(board: Board, tmp_path: Path, monkeypatch: pytest.
     assert (tmp_path / "out" / bitstream_name(board)).stat().st_size > 50_000
 
 
-@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
-def test_every_pin_has_its_place(board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the board's files say of clock, serial port and lights stands in the constraints, once."""
+_FRONTS = [(board, front) for board in BOARDS for front in Front if front is Front.UART or board.spi]
+
+
+@pytest.mark.parametrize(("board", "front"), _FRONTS, ids=lambda part: getattr(part, "name", part))
+def test_every_pin_has_its_place(board: Board, front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the board's files say of clock, serial port or SPI, and lights stands in the constraints, once."""
     monkeypatch.setattr(top, "LinkedBoard", _StandIn)
     design = _design(board.name, 5, 4, 1)
-    config = replace(design.engine, family=board.family)
+    board, config = with_front(board, front), replace(design.engine, family=board.family)
     identity, image = build_identity(board, config), build_memory_image(design.network, config, [Policy()])
     assert identity.unpack(identity.pack()) == identity
     platform = find_platform(board)
     platform.build(BoardTop(board, identity, image), name="top", do_build=False, emit_src=False).extract(str(tmp_path))
     text = next(path for path in tmp_path.iterdir() if path.suffix in (".lpf", ".pcf", ".cst")).read_text()
-    uart = {line.name: line.ios[0].map_names(platform._conn_pins, line) for line in platform.lookup(*board.uart).ios}
-    for pin in (*uart["rx"], *uart["tx"]):
+    resource = board.uart if front is Front.UART else ("spi_front", 0)
+    lines = {line.name: line.ios[0].map_names(platform._conn_pins, line) for line in platform.lookup(*resource).ios}
+    names = ("rx", "tx") if front is Front.UART else ("select", "sck", "copi", "cipo", "irq", "ready")
+    for pin in (pin for name in names for pin in lines[name]):
         assert len(re.findall(rf"\b{pin}\b", text)) == 1
     resources = {name for name, *_ in board.lights} | {platform.default_clk}
     assert all(re.search(rf"\b{name}_\d", text) for name in resources)
+
+
+def test_what_a_board_is_reached_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With SPI the fastest SCK stands where the baud does, and any clock will do; a bitstream comes of it."""
+    monkeypatch.setattr(top, "LinkedBoard", _StandIn)
+    board, design = with_front(find_board("icebreaker"), "spi"), _design("icebreaker", 5, 4, 1)
+    assert build_identity(replace(board, clock_mhz=12.0), design.engine).baud == 2_000_000
+    assert min(pll_clocks(board)) <= min(pll_clocks(find_board("icebreaker")))
+    result = build(design, board, tmp_path / "out")
+    assert Path(result["bitstream"]).stat().st_size > 50_000
+
+
+def test_a_front_that_cannot_be_had() -> None:
+    with pytest.raises(UserError, match=r"^option --front: 'i2c' is unknown; use one of uart, spi$"):
+        with_front(find_board("ulx3s-85f"), "i2c")
+    told = r"^option --front: is spi, Colorlight 5A-75B has no pins for it; use uart, or one of ulx3s-85f, "
+    with pytest.raises(UserError, match=told):
+        with_front(find_board("colorlight-5a75b"), "spi")
 
 
 def test_bitstreams_are_named_as_the_loader_wants_them() -> None:

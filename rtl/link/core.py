@@ -1,4 +1,4 @@
-"""The engine behind a serial port."""
+"""The engine behind a serial port or SPI."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect
 from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.engine import Engine
 from lstmith.rtl.link.link import Link
+from lstmith.rtl.link.pins import forward_pins, front_pins
 from lstmith.spec.link_identity import Identity
 from lstmith.spec.link_map import FlashStatus
 from lstmith.spec.memory_image import MemoryImage
@@ -28,10 +29,8 @@ class LinkedCore(wiring.Component):
 
     Members
     -------
-    rx : In(1)
-        Serial line from the host, asynchronous; high when idle.
-    tx : Out(1)
-        Serial line to the host; high when idle.
+    rx, tx, or spi_*
+        See :func:`~lstmith.rtl.link.pins.front_pins`.
     ready : In(1)
         The link may begin; until then ``preload`` writes the engine's memories.
     preload : In(BusSignature)
@@ -41,7 +40,7 @@ class LinkedCore(wiring.Component):
     tick : In(1)
         Strobe of the watchdog, see :class:`~lstmith.rtl.link.link.Link`.
     busy : Out(1)
-        Something is being done; while it is low, nothing happens before ``rx`` or ``ready`` changes.
+        Something is being done; while it is low, nothing happens before a pin or ``ready`` changes.
     session : Out(1)
         There was a HELLO; valid always.
     fault : Out(1)
@@ -52,8 +51,7 @@ class LinkedCore(wiring.Component):
         self._identity, self._image, self._tag = identity, image, tag
         super().__init__(
             {
-                "rx": In(1, init=1),
-                "tx": Out(1, init=1),
+                **front_pins(identity),
                 "ready": In(1),
                 "preload": In(BusSignature()),
                 "flash": In(len(FlashStatus)),
@@ -71,10 +69,9 @@ class LinkedCore(wiring.Component):
         m.submodules.engine = ResetInserter(link.engine_reset)(engine)
         connect(m, link.x, engine.x)
         connect(m, engine.h, link.h)
+        forward_pins(m, self._identity, link, self)
         m.d.comb += [
             link.step_inputs.eq(engine.step_inputs),
-            link.rx.eq(self.rx),
-            self.tx.eq(link.tx),
             link.ready.eq(self.ready),
             link.flash.eq(self.flash),
             link.tick.eq(self.tick),

@@ -1,4 +1,4 @@
-"""The link: a serial port on one side, the engine's bus and streams on the other."""
+"""The link: a serial port or SPI on one side, the engine's bus and streams on the other."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from lstmith.rtl.link.admission import StepAdmission
 from lstmith.rtl.link.answer import AnswerSender
 from lstmith.rtl.link.collect import CompactCollector, StepCollector, held_steps
 from lstmith.rtl.link.executor import Executor
+from lstmith.rtl.link.pins import front_pins
 from lstmith.rtl.link.receiver import FrameReceiver
 from lstmith.rtl.link.ring import ResultRing
+from lstmith.rtl.link.spi import SpiPeripheral
 from lstmith.rtl.link.uart import UartReceiver, UartTransmitter
 from lstmith.spec.config import bits_for
 from lstmith.spec.latency import MARK, input_ready
@@ -43,10 +45,8 @@ class Link(wiring.Component):
 
     Members
     -------
-    rx : In(1)
-        Serial line from the host, asynchronous; high when idle.
-    tx : Out(1)
-        Serial line to the host; high when idle.
+    rx, tx, or spi_*
+        See :func:`~lstmith.rtl.link.pins.front_pins`.
     ready : In(1)
         The link may begin; valid always.
     flash : In(FlashStatus)
@@ -74,7 +74,7 @@ class Link(wiring.Component):
     engine_reset : Out(1)
         Resets the engine, for one cycle.
     busy : Out(1)
-        Something is being done; while it is low, nothing happens before ``rx`` or ``ready`` changes.
+        Something is being done; while it is low, nothing happens before a pin or ``ready`` changes.
     session : Out(1)
         There was a HELLO; valid always.
     fault : Out(1)
@@ -91,8 +91,7 @@ class Link(wiring.Component):
         config = identity.config
         super().__init__(
             {
-                "rx": In(1, init=1),
-                "tx": Out(1, init=1),
+                **front_pins(identity),
                 "ready": In(1),
                 "flash": In(len(FlashStatus)),
                 "tick": In(1),
@@ -116,10 +115,6 @@ class Link(wiring.Component):
         m = Module()
         identity = self._identity
         m.submodules.receiver = receiver = FrameReceiver(identity=identity.pack(), buffers=identity.window)
-        m.submodules.uart_receiver = uart_receiver = UartReceiver(clock_hz=identity.clock_hz, baud=identity.baud)
-        m.submodules.uart_transmitter = uart_transmitter = UartTransmitter(
-            clock_hz=identity.clock_hz, baud=identity.baud
-        )
         m.submodules.answer = answer = AnswerSender()
         executor, ring = Executor(buffers=identity.window), ResultRing(words=identity.ring_words)
 
@@ -142,11 +137,6 @@ class Link(wiring.Component):
             m.d.sync += [self.session.eq(0), self.fault.eq(1)]
 
         m.d.comb += [
-            uart_receiver.pin.eq(self.rx),
-            self.tx.eq(uart_transmitter.pin),
-            receiver.data.eq(uart_receiver.data),
-            receiver.valid.eq(uart_receiver.valid & self.ready),
-            receiver.error.eq(uart_receiver.error),
             receiver.release.eq(executor.release),
             receiver.r_addr.eq(executor.r_addr),
             executor.r_data.eq(receiver.r_data),
@@ -169,13 +159,44 @@ class Link(wiring.Component):
             executor.ring_data.eq(ring.data),
         ]
         connect(m, executor.answer, answer.i)
-        connect(m, answer.o, uart_transmitter.i)
+        sends = self._elaborate_front(m, receiver, answer)
         full = self._elaborate_registers(m, executor, hello)
         works = self._elaborate_results(m, full, executor, ring, clears)
-        m.d.comb += self.busy.eq(
-            greet | hello | receiver.full.any() | executor.active | answer.sending | uart_transmitter.busy | works
-        )
+        works = greet | hello | receiver.full.any() | executor.active | works
+        m.d.comb += self.busy.eq(works | answer.sending | sends)
+        if identity.features & Feature.SPI:
+            m.d.sync += self.spi_irq.eq(ring.held & ~works)
         return m
+
+    def _elaborate_front(self, m: Module, receiver: FrameReceiver, answer: AnswerSender) -> Value:
+        """Bytes in and out: all that depends on the front; returns whether one is on its way out."""
+        identity = self._identity
+        if identity.features & Feature.SPI:
+            m.submodules.spi = spi = SpiPeripheral()
+            m.d.comb += [
+                spi.select.eq(self.spi_select),
+                spi.sck.eq(self.spi_sck),
+                spi.copi.eq(self.spi_copi),
+                self.spi_cipo.eq(spi.cipo),
+                self.spi_ready.eq(spi.waiting),
+                receiver.data.eq(spi.data),
+                receiver.valid.eq(spi.valid & self.ready),
+            ]
+            connect(m, answer.o, spi.i)
+            return spi.waiting
+        m.submodules.uart_receiver = uart_receiver = UartReceiver(clock_hz=identity.clock_hz, baud=identity.baud)
+        m.submodules.uart_transmitter = uart_transmitter = UartTransmitter(
+            clock_hz=identity.clock_hz, baud=identity.baud
+        )
+        m.d.comb += [
+            uart_receiver.pin.eq(self.rx),
+            self.tx.eq(uart_transmitter.pin),
+            receiver.data.eq(uart_receiver.data),
+            receiver.valid.eq(uart_receiver.valid & self.ready),
+            receiver.error.eq(uart_receiver.error),
+        ]
+        connect(m, answer.o, uart_transmitter.i)
+        return uart_transmitter.busy
 
     @property
     def _records(self) -> bool:

@@ -45,6 +45,8 @@ class ResultRing(wiring.Component):
         Goes on to the following byte, for one cycle.
     full : Out(1)
         No more words can come in; valid always.
+    held : Out(1)
+        There are words that were not released; valid always.
 
     Attributes
     ----------
@@ -73,6 +75,7 @@ class ResultRing(wiring.Component):
                 "ready": Out(1),
                 "next": In(1),
                 "full": Out(1),
+                "held": Out(1),
             }
         )
         self.written, self.released = Signal(self._bits + 1), Signal(self._bits + 1)
@@ -100,6 +103,7 @@ class ResultRing(wiring.Component):
         ]
         m.d.comb += [
             self.full.eq((written[:-1] == released[:-1]) & (written[-1] != released[-1])),
+            self.held.eq(written != released),
             accepted.eq(self.i.valid & ~self.full),
             self.i.ready.eq(upper & ~self.full),
             read.addr.eq(reading),

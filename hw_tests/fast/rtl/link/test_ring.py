@@ -45,6 +45,7 @@ def _ring(rng: np.random.Generator) -> Check:
         sheet.put("release", cycle, 1)
         sheet.put("release_place", cycle, released % PLACES)
         cycle += 1
+        looks.append((cycle, "held", int(released != len(words))))
 
     def verify(outputs: Table) -> None:
         for at, name, value in looks:
