@@ -33,8 +33,10 @@ def test_every_front_has_its_pins() -> None:
 class _Controller:
     """A microcontroller that waits for what the pins tell before it does anything."""
 
-    def __init__(self, ctx: Any, unit: Any):
+    def __init__(self, ctx: Any, unit: Any, asked: list[int]):
         self._ctx, self._unit, self._receiver = ctx, unit, Receiver()
+        # Sequence numbers of what was sent.
+        self._asked = asked
 
     async def exchange(self, byte: int) -> int:
         """A byte in each direction, at the fastest SCK."""
@@ -60,6 +62,7 @@ class _Controller:
     async def ask(self, frame: Frame) -> Frame:
         """Send a frame, and fetch its answer while the pin says that there is one."""
         unit, found = self._unit, []
+        self._asked.append(frame.seq)
         self._ctx.set(unit.spi_select, 1)
         await self._ctx.tick().repeat(CYCLES_MIN)
         for byte in frame.encode():
@@ -85,10 +88,13 @@ def test_steps_over_spi(rng: np.random.Generator) -> None:
     (trace,) = GoldenModel(network, config).run(x[None], policies)
     want = [word for step in trace.h[0].tolist() for word in (0, *step)]
 
+    asked: list[int] = []
+    rises: list[int] = []
+
     async def bench(ctx: Any) -> None:
         ctx.set(unit.ready, 1)
         await ctx.tick().repeat(20)
-        controller = _Controller(ctx, unit)
+        controller = _Controller(ctx, unit, asked)
         assert (await controller.ask(Frame(3, Command.HELLO))).seq == 3
         for sequence, (flag, values) in enumerate(
             [(StreamFlag.START, x[0, :1]), (StreamFlag(0), x[0, 1:]), (StreamFlag(0), x[1])], 4
@@ -104,8 +110,18 @@ def test_steps_over_spi(rng: np.random.Generator) -> None:
         assert ctx.get(unit.spi_irq), "words were fetched, not released"
         await controller.ask(Frame(8, Command.FETCH, struct.pack(FETCH_HEAD, len(want), len(want))))
         assert not ctx.get(unit.spi_irq)
+        # Down while a request is at work, up once behind it: by the step, by the other step, and by what was kept.
+        assert rises == [5, 6, 7]
+
+    async def watch(ctx: Any) -> None:
+        level = 0
+        async for *_, irq in ctx.tick().sample(unit.spi_irq):
+            if irq and not level:
+                rises.append(asked[-1])
+            level = irq
 
     simulation = Simulator(unit)
     simulation.add_clock(1e-6)
     simulation.add_testbench(bench)
+    simulation.add_testbench(watch, background=True)
     simulation.run()
