@@ -27,7 +27,8 @@ from lstmith.spec.policy_check import default_policies
 from lstmith.spec.register_map import Access, Bus
 from lstmith.spec.registers import IDENTITY, READ_LATENCY, REGION_SHIFT, FrontRegister, Register
 
-_TEMPLATES, _DRIVER = (Path(__file__).with_name(folder) for folder in ("templates", "driver"))
+_HERE = Path(__file__).parent
+_TEMPLATES = _HERE / "templates"
 _MARKER, _CELLS = "core.json", "core_cells.v"
 #: What is in the folder, with its meaning; NAME stands for the module's name.
 FILES = {
@@ -54,17 +55,30 @@ FILES = {
     "driver/lstmith_descriptor.h": "fields of the layer descriptors, for the driver",
     "driver/NAME_design.h": "declares the design for the driver",
     "driver/NAME_design.c": "the design as C: layers, image, vectors of the self-test",
+    "soc/litex_core.py": "the core as a LiteX module",
+    "soc/litex_soc.py": "an example system in LiteX: a RISC-V with the core, simulated or on a ULX3S",
+    "soc/firmware/main.c": "its firmware, on the driver: loads the network, runs the bench's sequence, compares",
+    "soc/firmware/start.S": "what runs before main",
+    "soc/firmware/link.ld": "where the firmware lies",
 }
 FOLDER = Folder(
     "lstmith generate --package",
     _MARKER,
     (KEY, "package"),
-    # `make` puts what it builds into build.
-    (*(file.replace("NAME", "*") for file in FILES), "build/*"),
+    # `make` and the example system put what they build into build.
+    (*(file.replace("NAME", "*") for file in FILES), "build/*", "soc/__pycache__/*"),
 )
+#: Files that are the same in every package that has them.
+_COPIED = tuple(file for file in FILES if (_HERE / file).is_file())
 #: Files that a template gives.
 _RENDERED = ("instance.vh", "README.md", "constraints.md", "core.core", "component.xml", "Makefile", "lint.vlt")
-_CYCLES = "bench/cycles.hex"
+_CYCLES, _SOC = "bench/cycles.hex", "soc/"
+#: What the example system is built with: the extra `litex` of pyproject.toml.
+LITEX = (
+    *("litex==2024.12", "litex-boards==2023.12", "pythondata-cpu-vexriscv==1.0.1.post407"),
+    *("pythondata-misc-tapcfg==0.0.post517", "pythondata-software-compiler-rt==0.0.post6206"),
+    "pythondata-software-picolibc==1.7.9.post181",
+)
 #: What IP-XACT calls the ways to access a word; writing 1 to clear is a write that it cannot tell from others.
 _IPXACT_ACCESS = {
     Access.READ: "read-only",
@@ -98,13 +112,25 @@ def write_package(design: Design, core: Core, folder: str | Path) -> None:
         named = f"holds {len(design.programs)} programs, and a package's bench and driver run one"
         raise UserError("option --package", f"the design {named}", "give -o CORE.v, or compile each network alone")
     with whole_directory(Path(folder), FOLDER) as draft:
-        for parent in ("bench", "driver"):
-            (draft / parent).mkdir()
-        for file, text in _texts(design, core).items():
-            (draft / file).write_text(text, encoding="utf-8")
+        texts = _texts(design, core)
+        for file in _files(core):
+            (draft / file).parent.mkdir(parents=True, exist_ok=True)
+            if file in _COPIED:
+                shutil.copyfile(_HERE / file, draft / file)
+            elif file in texts:
+                (draft / file).write_text(texts[file], encoding="utf-8")
         (draft / "image.bin").write_bytes(binary(_writes(design)))
-        for file in ("lstmith.h", "lstmith.c"):
-            shutil.copyfile(_DRIVER / file, draft / "driver" / file)
+
+
+def _files(core: Core) -> dict[str, str]:
+    """What the package of this core holds, with its meaning."""
+    name, bus = core.description["module"], core.description["bus"]
+    left_out = {
+        _CELLS: not core.cells,
+        _CYCLES: bus == Bus.AXI,
+        **{file: bus != Bus.WISHBONE for file in FILES if file.startswith(_SOC)},
+    }
+    return {file.replace("NAME", name): meaning for file, meaning in FILES.items() if not left_out.get(file)}
 
 
 def _writes(design: Design) -> list[Write]:
@@ -118,10 +144,8 @@ def _texts(design: Design, core: Core) -> dict[str, str]:
     mark = f"lstmith {version('lstmith')}: of the core {name}. This text is yours, under any terms."
     vectors, writes = make_vectors(design), _writes(design)
     registers = core_map(design.engine, Bus(core.description["bus"]))
-    timed = core.description["bus"] != Bus.AXI
-    left_out = {_CELLS: not core.cells, _CYCLES: not timed}
-    files = {file: meaning for file, meaning in FILES.items() if not left_out.get(file)}
-    files = {file.replace("NAME", name): meaning for file, meaning in files.items()}
+    files = _files(core)
+    timed = _CYCLES in files
     described = {
         **core.description,
         "cells": _CELLS if core.cells else None,
@@ -143,6 +167,7 @@ def _texts(design: Design, core: Core) -> dict[str, str]:
     }
     facts = {**_facts(design, core, vectors, len(writes)), "files": files, "mark": mark, "timed": timed}
     facts["bench_data"] = list(lists)
+    facts["litex"] = LITEX if any(file.startswith(_SOC) for file in files) else ()
     return {
         "core.v": core.text,
         _MARKER: json.dumps(described, indent=2) + "\n",

@@ -67,12 +67,10 @@ PARTS: dict[str, dict[str, set[str]]] = {
 #: Where a package's folder is not called as the package.
 ELSEWHERE = {"test_support": "hw_tests/support"}
 FOLDERS = {package: ELSEWHERE.get(package, package) for package in LAYERS}
-SETUP = ROOT / "scripts" / "setup"
+#: What builds and sets up, before the package is there; and what a package's user runs, without this one.
+APART = (ROOT / "scripts" / "setup", ROOT / "package" / "soc")
 SOURCES = sorted(
-    path
-    for folder in FOLDERS.values()
-    for path in (ROOT / folder).rglob("*.py")
-    if SETUP not in path.parents  # what builds and sets up, before the package is there
+    path for folder in FOLDERS.values() for path in (ROOT / folder).rglob("*.py") if not set(APART) & set(path.parents)
 )
 TESTS = sorted(set((ROOT / "hw_tests").rglob("*.py")) - set(SOURCES))
 MAX_LINES = 400
