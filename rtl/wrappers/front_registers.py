@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -17,13 +18,17 @@ from lstmith.rtl.wrappers.signatures import AccessSignature, Answer, beat_layout
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.core_map import CoreMap
 from lstmith.spec.register_map import Entry, Memory, Running
-from lstmith.spec.registers import DATA_BITS, LOAD_IDLE, READ_LATENCY, REGION_SHIFT, FrontRegister, Region, Register
+from lstmith.spec.registers import LOAD_IDLE, READ_LATENCY, REGION_SHIFT, FrontRegister, Region, Register
 
+#: Cycles that it takes to look an address up.
+LOOK_UP = 2
 #: Bits of an address that tell a region's registers apart.
 NUMBER_BITS = max(*Register, *FrontRegister).bit_length()
 
-_FLAGS = ("there", "granted", "closes", "ours", "load", *(register.name.lower() for register in FrontRegister))
-_FOUND = data.StructLayout(dict.fromkeys(_FLAGS, 1))
+#: Bits that tell the registers apart that are not the engine's.
+OWN_BITS = (max(FrontRegister) - min(FrontRegister)).bit_length()
+
+_FOUND = data.StructLayout(dict.fromkeys(("reads", "writes", "closes", "ours", "load"), 1))
 _RESULT = field_layout(FrontRegister.H)
 
 
@@ -81,24 +86,24 @@ class FrontRegisters(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from the beginning of an access to its end."""
-        return 1 + READ_LATENCY
+        return LOOK_UP + READ_LATENCY
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         access = self.access
-        # A place is looked up in the cycle of its strobe; in the next one it is known what may be done.
-        begins = Signal()
-        m.d.sync += begins.eq(access.valid)
+        # A place is looked up in the cycle of its strobe and the next one; then it is known what may be done.
+        begins = delayed(m, access.valid, LOOK_UP, "asked")
         found = self._look_up(m)
+        own = self._own(m, found)
         refused, kept, blocked = Signal(), Signal(), Signal()
         written, partial = access.enables.all(), access.enables.any() & ~access.enables.all()
         m.d.comb += [
             blocked.eq(
                 (found.closes & self.busy)
-                | (found.streams & access.write & ~self.settled)
-                | (found.x & ~(self.registers & self.x.ready))
+                | (own[FrontRegister.STREAMS] & access.write & ~self.settled)
+                | (own[FrontRegister.X] & ~(self.registers & self.x.ready))
             ),
-            refused.eq(~found.granted | blocked | (access.write & partial)),
+            refused.eq(Mux(access.write, ~found.writes | partial, ~found.reads) | blocked),
         ]
         # What is read waits for the engine's memories; a read that is refused shows nothing.
         with m.If(begins):
@@ -115,57 +120,64 @@ class FrontRegisters(wiring.Component):
             access.done.eq(over),
         ]
         with m.If(kept):
-            m.d.comb += access.answer.eq(Mux(found.there, Answer.SLVERR, Answer.DECERR))
-        self._elaborate_reads(m, found, ~kept, over & ~access.write)
-        self._elaborate_writes(m, found, writes, begins & refused)
+            m.d.comb += access.answer.eq(Mux(found.reads | found.writes, Answer.SLVERR, Answer.DECERR))
+        self._elaborate_reads(m, found.ours, own, ~kept, over & ~access.write)
+        self._elaborate_writes(m, own, writes, begins & refused)
         return m
 
     def _look_up(self, m: Module) -> data.View[data.StructLayout]:
-        """What is known of the present access a cycle after its address.
+        """What is known of the present access ``LOOK_UP`` cycles after its address.
 
-        ``there`` that something is at its place, ``granted`` that it may be accessed that way, ``closes`` that it may
-        not while the engine runs, ``ours`` that it is no part of the engine, and which register of this part it is;
-        ``load`` that it is LOAD.
+        ``reads`` and ``writes`` that its place allows that, ``closes`` that it may not while the engine runs, ``ours``
+        that it is no part of the engine, ``load`` that it is LOAD. Where nothing is, nothing is allowed.
         """
-        address, write = self.access.address, self.access.write
+        address = self.access.address
         config, entries, memories = self._core.config, self._core.entries, self._core.memories
         number, region = address[:NUMBER_BITS], address[REGION_SHIFT:]
         widths = {memory.name: memory.words(config).bit_length() - 1 for memory in memories}
-        # Whether the bits from one on are zero, up to the region; each takes what the one above it found.
-        zero: dict[int, Value] = {REGION_SHIFT: Const(1)}
-        above = REGION_SHIFT
-        for bits in sorted({NUMBER_BITS, *(width for width in widths.values() if width < REGION_SHIFT)}, reverse=True):
-            zero[bits] = Signal(name=f"zero_{bits}")
-            m.d.comb += zero[bits].eq(zero[above] & ~address[bits:above].any())
-            above = bits
-        places: list[tuple[Value, Entry | Memory]] = []
-        for entry in entries:
-            bank = zero[NUMBER_BITS] & (region == entry.address >> REGION_SHIFT)
-            places.append((bank & (number == entry.address % (1 << NUMBER_BITS)), entry))
-        for memory in memories:
-            bits = widths[memory.name]
-            if bits < REGION_SHIFT:
-                places.append((zero[bits] & (region == memory.base >> REGION_SHIFT), memory))
-            else:
-                places.append((address[bits:] == memory.base >> bits, memory))
-        closes = {Running.ALL: Const(0), Running.READ: Const(0), Running.NONE: Const(1)}
+        # Whether the bits from one on are zero, up to the region.
+        zero = {bits: Signal(name=f"zero_{bits}") for bits in {NUMBER_BITS, *widths.values()} if bits < REGION_SHIFT}
+        m.d.sync += [found.eq(~address[bits:REGION_SHIFT].any()) for bits, found in zero.items()]
+
+        def allowed(*chosen: Entry | Memory) -> Value:
+            """Whether one of these is at the address."""
+            at = []
+            for bank in {each.address >> REGION_SHIFT for each in chosen if isinstance(each, Entry)}:
+                numbers = [each.address for each in chosen if isinstance(each, Entry)]
+                of_bank = [each % (1 << NUMBER_BITS) for each in numbers if each >> REGION_SHIFT == bank]
+                at.append(zero[NUMBER_BITS] & (region == bank) & _one_of(number, of_bank))
+            windows = [each for each in chosen if isinstance(each, Memory)]
+            for bits in sorted({widths[each.name] for each in windows}):
+                bases = [each.base for each in windows if widths[each.name] == bits]
+                if bits < REGION_SHIFT:
+                    at.append(zero[bits] & _one_of(region, [base >> REGION_SHIFT for base in bases]))
+                else:
+                    at += [address[bits:] == base >> bits for base in bases]
+            return Cat(at).any()
+
+        parts = (*entries, *memories)
         found = data.View(_FOUND, Signal(_FOUND.size, name="found"))
         m.d.sync += [
-            found.there.eq(Cat(at for at, _ in places).any()),
-            found.granted.eq(Cat(at & Mux(write, part.access.writes, part.access.reads) for at, part in places).any()),
+            found.reads.eq(allowed(*(part for part in parts if part.access.reads))),
+            found.writes.eq(allowed(*(part for part in parts if part.access.writes))),
             found.closes.eq(
-                Cat(at & (closes[part.running] if isinstance(part, Entry) else 1) for at, part in places).any()
+                allowed(*(part for part in parts if isinstance(part, Memory) or part.running is Running.NONE))
             ),
             found.ours.eq(region == Region.FRONT),
             found.load.eq(zero[NUMBER_BITS] & (region == Region.CONTROL) & (number == Register.LOAD)),
-            *(
-                found[register.name.lower()].eq((region == Region.FRONT) & (number == register))
-                for register in FrontRegister
-            ),
         ]
         return found
 
-    def _elaborate_reads(self, m: Module, found: Any, shown: Value, reads: Value) -> None:
+    def _own(self, m: Module, found: Any) -> dict[FrontRegister, Signal]:
+        """Which register that is not the engine's an access is for, if it is granted; few bits tell them apart."""
+        own = {register: Signal(name=f"at_{register.name.lower()}") for register in FrontRegister}
+        number = self.access.address[:OWN_BITS]
+        m.d.comb += [at.eq(found.ours & (number == register % (1 << OWN_BITS))) for register, at in own.items()]
+        return own
+
+    def _elaborate_reads(
+        self, m: Module, ours: Value, own: dict[FrontRegister, Signal], shown: Value, reads: Value
+    ) -> None:
         """What the registers hold; a result leaves with its read."""
         result = data.View(_RESULT, Signal(_RESULT.size, name="result"))
         streams = Signal(field_layout(FrontRegister.STREAMS))
@@ -178,46 +190,57 @@ class FrontRegisters(wiring.Component):
             result.sequence.eq(sequence_of(beat)),
             result.valid.eq(1),
         ]
-        takes = Signal()
-        m.d.comb += [takes.eq(shown & found.h & self.registers & self.h.valid), self.h.ready.eq(takes & reads)]
-        words: list[tuple[Value, Value]] = [
-            (shown & ~found.ours, self.bus.r_data),
-            (takes, result.as_value()),
-            (shown & found.irq_enable, self._enable.as_value()),
-            (shown & found.irq_status, self._status.as_value()),
-            (shown & found.streams, streams.as_value()),
+        # Who is read is known long before the access is over.
+        engine, takes, flags = Signal(), Signal(), Signal()
+        m.d.sync += [
+            engine.eq(shown & ~ours),
+            takes.eq(shown & own[FrontRegister.H] & self.registers & self.h.valid),
+            flags.eq(shown & ours & ~own[FrontRegister.H]),
         ]
-        shown_words = []
-        for index, (chosen, word) in enumerate(words):
-            select, part = Signal(name=f"shows_{index}"), Signal(DATA_BITS, name=f"word_{index}")
-            m.d.comb += [select.eq(chosen), part.eq(word & select.replicate(len(word)))]
-            shown_words.append(part)
-        m.d.comb += self.access.r_data.eq(reduce(or_, shown_words))
+        word = Signal(len(self._status.as_value()))
+        with m.If(own[FrontRegister.IRQ_ENABLE]):
+            m.d.comb += word.eq(self._enable.as_value())
+        with m.Elif(own[FrontRegister.IRQ_STATUS]):
+            m.d.comb += word.eq(self._status.as_value())
+        with m.Else():
+            m.d.comb += word.eq(streams.as_value())
+        m.d.comb += [
+            self.h.ready.eq(takes & reads),
+            self.access.r_data.eq(Mux(engine, self.bus.r_data, Mux(takes, result.as_value(), Mux(flags, word, 0)))),
+        ]
 
-    def _elaborate_writes(self, m: Module, found: Any, writes: Value, refused: Value) -> None:
+    def _elaborate_writes(self, m: Module, own: dict[FrontRegister, Signal], writes: Value, refused: Value) -> None:
         """X, the streams' switch and the interrupt."""
         layout, streams = field_layout(FrontRegister.X), field_layout(FrontRegister.STREAMS)
         word = data.View(layout, self.access.data[: layout.size])
         element = self.x.payload
         m.d.comb += [
-            self.x.valid.eq(writes & found.x),
+            self.x.valid.eq(writes & own[FrontRegister.X]),
             *(element[name].eq(word[name]) for name in ("value", "last", "start", "restart", "mark", "mask")),
             element.keep.eq(1),
             *set_sequence(element, word.sequence),
         ]
-        with m.If(writes & found.streams):
+        with m.If(writes & own[FrontRegister.STREAMS]):
             m.d.sync += self.registers.eq(data.View(streams, self.access.data[: streams.size]).registers)
-        with m.If(writes & found.irq_enable):
+        with m.If(writes & own[FrontRegister.IRQ_ENABLE]):
             m.d.sync += self._enable.eq(self.access.data)
+        # Both are known a cycle late, and an access is over later still.
+        clears, refusal = Signal(), Signal()
+        m.d.sync += [clears.eq(writes & own[FrontRegister.IRQ_STATUS]), refusal.eq(refused)]
         happens = Signal.like(self._status)
-        cleared = Mux(writes & found.irq_status, self.access.data, 0)
         m.d.comb += [
             happens.result.eq(self.h.valid),
             happens.done.eq(self.done),
-            happens.refused.eq(refused),
+            happens.refused.eq(refusal),
             happens.short.eq(self.short),
         ]
+        kept = self._status.as_value() & ~(self.access.data & clears.replicate(len(self._status.as_value())))
         m.d.sync += [
-            self._status.eq((self._status.as_value() & ~cleared) | happens.as_value()),
+            self._status.eq(kept | happens.as_value()),
             self.irq.eq((self._status.as_value() & self._enable.as_value()).any()),
         ]
+
+
+def _one_of(value: Value, numbers: Sequence[int]) -> Value:
+    """Whether a value is one of some numbers, as a table."""
+    return Const(reduce(or_, (1 << each for each in numbers)), 1 << len(value)).bit_select(value, 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hw_tests.fast.rtl.wrappers.stream_bench import simulate
-from lstmith.rtl.wrappers.front_registers import FrontRegisters
+from lstmith.rtl.wrappers.front_registers import LOOK_UP, FrontRegisters
 from lstmith.rtl.wrappers.signatures import Answer
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.core_map import CoreMap, core_map
@@ -58,7 +58,7 @@ class Access:
                     read = cycle if index else read
             ctx.set(bus.r_data, WORD if cycle == read + READ_LATENCY and read >= 0 else 0)
             over, answer, word = ctx.get(access.done), ctx.get(access.answer), ctx.get(access.r_data)
-            due = 1 + LOAD_IDLE if place == LOAD and write is not None else self._unit.latency
+            due = LOOK_UP + LOAD_IDLE if place == LOAD and write is not None else self._unit.latency
             assert not over or cycle == due
             await ctx.tick()
             ctx.set(access.valid, 0)
