@@ -1,4 +1,4 @@
-"""The microcontroller's C driver, compiled as C99, against a board with an SPI front in Verilator: h equals golden's."""
+"""The microcontroller's C driver, compiled as C99, against a board behind SPI in Verilator: h equals golden's."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def _told(program: Path, x: np.ndarray, units: int, faults: int, seed: int) -> list[tuple[str, list[int]]]:
     given = " ".join(map(str, (x.shape[1], units, len(x), *x.ravel().tolist())))
-    command = [program, str(seed), str(faults)]
+    command = [str(program), str(seed), str(faults)]
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=True, timeout=300)
     lines = [line.split() for line in done.stdout.splitlines()]
     return [(name, [int(value) for value in values]) for name, *values in lines]

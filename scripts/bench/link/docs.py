@@ -1,6 +1,6 @@
-"""Tables of docs/link.md, made from ``spec/link_map.py``: run this module after changing that one.
+"""Tables of docs/link.md and docs/spi.md, made from ``spec/link_map.py`` and the boards: run this module after changes.
 
-A test compares the document with :func:`tables`.
+A test compares the documents with :func:`tables`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,20 @@ import re
 import struct
 from pathlib import Path
 
+from lstmith.boards.catalogue import BOARDS
+from lstmith.rtl.link.spi import CYCLES_MIN
 from lstmith.scripts.bench.blocks import markdown, replace_block
 from lstmith.spec import link_identity, link_map
 from lstmith.spec.link_map import RECORDS, Command, Feature, FlashStatus, LinkRegister, Mode, Status, StreamFlag
 from lstmith.spec.register_table import entry_of
 
-DOCUMENT = Path("docs/link.md")
 #: Sizes by the letters of ``struct``.
 _KINDS = {"B": "u8", "H": "u16", "I": "u32", "s": "bytes"}
+
+
+def document(name: str) -> Path:
+    """Where a block stands."""
+    return Path("docs") / f"{name.partition(':')[0]}.md"
 
 
 def tables() -> dict[str, str]:
@@ -35,6 +41,7 @@ def tables() -> dict[str, str]:
         "link:features": _members(Feature, "bit"),
         "link:records": _records(),
         "link:identity": _identity(),
+        "spi:pins": _pins(),
     }
 
 
@@ -136,10 +143,24 @@ def _identity() -> str:
     return _table(["byte", "type", "field"], rows)
 
 
+def _pins() -> str:
+    """Every board with SPI, as amaranth-boards names its pins."""
+    names = ("select", "copi", "cipo", "sck", "irq", "ready")
+    rows: list[list[object]] = []
+    for board in BOARDS:
+        if (pins := board.spi) is None:
+            continue
+        connector = " ".join(map(str, pins.connector)) if pins.connector else "headers"
+        places = [f"`{getattr(pins, name)}`" for name in names]
+        fastest = f"{board.clock_mhz / CYCLES_MIN:.2f} MHz"
+        rows.append([board.title, connector, *places, fastest])
+    return _table(["board", "connector", *names, "SCK up to"], rows)
+
+
 def main() -> None:
-    """Renew every block of the document."""
+    """Renew every block of the documents."""
     for name, text in tables().items():
-        replace_block(DOCUMENT, name, text)
+        replace_block(document(name), name, text)
 
 
 if __name__ == "__main__":

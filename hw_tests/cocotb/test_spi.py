@@ -1,0 +1,65 @@
+"""A board behind SPI in both simulators: random SCK, pauses, bytes broken off; h and cycles equal golden's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cocotb_tools.runner import get_runner
+
+from hw_tests.unit.link_cases import identity, small_design
+from lstmith.boards.top import SIMULATED, simulation_verilog
+from lstmith.host.request import integer_request
+from lstmith.host.run import run_golden
+from lstmith.host.simulate import SIMULATORS, VERILATOR_OPTIONS
+from lstmith.spec.link_map import Feature
+from lstmith.spec.memory_image import image_tag
+from lstmith.spec.policy import Policy
+
+ROOT = Path(__file__).parents[2]
+FEATURES = {"full": Feature.RECORDS | Feature.STATES | Feature.SPI, "narrow": Feature.SPI}
+
+
+@pytest.mark.parametrize("features", FEATURES)
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_equals_golden(
+    simulator: str, features: str, rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is lost or repeated, whatever the controller does between the bits of a byte."""
+    design = small_design(np.random.default_rng(5), units=3, inputs=2, lanes=2)
+    image, config = design.image(), design.engine
+    told = identity(config, features=FEATURES[features], ring_words=128)
+    (tmp_path / "board.v").write_text(simulation_verilog(told, image, image_tag(image, config)))
+    design.save(tmp_path / "design")
+    x = rng.normal(0, 1, (2, 3, 2)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    (tmp_path / "seed.json").write_text(json.dumps(int(rng.integers(1 << 31))))
+    for path in (ROOT, Path(__file__).parent):
+        monkeypatch.syspath_prepend(str(path))
+    runner = get_runner(simulator)
+    runner.build(
+        sources=[tmp_path / "board.v"],
+        hdl_toplevel=SIMULATED,
+        build_args=[*VERILATOR_OPTIONS, "--timing"] if simulator == "verilator" else ["-g2005"],
+        build_dir=tmp_path / "build",
+        timescale=("1ns", "1ps"),
+        log_file=tmp_path / "build.log",
+    )
+    runner.test(
+        test_module="spi_bench",
+        hdl_toplevel=SIMULATED,
+        build_dir=tmp_path / "build",
+        test_dir=tmp_path,
+        extra_env={"LSTMITH_SPI": str(tmp_path), "COCOTB_LOG_LEVEL": "WARNING"},
+        log_file=tmp_path / "test.log",
+    )
+    request = integer_request(design, [Policy()], design.network.quantise_input(x))
+    golden = run_golden(request)
+    np.testing.assert_array_equal(np.load(tmp_path / "h.npy"), golden.h)
+    if features == "narrow":
+        return
+    with np.load(tmp_path / "records.npz") as found:
+        np.testing.assert_array_equal(found["h"], golden.layers[-1].h)
+        np.testing.assert_array_equal(found["cycles"], run_golden(request, found["idle"]).cycles)
