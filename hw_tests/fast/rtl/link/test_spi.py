@@ -78,7 +78,10 @@ def _spi(rng: np.random.Generator, low: int, high: int, waiting: bool) -> Check:
     controller.hold(2 * CYCLES_MIN)
     controller.select(False)
     cycles = len(controller.lines["sck"])
-    offered = np.ones(cycles, int) if waiting else (rng.random(cycles) < 0.004).astype(int)
+    offered = np.ones(cycles, int)
+    if not waiting:
+        # For two cycles each, of which the first has no byte yet.
+        offered = (np.convolve(rng.random(cycles) < 0.004, [1, 1])[:cycles] > 0).astype(int)
     # A byte stays until it is taken; here every cycle offers another one, and the taken ones are those to expect.
     payload = rng.integers(1, 256, cycles)
 
@@ -86,6 +89,8 @@ def _spi(rng: np.random.Generator, low: int, high: int, waiting: bool) -> Check:
         valid = np.flatnonzero(outputs["valid"])
         assert_equal("data", outputs["data"][valid], controller.sent)
         taken = np.flatnonzero(outputs["i.ready"][:cycles] & offered)
+        assert offered[taken - 1].all()
+        assert (np.diff(taken) > 1).all()
         due = deque(payload[taken].tolist())
         for looks in controller.looks:
             bits = outputs["cipo"][np.array(looks)]
