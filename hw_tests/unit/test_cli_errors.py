@@ -254,20 +254,6 @@ def test_clocks_that_there_are_not(
     assert not output.exists()
 
 
-@pytest.mark.parametrize(
-    ("board", "front", "told"),
-    [("ulx3s-85f", "i2c", "use one of uart, spi"), ("colorlight-5a75b", "spi", "has no pins for it")],
-)
-def test_fronts_that_there_are_not(
-    board: str, front: str, told: str, tmp_path: Path, design: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    output = tmp_path / "out"
-    line = refused(tmp_path, capsys, "build", design, "--board", board, "--front", front, "-o", output)
-    assert "option --front" in line
-    assert told in line
-    assert not output.exists()
-
-
 def test_missing_native_tools(
     tmp_path: Path, design: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
