@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 FEATURES = {"full": Feature.RECORDS | Feature.STATES | Feature.SPI, "narrow": Feature.SPI}
 
 
-@pytest.mark.parametrize(("simulator", "features"), zip(SIMULATORS, ("narrow", "full"), strict=True))
+@pytest.mark.parametrize(("simulator", "features"), list(zip(SIMULATORS, ("narrow", "full"), strict=True)))
 def test_equals_golden(
     simulator: str, features: str, rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
