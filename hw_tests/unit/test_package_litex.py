@@ -93,6 +93,8 @@ def simulated(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Simula
         pytest.skip(reason)
     cache = str(tmp_path_factory.mktemp("zig"))
     tools = {**verilator_environment(), "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    # Compiling takes far longer than running.
+    tools["MAKEFLAGS"] += " OPT_FAST=-O0 OPT_SLOW=-O0"
     code, said, told = start(package, ["--cc", ZIG], environment=tools)
     assert code == 0, said[-2000:] + told[-2000:]
     return Simulated(code, said, package / "build" / "soc" / "gateware")

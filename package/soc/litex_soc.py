@@ -150,7 +150,7 @@ def simulate(compiler: list[str], folder: Path) -> bool:
     passed = False
     command = [str(Path(builder.gateware_dir) / "obj_dir" / "Vsim")]
     with subprocess.Popen(
-        command, cwd=builder.gateware_dir, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        command, cwd=builder.gateware_dir, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
