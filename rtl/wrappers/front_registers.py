@@ -155,7 +155,7 @@ class FrontRegisters(wiring.Component):
                     at += [address[bits:] == base >> bits for base in bases]
             return Cat(at).any()
 
-        parts = (*entries, *memories)
+        parts: list[Entry | Memory] = [*entries, *memories]
         found = data.View(_FOUND, Signal(_FOUND.size, name="found"))
         m.d.sync += [
             found.reads.eq(allowed(*(part for part in parts if part.access.reads))),

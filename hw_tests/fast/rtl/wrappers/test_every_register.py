@@ -1,0 +1,107 @@
+"""Every register of a whole core through its bus: reset values, reads, writes, reserved bits, idle and running."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hw_tests.cocotb.random_networks import random_input
+from hw_tests.fast.rtl.small_engine import Features, small_engine
+from hw_tests.fast.rtl.wrappers.core_ports import AxiPort, Port, WishbonePort, axi_elements, native_elements
+from hw_tests.fast.rtl.wrappers.stream_bench import simulate
+from lstmith.compiler.program_image import build_memory_image
+from lstmith.golden.model import GoldenModel
+from lstmith.rtl.wrappers.axi_top import AxiTop
+from lstmith.rtl.wrappers.wishbone_top import WishboneTop
+from lstmith.spec.core_map import CoreMap, core_map
+from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.register_map import Access, Bus, Entry, Running
+from lstmith.spec.register_table import entry_of
+from lstmith.spec.registers import DATA_BITS, FrontRegister, Register
+
+ONES = (1 << DATA_BITS) - 1
+#: More than a core holds whose results nobody takes.
+STEPS = 24
+STATUS, STREAMS = entry_of(Register.STATUS).address, entry_of(FrontRegister.STREAMS).address
+#: What a setting that is written with ones reads as, where that is not all of its fields.
+READ_ONLY = {FrontRegister.STREAMS: ("h_valid",)}
+
+
+async def reset_values(port: Port, core: CoreMap) -> None:
+    # First what can be read: a read that is refused sets a bit of IRQ_STATUS.
+    for entry in sorted(core.entries, key=lambda each: not each.access.reads):
+        wanted = (entry.reset(core.config) if entry.reset else 0) if entry.access.reads else None
+        assert await port.access(entry.address) == wanted, entry.name
+
+
+async def while_running(port: Port, core: CoreMap) -> None:
+    """What is allowed is what the map says; nothing else is done, which the results will show."""
+    for entry in core.entries:
+        for word in (None, ONES):
+            allowed = entry.access.reads if word is None else entry.access.writes
+            closed = entry.running is Running.NONE or (word is not None and entry.running is Running.READ)
+            if entry.register is FrontRegister.X:
+                closed = True  # STREAMS.registers is 0
+            answer = await port.access(entry.address, word)
+            assert (answer is not None) == (allowed and not closed), f"{entry.name} {word}"
+    for memory in core.memories:
+        for place in (memory.base, memory.base + memory.words(core.config) - 1):
+            for word in (None, ONES):
+                assert await port.access(place, word) is None, memory.name
+    assert await port.access(STATUS) == 1
+
+
+def kept(entry: Entry) -> int:
+    """What a register holds that was written with ones: its fields, no reserved bit."""
+    return sum(field.mask for field in entry.fields if field.name not in READ_ONLY.get(entry.register, ()))
+
+
+async def writes(port: Port, core: CoreMap) -> None:
+    """Ones, then zeros, into every register that takes them; others hold what they held."""
+    for entry in core.entries:
+        if entry.register is FrontRegister.X:
+            continue  # wrapper tests send elements through it
+        before = await port.access(entry.address)
+        answers = [await port.access(entry.address, ONES)]
+        during = await port.access(entry.address)
+        answers.append(await port.access(entry.address, 0))
+        assert [each is not None for each in answers] == 2 * [entry.access.writes], entry.name
+        if entry.access is Access.READ_WRITE:
+            assert during == kept(entry), entry.name
+            assert await port.access(entry.address) == 0, entry.name
+        elif entry.access is Access.CLEAR:
+            assert during == 0, entry.name
+        elif entry.access is Access.READ:
+            assert during == before, entry.name
+        else:
+            assert before is during is None, entry.name
+
+
+@pytest.mark.parametrize("bus", [Bus.AXI, Bus.WISHBONE])
+def test_every_register(bus: Bus, rng: np.random.Generator) -> None:
+    features = Features(precisions=(4, 8), peepholes=True, planes=2, skip=True, active_counts=2)
+    config, network = small_engine(rng, features)
+    policies = [Policy(Mode.DENSE)]
+    image = build_memory_image(network, config, policies)
+    model, x = GoldenModel(network, config), random_input(rng, STEPS, network.inputs)
+    wanted = model.run(x[None], policies, model.zero_state(1))[0].h[0].ravel().tolist()
+    axi = bus is Bus.AXI
+    top = AxiTop(config, image) if axi else WishboneTop(config, image)
+    core = core_map(config, bus)
+
+    async def bench(ctx: Any) -> None:
+        port = AxiPort(ctx, top) if axi else WishbonePort(ctx, top)
+        await port.reset()
+        await reset_values(port, core)
+        left = axi_elements(x) if axi else native_elements(x)
+        await port.run(left, 0)
+        assert left, "the core is full"
+        await while_running(port, core)
+        assert [h for h, _ in await port.run(left, len(wanted))] == wanted
+        while await port.access(STATUS):
+            pass
+        await writes(port, core)
+
+    simulate(top, bench)
