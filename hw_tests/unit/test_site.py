@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -58,9 +60,26 @@ def test_site_builds(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    html = tmp_path / "html"
-    assert "compile_model" in (html / "api.html").read_text()
-    assert (html / "decisions" / "README.html").exists()
+    site_folder = tmp_path / "html"
+    assert "compile_model" in (site_folder / "api.html").read_text()
+    assert (site_folder / "decisions" / "README.html").exists()
+    check_notebooks(site_folder / "notebooks")
+
+
+def check_notebooks(folder: Path) -> None:
+    """Their cells were run, and drew; what they say of their figures is so."""
+    pages = {path.stem: html.unescape(re.sub("<[^>]+>", "", path.read_text())) for path in folder.glob("*.html")}
+    pictures = {path.stem: path.read_text().count('<img alt="../_images/') for path in folder.glob("*.html")}
+    torch = importlib.util.find_spec("torch") is not None
+    assert pictures == {"policies": 2, "sizes": 1, "pytorch": int(torch)}
+    sizes = re.findall(r"^ +(\d+) +(\d+) +\d+ +(\d+) +(\d+) +[\d.]+$", pages["sizes"], re.MULTILINE)
+    assert len(sizes) == 15
+    assert all(int(delta) <= int(dense) for _, _, dense, delta in sizes)
+    tried = [float(cycles) for cycles in re.findall(r"low thresholds .*: +([\d.]+) cycles", pages["policies"])]
+    assert len(tried) == 6
+    assert tried == sorted(tried, reverse=True)
+    assert "Pareto set" in pages["policies"]
+    assert ("before {" in pages["pytorch"]) == torch
 
 
 def test_every_page_is_on_the_site() -> None:

@@ -1,0 +1,88 @@
+"""Code in the documents: a test runs every block, and a block of another kind or on another page needs one."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lstmith.compiler import compile_model
+from lstmith.spec.policy_file import parse_policies
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+#: Kinds of blocks that are no code, and those whose calls of lstmith test_site.py has the command line read.
+SILENT = {"", "{toctree}", "{eval-rst}"}
+SHELL = {"sh", "console"}
+#: Who runs the blocks of a page, by kind.
+RUN = {
+    ("docs/tutorial.md", "python"): "test_site.py",
+    ("docs/tutorial.md", "{code-block} python"): "test_site.py, where PyTorch is",
+    ("docs/library.md", "python"): "test_examples.py",
+    ("docs/networks.md", "python"): "test_networks_page.py",
+    ("docs/board.md", "python"): "here",
+    ("docs/results/presets.md", "python"): "here",
+    ("docs/policies.md", "json"): "here",
+}
+#: Calls of make in shell blocks.
+_MAKE = re.compile(r"^make (\w+)", re.MULTILINE)
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Kind and text of every block of a page."""
+    found = re.findall(r"^```([^\n]*)\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    return [(kind, text) for kind, text in found]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_block_is_run(page: Path) -> None:
+    place = page.relative_to(ROOT).as_posix()
+    # The site runs its notebooks.
+    notebook = {"{code-cell}"} if place.startswith("docs/notebooks/") else set()
+    kinds = {kind for kind, _ in blocks(page)} - SILENT - SHELL - notebook
+    assert kinds == {kind for named, kind in RUN if named == place}
+
+
+def test_make_has_what_is_called() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shell = "\n".join(text for page in PAGES for kind, text in blocks(page) if kind in SHELL)
+    called = set(_MAKE.findall(shell))
+    assert {"demo", "setup", "check"} <= called <= targets
+
+
+def block(page: str, kind: str) -> str:
+    """The only block of a kind on a page."""
+    (text,) = [text for found, text in blocks(ROOT / "docs" / page) if found == kind]
+    return text
+
+
+def test_policy_page() -> None:
+    (policy,) = parse_policies(json.loads(block("policies.md", "json")), 1, "policies.md")
+    assert (policy.low_theta_h, policy.monitor.hysteresis, policy.skip.limit, policy.active) == (8, 4, 2, 96)
+
+
+def test_presets_page() -> None:
+    code = block("results/presets.md", "python") + 'print("module lstmith_core(" in text)\n'
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "True\n")
+
+
+def test_board_page(tmp_path: Path, rng: np.random.Generator) -> None:
+    """The golden model stands where the board's port is; the other tests of boards have the port."""
+    units, inputs = 6, 2
+    shapes = {"W_ih": (4 * units, inputs), "W_hh": (4 * units, units), "b_ih": (4 * units,), "b_hh": (4 * units,)}
+    model = {name: rng.normal(0, 0.4, shape) for name, shape in shapes.items()}
+    x = rng.normal(0, 1, (40, inputs)).astype(np.float32)
+    compile_model(model, x, target="generic", lanes=2).save(tmp_path / "design")
+    np.save(tmp_path / "x.npy", x)
+    code = block("board.md", "python").replace("/dev/ttyUSB0", "golden")
+    given = "import numpy as np\nx = np.load('x.npy')\nmicrophone = lambda: iter(x)\n"
+    command = [sys.executable, "-W", "error", "-c", f"{given}{code}print(h.shape)\n"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1:] == ["(6,)"]
