@@ -227,6 +227,15 @@ def test_verilog_with_a_bus(folder: Path, bus: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.parametrize("output", ["-o", "--package"])
+def test_an_unknown_bus(folder: Path, output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert execute(["generate", str(folder / "design"), output, str(folder / "none.v"), "--bus", "avalon"]) == 2
+    told = "lstmith: option --bus: 'avalon' is unknown; use one of native, axi, wishbone\n"
+    assert capsys.readouterr().err == told
+    assert not (folder / "none.v").exists()
+
+
 @pytest.mark.parametrize(
     "options",
     [

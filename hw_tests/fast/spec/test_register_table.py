@@ -6,12 +6,13 @@ import itertools
 
 import pytest
 
-from lstmith.spec.config import EngineConfig
+from lstmith.spec.config import ACTIVE_COUNTS, MOST, EngineConfig, bits_for
 from lstmith.spec.core_map import MEMORIES, core_map
 from lstmith.spec.link_map import LinkRegister
-from lstmith.spec.register_map import Access, Bus, Running
+from lstmith.spec.register_map import Access, Bus, Field, Running
 from lstmith.spec.register_table import TABLE, entry_of, pack_register
 from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS, REGION_SHIFT, FrontRegister, Register
+from lstmith.spec.streams import H_USER, H_USER_BITS, X_USER, X_USER_BITS
 
 SMALL = EngineConfig(lanes=1, precisions=(4,), units=1, inputs=1, weight_depth=1)
 LARGE = EngineConfig(
@@ -60,6 +61,17 @@ def test_what_was_built_fits_its_fields() -> None:
     for config, entry in itertools.product((SMALL, LARGE), TABLE):
         if entry.reset is not None:
             assert entry.reset(config) & ~sum(field.mask for field in entry.fields) == 0, entry.name
+
+
+@pytest.mark.parametrize(("fields", "bits"), [(X_USER, X_USER_BITS), (H_USER, H_USER_BITS)])
+def test_user_bits_hold_the_largest_engine(fields: tuple[Field, ...], bits: int) -> None:
+    """What goes beside an element or a result, and with it through the registers X and H."""
+    widths = {"layer": bits_for(MOST["layers"]), "mask": bits_for(ACTIVE_COUNTS)}
+    assert {field.name: field.width for field in fields} == {field.name: widths.get(field.name, 1) for field in fields}
+    assert all(a.mask & b.mask == 0 for a, b in itertools.combinations(fields, 2))
+    assert sum(field.mask for field in fields) < 1 << bits
+    register = entry_of(FrontRegister.X if fields is X_USER else FrontRegister.H)
+    assert all(register.field(field.name).width == field.width for field in fields if field.name != "keep")
 
 
 def test_a_core_has_what_was_built() -> None:
