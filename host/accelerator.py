@@ -20,6 +20,7 @@ import numpy.typing as npt
 from lstmith.boards.catalogue import BOARDS
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
+from lstmith.compiler.quantise.calibration import check_symbols
 from lstmith.host.backends import Backend, GoldenBackend, SimulatorBackend, State, Step
 from lstmith.host.link.backend import LinkBackend
 from lstmith.host.link.errors import NoAnswerError, RefusedError
@@ -280,6 +281,7 @@ class Accelerator:
         if x.ndim not in (2, 3) or x.shape[-1] != design.network.inputs or not np.isfinite(x).all():
             raise UserError("x", f"has shape {x.shape}", f"give finite [T, {design.network.inputs}] or [N, T, ..]")
         batch = x if x.ndim == 3 else x[None]
+        self._check_symbols(batch, "x")
         steps = np.full(len(batch), batch.shape[1]) if lengths is None else np.asarray(lengths)
         if steps.shape != (len(batch),) or steps.min(initial=1) < 0 or steps.max(initial=0) > batch.shape[1]:
             raise UserError("lengths", f"is {steps.tolist()}", f"give {len(batch)} lengths up to {batch.shape[1]}")
@@ -306,7 +308,12 @@ class Accelerator:
             return None
         if np.shape(values) != (network.inputs,) or not np.isfinite(values).all():
             raise UserError(f"step {t}", f"has shape {np.shape(values)}", f"give {network.inputs} finite values")
+        self._check_symbols(np.reshape(values, (1, 1, -1)), f"step {t}")
         return network.quantise_input(values)
+
+    def _check_symbols(self, x: npt.NDArray[np.floating], where: str) -> None:
+        if symbols := self._given.design.network.symbols:
+            check_symbols(x, np.ones(x.shape[:2], dtype=bool), symbols, where)
 
     def _real(self, h: IntArray) -> Float32:
         return real_h(self._given.design.network, h).astype(np.float32)

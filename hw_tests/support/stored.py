@@ -39,7 +39,7 @@ class Memories:
         self._program = np.zeros((descriptors, layer_descriptor.DESCRIPTOR_STRIDE), dtype=np.int64)
         self._rows = np.zeros((rows, 4, 2), dtype=np.int64)  # scale, bias
         self._peep = np.zeros((1 << config.unit_bits, 4), dtype=np.int64)
-        self._predictor = np.zeros(1 << (1 + bits_for(config.inputs) + config.unit_bits), dtype=np.int64)
+        self._predictor = np.zeros(1 << (1 + bits_for(config.x_columns) + config.unit_bits), dtype=np.int64)
         self._scale = 0
 
     def write(self, address: int, value: int) -> None:
@@ -94,7 +94,7 @@ class Memories:
         predictor = None
         if self._config.skip:
             first = layers[0]
-            places = np.r_[: first.inputs, (1 << bits_for(self._config.inputs)) + np.arange(first.units)]
+            places = np.r_[: first.inputs, (1 << bits_for(self._config.x_columns)) + np.arange(first.units)]
             predictor = self._predictor[places]
         return QuantNetwork(tuple(layers), predictor)
 
@@ -167,6 +167,7 @@ class Memories:
             counts=counts,
             reduced_bias=bias[1:] if counts else None,
             idle_h=np.zeros(units, dtype=np.int64) if counts else None,
+            symbols=bool(grid >> 11 & 1),
         )
 
     def _counts(self, layer: int) -> tuple[int, ...]:

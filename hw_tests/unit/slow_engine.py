@@ -111,10 +111,11 @@ class SlowLayer:
         active = self.counts[self.active_index]
         below = self.lower_layer
         inputs = layer.inputs if below is None else [below.units, *below.counts][self.active_index]
-        x_grid = [slow_lstm.on_grid(value, layer.x_grid) for value in x]
-        x_defers = [not x_exact and self._defers_x()] * inputs
-        x_thetas: list[int | None] = [0, 0] if x_exact else [policy.theta_x, policy.low_theta_x]
-        x_next = self._follow(x_grid, self.x_held, x_thetas, x_defers)
+        x_defers = [not x_exact and not layer.symbols and self._defers_x()] * inputs
+        x_thetas: list[int | None] = [policy.theta_x, policy.low_theta_x]
+        if x_exact or layer.symbols:
+            x_thetas = [0, 0]
+        x_next = self._follow(self.on_grid(x), self.x_held, x_thetas, x_defers)
         x_change, h_change = difference(x_next, self.x_held), difference(self.h_next, self.h_held)
         restart = exact or self._restarts(x_change, x_next, h_change, self.h_next)
         if exact:
@@ -122,8 +123,9 @@ class SlowLayer:
         elif policy.mode is Mode.AUTO:
             self._note_costs(x_change, x_next, h_change, self.h_next)
         x_list, h_list = (x_next, self.h_next) if restart else (x_change, h_change)
-        x_planes = self._listed(x_list, inputs)
-        h_planes = self._listed(h_list, 0 if self.fresh else min(active, layer.recurrent))
+        dense = policy.mode is Mode.DENSE
+        x_planes = self._listed(x_list, inputs, dense and not layer.symbols)
+        h_planes = self._listed(h_list, 0 if self.fresh else min(active, layer.recurrent), dense)
         if restart:
             self.sums = [0] * len(self.sums)
         scale = 2**layer.x_grid.exponent
@@ -141,6 +143,13 @@ class SlowLayer:
         self.steps, self.x_steps = self.steps + 1, self.x_steps + 1
         self.fresh = False
         return StepRecord(self.shown_h(), list(self.c), False, self.active_index, restart, x_planes, h_planes)
+
+    def on_grid(self, x: list[int]) -> list[int]:
+        """A step's columns; of a symbol all but its own are zero."""
+        grid = self.layer.x_grid
+        if self.layer.symbols:
+            return [grid.high if column == x[0] else 0 for column in range(self.layer.inputs)]
+        return [slow_lstm.on_grid(value, grid) for value in x]
 
     def shown_h(self) -> list[int]:
         """h with what dropped units count as."""
@@ -182,9 +191,8 @@ class SlowLayer:
             return False
         return self.quiet[0][unit // self.config.lanes]
 
-    def _listed(self, operands: Planes, count: int) -> list[int]:
+    def _listed(self, operands: Planes, count: int, dense: bool) -> list[int]:
         """By column: 1 if the top plane lists it, 2 if the low one does, 3 if both; only of the first ``count``."""
-        dense = self.policy.mode is Mode.DENSE
         found = [0] * len(operands[0])
         for plane, values in enumerate(operands):
             for column in range(count):
@@ -287,7 +295,7 @@ class SlowEngine:
         if hint and self.rule.hints:
             return True
         first = self.layers[0]
-        values = [slow_lstm.on_grid(value, first.layer.x_grid) for value in step]
+        values = first.on_grid(step)
         distance = sum(max(value - held, held - value - 1) for value, held in zip(values, first.x_held[0], strict=True))
         wanted = (self.rule.predictor and self.predicted) or distance < self.rule.change
         if wanted and self.in_a_row < self.rule.limit:

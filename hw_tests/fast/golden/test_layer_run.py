@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hw_tests.cocotb.random_networks import (
+    input_of,
     random_active_indices,
     random_dims,
     random_engine,
@@ -38,7 +39,8 @@ NAMES = ("h", "c", "skipped", "active_index", "restart", "x_planes", "h_planes")
 @settings(max_examples=150)
 @given(rng=seeds)
 def test_equals_plain_integers(rng: np.random.Generator) -> None:
-    config, (network, _) = random_engine(rng, most=7, mixed=bool(rng.random() < 0.5))
+    mixed, symbols = (bool(rng.random() < 0.5) for _ in range(2))
+    config, (network, _) = random_engine(rng, most=7, mixed=mixed, symbols=symbols)
     policies = random_policies(rng, network, config)
     model, slow = GoldenModel(network, config), SlowEngine(network, config, policies)
     state = None
@@ -47,7 +49,7 @@ def test_equals_plain_integers(rng: np.random.Generator) -> None:
         state = model.loaded_state(policies, values)
         for layer, (h, c), loaded in zip(slow.layers, values, state, strict=True):
             layer.load(h[0].tolist(), c[0].tolist(), int(loaded.active_index[0]))
-    x, hints = random_input(rng, STEPS, network.inputs), random_hints(rng, STEPS)
+    x, hints = input_of(rng, STEPS, network), random_hints(rng, STEPS)
     active_indices = random_active_indices(rng, network, STEPS)
     traces = model.run(x[None], policies, state, hints=hints[None], active_indices=active_indices[None])
     for trace, steps in zip(traces, slow.run(x.tolist(), hints.tolist(), active_indices.tolist()), strict=True):
@@ -56,6 +58,32 @@ def test_equals_plain_integers(rng: np.random.Generator) -> None:
                 assert getattr(trace, name)[0, t].tolist() == getattr(step, name), (t, name)
     for layer in slow.layers:
         assert layer.largest_sum < 1 << (config.acc_width - 1)
+
+
+@settings(max_examples=60)
+@given(rng=seeds)
+def test_symbols_are_columns_of_a_one_hot_input(rng: np.random.Generator) -> None:
+    """A symbol counts as the largest value in its column would; dense steps list it alone."""
+    config, (network, _) = random_engine(rng, most=9, symbols=True)
+    first, *others = network.layers
+    wide = replace(config, acc_width=48, inputs=first.inputs)
+    values = replace(network, layers=(replace(first, symbols=False), *others))
+    policies = [
+        replace(policy, theta_x=0, low_theta_x=None, monitor=Monitor()) if index == 0 else policy
+        for index, policy in enumerate(random_policies(rng, network, config))
+    ]
+    x, hints = input_of(rng, STEPS, network), random_hints(rng, STEPS)[None]
+    one_hot = ((x == np.arange(first.inputs)) * (first.x_grid.high << first.x_grid.shift)).astype(np.int16)
+    found, wanted = (
+        GoldenModel(each, wide).run(given[None], policies, hints=hints)
+        for each, given in ((network, x), (values, one_hot))
+    )
+    for index, (have, want) in enumerate(zip(found, wanted, strict=True)):
+        for name in NAMES:
+            if name == "x_planes" and index == 0 and policies[0].mode is Mode.DENSE:
+                assert ((have.x_planes[0] != 0).sum(axis=1) == ~have.skipped[0]).all()
+            else:
+                assert (getattr(have, name) == getattr(want, name)).all(), name
 
 
 @settings(max_examples=60)

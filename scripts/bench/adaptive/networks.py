@@ -86,6 +86,7 @@ def engine_for(network: QuantNetwork, lanes: int) -> EngineConfig:
         operand_width=max(13, span.bit_length() + 1),
         units=sum(layer.units for layer in layers),
         inputs=network.inputs,
+        symbols=network.symbols,
         layers=len(layers),
         weight_depth=1 << 20,
         planes=planes,

@@ -35,6 +35,7 @@ from lstmith.scripts.bench.perf.memory import run_memory
 from lstmith.scripts.bench.perf.options import run_options
 from lstmith.scripts.bench.perf.peers import run_peers
 from lstmith.scripts.bench.perf.scaling import run_scaling
+from lstmith.scripts.bench.perf.symbols import run_symbols
 from lstmith.scripts.bench.silero import POLICIES, heldout_request, save_features, silero_design
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy
@@ -86,7 +87,7 @@ LANES["digit {4,8}, 11-bit operands"] = replace(LANES["digit {4,8}"], operand_wi
 
 
 #: What can be measured by itself, in this order.
-PARTS = ("cycles", "silero", "lanes", "memory", "onnxruntime_us", "peers", "options", "scaling", "clock")
+PARTS = ("cycles", "silero", "lanes", "memory", "symbols", "onnxruntime_us", "peers", "options", "scaling", "clock")
 #: Hours rather than minutes.
 LONG = ("clock",)
 
@@ -115,6 +116,7 @@ def run_perf(parts: Sequence[str], cache: Path, engines: Sequence[str]) -> dict[
             "silero": lambda: _silero(folder),
             "lanes": lambda: _lanes(folder),
             "memory": run_memory,
+            "symbols": run_symbols,
             "onnxruntime_us": _onnxruntime,
             "peers": lambda: run_peers(folder, cache),
             "options": lambda: run_options(folder),

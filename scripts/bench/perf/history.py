@@ -94,6 +94,11 @@ def exact_figures(result: dict[str, Any]) -> dict[str, float]:
     modes = result.get("silero", {}).get("modes", {})
     found |= {f"Silero, {title}": run["cycles_per_step"] for title, run in modes.items()}
     found |= {title: row["cycles_per_step"] for title, row in result.get("peers", {}).get("rows", {}).items()}
+    found |= {
+        f"symbols, {title}, {mode}": figures["after"][mode]["cycles_per_step"]
+        for title, figures in result.get("symbols", {}).items()
+        for mode in ("dense", "auto")
+    }
     options = result.get("options", {}).get("ecp5", {})
     found |= {f"options, {title}": row["cycles_per_step"] for title, row in options.items()}
     return found | {

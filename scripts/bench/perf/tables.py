@@ -166,6 +166,41 @@ def memory_table(result: dict[str, Any]) -> Table:
     return columns, rows
 
 
+def symbol_table(result: dict[str, Any]) -> Table:
+    """Embeddings on the host, and as columns of the first layer."""
+    columns = [
+        "W8A8",
+        "symbols",
+        "I",
+        "lanes",
+        "steps",
+        "columns of x",
+        "before",
+        "cycles",
+        "before",
+        "words",
+        "before",
+    ]
+    rows: list[list[object]] = [
+        [
+            title,
+            found["symbols"],
+            found["inputs"],
+            found["lanes"],
+            mode,
+            f"{found['after'][mode]['x_columns_per_step']:.2f}",
+            f"{found['before'][mode]['x_columns_per_step']:.2f}",
+            f"{found['after'][mode]['cycles_per_step']:,.1f}",
+            f"{found['before'][mode]['cycles_per_step']:,.1f}",
+            f"{found['after']['words_per_lane']:,}",
+            f"{found['before']['words_per_lane']:,}",
+        ]
+        for title, found in result["symbols"].items()
+        for mode in ("dense", "auto")
+    ]
+    return columns, rows
+
+
 def clock_table(result: dict[str, Any]) -> Table:
     """Clock by seed."""
     columns = ["engine", "median MHz", "by seed"]
@@ -273,6 +308,14 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         memory_table,
         "Weight memory of the workloads, networks of one shape once; words are 16 bits, and wasted where the last fold "
         "has more lanes than units:",
+    ),
+    (
+        "symbols",
+        "Symbols",
+        symbol_table,
+        "Workloads that embed symbols, with a column of the first layer for each of them in place of the embedding's "
+        "I inputs: columns of x and cycles per step on held-out data, and weight words per lane; *before* is with the "
+        "embedding on the host ([decision 52](../decisions/0052-symbols.md)):",
     ),
     ("clock", "Clock", clock_table, "Engines alone on ULX3S 85F, every port used, nextpnr:"),
     (
