@@ -156,7 +156,8 @@ def test_what_names_no_symbol(
     compile_model(tmp_path / "m.onnx", {"ids": numbers(rng)}, target="generic", lanes=3).save(tmp_path / "d")
     given = numbers(rng) if field == "ids" else numbers(rng)[:, 0, :, None].astype(np.float32)
     given[(0, 1, 3) if field == "ids" else (0, 3, 0)] = value
-    np.savez(tmp_path / "x.npz", **{field: given})
+    arrays: dict[str, Any] = {field: given}
+    np.savez(tmp_path / "x.npz", **arrays)
     y, figures = tmp_path / "y.npz", tmp_path / "r.json"
     command = ["run", tmp_path / "d", "--input", tmp_path / "x.npz", "--engine", "golden", "-o", y, "--json", figures]
     assert execute([str(argument) for argument in command]) == 2

@@ -18,6 +18,8 @@ STEPS = 8
 #: What stands in the way of no other option.
 LEAST = preset("tiny").engine
 UNITS, INPUTS = preset("tiny").serves
+#: More than there are inputs, as in most embeddings.
+SYMBOLS = 256
 _DELTA = replace(LEAST, delta=True)
 _PLANES = replace(_DELTA, planes=2)
 BASE = "1 lane {8}, always dense"
@@ -33,8 +35,10 @@ ENGINES: dict[str, tuple[EngineConfig, str]] = {
     "four active counts": (replace(LEAST, active_counts=4), BASE),
     "a second layer": (replace(LEAST, layers=2), BASE),
     "a second sequence in turn": (replace(LEAST, sequences=2), BASE),
+    "symbols": (replace(LEAST, symbols=SYMBOLS), BASE),
     "delta": (_DELTA, BASE),
     "both lists, digit planes": (_PLANES, "delta"),
+    "symbols and delta": (replace(_DELTA, symbols=SYMBOLS), "delta"),
     "skip rules": (replace(_DELTA, skip=True), "delta"),
     "monitor": (replace(_PLANES, monitor=True), "both lists, digit planes"),
     "one row per cycle, for a slow clock": (replace(LEAST, rows_per_cycle=1), BASE),
