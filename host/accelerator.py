@@ -20,7 +20,6 @@ import numpy.typing as npt
 from lstmith.boards.catalogue import BOARDS
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
-from lstmith.compiler.quantise.calibration import check_symbols
 from lstmith.host.backends import Backend, GoldenBackend, SimulatorBackend, State, Step
 from lstmith.host.link.backend import LinkBackend
 from lstmith.host.link.errors import NoAnswerError, RefusedError
@@ -33,6 +32,7 @@ from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Policy
 from lstmith.spec.policy_check import check_policies, default_policies
 from lstmith.spec.quantised import IntArray
+from lstmith.spec.symbols import check_symbols
 
 Float32 = npt.NDArray[np.float32]
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.compiler.importers.plan import Stage
-from lstmith.compiler.quantise.calibration import check_symbols
 from lstmith.golden.network import FloatArray, FloatNetwork, initial_state
 from lstmith.spec.codes import Kind
 from lstmith.spec.errors import UserError
+from lstmith.spec.symbols import check_symbols
 
 #: Per layer: h and c of every step, float64 [N, T, H], steps in the order that they are run in.
 StageResult = Sequence[tuple[FloatArray, FloatArray]]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lstmith.golden.network import FloatArray, FloatNetwork, FloatTrace, initial_state, run_float
 from lstmith.spec.errors import UserError
+from lstmith.spec.symbols import check_symbols
 
 #: Steps of one window: long enough for errors of the cell state to build up, short enough that
 #: many windows run side by side.
@@ -73,29 +73,6 @@ class Calibration:
         if network.symbols:
             check_symbols(x, valid, network.symbols, f"{self.source} field x")
         return np.where(valid[:, :, None], x, 0.0), lengths.astype(np.int64)
-
-
-def check_symbols(x: npt.NDArray[Any], valid: npt.NDArray[np.bool_], symbols: int, where: str) -> None:
-    """Refuse what names no symbol.
-
-    Parameters
-    ----------
-    x : [N, T, 1]
-    valid : bool [N, T]
-        Steps that exist.
-    symbols : int
-        How many there are.
-    where : str
-        The value, for messages.
-
-    Raises
-    ------
-    UserError
-        Naming the first number that is not whole, negative, or beyond the table.
-    """
-    if bad := np.argwhere(valid[:, :, None] & ((x != np.floor(x)) | (x < 0) | (x >= symbols))).tolist():
-        place = tuple(bad[0])
-        raise UserError(where, f"is {x[place]:g} at {place}", f"give whole numbers in 0..{symbols - 1}, one per symbol")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ GROUPS = {
     "macs": ("array.mac.dsp", "array.mac.digit"),
     "arithmetic": ("cell.activation", "cell.squash", "cell.requantise", "cell.cell"),
     "array": ("array.array", "array.lane", "array.mac.negated", "array.weight_bank", "cell.drain_reader", "cell.gates"),
-    "lists": ("lists.encoder", "lists.input_stage", "lists.feedback", "lists.column_lists"),
+    "lists": ("lists.encoder", "lists.symbol_encoder", "lists.input_stage", "lists.feedback", "lists.column_lists"),
     "cell": ("cell.monitor", "cell.predictor", "cell.state_loader", "cell.state_memory"),
     "small": ("prim.arith", "prim.product", "prim.ram", "control", "drain_path"),
     "sequencer": (
