@@ -10,6 +10,7 @@ from lstmith.boards.catalogue import BOARDS
 from lstmith.compiler.importers.importer import Model, ModelSource, read_model
 from lstmith.compiler.sizing.early import refuse_early
 from lstmith.compiler.sizing.estimate import weight_granule, weight_memories
+from lstmith.compiler.symbols import chosen_columns
 from lstmith.golden.network import FloatLayer, FloatNetwork
 from lstmith.spec.codes import Kind
 from lstmith.spec.config import PRECISIONS
@@ -41,6 +42,7 @@ def inspect_model(model: ModelSource, layer: str | None = None) -> dict[str, Any
     """
     read = read_model(model, layer)
     graph = read.plan
+    symbols = [] if graph is None else chosen_columns(read, read_model(model, layer, symbols=True))
     return {
         "source": read.source,
         "inputs": {} if graph is None else {name: graph.shape_of(name) for name in graph.inputs},
@@ -50,7 +52,7 @@ def inspect_model(model: ModelSource, layer: str | None = None) -> dict[str, Any
         "stages": [] if graph is None else [asdict(stage) for stage in graph.stages],
         "programs": [_program(network) for network in read.networks],
         "boards": {board.name: _fit(read, board) for board in BOARDS},
-        "remarks": list(read.remarks),
+        "remarks": [*read.remarks, *(f"given the graph's inputs by name, {text}" for text in symbols)],
     }
 
 

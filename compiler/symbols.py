@@ -53,12 +53,6 @@ def with_symbols(
     found = read_model(given, layer, symbols=True)
     if not any(network.symbols for network in found.networks):
         return read
-    told = [
-        f"{new.layers[0].name!r} reads symbols: a column for each of {new.symbols} in place of"
-        f" {old.inputs} inputs, of which a step takes one"
-        for old, new in zip(_widest(read), _widest(found), strict=False)
-        if new.symbols
-    ]
     try:
         _check_room(found, options)
     except UserError as refusal:
@@ -66,7 +60,23 @@ def with_symbols(
             raise
         remark = f"the embedding stays on the host: its columns do not fit ({refusal})"
         return replace(read, remarks=(*read.remarks, remark))
-    return replace(found, remarks=(*found.remarks, *told))
+    return replace(found, remarks=(*found.remarks, *chosen_columns(read, found)))
+
+
+def chosen_columns(plain: Model, found: Model) -> list[str]:
+    """What is told of each network that reads symbols.
+
+    Parameters
+    ----------
+    plain, found : Model
+        The model without symbols, and with them.
+    """
+    return [
+        f"{new.layers[0].name!r} reads symbols: a column for each of {new.symbols} in place of"
+        f" {old.inputs} inputs, of which a step takes one"
+        for old, new in zip(plain.networks, found.networks, strict=False)
+        if new.symbols
+    ]
 
 
 def _arrays(calibration: SequenceSource | Feeds) -> Mapping[str, npt.NDArray[Any]] | None:

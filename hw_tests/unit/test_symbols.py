@@ -15,6 +15,7 @@ from hw_tests.unit.onnx_models import OPSET, const, lstm, weights
 from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.importer import read_model
+from lstmith.compiler.inspection import inspect_model
 from lstmith.compiler.pipeline import compile_model
 from lstmith.host.accelerator import Accelerator
 from lstmith.scripts.bench.perf.symbols import symbol_figures
@@ -83,6 +84,12 @@ def test_simulator_equals_golden(tmp_path: Path, rng: np.random.Generator) -> No
     design = compile_model(tmp_path / "m.onnx", calls, target="generic", lanes=3)
     found = design.run(calls, "icarus")
     assert (found.figures["mismatches"], found.figures["cycle_mismatches"]) == (0, 0)
+
+
+def test_inspect_tells_of_symbols(tmp_path: Path, rng: np.random.Generator) -> None:
+    embedded(rng, tmp_path / "m.onnx")
+    told = "given the graph's inputs by name, 'lstm' reads symbols: a column for each of 11 in place of 4 inputs"
+    assert any(text.startswith(told) for text in inspect_model(tmp_path / "m.onnx")["remarks"])
 
 
 def test_steps_that_mix_symbols_stay_values(tmp_path: Path, rng: np.random.Generator) -> None:
