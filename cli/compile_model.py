@@ -99,6 +99,12 @@ def command(
     delta: Annotated[
         bool, typer.Option("--delta/--no-delta", help="Without, every step is dense and the engine smaller.")
     ] = True,
+    fixed: Annotated[
+        bool,
+        typer.Option(
+            "--fixed", help="An engine for this network alone: weights and policy are constants, no register bus."
+        ),
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Figures of the design: its error and what to remark on.")] = None,
 ) -> None:
     """Quantise a trained network and size an engine for it."""
@@ -118,6 +124,7 @@ def command(
             planes=planes.value,
             sequences=sequences,
             delta=delta,
+            fixed=fixed,
             progress=report,
             remark=remark,
         )
@@ -137,6 +144,8 @@ def _print(design: Design) -> None:
         f"{sizing['lanes']} {engine.mac} lanes on {sizing['target']}, limited by {sizing['limited_by']}; "
         f"weights of {'/'.join(str(bits) for bits in engine.precisions)} bit, sums of {engine.acc_width} bit"
     )
+    if engine.fixed:
+        say("fixed: weights, formats and policy are constants of the netlist, which has no register bus")
     if engine.sequences > 1:
         say(f"{engine.sequences} sequences in turn")
     split = [f"{name} in 2 digits of {layer.plane_bits} bits" for name, layer in _named(design) if layer.planes == 2]

@@ -37,11 +37,13 @@ def command(
     outputs = [] if output is None else core_outputs(output)
     if package is not None:
         # The model and what else a package is made with are imported for one alone.
-        from lstmith.package.write import FOLDER, write_package
+        from lstmith.package.write import FOLDER, check_package, write_package
 
         outputs.append(Output(package, FOLDER))
     check_outputs([design], outputs)
     loaded = Design.load(design)
+    if package is not None:
+        check_package(loaded)
     with steps() as report:
         report("generating Verilog")
         core = loaded.generate(image=image, name=name, bus=bus)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,7 +80,8 @@ def measure(network: FloatNetwork, integer: QuantNetwork, config: EngineConfig, 
     valid = np.arange(steps) < lengths[:, None]
     judged = held if held.any() else valid
 
-    model, policies = GoldenModel(integer, config), [Policy(Mode.DENSE)] * len(integer.layers)
+    # A fixed engine would have another policy, without thresholds, and the same numbers.
+    model, policies = GoldenModel(integer, replace(config, fixed=False)), [Policy(Mode.DENSE)] * len(integer.layers)
     encoded = quantised_state(integer, config.c_width, states)
     stream = integer.quantise_input(x)
     traces = model.run(stream, policies, model.loaded_state(policies, encoded))

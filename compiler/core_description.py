@@ -47,7 +47,10 @@ def describe_core(engine: EngineConfig, programs: Sequence[Program], bus: Bus = 
             else {}
         ),
         "registers": {entry.name: entry.address for entry in core.entries},
-        "regions": {"control": 0, **{memory.name: memory.base for memory in core.memories}},
+        "regions": {
+            **({} if engine.fixed else {"control": 0}),
+            **{memory.name: memory.base for memory in core.memories},
+        },
         "register_map": [_register(entry, core) for entry in core.entries],
         "memory_map": [
             {

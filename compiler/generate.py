@@ -136,10 +136,15 @@ def generate_core(
     Raises
     ------
     UserError
-        If the name is none for a module, or the bus is unknown.
+        If the name is none for a module, the bus is unknown, or a fixed engine is given no image or another bus.
     """
     check_name(name)
     chosen = find_bus(bus)
+    if engine.fixed and chosen is not Bus.NATIVE:
+        raise UserError("option --bus", f"is {bus}, and a fixed engine has no registers", "use native")
+    if engine.fixed and image is None:
+        fix = "leave it out, or compile without --fixed"
+        raise UserError("option --no-image", "leaves out the weights that a fixed engine is made of", fix)
     if engine.programs > 1 and chosen is not Bus.NATIVE:
         raise UserError(
             "option --bus", f"{bus} takes engines of one program, this one has {engine.programs}", "use native"

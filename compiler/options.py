@@ -46,6 +46,8 @@ class CompileOptions:
         Sequences that the engine takes in turn, 1 or 2.
     delta : bool
         Without, every step is dense and the engine smaller.
+    fixed : bool
+        The engine is made for this network alone, in its default policy, and has no register bus.
 
     Raises
     ------
@@ -62,6 +64,7 @@ class CompileOptions:
     planes: int | str = AUTO
     sequences: int = 1
     delta: bool = True
+    fixed: bool = False
 
     def __post_init__(self) -> None:
         find_target(self.target)
@@ -78,6 +81,12 @@ class CompileOptions:
                 f"is {self.active_text!r} with --no-delta, whose steps always compute every unit",
                 "leave out one of them",
             )
+        if self.active is not None and self.fixed:
+            raise UserError(
+                "option --active",
+                f"is {self.active_text!r} with --fixed, which keeps one policy",
+                "leave out one of them",
+            )
         if self.planes != AUTO and int(self.planes) == 2 and (reason := self._one_plane):
             raise UserError("option --planes", f"is 2, but {reason}", "use 1 or auto")
         if self.active is not None and self.engine_planes == 1:
@@ -90,6 +99,8 @@ class CompileOptions:
     @property
     def _one_plane(self) -> str:
         """Why an engine can have no more than one plane; empty if it can."""
+        if self.fixed:
+            return "with --fixed no policy takes the shorter of two lists"
         if not self.delta:
             return "with --no-delta steps list no changes"
         if self.board is not None and self.board.small:

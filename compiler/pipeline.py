@@ -22,6 +22,7 @@ from lstmith.compiler.remarks import remarks
 from lstmith.compiler.sizing.choose import choose_engine
 from lstmith.compiler.sizing.drain import for_drain
 from lstmith.compiler.sizing.early import refuse_early
+from lstmith.compiler.sizing.fixed import for_fixed, refuse_fixed
 from lstmith.compiler.sizing.report import SizingReport
 from lstmith.compiler.sizing.size import for_sequences, limits_for, size_engine
 from lstmith.compiler.symbols import with_symbols
@@ -52,6 +53,7 @@ def compile_model(
     planes: int | str = AUTO,
     sequences: int = 1,
     delta: bool = True,
+    fixed: bool = False,
     progress: Tell | None = None,
     remark: Tell | None = None,
 ) -> Design:
@@ -65,7 +67,7 @@ def compile_model(
     calibration : str, Path, array or mapping
         Typical inputs: an .npz file, or arrays by the names that a file has: those of the graph's inputs, each
         [calls, ...], or ``x`` as the first recurrent layer sees it, float32 [T, I] or [N, T, I].
-    precision, activations, target, lanes, mac, active, planes, sequences, delta
+    precision, activations, target, lanes, mac, active, planes, sequences, delta, fixed
         See :class:`~lstmith.compiler.options.CompileOptions`.
     layer : str or None
         Of several recurrent layers, the only one to run on the core.
@@ -86,7 +88,7 @@ def compile_model(
         If the model, the data or an option is wrong, or the model does not fit the target. What can be refused
         without calibration is refused before it.
     """
-    options = CompileOptions(precision, activations, target, lanes, mac, active, planes, sequences, delta)
+    options = CompileOptions(precision, activations, target, lanes, mac, active, planes, sequences, delta, fixed)
     stage, told = progress or _nobody, remark or _nobody
     stage("reading the model")
     read = with_symbols(read_model(model, layer), model, layer, calibration, options)
@@ -103,8 +105,11 @@ def compile_model(
 def _of_programs(read: Model, data: list[Sequences], options: CompileOptions, stage: Tell, told: Tell) -> Design:
     """Chains of a graph side by side in one engine."""
     assert read.plan is not None
-    if options.active_text is not None or options.sequences > 1:
-        option = "--active" if options.active_text is not None else "--sequences"
+    given = {
+        "--active": options.active_text is not None, "--sequences": options.sequences > 1, "--fixed": options.fixed
+    }  # fmt: skip
+    if any(given.values()):
+        option = next(name for name, asked in given.items() if asked)
         raise UserError(
             f"option {option}", f"is for one chain of layers; this model has {len(data)}", "choose one with --layer"
         )
@@ -134,6 +139,8 @@ def _of_one(
     read: Model, data: Calibration, options: CompileOptions, counts: Counts | None, stage: Tell, told: Tell
 ) -> Design:
     """A single chain of layers."""
+    if options.fixed:
+        refuse_fixed(read.network)
     stage("choosing number formats")
     quantised = _quantised(read.network, data, options, counts)
     stage("sizing the engine")
@@ -209,6 +216,8 @@ def _fitted(
             engine, sizing = size_engine(network, board, lanes=lanes, mac=kind, planes=planes, delta=delta)
         engine, sizing = for_sequences(network, engine, sizing, board, options.sequences)
         engine, sizing = for_drain(network, engine, sizing, board, data)
+        if options.fixed:
+            engine, sizing = for_fixed(network, engine, sizing, board)
         # Building the memory image once proves that every field holds what this network needs.
         build_memory_image(network, engine, default_policies(network, engine))
     return engine, sizing

@@ -186,6 +186,10 @@ def build(
 def _checked(design: Design, board: Board) -> EngineConfig:
     """The design's engine for the board's cells; refuses one that the board cannot hold."""
     config = design.engine
+    if config.fixed:
+        raise UserError(
+            "design", "is fixed, and the link loads weights through the bus that it lacks", "compile it without --fixed"
+        )
     # Before sizing, which would only find an image that such boards do not have.
     if board.small and config.family != board.family:
         raise UserError("design", f"was compiled for {design.target}", f"compile it again with --target {board.name}")

@@ -103,6 +103,7 @@ class CompiledSimulation:
     ):
         self._config, self._folder = config, folder
         ports = f"-DSEQUENCES={config.sequences} -DPLANES={config.planes} -DPROGRAMS={config.programs}"
+        ports += f" -DFIXED={int(config.fixed)}"
         options = [*(["--trace", "--trace-depth", "1"] if traced else []), "-CFLAGS", ports]
         sources = (verilog, *models, HARNESS)
         self._program = compile_program(sources, TOPLEVEL, folder, options, fast="-O0" if traced else "-O1")

@@ -47,6 +47,9 @@ class RunRequest:
     after: RunRequest | None = None
 
     def __post_init__(self) -> None:
+        if self.design.engine.fixed and self.state is not None:
+            problem = "gives initial states, and nothing can load them into a fixed engine"
+            raise UserError(self.sequences.source, problem, "leave h0 and c0 out, or compile without --fixed")
         if self.after is not None:
             check_hand_over(self, self.after)
 

@@ -47,9 +47,11 @@ def make_job(request: RunRequest, rows: list[int]) -> CoreJob:
     row = np.array([rows[turn] for turn, _ in turns])
     step = np.array([t for _, t in turns])
     writes: list[Write] = []
-    if rows[0] == 0:
+    # A fixed core has its policy, and sends the h of every layer.
+    if rows[0] == 0 and not engine.fixed:
         writes += [(where, value, 0) for where, value in design.image(request.policies).policy_writes(design.program)]
-    writes.append((address(Region.CONTROL, Register.OUTPUT_ALL), 1, 0))
+    if not engine.fixed:
+        writes.append((address(Region.CONTROL, Register.OUTPUT_ALL), 1, 0))
     if request.state is not None:
         active_index = chosen_index(network, request.policies)
         for turn, index in enumerate(rows):

@@ -106,11 +106,9 @@ def write_package(design: Design, core: Core, folder: str | Path) -> None:
     Raises
     ------
     UserError
-        If the design has several programs, or the folder holds anything else or cannot be written.
+        If the design has several programs or is fixed, or the folder holds anything else or cannot be written.
     """
-    if len(design.programs) > 1:
-        named = f"holds {len(design.programs)} programs, and a package's bench and driver run one"
-        raise UserError("option --package", f"the design {named}", "give -o CORE.v, or compile each network alone")
+    check_package(design)
     with whole_directory(Path(folder), FOLDER) as draft:
         texts = _texts(design, core)
         for file in _files(core):
@@ -131,6 +129,22 @@ def _files(core: Core) -> dict[str, str]:
         **{file: bus != Bus.WISHBONE for file in FILES if file.startswith(_SOC)},
     }
     return {file.replace("NAME", name): meaning for file, meaning in FILES.items() if not left_out.get(file)}
+
+
+def check_package(design: Design) -> None:
+    """Refuse a design of which no package can be made.
+
+    Raises
+    ------
+    UserError
+        If it has several programs or is fixed.
+    """
+    if len(design.programs) > 1:
+        named = f"holds {len(design.programs)} programs, and a package's bench and driver run one"
+        raise UserError("option --package", f"the design {named}", "give -o CORE.v, or compile each network alone")
+    if design.engine.fixed:
+        problem = "the design is fixed, and a package's driver loads the weights through a bus"
+        raise UserError("option --package", problem, "give -o CORE.v, or compile without --fixed")
 
 
 def _writes(design: Design) -> list[Write]:

@@ -20,7 +20,7 @@ from lstmith.rtl.host_interfaces import PeepholeWriteSignature, RowWriteSignatur
 from lstmith.rtl.interfaces import DeferralSignature, ResultSignature
 from lstmith.rtl.layouts import drain_layout, fold_layout, of_sequence, pass_layout, sequence_of
 from lstmith.rtl.prim.arith import delayed
-from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
+from lstmith.rtl.prim.ram import BLOCK, RAM_LATENCY, Ram
 from lstmith.spec.codes import Gate
 from lstmith.spec.config import PEEP_BITS, EngineConfig
 from lstmith.spec.memory_image import MemoryImage
@@ -98,8 +98,7 @@ class DrainPath(wiring.Component):
         m.submodules.drain_reader = reader = self._drain_reader
         m.submodules.gates = gates = self._gates
         m.submodules.cell = cell = self._cell
-        m.submodules.cells = cells = StateMemory(units=config.units, sequences=config.sequences, width=config.c_width)
-        m.submodules.hidden = hidden = StateMemory(units=config.units, sequences=config.sequences, width=GATE_BITS)
+        m.submodules.cells = cells = self._state_memory(config.c_width)
         for index in range(config.sequences):
             m.d.comb += [
                 reader.unit_base[index].eq(passes[index].descriptor.unit_base),
@@ -134,14 +133,6 @@ class DrainPath(wiring.Component):
             cells.r_place.eq(gates.next_place),
             cells.bus_read.eq(state.cell_read),
             state.cell.eq(cells.value),
-            hidden.w_place.eq(cell.h_place),
-            hidden.w_value.eq(cell.h),
-            hidden.w_valid.eq(cell.h_valid),
-            hidden.bus_place.eq(state.place),
-            hidden.bus_value.eq(state.hidden_value),
-            hidden.bus_read.eq(state.hidden_read),
-            hidden.bus_write.eq(state.hidden_write),
-            state.hidden.eq(hidden.value),
             self.result.valid.eq(cell.h_valid),
             self.result.h.eq(cell.h),
             self.result.c.eq(cell.h_c),
@@ -149,11 +140,28 @@ class DrainPath(wiring.Component):
             self.result.last.eq(cell.h_last),
         ]
         self._write_cells(m, cells)
+        if not config.fixed:
+            # h for the host, and for who lists it anew.
+            m.submodules.hidden = hidden = self._state_memory(GATE_BITS)
+            m.d.comb += [
+                hidden.w_place.eq(cell.h_place),
+                hidden.w_value.eq(cell.h),
+                hidden.w_valid.eq(cell.h_valid),
+                hidden.bus_place.eq(state.place),
+                hidden.bus_value.eq(state.hidden_value),
+                hidden.bus_read.eq(state.hidden_read),
+                hidden.bus_write.eq(state.hidden_write),
+                state.hidden.eq(hidden.value),
+            ]
         if config.monitor:
             self._elaborate_monitor(m)
         if config.peepholes:
             self._elaborate_peepholes(m)
         return m
+
+    def _state_memory(self, width: int) -> StateMemory:
+        config = self._config
+        return StateMemory(units=config.units, sequences=config.sequences, width=width, block=config.few_lanes)
 
     def _write_cells(self, m: Module, cells: StateMemory) -> None:
         """A memory of cell states takes every new one, and those from outside."""
@@ -183,11 +191,11 @@ class DrainPath(wiring.Component):
     def _elaborate_peepholes(self, m: Module) -> None:
         """Peephole weights, and a copy of the cell state for the input and forget gates."""
         config, passes, reader, gates, cell = self._config, self.passes, self._drain_reader, self._gates, self._cell
-        banks = []
+        banks, attrs = [], BLOCK if config.few_lanes else None
         for index, gate in enumerate((Gate.INPUT, Gate.FORGET, Gate.OUTPUT)):
             init = _peep_init(config, self._image, index)
             depth = config.units if config.programs == 1 else config.programs << config.unit_bits
-            m.submodules[f"peep_{gate.name.lower()}"] = bank = Ram(signed(PEEP_BITS), depth, init)
+            m.submodules[f"peep_{gate.name.lower()}"] = bank = Ram(signed(PEEP_BITS), depth, init, attrs)
             unit = cell.peep_unit if gate is Gate.OUTPUT else reader.rows.unit
             m.d.comb += [
                 bank.w_addr.eq(Cat(self.peepholes.unit, self.peepholes.program[: config.program_bits])),
@@ -196,9 +204,7 @@ class DrainPath(wiring.Component):
                 bank.r_addr.eq(Cat(unit, program_of(passes[0]))),
             ]
             banks.append(bank)
-        m.submodules.cells_early = early = StateMemory(
-            units=config.units, sequences=config.sequences, width=config.c_width
-        )
+        m.submodules.cells_early = early = self._state_memory(config.c_width)
         self._write_cells(m, early)
         first_gate = delayed(m, reader.rows.gate, RAM_LATENCY, "gate")
         draining = of_sequence(passes, delayed(m, sequence_of(reader.rows), RAM_LATENCY, "sequence"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -14,6 +14,7 @@ from lstmith.rtl.cell.state_loader import StateLoader
 from lstmith.rtl.control import Control
 from lstmith.rtl.drain_path import DrainPath
 from lstmith.rtl.fields import set_final
+from lstmith.rtl.fixed_settings import FixedSettings
 from lstmith.rtl.layouts import InputWord, event_layout, of_sequence, output_layout, read_fields, set_sequence
 from lstmith.rtl.lists.feedback import Feedback
 from lstmith.rtl.lists.input_stage import InputStage
@@ -32,7 +33,7 @@ class Engine(wiring.Component):
     ----------
     config : EngineConfig
     image : MemoryImage or None
-        Initial memory contents; all of it can also be written through the bus.
+        Initial memory contents; all of it can also be written through the bus. A fixed engine needs one, which stays.
 
     Members
     -------
@@ -43,7 +44,7 @@ class Engine(wiring.Component):
     h : Out(stream of output_layout(config))
         Results of the last layer's units in order (of all layers if so set).
     bus : In(BusSignature)
-        Register bus; memories are reached while ``busy`` is low.
+        Register bus; memories are reached while ``busy`` is low. Not in a fixed engine.
     event : Out(event_layout(config))
         What is known of a layer's step; while ``event_valid``.
     event_valid : Out(1)
@@ -56,16 +57,23 @@ class Engine(wiring.Component):
         Something is in flight.
     step_inputs : Out(array of range(inputs) by program)
         Elements of a step, less one; it changes between steps only.
+
+    Raises
+    ------
+    ValueError
+        If a fixed engine is given no image.
     """
 
     def __init__(self, config: EngineConfig, image: MemoryImage | None = None):
+        if config.fixed and image is None:
+            raise ValueError("Engine image must be given for a fixed engine, which nothing can write")
         self._config, self._image = config, image
         super().__init__(
             {
                 "x": In(stream.Signature(InputWord)),
                 "x_last": Out(1),
                 "h": Out(stream.Signature(output_layout(config))),
-                "bus": In(BusSignature()),
+                **({} if config.fixed else {"bus": In(BusSignature())}),
                 "event": Out(event_layout(config)),
                 "event_valid": Out(1),
                 "outcome_valid": Out(1),
@@ -78,12 +86,12 @@ class Engine(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, image = self._config, self._image
-        m.submodules.control = control = Control(config, image)
         m.submodules.program = program = ProgramStore(
             layers=config.layers,
             active_counts=config.active_counts,
             programs=config.programs,
             descriptors=image.descriptors if image else None,
+            fixed=config.fixed,
         )
         m.submodules.input = inputs = InputStage(config)
         m.submodules.feedback = feedback = Feedback(config)
@@ -91,18 +99,9 @@ class Engine(wiring.Component):
         m.submodules.issuer = issuer = SlotIssuer(config)
         m.submodules.array = array = SystolicArray(config, image.weights.tolist() if image else ())
         m.submodules.drain = drain = DrainPath(config, array_latency=array.latency, image=image)
-        m.submodules.state_loader = loader = StateLoader(
-            layers=config.layers,
-            units=config.units,
-            c_width=config.c_width,
-            sequences=config.sequences,
-            active_counts=config.active_counts,
-            programs=config.programs,
-        )
 
         # Steps to list entries, and these to slots of the array.
         connect(m, flipped(self.x), inputs.x)
-        connect(m, control.settings, inputs.settings)
         connect(m, inputs.steps, sequencer.steps)
         connect(m, feedback.lists, sequencer.lists)
         connect(m, program.next, sequencer.program)
@@ -111,7 +110,6 @@ class Engine(wiring.Component):
         connect(m, issuer.h_list, feedback.read)
         connect(m, drain.result, feedback.result)
         m.d.comb += [
-            sequencer.emit_all.eq(control.emit_all),
             self.x_last.eq(inputs.x_last),
             inputs.release.eq(issuer.release),
             array.i.eq(issuer.slot),
@@ -123,32 +121,24 @@ class Engine(wiring.Component):
             feedback.list_halves.eq(sequencer.list_halves),
         ]
 
-        # What the host writes and reads.
-        connect(m, flipped(self.bus), control.bus)
-        connect(m, control.program, program.write)
-        connect(m, control.weights, issuer.load)
-        connect(m, control.rows, drain.rows)
-        connect(m, control.peepholes, drain.peepholes)
-        connect(m, control.states, loader.host)
-        connect(m, sequencer.reload, loader.reload)
-        connect(m, loader.select, program.select)
-        connect(m, loader.load, sequencer.load, feedback.load)
-        connect(m, loader.state, drain.state)
-        m.d.comb += [
-            loader.descriptor.eq(program.next.descriptor),
-            loader.layer.eq(program.next.layer),
-            loader.loaded.eq(program.next.loaded),
-            control.idle.eq(sequencer.idle),
-            control.word_valid.eq(issuer.word_valid),
-            control.word_width.eq(issuer.word_width),
-            control.skipped.eq(inputs.outcome_valid & inputs.outcome_skipped),
-            control.restarts.eq(self.event_valid & self.event.restart),
-        ]
         if config.monitor:
             connect(m, inputs.deferral, drain.input_deferral)
             connect(m, feedback.deferral, drain.feedback_deferral)
-        if config.skip:
-            self._elaborate_predictor(m, control, inputs, sequencer, issuer)
+        emit_all: Value
+        if config.fixed:
+            assert image is not None
+            m.submodules.settings = fixed = FixedSettings(config, image)
+            connect(m, fixed.settings, inputs.settings)
+            m.d.comb += self.step_inputs[0].eq(fixed.settings.inputs)
+            # Nobody could ask for the last layer's alone.
+            emit_all = Const(1)
+        else:
+            m.submodules.control = control = Control(config, image)
+            emit_all = control.emit_all
+            self._elaborate_host(m, control, program, inputs, feedback, sequencer, issuer, drain)
+            if config.skip:
+                self._elaborate_predictor(m, control, inputs, sequencer, issuer)
+        m.d.comb += sequencer.emit_all.eq(emit_all)
 
         # What leaves.
         drained = of_sequence(sequencer.passes, feedback.lists.sequence[: config.sequence_bits])
@@ -162,17 +152,60 @@ class Engine(wiring.Component):
             self.outcome_valid.eq(inputs.outcome_valid),
             self.outcome_skipped.eq(inputs.outcome_skipped),
             self.busy.eq(~sequencer.idle),
-            self.step_inputs.eq(control.step_inputs),
         ]
-        self._elaborate_results(m, drain.result, sequencer.passes, control.emit_all)
+        self._elaborate_results(m, drain.result, sequencer.passes, emit_all)
         return m
+
+    def _elaborate_host(
+        self,
+        m: Module,
+        control: Control,
+        program: ProgramStore,
+        inputs: InputStage,
+        feedback: Feedback,
+        sequencer: Sequencer,
+        issuer: SlotIssuer,
+        drain: DrainPath,
+    ) -> None:
+        """What the host writes and reads."""
+        config = self._config
+        m.submodules.state_loader = loader = StateLoader(
+            layers=config.layers,
+            units=config.units,
+            c_width=config.c_width,
+            sequences=config.sequences,
+            active_counts=config.active_counts,
+            programs=config.programs,
+        )
+        connect(m, flipped(self.bus), control.bus)
+        connect(m, control.settings, inputs.settings)
+        connect(m, control.program, program.write)
+        connect(m, control.weights, issuer.load)
+        connect(m, control.rows, drain.rows)
+        connect(m, control.peepholes, drain.peepholes)
+        connect(m, control.states, loader.host)
+        connect(m, sequencer.reload, loader.reload)
+        connect(m, loader.select, program.select)
+        connect(m, loader.load, sequencer.load, feedback.load)
+        connect(m, loader.state, drain.state)
+        m.d.comb += [
+            self.step_inputs.eq(control.step_inputs),
+            loader.descriptor.eq(program.next.descriptor),
+            loader.layer.eq(program.next.layer),
+            loader.loaded.eq(program.next.loaded),
+            control.idle.eq(sequencer.idle),
+            control.word_valid.eq(issuer.word_valid),
+            control.word_width.eq(issuer.word_width),
+            control.skipped.eq(inputs.outcome_valid & inputs.outcome_skipped),
+            control.restarts.eq(self.event_valid & self.event.restart),
+        ]
 
     def _elaborate_results(
         self,
         m: Module,
         result: wiring.PureInterface,
         passes: data.View[data.ArrayLayout],
-        emit_all: Signal,
+        emit_all: Value,
     ) -> None:
         """The output queue: the throttle reserves its places, so that it is never full."""
         config = self._config

@@ -27,6 +27,8 @@ class ProgramStore(wiring.Component):
         Layers, and active counts of each, of every program.
     descriptors : dict of int to list of int
         Initial packed descriptors by place, see ``spec.memory_image``.
+    fixed : bool
+        Whether they are there for good: nothing is written.
 
     Members
     -------
@@ -45,8 +47,9 @@ class ProgramStore(wiring.Component):
         active_counts: int,
         programs: int = 1,
         descriptors: Mapping[int, list[int]] | None = None,
+        fixed: bool = False,
     ):
-        self._descriptors = descriptors or {}
+        self._descriptors, self._fixed = descriptors or {}, fixed
         self._layer_bits, self._mask_bits = index_bits(layers), index_bits(active_counts)
         self._program_bits = index_bits(programs)
         self._place_bits = self._layer_bits + self._mask_bits + self._program_bits
@@ -71,6 +74,10 @@ class ProgramStore(wiring.Component):
         ]
         for name, (word, bit, width) in layer_descriptor.LAYOUT.items():
             m.d.comb += self.next.descriptor[name].eq(words[word][bit : bit + width])
+        if not self._place_bits and self._fixed:
+            m.d.comb += [word.eq(value) for word, value in zip(words, first, strict=True)]
+            m.d.comb += self.next.loaded.eq(1)
+            return m
         if not self._place_bits:
             for index, word in enumerate(words):
                 with m.If(self.write.valid & (self.write.address == index)):

@@ -16,6 +16,15 @@ NAME = "lstmith_core"
 #: Ports of an engine with two sequences, beside the step, the result and the event that are of one.
 SEQUENCES = {"x_sequence": "in", "h_sequence": "out", "event_sequence": "out"}
 
+#: Ports of the register bus, of an engine that is not fixed.
+BUS = {
+    "bus_addr": ("in", ADDRESS_BITS),
+    "bus_w_data": ("in", DATA_BITS),
+    "bus_w_en": ("in", 1),
+    "bus_r_en": ("in", 1),
+    "bus_r_data": ("out", DATA_BITS),
+}
+
 SIGNED = {"x_value", "h_value", "h_cell"}
 
 
@@ -36,11 +45,7 @@ def port_widths(config: EngineConfig) -> dict[str, tuple[str, int]]:
         "h_last": ("out", 1),
         "h_valid": ("out", 1),
         "h_ready": ("in", 1),
-        "bus_addr": ("in", ADDRESS_BITS),
-        "bus_w_data": ("in", DATA_BITS),
-        "bus_w_en": ("in", 1),
-        "bus_r_en": ("in", 1),
-        "bus_r_data": ("out", DATA_BITS),
+        **({} if config.fixed else BUS),
         "event_valid": ("out", 1),
         "event_layer": ("out", layer),
         **{f"event_{name}": ("out", event_layout(config)[name].width) for name in read_fields(config)},
@@ -83,11 +88,6 @@ class Top(wiring.Component):
             self.h_last.eq(engine.h.payload.last),
             self.h_valid.eq(engine.h.valid),
             engine.h.ready.eq(self.h_ready),
-            engine.bus.addr.eq(self.bus_addr),
-            engine.bus.w_data.eq(self.bus_w_data),
-            engine.bus.w_en.eq(self.bus_w_en),
-            engine.bus.r_en.eq(self.bus_r_en),
-            self.bus_r_data.eq(engine.bus.r_data),
             self.event_valid.eq(engine.event_valid),
             self.event_layer.eq(engine.event.layer),
             *(getattr(self, f"event_{name}").eq(engine.event[name]) for name in read_fields(self._config)),
@@ -97,6 +97,14 @@ class Top(wiring.Component):
             self.outcome_skipped.eq(engine.outcome_skipped),
             self.busy.eq(engine.busy),
         ]
+        if not self._config.fixed:
+            m.d.comb += [
+                engine.bus.addr.eq(self.bus_addr),
+                engine.bus.w_data.eq(self.bus_w_data),
+                engine.bus.w_en.eq(self.bus_w_en),
+                engine.bus.r_en.eq(self.bus_r_en),
+                self.bus_r_data.eq(engine.bus.r_data),
+            ]
         if self._config.sequences > 1:
             m.d.comb += [
                 engine.x.payload.sequence.eq(self.x_sequence),

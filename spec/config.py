@@ -40,6 +40,9 @@ PACKED_OPERAND = 1023
 #: Signed width of the difference of two 8-bit values, the largest operand where both 8-bit rows share a multiplier.
 DUAL_OPERAND_BITS = 9
 
+#: Most lanes beside which the smallest ECP5 has multipliers and block memories to spare.
+FEW_LANES = 4
+
 #: Families with vendor cells of their own, and the one without. A board tells its own by its place here.
 FAMILIES = ("generic", "ecp5", "ice40", "gowin")
 #: Most lanes, inputs or units, layers and weight words per lane that any engine may have.
@@ -110,6 +113,8 @@ class EngineConfig:
         Chains of layers that lie side by side in the memories, 1 to 8; the x stream names one where a sequence starts.
     symbols : int
         Most symbols that an x may name, where a program's steps are one symbol each; 0: x are values in all programs.
+    fixed : bool
+        Whether what a bus would write are constants of the engine, which has none: one network, one policy.
     """
 
     lanes: int
@@ -135,6 +140,7 @@ class EngineConfig:
     kinds: tuple[int, ...] = (Kind.LSTM,)
     programs: int = 1
     symbols: int = 0
+    fixed: bool = False
 
     def __post_init__(self) -> None:
         for name, most in MOST.items():
@@ -177,6 +183,9 @@ class EngineConfig:
         for name in ("monitor", "skip", "active_counts", "sequences"):
             if self.programs > 1 and getattr(self, name) > 1 - (name in ("monitor", "skip")):
                 raise ValueError(f"Engine programs must be 1 with {name} of {getattr(self, name)}, not {self.programs}")
+        for name in ("planes", "monitor", "skip", "active_counts", "programs"):
+            if self.fixed and getattr(self, name) > 1 - (name in ("monitor", "skip")):
+                raise ValueError(f"Engine fixed needs {name} left out: only one policy of one network runs")
         for name, asked in (("planes", self.planes > 1), ("skip", self.skip)):
             if asked and not self.delta:
                 raise ValueError(f"Engine {name} needs delta: without references nothing tells what changed")
@@ -204,6 +213,11 @@ class EngineConfig:
     def pipelined(self) -> bool:
         """Whether parts have the registers that only a fast clock needs; a one-way cell unit is for small devices."""
         return self.rows_per_cycle > 1
+
+    @property
+    def few_lanes(self) -> bool:
+        """Whether multipliers and block memories are to spare beside the lanes, and take the place of logic."""
+        return self.family == "ecp5" and self.mac == "dsp" and self.lanes <= FEW_LANES
 
     @property
     def drain_rows(self) -> int:

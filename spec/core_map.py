@@ -104,7 +104,10 @@ class CoreMap:
 
 
 def core_map(config: EngineConfig, bus: Bus = Bus.NATIVE) -> CoreMap:
-    """The part of the map that a generated core has: without the link's registers, and without what was not built."""
+    """The part of the map that a generated core has: without the link's registers, and without what was not built.
+
+    A fixed engine has nothing of it.
+    """
     kinds = (Register,) if bus is Bus.NATIVE else (Register, FrontRegister)
     return CoreMap(
         config,
@@ -115,4 +118,4 @@ def core_map(config: EngineConfig, bus: Bus = Bus.NATIVE) -> CoreMap:
 
 
 def _built(part: Entry | Memory, config: EngineConfig) -> bool:
-    return part.exists is None or part.exists(config)
+    return not config.fixed and (part.exists is None or part.exists(config))

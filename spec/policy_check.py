@@ -18,6 +18,8 @@ def check_policies(network: QuantNetwork, config: EngineConfig, policies: list[P
     if len(policies) != len(network.layers):
         raise ValueError(f"{len(policies)} policies were given, the network has {len(network.layers)} layers")
     skip, active = policies[0].skip, policies[0].active
+    if config.fixed and policies != default_policies(network, config):
+        raise ValueError("A fixed engine has one policy, and this is another: leave it out, or compile without --fixed")
     for index, (layer, policy) in enumerate(zip(network.layers, policies, strict=True)):
         where = f"Layer {index} policy field"
         if index and policy.skip != skip and policy.skip.active:

@@ -89,6 +89,8 @@ class _Lessons:
     @classmethod
     def of(cls, task: Task, policy: Path | None, design: str) -> _Lessons:
         loaded = task.design
+        if loaded.engine.fixed:
+            raise UserError(design, "is fixed: its engine takes no other weights", "compile without --fixed")
         if loaded.network.active_counts > 1:
             raise UserError(
                 design, "has active counts, whose biases follow from the weights", "compile without --active"

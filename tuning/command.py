@@ -50,6 +50,8 @@ def command(
     outputs = [Output(output, POLICY), Output(json, PARETO_SET), Output(picture, PARETO_PICTURE, beside=json)]
     check_outputs([design, data], outputs)
     task = Task.load(design, data, metric, stateful=stateful)
+    if task.design.engine.fixed:
+        raise UserError(str(design), "is fixed, with one policy, so nothing to tune", "compile without --fixed")
     if not task.design.engine.delta:
         raise UserError(str(design), "has an engine without delta, so nothing to tune", "compile without --no-delta")
     exact = task.evaluator(task.split.tune, cuts=True)(task.exact())

@@ -100,7 +100,7 @@ def estimate(config: EngineConfig, board: Board) -> Cost:
         + _options(config, OPTION_LUTS)
         + config.lanes * lane_luts(config, board.family)
         + _drain_luts(config),
-        dsps=(config.lanes * lane_dsps(config)) + cell_dsps(config),
+        dsps=(config.lanes * lane_dsps(config)) + cell_dsps(config) + function_dsps(config),
         weight_memories=weights,
         brams=state_brams(config, board) + (0 if board.sprams else weights),
     )
@@ -181,6 +181,11 @@ def cell_dsps(config: EngineConfig) -> int:
     """DSP blocks of the cell unit and of what looks at it."""
     peepholes = PEEPHOLE_DSPS[config.rows_per_cycle] if config.peepholes else 0
     return CELL_DSPS[config.rows_per_cycle] + peepholes + _options(config, OPTION_DSPS)
+
+
+def function_dsps(config: EngineConfig) -> int:
+    """DSP blocks that few lanes leave to activations: of the gates of each way, of c, of an output gate behind c."""
+    return config.rows_per_cycle + 1 + config.peepholes if config.few_lanes else 0
 
 
 def _options(config: EngineConfig, costs: dict[str, int]) -> int:

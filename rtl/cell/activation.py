@@ -1,11 +1,12 @@
 """Sigma and tanh by one interpolated table."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.prim import parameters as check
 from lstmith.rtl.prim.arith import delayed, negated, sum_where
+from lstmith.rtl.prim.product import registered_product
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
 from lstmith.spec.activation_table import SEGMENT_BITS, SEGMENTS, SLOPE_BITS, tanh_table
 from lstmith.spec.config import H_FRAC, Z_BITS, bits_for
@@ -22,7 +23,9 @@ class Activation(wiring.Component):
     Parameters
     ----------
     family : str
-        One of ``FAMILIES``: whose carry cells may be instantiated.
+        One of ``FAMILIES``: whose carry cells, or multipliers, may be instantiated.
+    multiplies : bool
+        Whether a multiplier interpolates; else adders do, where the lanes need all multipliers.
 
     Members
     -------
@@ -43,14 +46,14 @@ class Activation(wiring.Component):
     is_tanh: In(1)
     y: Out(signed(GATE_BITS))
 
-    def __init__(self, *, family: str = "generic"):
-        self._family = check.family("Activation", family)
+    def __init__(self, *, family: str = "generic", multiplies: bool = False):
+        self._family, self._multiplies = check.family("Activation", family), multiplies
         super().__init__()
 
     @property
     def latency(self) -> int:
         """Cycles from ``z`` to ``y``."""
-        # The argument; the table; partial products; their sum; the sign.
+        # The argument; the table; the product, or its parts; the sum; the sign.
         return 1 + RAM_LATENCY + 1 + 1 + 1
 
     def elaborate(self, platform: object) -> Module:
@@ -71,22 +74,9 @@ class Activation(wiring.Component):
         m.d.comb += table.r_addr.eq(argument[SEGMENT_BITS:])
         fraction = delayed(m, argument[:SEGMENT_BITS], table.latency, "fraction")
 
-        # rise * fraction from adders: 11 x 8 bits would waste a DSP where the lanes need them all.
-        rise = Cat(table.r_data.rise, Const(0, 1))
-        halves = [Signal(SLOPE_BITS + 4, name=f"half_{index}") for index in range(2)]
-        for index, half in enumerate(halves):
-            bits = fraction[4 * index :][:4]
-            low, high = (
-                sum_where(
-                    m, f"pair_{index}_{bit}", rise, bits[bit], Cat(Const(0, 1), rise), bits[bit + 1], self._family
-                )
-                for bit in (0, 2)
-            )
-            m.d.sync += half.eq(low + (high << 2))
+        product = self._product(m, table.r_data.rise, fraction)
         base, value = Signal(H_FRAC), Signal(H_FRAC)
         m.d.sync += base.eq(table.r_data.value)
-        product = Signal(SLOPE_BITS + SEGMENT_BITS)
-        m.d.comb += product.eq(halves[0] + (halves[1] << 4))
         # Rounded by a carry into the sum's lowest bit: the bit below it, beside a one.
         rounds = product[SEGMENT_BITS - 1]
         m.d.sync += value.eq((Cat(rounds, base) + Cat(Const(1, 1), product[SEGMENT_BITS:])) >> 1)
@@ -107,3 +97,22 @@ class Activation(wiring.Component):
         carry = negative | (~is_tanh & value[0])
         m.d.sync += self.y.eq(Mux(is_tanh, turned, halved.as_signed()) + carry)
         return m
+
+    def _product(self, m: Module, rise: Value, fraction: Value) -> Value:
+        """``rise * fraction``, SLOPE_BITS + SEGMENT_BITS bits, one cycle later."""
+        rise = Cat(rise, Const(0, 1))
+        if self._multiplies:
+            factor = Cat(fraction, Const(0, 1)).as_signed()
+            product = registered_product(m, "product", rise.as_signed(), factor, family=self._family, pipelined=True)
+            return product[: SLOPE_BITS + SEGMENT_BITS]
+        halves = [Signal(SLOPE_BITS + 4, name=f"half_{index}") for index in range(2)]
+        for index, half in enumerate(halves):
+            bits = fraction[4 * index :][:4]
+            low, high = (
+                sum_where(
+                    m, f"pair_{index}_{bit}", rise, bits[bit], Cat(Const(0, 1), rise), bits[bit + 1], self._family
+                )
+                for bit in (0, 2)
+            )
+            m.d.sync += half.eq(low + (high << 2))
+        return (halves[0] + (halves[1] << 4))[: SLOPE_BITS + SEGMENT_BITS]

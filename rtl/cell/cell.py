@@ -95,7 +95,9 @@ class CellUnit(wiring.Component):
         self._config = config
         # With peepholes the output gate has an activation of its own, which takes as long as this one.
         self._squash = (
-            SquashUnit(family=config.family, width=GATE_BITS) if config.mixed else Activation(family=config.family)
+            SquashUnit(family=config.family, multiplies=config.few_lanes, width=GATE_BITS)
+            if config.mixed
+            else Activation(family=config.family, multiplies=config.few_lanes)
         )
         members = {
             "rows": In(rows_layout(config)),
@@ -296,7 +298,7 @@ class CellUnit(wiring.Component):
             summed.eq(shifted + z13.as_signed()),
             z.eq(saturated(m, summed >> 1, Z_BITS, "z_limited")),
         ]
-        m.submodules.output_gate = output_gate = Activation(family=config.family)
+        m.submodules.output_gate = output_gate = Activation(family=config.family, multiplies=config.few_lanes)
         m.d.comb += output_gate.z.eq(z)
         return output_gate.y
 

@@ -14,13 +14,10 @@ from lstmith.rtl.cell.requantise import Z13_BITS, Requantiser
 from lstmith.rtl.cell.squash import SquashUnit, gate_bits
 from lstmith.rtl.layouts import RowParameters, RowScale, of_sequence, rows_layout, sequence_of
 from lstmith.rtl.prim.arith import delayed, delayed_long
-from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
+from lstmith.rtl.prim.ram import BLOCK, RAM_LATENCY, Ram
 from lstmith.spec.codes import Gate, Kind, Squash
-from lstmith.spec.config import ACTIVE_COUNTS, PEEP_BITS, PROGRAMS, SHIFT_BITS, EngineConfig, bits_for
+from lstmith.spec.config import ACTIVE_COUNTS, PEEP_BITS, PROGRAMS, EngineConfig, bits_for
 from lstmith.spec.layer_descriptor import FIELDS
-
-#: Kinds of memories where yosys' own choice is poor.
-_STYLES = {"scale": {"ram_style": "block"}}
 
 
 class GatePipeline(wiring.Component):
@@ -85,7 +82,7 @@ class GatePipeline(wiring.Component):
     """
 
     def __init__(self, config: EngineConfig, row_init: Sequence[Sequence[dict[str, Any]]] = ()):
-        self._config, self._row_init = config, row_init
+        self._config = config
         rows = rows_layout(config)
         members = {
             "rows": In(rows),
@@ -115,12 +112,17 @@ class GatePipeline(wiring.Component):
                 "peep_shift": In(FIELDS["peep_shift"]),
             }
         super().__init__(members)
-        self._requantisers = [Requantiser(config) for _ in range(config.rows_per_cycle)]
+        ways = config.rows_per_cycle
+        self._rows = [[row for unit in row_init for row in unit[way::ways]] for way in range(ways)]
+        # Rows that are never written have few shifts.
+        found = [sorted({row["shift"] for row in rows}) if config.fixed else [] for rows in self._rows]
+        self._requantisers = [Requantiser(config, shifts) for shifts in found]
+        self._shifts = found
         self._activations = [
             # Gates i and g may go through.
-            SquashUnit(family=config.family)
+            SquashUnit(family=config.family, multiplies=config.few_lanes)
             if config.mixed and way % 2 == Gate.INPUT
-            else Activation(family=config.family)
+            else Activation(family=config.family, multiplies=config.few_lanes)
             for way in range(config.rows_per_cycle)
         ]
 
@@ -170,9 +172,10 @@ class GatePipeline(wiring.Component):
         m.d.comb += rows_view.eq(rows)
 
         for way, (requantiser, activation) in enumerate(zip(self._requantisers, self._activations, strict=True)):
-            rows_init = [row for unit in self._row_init for row in unit[way :: config.rows_per_cycle]]
             if config.delta:
-                m.submodules[f"kept_{way}"] = kept = Ram(signed(config.acc_width), depth << config.sequence_bits)
+                m.submodules[f"kept_{way}"] = kept = Ram(
+                    signed(config.acc_width), depth << config.sequence_bits, attrs=BLOCK if config.few_lanes else None
+                )
                 m.d.comb += [
                     kept.r_addr.eq(place),
                     kept.w_addr.eq(places[RAM_LATENCY + 1]),
@@ -180,10 +183,14 @@ class GatePipeline(wiring.Component):
                     kept.w_en.eq(updated_valid),
                     requantiser.total.eq(Mux(cleared, 0, kept.r_data)),
                 ]
-            parts = {"shift": SHIFT_BITS, "scale": RowScale}
+            init = {name: [row[name] for row in self._rows[way]] for name in ("shift", "scale")}
+            if self._shifts[way]:
+                init["shift"] = [self._shifts[way].index(shift) for shift in init["shift"]]
+            parts = {"shift": len(requantiser.shift), "scale": RowScale}
+            # Scales fit a block memory's word; yosys would take lookup tables for few units.
+            blocks = ("scale", "shift") if config.few_lanes else ("scale",)
             parameters = {
-                # Scales fit a block memory's word; yosys would take lookup tables for few units.
-                name: Ram(shape, sets * depth, [row[name] for row in rows_init], _STYLES.get(name))
+                name: Ram(shape, sets * depth, init[name], BLOCK if name in blocks else None)
                 for name, shape in parts.items()
             }
             for name, memory in parameters.items():

@@ -1,5 +1,7 @@
 """Requantiser: a row sum to a gate's pre-activation."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -7,7 +9,16 @@ from amaranth.lib.wiring import In, Out
 from lstmith.rtl.layouts import RowScale
 from lstmith.rtl.prim.arith import delayed, saturated, shifted_limited
 from lstmith.rtl.prim.product import PRODUCT_LATENCY, registered_product
-from lstmith.spec.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, REQUANT_PRESHIFT, SHIFT_BITS, Z_BITS, EngineConfig
+from lstmith.spec.config import (
+    BIAS_BITS,
+    MANTISSA_BITS,
+    PEEP_BITS,
+    REQUANT_PRESHIFT,
+    SHIFT_BITS,
+    Z_BITS,
+    EngineConfig,
+    bits_for,
+)
 from lstmith.spec.layer_descriptor import FIELDS
 
 #: Width of a pre-activation with 13 fraction bits, before it is halved and saturated to ``Z_BITS``.
@@ -24,6 +35,9 @@ class Requantiser(wiring.Component):
     config : EngineConfig
         The requantiser reads ``acc_width``, ``requant_width``, ``requant_shift``, ``peepholes``, ``c_width``,
         ``pipelined`` and ``family``.
+    shifts : sequence of int
+        The only shifts that rows have, ascending: then ``shift`` is the place of one of them here. None are named where
+        rows may have any.
 
     Members
     -------
@@ -31,8 +45,8 @@ class Requantiser(wiring.Component):
         The row's kept sum, P before this step's columns; a new row every cycle.
     added : In(signed(acc_width))
         Sum of this step's columns; beside ``total``.
-    shift : In(SHIFT_BITS)
-        The row's shift, one cycle after ``total``.
+    shift : In(unsigned)
+        The row's shift, or its place, one cycle after ``total``.
     scale : In(RowScale)
         The row's scale, ``scale_delay`` cycles after ``total``.
     updated : Out(signed(acc_width))
@@ -49,12 +63,12 @@ class Requantiser(wiring.Component):
         Right shift of their product, which then has 13 fraction bits; beside ``peep``.
     """
 
-    def __init__(self, config: EngineConfig):
-        self._config = config
+    def __init__(self, config: EngineConfig, shifts: Sequence[int] = ()):
+        self._config, self._shifts = config, shifts
         members = {
             "total": In(signed(config.acc_width)),
             "added": In(signed(config.acc_width)),
-            "shift": In(SHIFT_BITS),
+            "shift": In(bits_for(len(shifts)) if shifts else SHIFT_BITS),
             "scale": In(RowScale),
             "updated": Out(signed(config.acc_width)),
             "z13": Out(signed(Z13_BITS)),
@@ -84,25 +98,9 @@ class Requantiser(wiring.Component):
         config = self._config
         m.d.sync += self.updated.eq(self.total + self.added)
 
-        # The variable shift takes two cycles: by multiples of eight, then by the rest.
-        width = config.acc_width + REQUANT_PRESHIFT
-        coarse = Signal(signed(width))
-        fine_shift = Signal(3)
-        widened = Signal(signed(width))
-        m.d.comb += widened.eq(self.updated << REQUANT_PRESHIFT)
-        # Whether the coarse shift cuts off a one, byte by byte; what the preshift filled in holds none.
-        cut = [
-            self.updated[8 * byte : 8 * byte + 8].any() & (self.shift[3:] > byte + REQUANT_PRESHIFT // 8)
-            for byte in range(-(-config.acc_width // 8))
-        ]
-        cut_coarse = Signal()
-        m.d.sync += [
-            coarse.eq(widened >> Cat(Const(0, 3), self.shift[3:])),
-            fine_shift.eq(self.shift[:3]),
-            cut_coarse.eq(Cat(*cut).any()),
-        ]
+        coarse, fine_shift, cut_coarse = self._chosen(m) if self._shifts else self._coarse(m)
         inexact = Signal()
-        cut_fine = Cat(coarse[place] & (fine_shift > place) for place in range(7)).any()
+        cut_fine = Cat(coarse[place] & (fine_shift > place) for place in range((1 << len(fine_shift)) - 1)).any()
         m.d.comb += inexact.eq(cut_coarse | cut_fine)
         floor = shifted_limited(m, coarse, fine_shift, config.requant_width - 1, "floor", int(config.pipelined))
         operand = Signal(signed(config.requant_width), reset_less=True)
@@ -130,6 +128,41 @@ class Requantiser(wiring.Component):
             m.d.comb += self.z13.eq(total)
         m.d.sync += self.z.eq(saturated(m, self.z13 >> 1, Z_BITS, "z_limited"))
         return m
+
+    def _coarse(self, m: Module) -> tuple[Signal, Value, Signal]:
+        """The first cycle of a variable shift: by multiples of eight; the rest, and whether a one was cut off."""
+        config = self._config
+        width = config.acc_width + REQUANT_PRESHIFT
+        coarse = Signal(signed(width))
+        fine_shift = Signal(3)
+        widened = Signal(signed(width))
+        m.d.comb += widened.eq(self.updated << REQUANT_PRESHIFT)
+        # Whether the coarse shift cuts off a one, byte by byte; what the preshift filled in holds none.
+        cut = [
+            self.updated[8 * byte : 8 * byte + 8].any() & (self.shift[3:] > byte + REQUANT_PRESHIFT // 8)
+            for byte in range(-(-config.acc_width // 8))
+        ]
+        cut_coarse = Signal()
+        m.d.sync += [
+            coarse.eq(widened >> Cat(Const(0, 3), self.shift[3:])),
+            fine_shift.eq(self.shift[:3]),
+            cut_coarse.eq(Cat(*cut).any()),
+        ]
+        return coarse, fine_shift, cut_coarse
+
+    def _chosen(self, m: Module) -> tuple[Signal, Value, Signal]:
+        """One of a few shifts, in the same cycle; no rest."""
+        config, least = self._config, self._shifts[0]
+        width = max(config.acc_width + REQUANT_PRESHIFT - least, config.requant_width - 1)
+        shifted, cut = Signal(signed(width)), Signal()
+        with m.Switch(self.shift):
+            for place, shift in enumerate(self._shifts):
+                with m.Case(place) if place + 1 < len(self._shifts) else m.Default():
+                    m.d.sync += [
+                        shifted.eq((self.updated << REQUANT_PRESHIFT) >> shift),
+                        cut.eq(self.updated[: max(0, shift - REQUANT_PRESHIFT)].any()),
+                    ]
+        return shifted, Const(0, 0), cut
 
     def _product(self, m: Module, name: str, a: Value, b: Value) -> Signal:
         config = self._config

@@ -27,6 +27,8 @@ class SquashUnit(wiring.Component):
     ----------
     family : str
         One of ``FAMILIES``.
+    multiplies : bool
+        See :class:`.activation.Activation`.
     width : int
         Signed width of ``y``, 16 to ``Z_BITS``: an argument that goes through is saturated to it.
 
@@ -45,10 +47,10 @@ class SquashUnit(wiring.Component):
         If there is no such family, or the width is out of range.
     """
 
-    def __init__(self, *, family: str = "generic", width: int = Z_BITS):
+    def __init__(self, *, family: str = "generic", multiplies: bool = False, width: int = Z_BITS):
         self._family = check.family("Squash", family)
         self._width = check.integer("Squash width", width, GATE_BITS, Z_BITS)
-        self._table = Activation(family=family)
+        self._table = Activation(family=family, multiplies=multiplies)
         super().__init__({"z": In(signed(Z_BITS)), "squash": In(Squash), "y": Out(signed(width))})
 
     @property

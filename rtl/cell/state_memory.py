@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import state_bits
 from lstmith.rtl.prim import parameters as check
-from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
+from lstmith.rtl.prim.ram import BLOCK, RAM_LATENCY, Ram
 from lstmith.spec.config import bits_for
 
 
@@ -25,6 +25,8 @@ class StateMemory(wiring.Component):
         Sequences that may be in flight at once, 1 or 2.
     width : int
         Signed width of a value.
+    block : bool
+        Whether it is a block memory, however few units there are.
 
     Members
     -------
@@ -56,10 +58,11 @@ class StateMemory(wiring.Component):
         If a parameter is out of range.
     """
 
-    def __init__(self, *, units: int, sequences: int, width: int):
+    def __init__(self, *, units: int, sequences: int, width: int, block: bool = False):
         self._units = check.integer("State memory units", units, 1)
         self._sequences = check.integer("State memory sequences", sequences, 1, 2)
         self._width = check.integer("State memory width", width, 1)
+        self._attrs = BLOCK if block else None
         place = state_bits(units=units, sequences=sequences)
         super().__init__(
             {
@@ -83,7 +86,7 @@ class StateMemory(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         depth = self._units if self._sequences == 1 else self._sequences << bits_for(self._units)
-        m.submodules.memory = memory = Ram(signed(self._width), depth)
+        m.submodules.memory = memory = Ram(signed(self._width), depth, attrs=self._attrs)
         m.d.comb += [
             memory.r_addr.eq(Mux(self.bus_read, self.bus_place, self.r_place)),
             self.value.eq(memory.r_data),

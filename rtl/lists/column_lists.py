@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from lstmith.rtl.interfaces import ListReadSignature
 from lstmith.rtl.layouts import candidate_layout, entry_layout, length_layout, lists
 from lstmith.rtl.prim.arith import delayed
-from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
+from lstmith.rtl.prim.ram import BLOCK, RAM_LATENCY, Ram
 from lstmith.spec.config import bits_for
 
 
@@ -31,6 +31,8 @@ class ColumnLists(wiring.Component):
         Signed width of an operand.
     planes : int
         Planes of an entry: with two there are both lists.
+    block : bool
+        Whether they are block memories, however few entries there are.
 
     Members
     -------
@@ -54,8 +56,9 @@ class ColumnLists(wiring.Component):
         The address is the place and, above it, the part.
     """
 
-    def __init__(self, *, columns: int, entries: int, parts: int, operand_width: int, planes: int):
+    def __init__(self, *, columns: int, entries: int, parts: int, operand_width: int, planes: int, block: bool = False):
         self._parts, self._planes, self._place_bits = parts, planes, bits_for(entries)
+        self._attrs = BLOCK if block else None
         self._entry = entry_layout(columns=columns, operand_width=operand_width, planes=planes)
         lengths = data.ArrayLayout(length_layout(entries, planes), lists(planes))
         candidate = candidate_layout(operand_width=operand_width, planes=planes)
@@ -80,7 +83,7 @@ class ColumnLists(wiring.Component):
         place = self._place_bits
         entries = []
         for index in range(lists(self._planes)):
-            memory = Ram(self._entry, self._parts << place)
+            memory = Ram(self._entry, self._parts << place, attrs=self._attrs)
             m.submodules[f"list_{index}"] = memory
             candidate, length, total = self.candidates[index], self.lengths[index], self.totals[index]
             taken = Signal(name=f"taken_{index}")

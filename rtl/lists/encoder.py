@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import DELTA, RESTART, GridFields, candidate_layout, lists
 from lstmith.rtl.prim.arith import delayed
-from lstmith.rtl.prim.ram import Ram
+from lstmith.rtl.prim.ram import BLOCK, Ram
 from lstmith.spec.config import EngineConfig, bits_for
 from lstmith.spec.latency import encode
 from lstmith.spec.policy import Mode
@@ -137,7 +137,7 @@ class Encoder(wiring.Component):
         if self._config.delta:
             depth = 2 << self._place_bits if self._skips else self._references
             kept = data.ArrayLayout(signed(self._value_bits), self._config.planes)
-            m.submodules.references = references = Ram(kept, depth)
+            m.submodules.references = references = Ram(kept, depth, attrs=BLOCK if self._config.few_lanes else None)
             self._offer(m, self._compare(m, rounded, references), references)
             return m
         only = self.o_candidates[DELTA]

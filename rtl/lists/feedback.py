@@ -164,6 +164,7 @@ class Feedback(wiring.Component):
                 parts=2 * config.sequences,
                 operand_width=config.operand_width,
                 planes=config.planes,
+                block=config.few_lanes,
             )
             m.submodules[f"lists_{index}"] = lists
             # The own list is the next step's, the next layer's x this step's.

@@ -109,6 +109,7 @@ class InputStage(wiring.Component):
             parts=2,
             operand_width=config.operand_width,
             planes=config.planes,
+            block=config.few_lanes,
         )
 
         column, buffer = Signal(element_bits), Signal()

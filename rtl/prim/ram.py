@@ -14,6 +14,8 @@ from lstmith.spec.config import bits_for
 
 #: Cycles from an address to its word; whoever names a place waits as long for what lies there.
 RAM_LATENCY = 2
+#: Attributes of a memory that is to be a block memory, where synthesis would take lookup tables for so few words.
+BLOCK = {"ram_style": "block"}
 
 
 class Ram(wiring.Component):
