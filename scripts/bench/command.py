@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -219,10 +220,14 @@ def _boards(
 
 def _area() -> tuple[dict[str, Any], dict[str, Table], str]:
     from lstmith.scripts.bench.area import area_rows, area_text, run_area
+    from lstmith.scripts.bench.small import run_small, small_rows, small_text
 
     result = run_area()
-    rows = area_rows(result)
-    return result, {"area": rows}, f"{_today()} {area_text(result)}\n\n{markdown(*rows)}"
+    with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as folder:
+        result["small"] = run_small(Path(folder))
+    tables = {"area": area_rows(result), "small": small_rows(result["small"])}
+    adaptive, small = (markdown(*table) for table in tables.values())
+    return result, tables, f"{_today()} {area_text(result)}\n\n{adaptive}\n{small_text()}\n\n{small}"
 
 
 def _perf(
