@@ -11,6 +11,7 @@ import pytest
 from hw_tests.cocotb.core_cases import differences, golden_case
 from hw_tests.cocotb.random_networks import random_hints, random_input, random_layer
 from hw_tests.cocotb.random_policies import random_policies
+from hw_tests.fixed_cases import fixed_cases, fixed_engine
 from hw_tests.presets import claiming
 from lstmith.compiler.program_image import build_memory_image, words_per_lane
 from lstmith.flow.netlist import cell_models, map_netlist
@@ -74,6 +75,21 @@ def test_equals_golden(name: str, tmp_path: Path, rng: np.random.Generator) -> N
 def test_wide_operands_on_ice40(tmp_path: Path, rng: np.random.Generator) -> None:
     assert not WIDE_OPERANDS.dual_rows
     assert CELLS["ice40"] - {"SB_SPRAM256KA"} <= _compare(WIDE_OPERANDS, tmp_path, rng)
+
+
+def test_fixed_engine(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Memories that nothing writes, and constants that synthesis removes what they decide by."""
+    options = EngineConfig(lanes=1, precisions=(8,), family="ecp5")
+    engine, network = fixed_engine(rng, options, [1, 5])
+    image, cases = fixed_cases(rng, engine, network, STEPS)
+    netlist, cells = map_netlist(Top(engine, image), engine.family, NAME, tmp_path / "map")
+    core = Simulation([netlist, *cell_models(engine.family, tmp_path)], "icarus", tmp_path / "simulation")
+    core_traces = core.run([case.job for case in cases])
+    found = [
+        line for case, core_trace in zip(cases, core_traces, strict=True) for line in differences(case, core_trace)
+    ]
+    assert not found, "\n".join(found)
+    assert {"MULT18X18D", "DP16KD"} <= set(cells)
 
 
 def _compare(config: EngineConfig, tmp_path: Path, rng: np.random.Generator) -> set[str]:
