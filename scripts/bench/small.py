@@ -21,7 +21,7 @@ UNITS, INPUTS = preset("tiny").serves
 #: Steps whose cycles are counted, and of the network's data.
 STEPS = 8
 #: Lanes, and whether changes are listed.
-ENGINES = {"1 lane, dense": (1, False), "2 lanes, dense": (2, False), "2 lanes, delta": (2, True)}
+ENGINES = {"one lane, dense": (1, False), "two lanes, dense": (2, False), "two lanes, delta": (2, True)}
 _SEED = 1
 
 
