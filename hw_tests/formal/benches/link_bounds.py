@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
 from amaranth.hdl import Assert, Assume, Cover, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from hw_tests.formal.prover import Bench
+from hw_tests.formal.properties import Fault, proves
 from lstmith.rtl.layouts import event_layout, output_layout
-from lstmith.rtl.link.admission import StepAdmission
-from lstmith.rtl.link.collect import OUTCOMES, TRANSFER_CYCLES, CompactCollector, StepCollector
-from lstmith.rtl.link.ring import ResultRing
+from lstmith.rtl.link import admission, collect, ring
+from lstmith.rtl.link.collect import OUTCOMES, TRANSFER_CYCLES
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.latency import MARK, input_ready
 
@@ -28,29 +24,36 @@ _LAST = output_layout(CONFIGS["small"])["last"].offset
 STEPS, UNITS = 3, 2
 
 
+@proves(
+    "outcome is kept",
+    says="No outcome of a step is overwritten, however late the executor writes it into the ring.",
+    fault=Fault(collect, "self.room.eq(level < OUTCOMES // 2)", "self.room.eq(level < OUTCOMES)"),
+    depth=22,
+    cover=40,
+    variants=(("full",), ("small",)),
+)
 class CollectorBench(wiring.Component):
     """Transfers that each end a step, as fast as the executor makes them; outcomes as late as an engine gives them.
 
     Parameters
     ----------
-    config : EngineConfig
-    apart : int
-        Fewest cycles between two transfers.
+    name : str
+        Of the engine in ``CONFIGS``.
     """
 
-    def __init__(self, config: EngineConfig, apart: int = TRANSFER_CYCLES):
-        self._config, self._apart = config, apart
-        self.late = max(MARK, input_ready(config))
+    def __init__(self, name: str):
+        self._config = CONFIGS[name]
+        self.late = max(MARK, input_ready(self._config))
         super().__init__({"transfer": In(1), "outcome": In(1), "skipped": In(1), "ready": In(1), "h_valid": In(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.collector = collector = CompactCollector(
+        m.submodules.collector = collector = collect.CompactCollector(
             result=output_layout(self._config), layers=self._config.layers, outcome_latency=self.late
         )
         # A bit per step whose outcome has not come, by age; the oldest comes first.
         ages = Signal(self.late)
-        rests = Signal(range(self._apart))
+        rests = Signal(range(TRANSFER_CYCLES))
         oldest = Signal(self.late)
         for age in range(self.late):
             m.d.comb += oldest[age].eq(ages[age] & ~ages[age + 1 :].any())
@@ -66,7 +69,7 @@ class CollectorBench(wiring.Component):
         ]
         m.d.sync += ages.eq((ages & ~self._when(self.outcome, oldest)) << 1 | self.transfer)
         with m.If(self.transfer):
-            m.d.sync += rests.eq(self._apart - 1)
+            m.d.sync += rests.eq(TRANSFER_CYCLES - 1)
         with m.Elif(rests != 0):
             m.d.sync += rests.eq(rests - 1)
         pending = sum(ages[age] for age in range(self.late))
@@ -78,37 +81,38 @@ class CollectorBench(wiring.Component):
         return value & condition.replicate(len(value))
 
 
+@proves(
+    "admitted step has room",
+    says="What the engine says of the steps that were admitted has room: the engine never waits for the collector.",
+    fault=Fault(admission, "room.eq(self.pending != self._steps)", "room.eq(1)"),
+    depth=3,
+    cover=40,
+)
 class AdmissionBench(wiring.Component):
     """An engine that says as much of each step as it can, when it likes, and a ring that is read when it likes.
 
     A step has one element, so that the engine may take a step in every cycle. What comes out of the queues is what went
     into them: that is assumed of their memories.
-
-    Parameters
-    ----------
-    admitted : int
-        Steps that are admitted.
     """
 
-    def __init__(self, admitted: int = STEPS):
-        self._admitted = admitted
+    def __init__(self) -> None:
         inputs = ("valid", "x_ready", "busy", "outcome", "skipped", "result", "last", "event", "o_ready", "full")
         super().__init__(dict.fromkeys(inputs, In(1)))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = CONFIGS["small"]
-        m.submodules.admission = admission = StepAdmission(inputs=1, steps=self._admitted)
-        m.submodules.collector = collector = StepCollector(
+        m.submodules.admission = steps = admission.StepAdmission(inputs=1, steps=STEPS)
+        m.submodules.collector = collector = collect.StepCollector(
             result=output_layout(config), event=event_layout(config), layers=1, units=UNITS, steps=STEPS
         )
         m.d.comb += [
-            admission.i.valid.eq(self.valid),
-            admission.x.ready.eq(self.x_ready),
-            admission.engine_busy.eq(self.busy),
-            admission.outcome_valid.eq(self.outcome),
-            admission.done.eq(collector.done),
-            collector.begins.eq(admission.begins),
+            steps.i.valid.eq(self.valid),
+            steps.x.ready.eq(self.x_ready),
+            steps.engine_busy.eq(self.busy),
+            steps.outcome_valid.eq(self.outcome),
+            steps.done.eq(collector.done),
+            collector.begins.eq(steps.begins),
             collector.full.eq(self.full),
             collector.outcome_valid.eq(self.outcome),
             collector.outcome_skipped.eq(self.skipped),
@@ -132,19 +136,19 @@ class AdmissionBench(wiring.Component):
         ]
         with m.If(self.result):
             m.d.sync += emitted.eq(Mux(self.last, 0, emitted + 1))
-        pending, written = admission.pending, collector.written
+        pending, written = steps.pending, collector.written
         m.d.comb += [
-            Assume(~self.outcome | (admission.unknown != 0)),
+            Assume(~self.outcome | (steps.unknown != 0)),
             Assume(~self.result | (computing != 0)),
             Assume(~self.result | (emitted != UNITS - 1) | self.last),
             Assume(~self.event | (silent != 0)),
             Assume(~outcome_popped | Mux(skip_popped, waiting < outcomes.level, waiting != 0)),
             Assume(~(popped & last_popped) | ((ended != 0) & (results.level - 1 <= (ended - 1) * UNITS + emitted))),
             # What the bounds follow from.
-            Assert(pending <= self._admitted),
-            Assert(~admission.begun),
-            Assert(inputs.level + (admission.feeds & ~admission.begun) + (written != 0) == pending),
-            Assert(outcomes.level + admission.unknown + (written >= 2) == pending),
+            Assert(pending <= STEPS),
+            Assert(~steps.begun),
+            Assert(inputs.level + (steps.feeds & ~steps.begun) + (written != 0) == pending),
+            Assert(outcomes.level + steps.unknown + (written >= 2) == pending),
             Assert(waiting <= outcomes.level),
             Assert(computing + ended == waiting + (written == 2)),
             Assert(events.level + silent == waiting + (written >= 2)),
@@ -158,6 +162,13 @@ class AdmissionBench(wiring.Component):
         return m
 
 
+@proves(
+    "ring keeps words",
+    says="The result ring takes a word if it has a place, and none when it is full of words that were not released.",
+    fault=Fault(ring, "accepted.eq(self.i.valid & ~self.full)", "accepted.eq(self.i.valid)"),
+    depth=3,
+    cover=2 * WORDS + 2,
+)
 class RingBench(wiring.Component):
     """Words come whenever there is a place; the host releases only what was written, in order."""
 
@@ -166,55 +177,17 @@ class RingBench(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.ring = ring = ResultRing(words=WORDS)
-        held, freed = Signal.like(ring.written), Signal.like(ring.written)
+        m.submodules.ring = unit = ring.ResultRing(words=WORDS)
+        held, freed = Signal.like(unit.written), Signal.like(unit.written)
         m.d.comb += [
-            ring.i.valid.eq(self.valid),
-            ring.release.eq(self.release),
-            ring.release_place.eq(self.release_place),
-            held.eq(ring.written - ring.released),
-            freed.eq(self.release_place - ring.released),
+            unit.i.valid.eq(self.valid),
+            unit.release.eq(self.release),
+            unit.release_place.eq(self.release_place),
+            held.eq(unit.written - unit.released),
+            freed.eq(self.release_place - unit.released),
             Assume(~self.release | (freed <= held)),
             Assert(held <= WORDS),
-            Assert(ring.full == (held == WORDS)),
-            Cover(ring.full),
+            Assert(unit.full == (held == WORDS)),
+            Cover(unit.full),
         ]
         return m
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_no_outcome_is_overwritten(name: str, tmp_path: Path) -> None:
-    design = CollectorBench(CONFIGS[name])
-    verdict = Bench(design, tmp_path).proves(2 * design.late)
-    assert verdict.holds, verdict.log
-
-
-def test_outcomes_gather(tmp_path: Path) -> None:
-    verdict = Bench(CollectorBench(CONFIGS["full"]), tmp_path).covers(40)
-    assert verdict.holds, verdict.log
-
-
-def test_faster_transfers_would_lose_outcomes(tmp_path: Path) -> None:
-    design = CollectorBench(CONFIGS["full"], apart=1)
-    assert not Bench(design, tmp_path).induction(2 * design.late).holds
-
-
-def test_what_was_admitted_has_room(tmp_path: Path) -> None:
-    verdict = Bench(AdmissionBench(), tmp_path).proves(3)
-    assert verdict.holds, verdict.log
-
-
-def test_results_fill_their_room(tmp_path: Path) -> None:
-    verdict = Bench(AdmissionBench(), tmp_path).covers(40)
-    assert verdict.holds, verdict.log
-
-
-def test_one_step_more_would_lose_results(tmp_path: Path) -> None:
-    assert not Bench(AdmissionBench(STEPS + 1), tmp_path).bounded(40).holds
-
-
-def test_ring_holds_what_it_took(tmp_path: Path) -> None:
-    bench = Bench(RingBench(), tmp_path)
-    verdict = bench.proves(3)
-    assert verdict.holds, verdict.log
-    assert bench.covers(2 * WORDS + 2).holds

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
 from amaranth.hdl import Assert, Assume, Cover, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from hw_tests.formal.prover import Bench
+from hw_tests.formal.properties import Fault, proves
 from lstmith.rtl.layouts import fetch_layout
 from lstmith.rtl.prim.ram import RAM_LATENCY
 from lstmith.rtl.sequencer import slot_issuer
-from lstmith.rtl.sequencer.slot_issuer import SlotIssuer
 from lstmith.spec.codes import Precision
 from lstmith.spec.config import PRECISIONS, EngineConfig
 
@@ -24,11 +20,18 @@ ON_THE_WAY = RAM_LATENCY + 1
 CONFIG = EngineConfig(lanes=2, precisions=PRECISIONS, weight_depth=4, units=2, inputs=2, planes=2)
 
 
+@proves(
+    "fetched entry has a place",
+    says="An entry that the sequencer fetches always has a place in the queue before the array.",
+    fault=Fault(slot_issuer, "room.eq(coming != QUEUE)", "room.eq(coming != QUEUE + 2)"),
+    depth=DEPTH,
+    cover=DEPTH + 6,
+)
 class IssuerBench(wiring.Component):
     """Offers of any kind, which are fetched when they are taken; the array may be as slow as it likes."""
 
     def __init__(self) -> None:
-        self.issuer = SlotIssuer(CONFIG)
+        self.issuer = slot_issuer.SlotIssuer(CONFIG)
         super().__init__(
             {
                 "offered": In(1),
@@ -61,20 +64,3 @@ class IssuerBench(wiring.Component):
             Cover(issuer.queued == ON_THE_WAY + 3),
         ]
         return m
-
-
-def test_every_entry_has_a_place(tmp_path: Path) -> None:
-    verdict = Bench(IssuerBench(), tmp_path).proves(DEPTH)
-    assert verdict.holds, verdict.log
-
-
-def test_entries_gather(tmp_path: Path) -> None:
-    verdict = Bench(IssuerBench(), tmp_path).covers(DEPTH + 6)
-    assert verdict.holds, verdict.log
-
-
-def test_more_entries_would_be_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One is at the queue's head and some are on their way, but all may gather in it."""
-    design = IssuerBench()
-    monkeypatch.setattr(slot_issuer, "QUEUE", slot_issuer.QUEUE + 2)
-    assert not Bench(design, tmp_path).induction(DEPTH).holds

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
 from amaranth.hdl import Assert, Assume, Cover, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from hw_tests.formal.prover import Bench
+from hw_tests.formal.properties import Fault, proves
 from lstmith.rtl.layouts import offer_layout
 from lstmith.rtl.sequencer import throttle
 from lstmith.spec.codes import Precision
@@ -19,11 +16,25 @@ from lstmith.spec.config import PRECISIONS, EngineConfig
 DEPTH = 6
 
 
+#: Rows per cycle and lanes; the first is the shortest to be full.
+SHAPES = ((2, 2), *((rows, lanes) for rows in (1, 2, 4) for lanes in (1, 2, 5, 16, 64) if (rows, lanes) != (2, 2)))
+
+
+@proves(
+    "output queue has room",
+    says="The output queue never takes more results than it has places, however long it is stalled.",
+    fault=Fault(throttle, " - unseen_units(self._unit_cycles)", ""),
+    depth=DEPTH,
+    cover=12,
+    variants=SHAPES,
+)
 class ThrottleBench(wiring.Component):
     """Entries come as they like, results leave as they like: a queue that is stalled for ever is one of the cases."""
 
-    def __init__(self, config: EngineConfig):
-        self._config = config
+    def __init__(self, rows_per_cycle: int, lanes: int):
+        self._config = config = EngineConfig(
+            lanes=lanes, precisions=PRECISIONS, rows_per_cycle=rows_per_cycle, units=16, inputs=8
+        )
         super().__init__({"valid": In(1), "payload": In(offer_layout(config.lanes, single_rows=True)), "popped": In(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -53,29 +64,3 @@ class ThrottleBench(wiring.Component):
             Cover(taken == 2 * config.lanes),
         ]
         return m
-
-
-def bench(lanes: int, rows_per_cycle: int, folder: Path) -> Bench:
-    config = EngineConfig(lanes=lanes, precisions=PRECISIONS, rows_per_cycle=rows_per_cycle, units=16, inputs=8)
-    return Bench(ThrottleBench(config), folder)
-
-
-@pytest.mark.parametrize("rows_per_cycle", [1, 2, 4])
-@pytest.mark.parametrize("lanes", [1, 2, 5, 16, 64])
-def test_queue_never_overflows(lanes: int, rows_per_cycle: int, tmp_path: Path) -> None:
-    verdict = bench(lanes, rows_per_cycle, tmp_path).proves(DEPTH)
-    assert verdict.holds, verdict.log
-
-
-def test_folds_follow_each_other(tmp_path: Path) -> None:
-    """The assumptions leave the queue filling: two folds of two units end and wait. That it becomes full, and that only
-    then an entry waits for room, is simulated (``test_queue``)."""
-    verdict = bench(2, 2, tmp_path).covers(12)
-    assert verdict.holds, verdict.log
-
-
-@pytest.mark.parametrize("lanes", [2, 5])
-def test_units_not_yet_seen_matter(lanes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without them the queue takes a result more than it has places for."""
-    monkeypatch.setattr(throttle, "unseen_units", lambda unit_cycles: 0)
-    assert not bench(lanes, 2, tmp_path).induction(DEPTH).holds
