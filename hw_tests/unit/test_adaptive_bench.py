@@ -297,6 +297,10 @@ def test_judgement(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "\n- A: 5.00x over eight bits" in text
     assert "\n- B: 2.50x over the best static format" in text
     assert "zero skipping, 1.67x" in text
+    told = adaptive_tables.means_text(result)
+    assert "**5.00x** over dense steps" in told
+    assert "**2.50x** over the cheapest static format; 0 of 1 lose nothing" in told
+    assert "10.00x and 5.00x" in told
     assert "| toy | 2 | together | 2000 | 400 | 5.00x | 2.50x | yes |" in text
 
 

@@ -35,6 +35,9 @@ class Name(enum.StrEnum):
 PAGES = Path("docs/results")
 #: Benches whose table also stands in README.
 IN_README = (Name.PRESETS,)
+README = Path("README.md")
+#: README's block with what the adaptive bench comes to.
+MEANS = "bench:adaptive-means"
 
 
 def command(
@@ -95,6 +98,9 @@ def command(
     for each in documents:
         for block in _blocks(name, quick=quick):
             find_block(each, block)
+    means_in = README if name is Name.ADAPTIVE and not document else None
+    if means_in is not None:
+        find_block(means_in, MEANS)
     if json is None:
         path.parent.mkdir(exist_ok=True)
     check_outputs(documents, [Output(path, kind)])
@@ -122,6 +128,10 @@ def command(
     for each in documents:
         for block, content in (blocks or {f"bench:{name.value}": text}).items():
             replace_block(each, block, content)
+    if means_in is not None:
+        from lstmith.scripts.bench.adaptive.tables import means_text
+
+        replace_block(means_in, MEANS, means_text(result))
     for title, found in tables.items():
         out.print(table(title, *found))
     say(f"figures in {path}" + (f", tables in {', '.join(map(str, documents))}" if documents else ""))
@@ -143,7 +153,7 @@ def _documents(name: Name) -> list[Path]:
             "is missing, and this is not the project's folder",
             f"name a document that holds the block {blocks}, or run the bench in a checkout",
         )
-    return [Path("README.md"), page] if name in IN_README else [page]
+    return [README, page] if name in IN_README else [page]
 
 
 def _blocks(name: Name, *, quick: bool) -> list[str]:

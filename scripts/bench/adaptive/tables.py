@@ -93,6 +93,20 @@ def full_text(result: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
+def means_text(result: dict[str, Any]) -> str:
+    """Both speed-ups in sentences, for who reads no table."""
+    summary, count = result["summary"], len(result["networks"])
+    means = {name: f"{summary[f'geometric_mean_vs_{name}']:.2f}x" for name in ("base", "static")}
+    sure = {name: f"{summary[f'geometric_mean_vs_{name}_without_loss']:.2f}x" for name in means}
+    return (
+        f"`lstmith bench adaptive` chooses policies for {count} networks on one part of their data, and judges them on "
+        f"another. Geometric means:\n**{means['base']}** over dense steps of 8 bits (16 where 8 lose something), "
+        f"**{means['static']}** over the cheapest static format; {summary['without_loss']} of {count} lose nothing.\n"
+        f"By their fastest policies that lose nothing: {sure['base']} and {sure['static']} "
+        f"([by network and commit](docs/results/adaptive.md)).\n"
+    )
+
+
 def _means(result: dict[str, Any]) -> str:
     summary = result["summary"]
     kept, all_of = summary["without_loss"], len(result["networks"])
