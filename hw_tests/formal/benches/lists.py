@@ -25,7 +25,9 @@ class LengthBench(Around):
     """No more values than columns, then the end of the list."""
 
     def __init__(self, planes: int):
-        super().__init__(column_lists.ColumnLists(columns=COLUMNS, parts=2, operand_width=8, planes=planes))
+        super().__init__(
+            column_lists.ColumnLists(columns=COLUMNS, entries=COLUMNS, parts=2, operand_width=8, planes=planes)
+        )
 
     def ask(self, m: Module, unit: Any) -> None:
         offered = Signal(range(COLUMNS + 1))
