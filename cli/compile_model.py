@@ -81,6 +81,9 @@ def command(
         ),
     ] = Mac.DSP,
     layer: Annotated[str | None, typer.Option(help="Of several recurrent layers, the only one for the core.")] = None,
+    head: Annotated[
+        bool, typer.Option("--head", help="Dense layers behind the recurrent ones run on the core too.")
+    ] = False,
     stateful: Annotated[
         bool, typer.Option("--stateful", help="Each call of the calibration starts where the one before ended.")
     ] = False,
@@ -119,6 +122,7 @@ def command(
             lanes=lanes,
             mac=mac.value,
             layer=layer,
+            head=head,
             stateful=stateful,
             active=active,
             planes=planes.value,

@@ -17,11 +17,14 @@ from lstmith.spec.config import PRECISIONS
 def command(
     model: Annotated[Path, typer.Argument(help="Trained network: .onnx, .pt, .safetensors or .npz.")],
     layer: Annotated[str | None, typer.Option(help="Of several recurrent layers, the only one for the core.")] = None,
+    head: Annotated[
+        bool, typer.Option("--head", help="Dense layers behind the recurrent ones run on the core too.")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="The same as JSON.")] = None,
 ) -> None:
     """Show what of a model would run on the core and what on the host, its memory, and the boards that fit."""
     check_outputs([model], [Output(json, INSPECTION)])
-    found = inspect_model(model, layer)
+    found = inspect_model(model, layer, head=head)
     if json is not None:
         save_json(json, found, INSPECTION)
     out.print(

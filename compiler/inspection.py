@@ -17,7 +17,7 @@ from lstmith.spec.config import PRECISIONS
 from lstmith.spec.errors import UserError
 
 
-def inspect_model(model: ModelSource, layer: str | None = None) -> dict[str, Any]:
+def inspect_model(model: ModelSource, layer: str | None = None, *, head: bool = False) -> dict[str, Any]:
     """Describe a model: what ``lstmith inspect`` prints.
 
     Parameters
@@ -26,6 +26,8 @@ def inspect_model(model: ModelSource, layer: str | None = None) -> dict[str, Any
         See :func:`.importer.read_model`.
     layer : str, optional
         Of several recurrent layers, the only one to run on the core.
+    head : bool
+        Whether dense layers of a graph behind recurrent ones run on the core too.
 
     Returns
     -------
@@ -40,7 +42,7 @@ def inspect_model(model: ModelSource, layer: str | None = None) -> dict[str, Any
     UserError
         If the model cannot be read, or core and host could not run it.
     """
-    read = read_model(model, layer)
+    read = read_model(model, layer, head=head)
     graph = read.plan
     symbols = [] if graph is None else chosen_columns(read, read_model(model, layer, symbols=True))
     return {

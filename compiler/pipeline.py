@@ -48,6 +48,7 @@ def compile_model(
     lanes: int | None = None,
     mac: str = "dsp",
     layer: str | None = None,
+    head: bool = False,
     stateful: bool = False,
     active: ActiveCounts | None = None,
     planes: int | str = AUTO,
@@ -71,6 +72,8 @@ def compile_model(
         See :class:`~lstmith.compiler.options.CompileOptions`.
     layer : str or None
         Of several recurrent layers, the only one to run on the core.
+    head : bool
+        Whether dense layers of a graph behind recurrent ones run on the core too.
     stateful : bool
         Every call of the calibration starts where the one before ended.
     progress : callable or None
@@ -91,7 +94,7 @@ def compile_model(
     options = CompileOptions(precision, activations, target, lanes, mac, active, planes, sequences, delta, fixed)
     stage, told = progress or _nobody, remark or _nobody
     stage("reading the model")
-    read = with_symbols(read_model(model, layer), model, layer, calibration, options)
+    read = with_symbols(read_model(model, layer, head=head), model, layer, calibration, options, head=head)
     counts = _refused_early(read.source, read.network, options)
     calls = read_calls(calibration, read.plan, read.networks, "calibration", stateful=stateful)
     data = program_sequences(calls, read.plan, read.networks)

@@ -24,7 +24,13 @@ _SUFFIX = "give an .npz file that numpy.savez wrote"
 
 
 def with_symbols(
-    read: Model, given: ModelSource, layer: str | None, calibration: SequenceSource | Feeds, options: CompileOptions
+    read: Model,
+    given: ModelSource,
+    layer: str | None,
+    calibration: SequenceSource | Feeds,
+    options: CompileOptions,
+    *,
+    head: bool = False,
 ) -> Model:
     """The model with a column per symbol in place of its embeddings, if it has any and the target holds the columns.
 
@@ -38,6 +44,8 @@ def with_symbols(
         As given to ``compile``: the graph's inputs by their names; or ``x``, which names symbols if it is one number
         per step where the first layer takes several.
     options : CompileOptions
+    head : bool
+        As it was read.
 
     Raises
     ------
@@ -50,7 +58,7 @@ def with_symbols(
         x = arrays.get("x", np.zeros(0))
         if x.ndim not in (2, 3) or x.shape[-1] != 1 or read.network.inputs == 1:
             return replace(read, remarks=(*read.remarks, *_one_hot(read, x)))
-    found = read_model(given, layer, symbols=True)
+    found = read_model(given, layer, symbols=True, head=head)
     if not any(network.symbols for network in found.networks):
         return read
     try:

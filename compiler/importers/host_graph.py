@@ -47,14 +47,14 @@ class HostGraph:
     Raises
     ------
     UserError
-        If the plan has several stages, or its stage runs in reverse, over lengths or from states that the graph
-        computes; `PlanRun` runs those.
+        If the plan has several stages, or its stage has a head, runs in reverse, over lengths or from states that the
+        graph computes; `PlanRun` runs those.
     """
 
     def __init__(self, plan: Plan) -> None:
         [stage, *others] = plan.stages
         computed = {name for pair in stage.states for name in pair if name} and not plan.state_inputs
-        if others or stage.reverse or stage.lengths or computed:
+        if others or stage.reverse or stage.lengths or computed or stage.dense:
             raise UserError(
                 f"graph {plan.model.graph.name!r}",
                 "has more to its stages than a part before and a part after one",

@@ -59,7 +59,7 @@ class Model:
         return self.networks[0]
 
 
-def read_model(given: ModelSource, layer: str | None = None, *, symbols: bool = False) -> Model:
+def read_model(given: ModelSource, layer: str | None = None, *, symbols: bool = False, head: bool = False) -> Model:
     """Read a model: its recurrent layers, and the graph around them.
 
     Parameters
@@ -72,6 +72,8 @@ def read_model(given: ModelSource, layer: str | None = None, *, symbols: bool = 
     symbols : bool
         Whether the first layers read symbols where a graph has embeddings; of a model without a graph, that its x are
         symbols, a column each.
+    head : bool
+        Whether dense layers of an ONNX graph behind recurrent ones run on the core too.
 
     Raises
     ------
@@ -82,13 +84,13 @@ def read_model(given: ModelSource, layer: str | None = None, *, symbols: bool = 
     if isinstance(given, str | Path):
         path = Path(given)
         found = _load(path, layer)
-        return _model(found, str(path), layer, symbols=symbols)
+        return _model(found, str(path), layer, symbols=symbols, head=head)
     if isinstance(given, Mapping):
-        return _model(_read_mapping(given, layer), IN_MEMORY, None, symbols=symbols)
+        return _model(_read_mapping(given, layer), IN_MEMORY, None, symbols=symbols, head=head)
     if type(given).__name__ == "ModelProto":
         from lstmith.compiler.importers.onnx_graph import prepare
 
-        return _model(prepare(given, IN_MEMORY), IN_MEMORY, layer, symbols=symbols)
+        return _model(prepare(given, IN_MEMORY), IN_MEMORY, layer, symbols=symbols, head=head)
     raise UserError(
         IN_MEMORY, f"is a {type(given).__name__}", "give a file, arrays by name, a state dict or an ONNX model"
     )
@@ -139,21 +141,26 @@ def _load(path: Path, layer: str | None) -> FloatNetwork | TorchModel | ModelPro
 
 
 def _model(
-    found: FloatNetwork | TorchModel | ModelProto, source: str, layer: str | None, *, symbols: bool = False
+    found: FloatNetwork | TorchModel | ModelProto, source: str, layer: str | None, *, symbols: bool, head: bool
 ) -> Model:
+    from_graph = not isinstance(found, FloatNetwork) and type(found).__name__ == "ModelProto"
+    if head and not from_graph:
+        raise UserError(
+            "option --head", f"is for ONNX graphs, and {source} is none", "leave it out, or export the model to ONNX"
+        )
     if isinstance(found, FloatNetwork):
         return Model(source, (one_hot(found) if symbols else found,))
     from lstmith.compiler.importers.torch_import import TorchModel
 
     if not isinstance(found, TorchModel):
-        return _read_graph(found, source, layer, symbols=symbols)
+        return _read_graph(found, source, layer, symbols=symbols, head=head)
     if not found.bidirectional:
         found = found.with_symbols() if symbols else found
         return Model(source, (found.network,), None, found.remarks)
     from lstmith.compiler.importers.onnx_graph import prepare
     from lstmith.compiler.importers.torch_graph import torch_graph
 
-    read = _read_graph(prepare(torch_graph(found), source), source, None)
+    read = _read_graph(prepare(torch_graph(found), source), source, None, head=False)
     return replace(read, remarks=(*found.remarks, *read.remarks))
 
 
@@ -172,7 +179,9 @@ def _read_mapping(given: Mapping[str, Any], layer: str | None) -> FloatNetwork |
     return from_arrays(IN_MEMORY, given, layer)
 
 
-def _read_graph(model: ModelProto, source: str, layer: str | None, *, symbols: bool = False) -> Model:
+def _read_graph(
+    model: ModelProto, source: str, layer: str | None, *, symbols: bool = False, head: bool = False
+) -> Model:
     from lstmith.compiler.importers.onnx_import import choose_networks
     from lstmith.compiler.importers.onnx_quantised import dequantised
     from lstmith.compiler.importers.planner import plan_graph
@@ -180,9 +189,9 @@ def _read_graph(model: ModelProto, source: str, layer: str | None, *, symbols: b
     model = dequantised(model, source)
     chosen = choose_networks(model, source, layer)
     try:
-        plan, networks = plan_graph(model, chosen, symbols=symbols)
+        plan, networks = plan_graph(model, chosen, symbols=symbols, head=head)
     except UserError as error:
-        if len(chosen) > 1 or len(chosen[0].networks) > 1 or any(chosen[0].sites[0].directions):
+        if head or len(chosen) > 1 or len(chosen[0].networks) > 1 or any(chosen[0].sites[0].directions):
             raise
         remark = f"compiling the recurrent layers alone, without the graph around them: {error}"
         return Model(source, chosen[0].networks, None, (remark,))

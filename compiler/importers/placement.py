@@ -10,7 +10,13 @@ from lstmith.compiler.importers.onnx_graph import Scope, label
 from lstmith.compiler.importers.plan import Placement, Stage
 
 
-def place(scope: Scope, stages: tuple[Stage, ...], levels: Mapping[str, int], live: set[str]) -> tuple[Placement, ...]:
+def place(
+    scope: Scope,
+    stages: tuple[Stage, ...],
+    levels: Mapping[str, int],
+    live: set[str],
+    inner: Mapping[str, str],
+) -> tuple[Placement, ...]:
     """Describe every node of the main graph, in graph order.
 
     Parameters
@@ -22,13 +28,16 @@ def place(scope: Scope, stages: tuple[Stage, ...], levels: Mapping[str, int], li
         Of every value that is not constant: how many groups of stages must have run before it is known.
     live : set of str
         Values that the host computes or the stages read.
+    inner : mapping of str to str
+        Values inside of dense layers that run on the core, and what those layers write.
     """
     made: dict[str, list[Stage]] = {}
     for stage in stages:
         for names in stage.outputs:
             made.setdefault(next(filter(None, names)), []).append(stage)
+    made |= {name: made[value] for name, value in inner.items()}
     return tuple(
-        Placement(label(node), node.op_type, *_place(node, made, stages, levels, live)) for node in scope.nodes
+        Placement(label(node), node.op_type, *_place(node, made, stages, levels, live, inner)) for node in scope.nodes
     )
 
 
@@ -38,11 +47,13 @@ def _place(
     stages: tuple[Stage, ...],
     levels: Mapping[str, int],
     live: set[str],
+    inner: Mapping[str, str],
 ) -> tuple[str, str]:
     outputs = [name for name in node.output if name]
     found = next((made[name] for name in outputs if name in made), None)
     if found is not None:
-        return "core", _stage_reason(found, next(name for name in outputs if name in made))
+        name = next(name for name in outputs if name in made)
+        return "core", _stage_reason(found, inner.get(name, name))
     if not any(name in levels for name in outputs):
         return "folded", "its value is constant"
     if not live.intersection(outputs):

@@ -53,6 +53,12 @@ class Stage:
         Symbols that x may name; 0 where x are values.
     swapped : bool
         Whether the numbers of symbols have their axes in the other order.
+    dense : int
+        How many of the layers, the last ones, are dense: a head. They have a single output each, and no states.
+    head : str
+        Value that the first of them reads: rows of the recurrent layers' h, wherever the graph moves them.
+    head_axis : int
+        Axis of that value, and of the head's outputs, along which a row lies.
     """
 
     name: str
@@ -70,11 +76,24 @@ class Stage:
     batch_first: bool
     symbols: int = 0
     swapped: bool = False
+    dense: int = 0
+    head: str = ""
+    head_axis: int = -1
 
     @property
     def batch_axis(self) -> int:
         """Axis of x with the sequences side by side."""
         return int(self.batch_first == self.swapped)
+
+    @property
+    def recurrent_outputs(self) -> tuple[tuple[str, str, str], ...]:
+        """Of the layers without the head."""
+        return self.outputs[: len(self.layers) - self.dense]
+
+    @property
+    def head_outputs(self) -> list[str]:
+        """What the graph calls the results of the head's layers."""
+        return [names[0] for names in self.outputs[len(self.layers) - self.dense :]]
 
     @property
     def needs(self) -> list[str]:

@@ -11,8 +11,15 @@ import numpy.typing as npt
 from lstmith.compiler.importers.feeds import Feeds
 from lstmith.compiler.importers.onnx_graph import Array, session
 from lstmith.compiler.importers.parts import HostParts, dtype_of, run_session
-from lstmith.compiler.importers.plan import Plan
-from lstmith.compiler.importers.stage_run import StageCalls, StageInput, StageResult, joined_values, read_call
+from lstmith.compiler.importers.plan import Plan, Stage
+from lstmith.compiler.importers.stage_run import (
+    StageCalls,
+    StageInput,
+    StageResult,
+    head_values,
+    joined_values,
+    read_call,
+)
 from lstmith.golden.network import FloatNetwork, run_float
 from lstmith.spec.errors import UserError
 
@@ -66,12 +73,28 @@ class PlanRun:
                     )
                 result = run_in_float(network, given) if engine is None else engine(member, given)
                 results.append(sequences.values(result))
+                if stage.dense:
+                    heads = self._head(stage, sequences, result, calls, feeds.source)
             for call, *parts in zip(calls, *results, strict=True):
                 call.update(joined_values(stages, parts))
+            if stages[0].dense:
+                for call, values in zip(calls, heads, strict=True):
+                    call.update(values)
         if not feeds.whole:
             return [{} for _ in calls]
         self._run_part(len(plan.groups), calls)
         return [self._outputs(call, feeds) for call in calls]
+
+    def _head(
+        self, stage: Stage, sequences: StageCalls, result: StageResult, calls: list[dict[str, Array]], where: str
+    ) -> list[dict[str, Array]]:
+        """What a stage's head writes in each call; where the graph moves the rows of h is found with their numbers."""
+        found = []
+        for call, kind, places in zip(calls, sequences.kinds, sequences.places(), strict=True):
+            given = {**call, **joined_values([stage], [places])}
+            order = {**given, **self._host.run((stage.head,), given)}[stage.head]
+            found.append(head_values(stage, order, result, where, kind))
+        return found
 
     def reference(self, feeds: Feeds) -> list[dict[str, Array]] | None:
         """The same by onnxruntime alone; None where it cannot.

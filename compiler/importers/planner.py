@@ -11,6 +11,7 @@ from onnx import ModelProto, NodeProto
 
 from lstmith.compiler.importers.onnx_flatten import Condition, FlatGraph, flatten_around, moved_from, prune
 from lstmith.compiler.importers.onnx_graph import Scope, cut, fold, fresh, label, load_onnx, model_like, reads
+from lstmith.compiler.importers.onnx_head import Head, find_head
 from lstmith.compiler.importers.onnx_import import OnnxNetwork, choose_networks, same_network
 from lstmith.compiler.importers.onnx_quantised import dequantised
 from lstmith.compiler.importers.onnx_site import INITIAL_C, INITIAL_H, SEQUENCE_LENS, Y_C, X, Y, full_length
@@ -22,7 +23,7 @@ from lstmith.golden.network import FloatNetwork
 from lstmith.spec.errors import UserError
 
 
-def plan_model(path: Path, layer: str | None = None) -> Plan:
+def plan_model(path: Path, layer: str | None = None, *, head: bool = False) -> Plan:
     """The plan of an ONNX file; see :func:`plan_graph`.
 
     Parameters
@@ -30,27 +31,31 @@ def plan_model(path: Path, layer: str | None = None) -> Plan:
     path : Path
     layer : str, optional
         Of several recurrent layers, the only one to run on the core.
+    head : bool
+        Whether dense layers behind recurrent ones run on the core too.
     """
     source = str(path)
     model = dequantised(load_onnx(path), source)
-    return plan_graph(model, choose_networks(model, source, layer))[0]
+    return plan_graph(model, choose_networks(model, source, layer), head=head)[0]
 
 
 def plan_graph(
-    model: ModelProto, chosen: list[OnnxNetwork], *, symbols: bool = False
+    model: ModelProto, chosen: list[OnnxNetwork], *, symbols: bool = False, head: bool = False
 ) -> tuple[Plan, tuple[FloatNetwork, ...]]:
     """A plan for a graph whose chosen networks run on the core, and their distinct weights.
 
     With ``symbols`` embeddings in front of them become columns of theirs, and they read the numbers of symbols.
+
+    With ``head`` dense layers that read rows of a recurrent layer's h join its chain.
 
     Ifs around the networks are resolved to the branches that hold them; other control flow stays.
 
     Raises
     ------
     UserError
-        If core and host could not run one after the other.
+        If core and host could not run one after the other, or there is no head where one is wanted.
     """
-    return _Planner(model, chosen, symbols=symbols).plan()
+    return _Planner(model, chosen, symbols=symbols, head=head).plan()
 
 
 @dataclass
@@ -61,11 +66,16 @@ class _Group:
     nodes: list[NodeProto]
     index: int = 0
     symbols: SymbolInput | None = None
+    head: Head | None = None
 
     @property
     def networks(self) -> tuple[FloatNetwork, ...]:
         """What it runs, for each direction."""
-        return self.network.networks if self.symbols is None else tuple(map(self.symbols.folded, self.network.networks))
+        found = self.network.networks
+        if self.symbols is not None:
+            found = tuple(map(self.symbols.folded, found))
+        dense = () if self.head is None else self.head.layers
+        return tuple(FloatNetwork((*network.layers, *dense)) for network in found)
 
     @property
     def where(self) -> str:
@@ -78,7 +88,7 @@ class _Planner:
     The *level* of a value is the number of groups that must have run before it is known; constants have none.
     """
 
-    def __init__(self, model: ModelProto, chosen: list[OnnxNetwork], *, symbols: bool) -> None:
+    def __init__(self, model: ModelProto, chosen: list[OnnxNetwork], *, symbols: bool, head: bool) -> None:
         flat = flatten_around(model, [site for network in chosen for site in network.sites])
         self.conditions = flat.conditions
         outputs = [value.name for value in model.graph.output]
@@ -93,7 +103,11 @@ class _Planner:
         constants = {tensor.name for tensor in self.model.graph.initializer}
         self.inputs = [value.name for value in self.model.graph.input if value.name not in constants]
         self.outputs = outputs
+        if head:
+            self._find_heads()
         self.made = {name: group.index for group in self.groups for node in group.nodes for name in node.output if name}
+        for group in self.groups:
+            self.made |= dict.fromkeys(group.head.writes if group.head else (), group.index)
         self.levels = self._levels()
         if symbols:
             for group in self.groups:
@@ -126,10 +140,29 @@ class _Planner:
             conditions=tuple(item for item in self.conditions if self._checkable(item, optional)),
             one_step=all(group.network.sites[0].one_step() for group in self.groups),
             sequences=self._sequences(),
-            placement=place(self.scope, flat_stages, self.levels, live),
+            placement=place(self.scope, flat_stages, self.levels, live, self._inner()),
         )
         check_runnable(self.model, self.groups[0].network.sites[0].source)
         return plan, networks
+
+    def _find_heads(self) -> None:
+        for group in self.groups:
+            [site, *_], node = group.network.sites, group.nodes[-1]
+            if len(site.directions) == 1 and full_length(site):
+                units = group.network.networks[0].layers[-1].units
+                group.head = find_head(
+                    self.model, self.scope, node, units, group.where, batch_first=group.network.sites[-1].batch_first
+                )
+        if not any(group.head for group in self.groups):
+            raise UserError(
+                "option --head",
+                f"finds no dense layer that reads whole rows of h of one direction, behind {self.groups[-1].where}",
+                "leave it out: what comes behind then runs on the host",
+            )
+
+    def _inner(self) -> dict[str, str]:
+        """Values inside of heads' layers, and what those write."""
+        return {name: value for group in self.groups if group.head for name, value in group.head.inner.items()}
 
     def _levels(self) -> dict[str, int]:
         """Of every value that is not constant."""
@@ -157,12 +190,13 @@ class _Planner:
         return stages, tuple(networks)
 
     def _stage(self, group: _Group, direction: int, network: FloatNetwork, program: int) -> Stage:
-        sites, nodes = group.network.sites, group.nodes
+        sites, nodes, head = group.network.sites, group.nodes, group.head
+        dense = 0 if head is None else len(head.layers)
         directions = sites[0].directions
         return Stage(
             name=network.layers[0].name,
             program=program,
-            layers=tuple(site.name for site in sites),
+            layers=(*(site.name for site in sites), *(layer.name for layer in (head.layers if head else ()))),
             kind=sites[0].node.op_type,
             units=network.layers[-1].units,
             x=nodes[0].input[X] if group.symbols is None else group.symbols.name,
@@ -170,11 +204,20 @@ class _Planner:
             direction=direction,
             directions=len(directions),
             lengths="" if full_length(sites[0]) else nodes[0].input[SEQUENCE_LENS],
-            states=tuple((self._state(node, INITIAL_H), self._state(node, INITIAL_C)) for node in nodes),
-            outputs=tuple((_output(node, Y), _output(node, Y + 1), _output(node, Y_C)) for node in nodes),
+            states=(
+                *((self._state(node, INITIAL_H), self._state(node, INITIAL_C)) for node in nodes),
+                *[("", "")] * dense,
+            ),
+            outputs=(
+                *((_output(node, Y), _output(node, Y + 1), _output(node, Y_C)) for node in nodes),
+                *((name, "", "") for name in (head.writes if head else ())),
+            ),
             batch_first=sites[0].batch_first,
             symbols=network.symbols,
             swapped=group.symbols is not None and group.symbols.swapped,
+            dense=dense,
+            head="" if head is None else head.reads,
+            head_axis=-1 if head is None else head.axis,
         )
 
     def _state(self, node: NodeProto, position: int) -> str:
@@ -230,7 +273,8 @@ class _Planner:
         for name, state in own.items():
             for source in (moved_from(self.model, self.scope, name, set(self.inputs)) or set()) & optional:
                 by_input.setdefault(source, set()).add(state)
-        results = {name for name in stages[-1].outputs[-1] if name} - {stages[-1].outputs[-1][Y_C]}
+        last = stages[-1].recurrent_outputs[-1]
+        results = {name for name in last if name} - {last[Y_C]}
         pairs, found = [], []
         for output in self.outputs:
             sources = moved_from(self.model, self.scope, output, set(final)) if self.levels.get(output) else None

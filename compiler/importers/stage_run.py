@@ -154,17 +154,20 @@ class StageCalls:
             state = [self._state(index) for index in range(len(self._network.layers))]
         return StageInput(x, self._ends, state)
 
-    def values(self, result: StageResult) -> list[dict[str, npt.NDArray[Any]]]:
-        """What the stage wrote in each call, by the graph's names: this direction's part, [T, N, H] and [N, H]."""
+    def values(self, result: StageResult, kind: type[np.floating] | None = None) -> list[dict[str, npt.NDArray[Any]]]:
+        """What the stage wrote in each call, by the graph's names: this direction's part, [T, N, H] and [N, H].
+
+        In the type of x, or in another ``kind``.
+        """
         initial = self.input().state
         found = []
         for call, spots in zip(self._calls, self._spots, strict=True):
             values: dict[str, npt.NDArray[Any]] = {}
             steps, count = call.x.shape[:2]
-            for index, (names, (h, c)) in enumerate(zip(self._stage.outputs, result, strict=True)):
+            for index, (names, (h, c)) in enumerate(zip(self._stage.recurrent_outputs, result, strict=False)):
                 units = h.shape[2]
-                y = np.zeros((steps, count, units), call.x.dtype)
-                last = [np.zeros((count, units), call.x.dtype) for _ in range(2)]
+                y = np.zeros((steps, count, units), kind or call.x.dtype)
+                last = [np.zeros((count, units), kind or call.x.dtype) for _ in range(2)]
                 for sequence, (row, start, length) in enumerate(spots):
                     y[:length, sequence] = self._ordered(h[row, start : start + length])
                     for end, trace, which in zip(last, (h, c), (0, 1), strict=True):
@@ -175,6 +178,23 @@ class StageCalls:
                 values |= {name: value for name, value in zip(names, (y, *last), strict=True) if name}
             found.append(values)
         return found
+
+    @property
+    def kinds(self) -> list[np.dtype[Any]]:
+        """Type of each call's x, and of what the stage writes there."""
+        return [call.x.dtype for call in self._calls]
+
+    def places(self) -> list[dict[str, npt.NDArray[Any]]]:
+        """Like `values`, of the last recurrent layer, with 1 + the place of each row among all rows of the engine."""
+        steps = int(self._ends.max(initial=0))
+        names, recurrent = self._stage.recurrent_outputs[-1], len(self._stage.recurrent_outputs)
+        units = self._network.layers[recurrent - 1].units
+        rows = np.arange(1, len(self._ends) * steps + 1, dtype=np.float64).reshape(len(self._ends), steps, 1)
+        given = np.broadcast_to(rows, (len(self._ends), steps, units))
+        return [
+            {name: value[name] for name in names if name}
+            for value in self.values([(given, given)] * recurrent, np.float64)
+        ]
 
     def _ordered(self, steps: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return steps[::-1] if self._stage.reverse else steps
@@ -196,7 +216,7 @@ class StageCalls:
 def joined_values(stages: Sequence[Stage], parts: Sequence[dict[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
     """Y, Y_h and Y_c as the nodes write them, from the parts of one or both directions."""
     values = {}
-    for names in stages[0].outputs:
+    for names in stages[0].recurrent_outputs:
         for position, name in enumerate(names):
             if not name:
                 continue
@@ -205,3 +225,30 @@ def joined_values(stages: Sequence[Stage], parts: Sequence[dict[str, npt.NDArray
                 stacked = stacked.transpose(2, 0, 1, 3) if position == 0 else stacked.swapaxes(0, 1)
             values[name] = stacked
     return values
+
+
+def head_values(
+    stage: Stage, order: npt.NDArray[Any], result: StageResult, where: str, kind: np.dtype[Any]
+) -> dict[str, npt.NDArray[Any]]:
+    """What the layers of a head write, put where the graph has the rows that they read.
+
+    Parameters
+    ----------
+    stage : Stage
+        With a head.
+    order : array
+        Value of ``stage.head`` with the numbers of `StageCalls.places` in place of h.
+    result : StageResult
+    where : str
+        The inputs, for messages.
+    kind : dtype
+        Of the values.
+    """
+    places = np.moveaxis(order, stage.head_axis, -1)[..., 0].astype(np.int64) - 1
+    if places.min(initial=0) < 0:
+        raise UserError(f"{where} value {stage.x!r}", "has no step", "give at least one")
+    found = {}
+    for name, (h, _) in zip(stage.head_outputs, result[-stage.dense :], strict=True):
+        rows = h.reshape(-1, h.shape[2])
+        found[name] = np.moveaxis(rows[places], -1, stage.head_axis).astype(kind)
+    return found

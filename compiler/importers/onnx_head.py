@@ -1,0 +1,223 @@
+"""Dense layers behind a recurrent ONNX node: products with constants and their functions, as layers of its chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import ModelProto, NodeProto
+
+from lstmith.compiler.importers.checks import float_array
+from lstmith.compiler.importers.onnx_graph import Array, Piece, Scope, attribute, cut, fold, label, reads, run_piece
+from lstmith.compiler.importers.onnx_site import Y_H, Y
+from lstmith.golden.network import FloatArray, FloatLayer
+from lstmith.spec.codes import Kind, Squash
+
+#: Steps and sequences to try, and of one step per call.
+_PROBES = ((3, 2), (3, 1), (1, 2), (1, 1))
+_SQUASHES = {"Relu": Squash.RELU, "Sigmoid": Squash.SIGMOID, "Tanh": Squash.TANH}
+
+
+@dataclass(frozen=True)
+class Head:
+    """Dense layers that follow a recurrent node.
+
+    Parameters
+    ----------
+    reads : str
+        Value that the first product reads: rows of the node's h, moved but not changed.
+    axis : int
+        Where a row's units lie in it, and in all values that the layers write.
+    layers : tuple of FloatLayer
+    writes : tuple of str
+        What the graph calls their results.
+    inner : mapping of str to str
+        Values between a layer's product and its result, and that result.
+    """
+
+    reads: str
+    axis: int
+    layers: tuple[FloatLayer, ...]
+    writes: tuple[str, ...]
+    inner: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A product with constant weights, [K, H], its bias, [K], its value, and the value behind the addition."""
+
+    name: str
+    weights: FloatArray
+    bias: FloatArray
+    axis: int
+    product: str
+    value: str
+
+
+def find_head(
+    model: ModelProto, scope: Scope, node: NodeProto, units: int, where: str, *, batch_first: bool
+) -> Head | None:
+    """The only chain of dense layers that reads rows of ``node``'s h; None if there is none, or more than one.
+
+    Parameters
+    ----------
+    model : ModelProto
+        The flat graph.
+    scope : Scope
+    node : NodeProto
+        A recurrent node of one direction and full lengths.
+    units : int
+        Its H.
+    where : str
+        The node, for messages.
+    batch_first : bool
+        Its layout.
+    """
+    return _Finder(model, scope, node, units, where, batch_first).head()
+
+
+class _Finder:
+    def __init__(
+        self, model: ModelProto, scope: Scope, node: NodeProto, units: int, where: str, batch_first: bool
+    ) -> None:
+        self._model, self._scope, self._node = model, scope, node
+        self._units, self._where, self._batch_first = units, where, batch_first
+        self._outputs = {value.name for value in model.graph.output}
+
+    def head(self) -> Head | None:
+        found = [
+            (product, item)
+            for item in self._scope.nodes
+            if (product := self._product(item, self._units)) is not None and self._rows(item.input[0], product.axis)
+        ]
+        if len(found) != 1:
+            return None
+        [(product, item)] = found
+        source, axis = item.input[0], product.axis
+        layers: list[FloatLayer] = []
+        writes: list[str] = []
+        inner: dict[str, str] = {}
+        following: _Product | None = product
+        while following is not None and following.axis == axis:
+            squash, value = self._function(following.value)
+            units = len(following.bias)
+            layers.append(
+                FloatLayer(
+                    following.name,
+                    following.weights,
+                    np.zeros((units, 0)),
+                    following.bias,
+                    kind=Kind.DENSE,
+                    squash=squash,
+                )
+            )
+            writes.append(value)
+            inner |= dict.fromkeys((following.product, following.value), value)
+            reader = self._only_reader(value)
+            following = None if reader is None or reader.input[0] != value else self._product(reader, units)
+        return Head(source, axis, tuple(layers), tuple(writes), inner)
+
+    def _product(self, node: NodeProto, units: int) -> _Product | None:
+        """The node as a product of rows of so many units with constants, and an addition of constants behind it."""
+        if node.op_type not in ("MatMul", "Gemm", "Conv") or len(node.input) < 2:
+            return None
+        weights, axis = self._constant(node.input[1]), -1
+        if weights is None or self._constant(node.input[0]) is not None:
+            return None
+        bias = self._constant(node.input[2]) if len(node.input) > 2 and node.input[2] else np.zeros(1)
+        if node.op_type == "MatMul":
+            weights = weights.T if weights.ndim == 2 else None
+        elif node.op_type == "Gemm":
+            weights = None if attribute(node, "transA", 0) else weights if attribute(node, "transB", 0) else weights.T
+            weights = None if weights is None else weights * attribute(node, "alpha", 1.0)
+            bias = None if bias is None else bias * attribute(node, "beta", 1.0)
+        else:  # a kernel of one step over [N, H, T]: the same product at every step
+            plain = (
+                weights.ndim == 3
+                and weights.shape[2] == 1
+                and attribute(node, "group", 1) == 1
+                and list(attribute(node, "strides", [1])) == [1]
+                and not any(attribute(node, "pads", [0]))
+            )
+            weights, axis = weights[:, :, 0] if plain else None, 1
+        if weights is None or bias is None or weights.shape[1] != units or bias.size not in (1, len(weights)):
+            return None
+        value = node.output[0]
+        added, after = self._added(value, len(weights)) if axis == -1 else (None, value)
+        whole = bias.ravel() + (0 if added is None else added)
+        return _Product(
+            label(node),
+            float_array(self._where, f"{label(node)!r} weights", weights),
+            float_array(self._where, f"{label(node)!r} bias", np.broadcast_to(whole, len(weights))),
+            axis,
+            value,
+            after,
+        )
+
+    def _added(self, value: str, units: int) -> tuple[Array | None, str]:
+        """A constant that is added to every row, and the value after it."""
+        reader = self._only_reader(value)
+        if reader is None or reader.op_type != "Add":
+            return None, value
+        [other] = [name for name in reader.input if name != value] or [""]
+        constant = self._constant(other) if other else None
+        if constant is None or constant.size not in (1, units) or constant.shape[-1:] != (constant.size,):
+            return None, value
+        return constant.ravel(), reader.output[0]
+
+    def _function(self, value: str) -> tuple[Squash, str]:
+        """The function behind a product, and the value after it."""
+        reader = self._only_reader(value)
+        if reader is None or reader.op_type not in _SQUASHES:
+            return Squash.LINEAR, value
+        return _SQUASHES[reader.op_type], reader.output[0]
+
+    def _only_reader(self, value: str) -> NodeProto | None:
+        """The node that reads a value, if nothing else does."""
+        found = [node for node in self._scope.nodes if value in reads(node)]
+        return found[0] if len(found) == 1 and value not in self._outputs else None
+
+    def _constant(self, name: str) -> Array | None:
+        return fold(self._model, self._scope, name)
+
+    def _rows(self, name: str, axis: int) -> bool:
+        """Whether a value is whole rows of the node's h, which lie along ``axis``.
+
+        What moves them is not interpreted: it is run on numbers.
+        """
+        piece = cut(self._scope, [name], lambda _, value: value in self._node.output)
+        [source] = piece.inputs if len(piece.inputs) == 1 else [""]
+        if source not in self._node.output[: Y_H + 1] or not source:
+            return False
+        tried = [self._moved(piece, name, axis, source, probe) for probe in _PROBES]
+        # A graph of fixed sizes takes one of them.
+        return False not in tried and True in tried
+
+    def _moved(self, piece: Piece, name: str, axis: int, source: str, probe: tuple[int, int]) -> bool | None:
+        steps, sequences = probe
+        count = steps * sequences if source == self._node.output[Y] else sequences
+        rows = np.random.default_rng(0).standard_normal((count, self._units)).astype(np.float32)
+        places = np.repeat(np.arange(count, dtype=np.float32)[:, None], self._units, axis=1)
+        arrived = [
+            run_piece(self._model, piece, [name], {source: self._written(values, probe, source)})
+            for values in (rows, places)
+        ]
+        if arrived[0] is None or arrived[1] is None:
+            return None
+        [values], [order] = arrived[0], arrived[1]
+        if not values.ndim or values.shape[axis] != self._units:
+            return False
+        place = np.moveaxis(order, axis, -1)[..., 0].astype(np.int64)
+        inside = bool(((place >= 0) & (place < count)).all())
+        return inside and bool(np.array_equal(np.moveaxis(values, axis, -1), rows[place]))
+
+    def _written(self, rows: Array, probe: tuple[int, int], source: str) -> Array:
+        """Rows as the node would write them: Y or Y_h, in its layout."""
+        steps, sequences = probe
+        shape: tuple[int, ...]
+        if source == self._node.output[Y]:
+            shape = (sequences, steps, 1) if self._batch_first else (steps, 1, sequences)
+        else:
+            shape = (sequences, 1) if self._batch_first else (1, sequences)
+        return rows.reshape(*shape, self._units)

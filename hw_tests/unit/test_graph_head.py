@@ -1,0 +1,152 @@
+"""Dense layers behind recurrent nodes, as layers of their chain: whole graphs against onnxruntime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import helper
+from typer.testing import CliRunner
+
+from hw_tests.unit.onnx_models import const, lstm, save, weights
+from hw_tests.unit.plan_models import MODELS, STEPS, UNITS, WIDTH, Feeds, Rng, matrix, normal
+from hw_tests.unit.test_graph_run import TOLERANCE, calls_of
+from lstmith.cli.main import app
+from lstmith.compiler.design import Design
+from lstmith.compiler.importers.host_graph import HostGraph
+from lstmith.compiler.importers.importer import Model, read_model
+from lstmith.compiler.pipeline import compile_model
+from lstmith.golden.network import FloatLayer
+from lstmith.spec.codes import Kind, Squash
+from lstmith.spec.errors import UserError
+
+
+def two_layers(path: Path, rng: Rng) -> Feeds:
+    """Every step through Gemm with alpha and tanh, and through a second one with sigmoid."""
+    node, constants = lstm(weights(rng, WIDTH, UNITS), x="x", name="lstm")
+    nodes = [
+        node,
+        helper.make_node("Reshape", ["lstm_y", "flat"], ["rows"]),
+        helper.make_node("Gemm", ["rows", "w1", "b1"], ["hidden"], name="one", alpha=0.5, beta=2.0),
+        helper.make_node("Tanh", ["hidden"], ["bent"]),
+        helper.make_node("MatMul", ["bent", "w2"], ["product"], name="two"),
+        helper.make_node("Add", ["b2", "product"], ["sum"]),
+        helper.make_node("Sigmoid", ["sum"], ["p"]),
+    ]
+    constants = [
+        *constants, const("flat", [-1, UNITS]), matrix(rng, "w1", UNITS, 5), const("b1", normal(rng, 5), np.float32),
+        matrix(rng, "w2", 5, 2), const("b2", normal(rng, 2), np.float32),
+    ]  # fmt: skip
+    save(path, nodes, constants, {"x": ["T", "N", WIDTH]}, ["p"])
+    return {"x": normal(rng, STEPS, 2, WIDTH)}
+
+
+def by_convolution(path: Path, rng: Rng, move: str = "by_unit") -> Feeds:
+    """A convolution of one step, which wants [N, H, T]; by name, what must not pass for it."""
+    node, constants = lstm(weights(rng, WIDTH, UNITS), x="x", name="lstm")
+    moves = {
+        "by_unit": [helper.make_node("Transpose", ["squeezed"], ["moved"], perm=[1, 2, 0])],
+        "wrong_way": [helper.make_node("Reshape", ["squeezed", "wrong"], ["moved"])],
+        "shuffled": [
+            helper.make_node("Gather", ["squeezed", "turned"], ["mixed"], axis=2),
+            helper.make_node("Transpose", ["mixed"], ["moved"], perm=[1, 2, 0]),
+        ],
+        "scaled": [
+            helper.make_node("Add", ["squeezed", "squeezed"], ["twice"]),
+            helper.make_node("Transpose", ["twice"], ["moved"], perm=[1, 2, 0]),
+        ],
+    }
+    nodes = [
+        node,
+        helper.make_node("Squeeze", ["lstm_y", "direction"], ["squeezed"]),
+        *moves[move],
+        helper.make_node("Conv", ["moved", "w", "b"], ["scores"], name="conv", kernel_shape=[1]),
+        helper.make_node("Sigmoid", ["scores"], ["p"]),
+    ]
+    constants = [
+        *constants, const("direction", [1]), const("w", normal(rng, 3, UNITS, 1), np.float32),
+        const("b", normal(rng, 3), np.float32), const("wrong", [-1, UNITS, STEPS]),
+        const("turned", list(reversed(range(UNITS)))),
+    ]  # fmt: skip
+    save(path, nodes, constants, {"x": ["T", "N", WIDTH]}, ["p"])
+    return {"x": normal(rng, STEPS, 2, WIDTH)}
+
+
+HEADS = {
+    **{name: MODELS[name] for name in ("dynamo_lstm_head", "keras_gru_stack", "encoder_decoder")},
+    "two_layers": two_layers,
+    "by_convolution": by_convolution,
+}
+
+
+def dense_layers(model: Model) -> list[FloatLayer]:
+    return [layer for network in model.networks for layer in network.layers if layer.kind is Kind.DENSE]
+
+
+def places(model: Model) -> dict[str, str]:
+    assert model.plan is not None
+    return {item.node: item.where for item in model.plan.placement}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_outputs_are_those_of_onnxruntime(tmp_path: Path, rng: Rng, name: str) -> None:
+    calls = calls_of(rng, HEADS[name](tmp_path / "m.onnx", rng))
+    design = compile_model(tmp_path / "m.onnx", calls, precision=16, target="generic", lanes=4, head=True)
+    assert any(stage.dense for stage in design.graph.stages)
+    design.save(tmp_path / "d")
+    result = Design.load(tmp_path / "d").run(calls, "golden")
+    assert (result.figures["mismatches"], result.figures["reference"]) == (0, "onnxruntime")
+    for output, error in result.figures["outputs"].items():
+        low, high = error["range"]
+        assert error["mean_abs_error"] <= TOLERANCE * (high - low), output
+
+
+@pytest.mark.parametrize(("name", "engine"), [("two_layers", "icarus"), ("by_convolution", "verilator")])
+def test_simulators_equal_golden(tmp_path: Path, rng: Rng, name: str, engine: str) -> None:
+    calls = calls_of(rng, HEADS[name](tmp_path / "m.onnx", rng))
+    design = compile_model(tmp_path / "m.onnx", calls, target="generic", lanes=4, head=True)
+    one = {key: value[:1] for key, value in calls.items()}
+    wanted, found = design.run(one, "golden"), design.run(one, engine)
+    assert (found.figures["mismatches"], found.figures["cycle_mismatches"]) == (0, 0)
+    for array, value in wanted.arrays.items():
+        np.testing.assert_array_equal(found.arrays[array], value, err_msg=array)
+
+
+def test_layers_and_places(tmp_path: Path, rng: Rng) -> None:
+    two_layers(tmp_path / "m.onnx", rng)
+    model = read_model(tmp_path / "m.onnx", head=True)
+    assert [(layer.name, layer.squash) for layer in dense_layers(model)] == [
+        ("one", Squash.TANH),
+        ("two", Squash.SIGMOID),
+    ]
+    assert set(places(model).values()) == {"core", "folded"}
+    assert [name for name, where in places(model).items() if where == "folded"] == ["rows"]
+    by_default = read_model(tmp_path / "m.onnx")
+    assert not dense_layers(by_default)
+    assert places(by_default)["one"] == "host"
+
+
+@pytest.mark.parametrize("move", ["wrong_way", "shuffled", "scaled"])
+def test_changed_rows_stay_on_the_host(tmp_path: Path, rng: Rng, move: str) -> None:
+    by_convolution(tmp_path / "m.onnx", rng, move)
+    with pytest.raises(UserError, match="option --head: finds no dense layer"):
+        read_model(tmp_path / "m.onnx", head=True)
+
+
+def test_frame_by_frame_is_refused(tmp_path: Path, rng: Rng) -> None:
+    two_layers(tmp_path / "m.onnx", rng)
+    plan = read_model(tmp_path / "m.onnx", head=True).plan
+    assert plan is not None
+    with pytest.raises(UserError, match="has more to its stages"):
+        HostGraph(plan)
+
+
+def test_a_head_that_is_not_there_is_one_line(tmp_path: Path, rng: Rng) -> None:
+    MODELS["batch_first_rnn"](tmp_path / "m.onnx", rng)
+    found = CliRunner().invoke(app, ["inspect", str(tmp_path / "m.onnx"), "--head"])
+    assert isinstance(found.exception, UserError)
+    assert "option --head" in str(found.exception)
+    np.savez(tmp_path / "m.npz", W_ih=np.zeros((8, 3)), W_hh=np.zeros((8, 2)), b_ih=np.zeros(8), b_hh=np.zeros(8))
+    with pytest.raises(UserError, match="is for ONNX graphs"):
+        read_model(tmp_path / "m.npz", head=True)
