@@ -93,6 +93,7 @@ def places(model: Model) -> dict[str, str]:
 def test_outputs_are_those_of_onnxruntime(tmp_path: Path, rng: Rng, name: str) -> None:
     calls = calls_of(rng, HEADS[name](tmp_path / "m.onnx", rng))
     design = compile_model(tmp_path / "m.onnx", calls, precision=16, target="generic", lanes=4, head=True)
+    assert design.graph is not None
     assert any(stage.dense for stage in design.graph.stages)
     design.save(tmp_path / "d")
     result = Design.load(tmp_path / "d").run(calls, "golden")
