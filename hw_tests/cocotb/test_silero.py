@@ -8,9 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hw_tests.cocotb.core_cases import golden_case, policy_writes
+from hw_tests.cocotb.wrapper_runs import WrapperSimulation, beat_differences, wrapper_run
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.importers.host_graph import HostGraph
+from lstmith.compiler.program_image import build_memory_image
 from lstmith.datasets.speech import demo_audio
+from lstmith.golden.model import GoldenModel
+from lstmith.host.jobs import CoreJob
 from lstmith.host.request import RunRequest, make_request
 from lstmith.host.results import EngineRun, mismatches
 from lstmith.host.rtl_core import RtlCore
@@ -18,6 +23,7 @@ from lstmith.host.run import run_golden
 from lstmith.scripts.bench.silero import LANES, silero_design
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope, Skip
+from lstmith.spec.register_map import Bus
 from lstmith.vad.silero import features
 
 #: From the middle of the recording: speech, and pauses between sentences.
@@ -77,3 +83,19 @@ def test_a_few_frames_on_icarus(tmp_path: Path) -> None:
     """It simulates a few hundred cycles of this core per second, so there is one run, of the policy with everything."""
     request = _problem(tmp_path, 6).with_policies([ADAPTIVE])
     _assert_equal(RtlCore(request, "icarus", tmp_path / "core"), request)
+
+
+def test_axi_takes_no_cycle_more(tmp_path: Path) -> None:
+    """With x waiting and h taken, steps are as far apart at the wrapper's streams as the core's own cycles say."""
+    request = _problem(tmp_path, 4)
+    network, config = request.design.network, request.design.engine
+    model, runs = GoldenModel(network, config), []
+    for mode in (Mode.DENSE, Mode.AUTO):
+        policies = [Policy(mode)]
+        image = build_memory_image(network, config, policies)
+        case, _ = golden_case(mode.name, model, policies, CoreJob(request.x[0], policy_writes(image)))
+        run = wrapper_run(case, stall=0, seed=0)
+        assert run.cycles is not None
+        runs.append(run)
+    core = WrapperSimulation(config, Bus.AXI, "icarus", tmp_path, image)
+    assert not beat_differences(runs, core.run(runs))
