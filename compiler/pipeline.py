@@ -94,8 +94,9 @@ def compile_model(
     options = CompileOptions(precision, activations, target, lanes, mac, active, planes, sequences, delta, fixed)
     stage, told = progress or _nobody, remark or _nobody
     stage("reading the model")
-    read = with_symbols(read_model(model, layer, head=head), model, layer, calibration, options, head=head)
+    read = read_model(model, layer, head=head)
     counts = _refused_early(read.source, read.network, options)
+    read = with_symbols(read, model, layer, calibration, options, head=head)
     calls = read_calls(calibration, read.plan, read.networks, "calibration", stateful=stateful)
     data = program_sequences(calls, read.plan, read.networks)
     for text in read.remarks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -28,6 +29,8 @@ RUN = {
     ("docs/board.md", "python"): "here",
     ("docs/results/presets.md", "python"): "here",
     ("docs/policies.md", "json"): "here",
+    ("docs/litex.md", "python"): "here; test_package_litex.py runs the same calls in the example",
+    ("docs/spi.md", "c"): "here; test_spi_driver.py runs the same calls",
 }
 #: Calls of make in shell blocks.
 _MAKE = re.compile(r"^make (\w+)", re.MULTILINE)
@@ -64,6 +67,38 @@ def block(page: str, kind: str) -> str:
 def test_policy_page() -> None:
     (policy,) = parse_policies(json.loads(block("policies.md", "json")), 1, "policies.md")
     assert (policy.low_theta_h, policy.monitor.hysteresis, policy.skip.limit, policy.active) == (8, 4, 2, 96)
+
+
+def test_litex_page() -> None:
+    """A part of a system: what it imports is there, and its names are those of the example, which a test runs."""
+    tree = ast.parse(block("litex.md", "python"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    soc = ROOT / "package" / "soc"
+    defined = {
+        node.name for node in ast.parse((soc / "litex_core.py").read_text()).body if isinstance(node, ast.ClassDef)
+    }
+    assert names == {"InferenceCore", "StreamDMA"} <= defined
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    text = (soc / "litex_core.py").read_text() + (soc / "litex_soc.py").read_text()
+    assert {name for name in used if not re.search(rf"\b{name}\b", text)} == set()
+
+
+def test_spi_page(tmp_path: Path) -> None:
+    """The compiler takes the loop, with a board's own functions declared."""
+    function, _, loop = block("spi.md", "c").partition("\n\n")
+    given = """#include "lstmith_spi.h"
+enum { SELECT, INPUTS = 2, UNITS = 3 };
+void gpio_put(int, int);
+void spi_transfer(void *, const uint8_t *, uint8_t *, size_t);
+extern void *spi0;
+int run(const int16_t x[][INPUTS], int16_t *h);
+"""
+    source = tmp_path / "page.c"
+    body = f"int run(const int16_t x[][INPUTS], int16_t *h) {{\nint skipped; int step = 0;\n{loop}}}\n"
+    source.write_text(f"{given}{function}\n{body}")
+    command = ["gcc", "-std=c99", "-fsyntax-only", "-I", str(ROOT / "package" / "driver"), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_presets_page() -> None:

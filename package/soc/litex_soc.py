@@ -19,6 +19,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+SOC = Path(__file__).resolve().parent
+# Where PYTHONSAFEPATH is set, Python does not look beside the program.
+sys.path.insert(0, str(SOC))
+
 try:
     from litex.build.generic_platform import Pins, Subsignal
     from litex.build.io import CRG
@@ -33,7 +37,6 @@ try:
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name}: this Python package is not installed; README.md tells what to install")
 
-SOC = Path(__file__).resolve().parent
 PACKAGE = SOC.parent
 CORE_ORIGIN = 0x9000_0000  #: where the CPU caches nothing
 ROM_BYTES, SRAM_BYTES = 256 * 1024, 32 * 1024

@@ -83,11 +83,6 @@ class Executor(wiring.Component):
     active : Out(1)
         A frame is being executed or answered; valid always.
 
-    Attributes
-    ----------
-    frame : Frame
-        What is executed; no part of the interface, proofs look at it.
-
     Raises
     ------
     TypeError
@@ -127,6 +122,7 @@ class Executor(wiring.Component):
                 "active": Out(1),
             }
         )
+        #: What is executed; no part of the interface, proofs look at it.
         self.frame = Frame(buffers, len(self.bus.addr))
 
     def elaborate(self, platform: object) -> Module:
