@@ -173,7 +173,7 @@ def test_other_buses_have_no_system(design: Design, package: Path, tmp_path: Pat
         assert ("## In a LiteX system" in (folder / "README.md").read_text()) == there
     if importlib.util.find_spec("litex") is None:
         pytest.skip("litex is not installed: pip install 'lstmith[dev]'")
-    script = f"import litex_core; litex_core.InferenceCore(None, {str(other)!r})"
+    script = f"import sys; sys.path.insert(0, '.'); import litex_core; litex_core.InferenceCore(None, {str(other)!r})"
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=package / "soc", capture_output=True, text=True, check=False)
     refused = f"{other}: the core's bus is axi; generate it with --bus wishbone"
