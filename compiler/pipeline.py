@@ -21,7 +21,7 @@ from lstmith.compiler.quantise.quantise import Quantised, quantise
 from lstmith.compiler.remarks import remarks
 from lstmith.compiler.sizing.choose import choose_engine
 from lstmith.compiler.sizing.drain import for_drain
-from lstmith.compiler.sizing.early import refuse_early
+from lstmith.compiler.sizing.early import refuse_options
 from lstmith.compiler.sizing.fixed import for_fixed, refuse_fixed
 from lstmith.compiler.sizing.report import SizingReport
 from lstmith.compiler.sizing.size import for_sequences, limits_for, size_engine
@@ -173,18 +173,7 @@ def _refused_early(source: str, network: FloatNetwork, options: CompileOptions) 
     """The active counts of each layer; refuses what no calibration data can make fit."""
     counts = None if options.active_text is None else parse_counts(options.active_text, network)
     with _no_engine(source):
-        refuse_early(
-            network,
-            options.board,
-            precision=options.weight_bits,
-            lanes=options.lanes,
-            mac=options.mac,
-            planes=options.engine_planes,
-            delta=options.delta,
-            sequences=options.sequences,
-            activation_bits=options.activation_bits,
-            counts=counts,
-        )
+        refuse_options(network, options, counts)
     return counts
 
 

@@ -16,7 +16,7 @@ from lstmith.compiler.data import Sequences, SequenceSource, arrays_of
 from lstmith.compiler.importers.feeds import Feeds
 from lstmith.compiler.importers.importer import Model, ModelSource, read_model
 from lstmith.compiler.options import CompileOptions
-from lstmith.compiler.sizing.early import refuse_early
+from lstmith.compiler.sizing.early import refuse_options
 from lstmith.golden.network import FloatNetwork
 from lstmith.spec.errors import UserError
 
@@ -122,14 +122,6 @@ def _check_room(read: Model, options: CompileOptions) -> None:
     # What counts here is the widths; a chain of all layers has one that reads symbols.
     every = FloatNetwork((layers[0], *(replace(layer, symbols=False) for layer in layers[1:])))
     try:
-        refuse_early(
-            every,
-            options.board,
-            precision=options.weight_bits,
-            lanes=options.lanes,
-            mac=options.mac,
-            planes=options.engine_planes,
-            delta=options.delta,
-        )
+        refuse_options(every, options)
     except ValueError as error:
         raise UserError(read.source, f"does not fit any engine ({error})", "use a smaller table") from error

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lstmith.boards.board import Board
+from lstmith.compiler.options import CompileOptions
 from lstmith.compiler.program_image import check_fit
 from lstmith.compiler.quantise.fit import check_operands, recurrent_grid
 from lstmith.compiler.sizing.choose import KINDS
@@ -18,6 +19,32 @@ from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
 #: Operands as narrow as they can be, so that nothing is refused that would fit after calibration.
 _NARROW, _UNSIGNED = Grid(8, -128, 127), Grid(8, 0, 127)
+
+
+def refuse_options(
+    network: FloatNetwork, options: CompileOptions, counts: Sequence[tuple[int, ...]] | None = None
+) -> None:
+    """Refuse what no calibration data can make fit, of what ``compile`` was told; see :func:`refuse_early`.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+    options : CompileOptions
+    counts : sequence of tuple of int, or None
+        Active counts of each layer.
+    """
+    refuse_early(
+        network,
+        options.board,
+        precision=options.weight_bits,
+        lanes=options.lanes,
+        mac=options.mac,
+        planes=options.engine_planes,
+        delta=options.delta,
+        sequences=options.sequences,
+        activation_bits=options.activation_bits,
+        counts=counts,
+    )
 
 
 def refuse_early(

@@ -11,9 +11,8 @@ from typer.testing import CliRunner
 
 from hw_tests.unit.onnx_models import const, lstm, save, weights
 from hw_tests.unit.plan_models import MODELS, STEPS, UNITS, WIDTH, Feeds, Rng, matrix, normal
-from hw_tests.unit.test_graph_run import TOLERANCE, calls_of
+from hw_tests.unit.test_graph_run import calls_of, run_as_onnxruntime
 from lstmith.cli.main import app
-from lstmith.compiler.design import Design
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.importer import Model, read_model
 from lstmith.compiler.pipeline import compile_model
@@ -95,12 +94,7 @@ def test_outputs_are_those_of_onnxruntime(tmp_path: Path, rng: Rng, name: str) -
     design = compile_model(tmp_path / "m.onnx", calls, precision=16, target="generic", lanes=4, head=True)
     assert design.graph is not None
     assert any(stage.dense for stage in design.graph.stages)
-    design.save(tmp_path / "d")
-    result = Design.load(tmp_path / "d").run(calls, "golden")
-    assert (result.figures["mismatches"], result.figures["reference"]) == (0, "onnxruntime")
-    for output, error in result.figures["outputs"].items():
-        low, high = error["range"]
-        assert error["mean_abs_error"] <= TOLERANCE * (high - low), output
+    run_as_onnxruntime(design, tmp_path / "d", calls)
 
 
 @pytest.mark.parametrize(("name", "engine"), [("two_layers", "icarus"), ("by_convolution", "verilator")])
