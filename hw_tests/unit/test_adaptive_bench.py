@@ -222,6 +222,25 @@ def test_luck_is_not_chosen() -> None:
     assert chosen(worst, trials, 0.01) == (trials[4], False)
 
 
+def test_policies_of_the_base_tell_what_an_error_costs(
+    source: FloatNetwork, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A format with few policies of its own is chosen by those of the base too."""
+    calibration = [rng.uniform(-1, 1, (40, source.inputs)).astype(np.float32)]
+    made = quantised(source, calibration, Static(4, 8))
+    workload = _Echo("toy", {"net": source}, {"net": calibration}, Metric("mean", "", False), "tests", "Apache-2.0")
+    bed = Bed(workload, {"net": GoldenEngine(made, source, engine_for(made, 1))})
+    own = [
+        Trial([Policy(theta_h=theta)] * 2, Measured(0.0, 0.0, cycles, error))
+        for theta, cycles, error in ((1, 60.0, 0.02), (2, 50.0, 0.04))
+    ]
+    base = Trial([PLANES] * 2, Measured(0.4, 0.4, 70.0, 0.03))
+    monkeypatch.setattr(adaptive_bench, "search", lambda *_, **__: own)
+    task = adaptive_bench._Task(lambda wanted: wanted, bed, Static(4, 8), 0.01, lambda _: None)
+    alone, together = (task.thresholds(8, known).policies["W4A8, thresholds"]["net"] for known in ([], [base]))
+    assert [each[0]["theta_h"] for each in (alone, together)] == [2, 1]
+
+
 def test_paired_interval_leaves_out_what_both_share(rng: np.random.Generator) -> None:
     """Units that are hard for both do not widen the interval of the difference."""
     common, ones = rng.normal(0.5, 0.3, 200), np.ones(200)
