@@ -30,4 +30,8 @@ def check_symbols(x: npt.NDArray[Any], valid: npt.NDArray[np.bool_], symbols: in
     """
     if bad := np.argwhere(valid[:, :, None] & ((x != np.floor(x)) | (x < 0) | (x >= symbols))).tolist():
         place = tuple(bad[0])
-        raise UserError(where, f"is {x[place]:g} at {place}", f"give whole numbers in 0..{symbols - 1}, one per symbol")
+        raise UserError(
+            where,
+            f"is {x[place]:g} at {place}",
+            f"x of width 1 names symbols: give one number in 0..{symbols - 1} per step",
+        )

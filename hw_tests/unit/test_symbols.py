@@ -151,7 +151,7 @@ def test_embedding_stays_on_the_host_where_columns_do_not_fit(tmp_path: Path, rn
     [
         ("ids", SYMBOLS, "value 'ids': is 11 at"),
         ("ids", -1, "value 'ids': is -1 at"),
-        ("x", SYMBOLS, "field x: is 11 at (0, 3, 0); give whole numbers in 0..10, one per symbol"),
+        ("x", SYMBOLS, "field x: is 11 at (0, 3, 0); x of width 1 names symbols: give one number in 0..10 per step"),
         ("x", -1, "field x: is -1 at (0, 3, 0)"),
         ("x", 0.5, "field x: is 0.5 at (0, 3, 0)"),
     ],
