@@ -40,6 +40,7 @@ NATIVE = {
     "outcome_valid": "once per step in order: it is known whether the step is computed",
     "outcome_skipped": "the step is skipped",
     "busy": "something is in flight",
+    "verdict": "the last verdict: the index of the largest h, or a bit for each h above a threshold; 0 at first",
 }
 _IRQ = "a bit of IRQ_STATUS is set and enabled, until it is cleared"
 #: Ports of the top level with AXI; the names are those of ARM IHI 0022 and IHI 0051.

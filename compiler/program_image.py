@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.spec import layer_descriptor
-from lstmith.spec.codes import Gate, Kind, Precision
+from lstmith.spec.codes import Gate, Kind, Precision, Verdict
 from lstmith.spec.config import PACKED_OPERAND, EngineConfig
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.policy import Policy, Scope
@@ -71,6 +71,8 @@ def check_fit(network: QuantNetwork, config: EngineConfig, place: int = 0) -> No
             raise ValueError(f"Layer {index} operands reach {span}, the engine takes {limit}")
         if layer.kind not in config.kinds:
             raise ValueError(f"Layer {index} is a {layer.kind.name}, the engine runs {kind_names(config)}")
+        if layer.verdict is not Verdict.NONE and not config.verdicts:
+            raise ValueError(f"Layer {index} has a verdict, the engine makes none")
         if layer.peep is not None and not config.peepholes:
             raise ValueError(f"Layer {index} has peepholes, the engine has none")
         if index and (layer.x_grid.low == 0 or layer.symbols):
@@ -298,6 +300,8 @@ def _descriptor(
         "rule_next": after_monitor.rule,
         "scope_next": after_monitor.scope,
         "warmup_next": after_monitor.warmup,
+        "verdict": layer.verdict,
+        "threshold": layer.threshold & 0xFFFF,
     }
 
 

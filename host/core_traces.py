@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.golden.verdict import verdicts
 from lstmith.host.jobs import EVENT_FIELDS, RESULT_FIELDS, SEQUENCE_SHIFT, CoreTrace
 from lstmith.host.results import LayerResult
 from lstmith.host.simulate import SimulationError
+from lstmith.spec.codes import VERDICT_BITS, Verdict
 from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 
 #: What a skipped step repeats of a layer: h, c and the number of active units.
@@ -100,6 +102,11 @@ def _layer(
 ) -> LayerResult:
     steps, computed = len(skipped), np.flatnonzero(~skipped)
     results = core_trace.results[core_trace.results[:, 2] == index]
+    judges, told = layer.verdict is not Verdict.NONE, np.empty(0, dtype=np.int64)
+    if judges:
+        # A verdict stands behind the units of its step.
+        ends = results[:, 3] != 0
+        results, told = results[~ends], results[ends, 0] & ((1 << VERDICT_BITS) - 1)
     _, _, columns, digits, low, restart, active_index = core_trace.events[core_trace.events[:, 1] == index].T
     counts = np.array([layer.units, *layer.counts])
     if len(active_index) != len(computed):
@@ -110,7 +117,8 @@ def _layer(
         raise SimulationError(f"layer {index}: a pass with active count {active_index.max()} of {len(counts)}")
     units = counts[active_index]
     ends = np.cumsum(units)
-    if len(results) != units.sum() or not np.array_equal(np.flatnonzero(results[:, 3]), ends - 1):
+    whole = len(told) == len(units) if judges else np.array_equal(np.flatnonzero(results[:, 3]), ends - 1)
+    if len(results) != units.sum() or not whole:
         raise SimulationError(f"layer {index}: {len(results)} results, {units.sum()} were due, or another last unit")
 
     run = LayerResult.empty(layer, (1, steps))
@@ -127,5 +135,6 @@ def _layer(
             held_h, held_c = idle.copy(), np.zeros_like(idle)
             held_h[:held_units], held_c[:held_units] = given[:, 0], given[:, 1]
             place += 1
+        run.verdict[0, t] = verdicts(layer, held_h) if skipped[t] or not judges else told[place - 1]
         run.h[0, t], run.c[0, t], run.active[0, t] = held_h, held_c, held_units
     return run

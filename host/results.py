@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from lstmith.golden.activity import PLANES, LayerTrace
 from lstmith.golden.breakdown import CycleBreakdown
+from lstmith.golden.verdict import verdicts
 from lstmith.host.activity import Activity
+from lstmith.spec.codes import Verdict
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.quantised import QuantLayer, QuantNetwork
 
@@ -50,6 +52,8 @@ class LayerResult:
     skipped : bool [N, T]
     active : int64 [N, T]
         Units computed, in a skipped step those in force.
+    verdict : int64 [N, T]
+        See :func:`.golden.verdict.verdicts`.
     """
 
     h: IntArray
@@ -60,14 +64,15 @@ class LayerResult:
     restart: BoolArray
     skipped: BoolArray
     active: IntArray
+    verdict: IntArray
 
     @classmethod
     def empty(cls, layer: QuantLayer, shape: tuple[int, int]) -> LayerResult:
         """Room for N sequences of T steps."""
         h, c = (np.zeros((*shape, layer.units), dtype=np.int64) for _ in range(2))
-        columns, digits, low, active = (np.zeros(shape, dtype=np.int64) for _ in range(4))
+        columns, digits, low, active, verdict = (np.zeros(shape, dtype=np.int64) for _ in range(5))
         restart, skipped = (np.zeros(shape, dtype=bool) for _ in range(2))
-        return cls(h, c, columns, digits, low, restart, skipped, active)
+        return cls(h, c, columns, digits, low, restart, skipped, active, verdict)
 
     @classmethod
     def of_trace(cls, layer: QuantLayer, trace: LayerTrace, valid: BoolArray) -> LayerResult:
@@ -90,6 +95,7 @@ class LayerResult:
             restart=trace.restart & valid,
             skipped=trace.skipped & valid,
             active=np.array([layer.units, *layer.counts])[trace.active_index] * valid,
+            verdict=verdicts(layer, trace.h) * valid,
         )
 
     def columns_by_precision(self, layer: QuantLayer) -> IntArray:
@@ -173,6 +179,7 @@ class EngineRun:
         """The arrays of Y.npz, each [N, T, ...]."""
         last = self.layers[-1]
         pairs = list(zip(self.layers, self.network.layers, strict=True))
+        verdict = {} if self.network.layers[-1].verdict is Verdict.NONE else {"verdict": last.verdict}
         return {
             "h": self.h,
             "h_int": self.network.layers[-1].to_source(last.h),
@@ -185,6 +192,7 @@ class EngineRun:
             "columns_by_precision": np.stack([run.columns_by_precision(layer) for run, layer in pairs], axis=-2),
             "words_by_plane": np.stack([run.words_by_plane(layer, self.config) for run, layer in pairs], axis=-2),
             "cycles": self.cycles,
+            **verdict,
         }
 
 
@@ -195,11 +203,11 @@ def real_h(network: QuantNetwork, h: npt.NDArray[np.integer]) -> npt.NDArray[np.
 
 
 def mismatches(run: EngineRun, reference: EngineRun) -> int:
-    """Elements of h, c and of the per-layer arrays in which two runs differ, over all layers."""
+    """Elements of h, c, of verdicts and of the per-layer arrays in which two runs differ, over all layers."""
     count = sum(
         int(np.count_nonzero(getattr(mine, name) != getattr(theirs, name)))
         for mine, theirs in zip(run.layers, reference.layers, strict=True)
-        for name in ("h", "c")
+        for name in ("h", "c", "verdict")
     )
     ours, wanted = run.arrays(), reference.arrays()
     return count + sum(int(np.count_nonzero(ours[name] != wanted[name])) for name in COMPARED)

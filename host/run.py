@@ -13,6 +13,7 @@ from lstmith.compiler.quantise.encode import encode_state
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatTrace, run_float
+from lstmith.golden.verdict import verdicts
 from lstmith.host.activity import count_activity
 from lstmith.host.energy import DEFAULT, estimate_energy
 from lstmith.host.numbers import count_saturation, remarks
@@ -111,6 +112,7 @@ def run_in_float(request: RunRequest) -> EngineRun:
         h_int, c_int = encode_state(layer, h, c, design.engine.c_width)
         run.h[valid], run.c[valid] = h_int[valid], c_int[valid]
         run.active[valid] = layer.units
+        run.verdict[valid] = verdicts(layer, run.h)[valid]
         layers.append(run)
     nothing = np.zeros(valid.shape, dtype=np.int64)
     h = trace.h[-1] * valid[..., None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -21,6 +23,8 @@ from lstmith.rtl.lists.input_stage import InputStage
 from lstmith.rtl.program_store import ProgramStore
 from lstmith.rtl.sequencer.sequencer import Sequencer
 from lstmith.rtl.sequencer.slot_issuer import SlotIssuer
+from lstmith.rtl.verdict import VerdictStage
+from lstmith.spec.codes import VERDICT_BITS, Verdict
 from lstmith.spec.config import EngineConfig, bits_for
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.quantised import PREDICTOR_BITS
@@ -57,6 +61,8 @@ class Engine(wiring.Component):
         Something is in flight.
     step_inputs : Out(array of range(inputs) by program)
         Elements of a step, less one; it changes between steps only.
+    verdict : Out(VERDICT_BITS)
+        With verdicts: the last one, see :class:`~lstmith.rtl.verdict.VerdictStage`.
 
     Raises
     ------
@@ -80,6 +86,7 @@ class Engine(wiring.Component):
                 "outcome_skipped": Out(1),
                 "busy": Out(1),
                 "step_inputs": Out(data.ArrayLayout(bits_for(config.inputs), config.programs)),
+                **({"verdict": Out(VERDICT_BITS)} if config.verdicts else {}),
             }
         )
 
@@ -92,6 +99,7 @@ class Engine(wiring.Component):
             programs=config.programs,
             descriptors=image.descriptors if image else None,
             fixed=config.fixed,
+            verdicts=config.verdicts,
         )
         m.submodules.input = inputs = InputStage(config)
         m.submodules.feedback = feedback = Feedback(config)
@@ -142,8 +150,15 @@ class Engine(wiring.Component):
 
         # What leaves.
         drained = of_sequence(sequencer.passes, feedback.lists.sequence[: config.sequence_bits])
+        leaving: Any = self.h
+        busy = ~sequencer.idle
+        if config.verdicts:
+            m.submodules.verdicts = stage = VerdictStage(config)
+            connect(m, stage.o, flipped(self.h))
+            m.d.comb += self.verdict.eq(stage.verdict)
+            leaving, busy = stage.i, ~sequencer.idle | stage.busy
         m.d.comb += [
-            issuer.popped.eq(self.h.valid & self.h.ready),
+            issuer.popped.eq(leaving.valid & leaving.ready),
             *(self.event[name].eq(drained[name]) for name in ("layer", "mask", *read_fields(config))),
             self.event.restart.eq(drained.clear),
             *set_sequence(self.event, feedback.lists.sequence),
@@ -151,9 +166,9 @@ class Engine(wiring.Component):
             self.event_valid.eq(feedback.lists.drained),
             self.outcome_valid.eq(inputs.outcome_valid),
             self.outcome_skipped.eq(inputs.outcome_skipped),
-            self.busy.eq(~sequencer.idle),
+            self.busy.eq(busy),
         ]
-        self._elaborate_results(m, drain.result, sequencer.passes, emit_all)
+        self._elaborate_results(m, drain.result, sequencer.passes, emit_all, leaving)
         return m
 
     def _elaborate_host(
@@ -190,6 +205,7 @@ class Engine(wiring.Component):
         connect(m, loader.state, drain.state)
         m.d.comb += [
             self.step_inputs.eq(control.step_inputs),
+            # The fields of verdicts come last, and are cut off.
             loader.descriptor.eq(program.next.descriptor),
             loader.layer.eq(program.next.layer),
             loader.loaded.eq(program.next.loaded),
@@ -206,27 +222,35 @@ class Engine(wiring.Component):
         result: wiring.PureInterface,
         passes: data.View[data.ArrayLayout],
         emit_all: Value,
+        leaving: Any,
     ) -> None:
         """The output queue: the throttle reserves its places, so that it is never full."""
         config = self._config
         sequence = result.place[config.unit_bits :]
         left = of_sequence(passes, sequence)
-        written = Signal(output_layout(config))
-        m.submodules.queue = queue = SyncFIFOBuffered(width=output_layout(config).size, depth=config.out_depth)
+        written = Signal(leaving.payload.shape())
+        told = written.result if config.verdicts else written
+        m.submodules.queue = queue = SyncFIFOBuffered(width=written.shape().size, depth=config.out_depth)
         m.d.comb += [
-            written.h.eq(result.h),
-            written.c.eq(result.c),
-            written.layer.eq(left.layer),
-            written.last.eq(result.last),
-            *([written.final.eq(left.descriptor.last_layer)] if config.layers > 1 else []),
-            *set_sequence(written, sequence),
-            *set_final(written, left.descriptor.last_layer),
+            told.h.eq(result.h),
+            told.c.eq(result.c),
+            told.layer.eq(left.layer),
+            told.last.eq(result.last),
+            *([told.final.eq(left.descriptor.last_layer)] if config.layers > 1 else []),
+            *set_sequence(told, sequence),
+            *set_final(told, left.descriptor.last_layer),
             queue.w_data.eq(written),
             queue.w_en.eq(result.valid & (left.descriptor.last_layer | emit_all)),
-            self.h.payload.eq(queue.r_data),
-            self.h.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.h.ready),
+            leaving.payload.eq(queue.r_data),
+            leaving.valid.eq(queue.r_rdy),
+            queue.r_en.eq(leaving.ready),
         ]
+        if config.verdicts:
+            m.d.comb += [
+                written.verdict.eq(left.descriptor.verdict),
+                written.above.eq(result.h > left.descriptor.threshold.as_signed()),
+                written.silent.eq((left.descriptor.verdict != Verdict.NONE) & ~emit_all),
+            ]
 
     def _elaborate_predictor(
         self, m: Module, control: Control, inputs: InputStage, sequencer: Sequencer, issuer: SlotIssuer

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Const, Value
+from amaranth.hdl import Const, Value, ValueLike
 
 from lstmith.spec.config import EngineConfig
 
@@ -18,7 +18,7 @@ def is_final(value: Any, layers: int) -> Value:
     return found
 
 
-def set_final(value: Any, final: Value) -> list[Any]:
+def set_final(value: Any, final: ValueLike) -> list[Any]:
     """Assignments that make a structure tell that a layer is the last one."""
     return [value.final.eq(final)] if "final" in value.shape().members else []
 

@@ -144,7 +144,7 @@ class ProgramSignature(wiring.Signature):
 
     Members
     -------
-    descriptor : Out(descriptor_layout())
+    descriptor : Out(descriptor_layout(verdicts=verdicts))
         Its fields; while ``loaded``.
     layer : Out(unsigned)
         Its layer.
@@ -154,9 +154,14 @@ class ProgramSignature(wiring.Signature):
         It is taken: fetch the next layer's, or layer 0's after the last.
     """
 
-    def __init__(self, *, layers: int) -> None:
+    def __init__(self, *, layers: int, verdicts: bool = False) -> None:
         super().__init__(
-            {"descriptor": Out(descriptor_layout()), "layer": Out(bits_for(layers)), "loaded": Out(1), "advance": In(1)}
+            {
+                "descriptor": Out(descriptor_layout(verdicts=verdicts)),
+                "layer": Out(bits_for(layers)),
+                "loaded": Out(1),
+                "advance": In(1),
+            }
         )
 
 

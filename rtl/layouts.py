@@ -215,9 +215,11 @@ def step_list_layout(config: EngineConfig) -> data.StructLayout:
     )
 
 
-def descriptor_layout() -> data.StructLayout:
-    """The layer descriptor's fields."""
-    return data.StructLayout({name: unsigned(width) for name, width in layer_descriptor.FIELDS.items()})
+def descriptor_layout(*, verdicts: bool = False) -> data.StructLayout:
+    """The layer descriptor's fields; those of verdicts come last."""
+    left_out = () if verdicts else layer_descriptor.VERDICT_FIELDS
+    fields = {name: unsigned(width) for name, width in layer_descriptor.FIELDS.items() if name not in left_out}
+    return data.StructLayout(fields)
 
 
 def read_fields(config: EngineConfig) -> dict[str, Any]:
@@ -240,7 +242,7 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
     """
     return data.StructLayout(
         {
-            "descriptor": descriptor_layout(),
+            "descriptor": descriptor_layout(verdicts=config.verdicts),
             "layer": unsigned(bits_for(config.layers)),
             **sequence_field(config),
             "list_half": 1,  # which half of the h lists the step reads; the next one's is written to the other

@@ -29,6 +29,8 @@ class ProgramStore(wiring.Component):
         Initial packed descriptors by place, see ``spec.memory_image``.
     fixed : bool
         Whether they are there for good: nothing is written.
+    verdicts : bool
+        Whether descriptors have the fields of verdicts.
 
     Members
     -------
@@ -48,6 +50,7 @@ class ProgramStore(wiring.Component):
         programs: int = 1,
         descriptors: Mapping[int, list[int]] | None = None,
         fixed: bool = False,
+        verdicts: bool = False,
     ):
         self._descriptors, self._fixed = descriptors or {}, fixed
         self._layer_bits, self._mask_bits = index_bits(layers), index_bits(active_counts)
@@ -57,7 +60,7 @@ class ProgramStore(wiring.Component):
             {
                 "write": In(ProgramWriteSignature(layers=layers, active_counts=active_counts, programs=programs)),
                 "select": In(DescriptorSelectSignature(layers=layers)),
-                "next": Out(ProgramSignature(layers=layers)),
+                "next": Out(ProgramSignature(layers=layers, verdicts=verdicts)),
             }
         )
 
@@ -72,7 +75,8 @@ class ProgramStore(wiring.Component):
         words = [
             Signal(32, name=f"word_{index}", init=first[index]) for index in range(layer_descriptor.DESCRIPTOR_WORDS)
         ]
-        for name, (word, bit, width) in layer_descriptor.LAYOUT.items():
+        for name in self.next.descriptor.shape().members:
+            word, bit, width = layer_descriptor.LAYOUT[name]
             m.d.comb += self.next.descriptor[name].eq(words[word][bit : bit + width])
         if not self._place_bits and self._fixed:
             m.d.comb += [word.eq(value) for word, value in zip(words, first, strict=True)]

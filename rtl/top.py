@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.engine import Engine
 from lstmith.rtl.layouts import event_layout, read_fields
+from lstmith.spec.codes import VERDICT_BITS
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS
@@ -56,6 +57,7 @@ def port_widths(config: EngineConfig) -> dict[str, tuple[str, int]]:
         "busy": ("out", 1),
         **({name: (direction, 1) for name, direction in SEQUENCES.items()} if config.sequences > 1 else {}),
         **({"x_program": ("in", config.program_bits)} if config.programs > 1 else {}),
+        **({"verdict": ("out", VERDICT_BITS)} if config.verdicts else {}),
     }
 
 
@@ -113,4 +115,6 @@ class Top(wiring.Component):
             ]
         if self._config.programs > 1:
             m.d.comb += engine.x.payload.program.eq(self.x_program)
+        if self._config.verdicts:
+            m.d.comb += self.verdict.eq(engine.verdict)
         return m

@@ -81,3 +81,15 @@ class Squash(IntEnum):
     RELU = 1
     SIGMOID = 2
     TANH = 3
+
+
+class Verdict(IntEnum):
+    """What is made of the h of a program's last layer, once it is complete; a field of a layer descriptor holds it."""
+
+    NONE = 0
+    ARGMAX = 1  #: the index of the largest h, of equal ones the lowest
+    THRESHOLD = 2  #: bit k is set if the h of unit k is above the layer's threshold
+
+
+#: Bits of a verdict: the most units that a threshold takes.
+VERDICT_BITS = 16

@@ -113,6 +113,8 @@ class EngineConfig:
         Chains of layers that lie side by side in the memories, 1 to 8; the x stream names one where a sequence starts.
     symbols : int
         Most symbols that an x may name, where a program's steps are one symbol each; 0: x are values in all programs.
+    verdicts : bool
+        Whether it can tell which of the last layer's h is the largest, or which are above a threshold.
     fixed : bool
         Whether what a bus would write are constants of the engine, which has none: one network, one policy.
     """
@@ -140,6 +142,7 @@ class EngineConfig:
     kinds: tuple[int, ...] = (Kind.LSTM,)
     programs: int = 1
     symbols: int = 0
+    verdicts: bool = False
     fixed: bool = False
 
     def __post_init__(self) -> None:
@@ -183,6 +186,8 @@ class EngineConfig:
         for name in ("monitor", "skip", "active_counts", "sequences"):
             if self.programs > 1 and getattr(self, name) > 1 - (name in ("monitor", "skip")):
                 raise ValueError(f"Engine programs must be 1 with {name} of {getattr(self, name)}, not {self.programs}")
+        if self.verdicts and max(self.sequences, self.active_counts) > 1:
+            raise ValueError("Engine verdicts needs one sequence at a time and one active count")
         for name in ("planes", "monitor", "skip", "active_counts", "programs"):
             if self.fixed and getattr(self, name) > 1 - (name in ("monitor", "skip")):
                 raise ValueError(f"Engine fixed needs {name} left out: only one policy of one network runs")

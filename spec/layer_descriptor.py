@@ -52,7 +52,12 @@ FIELDS: dict[str, int] = {
     "rule_next": 2,
     "scope_next": 1,
     "warmup_next": 8,
+    # of a program's last layer: what is made of its h, and what a threshold compares it with, modulo 2^16
+    "verdict": 2,
+    "threshold": 16,
 }
+#: Fields that only engines with verdicts have.
+VERDICT_FIELDS = ("verdict", "threshold")
 
 
 def layout() -> dict[str, tuple[int, int, int]]:

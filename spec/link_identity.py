@@ -15,7 +15,7 @@ MAGIC = 0x4C53544D
 #: magic, version, window, ring size as a power of two, features, clock in Hz, baud, commit, board, design format.
 IDENTITY_FORMAT = "<IBBBBII8s16sB"
 #: lanes, weight_depth, units, inputs, layers, masks, precisions, acc, operand, c and requant width, flags,
-#: kinds of layers, a bit each, but that of the LSTM is set where there is none, and symbols.
+#: kinds of layers, a bit each, but that of the LSTM is set where there is none, with verdicts above, and symbols.
 CONFIG_FORMAT = "<HIHHBBBBBBBBBH"
 #: Flags of the configuration by bit; the family's place in ``FAMILIES`` lies above them.
 _FLAGS = ("peepholes", "monitor", "skip")
@@ -24,6 +24,8 @@ _TWO_PLANES, _TWO_WAYS, _DIGIT, _FAMILY_SHIFT = 1 << 3, 1 << 4, 1 << 5, 6
 _PROGRAMS_SHIFT = 4
 #: Beside the precisions, where engines from before it was optional have 0.
 _FOUR_WAYS, _NO_DELTA = 1 << 6, 1 << 7
+#: Above the kinds.
+_VERDICTS = 1 << 7
 
 
 #: A ring's places fit 16 bits, with one bit that tells a full ring from an empty one.
@@ -145,7 +147,7 @@ def pack_config(config: EngineConfig) -> bytes:
         config.c_width,
         config.requant_width,
         flags | FAMILIES.index(config.family) << _FAMILY_SHIFT,
-        sum(1 << kind for kind in config.kinds) ^ 1 << Kind.LSTM,
+        sum(1 << kind for kind in config.kinds) ^ 1 << Kind.LSTM | _VERDICTS * config.verdicts,
         config.symbols,
     )
 
@@ -182,6 +184,7 @@ def unpack_config(data: bytes) -> EngineConfig:
             mac="digit" if flags & _DIGIT else "dsp",
             family=FAMILIES[flags >> _FAMILY_SHIFT],
             symbols=symbols,
+            verdicts=bool(kinds & _VERDICTS),
             kinds=tuple(kind for kind in Kind if (kinds ^ 1 << Kind.LSTM) >> kind & 1),
             **named,
         )

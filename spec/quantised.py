@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.spec.codes import Kind, Squash
+from lstmith.spec.codes import VERDICT_BITS, Kind, Squash, Verdict
 from lstmith.spec.config import (
     ACTIVE_COUNTS,
     BIAS_BITS,
@@ -131,6 +131,10 @@ class QuantLayer:
         Real value of one LSB of h; other than 2^-15 only of a linear or ReLU layer, whose scales hold it.
     symbols : bool
         Whether a step's x is one symbol, whose column counts with the grid's largest value; all others are zero.
+    verdict : Verdict
+        What is made of the h of a last layer.
+    threshold : int
+        What its h are compared with for that, int16.
     """
 
     precision: int
@@ -153,6 +157,8 @@ class QuantLayer:
     squash: Squash = Squash.TANH
     h_lsb: float = 2.0**-H_FRAC
     symbols: bool = False
+    verdict: Verdict = Verdict.NONE
+    threshold: int = 0
 
     def __post_init__(self) -> None:
         if self.weights.shape[0] % self.kind.rows or self.inputs < 1:
@@ -196,6 +202,11 @@ class QuantLayer:
             raise ValueError(f"The recurrent grid has no exponent, not {self.h_grid.exponent!r}")
         if self.order is not None and not np.array_equal(np.sort(self.order), np.arange(self.units)):
             raise ValueError(f"Order must be a permutation of {self.units} units")
+        if self.verdict is not Verdict.NONE and (self.counts or self.order is not None):
+            raise ValueError("Layer with a verdict must have all of its units, in the source's order")
+        int16 = -(1 << 15) <= self.threshold < 1 << 15
+        if self.verdict is Verdict.THRESHOLD and (self.units > VERDICT_BITS or not int16):
+            raise ValueError(f"Layer with a threshold must have at most {VERDICT_BITS} units and an int16 threshold")
         self._check_counts()
 
     def to_source(self, values: npt.NDArray[T]) -> npt.NDArray[T]:
@@ -344,6 +355,8 @@ class QuantNetwork:
             raise ValueError(
                 f"Predictor must have shape {(columns,)} within +-{PREDICTOR_LIMIT}, not {self.predictor.shape}"
             )
+        if any(layer.verdict is not Verdict.NONE for layer in self.layers[:-1]):
+            raise ValueError("Only the last layer of a network may have a verdict")
         if len({len(layer.counts) for layer in self.layers}) != 1:
             raise ValueError("Every layer must have the same number of active counts")
 

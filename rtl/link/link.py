@@ -262,10 +262,12 @@ class Link(wiring.Component):
             connect(m, flipped(self.h), compact.h)
             connect(m, compact.o, ring.i)
             return (self.engine_busy | self.h.valid) & ~ring.full
-        steps = held_steps(config.units)
+        # A verdict is one more result.
+        results = config.units + config.verdicts
+        steps = held_steps(results)
         admission = StepAdmission(inputs=config.inputs, steps=steps, programs=config.programs)
         collector = StepCollector(
-            result=result, event=event_layout(config), layers=config.layers, units=config.units, steps=steps
+            result=result, event=event_layout(config), layers=config.layers, units=results, steps=steps
         )
         m.submodules.admission = ResetInserter(clears)(admission)
         m.submodules.collector = ResetInserter(clears)(collector)

@@ -101,7 +101,7 @@ class PassControl(wiring.Component):
         self._pair = data.ArrayLayout(self._length, lists(config.planes))
         super().__init__(
             {
-                "program": In(ProgramSignature(layers=config.layers)),
+                "program": In(ProgramSignature(layers=config.layers, verdicts=config.verdicts)),
                 "steps": In(WaitingStepsSignature(config)),
                 "lists": In(ListLengthsSignature(config)),
                 "reload": Out(ReloadSignature()),

@@ -61,7 +61,7 @@ class Sequencer(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "program": In(ProgramSignature(layers=config.layers)),
+                "program": In(ProgramSignature(layers=config.layers, verdicts=config.verdicts)),
                 "steps": In(WaitingStepsSignature(config)),
                 "lists": In(ListLengthsSignature(config)),
                 "reload": Out(ReloadSignature()),

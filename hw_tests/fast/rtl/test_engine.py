@@ -14,6 +14,7 @@ from hw_tests.cocotb.random_networks import for_two, random_active_indices, rand
 from hw_tests.cocotb.random_networks import random_state as drawn_state
 from hw_tests.cocotb.random_policies import random_policies
 from hw_tests.cocotb.test_two_sequences import random_pairs
+from hw_tests.cocotb.verdict_cases import verdicts_alone, with_verdicts
 from hw_tests.fast.rtl.core_driver import run_jobs
 from hw_tests.fast.rtl.small_engine import Features, small_engine
 from lstmith.compiler.program_image import build_memory_image
@@ -92,6 +93,20 @@ def test_two_sequences(rng: np.random.Generator) -> None:
     assert [
         line for pair, core_trace in zip(pairs, core_traces, strict=True) for line in pair.differences(core_trace)
     ] == []
+
+
+def test_verdicts(rng: np.random.Generator) -> None:
+    """Behind every h, and alone."""
+    config, network = small_engine(rng, ENGINES["planes"])
+    config, [network] = with_verdicts(rng, config, [network])
+    policies = default_policies(network, config)
+    writes = image_writes(build_memory_image(network, config, policies), config)
+    job = CoreJob(random_input(rng, STEPS, network.inputs), writes)
+    case, _ = golden_case("verdicts", GoldenModel(network, config), policies, job)
+    alone, wanted = verdicts_alone(case)
+    every, only = run_jobs(config, [case.job, alone])
+    assert differences(case, every) == []
+    assert only.results.tolist() == wanted.tolist()
 
 
 def test_programs_equal_golden(rng: np.random.Generator) -> None:

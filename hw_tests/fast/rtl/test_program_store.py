@@ -15,7 +15,7 @@ from lstmith.spec.config import EngineConfig
 def _program_check(rng: np.random.Generator, layers: int, active_counts: int, programs: int) -> Check:
     """Every descriptor of every program, written over the bus, fetched in turn and at will."""
     config = EngineConfig(lanes=1, precisions=(8,), layers=layers, active_counts=active_counts, programs=programs)
-    unit, sheet = ProgramStore(layers=layers, active_counts=active_counts, programs=programs), Sheet(900)
+    unit, sheet = ProgramStore(layers=layers, active_counts=active_counts, programs=programs, verdicts=True), Sheet(900)
     descriptors = {}
     for program, mask, layer in itertools.product(range(programs), range(active_counts), range(layers)):
         values = {name: int(rng.integers(0, 1 << width)) for name, width in layer_descriptor.FIELDS.items()}
