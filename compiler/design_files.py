@@ -18,12 +18,12 @@ from lstmith.compiler.files import Folder
 from lstmith.compiler.importers.graph_files import GRAPH_FILES
 from lstmith.compiler.programs import Program
 from lstmith.golden.network import FloatLayer, FloatNetwork
-from lstmith.spec.codes import Kind, Squash
+from lstmith.spec.codes import Kind, Squash, Verdict
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
-FORMAT = 8
+FORMAT = 9
 MARKER = "design.json"
 GRAPH = "graph"
 _FILES = ("engine.json", "network.npz", "float.npz")
@@ -45,9 +45,10 @@ _QUANT_SCALARS: dict[str, type] = {
     "x_lsb": float,
     "h_lsb": float,
     "symbols": bool,
+    "threshold": int,
 }
 #: What a layer is, of both its float and its integer form.
-_CODES: dict[str, type[IntEnum]] = {"kind": Kind, "squash": Squash}
+_CODES: dict[str, type[IntEnum]] = {"kind": Kind, "squash": Squash, "verdict": Verdict}
 _FLOAT_ARRAYS = ("w_ih", "w_hh", "bias", "peep", "h0", "c0")
 _OPTIONAL = ("_peep", "_reduced_bias", "_idle_h", "_order", "_h0", "_c0")
 _PREDICTOR = "predictor"
@@ -74,7 +75,10 @@ def write_design(draft: Path, engine: EngineConfig, programs: Sequence[Program],
             {"name": program.name, "layers": len(program.network.layers), "place": program.place}
             for program in programs
         ],
-        "layers": [{"name": source.name, **_describe(layer)} for layer, source in zip(layers, sources, strict=True)],
+        "layers": [
+            {"name": source.name, "real_threshold": source.threshold, **_describe(layer)}
+            for layer, source in zip(layers, sources, strict=True)
+        ],
     }
     (draft / "engine.json").write_text(engine.to_json())
     # Only an engine of a single program has a predictor.
@@ -114,8 +118,11 @@ def read_design(path: Path) -> tuple[dict[str, Any], EngineConfig, tuple[Program
             layers.append(_quant_layer(entry, quantised[index], spot))
         with damage(f"{path / 'float.npz'} layer {index}"):
             name = typed(entry, "name", str, spot)
-            symbols = layers[-1].symbols
-            sources.append(FloatLayer(name=name, **floats[index], **_codes(entry, spot), symbols=symbols))
+            scalars: dict[str, Any] = {
+                "symbols": layers[-1].symbols,
+                "threshold": typed(entry, "real_threshold", float, spot),
+            }
+            sources.append(FloatLayer(name=name, **floats[index], **_codes(entry, spot), **scalars))
     with damage(str(path / "network.npz")):
         programs = _programs(described, layers, sources, others.get(_PREDICTOR), where)
     with damage(str(path / "engine.json")):
@@ -188,7 +195,7 @@ def _quant_layer(entry: Any, arrays: dict[str, Any], where: str) -> QuantLayer:
 
 
 def _codes(entry: dict[str, Any], where: str) -> dict[str, Any]:
-    """Kind and squash of a layer."""
+    """Kind, squash and verdict of a layer."""
     return {name: codes(typed(entry, name, int, where)) for name, codes in _CODES.items()}
 
 

@@ -28,6 +28,8 @@ RESULTS = {
     "words_by_plane": np.int32,
     "cycles": np.int64,
 }
+#: And what it holds of a program with a verdict.
+VERDICTS = {"verdict": np.int32}
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class RunResult:
         if len(leading) != 1:
             raise ValueError(f"Results must share their leading shape, not {sorted(leading)}")
         arrays = {
-            name: (array[0] if single else array).astype(RESULTS.get(name, array.dtype))
+            name: (array[0] if single else array).astype({**RESULTS, **VERDICTS}.get(name, array.dtype))
             for name, array in results.items()
         }
         return cls(arrays, figures, verified)

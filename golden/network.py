@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.spec.codes import Gate, Kind, Squash
+from lstmith.spec.codes import Gate, Kind, Squash, Verdict
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -51,6 +51,10 @@ class FloatLayer:
         Function of a plain or dense layer's rows; tanh for an LSTM or a GRU.
     symbols : bool
         Whether x names a column of ``w_ih`` by its number, and that column alone is added: a product with a one-hot x.
+    verdict : Verdict
+        What is made of the h of a last layer.
+    threshold : float
+        What its h are compared with for that.
 
     Raises
     ------
@@ -73,6 +77,8 @@ class FloatLayer:
     kind: Kind = Kind.LSTM
     squash: Squash = Squash.TANH
     symbols: bool = False
+    verdict: Verdict = Verdict.NONE
+    threshold: float = 0.0
 
     def __post_init__(self) -> None:
         units, rows = self.units, self.kind.rows * self.units
@@ -188,6 +194,18 @@ def squashed(z: FloatArray, squash: Squash) -> FloatArray:
         case Squash.TANH:
             tanh: FloatArray = np.tanh(z)
             return tanh
+
+
+def float_verdicts(layer: FloatLayer, h: FloatArray) -> npt.NDArray[np.int64] | None:
+    """What a layer says of its h, float64 [..., H], as int64 [...]; None if it has no verdict.
+
+    See :func:`.golden.verdict.verdicts`, which does the same with integers.
+    """
+    if layer.verdict is Verdict.NONE:
+        return None
+    if layer.verdict is Verdict.ARGMAX:
+        return h.argmax(axis=-1)
+    return ((h > layer.threshold) << np.arange(layer.units, dtype=np.int64)).sum(axis=-1)
 
 
 def _unit_step(layer: FloatLayer, z: FloatArray, h: FloatArray, c: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -15,10 +15,11 @@ from lstmith.compiler.importers.feeds import Feeds
 from lstmith.compiler.importers.plan import Plan, Stage
 from lstmith.compiler.importers.plan_run import PlanRun, run_in_float
 from lstmith.compiler.importers.stage_run import StageInput, StageResult
-from lstmith.compiler.run_result import RESULTS, RunResult
+from lstmith.compiler.run_result import RESULTS, VERDICTS, RunResult
 from lstmith.golden.network import FloatArray
 from lstmith.host.request import RunRequest, make_request
 from lstmith.host.results import EngineRun, cycle_figures
+from lstmith.spec.codes import Verdict
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import QuantLayer
@@ -97,7 +98,9 @@ def run_graph(
         if engine == "float":
             return run_in_float(network, given)
         pairs = zip(run.network.layers, run.layers, strict=True)
-        return [(_real(layer, found.h, layer.h_lsb), _real(layer, found.c, layer.c_lsb)) for layer, found in pairs]
+        states = [(_real(layer, found.h, layer.h_lsb), _real(layer, found.c, layer.c_lsb)) for layer, found in pairs]
+        judged = run.network.layers[-1].verdict is not Verdict.NONE
+        return StageResult(states, run.layers[-1].verdict if judged else None)
 
     planned = PlanRun(plan, networks)
     outputs = _stacked(planned.run(feeds, on_engine), feeds.source)
@@ -112,7 +115,7 @@ def run_graph(
         "placement": plan.placement_figures,
     }
     verified = "; ".join(dict.fromkeys(run.verified for run in ordered if run.verified))
-    named = {f"output {name}" if name in RESULTS else name: value for name, value in outputs.items()}
+    named = {f"output {name}" if name in {**RESULTS, **VERDICTS} else name: value for name, value in outputs.items()}
     return replace(result, arrays={**result.arrays, **named}, figures=figures, verified=verified)
 
 
@@ -161,10 +164,12 @@ def _joined(runs: list[_StageRun], plan: Plan) -> dict[str, npt.NDArray[Any]]:
     by_stage = [{name: _padded(array, shape) for name, array in run.arrays().items()} for run in runs]
     last = [by_stage[index] for index in plan.groups[-1]]
     joined: dict[str, npt.NDArray[Any]] = {}
-    for name in by_stage[0]:
-        found = [arrays[name] for arrays in by_stage]
+    for name in by_stage[-1]:
+        found = [arrays[name] for arrays in by_stage if name in arrays]
         if name == "cycles":
             joined[name] = np.sum(found, axis=0)
+        elif name == "verdict":
+            joined[name] = last[-1][name]
         elif name in ("h", "h_int", "c_int"):
             joined[name] = np.concatenate([arrays[name] for arrays in last], axis=2)
         else:

@@ -6,7 +6,6 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from lstmith.rtl.fields import set_final
 from lstmith.rtl.layouts import output_layout
 from lstmith.spec.codes import VERDICT_BITS, Verdict
 from lstmith.spec.config import EngineConfig
@@ -61,15 +60,14 @@ class VerdictStage(wiring.Component):
         m = Module()
         given, result = self.i.payload, self.i.payload.result
         judged = given.verdict != Verdict.NONE
-        due, layer = Signal(), Signal.like(result.layer)
+        due, told = Signal(), Signal(output_layout(self._config))
         unit, found, largest = Signal(self._config.unit_bits), Signal(VERDICT_BITS), Signal(signed(16))
         first = unit == 0
         with m.If(due):
             m.d.comb += [
+                self.o.payload.eq(told),
                 self.o.payload.h.eq(found.as_signed()),
-                self.o.payload.layer.eq(layer),
-                self.o.payload.last.eq(1),
-                *set_final(self.o.payload, 1),
+                self.o.payload.c.eq(0),
                 self.o.valid.eq(1),
             ]
             m.d.sync += [self.verdict.eq(found), due.eq(~self.o.ready)]
@@ -82,7 +80,7 @@ class VerdictStage(wiring.Component):
                 self.busy.eq(self.i.valid & given.silent),
             ]
         with m.If(self.i.valid & self.i.ready & judged):
-            m.d.sync += [due.eq(result.last), layer.eq(result.layer), unit.eq(Mux(result.last, 0, unit + 1))]
+            m.d.sync += [due.eq(result.last), told.eq(result), unit.eq(Mux(result.last, 0, unit + 1))]
             with m.If(given.verdict == Verdict.THRESHOLD):
                 m.d.sync += found.eq(Mux(first, 0, found) | given.above << unit[: VERDICT_BITS.bit_length() - 1])
             with m.Elif(first | (result.h > largest)):

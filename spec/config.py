@@ -186,8 +186,8 @@ class EngineConfig:
         for name in ("monitor", "skip", "active_counts", "sequences"):
             if self.programs > 1 and getattr(self, name) > 1 - (name in ("monitor", "skip")):
                 raise ValueError(f"Engine programs must be 1 with {name} of {getattr(self, name)}, not {self.programs}")
-        if self.verdicts and max(self.sequences, self.active_counts) > 1:
-            raise ValueError("Engine verdicts needs one sequence at a time and one active count")
+        if self.verdicts and self.active_counts > 1:
+            raise ValueError(f"Engine active_counts must be 1 with verdicts, not {self.active_counts}")
         for name in ("planes", "monitor", "skip", "active_counts", "programs"):
             if self.fixed and getattr(self, name) > 1 - (name in ("monitor", "skip")):
                 raise ValueError(f"Engine fixed needs {name} left out: only one policy of one network runs")

@@ -355,8 +355,6 @@ class QuantNetwork:
             raise ValueError(
                 f"Predictor must have shape {(columns,)} within +-{PREDICTOR_LIMIT}, not {self.predictor.shape}"
             )
-        if any(layer.verdict is not Verdict.NONE for layer in self.layers[:-1]):
-            raise ValueError("Only the last layer of a network may have a verdict")
         if len({len(layer.counts) for layer in self.layers}) != 1:
             raise ValueError("Every layer must have the same number of active counts")
 

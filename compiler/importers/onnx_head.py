@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from onnx import ModelProto, NodeProto
@@ -11,6 +12,7 @@ from onnx import ModelProto, NodeProto
 from lstmith.compiler.importers.checks import float_array
 from lstmith.compiler.importers.onnx_graph import Array, Piece, Scope, attribute, cut, fold, label, reads, run_piece
 from lstmith.compiler.importers.onnx_site import Y_H, Y
+from lstmith.compiler.importers.onnx_verdict import HeadVerdict, find_verdict, whole_rows
 from lstmith.golden.network import FloatArray, FloatLayer
 from lstmith.spec.codes import Kind, Squash
 
@@ -34,6 +36,10 @@ class Head:
         What the graph calls their results.
     inner : mapping of str to str
         Values between a layer's product and its result, and that result.
+    verdict : HeadVerdict or None
+        What the graph makes of the last layer, if the core can.
+    refused : mapping of str to str
+        Why other nodes are no verdict, by what they write.
     """
 
     reads: str
@@ -41,6 +47,13 @@ class Head:
     layers: tuple[FloatLayer, ...]
     writes: tuple[str, ...]
     inner: Mapping[str, str]
+    verdict: HeadVerdict | None
+    refused: Mapping[str, str]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What the core gives the graph: results of the layers, and the verdict."""
+        return self.writes if self.verdict is None else (*self.writes, self.verdict.writes)
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,8 @@ class _Finder:
         self._model, self._scope, self._node = model, scope, node
         self._units, self._where, self._batch_first = units, where, batch_first
         self._outputs = {value.name for value in model.graph.output}
+        # Shapes of what the first product reads, but for the units.
+        self._leads: list[tuple[int, ...]] = []
 
     def head(self) -> Head | None:
         found = [
@@ -116,7 +131,11 @@ class _Finder:
             inner |= dict.fromkeys((following.product, following.value), value)
             reader = self._only_reader(value)
             following = None if reader is None or reader.input[0] != value else self._product(reader, units)
-        return Head(source, axis, tuple(layers), tuple(writes), inner)
+        units = layers[-1].units
+        verdict, refused = find_verdict(self._model, self._scope, writes[-1], axis, units, self._leads)
+        if verdict is not None:
+            layers[-1] = replace(layers[-1], verdict=verdict.verdict, threshold=verdict.threshold)
+        return Head(source, axis, tuple(layers), tuple(writes), inner, verdict, refused)
 
     def _product(self, node: NodeProto, units: int) -> _Product | None:
         """The node as a product of rows of so many units with constants, and an addition of constants behind it."""
@@ -192,9 +211,13 @@ class _Finder:
             return False
         tried = [self._moved(piece, name, axis, source, probe) for probe in _PROBES]
         # A graph of fixed sizes takes one of them.
-        return False not in tried and True in tried
+        self._leads = [lead for lead in tried if isinstance(lead, tuple)]
+        return False not in tried and bool(self._leads)
 
-    def _moved(self, piece: Piece, name: str, axis: int, source: str, probe: tuple[int, int]) -> bool | None:
+    def _moved(
+        self, piece: Piece, name: str, axis: int, source: str, probe: tuple[int, int]
+    ) -> tuple[int, ...] | Literal[False] | None:
+        """The shape of rows that arrive whole, without their units; False if they do not, None if nothing arrives."""
         steps, sequences = probe
         count = steps * sequences if source == self._node.output[Y] else sequences
         rows = np.random.default_rng(0).standard_normal((count, self._units)).astype(np.float32)
@@ -206,11 +229,7 @@ class _Finder:
         if arrived[0] is None or arrived[1] is None:
             return None
         [values], [order] = arrived[0], arrived[1]
-        if not values.ndim or values.shape[axis] != self._units:
-            return False
-        place = np.moveaxis(order, axis, -1)[..., 0].astype(np.int64)
-        inside = bool(((place >= 0) & (place < count)).all())
-        return inside and bool(np.array_equal(np.moveaxis(values, axis, -1), rows[place]))
+        return whole_rows(values, order, rows, axis) and np.moveaxis(values, axis, -1).shape[:-1]
 
     def _written(self, rows: Array, probe: tuple[int, int], source: str) -> Array:
         """Rows as the node would write them: Y or Y_h, in its layout."""

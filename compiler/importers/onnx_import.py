@@ -255,7 +255,7 @@ def same_network(one: FloatNetwork, other: FloatNetwork) -> bool:
         return False
     fields = ("w_ih", "w_hh", "bias", "peep", "h0", "c0")
     return all(
-        (x.kind, x.squash, x.symbols) == (y.kind, y.squash, y.symbols)
+        (x.kind, x.squash, x.symbols, x.verdict, x.threshold) == (y.kind, y.squash, y.symbols, y.verdict, y.threshold)
         and all(_same_array(getattr(x, field), getattr(y, field)) for field in fields)
         for x, y in zip(one.layers, other.layers, strict=True)
     )

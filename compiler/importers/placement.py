@@ -16,6 +16,7 @@ def place(
     levels: Mapping[str, int],
     live: set[str],
     inner: Mapping[str, str],
+    refused: Mapping[str, str],
 ) -> tuple[Placement, ...]:
     """Describe every node of the main graph, in graph order.
 
@@ -30,15 +31,21 @@ def place(
         Values that the host computes or the stages read.
     inner : mapping of str to str
         Values inside of dense layers that run on the core, and what those layers write.
+    refused : mapping of str to str
+        Why nodes behind those layers are no verdicts, by what they write.
     """
     made: dict[str, list[Stage]] = {}
     for stage in stages:
         for names in stage.outputs:
             made.setdefault(next(filter(None, names)), []).append(stage)
     made |= {name: made[value] for name, value in inner.items()}
-    return tuple(
-        Placement(label(node), node.op_type, *_place(node, made, stages, levels, live, inner)) for node in scope.nodes
-    )
+    made |= {stage.verdict: [stage] for stage in stages if stage.verdict}
+    placed = []
+    for node in scope.nodes:
+        where, why = _place(node, made, stages, levels, live, inner)
+        reasons = [refused[name] for name in node.output if name in refused]
+        placed.append(Placement(label(node), node.op_type, where, "; ".join([why, *reasons])))
+    return tuple(placed)
 
 
 def _place(
@@ -59,7 +66,8 @@ def _place(
     if not live.intersection(outputs):
         return (
             "folded",
-            "the stage does it itself: it gives symbols their columns, a layout, full lengths or a constant state",
+            "the stage does it itself: it gives symbols their columns, a layout, full lengths or a constant state, or"
+            " keeps an order",
         )
     level = max(levels[name] for name in outputs if name in levels)
     if level == 0:
@@ -76,6 +84,8 @@ def _stage_reason(found: list[Stage], name: str) -> str:
     if len(found) > 1:
         return f"both directions, programs {found[0].program} and {found[1].program}"
     [stage] = found
+    if name == stage.verdict:
+        return f"the verdict of program {stage.program}"
     position = [name in names for names in stage.outputs].index(True)
     told = f"layer {position} of program {stage.program}"
     return f"{told}, in reverse" if stage.reverse else told

@@ -59,6 +59,16 @@ class Stage:
         Value that the first of them reads: rows of the recurrent layers' h, wherever the graph moves them.
     head_axis : int
         Axis of that value, and of the head's outputs, along which a row lies.
+    verdict : str
+        What the graph calls the verdict of the last of them; empty if there is none.
+    judged : str
+        Value that it is made of: rows of the last layer's output, wherever the graph moves them.
+    judged_axis : int
+        Axis of that value along which a row lies.
+    picks : bool
+        Whether it is an index, not a bit for each value.
+    keeps : bool
+        Whether an axis of one element stays in the place of the row then.
     """
 
     name: str
@@ -79,6 +89,11 @@ class Stage:
     dense: int = 0
     head: str = ""
     head_axis: int = -1
+    verdict: str = ""
+    judged: str = ""
+    judged_axis: int = -1
+    picks: bool = False
+    keeps: bool = False
 
     @property
     def batch_axis(self) -> int:
@@ -176,7 +191,8 @@ class Plan:
     @property
     def stage_values(self) -> set[str]:
         """Everything that stages compute."""
-        return {name for stage in self.stages for names in stage.outputs for name in names if name}
+        verdicts = {stage.verdict for stage in self.stages if stage.verdict}
+        return verdicts | {name for stage in self.stages for names in stage.outputs for name in names if name}
 
     @property
     def placement_figures(self) -> list[dict[str, str]]:

@@ -19,8 +19,9 @@ from lstmith.compiler.importers.stage_run import (
     head_values,
     joined_values,
     read_call,
+    verdict_value,
 )
-from lstmith.golden.network import FloatNetwork, run_float
+from lstmith.golden.network import FloatNetwork, float_verdicts, run_float
 from lstmith.spec.errors import UserError
 
 #: Runs a stage, by its index, over sequences.
@@ -93,7 +94,14 @@ class PlanRun:
         for call, kind, places in zip(calls, sequences.kinds, sequences.places(), strict=True):
             given = {**call, **joined_values([stage], [places])}
             order = {**given, **self._host.run((stage.head,), given)}[stage.head]
-            found.append(head_values(stage, order, result, where, kind))
+            values = head_values(stage, order, result, where, kind)
+            if stage.verdict and result.verdict is not None:
+                # Its own rows come from those that the last layer writes.
+                rows = np.moveaxis(np.moveaxis(order, stage.head_axis, -1)[..., :1], -1, stage.head_axis)
+                numbers = {**given, stage.head_outputs[-1]: np.repeat(rows, stage.units, stage.head_axis)}
+                judged = {**numbers, **self._host.run((stage.judged,), numbers)}[stage.judged]
+                values[stage.verdict] = verdict_value(stage, judged, result.verdict)
+            found.append(values)
         return found
 
     def reference(self, feeds: Feeds) -> list[dict[str, Array]] | None:
@@ -151,7 +159,7 @@ class PlanRun:
 def run_in_float(network: FloatNetwork, given: StageInput) -> StageResult:
     """A stage in float64."""
     trace = run_float(network, given.x, given.state)
-    return list(zip(trace.h, trace.c, strict=True))
+    return StageResult(list(zip(trace.h, trace.c, strict=True)), float_verdicts(network.layers[-1], trace.h[-1]))
 
 
 def check_condition(node: str, found: npt.NDArray[Any], wanted: bool, plan: Plan) -> None:

@@ -20,6 +20,7 @@ from lstmith.compiler.importers.parts import check_runnable
 from lstmith.compiler.importers.placement import place
 from lstmith.compiler.importers.plan import Plan, Stage
 from lstmith.golden.network import FloatNetwork
+from lstmith.spec.codes import Verdict
 from lstmith.spec.errors import UserError
 
 
@@ -107,7 +108,7 @@ class _Planner:
             self._find_heads()
         self.made = {name: group.index for group in self.groups for node in group.nodes for name in node.output if name}
         for group in self.groups:
-            self.made |= dict.fromkeys(group.head.writes if group.head else (), group.index)
+            self.made |= dict.fromkeys(group.head.values if group.head else (), group.index)
         self.levels = self._levels()
         if symbols:
             for group in self.groups:
@@ -140,7 +141,7 @@ class _Planner:
             conditions=tuple(item for item in self.conditions if self._checkable(item, optional)),
             one_step=all(group.network.sites[0].one_step() for group in self.groups),
             sequences=self._sequences(),
-            placement=place(self.scope, flat_stages, self.levels, live, self._inner()),
+            placement=place(self.scope, flat_stages, self.levels, live, self._inner(), self._refused()),
         )
         check_runnable(self.model, self.groups[0].network.sites[0].source)
         return plan, networks
@@ -163,6 +164,10 @@ class _Planner:
     def _inner(self) -> dict[str, str]:
         """Values inside of heads' layers, and what those write."""
         return {name: value for group in self.groups if group.head for name, value in group.head.inner.items()}
+
+    def _refused(self) -> dict[str, str]:
+        """Why nodes behind heads are no verdicts, by what they write."""
+        return {name: why for group in self.groups if group.head for name, why in group.head.refused.items()}
 
     def _levels(self) -> dict[str, int]:
         """Of every value that is not constant."""
@@ -192,6 +197,7 @@ class _Planner:
     def _stage(self, group: _Group, direction: int, network: FloatNetwork, program: int) -> Stage:
         sites, nodes, head = group.network.sites, group.nodes, group.head
         dense = 0 if head is None else len(head.layers)
+        verdict = None if head is None else head.verdict
         directions = sites[0].directions
         return Stage(
             name=network.layers[0].name,
@@ -218,6 +224,11 @@ class _Planner:
             dense=dense,
             head="" if head is None else head.reads,
             head_axis=-1 if head is None else head.axis,
+            verdict="" if verdict is None else verdict.writes,
+            judged="" if verdict is None else verdict.reads,
+            judged_axis=-1 if verdict is None else verdict.axis,
+            picks=verdict is not None and verdict.verdict is Verdict.ARGMAX,
+            keeps=verdict is not None and verdict.keeps,
         )
 
     def _state(self, node: NodeProto, position: int) -> str:

@@ -15,8 +15,21 @@ from lstmith.spec.codes import Kind
 from lstmith.spec.errors import UserError
 from lstmith.spec.symbols import check_symbols
 
-#: Per layer: h and c of every step, float64 [N, T, H], steps in the order that they are run in.
-StageResult = Sequence[tuple[FloatArray, FloatArray]]
+
+@dataclass(frozen=True)
+class StageResult:
+    """What came of a stage, steps in the order that they are run in.
+
+    Parameters
+    ----------
+    layers : sequence of (h, c)
+        Per layer, of every step, float64 [N, T, H] each.
+    verdict : int64 [N, T] or None
+        Of every step, if the program has one.
+    """
+
+    layers: Sequence[tuple[FloatArray, FloatArray]]
+    verdict: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -164,7 +177,7 @@ class StageCalls:
         for call, spots in zip(self._calls, self._spots, strict=True):
             values: dict[str, npt.NDArray[Any]] = {}
             steps, count = call.x.shape[:2]
-            for index, (names, (h, c)) in enumerate(zip(self._stage.recurrent_outputs, result, strict=False)):
+            for index, (names, (h, c)) in enumerate(zip(self._stage.recurrent_outputs, result.layers, strict=False)):
                 units = h.shape[2]
                 y = np.zeros((steps, count, units), kind or call.x.dtype)
                 last = [np.zeros((count, units), kind or call.x.dtype) for _ in range(2)]
@@ -193,7 +206,7 @@ class StageCalls:
         given = np.broadcast_to(rows, (len(self._ends), steps, units))
         return [
             {name: value[name] for name in names if name}
-            for value in self.values([(given, given)] * recurrent, np.float64)
+            for value in self.values(StageResult([(given, given)] * recurrent), np.float64)
         ]
 
     def _ordered(self, steps: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -244,11 +257,34 @@ def head_values(
     kind : dtype
         Of the values.
     """
-    places = np.moveaxis(order, stage.head_axis, -1)[..., 0].astype(np.int64) - 1
+    places = row_places(order, stage.head_axis)
     if places.min(initial=0) < 0:
         raise UserError(f"{where} value {stage.x!r}", "has no step", "give at least one")
     found = {}
-    for name, (h, _) in zip(stage.head_outputs, result[-stage.dense :], strict=True):
+    for name, (h, _) in zip(stage.head_outputs, result.layers[-stage.dense :], strict=True):
         rows = h.reshape(-1, h.shape[2])
         found[name] = np.moveaxis(rows[places], -1, stage.head_axis).astype(kind)
     return found
+
+
+def row_places(order: npt.NDArray[Any], axis: int) -> npt.NDArray[np.int64]:
+    """Places of rows among all rows of the engine, from values that hold 1 + the place of their row along an axis."""
+    return np.moveaxis(order, axis, -1)[..., 0].astype(np.int64) - 1
+
+
+def verdict_value(stage: Stage, order: npt.NDArray[Any], verdict: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """The value that a stage's verdict has in the graph: indices, int64, or whether each value is above the threshold.
+
+    Parameters
+    ----------
+    stage : Stage
+        With a verdict.
+    order : array
+        Value of ``stage.judged`` with 1 + the place of its row among all rows of the engine in place of each value.
+    verdict : int64 [N, T]
+    """
+    found: npt.NDArray[np.int64] = verdict.ravel()[row_places(order, stage.judged_axis)]
+    if stage.picks:
+        return np.expand_dims(found, stage.judged_axis) if stage.keeps else found
+    bits = found[..., None] >> np.arange(order.shape[stage.judged_axis], dtype=np.int64) & 1
+    return np.moveaxis(bits.astype(np.bool_), -1, stage.judged_axis)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstmith.golden.network import FloatArray, FloatNetwork, initial_state
+from lstmith.golden.network import FloatArray, FloatLayer, FloatNetwork, initial_state
 from lstmith.spec.codes import Kind, Squash
 from lstmith.spec.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, REQUANT_PRESHIFT, SHIFT_BITS, Z_FRAC
 from lstmith.spec.errors import UserError
@@ -113,6 +113,24 @@ def encode_peepholes(peep: FloatArray, c_frac: int, name: str) -> tuple[IntArray
 def encode_h(h: FloatArray, h_lsb: float = 2.0**-H_FRAC) -> IntArray:
     """h in units of ``h_lsb``, Q1.15 of most layers, saturated to 16 bits."""
     return np.clip(np.rint(h / h_lsb), -(1 << H_FRAC), (1 << H_FRAC) - 1).astype(np.int64)
+
+
+def encode_threshold(layer: FloatLayer, h_lsb: float) -> int:
+    """What integers h are compared with in the place of real values, int16: the largest that is not above it.
+
+    Raises
+    ------
+    UserError
+        If every value that the layer's format holds is above it.
+    """
+    limit = int(np.floor(layer.threshold / h_lsb))
+    if limit < -(1 << H_FRAC):
+        raise UserError(
+            f"layer {layer.name!r}",
+            f"is compared with {layer.threshold:g}, which is below all of its values",
+            "leave the comparison out of the graph",
+        )
+    return min(limit, (1 << H_FRAC) - 1)
 
 
 def encode_c(c: FloatArray, c_frac: int, c_width: int) -> IntArray:

@@ -15,6 +15,7 @@ from lstmith.compiler.quantise.encode import (
     encode_peepholes,
     encode_scales,
     encode_state,
+    encode_threshold,
     z_gain,
 )
 from lstmith.compiler.quantise.rows import damped, fit_scales, round_weights
@@ -219,6 +220,8 @@ class LayerFit:
             squash=layer.squash,
             h_lsb=self._h_lsb,
             symbols=layer.symbols,
+            verdict=layer.verdict,
+            threshold=encode_threshold(layer, self._h_lsb),
         )
         self._check_sums(result)
         return result

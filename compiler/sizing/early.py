@@ -13,6 +13,7 @@ from lstmith.compiler.quantise.fit import check_operands, recurrent_grid
 from lstmith.compiler.sizing.choose import KINDS
 from lstmith.compiler.sizing.size import for_sequences, limits_for, size_engine
 from lstmith.golden.network import FloatLayer, FloatNetwork
+from lstmith.spec.codes import Verdict
 from lstmith.spec.config import PRECISIONS
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
@@ -131,4 +132,5 @@ def _empty(layer: FloatLayer, counts: tuple[int, ...], precision: int, planes: i
         kind=layer.kind,
         squash=layer.squash,
         symbols=layer.symbols,
+        verdict=Verdict.NONE if counts else layer.verdict,
     )

@@ -12,6 +12,7 @@ from lstmith.compiler.programs import Program
 from lstmith.compiler.sizing.estimate import estimate, excess
 from lstmith.compiler.sizing.report import SizingReport
 from lstmith.compiler.sizing.size import size_engine
+from lstmith.spec.codes import Verdict
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy_check import default_policies
@@ -104,4 +105,5 @@ def _of_programs(engine: EngineConfig, programs: Sequence[Program]) -> EngineCon
         layers=max(len(program.network.layers) for program in programs),
         skip=engine.skip and not several,
         monitor=engine.monitor and not several,
+        verdicts=any(program.network.layers[-1].verdict is not Verdict.NONE for program in programs),
     )

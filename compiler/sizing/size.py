@@ -25,7 +25,7 @@ from lstmith.compiler.sizing.estimate import (
     weight_memories,
 )
 from lstmith.compiler.sizing.report import SizingReport
-from lstmith.spec.codes import Kind
+from lstmith.spec.codes import Kind, Verdict
 from lstmith.spec.config import PACKED_OPERAND, PRECISIONS, Z_BITS, EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import QuantNetwork
@@ -307,6 +307,7 @@ def _config(network: QuantNetwork, board: Board | None, lanes: int, options: _Op
         monitor=options.planes == 2 and any(layer.planes == 2 for layer in layers),
         skip=adaptive,
         delta=options.delta,
+        verdicts=any(layer.verdict is not Verdict.NONE for layer in layers),
     )
 
 

@@ -26,7 +26,7 @@ def with_verdicts(
         verdict = choices[int(rng.integers(len(choices)))]
         layers[-1] = replace(last, verdict=verdict, threshold=int(rng.choice([-9000, -1, 0, 9000])))
         judging.append(replace(network, layers=tuple(layers)))
-    return replace(config, verdicts=True, active_counts=1, sequences=1), judging
+    return replace(config, verdicts=True, active_counts=1), judging
 
 
 def verdicts_alone(case: Case) -> tuple[CoreJob, IntArray]:

@@ -40,9 +40,3 @@ def test_a_threshold_has_a_bit_for_each_unit(rng: np.random.Generator) -> None:
     assert verdicts(_layer(rng, 16, Verdict.THRESHOLD, -1), np.zeros((1, 16), np.int64)).tolist() == [0xFFFF]
     with pytest.raises(ValueError, match="at most 16 units"):
         _layer(rng, 17, Verdict.THRESHOLD)
-
-
-def test_only_a_last_layer_has_one(rng: np.random.Generator) -> None:
-    network = random_network(rng, [3, 4, 2], (8,), peepholes=False, requant_width=18)
-    with pytest.raises(ValueError, match="Only the last layer"):
-        replace(network, layers=(replace(network.layers[0], verdict=Verdict.ARGMAX), network.layers[1]))
