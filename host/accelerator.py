@@ -28,6 +28,7 @@ from lstmith.host.request import RunRequest, make_request
 from lstmith.host.results import EngineRun, real_h
 from lstmith.host.rtl_core import Progress
 from lstmith.host.self_test import Throughput, Verification, measure, verify
+from lstmith.spec.codes import Verdict
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Policy
 from lstmith.spec.policy_check import check_policies, default_policies
@@ -227,11 +228,50 @@ class Accelerator:
         Raises
         ------
         UserError
-            If the input has another shape, or the device is lost.
+            If the input has another shape, the design has a verdict, or the device is lost.
         """
+        if self._judges:
+            raise UserError("design", "has a verdict, which is all that the engine sends", "call judge")
         if isinstance(x, np.ndarray):
             return self._arrays(x, lengths, every)
         return self._live(iter(x))
+
+    def judge(
+        self, x: npt.NDArray[np.floating], lengths: IntArray | None = None, *, every: int | None = None
+    ) -> IntArray:
+        """Verdicts of a design whose graph ends in one: classes, or a bit for each value above the threshold.
+
+        Parameters
+        ----------
+        x : float [T, I] or float [N, T, I]
+            One sequence or several.
+        lengths : int [N] or None
+            Steps of each of several sequences.
+        every : int or None
+            Verdicts of every so many steps, the last of each group; None is each sequence's last step alone.
+
+        Returns
+        -------
+        int64 [N], or a single one; with ``every`` int64 [N, T // every] or [T // every], 0 after a sequence's end
+
+        Raises
+        ------
+        UserError
+            If the design has no verdict, a sequence has no step, the input has another shape, or the device is lost.
+        """
+        if not self._judges:
+            raise UserError(
+                "design", "has no verdict", "compile a graph with ArgMax or Greater behind a head, with --head"
+            )
+        batch, steps = self._batch(x, lengths, every or 1)
+        if every is None and steps.min(initial=1) < 1:
+            raise UserError("lengths", f"is {steps.tolist()}", "give every sequence a step")
+        found = np.zeros((len(batch), 1 if every is None else batch.shape[1] // every), dtype=np.int64)
+        for row, answers in enumerate(self._answers(batch, steps, every)):
+            for t, values in enumerate(answers):
+                found[row, t] = values[0]
+        found = found[:, 0] if every is None else found
+        return found if x.ndim == 3 else found[0]
 
     def run(self, request: RunRequest, progress: Progress | None = None) -> EngineRun:
         """Sequences with everything that Y.npz holds, under the problem's policies."""
@@ -276,7 +316,14 @@ class Accelerator:
         state = make_request(design, nothing, self._given.policies).state
         return None if state is None else [(h[0], c[0]) for h, c in state]
 
-    def _arrays(self, x: npt.NDArray[np.floating], lengths: IntArray | None, every: int) -> Float32:
+    @property
+    def _judges(self) -> bool:
+        return self._given.design.network.layers[-1].verdict is not Verdict.NONE
+
+    def _batch(
+        self, x: npt.NDArray[np.floating], lengths: IntArray | None, every: int
+    ) -> tuple[npt.NDArray[np.floating], IntArray]:
+        """Sequences side by side, and the steps of each."""
         design = self._given.design
         if x.ndim not in (2, 3) or x.shape[-1] != design.network.inputs or not np.isfinite(x).all():
             raise UserError("x", f"has shape {x.shape}", f"give finite [T, {design.network.inputs}] or [N, T, ..]")
@@ -287,11 +334,23 @@ class Accelerator:
             raise UserError("lengths", f"is {steps.tolist()}", f"give {len(batch)} lengths up to {batch.shape[1]}")
         if every < 1:
             raise UserError("every", f"is {every}", "give 1 or more")
-        h = np.zeros((len(batch), batch.shape[1] // every, design.network.layers[-1].units), dtype=np.float32)
-        first = self._first_state()
-        for row, (sequence, length) in enumerate(zip(batch, steps, strict=True)):
-            given = design.network.quantise_input(sequence[:length])
-            for t, values in enumerate(self._backend.stream(given, first, AHEAD, every)):
+        return batch, steps
+
+    def _answers(
+        self, batch: npt.NDArray[np.floating], steps: IntArray, every: int | None
+    ) -> Iterator[Iterator[IntArray]]:
+        """What the engine says of each sequence; without ``every`` of its last step."""
+        first, network = self._first_state(), self._given.design.network
+        for sequence, length in zip(batch, steps.tolist(), strict=True):
+            given = network.quantise_input(sequence[:length])
+            yield self._backend.stream(given, first, AHEAD, every or length)
+
+    def _arrays(self, x: npt.NDArray[np.floating], lengths: IntArray | None, every: int) -> Float32:
+        batch, steps = self._batch(x, lengths, every)
+        units = self._given.design.network.layers[-1].units
+        h = np.zeros((len(batch), batch.shape[1] // every, units), dtype=np.float32)
+        for row, answers in enumerate(self._answers(batch, steps, every)):
+            for t, values in enumerate(answers):
                 h[row, t] = self._real(values)
         return h if x.ndim == 3 else h[0]
 

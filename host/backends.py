@@ -12,14 +12,16 @@ import numpy.typing as npt
 
 from lstmith.compiler.design import Design
 from lstmith.golden.model import GoldenModel
+from lstmith.golden.verdict import verdicts
 from lstmith.host.activity import Activity, count_activity
 from lstmith.host.request import RunRequest, chosen_index, integer_request
 from lstmith.host.results import EngineRun
 from lstmith.host.rtl_core import Progress, RtlCore
 from lstmith.host.run import run_golden
+from lstmith.spec.codes import Verdict
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy
-from lstmith.spec.quantised import IntArray
+from lstmith.spec.quantised import IntArray, QuantLayer
 
 #: One step's input, or None for a step that is marked as skipped.
 Step = npt.NDArray[np.int16] | None
@@ -48,7 +50,7 @@ class Backend(Protocol):
         """Whole sequences with everything that is to be known of them."""
 
     def stream(self, steps: Iterable[Step], state: State | None, ahead: int, every: int = 1) -> Iterator[IntArray]:
-        """h of the last layer, int64 [H], after every so many steps; None as state starts from zero."""
+        """Answers, as :func:`answer` gives them, after every so many steps; None as state starts from zero."""
 
     def final_state(self) -> State:
         """After the last step."""
@@ -110,7 +112,7 @@ class GoldenBackend:
             self._count(count_activity(self._design.network, self._design.engine, traces, valid))
             self._state = [(state.h[0], state.c[0]) for state in states]
             if number % every == 0:
-                yield traces[-1].h[0, 0].astype(np.int64)
+                yield answer(layers[-1], traces[-1].h[0, 0].astype(np.int64))
 
     def final_state(self) -> State:
         """After the last step."""
@@ -182,7 +184,9 @@ class SimulatorBackend:
         x = np.array([np.zeros(width, np.int16) if values is None else values for values in given])
         hint = np.array([values is None for values in given])
         request = integer_request(self._design, self._policies, x[None], state=state, hint=hint[None])
-        yield from self.run(request, None).layers[-1].h[0, every - 1 :: every]
+        last = self.run(request, None).layers[-1]
+        judges = self._design.network.layers[-1].verdict is not Verdict.NONE
+        yield from (last.verdict[0, :, None] if judges else last.h[0])[every - 1 :: every]
 
     def final_state(self) -> State:
         """After the last step."""
@@ -199,6 +203,11 @@ class SimulatorBackend:
     def close(self) -> None:
         """Remove the build."""
         self._folder.cleanup()
+
+
+def answer(layer: QuantLayer, h: IntArray) -> IntArray:
+    """What an engine says of a step: the last layer's h, int64 [H], or its verdict alone, int64 [1]."""
+    return h if layer.verdict is Verdict.NONE else verdicts(layer, h)[None]
 
 
 def zero_state(design: Design) -> State:

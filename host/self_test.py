@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.compiler.design import Design
-from lstmith.host.backends import Backend, final_state
+from lstmith.host.backends import Backend, answer, final_state
 from lstmith.host.link.backend import LinkBackend
 from lstmith.host.request import RunRequest, integer_request
 from lstmith.host.results import mismatches
@@ -69,7 +69,7 @@ class Throughput:
     step_seconds : float
         Of one step alone, from sending its input to having its h: median.
     payload_bytes : int
-        Input and h of a step, whichever is more: the two directions do not disturb each other.
+        Input and answer of a step, whichever is more: the two directions do not disturb each other.
     link_share : float or None
         Of what the link's bytes per second could carry of that; None without a link.
     """
@@ -106,9 +106,10 @@ def _differences(backend: Backend, request: RunRequest) -> int:
     golden = run_golden(request)
     if not isinstance(backend, LinkBackend) or backend.device.records:
         return mismatches(backend.run(request, None), golden)
-    # Only h comes step by step; the last state tells of the rest.
-    h = np.array(list(backend.stream(request.x[0], None, ahead=1)))
-    wrong = int(np.count_nonzero(h != golden.layers[-1].h[0]))
+    # Only answers come step by step; the last state tells of the rest.
+    answers, last = np.array(list(backend.stream(request.x[0], None, ahead=1))), request.design.network.layers[-1]
+    wanted = np.array([answer(last, h) for h in golden.layers[-1].h[0]])
+    wrong = int(np.count_nonzero(answers != wanted))
     if not backend.device.states:
         return wrong
     for have, want in zip(backend.final_state(), final_state(golden), strict=True):
@@ -134,7 +135,8 @@ def measure(backend: Backend, design: Design, steps: int, ahead: int) -> Through
     for _ in backend.stream(timed(), None, 1):
         pass
     given = 2 * design.network.inputs
-    taken = 2 * (1 + design.network.layers[-1].units)
+    last = design.network.layers[-1]
+    taken = 2 * (1 + len(answer(last, np.zeros(last.units, dtype=np.int64))))
     payload, share = max(given, taken), None
     if isinstance(backend, LinkBackend):
         share = per_second * payload / (backend.device.identity.baud / BYTE_BITS)

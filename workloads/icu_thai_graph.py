@@ -22,11 +22,11 @@ def icu_graph() -> onnx.ModelProto:
     """
     model = shipped_model()
     layers = [network.layers[0] for network in (model.forward, model.backward)]
-    bias = np.stack([_gates(layer.bias[:, None], layer.units)[:, 0] for layer in layers])
+    bias = np.stack([onnx_gates(layer.bias[:, None], layer.units)[:, 0] for layer in layers])
     constants: dict[str, np.ndarray] = {
         "embedding": model.embedding,
-        "W": np.stack([_gates(layer.w_ih, layer.units) for layer in layers]),
-        "R": np.stack([_gates(layer.w_hh, layer.units) for layer in layers]),
+        "W": np.stack([onnx_gates(layer.w_ih, layer.units) for layer in layers]),
+        "R": np.stack([onnx_gates(layer.w_hh, layer.units) for layer in layers]),
         "B": np.concatenate([bias, np.zeros_like(bias)], axis=1),
         "joined": np.array([0, 0, -1]),
         "head": model.head,
@@ -85,5 +85,6 @@ def icu_breaks(texts: list[str], classes: np.ndarray) -> list[Breaks]:
     ]
 
 
-def _gates(rows: Float64, units: int) -> Float64:
+def onnx_gates(rows: Float64, units: int) -> Float64:
+    """Rows of an LSTM, [4H, ...] to [4H, K], in the order of ONNX."""
     return rows.reshape(4, units, -1)[list(ORDER)].reshape(4 * units, -1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from lstmith.compiler.design import Design
 from lstmith.compiler.design_files import FORMAT
-from lstmith.host.backends import State, Step, final_state, zero_state
+from lstmith.host.backends import State, Step, answer, final_state, zero_state
 from lstmith.host.link.device import Device
 from lstmith.host.link.errors import LostError, RefusedError, WrongDeviceError
 from lstmith.host.link.runs import HiddenStream, run_job
@@ -177,7 +177,7 @@ class LinkBackend:
         return run
 
     def stream(self, steps: Iterable[Step], state: State | None, ahead: int, every: int = 1) -> Iterator[IntArray]:
-        """h of every so many steps."""
+        """h of every so many steps, or their verdicts."""
         network = self._design.network
         active_index = chosen_index(network, self._policies)
         if state is not None:
@@ -191,7 +191,7 @@ class LinkBackend:
             place, program = self._design.place, self._design.program
             self.device.write_slowly(state_writes(network, state, active_index, 0, place, program))
             flags = StreamFlag.RESTART
-        idle = zero_state(self._design)[-1][0]
+        idle = answer(network.layers[-1], zero_state(self._design)[-1][0])
         try:
             # Builds without records send h of every step. A skipped step repeats h that nobody may have asked for.
             asked = every if self.device.records and not self._policies[0].skip.active else 1

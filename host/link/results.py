@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 
 from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, CoreTrace
+from lstmith.spec.codes import Verdict
 from lstmith.spec.link_map import PLACES, RECORDS, Kind, Record
 from lstmith.spec.quantised import IntArray, QuantNetwork
 
@@ -85,7 +86,8 @@ class RecordReader:
     def step_words(network: QuantNetwork, active_index: int = 0) -> int:
         """Words of a computed step at an active count's index."""
         units, layers = sum(layer.active(active_index) for layer in network.layers), len(network.layers)
-        counts = {Kind.RESULT: units, Kind.EVENT: layers, Kind.OUTCOME: 1, Kind.INPUT: 1}
+        verdicts = network.layers[-1].verdict is not Verdict.NONE
+        counts = {Kind.RESULT: units + verdicts, Kind.EVENT: layers, Kind.OUTCOME: 1, Kind.INPUT: 1}
         return sum(count * RECORDS[kind].words for kind, count in counts.items())
 
     def read(self, ring: Ring) -> None:
@@ -132,7 +134,7 @@ class RecordReader:
 
 
 class HiddenReader:
-    """COMPACT mode: h of the last layer, step by step."""
+    """COMPACT mode: h of the last layer, or its verdict, step by step."""
 
     @staticmethod
     def read(ring: Ring, units: int) -> IntArray | None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from lstmith.host.jobs import CoreJob, CoreTrace
 from lstmith.host.link.device import Device, request_values
 from lstmith.host.link.results import HiddenReader, RecordReader
+from lstmith.spec.codes import VERDICT_BITS, Verdict
 from lstmith.spec.link_map import RECORDS, Kind, Mode, StreamFlag
 from lstmith.spec.quantised import IntArray, QuantNetwork
 
@@ -87,14 +88,14 @@ def run_job(
 
 
 class HiddenStream:
-    """Steps in, h of the last layer out, as fast as the link carries them.
+    """Steps in, h of the last layer out, or its verdict, as fast as the link carries them.
 
     Parameters
     ----------
     device : Device
         Idle; its registers are set.
     network : QuantNetwork
-    idle : int64 [H]
+    idle : int64 [H], or [1] of a verdict
         What a skipped first step repeats.
     ahead : int
         Most steps to send before results are waited for; 1 waits for each.
@@ -104,16 +105,17 @@ class HiddenStream:
 
     def __init__(self, device: Device, network: QuantNetwork, idle: IntArray, ahead: int = 1, every: int = 1):
         self._device, self._network, self._layer = device, network, network.layers[-1]
-        self._grid = network.stream_grid
+        self._grid, self._judges = network.stream_grid, self._layer.verdict is not Verdict.NONE
         device.set_mode(Mode.COMPACT)
         # As for records; of the words of so many steps that follow each other, one brings h.
-        self._ahead = min(ahead, 1 + every * (device.identity.ring_words // (every + self._layer.units)))
+        self._units = self._results(0)
+        self._ahead = min(ahead, 1 + every * (device.identity.ring_words // (every + self._units)))
         # Of steps whose results have not come: the h that they bring if they are computed, and whether it is asked for.
         self._due: deque[tuple[int, bool]] = deque()
         self._every, self._number = every, 0
         self._quiet = StreamFlag(0)
         self._values = np.empty(0, dtype=np.int16)  # of the last steps, that have not been sent
-        self._flags, self._mask, self._units = StreamFlag(0), 0, self._layer.units
+        self._flags, self._mask = StreamFlag(0), 0
         # Values sent, and words that the ring gets besides those that a computed step brings for its input.
         self._sent, self._besides = 0, device.ring.taken
         self._held = idle
@@ -126,7 +128,7 @@ class HiddenStream:
         active_index: int = 0,
         program: int = 0,
     ) -> Iterator[IntArray]:
-        """h of every step that is asked for, int64 [H], in order.
+        """h of every step that is asked for, int64 [H], or its verdict, [1], in order.
 
         Parameters
         ----------
@@ -139,7 +141,7 @@ class HiddenStream:
         program : int
             Which program runs.
         """
-        self._flags, self._mask, self._units = flags, program or active_index, self._layer.active(active_index)
+        self._flags, self._mask, self._units = flags, program or active_index, self._results(active_index)
         for values in steps:
             self._send(values)
             while len(self._due) >= self._ahead:
@@ -149,6 +151,10 @@ class HiddenStream:
             self._wait()
             yield from self._take()
         self._device.settle()
+
+    def _results(self, active_index: int) -> int:
+        """Words that a step brings."""
+        return 1 if self._judges else self._layer.active(active_index)
 
     def _send(self, values: npt.NDArray[np.int16] | None) -> None:
         """A step alone is sent at once; of several, values share requests."""
@@ -197,7 +203,9 @@ class HiddenStream:
         while self._due and (h := HiddenReader.read(self._device.ring, self._units)) is not None:
             units, asked = self._due.popleft()
             self._besides += len(h) - units
-            if len(h):
+            if len(h) and self._judges:
+                self._held = h & ((1 << VERDICT_BITS) - 1)
+            elif len(h):
                 idle = np.zeros(self._layer.units, dtype=np.int64) if self._layer.idle_h is None else self._layer.idle_h
                 self._held = np.concatenate([h, idle[self._units :]])
             if asked:

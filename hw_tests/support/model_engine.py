@@ -13,6 +13,7 @@ import numpy as np
 from lstmith.golden.activity import LayerState, LayerTrace
 from lstmith.golden.model import GoldenModel
 from lstmith.host.results import LayerResult
+from lstmith.spec.codes import Verdict
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.link_map import RECORDS, Kind, Mode, StreamFlag
 from lstmith.spec.memory_image import MemoryImage
@@ -159,16 +160,25 @@ class ModelEngine:
         active_index, units = int(trace.active_index[0, 0]), int(run.active[0, 0])
         self._counts[Register.RESTARTS] += int(run.restart[0, 0])
         shown = self._memories.registers.get(Register.OUTPUT_ALL, 0) & 1
+        judges = layer.verdict is not Verdict.NONE
         if shown or index + 1 == len(self._states):
             for unit in range(units):
                 h, c = int(run.h[0, 0, unit]), int(run.c[0, 0, unit])
-                if self.mode is Mode.FULL:
-                    self._put(Kind.RESULT, h, c, index, unit + 1 == units)
-                elif not self._quiet:
-                    self.results.append(h & 0xFFFF)
+                if judges and not shown:
+                    continue
+                self._result(index, h, c, last=unit + 1 == units and not judges)
+            if judges:
+                self._result(index, int(run.verdict[0, 0]), 0, last=True)
         if self.mode is Mode.FULL:
             columns, digits, low = (int(values[0, 0]) for values in (run.columns, run.digits, run.low))
             self._put(Kind.EVENT, self._now, index, columns, digits, low, int(run.restart[0, 0]), active_index)
+
+    def _result(self, index: int, h: int, c: int, *, last: bool) -> None:
+        """A word of the engine's output stream."""
+        if self.mode is Mode.FULL:
+            self._put(Kind.RESULT, h, c, index, last)
+        elif not self._quiet:
+            self.results.append(h & 0xFFFF)
 
     def _put(self, kind: Kind, *values: int) -> None:
         record = RECORDS[kind]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstmith.spec import layer_descriptor
-from lstmith.spec.codes import Precision
+from lstmith.spec.codes import Precision, Verdict
 from lstmith.spec.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, EngineConfig, bits_for
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope, Skip
 from lstmith.spec.quantised import PREDICTOR_BITS, Grid, IntArray, QuantLayer, QuantNetwork
@@ -168,6 +168,8 @@ class Memories:
             reduced_bias=bias[1:] if counts else None,
             idle_h=np.zeros(units, dtype=np.int64) if counts else None,
             symbols=bool(grid >> 11 & 1),
+            verdict=Verdict(fields["verdict"]),
+            threshold=_signed(fields["threshold"], 16),
         )
 
     def _counts(self, layer: int) -> tuple[int, ...]:

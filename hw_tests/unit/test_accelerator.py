@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from lstmith.host.link.errors import RefusedError
 from lstmith.host.request import make_request
 from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
+from lstmith.spec.codes import Verdict
+from lstmith.spec.errors import UserError
 from lstmith.spec.link_map import Feature
 from lstmith.spec.memory_image import image_tag
 from lstmith.spec.policy import Mode, Policy, Skip
@@ -172,3 +175,33 @@ def test_throughput_is_told(rng: np.random.Generator) -> None:
     assert found.steps_per_second > 0
     assert found.step_seconds > 0
     assert found.payload_bytes == 2 * (1 + design.network.layers[-1].units)
+
+
+def test_judge(rng: np.random.Generator) -> None:
+    """Verdicts from a device, a simulator and golden: of every step, of some, and of the last one."""
+    plain = small_design(rng)
+    for verdict in (Verdict.ARGMAX, Verdict.THRESHOLD):
+        last = replace(plain.network.layers[-1], verdict=verdict)
+        network = replace(plain.network, layers=(last,))
+        design = replace(plain, network=network, engine=replace(plain.engine, verdicts=True))
+        x, lengths = rng.normal(0, 1, (3, 11, design.network.inputs)), np.array([11, 4, 7])
+        with model_accelerator(design) as device, Accelerator("icarus") as core, Accelerator("golden") as golden:
+            for accelerator in (device, core, golden):
+                accelerator.load(design)
+            assert device.verify().mismatches == 0
+            for every in (None, 1, 3):
+                wanted = golden.judge(x, lengths, every=every)
+                assert len(np.unique(golden.judge(x, lengths, every=1))) > 1
+                for accelerator in (device, core):
+                    assert np.array_equal(accelerator.judge(x, lengths, every=every), wanted)
+            assert device.judge(x[0]) == golden.judge(x, lengths)[0]
+            with pytest.raises(UserError, match="has a verdict, which is all that the engine sends; call judge"):
+                device.infer(x)
+            with pytest.raises(UserError, match=r"lengths: is \[0\]; give every sequence a step"):
+                device.judge(x[:1], np.array([0]))
+    with (
+        Accelerator("golden") as golden,
+        pytest.raises(UserError, match="design: has no verdict; compile a graph that ends"),
+    ):
+        golden.load(plain)
+        golden.judge(x)
