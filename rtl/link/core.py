@@ -10,6 +10,7 @@ from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.engine import Engine
 from lstmith.rtl.link.link import Link
 from lstmith.rtl.link.pins import forward_pins, front_pins
+from lstmith.spec.codes import VERDICT_BITS
 from lstmith.spec.link_identity import Identity
 from lstmith.spec.link_map import FlashStatus
 from lstmith.spec.memory_image import MemoryImage
@@ -45,6 +46,8 @@ class LinkedCore(wiring.Component):
         There was a HELLO; valid always.
     fault : Out(1)
         A frame was given up since the last HELLO; valid always.
+    verdict : Out(VERDICT_BITS)
+        Of an engine with verdicts: the last one, 0 after a reset of the engine; valid always.
     """
 
     def __init__(self, identity: Identity, image: MemoryImage | None = None, tag: int = 0):
@@ -59,6 +62,7 @@ class LinkedCore(wiring.Component):
                 "busy": Out(1),
                 "session": Out(1),
                 "fault": Out(1),
+                **({"verdict": Out(VERDICT_BITS)} if identity.config.verdicts else {}),
             }
         )
 
@@ -89,4 +93,6 @@ class LinkedCore(wiring.Component):
             link.outcome_skipped.eq(engine.outcome_skipped),
             link.engine_busy.eq(engine.busy),
         ]
+        if self._identity.config.verdicts:
+            m.d.comb += self.verdict.eq(engine.verdict)
         return m

@@ -105,12 +105,12 @@ def without_verdict(design: Design) -> Design:
     return replace(design, network=plain)
 
 
-def run_vowels(count: int | None = None) -> Vowels:
-    """Test utterances, as many as asked for, on the virtual board."""
+def run_vowels(every: int = 1) -> Vowels:
+    """Every so many test utterances on the virtual board."""
     design = vowels_design()
     plain = without_verdict(design)
     utterances, wanted = japanese_vowels.utterances("TEST")
-    x, lengths = padded_batch(utterances[:count])
+    x, lengths = padded_batch(utterances[::every])
     steps = int(lengths.sum())
     with Accelerator("golden") as model:
         model.load(design)
@@ -133,7 +133,7 @@ def run_vowels(count: int | None = None) -> Vowels:
     # The last of every step's is the utterance's.
     if not np.array_equal(each[np.arange(len(lengths)), lengths - 1], speakers):
         raise RuntimeError("The device names another speaker when it tells the speaker of every step")
-    return Vowels(speakers, golden, wanted[:count], steps, wires)
+    return Vowels(speakers, golden, wanted[::every], steps, wires)
 
 
 def main() -> None:
