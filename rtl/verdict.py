@@ -43,6 +43,11 @@ class VerdictStage(wiring.Component):
         A result that is not sent waits; valid always.
     verdict : Out(VERDICT_BITS)
         The last verdict, from the second cycle after its last result was taken; 0 before the first one.
+
+    Attributes
+    ----------
+    due : Signal
+        A verdict waits to be taken; no part of the interface, proofs look at it.
     """
 
     def __init__(self, config: EngineConfig):
@@ -55,12 +60,13 @@ class VerdictStage(wiring.Component):
                 "verdict": Out(VERDICT_BITS),
             }
         )
+        self.due = Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         given, result = self.i.payload, self.i.payload.result
         judged = given.verdict != Verdict.NONE
-        due, told = Signal(), Signal(output_layout(self._config))
+        due, told = self.due, Signal(output_layout(self._config))
         unit, found, largest = Signal(self._config.unit_bits), Signal(VERDICT_BITS), Signal(signed(16))
         first = unit == 0
         with m.If(due):

@@ -83,11 +83,14 @@ def test_initial_memories_hold_a_network(rng: np.random.Generator) -> None:
     assert differences(case, core_trace) == []
 
 
-def test_two_sequences(rng: np.random.Generator) -> None:
-    """Each as if it were alone, in the predicted cycles."""
+@pytest.mark.parametrize("judges", [False, True])
+def test_two_sequences(judges: bool, rng: np.random.Generator) -> None:
+    """Each as if it were alone, in the predicted cycles, with its own verdicts."""
     config, network = for_two(
         *small_engine(rng, replace(ENGINES["everything"], dims=(2, 3, 3), active_counts=1, skip=False))
     )
+    if judges:
+        config, [network] = with_verdicts(rng, config, [network])
     pairs = random_pairs(rng, network, config)[:3]
     core_traces = run_jobs(config, [pair.job for pair in pairs])
     assert [
