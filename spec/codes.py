@@ -84,7 +84,7 @@ class Squash(IntEnum):
 
 
 class Verdict(IntEnum):
-    """What is made of the h of a program's last layer, once it is complete; a field of a layer descriptor holds it."""
+    """What is made of the h of a program's last layer, once all are there; a field of a layer descriptor holds it."""
 
     NONE = 0
     ARGMAX = 1  #: the index of the largest h, of equal ones the lowest

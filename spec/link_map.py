@@ -98,7 +98,7 @@ def link_address(register: LinkRegister) -> int:
 class Mode(enum.IntEnum):
     """What the result ring holds."""
 
-    COMPACT = 0  #: per step one word, 0 computed, 1 skipped or 2 computed and quiet; only after 0 h follow, a word each
+    COMPACT = 0  #: a word per step: 0 computed, 1 skipped, 2 computed and quiet; behind 0 each h, or the verdict
     FULL = 1  #: RECORDS, where the features have RECORDS
 
 

@@ -53,6 +53,7 @@ _CAPABILITIES: tuple[tuple[Field, Callable[[EngineConfig], int]], ...] = (
     (Field("peepholes", 7, 1, "peephole weights"), lambda config: config.peepholes),
     (Field("sequences", 8, 1, "two sequences in turn, else one"), lambda config: config.sequences - 1),
     (Field("digit", 9, 1, "lanes of carry chains, else of multipliers"), lambda config: config.mac == "digit"),
+    (Field("verdicts", 10, 1, "verdicts of a last layer"), lambda config: config.verdicts),
     (Field("rows_per_cycle", 12, 3, "gate rows per cycle"), lambda config: config.rows_per_cycle),
     (Field("active_counts", 16, 4, "active counts"), lambda config: config.active_counts),
     (Field("c_width", 20, 5, "width of the cell state"), lambda config: config.c_width),

@@ -104,11 +104,20 @@ def test_answers_are_those_of_onnxruntime(tmp_path: Path, rng: Rng, name: str) -
     assert (result.figures["reference"], result.figures["outputs"]["picked"]["differing"]) == ("onnxruntime", 0)
 
 
-@pytest.mark.parametrize("engine", ["icarus", "verilator"])
-@pytest.mark.parametrize("name", ["of the last step", "above a threshold"])
-def test_simulators_tell_it_themselves(tmp_path: Path, rng: Rng, name: str, engine: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "engine", "options"),
+    [
+        ("of the last step", "icarus", {}),
+        ("of the last step", "verilator", {"fixed": True}),
+        ("above a threshold", "icarus", {"sequences": 2}),
+        ("above a threshold", "verilator", {}),
+    ],
+)
+def test_simulators_tell_it_themselves(
+    tmp_path: Path, rng: Rng, name: str, engine: str, options: dict[str, Any]
+) -> None:
     calls = calls_of(rng, graph(tmp_path / "m.onnx", rng, FOUND[name], ["picked"]))
-    design = compile_model(tmp_path / "m.onnx", calls, target="generic", lanes=4, head=True)
+    design = compile_model(tmp_path / "m.onnx", calls, target="generic", lanes=4, head=True, **options)
     one = {key: value[:1] for key, value in calls.items()}
     wanted, found = design.run(one, "golden"), design.run(one, engine)
     assert (found.figures["mismatches"], found.figures["cycle_mismatches"]) == (0, 0)

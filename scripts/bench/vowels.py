@@ -141,7 +141,9 @@ def main() -> None:
     found = run_vowels()
     same, right = (int((found.speakers == each).sum()) for each in (found.golden, found.wanted))
     out.print(f"{len(found.speakers)} utterances, {found.steps} steps: {same} as golden says, {right} right")
-    rows = [[name, f"{wire.sent:.1f}", f"{wire.received:.1f}"] for name, wire in found.wires.items()]
+    rows: list[list[object]] = [
+        [name, f"{wire.sent:.1f}", f"{wire.received:.1f}"] for name, wire in found.wires.items()
+    ]
     out.print(table("Bytes on the wire per step", ["asked of the device", "sent", "received"], rows))
 
 

@@ -16,8 +16,8 @@ CONFIG = EngineConfig(lanes=1, precisions=(8,), units=4, inputs=2, verdicts=True
 
 @proves(
     "one verdict per step",
-    says="Behind the results of a step with a verdict goes that verdict, once; other results go out as they came in, and"
-    " what is offered holds still.",
+    says="Behind the results of a step with a verdict goes that verdict, once; other results go out as they came in,"
+    " and what is offered holds still.",
     fault=Fault(verdict, "due.eq(~self.o.ready)", "due.eq(0)"),
     depth=3,
     cover=10,

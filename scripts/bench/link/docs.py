@@ -128,7 +128,7 @@ def _identity() -> str:
             "lanes, weight_depth, units, inputs, layers, active counts (bits 0-3) and programs - 1 (4-7), "
             "precisions (bits 0/1/2: 4/8/16 bit; 7: without delta), "
             "acc_width, operand_width, c_width, requant_width, flags, "
-            "kinds (bits 1/2/3: GRU/RNN/dense; 0: no LSTM), symbols"
+            "kinds (bits 1/2/3: GRU/RNN/dense; 0: no LSTM; 7: verdicts), symbols"
         ),
     }
     rows: list[list[object]] = []
