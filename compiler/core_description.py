@@ -83,6 +83,8 @@ def describe_core(engine: EngineConfig, programs: Sequence[Program], bus: Bus = 
                 "c_frac": layer.c_frac,
                 "x_lsb": layer.x_lsb,
                 "h_lsb": layer.h_lsb,
+                "verdict": layer.verdict.name.lower(),
+                "threshold": layer.threshold,
             }
             for program in programs
             for layer, source in zip(program.network.layers, program.source.layers, strict=True)

@@ -260,9 +260,7 @@ class Accelerator:
             If the design has no verdict, a sequence has no step, the input has another shape, or the device is lost.
         """
         if not self._judges:
-            raise UserError(
-                "design", "has no verdict", "compile a graph with ArgMax or Greater behind a head, with --head"
-            )
+            raise UserError("design", "has no verdict", "compile a graph that ends in ArgMax or Greater with --head")
         batch, steps = self._batch(x, lengths, every or 1)
         if every is None and steps.min(initial=1) < 1:
             raise UserError("lengths", f"is {steps.tolist()}", "give every sequence a step")

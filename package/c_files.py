@@ -58,10 +58,15 @@ def design_source(design: Design, name: str, mark: str, image: bytes, vectors: V
     lines += ["static const lstmith_layer layers[] = {", *entries, "};"]
     lines += _array("uint8_t", "image", image)
     lines += _array("int16_t", "test_x", vectors.x.ravel().tolist())
-    lines += _array("int16_t", "test_h", layers[-1].to_source(vectors.h).ravel().tolist())
+    answers = vectors.answers(layers[-1])
+    lines += _array("int16_t", "test_h", answers.ravel().tolist())
     sizes = f"{len(layers)}, {engine.layer_bits}, {engine.planes}, {int(engine.delta)}"
     lines += ["", f"const lstmith_design {name}_design = {{"]
-    lines += [f"    layers, {sizes}, image, sizeof image, test_x, test_h, {len(vectors.x)}", "};", ""]
+    lines += [
+        f"    layers, {sizes}, image, sizeof image, test_x, test_h, {len(vectors.x)}, {answers.shape[1]}",
+        "};",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -13,8 +13,10 @@ from lstmith.host.request import integer_request
 from lstmith.host.results import EngineRun
 from lstmith.host.run import run_golden
 from lstmith.host.stimulus import record
+from lstmith.spec.codes import Verdict
 from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.policy_check import default_policies
+from lstmith.spec.quantised import QuantLayer
 
 #: Steps whose cycles are looked at for the latency and the throughput.
 _TIMED_STEPS = 8
@@ -48,6 +50,12 @@ class Vectors:
         """h of the last layer, int64 [T, H], units as the core numbers them."""
         return self.run.layers[-1].h[0]
 
+    def answers(self, last: QuantLayer) -> npt.NDArray[np.int16]:
+        """What the core says of a step, int16 [T, H] by the units of the model, or its verdict modulo 2^16, [T, 1]."""
+        if last.verdict is Verdict.NONE:
+            return last.to_source(self.h).astype(np.int16)
+        return self.run.layers[-1].verdict[0, :, None].astype(np.uint16).astype(np.int16)
+
     def elements(self) -> list[str]:
         """The lines of ``x.hex``: every element of the stream, 24 bits."""
         steps, inputs = self.x.shape
@@ -64,10 +72,13 @@ class Vectors:
         for t in range(len(self.x)):
             for index, layer in enumerate(self.run.layers):
                 values = zip(layer.h[0, t].tolist(), layer.c[0, t].tolist(), strict=True)
+                judges = self.run.network.layers[index].verdict is not Verdict.NONE
                 for unit, (h, c) in enumerate(values, 1):
-                    last = int(unit == layer.h.shape[2])
+                    last = int(unit == layer.h.shape[2] and not judges)
                     c_bits = c * cells % (1 << (_LAST_BIT - _C_BIT))
                     yield h % (1 << _C_BIT) | c_bits << _C_BIT | last << _LAST_BIT | index << _LAYER_BIT
+                if judges:
+                    yield int(layer.verdict[0, t]) | 1 << _LAST_BIT | index << _LAYER_BIT
 
 
 def make_vectors(design: Design) -> Vectors:

@@ -180,11 +180,10 @@ struct State {
 
 int main() {
     const lstmith_design& design = lstmith_core_design;
-    const lstmith_layer& last = design.layers[design.layer_count - 1];
     const unsigned inputs = design.layers[0].inputs;
     unsigned steps = 0;
     std::cin >> steps;
-    std::vector<int16_t> x(steps * inputs), h(steps * last.units);
+    std::vector<int16_t> x(steps * inputs), h(steps * design.answers);
     for (int16_t& value : x) std::cin >> value;
     std::vector<lstmith_policy> policies(design.layer_count);
     for (lstmith_policy& policy : policies) {
@@ -225,7 +224,7 @@ int main() {
     const auto one_by_one = [&](const char* name) {
         int status = 0;
         for (unsigned t = 0; t < steps; ++t)
-            status |= lstmith_run(&driver, &x[t * inputs], 1, &h[t * last.units]);
+            status |= lstmith_run(&driver, &x[t * inputs], 1, &h[t * design.answers]);
         show(name, status);
         show("h", h);
     };

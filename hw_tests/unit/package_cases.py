@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from lstmith.compiler import compile_model
 from lstmith.compiler.design import Design
+from lstmith.spec.codes import Verdict
 
 WIDTH, UNITS, STEPS = 3, 5, 60
 
@@ -31,6 +33,13 @@ def small_design(rng: np.random.Generator, layers: int = 1, kind: str = "lstm", 
         arrays |= {f"{prefix}{key}": rng.normal(0, 0.5, shape) for key, shape in shapes.items()}
     x = rng.normal(0, 1, (2, STEPS, WIDTH)).astype(np.float32)
     return compile_model(arrays, x, **{"target": "generic", "lanes": 2, **options})
+
+
+def with_verdict(design: Design, verdict: Verdict) -> Design:
+    """The same design, whose last layer tells a verdict, if any."""
+    *layers, last = design.network.layers
+    network = replace(design.network, layers=(*layers, replace(last, verdict=verdict)))
+    return replace(design, network=network, engine=replace(design.engine, verdicts=verdict is not Verdict.NONE))
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:

@@ -21,12 +21,13 @@ from peakrdl_ipxact.importer import IPXACTImporter
 from systemrdl.compiler import RDLCompiler
 from systemrdl.node import RegNode
 
-from hw_tests.unit.package_cases import run, small_design
+from hw_tests.unit.package_cases import run, small_design, with_verdict
 from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
 from lstmith.flow.tools import find_tool
 from lstmith.package import write_package
 from lstmith.package.write import FILES
+from lstmith.spec.codes import Verdict
 from lstmith.spec.errors import UserError
 
 NAME = "voice"
@@ -89,12 +90,14 @@ VARIANTS: dict[str, tuple[dict[str, Any], bool, str]] = {
     "axi, loaded": ({}, False, "axi"),
     "wishbone, loaded": ({"sequences": 2}, False, "wishbone"),
 }
+#: Of them, those that tell a verdict.
+VERDICTS = {"another kind of layer": Verdict.ARGMAX, "axi, loaded": Verdict.THRESHOLD}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_bench_of_other_cores(variant: str, rng: np.random.Generator, tmp_path: Path) -> None:
     options, image, bus = VARIANTS[variant]
-    design = small_design(rng, **options)
+    design = with_verdict(small_design(rng, **options), VERDICTS.get(variant, Verdict.NONE))
     write_package(design, design.generate(image=image, bus=bus), tmp_path / "package")
     for target in ("icarus", *(["lint"] if bus != "native" else [])):
         done = run(tmp_path / "package", "make", target)

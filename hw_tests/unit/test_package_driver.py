@@ -15,7 +15,7 @@ import pytest
 
 import lstmith.package
 import lstmith.test_support
-from hw_tests.unit.package_cases import WIDTH, small_design
+from hw_tests.unit.package_cases import WIDTH, small_design, with_verdict
 from lstmith.compiler.design import Design
 from lstmith.compiler.register_texts.c_header import c_header
 from lstmith.host.compiled import compile_program
@@ -24,6 +24,7 @@ from lstmith.host.results import EngineRun
 from lstmith.host.run import run_golden
 from lstmith.package import write_package
 from lstmith.package.c_files import descriptor_header
+from lstmith.spec.codes import Verdict
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.core_map import core_map
 from lstmith.spec.policy import Mode, Policy
@@ -120,6 +121,21 @@ def test_driver_equals_golden(bus: Bus, rng: np.random.Generator, tmp_path: Path
     assert told.next("short") == [BAD_IMAGE]
     assert told.next("self_test") == [OK]
     assert not told.lines
+
+
+def test_driver_takes_verdicts(rng: np.random.Generator, tmp_path: Path) -> None:
+    design = with_verdict(small_design(rng), Verdict.ARGMAX)
+    x = rng.integers(-(1 << 14), 1 << 14, (STEPS, WIDTH)).astype(np.int16)
+    given = f"{STEPS} {' '.join(map(str, x.ravel()))} 2 0 0 0 0"
+    program = build(design, Bus.WISHBONE, tmp_path)
+    done = subprocess.run([program], input=given, capture_output=True, text=True, check=True, timeout=120)
+    told = Told([line.split() for line in done.stdout.splitlines()])
+    golden = run_golden(integer_request(design, default_policies(design.network, design.engine), x[None]))
+    assert told.next("open") == [OK]
+    assert told.next("unloaded") in ([WRONG], [NO_ANSWER])
+    for name in ("load", "self_test", "run"):
+        assert told.next(name) == [OK]
+    assert told.next("h") == golden.layers[-1].verdict[0].tolist()
 
 
 @pytest.mark.parametrize("bus", Bus)

@@ -211,11 +211,11 @@ static lstmith_status stream(lstmith *core, const int16_t *x, uint32_t steps, in
             moved = 1;
             if (h) h[unit] = result.value;
             if (wanted && wanted[unit] != result.value) status = LSTMITH_WRONG;
-            if (++place == last->units) {
+            if (++place == design->answers) {
                 place = 0;
                 --due;
-                if (h) h += last->units;
-                if (wanted) wanted += last->units;
+                if (h) h += design->answers;
+                if (wanted) wanted += design->answers;
             }
         }
         patience = moved ? LSTMITH_PATIENCE : patience - 1;

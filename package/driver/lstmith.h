@@ -84,8 +84,9 @@ typedef struct {
     uint8_t layer_count, layer_bits, planes, delta;
     const uint8_t *image; /* as image.bin */
     uint32_t image_size;
-    const int16_t *test_x, *test_h; /* [test_steps][inputs], [test_steps][units of the last layer] */
+    const int16_t *test_x, *test_h; /* [test_steps][inputs], [test_steps][answers] */
     uint32_t test_steps;
+    uint16_t answers; /* results of a step: units of the last layer, or 1 where the design tells a verdict */
 } lstmith_design;
 
 typedef struct {
@@ -113,7 +114,7 @@ lstmith_status lstmith_load_image(lstmith *core, const void *image, uint32_t siz
 /* The next step begins a sequence, with zero state. */
 void lstmith_begin(lstmith *core);
 
-/* Steps of the present sequence: x [steps][inputs], h [steps][units of the last layer]. The core is fed ahead, so that
+/* Steps of the present sequence: x [steps][inputs], h [steps][answers], h or a verdict modulo 2^16. The core is fed ahead, so that
  * many steps take less time than as many calls. */
 lstmith_status lstmith_run(lstmith *core, const int16_t *x, uint32_t steps, int16_t *h);
 
