@@ -45,8 +45,9 @@ FIXED_LUTS = {"ecp5": 4000, "ice40": 4050, "gowin": 4700}
 MOST_FIXED_FFS, DIGIT_CONTROL_FFS = 8000, 24
 #: Usual flip-flops of the same on ECP5, and of a lane with DSP blocks: for how long a build takes, not for what fits.
 USUAL_FIXED_FFS, LANE_FFS = 4500, 297
-#: What options add to that: two planes with both lists, the monitor, skip rules, active counts. Measured on ECP5.
-OPTION_LUTS = {"planes": 1000, "monitor": 450, "skip": 170, "active_counts": 200, "programs": 200}
+#: What options add to that: two planes with both lists, the monitor, skip rules, active counts, programs, verdicts.
+#: Measured on ECP5.
+OPTION_LUTS = {"planes": 1000, "monitor": 450, "skip": 170, "active_counts": 200, "programs": 200, "verdicts": 180}
 #: Shapes of a block memory, width and depth, where words need not be of 16 bits; and the blocks of the host link, where
 #: there are few.
 SHAPES = {"gowin": ((18, 1024), (36, 512))}
@@ -196,6 +197,7 @@ def _options(config: EngineConfig, costs: dict[str, int]) -> int:
         "skip": config.skip,
         "active_counts": config.active_counts > 1,
         "programs": config.programs > 1,
+        "verdicts": config.verdicts,
     }
     return sum(cost for name, cost in costs.items() if built[name])
 

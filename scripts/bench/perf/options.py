@@ -36,6 +36,7 @@ ENGINES: dict[str, tuple[EngineConfig, str]] = {
     "a second layer": (replace(LEAST, layers=2), BASE),
     "a second sequence in turn": (replace(LEAST, sequences=2), BASE),
     "symbols": (replace(LEAST, symbols=SYMBOLS), BASE),
+    "verdicts": (replace(LEAST, verdicts=True), BASE),
     "delta": (_DELTA, BASE),
     "both lists, digit planes": (_PLANES, "delta"),
     "symbols and delta": (replace(_DELTA, symbols=SYMBOLS), "delta"),
