@@ -71,10 +71,8 @@ def check_fit(network: QuantNetwork, config: EngineConfig, place: int = 0) -> No
             raise ValueError(f"Layer {index} operands reach {span}, the engine takes {limit}")
         if layer.kind not in config.kinds:
             raise ValueError(f"Layer {index} is a {layer.kind.name}, the engine runs {kind_names(config)}")
-        if layer.verdict is not Verdict.NONE and not (config.verdicts and index + 1 == len(network.layers)):
-            raise ValueError(
-                f"Layer {index} has a verdict, which only a last layer may have, on an engine with verdicts"
-            )
+        if layer.verdict is not Verdict.NONE and not config.verdicts:
+            raise ValueError(f"Layer {index} has a verdict, the engine makes none")
         if layer.peep is not None and not config.peepholes:
             raise ValueError(f"Layer {index} has peepholes, the engine has none")
         if index and (layer.x_grid.low == 0 or layer.symbols):
@@ -126,6 +124,8 @@ def lay_out(programs: Sequence[ProgramContents], config: EngineConfig) -> Memory
         network = program.network
         check_fit(network, config, program.place)
         check_policies(network, config, program.policies)
+        if any(layer.verdict is not Verdict.NONE for layer in network.layers[:-1]):
+            raise ValueError("Only the last layer of a network may have a verdict")
         bases = [bank.add(layer) for layer in network.layers]
         for active_index in range(network.active_counts):
             begin = (number << config.active_bits | active_index) << config.layer_bits

@@ -15,6 +15,7 @@ from hw_tests.unit.plan_models import STEPS, UNITS, WIDTH, Feeds, Rng, matrix, n
 from hw_tests.unit.test_graph_run import calls_of
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.importer import Model, read_model
+from lstmith.compiler.inspection import inspect_model
 from lstmith.compiler.pipeline import compile_model
 from lstmith.spec.codes import Verdict
 
@@ -163,6 +164,12 @@ def test_scores_are_still_there(tmp_path: Path, rng: Rng) -> None:
     outputs = design.run(calls, "golden").figures["outputs"]
     assert outputs["picked"]["differing"] == 0
     assert outputs["p"]["mean_abs_error"] < 1e-3
+
+
+def test_inspect_tells_which_boards_fit(tmp_path: Path, rng: Rng) -> None:
+    graph(tmp_path / "m.onnx", rng, FOUND["of every step"], ["picked"])
+    found = inspect_model(tmp_path / "m.onnx", head=True)
+    assert found["boards"]["ulx3s-25f"] == dict.fromkeys(("4", "8", "16"), "fits")
 
 
 def test_without_the_option_nothing_changes(tmp_path: Path, rng: Rng) -> None:

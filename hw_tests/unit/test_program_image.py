@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lstmith.compiler.program_image import build_memory_image, check_fit, words_per_lane
+from lstmith.spec.codes import Verdict
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.layer_descriptor import unpack
 from lstmith.spec.memory_image import MemoryImage
@@ -142,6 +143,21 @@ def test_what_does_not_fit(
 ) -> None:
     with pytest.raises(ValueError, match=f"^{problem}$"):
         check_fit(_network(rng, stack), _engine(stack, **changes))
+
+
+def test_only_a_last_layer_has_a_verdict(rng: np.random.Generator) -> None:
+    stack = ((8, 1), (8, 1))
+    network, policies = _network(rng, stack), [Policy()] * 2
+    judging = replace(network.layers[1], verdict=Verdict.THRESHOLD, threshold=-5)
+    last = replace(network, layers=(network.layers[0], judging))
+    with pytest.raises(ValueError, match=r"^Layer 1 has a verdict, the engine makes none$"):
+        build_memory_image(last, _engine(stack), policies)
+    image = build_memory_image(last, _engine(stack, verdicts=True), policies)
+    found = [[_described(image, layer)[name] for name in ("verdict", "threshold")] for layer in range(2)]
+    assert found == [[Verdict.NONE, 0], [Verdict.THRESHOLD, (1 << 16) - 5]]
+    first = replace(network, layers=(replace(network.layers[0], verdict=Verdict.ARGMAX), network.layers[1]))
+    with pytest.raises(ValueError, match=r"^Only the last layer of a network may have a verdict$"):
+        build_memory_image(first, _engine(stack, verdicts=True), policies)
 
 
 @pytest.mark.parametrize(("precision", "planes", "most"), [(4, 1, 1023), (8, 2, 1023), (8, 1, 4095), (16, 2, 4095)])
