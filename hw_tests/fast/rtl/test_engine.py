@@ -112,9 +112,13 @@ def test_verdicts(rng: np.random.Generator) -> None:
     assert only.results.tolist() == wanted.tolist()
 
 
-def test_programs_equal_golden(rng: np.random.Generator) -> None:
-    """Switched at random, from zero, loaded and kept states."""
+@pytest.mark.parametrize("judges", [False, True])
+def test_programs_equal_golden(judges: bool, rng: np.random.Generator) -> None:
+    """Switched at random, from zero, loaded and kept states; with and without a verdict side by side."""
     programs = random_programs(rng, most=4)
+    if judges:
+        config, [first] = with_verdicts(rng, programs.config, programs.networks[:1])
+        programs = replace(programs, config=config, networks=[first, *programs.networks[1:]])
     cases = switching_cases(rng, programs, runs=5, steps=2)
     core_traces = run_jobs(programs.config, [case.job for case in cases])
     found = [line for case, trace in zip(cases, core_traces, strict=True) for line in differences(case, trace)]
