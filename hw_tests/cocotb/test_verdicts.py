@@ -16,10 +16,9 @@ from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob
 from lstmith.host.simulate import Simulation
-from lstmith.spec.codes import Verdict
 
-ENGINES = 8
-ON_VERILATOR = 3
+ENGINES = 6
+ON_VERILATOR = 2
 RUNS = 3
 STEPS = 5
 
@@ -56,12 +55,3 @@ def test_verdicts_equal_golden(engine: int, simulator: str, seed: int, tmp_path:
     for case, (_, wanted), core_trace in zip(cases, alone, core_traces[1::2], strict=True):
         assert core_trace.results.tolist() == wanted.tolist(), (case.label, config)
         assert core_trace.reads[: len(case.state)].tolist() == case.state.tolist(), case.label
-
-
-def test_both_kinds_are_drawn(seed: int) -> None:
-    drawn = []
-    for engine in range(ENGINES):
-        rng = np.random.default_rng([seed, engine])
-        _, networks = with_verdicts(rng, *random_engine(rng, mixed=engine % 4 != 0))
-        drawn += [(layer.verdict, layer.units > 1) for layer in (network.layers[-1] for network in networks)]
-    assert {(Verdict.ARGMAX, True), (Verdict.THRESHOLD, True)} <= set(drawn)
