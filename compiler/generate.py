@@ -145,10 +145,6 @@ def generate_core(
     if engine.fixed and image is None:
         fix = "leave it out, or compile without --fixed"
         raise UserError("option --no-image", "leaves out the weights that a fixed engine is made of", fix)
-    if engine.programs > 1 and chosen is not Bus.NATIVE:
-        raise UserError(
-            "option --bus", f"{bus} takes engines of one program, this one has {engine.programs}", "use native"
-        )
     header = (
         f"lstmith {version('lstmith')}: {engine.lanes} lanes for {target}. This text is yours, under any terms.",
         f"Simulate {name} with iverilog or verilator, beside the file of vendor cells where there is one.",

@@ -49,6 +49,7 @@ AXI = {
     "aresetn": "reset, active low, seen at a rising edge of aclk; memories keep their contents",
     "s_axis_x_tdata": "signed input, one element of a step per transfer, in units of x_lsb",
     "s_axis_x_tuser": "flags of a step, with its first element; see tuser",
+    "s_axis_x_tdest": "with a step's first element, where a sequence starts or restarts: the program that it runs",
     "s_axis_x_tlast": "last element of a sequence: the next one begins another, with zero state",
     "s_axis_x_tvalid": "the other s_axis_x ports hold an element",
     "s_axis_x_tready": "the element is taken at this clock edge if s_axis_x_tvalid is high",

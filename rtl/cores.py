@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 
 from lstmith.rtl.top import NAME, Top, port_widths
 from lstmith.rtl.verilog import VerilogText, convert
-from lstmith.rtl.wrappers.axi_top import PORTS, AxiTop
+from lstmith.rtl.wrappers.axi_top import AxiTop, axi_ports
 from lstmith.rtl.wrappers.wishbone_top import WishboneTop, wishbone_ports
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.memory_image import MemoryImage
@@ -24,7 +24,7 @@ TOPS: dict[Bus, Callable[[EngineConfig, MemoryImage | None], wiring.Component]] 
 def core_ports(config: EngineConfig, bus: Bus = Bus.NATIVE) -> dict[str, tuple[str, int]]:
     """Direction and width of every port of a core in Verilog, clock and reset first."""
     if bus is Bus.AXI:
-        return PORTS
+        return axi_ports(config)
     return (
         wishbone_ports(config) if bus is Bus.WISHBONE else {"clk": ("in", 1), "rst": ("in", 1), **port_widths(config)}
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lstmith.spec.config import (
     BIAS_BITS,
@@ -17,7 +17,7 @@ from lstmith.spec.layer_descriptor import DESCRIPTOR_STRIDE, WORD_BITS
 from lstmith.spec.quantised import PREDICTOR_BITS
 from lstmith.spec.register_map import Access, Bus, Entry, Memory
 from lstmith.spec.register_table import TABLE
-from lstmith.spec.registers import DATA_BITS, WEIGHTS, FrontRegister, Region, Register, address
+from lstmith.spec.registers import DATA_BITS, OF_PROGRAM, WEIGHTS, FrontRegister, Region, Register, address
 
 #: Every memory on the bus, in order of their addresses.
 MEMORIES: tuple[Memory, ...] = (
@@ -106,13 +106,20 @@ class CoreMap:
 def core_map(config: EngineConfig, bus: Bus = Bus.NATIVE) -> CoreMap:
     """The part of the map that a generated core has: without the link's registers, and without what was not built.
 
-    A fixed engine has nothing of it.
+    A fixed engine has nothing of it. Each program of several has its own registers of its input.
     """
     kinds = (Register,) if bus is Bus.NATIVE else (Register, FrontRegister)
+    entries = [entry for entry in TABLE if isinstance(entry.register, kinds) and _built(entry, config)]
+    entries += [
+        replace(entry, program=program)
+        for program in range(1, config.programs)
+        for entry in entries
+        if entry.register in OF_PROGRAM
+    ]
     return CoreMap(
         config,
         bus,
-        tuple(entry for entry in TABLE if isinstance(entry.register, kinds) and _built(entry, config)),
+        tuple(sorted(entries, key=lambda entry: entry.address)),
         tuple(memory for memory in MEMORIES if _built(memory, config)),
     )
 

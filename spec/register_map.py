@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.link_map import LinkRegister
-from lstmith.spec.registers import FrontRegister, Region, Register, address
+from lstmith.spec.registers import PROGRAM_REGISTERS, FrontRegister, Region, Register, address
 
 
 class Bus(enum.StrEnum):
@@ -79,6 +79,8 @@ class Entry:
         A core that is generated with its network has the network's value after a reset.
     exists : callable or None
         Whether an engine has it; None if every one has.
+    program : int
+        Of which program it tells, in an engine of several.
     """
 
     register: Register | FrontRegister | LinkRegister
@@ -89,16 +91,19 @@ class Entry:
     reset: Callable[[EngineConfig], int] | None = None
     image: bool = False
     exists: Callable[[EngineConfig], bool] | None = None
+    program: int = 0
 
     @property
     def name(self) -> str:
-        """Lower case, as CORE.json has it."""
-        return self.register.name.lower()
+        """Lower case, as CORE.json has it; of a program but the first its number follows."""
+        name = self.register.name.lower()
+        return f"{name}_{self.program}" if self.program else name
 
     @property
     def address(self) -> int:
         """Word address."""
-        return address(Region.CONTROL if isinstance(self.register, Register) else Region.FRONT, self.register)
+        region = Region.CONTROL if isinstance(self.register, Register) else Region.FRONT
+        return address(region, PROGRAM_REGISTERS * self.program + self.register)
 
     @property
     def bits(self) -> int:

@@ -234,6 +234,12 @@ TABLE: tuple[Entry, ...] = (
         Field("last", 19, 1, "AXI: with a sequence's last element"),
         Field("sequence", 20, 1, "with a step's first element: which of two sequences"),
         Field("mask", 21, 3, "with a step's first element: index of the active count"),
+        Field(
+            "program",
+            24,
+            3,
+            "with the first element of a sequence that starts or restarts: the program that it runs",
+        ),
     ),
     _front(
         FrontRegister.H,

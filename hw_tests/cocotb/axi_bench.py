@@ -123,7 +123,7 @@ async def by_registers(master: Master, x: list[list[int]], due: int, watch: Watc
     while x or due:
         state, _ = await master.read(streams)
         if x and state & 2:
-            value, user, last = x.pop(0)
+            value, user, last, program = x.pop(0)
             word = pack_register(
                 FrontRegister.X,
                 value=value,
@@ -133,6 +133,7 @@ async def by_registers(master: Master, x: list[list[int]], due: int, watch: Watc
                 last=last,
                 sequence=user >> 3 & 1,
                 mask=user >> 4 & 7,
+                program=program,
             )
             assert await master.write(send, word) == AxiResp.OKAY
             begins = bool(last)
@@ -180,7 +181,8 @@ async def run_all(dut: Any) -> None:
             await with_timeout(by_registers(master, x, due, watch), LIMIT * PERIOD_NS, "ns")
         else:
             noise = cocotb.start_soon(disturb(master, rng, stop)) if stall else None
-            frame = AxiStreamFrame([value & 0xFFFF for value, _, _ in x], tuser=[user for _, user, _ in x])
+            values, users, _, programs = zip(*x, strict=True)
+            frame = AxiStreamFrame([value & 0xFFFF for value in values], tuser=list(users), tdest=list(programs))
             await source.send(frame)
             for _ in range(LIMIT // QUIET):
                 if len(watch.beats) >= due:

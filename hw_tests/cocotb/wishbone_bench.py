@@ -114,7 +114,8 @@ async def by_registers(
         if elements and state & 2:
             one = elements.pop(0)
             flags = {
-                name: int(getattr(one, name)) for name in ("value", "start", "restart", "mark", "sequence", "mask")
+                name: int(getattr(one, name))
+                for name in ("value", "start", "restart", "mark", "sequence", "mask", "program")
             }
             assert await master.write(X, pack_register(FrontRegister.X, last=0, **flags)) == OKAY
         if state & 4:

@@ -51,8 +51,8 @@ class WrapperRun:
     label : str
     writes : list of (int, int)
         Word address and data, while the core is idle.
-    x : int64 [elements, 3]
-        Value, TUSER, TLAST.
+    x : int64 [elements, 4]
+        Value, TUSER, TLAST, TDEST.
     beats : int64 [results, 3]
         ``BEAT`` of what must come out.
     stall : float
@@ -98,7 +98,9 @@ def wrapper_run(case: Case, *, stall: float, seed: int, by_registers: bool = Fal
         keep = t == 0 and not job.start and not job.restart
         values = [0] if mark else step
         user = x_user(restart=t == 0 and job.restart, mark=mark, keep=keep, mask=mask)
-        elements += [[value, 0 if column else user, 0] for column, value in enumerate(values)]
+        # What stands beside other elements than a step's first one is not looked at.
+        beside = [(user, 0, job.program), *[(0, 0, 0)] * (len(values) - 1)]
+        elements += [[value, *others] for value, others in zip(values, beside, strict=True)]
         if case.layers[0].skipped[0, t]:
             beats.append([0, h_user(last=1, skipped=1), 0])
             continue

@@ -49,7 +49,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
         "cell": {"fields", "interfaces", "host_interfaces", "layouts", "prim"},
         "sequencer": {"fields", "interfaces", "host_interfaces", "layouts", "prim"},
         "link": {"fields", "layouts", "prim", "bus", "engine"},
-        "wrappers": {"layouts", "prim", "bus", "engine", "top"},
+        "wrappers": {"fields", "layouts", "prim", "bus", "engine", "top"},
     },
     "compiler": {
         "limits": set(),

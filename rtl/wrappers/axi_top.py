@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from lstmith.rtl.engine import Engine
+from lstmith.rtl.fields import set_program
 from lstmith.rtl.layouts import sequence_of, set_sequence
 from lstmith.rtl.wrappers.axi_lite import AxiLite
 from lstmith.rtl.wrappers.front_registers import FrontRegisters
@@ -21,8 +22,8 @@ from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS
 from lstmith.spec.streams import H_USER, H_USER_BITS, X_USER, X_USER_BITS
 
 _ADDRESS = ADDRESS_BITS + (DATA_BITS // 8).bit_length() - 1
-#: Ports in order: direction and width.
-PORTS: dict[str, tuple[str, int]] = {
+#: Ports of every core in order: direction and width.
+_PORTS: dict[str, tuple[str, int]] = {
     "aclk": ("in", 1),
     "aresetn": ("in", 1),
     "s_axis_x_tdata": ("in", 16),
@@ -58,8 +59,13 @@ PORTS: dict[str, tuple[str, int]] = {
 }
 
 
+def axi_ports(config: EngineConfig) -> dict[str, tuple[str, int]]:
+    """Direction and width of every port, in order; with several programs TDEST of x names one."""
+    return {**_PORTS, **({"s_axis_x_tdest": ("in", config.program_bits)} if config.programs > 1 else {})}
+
+
 class AxiTop(wiring.Component):
-    """An engine with the ports of ``PORTS``; both streams and the registers have registers at their boundary.
+    """An engine with the ports of :func:`axi_ports`; both streams and the registers have registers at their boundary.
 
     Parameters
     ----------
@@ -70,7 +76,9 @@ class AxiTop(wiring.Component):
 
     def __init__(self, config: EngineConfig, image: MemoryImage | None = None):
         self._config, self._image = config, image
-        super().__init__({name: (In if way == "in" else Out)(width) for name, (way, width) in PORTS.items()})
+        super().__init__(
+            {name: (In if way == "in" else Out)(width) for name, (way, width) in axi_ports(config).items()}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -94,7 +102,7 @@ class AxiTop(wiring.Component):
         for name in axil.signature.members:
             if name != "access":
                 inner, outer = getattr(axil, name), getattr(self, f"s_axil_{name}")
-                m.d.comb += inner.eq(outer) if PORTS[f"s_axil_{name}"][0] == "in" else outer.eq(inner)
+                m.d.comb += inner.eq(outer) if _PORTS[f"s_axil_{name}"][0] == "in" else outer.eq(inner)
         m.d.comb += [
             tracker.x_last.eq(engine.x_last),
             tracker.outcome_valid.eq(engine.outcome_valid),
@@ -123,6 +131,7 @@ class AxiTop(wiring.Component):
                 x.i.payload.last.eq(self.s_axis_x_tlast),
                 *(x.i.payload[name].eq(user[name]) for name in ("keep", "restart", "mark", "mask")),
                 *set_sequence(x.i.payload, user["sequence"]),
+                *(set_program(x.i.payload, self.s_axis_x_tdest) if self._config.programs > 1 else []),
             ]
 
     def _elaborate_h(self, m: Module, h: RegisterSlice, registers: FrontRegisters) -> None:

@@ -12,6 +12,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.bus import BusSignature
+from lstmith.rtl.fields import set_program
 from lstmith.rtl.layouts import field_layout, sequence_of, set_sequence
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.wrappers.signatures import AccessSignature, Answer, beat_layout, element_layout
@@ -22,9 +23,6 @@ from lstmith.spec.registers import LOAD_IDLE, READ_LATENCY, REGION_SHIFT, FrontR
 
 #: Cycles that it takes to look an address up.
 LOOK_UP = 2
-#: Bits of an address that tell a region's registers apart.
-NUMBER_BITS = max(*Register, *FrontRegister).bit_length()
-
 #: Bits that tell the registers apart that are not the engine's.
 OWN_BITS = (max(FrontRegister) - min(FrontRegister)).bit_length()
 
@@ -133,10 +131,12 @@ class FrontRegisters(wiring.Component):
         """
         address = self.access.address
         config, entries, memories = self._core.config, self._core.entries, self._core.memories
-        number, region = address[:NUMBER_BITS], address[REGION_SHIFT:]
+        # Bits that tell a region's registers apart.
+        number_bits = max(each.address % (1 << REGION_SHIFT) for each in entries).bit_length()
+        number, region = address[:number_bits], address[REGION_SHIFT:]
         widths = {memory.name: memory.words(config).bit_length() - 1 for memory in memories}
         # Whether the bits from one on are zero, up to the region.
-        zero = {bits: Signal(name=f"zero_{bits}") for bits in {NUMBER_BITS, *widths.values()} if bits < REGION_SHIFT}
+        zero = {bits: Signal(name=f"zero_{bits}") for bits in {number_bits, *widths.values()} if bits < REGION_SHIFT}
         m.d.sync += [found.eq(~address[bits:REGION_SHIFT].any()) for bits, found in zero.items()]
 
         def allowed(*chosen: Entry | Memory) -> Value:
@@ -144,8 +144,8 @@ class FrontRegisters(wiring.Component):
             at = []
             for bank in {each.address >> REGION_SHIFT for each in chosen if isinstance(each, Entry)}:
                 numbers = [each.address for each in chosen if isinstance(each, Entry)]
-                of_bank = [each % (1 << NUMBER_BITS) for each in numbers if each >> REGION_SHIFT == bank]
-                at.append(zero[NUMBER_BITS] & (region == bank) & _one_of(number, of_bank))
+                of_bank = [each % (1 << number_bits) for each in numbers if each >> REGION_SHIFT == bank]
+                at.append(zero[number_bits] & (region == bank) & _one_of(number, of_bank))
             windows = [each for each in chosen if isinstance(each, Memory)]
             for bits in sorted({widths[each.name] for each in windows}):
                 bases = [each.base for each in windows if widths[each.name] == bits]
@@ -164,7 +164,7 @@ class FrontRegisters(wiring.Component):
                 allowed(*(part for part in parts if isinstance(part, Memory) or part.running is Running.NONE))
             ),
             found.ours.eq(region == Region.FRONT),
-            found.load.eq(zero[NUMBER_BITS] & (region == Region.CONTROL) & (number == Register.LOAD)),
+            found.load.eq(zero[number_bits] & (region == Region.CONTROL) & (number == Register.LOAD)),
         ]
         return found
 
@@ -219,6 +219,7 @@ class FrontRegisters(wiring.Component):
             *(element[name].eq(word[name]) for name in ("value", "last", "start", "restart", "mark", "mask")),
             element.keep.eq(1),
             *set_sequence(element, word.sequence),
+            *set_program(element, word.program),
         ]
         with m.If(writes & own[FrontRegister.STREAMS]):
             m.d.sync += self.registers.eq(data.View(streams, self.access.data[: streams.size]).registers)

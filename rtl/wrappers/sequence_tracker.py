@@ -7,6 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from lstmith.rtl.fields import program_of
 from lstmith.rtl.layouts import InputWord, output_layout, sequence_of, set_sequence
 from lstmith.rtl.wrappers.signatures import beat_layout, element_layout
 from lstmith.spec.config import EngineConfig
@@ -125,6 +126,7 @@ class SequenceTracker(wiring.Component):
             word.mark.eq(element.mark),
             word.mask.eq(element.mask),
             word.sequence.eq(sequence_of(element)),
+            word.program.eq(program_of(element)),
             accept.eq(self.x.valid & self.x.ready),
             self.short.eq(accept & element.last & ~self.x_last),
         ]

@@ -6,6 +6,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
+from lstmith.rtl.fields import program_field
 from lstmith.rtl.layouts import sequence_field
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
 from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS
@@ -71,6 +72,7 @@ def element_layout(config: EngineConfig) -> data.StructLayout:
             "mark": 1,
             "mask": unsigned(bits_for(ACTIVE_COUNTS)),
             **sequence_field(config),
+            **program_field(config),
         }
     )
 

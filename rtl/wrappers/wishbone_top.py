@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import ClockDomain, Module, Signal, signed
+from typing import Any
+
+from amaranth.hdl import ClockDomain, Const, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -10,6 +12,8 @@ from lstmith.rtl.engine import Engine
 from lstmith.rtl.layouts import read_fields
 from lstmith.rtl.top import SIGNED, port_widths
 from lstmith.rtl.wrappers.front_registers import FrontRegisters
+from lstmith.rtl.wrappers.register_slice import RegisterSlice
+from lstmith.rtl.wrappers.signatures import element_layout
 from lstmith.rtl.wrappers.wishbone import Wishbone
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.core_map import core_map
@@ -71,11 +75,12 @@ class WishboneTop(wiring.Component):
         for member, (name, way, _) in SLAVE.items():
             inner, outer = getattr(wishbone, member), getattr(self, name)
             m.d.comb += inner.eq(outer) if way == "in" else outer.eq(inner)
+        sent, waiting = self._written(m, registers)
         # A sequence has no end on the native streams: all that was sent is done once nothing is left.
         settled, before = Signal(), Signal(init=1)
         m.d.sync += before.eq(settled)
         m.d.comb += [
-            settled.eq(~engine.busy & ~engine.h.valid),
+            settled.eq(~engine.busy & ~engine.h.valid & ~waiting),
             registers.busy.eq(engine.busy),
             registers.settled.eq(settled),
             registers.done.eq(settled & ~before),
@@ -86,19 +91,31 @@ class WishboneTop(wiring.Component):
             self.outcome_skipped.eq(engine.outcome_skipped),
             self.busy.eq(engine.busy),
         ]
-        self._elaborate_streams(m, engine, registers)
+        self._elaborate_streams(m, engine, registers, sent)
         return m
+
+    def _written(self, m: Module, registers: FrontRegisters) -> tuple[Any, Value]:
+        """The stream of elements that are written to X, and whether one of them waits to be taken.
+
+        An engine of several programs looks at an element before it takes it, so that the element has to wait.
+        """
+        if self._config.programs == 1:
+            return registers.x, Const(0)
+        m.submodules.x = x = RegisterSlice(element_layout(self._config))
+        connect(m, registers.x, x.i)
+        return x.o, x.o.valid
 
     def _event_fields(self) -> list[str]:
         sequences = ["sequence"] if self._config.sequences > 1 else []
         return ["layer", *read_fields(self._config), "restart", "mask", *sequences]
 
-    def _elaborate_streams(self, m: Module, engine: Engine, registers: FrontRegisters) -> None:
+    def _elaborate_streams(self, m: Module, engine: Engine, registers: FrontRegisters, sent: Any) -> None:
         """x and h at their ports, or at the registers X and H."""
         sequences = ["sequence"] if self._config.sequences > 1 else []
+        programs = ["program"] if self._config.programs > 1 else []
         result, beat = engine.h.payload, registers.h.payload
         m.d.comb += [
-            registers.x.ready.eq(engine.x.ready),
+            sent.ready.eq(engine.x.ready),
             registers.h.valid.eq(engine.h.valid),
             beat.value.eq(result.h),
             self.h_value.eq(result.h),
@@ -106,11 +123,11 @@ class WishboneTop(wiring.Component):
             *(beat[name].eq(result[name]) for name in ("layer", "last", *sequences)),
             *(getattr(self, f"h_{name}").eq(result[name]) for name in ("layer", "last", *sequences)),
         ]
-        fields = ("value", "start", "restart", "mark", "mask", *sequences)
+        fields = ("value", "start", "restart", "mark", "mask", *sequences, *programs)
         with m.If(registers.registers):
             m.d.comb += [
-                engine.x.valid.eq(registers.x.valid),
-                *(engine.x.payload[name].eq(registers.x.payload[name]) for name in fields),
+                engine.x.valid.eq(sent.valid),
+                *(engine.x.payload[name].eq(sent.payload[name]) for name in fields),
                 engine.h.ready.eq(registers.h.ready),
             ]
         with m.Else():

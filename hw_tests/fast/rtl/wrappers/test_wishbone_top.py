@@ -23,7 +23,7 @@ ENABLE, STATUS, STREAMS, X, H = (entry_of(register).address for register in Fron
 async def by_registers(port: WishbonePort, steps: list[list[int]], results: int) -> list[int]:
     """A sequence through X and H."""
     seen: list[int] = []
-    sent = {"restart": 0, "mark": 0, "last": 0, "sequence": 0, "mask": 0}
+    sent = {"restart": 0, "mark": 0, "last": 0, "sequence": 0, "mask": 0, "program": 0}
     for t, step in enumerate(steps):
         for column, value in enumerate(step):
             word = pack_register(FrontRegister.X, value=value, start=int(t == column == 0), **sent)
