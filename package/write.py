@@ -53,6 +53,8 @@ FILES = {
     "driver/lstmith.c": "the driver",
     "driver/lstmith_map.h": "addresses and fields of the registers, for the driver and for you",
     "driver/lstmith_descriptor.h": "fields of the layer descriptors, for the driver",
+    "driver/lstmith_spi.h": "the interface of a driver for a microcontroller, whose board was built with `--front spi`",
+    "driver/lstmith_spi.c": "this driver; it needs none of the other files",
     "driver/NAME_design.h": "declares the design for the driver",
     "driver/NAME_design.c": "the design as C: layers, image, vectors of the self-test",
     "soc/litex_core.py": "the core as a LiteX module",

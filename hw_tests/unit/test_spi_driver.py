@@ -13,13 +13,14 @@ import pytest
 import lstmith.package
 import lstmith.test_support
 from hw_tests.unit.link_cases import identity
-from hw_tests.unit.package_cases import WIDTH, small_design
+from hw_tests.unit.package_cases import UNITS, WIDTH, small_design
 from hw_tests.unit.test_package_driver import loaded_bytes
 from lstmith.boards.top import SIMULATED, simulation_verilog
 from lstmith.compiler.design import Design
 from lstmith.host.compiled import compile_program
 from lstmith.host.request import integer_request
 from lstmith.host.run import run_golden
+from lstmith.package import write_package
 from lstmith.spec.link_map import Feature
 from lstmith.spec.memory_image import image_tag
 from lstmith.spec.policy_check import default_policies
@@ -94,3 +95,14 @@ def test_driver_is_small_on_riscv(tmp_path: Path) -> None:
     size = loaded_bytes(target.read_bytes())
     print(f"{size} bytes")
     assert 500 < size < MOST_BYTES
+
+
+def test_a_package_holds_the_driver(board: tuple[Path, Design], tmp_path: Path) -> None:
+    """It compiles from there, and the page names the steps' sizes."""
+    _, design = board
+    write_package(design, design.generate(), tmp_path / "package")
+    folder = tmp_path / "package" / "driver"
+    command = ["gcc", *STRICT, "-c", str(folder / "lstmith_spi.c"), "-o", str(tmp_path / "driver.o")]
+    subprocess.run(command, check=True)
+    told = (tmp_path / "package" / "README.md").read_text()
+    assert f"{WIDTH} values of x, and {UNITS} of h for each" in told

