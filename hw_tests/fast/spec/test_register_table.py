@@ -11,7 +11,15 @@ from lstmith.spec.core_map import MEMORIES, core_map
 from lstmith.spec.link_map import LinkRegister
 from lstmith.spec.register_map import Access, Bus, Field, Running
 from lstmith.spec.register_table import TABLE, entry_of, pack_register
-from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS, REGION_SHIFT, FrontRegister, Register
+from lstmith.spec.registers import (
+    ADDRESS_BITS,
+    DATA_BITS,
+    OF_PROGRAM,
+    PROGRAM_REGISTERS,
+    REGION_SHIFT,
+    FrontRegister,
+    Register,
+)
 from lstmith.spec.streams import H_USER, H_USER_BITS, X_USER, X_USER_BITS
 
 SMALL = EngineConfig(lanes=1, precisions=(4,), units=1, inputs=1, weight_depth=1)
@@ -82,6 +90,18 @@ def test_a_core_has_what_was_built() -> None:
     assert "irq_status" in {entry.name for entry in core_map(SMALL, Bus.AXI).entries}
     assert [memory.name for memory in core_map(SMALL).memories] == ["program", "rows", "cell", "hidden", "weights"]
     assert core_map(LARGE).memories == MEMORIES
+
+
+def test_every_program_has_its_registers() -> None:
+    config = EngineConfig(lanes=1, precisions=(4,), units=1, inputs=1, weight_depth=1, programs=3)
+    places = {entry.name: entry.address for entry in core_map(config).entries}
+    for register in OF_PROGRAM:
+        name = register.name.lower()
+        assert [places[name], places[f"{name}_1"], places[f"{name}_2"]] == [
+            register + PROGRAM_REGISTERS * program for program in range(3)
+        ]
+    assert len(places) == len(core_map(SMALL).entries) + 2 * len(OF_PROGRAM)
+    assert list(places.values()) == sorted(set(places.values()))
 
 
 def test_settings_are_closed_while_running() -> None:
