@@ -110,7 +110,10 @@ def test_device_takes_numbers_as_they_are(rng: np.random.Generator) -> None:
             each.load(design)
         assert device.verify().mismatches == 0
         assert np.array_equal(device.infer(x), golden.infer(x))
-        with pytest.raises(UserError, match=r"^x: is 300 at \(0, 0, 0\); x of width 1 names symbols: give one number in 0..299 per step"):
+        with pytest.raises(
+            UserError,
+            match=r"^x: is 300 at \(0, 0, 0\); x of width 1 names symbols: give one number in 0..299 per step",
+        ):
             golden.infer(np.full((1, 1), 300.0))
 
 
