@@ -172,7 +172,11 @@ def _feeds(arrays: Mapping[str, npt.NDArray[Any]], plan: Plan, source: str, *, s
     calls = next(iter(counts.values()), 1)
     if not calls:
         raise UserError(source, "holds no call", "give at least one")
-    values = [{name: value[call] if value.ndim else value for name, value in given.items()} for call in range(calls)]
+    # A scalar of each call stays an array.
+    values = [
+        {name: np.asarray(value[call]) if value.ndim else value for name, value in given.items()}
+        for call in range(calls)
+    ]
     return Feeds(values, source, stateful)
 
 
