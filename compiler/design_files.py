@@ -76,7 +76,7 @@ def write_design(draft: Path, engine: EngineConfig, programs: Sequence[Program],
             for program in programs
         ],
         "layers": [
-            {"name": source.name, "real_threshold": source.threshold, **_describe(layer)}
+            {"name": source.name, "real_threshold": source.threshold, "rectified": source.rectified, **_describe(layer)}
             for layer, source in zip(layers, sources, strict=True)
         ],
     }
@@ -119,6 +119,7 @@ def read_design(path: Path) -> tuple[dict[str, Any], EngineConfig, tuple[Program
         with damage(f"{path / 'float.npz'} layer {index}"):
             name = typed(entry, "name", str, spot)
             scalars: dict[str, Any] = {
+                "rectified": typed(entry, "rectified", bool, spot),
                 "symbols": layers[-1].symbols,
                 "threshold": typed(entry, "real_threshold", float, spot),
             }

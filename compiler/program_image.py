@@ -75,8 +75,10 @@ def check_fit(network: QuantNetwork, config: EngineConfig, place: int = 0) -> No
             raise ValueError(f"Layer {index} has a verdict, the engine makes none")
         if layer.peep is not None and not config.peepholes:
             raise ValueError(f"Layer {index} has peepholes, the engine has none")
-        if index and (layer.x_grid.low == 0 or layer.symbols):
-            raise ValueError(f"Layer {index} reads h of the layer before, so its input grid must be signed")
+        if index and layer.symbols:
+            raise ValueError(f"Layer {index} reads h of the layer before, which are no symbols")
+        if index and layer.x_grid.low == 0 and Kind.DENSE not in config.kinds:
+            raise ValueError(f"Layer {index} has an unsigned input grid, which takes an engine that runs dense layers")
 
 
 @dataclass(frozen=True)
@@ -280,6 +282,7 @@ def _descriptor(
         "h_shift": layer.h_grid.shift,
         "x_shift_next": after.x_grid.shift,
         "x_exponent_next": after.x_grid.exponent,
+        "x_unsigned_next": int(not last and after.x_grid.low == 0),
         "peep_shift": layer.peep_shift,
         "mode_next": after_policy.mode,
         "inputs": layer.inputs,

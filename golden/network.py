@@ -51,6 +51,8 @@ class FloatLayer:
         Function of a plain or dense layer's rows; tanh for an LSTM or a GRU.
     symbols : bool
         Whether x names a column of ``w_ih`` by its number, and that column alone is added: a product with a one-hot x.
+    rectified : bool
+        Whether x that are negative count as zero: a ReLU in front of the product.
     verdict : Verdict
         What is made of the h of a last layer.
     threshold : float
@@ -77,6 +79,7 @@ class FloatLayer:
     kind: Kind = Kind.LSTM
     squash: Squash = Squash.TANH
     symbols: bool = False
+    rectified: bool = False
     verdict: Verdict = Verdict.NONE
     threshold: float = 0.0
 
@@ -112,8 +115,10 @@ class FloatLayer:
 
     def from_x(self, x: FloatArray) -> FloatArray:
         """What x adds to the pre-activations: float64 [..., I], or [..., 1] of symbols, to [..., R * H]."""
-        found: FloatArray = self.w_ih.T[x[..., 0].astype(np.int64)] if self.symbols else x @ self.w_ih.T
-        return found
+        if self.symbols:
+            return self.w_ih.T[x[..., 0].astype(np.int64)]
+        counts: FloatArray = np.maximum(x, 0.0) if self.rectified else x
+        return counts @ self.w_ih.T
 
 
 @dataclass(frozen=True)

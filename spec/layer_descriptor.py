@@ -25,6 +25,7 @@ FIELDS: dict[str, int] = {
     "base_low": 24,
     "x_shift_next": 4,
     "x_exponent_next": 3,
+    "x_unsigned_next": 1,  # the next layer's x grid has no negative values; looked at where layers may be dense
     "peep_shift": 5,
     "mode_next": 2,
     # columns of the input, and all of them

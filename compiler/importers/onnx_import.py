@@ -253,9 +253,10 @@ def same_network(one: FloatNetwork, other: FloatNetwork) -> bool:
     """Whether two networks compute the same, whatever their layers are called."""
     if len(one.layers) != len(other.layers):
         return False
+    scalars = ("kind", "squash", "symbols", "rectified", "verdict", "threshold")
     fields = ("w_ih", "w_hh", "bias", "peep", "h0", "c0")
     return all(
-        (x.kind, x.squash, x.symbols, x.verdict, x.threshold) == (y.kind, y.squash, y.symbols, y.verdict, y.threshold)
+        all(getattr(x, name) == getattr(y, name) for name in scalars)
         and all(_same_array(getattr(x, field), getattr(y, field)) for field in fields)
         for x, y in zip(one.layers, other.layers, strict=True)
     )

@@ -153,9 +153,10 @@ class LayerFit:
 
     def x_format(self, candidate: Candidate) -> tuple[Grid, float]:
         """Input grid, as fine as the exponent leaves it, and the real value of one LSB of the 16-bit input."""
+        rectified = self._layer.rectified  # by its grid, which has no negative values
         if self._before is not None:
-            return self._grid(signed=True, exponent=candidate.exponent), self._before.h_lsb
-        grid = self._grid(signed=self._low < 0, exponent=candidate.exponent)
+            return self._grid(signed=not rectified, exponent=candidate.exponent), self._before.h_lsb
+        grid = self._grid(signed=self._low < 0 and not rectified, exponent=candidate.exponent)
         peak = max(self._high, -self._low) or 1.0
         if self._layer.symbols:
             return grid, 1.0 / grid.high / (1 << grid.shift)
@@ -197,7 +198,7 @@ class LayerFit:
         weights = np.concatenate([layer.w_ih * x_step, layer.w_hh * h_step], axis=1)
         scale, integers = self._rounded(weights, damped(operands.T @ operands / len(operands)))
         # What rounding leaves of each row's mean moves into its bias.
-        missing = x @ layer.w_ih.T + h @ layer.w_hh.T - (operands @ integers.T) * scale
+        missing = layer.from_x(fit.x[k][fit.valid]) + h @ layer.w_hh.T - (operands @ integers.T) * scale
         gain = z_gain(layer.squash, self._h_lsb)
         mantissa, shift = encode_scales(scale * gain, limits.requant_width, layer.name)
         peep, peep_shift = None, 0

@@ -73,7 +73,7 @@ def _like(rng: np.random.Generator, config: EngineConfig, layer: QuantLayer, inp
         layer.inputs if inputs is None else inputs,
         layer.units,
         precision,
-        first=inputs is not None,
+        unsigned=inputs is not None,
         peepholes=config.peepholes,
         requant_width=config.requant_width,
         planes=1 if precision == 4 else config.planes,

@@ -45,7 +45,7 @@ def random_layer(
     units: int,
     precision: int,
     *,
-    first: bool,
+    unsigned: bool,
     peepholes: bool,
     requant_width: int,
     planes: int = 1,
@@ -66,7 +66,7 @@ def random_layer(
     if planes == 2:
         # One integer in 2^bits has no two symmetric digits.
         weights -= ~has_digits(weights, precision // planes)
-    x_grid = random_grid(rng, precision // planes, unsigned=first, exponent=True)
+    x_grid = random_grid(rng, precision // planes, unsigned=unsigned, exponent=True)
     while symbols and x_grid.low:
         x_grid = random_grid(rng, precision // planes, unsigned=True, exponent=True)
     h_grid = random_grid(rng, precision // planes)
@@ -156,7 +156,8 @@ def random_network(
             inputs,
             units,
             precision,
-            first=index == 0,
+            # Of a later layer: a ReLU in front of a dense one.
+            unsigned=index == 0 or Kind.DENSE in kinds,
             peepholes=peepholes,
             requant_width=requant_width,
             planes=1 if precision == 4 else planes,

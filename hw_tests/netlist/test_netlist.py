@@ -54,7 +54,7 @@ def _network(rng: np.random.Generator, config: EngineConfig, precision: int) -> 
             4,
             5,
             precision,
-            first=True,
+            unsigned=True,
             peepholes=config.peepholes,
             requant_width=config.requant_width,
             planes=precision // config.plane_bits(precision),

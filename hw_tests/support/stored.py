@@ -150,7 +150,7 @@ class Memories:
         scale, bias = rows[0, ..., 0], rows[..., 1].transpose(0, 2, 1).reshape(len(rows), -1)
         grid = self.registers.get(Register.X_GRID, 0)
         if before is not None:
-            grid = before["x_shift_next"] | before["x_exponent_next"] << 4
+            grid = before["x_shift_next"] | before["x_exponent_next"] << 4 | before["x_unsigned_next"] << 7
         return QuantLayer(
             precision=bits * planes,
             weights=digits[0] if planes == 1 else (digits[0] << bits) + digits[1],

@@ -152,7 +152,7 @@ def _single(rng: np.random.Generator, **options: Any) -> QuantNetwork:
         6,
         9,
         8,
-        first=True,
+        unsigned=True,
         peepholes=False,
         requant_width=18,
         planes=2,

@@ -68,6 +68,15 @@ def test_plain_and_dense_layers(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(trace.h[1][0], want, rtol=1e-12)
 
 
+def test_relu_in_front_of_a_product(rng: np.random.Generator) -> None:
+    dense = FloatLayer(
+        "d", rng.normal(size=(2, 3)), np.zeros((2, 0)), rng.normal(size=2), kind=Kind.DENSE, rectified=True
+    )
+    x = rng.normal(size=(2, 5, 3))
+    trace = run_float(FloatNetwork((dense,)), x)
+    np.testing.assert_allclose(trace.h[0], np.tanh(np.maximum(x, 0) @ dense.w_ih.T + dense.bias), rtol=1e-12)
+
+
 def test_functions() -> None:
     z = np.array([-2.0, 0.5])
     assert [squashed(z, squash).tolist() for squash in (Squash.LINEAR, Squash.RELU)] == [[-2, 0.5], [0, 0.5]]

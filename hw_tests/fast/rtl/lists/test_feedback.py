@@ -22,6 +22,7 @@ from lstmith.golden.encoder import BoolArray
 from lstmith.rtl.layouts import STEP_BITS, lists
 from lstmith.rtl.lists.feedback import Feedback
 from lstmith.spec import latency as timing
+from lstmith.spec.codes import Kind
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.monitor_rule import LAG_H
 from lstmith.spec.policy import Mode, Rule, Scope
@@ -134,6 +135,8 @@ def _stack_descriptors(
     descriptors: list[dict[str, Any]] = []
     for layer, base in enumerate(bases):
         fields = {"unit_base": base, "mode": Mode.DELTA, "mode_next": Mode.DELTA, "x_exponent_next": 2}
+        # An engine without dense layers does not look at this.
+        fields["x_unsigned_next"] = layer
         fields |= {"h_shift": int(rng.integers(3, 7)), "x_shift_next": int(rng.integers(3, 7))}
         fields |= {name: int(rng.integers(0, 60)) for name in ("theta_h", "theta_x_next")}
         fields |= {name: int(rng.integers(0, 200)) for name in ("low_theta_h", "low_theta_x_next")}
@@ -146,13 +149,28 @@ def _stack_descriptors(
 
 
 def _stack_check(
-    rng: np.random.Generator, *, planes: int, layer_planes: tuple[int, ...], monitors: tuple[_Monitor, ...] = ()
+    rng: np.random.Generator,
+    *,
+    planes: int,
+    layer_planes: tuple[int, ...],
+    monitors: tuple[_Monitor, ...] = (),
+    unsigned: bool = False,
 ) -> Check:
-    """Two layers in turn; now and then the host loads the h of one of them."""
+    """Two layers in turn; now and then the host loads the h of one of them.
+
+    With ``unsigned`` the engine runs dense layers, and a list of the next layer's x may have no negative values.
+    """
     monitor = bool(monitors)
     lanes, sheet, sizes, bases = 4, Sheet(3500), (6, 9), (0, 6)
     config = EngineConfig(
-        lanes=lanes, precisions=(4, 8), operand_width=18, units=16, layers=2, planes=planes, monitor=monitor
+        lanes=lanes,
+        precisions=(4, 8),
+        operand_width=18,
+        units=16,
+        layers=2,
+        planes=planes,
+        monitor=monitor,
+        kinds=(Kind.LSTM, Kind.DENSE) if unsigned else (Kind.LSTM,),
     )
     unit, decisions = Feedback(config), _Decisions(rng, sheet, lanes, monitor=monitor)
     off = (Rule.OFF, Scope.LAYER, 0)
@@ -167,7 +185,11 @@ def _stack_check(
     def lists_of(layer: int, kind: int, h: Ints, *, start: bool, exact: bool, held: BoolArray) -> list[Entries]:
         fields, name = descriptors[layer], "x" if kind else "h"
         late = "_next" if kind else ""
-        grid = widest_grid(fields[f"x_shift{late}"] if kind else fields["h_shift"], 2 if kind else 0)
+        grid = widest_grid(
+            fields[f"x_shift{late}"] if kind else fields["h_shift"],
+            2 if kind else 0,
+            unsigned=bool(kind and unsigned and fields["x_unsigned_next"]),
+        )
         # One list alone holds values where the sums are recomputed.
         forgets = start or (exact and planes == 1)
         held = (held & (not exact)) | (not fields[f"planes{late}"])
@@ -264,6 +286,7 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
         "layer_folds": _layer_check(rng, planes=2, monitor=(Rule.RATIO, Scope.FOLD, 5)),
         "stack_planes_1": _stack_check(rng, planes=1, layer_planes=(1, 1)),
         "stack_planes_2": _stack_check(rng, planes=2, layer_planes=one_low),
+        "stack_unsigned": _stack_check(rng, planes=1, layer_planes=(1, 1), unsigned=True),
         "stack_monitor": _stack_check(rng, planes=2, layer_planes=(2, 2), monitors=(late, early)),
         "stack_folds": _stack_check(rng, planes=2, layer_planes=(2, 2), monitors=(by_fold, off)),
     }
