@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,13 +12,15 @@ from onnx import ModelProto, NodeProto
 
 from lstmith.compiler.importers.checks import float_array
 from lstmith.compiler.importers.onnx_graph import Array, Piece, Scope, attribute, cut, fold, label, reads, run_piece
-from lstmith.compiler.importers.onnx_site import Y_H, Y
+from lstmith.compiler.importers.onnx_site import Y_C, Y_H, Y
 from lstmith.compiler.importers.onnx_verdict import HeadVerdict, find_verdict, whole_rows
 from lstmith.golden.network import FloatArray, FloatLayer
 from lstmith.spec.codes import Kind, Squash
 
 #: Steps and sequences to try, and of one step per call.
 _PROBES = ((3, 2), (3, 1), (1, 2), (1, 1))
+#: Most conditions of Ifs on the way whose values are tried.
+_CONDITIONS = 4
 _SQUASHES = {"Relu": Squash.RELU, "Sigmoid": Squash.SIGMOID, "Tanh": Squash.TANH}
 
 
@@ -28,7 +31,7 @@ class Head:
     Parameters
     ----------
     reads : str
-        Value that the first product reads: rows of the node's h, moved but not changed.
+        Value that the first product reads: rows of the node's h, moved but not changed, or through a ReLU.
     axis : int
         Where a row's units lie in it, and in all values that the layers write.
     layers : tuple of FloatLayer
@@ -57,13 +60,26 @@ class Head:
 
 
 @dataclass(frozen=True)
+class _Rows:
+    """Rows of h that arrived whole: the shape of the value without their units, and whether a ReLU changed them."""
+
+    lead: tuple[int, ...]
+    rectified: bool
+
+
+@dataclass(frozen=True)
 class _Product:
-    """A product with constant weights, [K, H], its bias, [K], its value, and the value behind the addition."""
+    """A product with constant weights, [K, H], its bias, [K], its value, and the value behind the addition.
+
+    It reads rows along ``axis`` of a value with ``rank`` axes; 0 is any number of them.
+    """
 
     name: str
+    reads: str
     weights: FloatArray
     bias: FloatArray
     axis: int
+    rank: int
     product: str
     value: str
 
@@ -97,19 +113,17 @@ class _Finder:
         self._model, self._scope, self._node = model, scope, node
         self._units, self._where, self._batch_first = units, where, batch_first
         self._outputs = {value.name for value in model.graph.output}
-        # Shapes of what the first product reads, but for the units.
-        self._leads: list[tuple[int, ...]] = []
 
     def head(self) -> Head | None:
         found = [
-            (product, item)
+            (product, rows)
             for item in self._scope.nodes
-            if (product := self._product(item, self._units)) is not None and self._rows(item.input[0], product.axis)
+            if (product := self._product(item, self._units)) is not None and (rows := self._rows(product))
         ]
         if len(found) != 1:
             return None
-        [(product, item)] = found
-        source, axis = item.input[0], product.axis
+        [(product, rows)] = found
+        source, axis = product.reads, product.axis
         layers: list[FloatLayer] = []
         writes: list[str] = []
         inner: dict[str, str] = {}
@@ -131,8 +145,14 @@ class _Finder:
             inner |= dict.fromkeys((following.product, following.value), value)
             reader = self._only_reader(value)
             following = None if reader is None or reader.input[0] != value else self._product(reader, units)
+        if rows[0].rectified:
+            layers[0] = replace(layers[0], rectified=True)
+            _, before = self._scope.find(source)
+            if isinstance(before, NodeProto) and before.op_type == "Relu":
+                inner[source] = writes[0]
         units = layers[-1].units
-        verdict, refused = find_verdict(self._model, self._scope, writes[-1], axis, units, self._leads)
+        leads = [each.lead for each in rows]
+        verdict, refused = find_verdict(self._model, self._scope, writes[-1], axis, units, leads)
         if verdict is not None:
             layers[-1] = replace(layers[-1], verdict=verdict.verdict, threshold=verdict.threshold)
         return Head(source, axis, tuple(layers), tuple(writes), inner, verdict, refused)
@@ -167,9 +187,11 @@ class _Finder:
         whole = bias.ravel() + (0 if added is None else added)
         return _Product(
             label(node),
+            node.input[0],
             float_array(self._where, f"{label(node)!r} weights", weights),
             float_array(self._where, f"{label(node)!r} bias", np.broadcast_to(whole, len(weights))),
             axis,
+            {"MatMul": 0, "Gemm": 2, "Conv": 3}[node.op_type],
             value,
             after,
         )
@@ -200,36 +222,58 @@ class _Finder:
     def _constant(self, name: str) -> Array | None:
         return fold(self._model, self._scope, name)
 
-    def _rows(self, name: str, axis: int) -> bool:
-        """Whether a value is whole rows of the node's h, which lie along ``axis``.
+    def _rows(self, product: _Product) -> list[_Rows]:
+        """How whole rows of the node's h arrive where a product reads them; empty if they do not.
 
-        What moves them is not interpreted: it is run on numbers.
+        What moves them is not interpreted: it is run on numbers. Branches that other values choose are all tried; those
+        whose result the product could not read are none that the graph takes.
         """
-        piece = cut(self._scope, [name], lambda _, value: value in self._node.output)
-        [source] = piece.inputs if len(piece.inputs) == 1 else [""]
-        if source not in self._node.output[: Y_H + 1] or not source:
-            return False
-        tried = [self._moved(piece, name, axis, source, probe) for probe in _PROBES]
-        # A graph of fixed sizes takes one of them.
-        self._leads = [lead for lead in tried if isinstance(lead, tuple)]
-        return False not in tried and bool(self._leads)
+        conditions = self._conditions()
+        piece = cut(self._scope, [product.reads], lambda _, each: each in self._node.output or each in conditions)
+        sources = [each for each in piece.inputs if each not in conditions and each not in self._node.output[Y_C:]]
+        chosen = [each for each in piece.inputs if each in conditions]
+        if len(sources) != 1 or sources[0] not in self._node.output[: Y_H + 1] or len(chosen) > _CONDITIONS:
+            return []
+        tried = [
+            self._moved(piece, product, sources[0], probe, dict(zip(chosen, map(np.array, values), strict=True)))
+            for probe in _PROBES
+            for values in itertools.product((False, True), repeat=len(chosen))
+        ]
+        # A graph of fixed sizes takes one of the probes.
+        found = [rows for rows in tried if rows]
+        return [] if False in tried or len({rows.rectified for rows in found}) > 1 else found
+
+    def _conditions(self) -> set[str]:
+        """What Ifs test that is not computed from the node's h alone."""
+        tested = {node.input[0] for node in self._scope.nodes if node.op_type == "If"}
+        own = set(self._node.output)
+        return {name for name in tested if not set(cut(self._scope, [name], lambda _, each: each in own).inputs) <= own}
 
     def _moved(
-        self, piece: Piece, name: str, axis: int, source: str, probe: tuple[int, int]
-    ) -> tuple[int, ...] | Literal[False] | None:
-        """The shape of rows that arrive whole, without their units; False if they do not, None if nothing arrives."""
+        self, piece: Piece, product: _Product, source: str, probe: tuple[int, int], given: dict[str, Array]
+    ) -> _Rows | Literal[False] | None:
+        """How rows arrive; False if they do not arrive whole, None if nothing arrives that the product could read."""
         steps, sequences = probe
         count = steps * sequences if source == self._node.output[Y] else sequences
         rows = np.random.default_rng(0).standard_normal((count, self._units)).astype(np.float32)
         places = np.repeat(np.arange(count, dtype=np.float32)[:, None], self._units, axis=1)
+        # An If may carry c beside h: no number of c may arrive.
+        nothing = np.full((sequences, self._units), np.nan, dtype=np.float32)
+        given |= {each: self._written(nothing, probe, each) for each in piece.inputs if each in self._node.output[Y_C:]}
         arrived = [
-            run_piece(self._model, piece, [name], {source: self._written(values, probe, source)})
+            run_piece(self._model, piece, [product.reads], {**given, source: self._written(values, probe, source)})
             for values in (rows, places)
         ]
         if arrived[0] is None or arrived[1] is None:
             return None
         [values], [order] = arrived[0], arrived[1]
-        return whole_rows(values, order, rows, axis) and np.moveaxis(values, axis, -1).shape[:-1]
+        if product.rank not in (0, values.ndim):
+            return None
+        for rectified in (False, True):
+            wanted = np.maximum(rows, 0) if rectified else rows
+            if whole_rows(values, order, wanted, product.axis):
+                return _Rows(np.moveaxis(values, product.axis, -1).shape[:-1], rectified)
+        return False
 
     def _written(self, rows: Array, probe: tuple[int, int], source: str) -> Array:
         """Rows as the node would write them: Y or Y_h, in its layout."""

@@ -19,6 +19,7 @@ from lstmith.compiler.importers.stage_run import (
     head_values,
     joined_values,
     read_call,
+    row_numbers,
     verdict_value,
 )
 from lstmith.golden.network import FloatNetwork, float_verdicts, run_float
@@ -91,16 +92,18 @@ class PlanRun:
     ) -> list[dict[str, Array]]:
         """What a stage's head writes in each call; where the graph moves the rows of h is found with their numbers."""
         found = []
-        for call, kind, places in zip(calls, sequences.kinds, sequences.places(), strict=True):
-            given = {**call, **joined_values([stage], [places])}
+        for call, kind, (numbered, places) in zip(calls, sequences.kinds, sequences.places(), strict=True):
+            given = {**call, **joined_values([stage], [numbered])}
             order = {**given, **self._host.run((stage.head,), given)}[stage.head]
-            values = head_values(stage, order, result, where, kind)
+            values = head_values(stage, places[row_numbers(order, stage.head_axis)], result, where, kind)
             if stage.verdict and result.verdict is not None:
                 # Its own rows come from those that the last layer writes.
-                rows = np.moveaxis(np.moveaxis(order, stage.head_axis, -1)[..., :1], -1, stage.head_axis)
-                numbers = {**given, stage.head_outputs[-1]: np.repeat(rows, stage.units, stage.head_axis)}
+                first = np.moveaxis(np.moveaxis(order, stage.head_axis, -1)[..., :1], -1, stage.head_axis)
+                numbers = {**given, stage.head_outputs[-1]: np.repeat(first, stage.units, stage.head_axis)}
                 judged = {**numbers, **self._host.run((stage.judged,), numbers)}[stage.judged]
-                values[stage.verdict] = verdict_value(stage, judged, result.verdict)
+                rows = row_numbers(judged, stage.judged_axis)
+                width = judged.shape[stage.judged_axis]
+                values[stage.verdict] = verdict_value(stage, places[rows], result.verdict, width)
             found.append(values)
         return found
 

@@ -131,7 +131,7 @@ class StageCalls:
     """
 
     def __init__(self, stage: Stage, network: FloatNetwork, calls: list[StageCall], where: str, *, joined: bool):
-        self._stage, self._network, self._calls = stage, network, calls
+        self._stage, self._network, self._calls, self._where = stage, network, calls, where
         counts = {call.x.shape[1] for call in calls}
         if joined and stage.reverse:
             raise UserError(
@@ -197,17 +197,37 @@ class StageCalls:
         """Type of each call's x, and of what the stage writes there."""
         return [call.x.dtype for call in self._calls]
 
-    def places(self) -> list[dict[str, npt.NDArray[Any]]]:
-        """Like `values`, of the last recurrent layer, with 1 + the place of each row among all rows of the engine."""
+    def places(self) -> list[tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.int64]]]:
+        """Like `values`, of the last recurrent layer, with a number of each row in the place of its units.
+
+        Beside them the place of each number among all rows of the engine, int64; 0 is the number of none, which is -1.
+
+        Raises
+        ------
+        UserError
+            If the type of x does not hold as many numbers as a call has rows.
+        """
         steps = int(self._ends.max(initial=0))
         names, recurrent = self._stage.recurrent_outputs[-1], len(self._stage.recurrent_outputs)
         units = self._network.layers[recurrent - 1].units
         rows = np.arange(1, len(self._ends) * steps + 1, dtype=np.float64).reshape(len(self._ends), steps, 1)
         given = np.broadcast_to(rows, (len(self._ends), steps, units))
-        return [
-            {name: value[name] for name in names if name}
-            for value in self.values(StageResult([(given, given)] * recurrent), np.float64)
-        ]
+        found = []
+        for values, kind in zip(
+            self.values(StageResult([(given, given)] * recurrent), np.float64), self.kinds, strict=True
+        ):
+            written = {name: values[name][..., :1] for name in names if name}
+            numbered = np.unique(np.concatenate([[0.0], *(value.ravel() for value in written.values())]))
+            if len(numbered) > 2 << np.finfo(kind).nmant:
+                raise UserError(
+                    f"{self._where} value {self._stage.x!r}",
+                    f"has {len(numbered) - 1} rows in a call, more than {kind} numbers",
+                    "give shorter calls",
+                )
+            own = {name: np.searchsorted(numbered, value).astype(kind) for name, value in written.items()}
+            wide = {name: np.repeat(value, units, axis=-1) for name, value in own.items()}
+            found.append((wide, numbered.astype(np.int64) - 1))
+        return found
 
     def _ordered(self, steps: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return steps[::-1] if self._stage.reverse else steps
@@ -241,7 +261,7 @@ def joined_values(stages: Sequence[Stage], parts: Sequence[dict[str, npt.NDArray
 
 
 def head_values(
-    stage: Stage, order: npt.NDArray[Any], result: StageResult, where: str, kind: np.dtype[Any]
+    stage: Stage, places: npt.NDArray[np.int64], result: StageResult, where: str, kind: np.dtype[Any]
 ) -> dict[str, npt.NDArray[Any]]:
     """What the layers of a head write, put where the graph has the rows that they read.
 
@@ -249,15 +269,14 @@ def head_values(
     ----------
     stage : Stage
         With a head.
-    order : array
-        Value of ``stage.head`` with the numbers of `StageCalls.places` in place of h.
+    places : int64 array
+        Of the rows in ``stage.head``, among all rows of the engine.
     result : StageResult
     where : str
         The inputs, for messages.
     kind : dtype
         Of the values.
     """
-    places = row_places(order, stage.head_axis)
     if places.min(initial=0) < 0:
         raise UserError(f"{where} value {stage.x!r}", "has no step", "give at least one")
     found = {}
@@ -267,24 +286,28 @@ def head_values(
     return found
 
 
-def row_places(order: npt.NDArray[Any], axis: int) -> npt.NDArray[np.int64]:
-    """Places of rows among all rows of the engine, from values that hold 1 + the place of their row along an axis."""
-    return np.moveaxis(order, axis, -1)[..., 0].astype(np.int64) - 1
+def row_numbers(order: npt.NDArray[Any], axis: int) -> npt.NDArray[np.int64]:
+    """Numbers of rows from values that hold the number of their row along an axis."""
+    return np.moveaxis(order, axis, -1)[..., 0].astype(np.int64)
 
 
-def verdict_value(stage: Stage, order: npt.NDArray[Any], verdict: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+def verdict_value(
+    stage: Stage, places: npt.NDArray[np.int64], verdict: npt.NDArray[np.int64], bits: int
+) -> npt.NDArray[Any]:
     """The value that a stage's verdict has in the graph: indices, int64, or whether each value is above the threshold.
 
     Parameters
     ----------
     stage : Stage
         With a verdict.
-    order : array
-        Value of ``stage.judged`` with 1 + the place of its row among all rows of the engine in place of each value.
+    places : int64 array
+        Of the rows in ``stage.judged``, among all rows of the engine.
     verdict : int64 [N, T]
+    bits : int
+        Values of a row.
     """
-    found: npt.NDArray[np.int64] = verdict.ravel()[row_places(order, stage.judged_axis)]
+    found: npt.NDArray[np.int64] = verdict.ravel()[places]
     if stage.picks:
         return np.expand_dims(found, stage.judged_axis) if stage.keeps else found
-    bits = found[..., None] >> np.arange(order.shape[stage.judged_axis], dtype=np.int64) & 1
-    return np.moveaxis(bits.astype(np.bool_), -1, stage.judged_axis)
+    above = found[..., None] >> np.arange(bits, dtype=np.int64) & 1
+    return np.moveaxis(above.astype(np.bool_), -1, stage.judged_axis)

@@ -16,9 +16,11 @@ from lstmith.cli.main import app
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.importer import Model, read_model
 from lstmith.compiler.pipeline import compile_model
+from lstmith.datasets.speech import calibration_audio
 from lstmith.golden.network import FloatLayer
 from lstmith.spec.codes import Kind, Squash
 from lstmith.spec.errors import UserError
+from lstmith.vad.silero import RATE, frames, model_path
 
 
 def two_layers(path: Path, rng: Rng) -> Feeds:
@@ -72,10 +74,41 @@ def by_convolution(path: Path, rng: Rng, move: str = "by_unit") -> Feeds:
     return {"x": normal(rng, STEPS, 2, WIDTH)}
 
 
+def rectified(path: Path, rng: Rng, turned: bool = False) -> Feeds:
+    """A ReLU in front of the product, behind an If that the shape of x decides; ``turned`` reverses one branch's h."""
+    node, constants = lstm(weights(rng, WIDTH, UNITS), x="x", name="lstm")
+    branches = {
+        "then_branch": helper.make_node("Gather", ["squeezed", "backwards" if turned else "kept"], ["yes"], axis=2),
+        "else_branch": helper.make_node("Identity", ["squeezed"], ["no"]),
+    }
+    graphs = {
+        name: helper.make_graph([inner], name, [], [helper.make_tensor_value_info(inner.output[0], 1, None)])
+        for name, inner in branches.items()
+    }
+    nodes = [
+        node,
+        helper.make_node("Squeeze", ["lstm_y", "direction"], ["squeezed"]),
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Gather", ["shape", "second"], ["count"]),
+        helper.make_node("Equal", ["count", "one"], ["alone"]),
+        helper.make_node("If", ["alone"], ["chosen"], **graphs),
+        helper.make_node("Relu", ["chosen"], ["positive"], name="relu"),
+        helper.make_node("MatMul", ["positive", "w"], ["product"], name="product"),
+        helper.make_node("Sigmoid", ["product"], ["p"]),
+    ]
+    constants = [
+        *constants, const("direction", [1]), matrix(rng, "w", UNITS, 3), const("second", 1), const("one", 1),
+        const("kept", list(range(UNITS))), const("backwards", list(reversed(range(UNITS)))),
+    ]  # fmt: skip
+    save(path, nodes, constants, {"x": ["T", "N", WIDTH]}, ["p"])
+    return {"x": normal(rng, STEPS, 2, WIDTH)}
+
+
 HEADS = {
     **{name: MODELS[name] for name in ("dynamo_lstm_head", "keras_gru_stack", "encoder_decoder")},
     "two_layers": two_layers,
     "by_convolution": by_convolution,
+    "rectified": rectified,
 }
 
 
@@ -97,7 +130,9 @@ def test_outputs_are_those_of_onnxruntime(tmp_path: Path, rng: Rng, name: str) -
     run_as_onnxruntime(design, tmp_path / "d", calls)
 
 
-@pytest.mark.parametrize(("name", "engine"), [("two_layers", "icarus"), ("by_convolution", "verilator")])
+@pytest.mark.parametrize(
+    ("name", "engine"), [("two_layers", "icarus"), ("by_convolution", "verilator"), ("rectified", "icarus")]
+)
 def test_simulators_equal_golden(tmp_path: Path, rng: Rng, name: str, engine: str) -> None:
     calls = calls_of(rng, HEADS[name](tmp_path / "m.onnx", rng))
     design = compile_model(tmp_path / "m.onnx", calls, target="generic", lanes=4, head=True)
@@ -127,6 +162,36 @@ def test_changed_rows_stay_on_the_host(tmp_path: Path, rng: Rng, move: str) -> N
     by_convolution(tmp_path / "m.onnx", rng, move)
     with pytest.raises(UserError, match="option --head: finds no dense layer"):
         read_model(tmp_path / "m.onnx", head=True)
+
+
+def test_relu_is_of_the_dense_layer(tmp_path: Path, rng: Rng) -> None:
+    calls = calls_of(rng, rectified(tmp_path / "m.onnx", rng))
+    model = read_model(tmp_path / "m.onnx", head=True)
+    [dense] = dense_layers(model)
+    assert dense.rectified
+    assert {name: places(model)[name] for name in ("relu", "product")} == {"relu": "core", "product": "core"}
+    design = compile_model(tmp_path / "m.onnx", calls, target="generic", head=True)
+    assert [layer.x_grid.low == 0 for layer in design.network.layers] == [False, True]
+    rectified(tmp_path / "m.onnx", rng, turned=True)
+    with pytest.raises(UserError, match="option --head: finds no dense layer"):
+        read_model(tmp_path / "m.onnx", head=True)
+
+
+def test_speech_probability_leaves_the_core(tmp_path: Path) -> None:
+    """Silero VAD with its decoder: a step takes 128 features and gives one probability."""
+    parts = [
+        frames(audio.samples)[100:][:count, None] for audio, count in zip(calibration_audio(), (60, 20), strict=False)
+    ]
+    known, asked = ({"input": part, "sr": np.full(len(part), RATE)} for part in parts)
+    design = compile_model(model_path(), known, precision=16, target="generic", lanes=16, head=True, stateful=True)
+    assert [layer.kind for layer in design.network.layers] == [Kind.LSTM, Kind.DENSE]
+    result = design.run(asked, "golden", stateful=True)
+    assert result.h.shape == (20, 1)
+    low, high = result.figures["outputs"]["output"]["range"]
+    assert result.figures["outputs"]["output"]["mean_abs_error"] <= 1e-3 * (high - low)
+    few = {name: value[:2] for name, value in asked.items()}
+    simulated = design.run(few, "icarus", stateful=True)
+    assert (simulated.figures["mismatches"], simulated.figures["cycle_mismatches"]) == (0, 0)
 
 
 def test_frame_by_frame_is_refused(tmp_path: Path, rng: Rng) -> None:
