@@ -81,6 +81,9 @@ COMMANDS = {
     ),
     "compile": Entry("cli.compile_model", "Quantise a trained network and size an engine for it."),
     "run": Entry("cli.run", "Run a design on sequences, and compare it with the golden model and with float."),
+    "verify": Entry(
+        "cli.verify", "Compare a design's core in Verilator with the golden model over many steps.", extras=("sim",)
+    ),
     "generate": Entry("cli.generate", "Write the core as Verilog, byte for byte the same every time."),
     "synth": Entry("cli.hardware", "Synthesise the core alone and count its resources.", "synth_command"),
     "build": Entry("cli.hardware", "Build a bitstream.", "build_command", ("build",)),
