@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lstmith.compiler.design import Design
-from lstmith.package.vectors import Vectors
+from lstmith.package.vectors import Vectors, state_classes
+from lstmith.spec.codes import Verdict
 from lstmith.spec.layer_descriptor import DESCRIPTOR_STRIDE, LAYOUT
+from lstmith.spec.quantised import QuantNetwork
+from lstmith.spec.registers import PROGRAM_REGISTERS
 
 #: Bytes or numbers in a line.
 _PER_LINE = 16
@@ -16,6 +19,7 @@ def descriptor_header(mark: str) -> str:
     """Constants of the layer descriptor, which the driver changes policies in."""
     lines = [f"/* {mark} */", "#ifndef LSTMITH_DESCRIPTOR_H", "#define LSTMITH_DESCRIPTOR_H"]
     lines.append(f"#define LSTMITH_DESCRIPTOR_STRIDE {DESCRIPTOR_STRIDE}u")
+    lines.append(f"#define LSTMITH_PROGRAM_REGISTERS {PROGRAM_REGISTERS}u")
     for name, (word, bit, width) in LAYOUT.items():
         own = f"LSTMITH_DESCRIPTOR_{name.upper()}"
         lines += [f"#define {own}_WORD {word}u", f"#define {own}_SHIFT {bit}u", f"#define {own}_WIDTH {width}u"]
@@ -33,7 +37,7 @@ def design_header(name: str, mark: str) -> str:
 
 
 def design_source(design: Design, name: str, mark: str, image: bytes, vectors: Vectors) -> str:
-    """Defines the design: layers, image, and the sequence of the self-test.
+    """Defines the design: programs, image, and the sequences of the self-test.
 
     Parameters
     ----------
@@ -46,28 +50,40 @@ def design_source(design: Design, name: str, mark: str, image: bytes, vectors: V
         As :func:`lstmith.package.image_files.binary` gives it.
     vectors : Vectors
     """
-    engine, layers = design.engine, design.network.layers
+    engine = design.engine
     lines = [f"/* {mark} */", f'#include "{name}_design.h"', ""]
+    programs, tests = [], []
+    for number, (program, states) in enumerate(zip(design.programs, state_classes(design), strict=True)):
+        lines += _layers(program.network, number)
+        last = program.network.layers[-1]
+        answers = last.units if last.verdict is Verdict.NONE else 1
+        counts = f"{len(program.network.layers)}, {program.place}, {answers}, {states}"
+        programs.append(f"    {{layers_{number}, {counts}}},")
+    lines += ["static const lstmith_program programs[] = {", *programs, "};"]
+    lines += _array("uint8_t", "image", image)
+    for number, test in enumerate(vectors.runs):
+        lines += _array("int16_t", f"test_x_{number}", test.x.ravel().tolist())
+        lines += _array("int16_t", f"test_h_{number}", test.answers.ravel().tolist())
+        tests.append(f"    {{test_x_{number}, test_h_{number}, {len(test.x)}, {test.program}, {int(test.handed)}}},")
+    lines += ["static const lstmith_test tests[] = {", *tests, "};"]
+    shift = design.image().program_shift
+    sizes = f"{len(programs)}, {len(tests)}, {engine.layer_bits}, {shift}, {engine.planes}, {int(engine.delta)}"
+    lines += ["", f"const lstmith_design {name}_design = {{"]
+    lines += [f"    programs, tests, {sizes}, image, sizeof image,", "};", ""]
+    return "\n".join(lines)
+
+
+def _layers(network: QuantNetwork, number: int) -> list[str]:
+    """The layers of a program, ``layers_<number>``."""
+    lines: list[str] = []
     entries = []
-    for index, layer in enumerate(layers):
+    for index, layer in enumerate(network.layers):
         order = "0"
         if layer.order is not None:
-            order = f"order_{index}"
+            order = f"order_{number}_{index}"
             lines += _array("uint16_t", order, layer.order.tolist())
         entries.append(f"    {{{layer.inputs}, {layer.units}, {layer.c_frac}, {order}}},")
-    lines += ["static const lstmith_layer layers[] = {", *entries, "};"]
-    lines += _array("uint8_t", "image", image)
-    lines += _array("int16_t", "test_x", vectors.x.ravel().tolist())
-    answers = vectors.answers(layers[-1])
-    lines += _array("int16_t", "test_h", answers.ravel().tolist())
-    sizes = f"{len(layers)}, {engine.layer_bits}, {engine.planes}, {int(engine.delta)}"
-    lines += ["", f"const lstmith_design {name}_design = {{"]
-    lines += [
-        f"    layers, {sizes}, image, sizeof image, test_x, test_h, {len(vectors.x)}, {answers.shape[1]}",
-        "};",
-        "",
-    ]
-    return "\n".join(lines)
+    return [*lines, f"static const lstmith_layer layers_{number}[] = {{", *entries, "};"]
 
 
 def _array(kind: str, name: str, values: Iterable[int]) -> list[str]:

@@ -1,42 +1,47 @@
-"""What the shipped bench and the driver's self-test compare with: the golden model's answer to one sequence."""
+"""What the shipped bench and the driver's self-test compare with: the golden model's answers to some sequences."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from lstmith.compiler.design import Design
-from lstmith.host.request import integer_request
+from lstmith.host.request import RunRequest, integer_request
 from lstmith.host.results import EngineRun
 from lstmith.host.run import run_golden
 from lstmith.host.stimulus import record
 from lstmith.spec.codes import Verdict
 from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.policy_check import default_policies
-from lstmith.spec.quantised import QuantLayer
 
 #: Steps whose cycles are looked at for the latency and the throughput.
 _TIMED_STEPS = 8
 #: Bits of a word of ``h.hex``: h, c, last unit of its layer, layer.
 _C_BIT, _LAST_BIT, _LAYER_BIT, _RESULT_BITS = 16, 40, 41, 56
-#: Bits of a word of ``x.hex``, as in the register X of the buses: value, start of a sequence, its last element.
-_START_BIT, _END_BIT = 16, 19
+#: Bits of a word of ``x.hex``, as in the register X of the buses: value, start of a sequence or restart, its last
+#: element, the program that it runs.
+_START_BIT, _RESTART_BIT, _END_BIT, _PROGRAM_BIT = 16, 17, 19, 24
 
 
 @dataclass(frozen=True)
-class Vectors:
-    """A sequence and what a core must make of it under the default policy.
+class Sequence:
+    """A sequence of a program and what a core must make of it under the default policy.
 
     Attributes
     ----------
+    program : int
+    handed : bool
+        It begins in the states that the run before leaves, else with zero states.
     x : int16 [T, I]
     run : EngineRun
         Golden's, of one sequence.
     """
 
+    program: int
+    handed: bool
     x: npt.NDArray[np.int16]
     run: EngineRun
 
@@ -50,25 +55,24 @@ class Vectors:
         """h of the last layer, int64 [T, H], units as the core numbers them."""
         return self.run.layers[-1].h[0]
 
-    def answers(self, last: QuantLayer) -> npt.NDArray[np.int16]:
+    @property
+    def answers(self) -> npt.NDArray[np.int16]:
         """What the core says of a step, int16 [T, H] by the units of the model, or its verdict modulo 2^16, [T, 1]."""
+        last = self.run.network.layers[-1]
         if last.verdict is Verdict.NONE:
             return last.to_source(self.h).astype(np.int16)
         return self.run.layers[-1].verdict[0, :, None].astype(np.uint16).astype(np.int16)
 
     def elements(self) -> list[str]:
-        """The lines of ``x.hex``: every element of the stream, 24 bits."""
-        steps, inputs = self.x.shape
+        """Every element of the stream, 27 bits."""
         words = self.x.astype(np.int64).ravel() & 0xFFFF
-        words[0] |= 1 << _START_BIT
-        words[steps * inputs - 1] |= 1 << _END_BIT
-        return [f"{word:06x}" for word in words.tolist()]
+        words |= self.program << _PROGRAM_BIT
+        words[0] |= 1 << (_RESTART_BIT if self.handed else _START_BIT)
+        words[-1] |= 1 << _END_BIT
+        return [f"{word:07x}" for word in words.tolist()]
 
-    def results(self, *, cells: bool) -> list[str]:
-        """The lines of ``h.hex``: results of all layers in the order in which they leave, 56 bits, with c or 0."""
-        return [f"{word:0{_RESULT_BITS // 4}x}" for word in self._result_words(cells)]
-
-    def _result_words(self, cells: bool) -> Iterator[int]:
+    def result_words(self, cells: bool) -> Iterator[int]:
+        """Results of all layers in the order in which they leave, 56 bits, with c or 0."""
         for t in range(len(self.x)):
             for index, layer in enumerate(self.run.layers):
                 values = zip(layer.h[0, t].tolist(), layer.c[0, t].tolist(), strict=True)
@@ -81,11 +85,58 @@ class Vectors:
                     yield int(layer.verdict[0, t]) | 1 << _LAST_BIT | index << _LAYER_BIT
 
 
+@dataclass(frozen=True)
+class Vectors:
+    """Sequences, one after the other: each program's from zero, and behind it one of the program that takes its states.
+
+    Attributes
+    ----------
+    runs : tuple of Sequence
+    """
+
+    runs: tuple[Sequence, ...]
+
+    @property
+    def cycles(self) -> list[int]:
+        """Of each step of all sequences, each of which begins in an idle engine."""
+        return [count for run in self.runs for count in run.cycles]
+
+    def elements(self) -> list[str]:
+        """The lines of ``x.hex``."""
+        return [line for run in self.runs for line in run.elements()]
+
+    def results(self, *, cells: bool) -> list[str]:
+        """The lines of ``h.hex``."""
+        return [f"{word:0{_RESULT_BITS // 4}x}" for run in self.runs for word in run.result_words(cells)]
+
+
 def make_vectors(design: Design) -> Vectors:
-    """Run the sequence that devices are verified with through the golden model."""
-    x = record(design.network)
-    policies = default_policies(design.network, design.engine)
-    return Vectors(x, run_golden(integer_request(design, policies, x[None])))
+    """Run the sequences that devices are verified with through the golden model."""
+    runs: list[Sequence] = []
+    for number in range(len(design.programs)):
+        request = _request(design, number)
+        runs.append(Sequence(number, False, request.x[0], run_golden(request)))
+        for taker in _takers(design, number)[:1]:
+            handed = replace(_request(design, taker), after=request)
+            runs.append(Sequence(taker, True, handed.x[0], run_golden(handed)))
+    return Vectors(tuple(runs))
+
+
+def state_classes(design: Design) -> list[int]:
+    """Of each program the first one whose states it can take up."""
+    kept = [(program.place, program.state_format) for program in design.programs]
+    return [kept.index(each) for each in kept]
+
+
+def _takers(design: Design, giver: int) -> list[int]:
+    """Other programs that can begin in the states that one leaves."""
+    classes = state_classes(design)
+    return [other for other, found in enumerate(classes) if other != giver and found == classes[giver]]
+
+
+def _request(design: Design, program: int) -> RunRequest:
+    chosen = design.select(program)
+    return integer_request(chosen, default_policies(chosen.network, chosen.engine), record(chosen.network)[None])
 
 
 @dataclass(frozen=True)

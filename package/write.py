@@ -14,7 +14,6 @@ from lstmith.compiler.design import Design
 from lstmith.compiler.files import Folder, whole_directory
 from lstmith.compiler.generate import CELLS_NOTE, Core
 from lstmith.compiler.marks import CORE_DESCRIPTION, KEY
-from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.register_texts.c_header import c_header
 from lstmith.compiler.register_texts.systemrdl import systemrdl
 from lstmith.package.c_files import descriptor_header, design_header, design_source
@@ -56,7 +55,7 @@ FILES = {
     "driver/lstmith_spi.h": "the interface of a driver for a microcontroller, whose board was built with `--front spi`",
     "driver/lstmith_spi.c": "this driver; it needs none of the other files",
     "driver/NAME_design.h": "declares the design for the driver",
-    "driver/NAME_design.c": "the design as C: layers, image, vectors of the self-test",
+    "driver/NAME_design.c": "the design as C: programs, image, vectors of the self-test",
     "soc/litex_core.py": "the core as a LiteX module",
     "soc/litex_soc.py": "an example system in LiteX: a RISC-V with the core, simulated or on a ULX3S",
     "soc/firmware/main.c": "its firmware, on the driver: loads the network, runs the bench's sequence, compares",
@@ -108,7 +107,7 @@ def write_package(design: Design, core: Core, folder: str | Path) -> None:
     Raises
     ------
     UserError
-        If the design has several programs or is fixed, or the folder holds anything else or cannot be written.
+        If the design is fixed, or the folder holds anything else or cannot be written.
     """
     check_package(design)
     with whole_directory(Path(folder), FOLDER) as draft:
@@ -139,19 +138,16 @@ def check_package(design: Design) -> None:
     Raises
     ------
     UserError
-        If it has several programs or is fixed.
+        If it is fixed.
     """
-    if len(design.programs) > 1:
-        named = f"holds {len(design.programs)} programs, and a package's bench and driver run one"
-        raise UserError("option --package", f"the design {named}", "give -o CORE.v, or compile each network alone")
     if design.engine.fixed:
         problem = "the design is fixed, and a package's driver loads the weights through a bus"
         raise UserError("option --package", problem, "give -o CORE.v, or compile without --fixed")
 
 
 def _writes(design: Design) -> list[Write]:
-    policies = default_policies(design.network, design.engine)
-    return list(build_memory_image(design.network, design.engine, policies).bus_writes(design.engine))
+    # Whichever program is selected, all have their default policies.
+    return list(design.image().bus_writes(design.engine))
 
 
 def _texts(design: Design, core: Core) -> dict[str, str]:
@@ -211,7 +207,13 @@ def _facts(design: Design, core: Core, vectors: Vectors, writes: int) -> dict[st
         "cells": _CELLS if core.cells else None,
         "sources": ["core.v", *([_CELLS] if core.cells else [])],
         "widths": {port["name"]: port["width"] for port in described["ports"]},
-        "reordered": design.network.layers[-1].order is not None,
+        "programs": _programs(design, vectors),
+        # Of each layer the program.
+        "owners": [
+            f"{number} {program.name}".strip()
+            for number, program in enumerate(design.programs)
+            for _ in program.network.layers
+        ],
         # Some memories hold nothing from the start, whatever was asked for.
         "loaded": described["image"] and initialised(depth=engine.weight_depth, family=family),
         "identity": IDENTITY,
@@ -223,15 +225,37 @@ def _facts(design: Design, core: Core, vectors: Vectors, writes: int) -> dict[st
         "first_memory": 1 << REGION_SHIFT,
         "region_words": _REGION_WORDS,
         "read_latency": READ_LATENCY,
-        "elements": vectors.x.size,
-        "steps": len(vectors.x),
+        "elements": sum(run.x.size for run in vectors.runs),
+        "steps": len(vectors.cycles),
         "results": len(vectors.results(cells=False)),
         "result_ready": "m_axis_h_tready" if described["bus"] == Bus.AXI else "h_ready",
         "writes": writes,
         "patience": _PATIENCE + _PATIENCE_STEPS * max(vectors.cycles),
-        "timing": measure_timing(design),
         "mode": default_policies(design.network, engine)[0].mode.name.lower(),
-        "mean_cycles": sum(vectors.cycles) / len(vectors.cycles),
         # Yosys has no synthesis without a family; plain Verilog is counted as what most boards here have.
         "yosys_arch": "ecp5" if family == "generic" else family,
     }
+
+
+def _programs(design: Design, vectors: Vectors) -> list[dict[str, Any]]:
+    """What the templates know of each program."""
+    described = []
+    for number, program in enumerate(design.programs):
+        first, last = program.network.layers[0], program.network.layers[-1]
+        # Of its sequence from zero.
+        cycles = next(run.cycles for run in vectors.runs if (run.program, run.handed) == (number, False))
+        described.append(
+            {
+                "label": f"{number} {program.name}".strip(),
+                "layers": len(program.network.layers),
+                "inputs": first.inputs,
+                "x_lsb": first.x_lsb,
+                "units": last.units,
+                "h_lsb": last.h_lsb,
+                "verdict": last.verdict.name.lower(),
+                "reordered": last.order is not None,
+                "timing": measure_timing(design.select(number)),
+                "mean_cycles": sum(cycles) / len(cycles),
+            }
+        )
+    return described

@@ -1,7 +1,9 @@
 // Runs the C driver against a core in Verilator: the native bus and its streams, or an AXI or Wishbone slave alone.
 //
 // Standard input holds integers: the number of steps, x of all steps, then mode, theta_x, theta_h, low_theta_x and
-// low_theta_h of every layer. Every line of the output is a name and integers.
+// low_theta_h of every layer. Of a design of several programs (built with PROGRAMS): the number of steps, x of all steps of
+// each program, the number of sequences, and of each its program and whether it takes states over. Every line of the output
+// is a name and integers.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -142,6 +144,9 @@ int send(void*, const lstmith_element* element) {
     core->x_value = static_cast<uint16_t>(element->value);
     core->x_start = element->start;
     core->x_restart = element->restart;
+#if defined(PROGRAMS)
+    core->x_program = element->program;
+#endif
     core->x_valid = 1;
     settle();
     const int taken = core->x_ready;
@@ -176,27 +181,11 @@ struct State {
     std::vector<int32_t> c;
 };
 
-}  // namespace
-
-int main() {
-    const lstmith_design& design = lstmith_core_design;
-    const unsigned inputs = design.layers[0].inputs;
-    unsigned steps = 0;
-    std::cin >> steps;
-    std::vector<int16_t> x(steps * inputs), h(steps * design.answers);
-    for (int16_t& value : x) std::cin >> value;
-    std::vector<lstmith_policy> policies(design.layer_count);
-    for (lstmith_policy& policy : policies) {
-        int mode = 0;
-        std::cin >> mode >> policy.theta_x >> policy.theta_h >> policy.low_theta_x >> policy.low_theta_h;
-        policy.mode = static_cast<lstmith_mode>(mode);
-    }
-
+lstmith opened() {
     core = new Vlstmith_core;
     reset(true);
     for (int i = 0; i < 4; ++i) tick();
     reset(false);
-
     lstmith driver;
 #if defined(BUS_AXI) || defined(BUS_WISHBONE)
     const lstmith_access access = {nullptr, write_word, read_word, nullptr, nullptr};
@@ -204,16 +193,66 @@ int main() {
     core->h_ready = 1;
     const lstmith_access access = {nullptr, write_word, read_word, send, receive};
 #endif
-    show("open", lstmith_open(&driver, &access, &design));
+    show("open", lstmith_open(&driver, &access, &lstmith_core_design));
     show("unloaded", lstmith_self_test(&driver));
     show("load", lstmith_load(&driver));
     show("self_test", lstmith_self_test(&driver));
+    return driver;
+}
 
+#if defined(PROGRAMS)
+
+void run_all() {
+    const lstmith_design& design = lstmith_core_design;
+    unsigned steps = 0, sequences = 0;
+    std::cin >> steps;
+    std::vector<std::vector<int16_t>> x;
+    for (unsigned program = 0; program < design.program_count; ++program) {
+        x.emplace_back(steps * design.programs[program].layers[0].inputs);
+        for (int16_t& value : x.back()) std::cin >> value;
+    }
+    lstmith driver = opened();
+    std::cin >> sequences;
+    while (sequences--) {
+        unsigned program = 0, handed = 0;
+        std::cin >> program >> handed;
+        const int chosen = handed ? lstmith_hand_over(&driver, program) : lstmith_select(&driver, program);
+        show("chosen", chosen);
+        if (chosen) continue;
+        const lstmith_program& own = design.programs[program];
+        std::vector<int16_t> h(steps * own.answers);
+        show("run", lstmith_run(&driver, x[program].data(), steps, h.data()));
+        show("h", h);
+        State state{std::vector<int16_t>(own.layers[0].units), std::vector<int32_t>(own.layers[0].units)};
+        show("get_state", lstmith_get_state(&driver, 0, state.h.data(), state.c.data()));
+        show("state_c", state.c);
+    }
+    show("self_test", lstmith_self_test(&driver));
+}
+
+#else
+
+void run_all() {
+    const lstmith_design& design = lstmith_core_design;
+    const lstmith_program& own = design.programs[0];
+    const unsigned inputs = own.layers[0].inputs;
+    unsigned steps = 0;
+    std::cin >> steps;
+    std::vector<int16_t> x(steps * inputs), h(steps * own.answers);
+    for (int16_t& value : x) std::cin >> value;
+    std::vector<lstmith_policy> policies(own.layer_count);
+    for (lstmith_policy& policy : policies) {
+        int mode = 0;
+        std::cin >> mode >> policy.theta_x >> policy.theta_h >> policy.low_theta_x >> policy.low_theta_h;
+        policy.mode = static_cast<lstmith_mode>(mode);
+    }
+
+    lstmith driver = opened();
     show("run", lstmith_run(&driver, x.data(), steps, h.data()));
     show("h", h);
     std::vector<State> states;
-    for (unsigned layer = 0; layer < design.layer_count; ++layer) {
-        State state{std::vector<int16_t>(design.layers[layer].units), std::vector<int32_t>(design.layers[layer].units)};
+    for (unsigned layer = 0; layer < own.layer_count; ++layer) {
+        State state{std::vector<int16_t>(own.layers[layer].units), std::vector<int32_t>(own.layers[layer].units)};
         show("get_state", lstmith_get_state(&driver, layer, state.h.data(), state.c.data()));
         show("state_h", state.h);
         show("state_c", state.c);
@@ -224,14 +263,14 @@ int main() {
     const auto one_by_one = [&](const char* name) {
         int status = 0;
         for (unsigned t = 0; t < steps; ++t)
-            status |= lstmith_run(&driver, &x[t * inputs], 1, &h[t * design.answers]);
+            status |= lstmith_run(&driver, &x[t * inputs], 1, &h[t * own.answers]);
         show(name, status);
         show("h", h);
     };
     one_by_one("go_on");
     lstmith_begin(&driver);
     one_by_one("begin");
-    for (unsigned layer = 0; layer < design.layer_count; ++layer)
+    for (unsigned layer = 0; layer < own.layer_count; ++layer)
         show("set_state", lstmith_set_state(&driver, layer, states[layer].h.data(), states[layer].c.data()));
     one_by_one("go_on_again");
 
@@ -246,13 +285,22 @@ int main() {
     // What is wrong is refused, and the core is as it was.
     policies[0].mode = static_cast<lstmith_mode>(LSTMITH_AUTO + 1);
     show("bad_policy", lstmith_set_policies(&driver, policies.data()));
-    show("bad_layer", lstmith_get_state(&driver, design.layer_count, nullptr, nullptr));
+    show("bad_layer", lstmith_get_state(&driver, own.layer_count, nullptr, nullptr));
     std::vector<uint8_t> damaged(design.image, design.image + design.image_size);
     damaged[damaged.size() / 2] ^= 4;
     show("damaged", lstmith_load_image(&driver, damaged.data(), damaged.size()));
     damaged.resize(damaged.size() - 4);
     show("short", lstmith_load_image(&driver, damaged.data(), damaged.size()));
     show("self_test", lstmith_self_test(&driver));
+    show("no_program", lstmith_select(&driver, design.program_count));
+}
+
+#endif
+
+}  // namespace
+
+int main() {
+    run_all();
     core->final();
     return 0;
 }

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler import compile_model
+from lstmith.compiler.chains import Chain, compile_chains
 from lstmith.compiler.design import Design
 from lstmith.spec.codes import Verdict
 
@@ -33,6 +35,17 @@ def small_design(rng: np.random.Generator, layers: int = 1, kind: str = "lstm", 
         arrays |= {f"{prefix}{key}": rng.normal(0, 0.5, shape) for key, shape in shapes.items()}
     x = rng.normal(0, 1, (2, STEPS, WIDTH)).astype(np.float32)
     return compile_model(arrays, x, **{"target": "generic", "lanes": 2, **options})
+
+
+def several_programs(rng: np.random.Generator) -> Design:
+    """Two programs that take up each other's states, and one of two layers that has nothing to do with them."""
+    networks = {"encoder": random_network(rng, UNITS, WIDTH), "decoder": random_network(rng, UNITS, WIDTH + 1)}
+    networks["stack"] = random_network(rng, UNITS - 1, WIDTH, layers=2)
+    chains = [
+        Chain(name, network, random_calibration(rng, network).x, "encoder" if name == "decoder" else None)
+        for name, network in networks.items()
+    ]
+    return compile_chains(chains, target="generic", lanes=2)
 
 
 def with_verdict(design: Design, verdict: Verdict) -> Design:

@@ -10,7 +10,6 @@ import struct
 import subprocess
 import sys
 import zlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,11 +20,12 @@ from peakrdl_ipxact.importer import IPXACTImporter
 from systemrdl.compiler import RDLCompiler
 from systemrdl.node import RegNode
 
-from hw_tests.unit.package_cases import run, small_design, with_verdict
+from hw_tests.unit.package_cases import run, several_programs, small_design, with_verdict
 from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
 from lstmith.flow.tools import find_tool
 from lstmith.package import write_package
+from lstmith.package.vectors import make_vectors
 from lstmith.package.write import FILES
 from lstmith.spec.codes import Verdict
 from lstmith.spec.errors import UserError
@@ -254,8 +254,23 @@ def test_folder_is_replaced_if_it_is_ours(design: Design, package: Path) -> None
     assert (package / "thesis.txt").read_text() == "the only copy"
 
 
-def test_several_programs_are_refused(design: Design, tmp_path: Path) -> None:
-    several = replace(design, programs=design.programs * 2)
-    with pytest.raises(UserError, match="holds 2 programs"):
-        write_package(several, design.generate(), tmp_path / "package")
-    assert not (tmp_path / "package").exists()
+@pytest.mark.parametrize("bus", ["native", "axi", "wishbone"])
+def test_bench_of_several_programs(bus: str, rng: np.random.Generator, tmp_path: Path) -> None:
+    """It runs each from zero and hands states over, loads them all, and sees a hand-over or a program that is wrong."""
+    design, package = several_programs(rng), tmp_path / "package"
+    write_package(design, design.generate(bus=bus, image=bus != "axi"), package)
+    runs = [(run.program, run.handed) for run in make_vectors(design).runs]
+    assert runs == [(0, False), (1, True), (1, False), (0, True), (2, False)]
+    # Of the benches in Verilator, which takes its time, the one that also loads without contents.
+    for target in ("lint", "icarus", *(["verilator"] if bus == "axi" else [])):
+        done = run(package, "make", target)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert ("PASS: lstmith_core" in done.stdout) == (target != "lint")
+        assert "warning" not in (done.stdout + done.stderr).lower()
+    elements = (package / "bench/x.hex").read_text().splitlines()
+    handed = next(place for place, word in enumerate(elements) if int(word, 16) >> 17 & 1)
+    # Its sums begin without states; another program runs.
+    for bit in (17, 24):
+        _flip(package / "bench/x.hex", handed, bit)
+        assert run(package, "make", "icarus").returncode != 0
+        _flip(package / "bench/x.hex", handed, bit)

@@ -7,7 +7,7 @@ import shutil
 import struct
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,11 @@ import pytest
 
 import lstmith.package
 import lstmith.test_support
-from hw_tests.unit.package_cases import WIDTH, small_design, with_verdict
+from hw_tests.unit.package_cases import WIDTH, several_programs, small_design, with_verdict
 from lstmith.compiler.design import Design
 from lstmith.compiler.register_texts.c_header import c_header
 from lstmith.host.compiled import compile_program
-from lstmith.host.request import integer_request
+from lstmith.host.request import RunRequest, integer_request
 from lstmith.host.results import EngineRun
 from lstmith.host.run import run_golden
 from lstmith.package import write_package
@@ -62,7 +62,8 @@ def build(design: Design, bus: Bus, folder: Path) -> Path:
     for name in ("lstmith", "lstmith_core_design"):
         subprocess.run(["gcc", *STRICT, "-c", f"{name}.c", "-o", str(folder / f"{name}.o")], cwd=driver, check=True)
     objects = [str(folder / f"{name}.o") for name in ("lstmith", "lstmith_core_design")]
-    options = ["-CFLAGS", f"-I{driver} -DBUS_{bus.upper()}", "-LDFLAGS", " ".join(objects)]
+    several = " -DPROGRAMS" if len(design.programs) > 1 else ""
+    options = ["-CFLAGS", f"-I{driver} -DBUS_{bus.upper()}{several}", "-LDFLAGS", " ".join(objects)]
     return compile_program([package / "core.v", BENCH], "lstmith_core", folder / "verilator", options, fast="-O0")
 
 
@@ -119,6 +120,49 @@ def test_driver_equals_golden(bus: Bus, rng: np.random.Generator, tmp_path: Path
     for name, status in (("bad_policy", BAD_VALUE), ("bad_layer", BAD_VALUE), ("damaged", BAD_IMAGE)):
         assert told.next(name) == [status]
     assert told.next("short") == [BAD_IMAGE]
+    assert told.next("self_test") == [OK]
+    assert told.next("no_program") == [BAD_VALUE]
+    assert not told.lines
+
+
+@pytest.mark.parametrize("bus", Bus)
+def test_driver_switches_programs(bus: Bus, rng: np.random.Generator, tmp_path: Path) -> None:
+    """Program by program, from zero and in the states of another; what cannot be handed over is refused."""
+    design = several_programs(rng)
+    requests = []
+    for number in range(len(design.programs)):
+        chosen = design.select(number)
+        x = rng.integers(-(1 << 14), 1 << 14, (STEPS, chosen.network.inputs)).astype(np.int16)
+        policies = default_policies(chosen.network, chosen.engine)
+        requests.append(integer_request(chosen, policies, x[None]))
+    # Some are refused: a program's own states, those of another form, a program that is not there.
+    calls = [(1, False), (0, True), (0, True), (2, True), (1, True), (2, False), (1, True), (3, False), (3, True)]
+    calls += [(0, False), (1, True), (1, False)]
+    given = [STEPS, *(int(value) for request in requests for value in request.x.ravel())]
+    given += [len(calls), *(int(value) for call in calls for value in call)]
+    program = build(design, bus, tmp_path)
+    done = subprocess.run(
+        [program], input=" ".join(map(str, given)), capture_output=True, text=True, check=True, timeout=120
+    )
+    told = Told([line.split() for line in done.stdout.splitlines()])
+    assert told.next("open") == [OK]
+    assert told.next("unloaded") in ([WRONG], [NO_ANSWER])
+    assert told.next("load") == [OK]
+    assert told.next("self_test") == [OK]
+    before: RunRequest | None = None
+    for number, handed in calls:
+        takes = before is not None and {number, before.design.program} == {0, 1}
+        if number == len(requests) or (handed and not takes):
+            assert told.next("chosen") == [BAD_VALUE]
+            continue
+        before = replace(requests[number], after=before if handed else None)
+        golden = run_golden(before)
+        last, first = before.design.network.layers[-1], before.design.network.layers[0]
+        assert told.next("chosen") == [OK]
+        assert told.next("run") == [OK]
+        assert told.next("h") == last.to_source(golden.layers[-1].h[0]).ravel().tolist()
+        assert told.next("get_state") == [OK]
+        assert told.next("state_c") == first.to_source(golden.layers[0].c[0, -1]).tolist()
     assert told.next("self_test") == [OK]
     assert not told.lines
 

@@ -104,7 +104,7 @@ def test_firmware_equals_golden(design: Design, simulated: Simulated) -> None:
     """Fed by the CPU and by DMA; and DMA feeds ahead, so that it takes less time."""
     last = design.network.layers[-1]
     assert last.order is not None
-    wanted = last.to_source(make_vectors(design).h).tolist()
+    wanted = last.to_source(make_vectors(design).runs[0].h).tolist()
     found = [[int(h) for h in line.split()] for line in re.findall(r"^h (.*)$", simulated.said, re.MULTILINE)]
     assert found == wanted + wanted
     assert simulated.number("wrong") == [0]

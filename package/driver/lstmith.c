@@ -33,11 +33,15 @@ static void pause(const lstmith *core, uint32_t reads) {
     while (reads--) (void)get(core, LSTMITH_STATUS);
 }
 
+static const lstmith_program *program_of(const lstmith *core) { return &core->design->programs[core->program]; }
+
 lstmith_status lstmith_open(lstmith *core, const lstmith_access *access, const lstmith_design *design) {
     core->access = *access;
     core->design = design;
     core->image = design->image;
     core->image_size = design->image_size;
+    core->program = 0;
+    core->left = LSTMITH_NONE;
     lstmith_begin(core);
     if (get(core, LSTMITH_IDENTITY) != LSTMITH_IDENTITY_RESET || get(core, LSTMITH_VERSION) != LSTMITH_VERSION_RESET)
         return LSTMITH_NO_CORE;
@@ -85,14 +89,15 @@ static uint32_t with_field(uint32_t word, uint32_t shift, uint32_t width, uint32
 
 #define FIELD(word, name, value) with_field(word, LSTMITH_##name##_SHIFT, LSTMITH_##name##_WIDTH, value)
 
-/* A word of the program under other policies; index counts words from the program's beginning. */
-static uint32_t program_word(const lstmith *core, uint32_t index, uint32_t value, const lstmith_policy *policies) {
+/* A word of the descriptors under other policies; index counts words from the first descriptor. */
+static uint32_t descriptor_word(const lstmith *core, uint32_t index, uint32_t value, const lstmith_policy *policies) {
+    const uint8_t layer_count = program_of(core)->layer_count;
     const uint32_t layer = index / LSTMITH_DESCRIPTOR_STRIDE & ((1u << core->design->layer_bits) - 1);
     const uint32_t word = index % LSTMITH_DESCRIPTOR_STRIDE;
     const lstmith_policy *own, *after;
-    if (layer >= core->design->layer_count) return value;
+    if (layer >= layer_count) return value;
     own = &policies[layer];
-    after = layer + 1u == core->design->layer_count ? own : own + 1;
+    after = layer + 1u == layer_count ? own : own + 1;
     if (word == LSTMITH_DESCRIPTOR_MODE_WORD) value = FIELD(value, DESCRIPTOR_MODE, own->mode);
     if (word == LSTMITH_DESCRIPTOR_MODE_NEXT_WORD) value = FIELD(value, DESCRIPTOR_MODE_NEXT, after->mode);
     if (word == LSTMITH_DESCRIPTOR_THETA_H_WORD) value = FIELD(value, DESCRIPTOR_THETA_H, own->theta_h);
@@ -102,7 +107,14 @@ static uint32_t program_word(const lstmith *core, uint32_t index, uint32_t value
     return value;
 }
 
-/* What of an image is written: everything, or the program and the settings alone, as they are or under policies. */
+/* Which program a descriptor or a setting of its input belongs to. */
+static uint32_t owner(const lstmith *core, uint32_t offset) {
+    if (offset < LSTMITH_PROGRAM) return offset / 4 / LSTMITH_PROGRAM_REGISTERS;
+    return (offset - LSTMITH_PROGRAM) / 4 / LSTMITH_DESCRIPTOR_STRIDE >> core->design->program_shift;
+}
+
+/* What of an image is written: everything, or descriptors and settings alone, of all programs as they are, or of the one
+ * that runs under policies. */
 static void write_image(lstmith *core, int everything, const lstmith_policy *policies) {
     const uint8_t *next = core->image + HEAD_BYTES, *const end = core->image + core->image_size;
     while (next < end) {
@@ -110,12 +122,18 @@ static void write_image(lstmith *core, int everything, const lstmith_policy *pol
         for (next += 8; count--; next += 4, offset += 4) {
             uint32_t value = word_at(next);
             if (!everything && offset >= LSTMITH_PROGRAM + 4 * LSTMITH_PROGRAM_WORDS) continue;
-            if (policies && offset >= LSTMITH_PROGRAM)
-                value = program_word(core, (offset - LSTMITH_PROGRAM) / 4, value, policies);
-            if (policies && offset == LSTMITH_X_GRID)
-                value = (value & ~LSTMITH_X_GRID_MODE_MASK) | (uint32_t)policies->mode << LSTMITH_X_GRID_MODE_SHIFT;
-            if (policies && offset == LSTMITH_X_THETA) value = policies->theta_x;
-            if (policies && offset == LSTMITH_X_LOW_THETA) value = policies->low_theta_x;
+            if (policies) {
+                const uint32_t setting = offset - 4 * LSTMITH_PROGRAM_REGISTERS * core->program;
+                if (owner(core, offset) != core->program) continue;
+                if (offset >= LSTMITH_PROGRAM)
+                    value = descriptor_word(core, (offset - LSTMITH_PROGRAM) / 4, value, policies);
+                else if (setting == LSTMITH_X_GRID)
+                    value = (value & ~LSTMITH_X_GRID_MODE_MASK) | (uint32_t)policies->mode << LSTMITH_X_GRID_MODE_SHIFT;
+                else if (setting == LSTMITH_X_THETA)
+                    value = policies->theta_x;
+                else if (setting == LSTMITH_X_LOW_THETA)
+                    value = policies->low_theta_x;
+            }
             put(core, offset, value);
         }
     }
@@ -138,7 +156,7 @@ lstmith_status lstmith_load(lstmith *core) {
 lstmith_status lstmith_set_policies(lstmith *core, const lstmith_policy *policies) {
     const lstmith_design *design = core->design;
     uint8_t i;
-    for (i = 0; i < design->layer_count; ++i) {
+    for (i = 0; i < program_of(core)->layer_count; ++i) {
         if ((unsigned)policies[i].mode > LSTMITH_AUTO || (policies[i].mode != LSTMITH_DENSE && !design->delta) ||
             (policies[i].mode == LSTMITH_AUTO && design->planes == 1))
             return LSTMITH_BAD_VALUE;
@@ -155,13 +173,32 @@ void lstmith_begin(lstmith *core) {
     core->restart = 0;
 }
 
+lstmith_status lstmith_select(lstmith *core, uint8_t program) {
+    if (program >= core->design->program_count) return LSTMITH_BAD_VALUE;
+    core->program = program;
+    lstmith_begin(core);
+    return LSTMITH_OK;
+}
+
+lstmith_status lstmith_hand_over(lstmith *core, uint8_t program) {
+    const lstmith_design *design = core->design;
+    if (program >= design->program_count || core->left == LSTMITH_NONE || program == core->left ||
+        design->programs[program].states != design->programs[core->left].states)
+        return LSTMITH_BAD_VALUE;
+    core->program = program;
+    core->start = 0;
+    core->restart = 1;
+    return LSTMITH_OK;
+}
+
 static int send(const lstmith *core, const lstmith_element *element) {
     if (core->access.send) return core->access.send(core->access.context, element);
 #ifdef LSTMITH_STREAMS
     if (!(get(core, LSTMITH_STREAMS) & LSTMITH_STREAMS_X_READY_MASK)) return 0;
     put(core, LSTMITH_X,
         (uint16_t)element->value | (uint32_t)element->start << LSTMITH_X_START_SHIFT |
-            (uint32_t)element->restart << LSTMITH_X_RESTART_SHIFT);
+            (uint32_t)element->restart << LSTMITH_X_RESTART_SHIFT |
+            (uint32_t)element->program << LSTMITH_X_PROGRAM_SHIFT);
     return 1;
 #else
     return 0;
@@ -188,9 +225,9 @@ static uint16_t unit_at(const lstmith_layer *layer, uint16_t place) { return lay
 
 /* Steps whose results are stored in h, or compared with wanted. */
 static lstmith_status stream(lstmith *core, const int16_t *x, uint32_t steps, int16_t *h, const int16_t *wanted) {
-    const lstmith_design *design = core->design;
-    const lstmith_layer *last = &design->layers[design->layer_count - 1];
-    uint32_t left = steps * design->layers[0].inputs, due = steps, patience = LSTMITH_PATIENCE;
+    const lstmith_program *program = program_of(core);
+    const lstmith_layer *last = &program->layers[program->layer_count - 1];
+    uint32_t left = steps * program->layers[0].inputs, due = steps, patience = LSTMITH_PATIENCE;
     uint16_t place = 0;
     lstmith_status status = LSTMITH_OK;
     while (due) {
@@ -201,7 +238,9 @@ static lstmith_status stream(lstmith *core, const int16_t *x, uint32_t steps, in
             element.value = *x;
             element.start = core->start;
             element.restart = core->restart;
+            element.program = core->program;
             if (send(core, &element)) {
+                core->left = core->program;
                 core->start = core->restart = 0;
                 ++x, --left, moved = 1;
             }
@@ -211,11 +250,11 @@ static lstmith_status stream(lstmith *core, const int16_t *x, uint32_t steps, in
             moved = 1;
             if (h) h[unit] = result.value;
             if (wanted && wanted[unit] != result.value) status = LSTMITH_WRONG;
-            if (++place == design->answers) {
+            if (++place == program->answers) {
                 place = 0;
                 --due;
-                if (h) h += design->answers;
-                if (wanted) wanted += design->answers;
+                if (h) h += program->answers;
+                if (wanted) wanted += program->answers;
             }
         }
         patience = moved ? LSTMITH_PATIENCE : patience - 1;
@@ -229,10 +268,20 @@ lstmith_status lstmith_run(lstmith *core, const int16_t *x, uint32_t steps, int1
 }
 
 lstmith_status lstmith_self_test(lstmith *core) {
-    lstmith_status status;
+    const lstmith_design *design = core->design;
+    const uint8_t selected = core->program;
+    lstmith_status status = LSTMITH_OK;
+    uint8_t i;
     if (wait_idle(core)) return LSTMITH_BUSY;
     write_image(core, 0, 0);
-    status = stream(core, core->design->test_x, core->design->test_steps, 0, core->design->test_h);
+    for (i = 0; i < design->test_count && !status; ++i) {
+        const lstmith_test *const test = &design->tests[i];
+        core->program = test->program;
+        core->start = !test->handed;
+        core->restart = test->handed;
+        status = stream(core, test->x, test->steps, 0, test->h);
+    }
+    core->program = selected;
     lstmith_begin(core);
     return status;
 }
@@ -240,16 +289,16 @@ lstmith_status lstmith_self_test(lstmith *core) {
 /* States and counters */
 
 static uint32_t base_of(const lstmith *core, uint8_t layer) {
-    uint32_t base = 0;
-    while (layer--) base += core->design->layers[layer].units;
+    uint32_t base = program_of(core)->place;
+    while (layer--) base += program_of(core)->layers[layer].units;
     return base;
 }
 
 lstmith_status lstmith_get_state(lstmith *core, uint8_t layer, int16_t *h, int32_t *c) {
-    const lstmith_layer *const own = &core->design->layers[layer];
+    const lstmith_layer *const own = &program_of(core)->layers[layer];
     uint32_t offset;
     uint16_t place;
-    if (layer >= core->design->layer_count) return LSTMITH_BAD_VALUE;
+    if (layer >= program_of(core)->layer_count) return LSTMITH_BAD_VALUE;
     if (wait_idle(core)) return LSTMITH_BUSY;
     offset = 4 * base_of(core, layer);
     for (place = 0; place < own->units; ++place, offset += 4) {
@@ -260,13 +309,14 @@ lstmith_status lstmith_get_state(lstmith *core, uint8_t layer, int16_t *h, int32
 }
 
 lstmith_status lstmith_set_state(lstmith *core, uint8_t layer, const int16_t *h, const int32_t *c) {
-    const lstmith_layer *const own = &core->design->layers[layer];
+    const lstmith_layer *const own = &program_of(core)->layers[layer];
     uint32_t base;
     uint16_t place;
-    if (layer >= core->design->layer_count) return LSTMITH_BAD_VALUE;
+    if (layer >= program_of(core)->layer_count) return LSTMITH_BAD_VALUE;
     if (wait_idle(core)) return LSTMITH_BUSY;
     base = 4 * base_of(core, layer);
-    put(core, LSTMITH_LOAD, layer + 1u);
+    core->left = LSTMITH_NONE;
+    put(core, LSTMITH_LOAD, (layer + 1u) | (uint32_t)core->program << LSTMITH_LOAD_PROGRAM_SHIFT);
     pause(core, SELECT_READS);
     for (place = 0; place < own->units; ++place) {
         put(core, LSTMITH_HIDDEN + base + 4u * place, (uint32_t)h[unit_at(own, place)]);

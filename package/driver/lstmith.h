@@ -15,6 +15,7 @@
  *
  * Values are integers: x and h in units of x_lsb and h_lsb, which the package's README tells, c with the layer's c_frac
  * fraction bits. Units stand in the order of the model. One sequence runs at a time, through all units, without skipped steps.
+ * A design of several programs begins with the first; lstmith_select and lstmith_hand_over choose another.
  */
 #ifndef LSTMITH_DRIVER_H
 #define LSTMITH_DRIVER_H
@@ -41,10 +42,11 @@ typedef enum {
     LSTMITH_WRONG      /* self-test: a value differs from the model's */
 } lstmith_status;
 
-/* One transfer of the stream x. start: a sequence begins, with zero state. restart: states were loaded. */
+/* One transfer of the stream x. start: a sequence begins, with zero state. restart: states were loaded, or another program
+ * left them. program: which one runs, with start or restart. */
 typedef struct {
     int16_t value;
-    uint8_t start, restart;
+    uint8_t start, restart, program;
 } lstmith_element;
 
 /* One transfer of the stream h. last: last unit of its layer in this step. */
@@ -78,16 +80,32 @@ typedef struct {
     const uint16_t *order;
 } lstmith_layer;
 
-/* A design; the file *_design.c defines one. */
+/* A chain of layers. place: where its states begin. answers: results of a step, units of the last layer, or 1 where the
+ * program tells a verdict. states: programs with the same number can take up each other's states. */
 typedef struct {
     const lstmith_layer *layers;
-    uint8_t layer_count, layer_bits, planes, delta;
+    uint8_t layer_count;
+    uint16_t place, answers;
+    uint8_t states;
+} lstmith_program;
+
+/* A sequence of the self-test, x [steps][inputs] and h [steps][answers]. handed: in the states that the one before left. */
+typedef struct {
+    const int16_t *x, *h;
+    uint32_t steps;
+    uint8_t program, handed;
+} lstmith_test;
+
+/* A design; the file *_design.c defines one. */
+typedef struct {
+    const lstmith_program *programs;
+    const lstmith_test *tests;
+    uint8_t program_count, test_count, layer_bits, program_shift, planes, delta;
     const uint8_t *image; /* as image.bin */
     uint32_t image_size;
-    const int16_t *test_x, *test_h; /* [test_steps][inputs], [test_steps][answers] */
-    uint32_t test_steps;
-    uint16_t answers; /* results of a step: units of the last layer, or 1 where the design tells a verdict */
 } lstmith_design;
+
+#define LSTMITH_NONE 255u
 
 typedef struct {
     lstmith_access access;
@@ -95,6 +113,7 @@ typedef struct {
     const uint8_t *image;
     uint32_t image_size;
     uint8_t start, restart; /* flags that the next step's first element carries */
+    uint8_t program, left;  /* which one runs; which one ran last, LSTMITH_NONE if its states are not as it left them */
 } lstmith;
 
 typedef struct {
@@ -114,6 +133,13 @@ lstmith_status lstmith_load_image(lstmith *core, const void *image, uint32_t siz
 /* The next step begins a sequence, with zero state. */
 void lstmith_begin(lstmith *core);
 
+/* The same, of another program of the design. All that speaks of layers below speaks of this program's. */
+lstmith_status lstmith_select(lstmith *core, uint8_t program);
+
+/* The next step begins a sequence of another program than ran last, in the states that this one left. Both must have the
+ * same states; they never leave the core. */
+lstmith_status lstmith_hand_over(lstmith *core, uint8_t program);
+
 /* Steps of the present sequence: x [steps][inputs], h [steps][answers], h or a verdict modulo 2^16. The core is fed ahead, so that
  * many steps take less time than as many calls. */
 lstmith_status lstmith_run(lstmith *core, const int16_t *x, uint32_t steps, int16_t *h);
@@ -124,13 +150,13 @@ lstmith_status lstmith_get_state(lstmith *core, uint8_t layer, int16_t *h, int32
 /* State that the next step begins with. Set all layers, then run. */
 lstmith_status lstmith_set_state(lstmith *core, uint8_t layer, const int16_t *h, const int32_t *c);
 
-/* Policies of all layers, [layer_count]; the next step begins a sequence. */
+/* Policies of all layers, [layer_count]; the next step begins a sequence. Other programs keep theirs. */
 lstmith_status lstmith_set_policies(lstmith *core, const lstmith_policy *policies);
 
 /* Since the last reset, modulo 2^32; 0 what the engine does not count. */
 void lstmith_count(lstmith *core, lstmith_counters *counters);
 
-/* Runs the design's test sequence, under the policy that the image brings, which stays. The next step begins a sequence. */
+/* Runs the design's test sequences, under the policies that the image brings, which stay. The next step begins a sequence. */
 lstmith_status lstmith_self_test(lstmith *core);
 
 #ifdef __cplusplus

@@ -114,9 +114,9 @@ class InferenceCore(LiteXModule):
 class StreamDMA(LiteXModule):
     """Moves x from the system's memory to a core and h back, a word of 32 bits per transfer.
 
-    Words are as those of the core's registers X and H: of x, the value in bits 15:0, start in 16, restart in 17; of h,
-    the value in bits 15:0, last in 16. The core's register STREAMS must be 0. The CPU's cache does not see what the
-    writer wrote.
+    Words are as those of the core's registers X and H: of x, the value in bits 15:0, start in 16, restart in 17, the
+    program from 24 on where there are several; of h, the value in bits 15:0, last in 16. The core's register STREAMS
+    must be 0. The CPU's cache does not see what the writer wrote.
 
     Parameters
     ----------
@@ -139,6 +139,7 @@ class StreamDMA(LiteXModule):
             core.sink.value.eq(reader.source.data[:16]),
             core.sink.first.eq(reader.source.data[16]),
             core.sink.restart.eq(reader.source.data[17]),
+            *([core.sink.program.eq(reader.source.data[24:])] if hasattr(core.sink, "program") else []),
             core.source.connect(writer.sink, keep={"valid", "ready"}),
             writer.sink.data.eq(Cat(core.source.value, core.source.last)),
         ]

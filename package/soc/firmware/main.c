@@ -74,14 +74,14 @@ static uint32_t compare(const int16_t *found, const int16_t *wanted, uint32_t un
 
 /* The CPU sends each element and takes each result; h is there before the next step begins. */
 static lstmith_status run_by_cpu(lstmith *core, uint32_t inputs, uint32_t units, uint32_t *wrong) {
-    const lstmith_design *design = core->design;
+    const lstmith_test *test = core->design->tests;
     uint32_t step, spent = 0;
-    for (step = 0; step < design->test_steps; ++step) {
+    for (step = 0; step < test->steps; ++step) {
         const uint32_t begun = now();
-        const lstmith_status status = lstmith_run(core, design->test_x + step * inputs, 1, h);
+        const lstmith_status status = lstmith_run(core, test->x + step * inputs, 1, h);
         if (status) return status;
         spent += now() - begun;
-        *wrong += compare(h, design->test_h + step * units, units);
+        *wrong += compare(h, test->h + step * units, units);
     }
     tell("cpu", spent);
     return LSTMITH_OK;
@@ -89,14 +89,16 @@ static lstmith_status run_by_cpu(lstmith *core, uint32_t inputs, uint32_t units,
 
 /* The CPU writes x to memory and finds h there. */
 static lstmith_status run_by_dma(const lstmith_design *design, uint32_t inputs, uint32_t units, uint32_t *wrong) {
-    const uint16_t *order = design->layers[design->layer_count - 1].order;
+    const lstmith_program *program = design->programs;
+    const lstmith_test *test = design->tests;
+    const uint16_t *order = program->layers[program->layer_count - 1].order;
     const uint32_t most = MOST_WORDS / (inputs > units ? inputs : units);
     uint32_t first, steps, step, i, spent = 0;
     put((void *)CORE_BASE, LSTMITH_STREAMS, 0);
-    for (first = 0; first < design->test_steps; first += steps) {
+    for (first = 0; first < test->steps; first += steps) {
         uint32_t begun, patience = LSTMITH_PATIENCE;
-        steps = design->test_steps - first < most ? design->test_steps - first : most;
-        for (i = 0; i < steps * inputs; ++i) x_words[i] = (uint16_t)design->test_x[first * inputs + i];
+        steps = test->steps - first < most ? test->steps - first : most;
+        for (i = 0; i < steps * inputs; ++i) x_words[i] = (uint16_t)test->x[first * inputs + i];
         if (!first) x_words[0] |= LSTMITH_X_START_MASK;
         begun = now();
         dma_writer_base_write((uintptr_t)h_words);
@@ -114,7 +116,7 @@ static lstmith_status run_by_dma(const lstmith_design *design, uint32_t inputs, 
         flush_cpu_dcache();
         for (step = 0; step < steps; ++step) {
             for (i = 0; i < units; ++i) h[order ? order[i] : i] = (int16_t)(uint16_t)h_words[step * units + i];
-            *wrong += compare(h, design->test_h + (first + step) * units, units);
+            *wrong += compare(h, test->h + (first + step) * units, units);
         }
     }
     tell("dma", spent);
@@ -124,7 +126,8 @@ static lstmith_status run_by_dma(const lstmith_design *design, uint32_t inputs, 
 static lstmith_status infer(void) {
     const lstmith_access access = {(void *)CORE_BASE, put, get, 0, 0};
     const lstmith_design *design = &CORE_DESIGN;
-    const uint32_t inputs = design->layers[0].inputs, units = design->layers[design->layer_count - 1].units;
+    const lstmith_program *program = design->programs;
+    const uint32_t inputs = program->layers[0].inputs, units = program->layers[program->layer_count - 1].units;
     uint32_t begun, wrong = 0;
     lstmith_counters before, after;
     lstmith core;
