@@ -226,7 +226,8 @@ TABLE: tuple[Entry, ...] = (
         FrontRegister.X,
         Access.WRITE,
         Running.ALL,
-        "Sends an element of x; refused while STREAMS.x_ready or STREAMS.registers is 0",
+        "Sends an element of x; refused while STREAMS.x_ready or STREAMS.registers is 0, or "
+        "if it names a program that is not there",
         Field("value", 0, 16, "the element, in units of x_lsb", signed=True),
         Field("start", 16, 1, "with a step's first element: begin a sequence with zero state"),
         Field("restart", 17, 1, "with a step's first element: compute the sums anew; needed after loading states"),

@@ -2,8 +2,8 @@
 //
 // Standard input holds integers: the number of steps, x of all steps, then mode, theta_x, theta_h, low_theta_x and
 // low_theta_h of every layer. Of a design of several programs (built with PROGRAMS): the number of steps, x of all steps of
-// each program, the number of sequences, and of each its program and whether it takes states over. Every line of the output
-// is a name and integers.
+// each program, the number of sequences, and of each its program and whether it takes states over; mode and thresholds
+// of the last one's layer, as above. Every line of the output is a name and integers.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -213,20 +213,39 @@ void run_all() {
     }
     lstmith driver = opened();
     std::cin >> sequences;
+    State state;
+    unsigned program = 0;
+    const auto run = [&] {
+        std::vector<int16_t> h(steps * design.programs[program].answers);
+        show("run", lstmith_run(&driver, x[program].data(), steps, h.data()));
+        show("h", h);
+    };
     while (sequences--) {
-        unsigned program = 0, handed = 0;
+        unsigned handed = 0;
         std::cin >> program >> handed;
         const int chosen = handed ? lstmith_hand_over(&driver, program) : lstmith_select(&driver, program);
         show("chosen", chosen);
         if (chosen) continue;
-        const lstmith_program& own = design.programs[program];
-        std::vector<int16_t> h(steps * own.answers);
-        show("run", lstmith_run(&driver, x[program].data(), steps, h.data()));
-        show("h", h);
-        State state{std::vector<int16_t>(own.layers[0].units), std::vector<int32_t>(own.layers[0].units)};
+        run();
+        const lstmith_layer& first = design.programs[program].layers[0];
+        state = {std::vector<int16_t>(first.units), std::vector<int32_t>(first.units)};
         show("get_state", lstmith_get_state(&driver, 0, state.h.data(), state.c.data()));
         show("state_c", state.c);
     }
+    // Its states, behind those of another program; then its policy, which that one has not.
+    show("other", lstmith_self_test(&driver));
+    show("set_state", lstmith_set_state(&driver, 0, state.h.data(), state.c.data()));
+    show("not_left", lstmith_hand_over(&driver, !program));
+    run();
+    int mode = 0;
+    lstmith_policy policy = {};
+    std::cin >> mode >> policy.theta_x >> policy.theta_h >> policy.low_theta_x >> policy.low_theta_h;
+    policy.mode = static_cast<lstmith_mode>(mode);
+    show("set_policies", lstmith_set_policies(&driver, &policy));
+    run();
+    program = !program;
+    show("chosen", lstmith_select(&driver, program));
+    run();
     show("self_test", lstmith_self_test(&driver));
 }
 

@@ -139,7 +139,15 @@ def test_driver_switches_programs(bus: Bus, rng: np.random.Generator, tmp_path: 
     calls = [(1, False), (0, True), (0, True), (2, True), (1, True), (2, False), (1, True), (3, False), (3, True)]
     calls += [(0, False), (1, True), (1, False)]
     given = [STEPS, *(int(value) for request in requests for value in request.x.ravel())]
+    coarse = Policy(Mode.DELTA, 40, 700, 60, 900)
     given += [len(calls), *(int(value) for call in calls for value in call)]
+    given += [
+        int(coarse.mode),
+        *coarse.thetas_x(1),
+        *coarse.thetas_h(1),
+        *coarse.thetas_x(2)[1:],
+        *coarse.thetas_h(2)[1:],
+    ]
     program = build(design, bus, tmp_path)
     done = subprocess.run(
         [program], input=" ".join(map(str, given)), capture_output=True, text=True, check=True, timeout=120
@@ -149,6 +157,11 @@ def test_driver_switches_programs(bus: Bus, rng: np.random.Generator, tmp_path: 
     assert told.next("unloaded") in ([WRONG], [NO_ANSWER])
     assert told.next("load") == [OK]
     assert told.next("self_test") == [OK]
+
+    def h_of(request: RunRequest) -> list[int]:
+        values = run_golden(request).layers[-1].h[0]
+        return [int(value) for value in request.design.network.layers[-1].to_source(values).ravel()]
+
     before: RunRequest | None = None
     for number, handed in calls:
         takes = before is not None and {number, before.design.program} == {0, 1}
@@ -157,12 +170,23 @@ def test_driver_switches_programs(bus: Bus, rng: np.random.Generator, tmp_path: 
             continue
         before = replace(requests[number], after=before if handed else None)
         golden = run_golden(before)
-        last, first = before.design.network.layers[-1], before.design.network.layers[0]
+        first = before.design.network.layers[0]
         assert told.next("chosen") == [OK]
         assert told.next("run") == [OK]
-        assert told.next("h") == last.to_source(golden.layers[-1].h[0]).ravel().tolist()
+        assert told.next("h") == h_of(before)
         assert told.next("get_state") == [OK]
         assert told.next("state_c") == first.to_source(golden.layers[0].c[0, -1]).tolist()
+    assert told.next("other") == [OK]
+    assert told.next("set_state") == [OK]
+    assert told.next("not_left") == [BAD_VALUE]
+    state = [(h[0], c[0]) for h, c in golden.final_states()]
+    on = integer_request(design.select(1), requests[1].policies, requests[1].x, state=state)
+    under = requests[1].with_policies([coarse])
+    assert (run_golden(under).h != run_golden(requests[1]).h).any()
+    for name, request in (("", on), ("set_policies", under), ("chosen", requests[0])):
+        assert not name or told.next(name) == [OK]
+        assert told.next("run") == [OK]
+        assert told.next("h") == h_of(request)
     assert told.next("self_test") == [OK]
     assert not told.lines
 

@@ -99,7 +99,7 @@ class FrontRegisters(wiring.Component):
             blocked.eq(
                 (found.closes & self.busy)
                 | (own[FrontRegister.STREAMS] & access.write & ~self.settled)
-                | (own[FrontRegister.X] & ~(self.registers & self.x.ready))
+                | (own[FrontRegister.X] & ~self._takes_element())
             ),
             refused.eq(Mux(access.write, ~found.writes | partial, ~found.reads) | blocked),
         ]
@@ -122,6 +122,14 @@ class FrontRegisters(wiring.Component):
         self._elaborate_reads(m, found.ours, own, ~kept, over & ~access.write)
         self._elaborate_writes(m, own, writes, begins & refused)
         return m
+
+    def _takes_element(self) -> Value:
+        """Whether what may be written to X is taken: there is room, and the program that it names exists."""
+        room: Value = self.registers & self.x.ready
+        programs, layout = self._core.config.programs, field_layout(FrontRegister.X)
+        if programs == 1:
+            return room
+        return room & (data.View(layout, self.access.data[: layout.size]).program < programs)
 
     def _look_up(self, m: Module) -> data.View[data.StructLayout]:
         """What is known of the present access ``LOOK_UP`` cycles after its address.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from lstmith.rtl.wrappers.wishbone_top import WishboneTop
 from lstmith.spec.core_map import CoreMap, core_map
 from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.register_map import Access, Bus, Entry, Running
-from lstmith.spec.register_table import entry_of
+from lstmith.spec.register_table import entry_of, pack_register
 from lstmith.spec.registers import DATA_BITS, FrontRegister, Register
 
 ONES = (1 << DATA_BITS) - 1
@@ -101,5 +102,24 @@ def test_every_register(bus: Bus, rng: np.random.Generator) -> None:
         while await port.access(STATUS):
             pass
         await writes(port, core)
+
+    simulate(top, bench)
+
+
+@pytest.mark.parametrize("bus", [Bus.AXI, Bus.WISHBONE])
+def test_program_that_is_not_there(bus: Bus, rng: np.random.Generator) -> None:
+    """An element that names the third of three programs is taken, the fourth and all others are refused."""
+    config = replace(small_engine(rng, Features())[0], programs=3)
+    top = AxiTop(config) if bus is Bus.AXI else WishboneTop(config)
+    rest = {"value": 0, "start": 1, "restart": 0, "mark": 0, "last": 0, "sequence": 0, "mask": 0}
+
+    async def bench(ctx: Any) -> None:
+        port = AxiPort(ctx, top) if bus is Bus.AXI else WishbonePort(ctx, top)
+        await port.reset()
+        assert await port.access(STREAMS, 1) is not None
+        for program in (3, 7, 2):
+            word = pack_register(FrontRegister.X, program=program, **rest)
+            answer = await port.access(entry_of(FrontRegister.X).address, word)
+            assert (answer is not None) == (program == 2)
 
     simulate(top, bench)
