@@ -15,7 +15,7 @@ export PYTHONSAFEPATH := 1
 # pytest already uses one process per core; BLAS threads on top of that only fight.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo check test lint bench docs setup clean
+.PHONY: demo check test lint bench docs mutation setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -42,6 +42,10 @@ lint: $(ENVIRONMENT)
 
 docs: $(ENVIRONMENT)
 	.venv/bin/python -m lstmith.scripts.docs.site
+
+# Goes on where it was stopped; the page says how long it takes.
+mutation: setup
+	nice -n 19 $(PYTHON_BIN) -m lstmith.scripts.mutation
 
 bench: setup
 	.venv/bin/lstmith bench

@@ -1,0 +1,59 @@
+"""``python -m lstmith.scripts.mutation``: runs mutants and writes docs/verification/mutation.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+from lstmith.scripts.mutation.campaign import MARGIN, SLOWER, Settings, campaign
+from lstmith.scripts.mutation.report import equivalents, page
+from lstmith.scripts.mutation.runs import warm
+from lstmith.spec.errors import UserError
+
+#: Runs at a time, at most: memory, and the other work of a machine.
+MOST_WORKERS = 2
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m lstmith.scripts.mutation", description=__doc__)
+    parser.add_argument("files", nargs="*", help="Beginnings of file names, as rtl/link; default: all.")
+    parser.add_argument("--sample", type=int, default=1000, help="Mutants of all files, taken in turns.")
+    parser.add_argument("--seed", type=int, default=1, help="Of the sample and of random tests.")
+    parser.add_argument("--workers", type=int, choices=range(1, MOST_WORKERS + 1), default=MOST_WORKERS)
+    parser.add_argument("--baseline", type=float, default=20.0, help="Seconds that a test file may take by itself.")
+    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2], help="The repository.")
+    parser.add_argument("--store", type=Path, help="Results; default build/mutation/results.jsonl of the root.")
+    parser.add_argument("--page", type=Path, help="Page to write; default of a run over all files: docs/verification.")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Runs the campaign of the command line."""
+    given = _options()
+    root = given.root.resolve()
+    documents = root / "docs" / "verification"
+    same = equivalents(documents / "equivalent_mutants.csv")
+    warm()
+    store = given.store or root / "build" / "mutation" / "results.jsonl"
+    outcomes, left_out = campaign(
+        Settings(root, store, given.seed, given.sample, tuple(given.files), given.workers, given.baseline)
+    )
+    command = f"python -m lstmith.scripts.mutation --sample {given.sample} --seed {given.seed}"
+    target = given.page or (None if given.files else documents / "mutation.md")
+    if target is not None:
+        target.write_text(page(outcomes, left_out, same, command, (SLOWER, MARGIN)), encoding="utf-8")
+    for outcome in outcomes:
+        if outcome.verdict == "passed" and outcome.mutant.label not in same:
+            print(f"survives  {outcome.mutant.label}")
+    totals = Counter(outcome.verdict for outcome in outcomes)
+    print(", ".join(f"{count} {verdict}" for verdict, count in sorted(totals.items())))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

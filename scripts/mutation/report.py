@@ -1,0 +1,77 @@
+"""The page of a campaign, and the mutants that change nothing."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from lstmith.scripts.mutation.campaign import Outcome
+from lstmith.spec.errors import UserError
+
+_FIELDS = ["mutant", "reason"]
+_HEAD = """# Mutants
+
+A mutant is a file with one small fault: another operator, the other side of a comparison's edge, a constant plus one,
+an assignment dropped, a condition inverted, the arms of a choice swapped. The tests that claim the file run on it:
+the fast test of its name, or the unit tests that import it. A mutant that they do not notice *survives*. A run that
+takes {slower} times as long as without the fault and {margin} seconds counts as killed, and is told apart: it
+*timed out*.
+*Equivalent* ones change nothing that may be observed; [the list](equivalent_mutants.csv) says why. The score is killed
+and timed out, of all that are not equivalent.
+
+`make mutation` repeats it and writes this page ([decision 60](../decisions/0060-mutants-in-memory.md)).
+
+"""
+
+
+def equivalents(path: Path) -> dict[str, str]:
+    """Mutants that change nothing, by label, with the reason.
+
+    Raises
+    ------
+    UserError
+        If the list has other columns, a line without a reason, or a mutant twice.
+    """
+    found: dict[str, str] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        if reader.fieldnames != _FIELDS:
+            raise UserError(str(path), f"has the columns {reader.fieldnames}", f"name them {','.join(_FIELDS)}")
+        for row in reader:
+            label, reason = row["mutant"], row["reason"]
+            if not reason or label in found:
+                problem = "is there twice" if label in found else "has no reason"
+                raise UserError(f"{path}, mutant {label!r}", problem, "give each mutant one line with a reason")
+            found[label] = reason
+    return found
+
+
+def _row(name: str, counts: Counter[str]) -> str:
+    killed, late, alive, same = (counts[key] for key in ("failed", "timed out", "passed", "equivalent"))
+    different = killed + late + alive
+    score = f"{100 * (killed + late) / different:.1f} %" if different else "-"
+    return f"| {name} | {killed + late + alive + same} | {killed} | {late} | {same} | {alive} | {score} |\n"
+
+
+def page(
+    outcomes: list[Outcome], left_out: dict[str, str], same: dict[str, str], command: str, margins: tuple[int, int]
+) -> str:
+    """The page: totals per block, then survivors by name, then files that took no part."""
+    blocks: dict[str, Counter[str]] = defaultdict(Counter)
+    total, alive = Counter[str](), []
+    for outcome in outcomes:
+        mutant, verdict = outcome.mutant, outcome.verdict
+        if verdict == "passed" and mutant.label in same:
+            verdict = "equivalent"
+        elif verdict == "passed":
+            alive.append(mutant.label)
+        blocks[Path(mutant.file).parent.as_posix()][verdict] += 1
+        total[verdict] += 1
+    slower, margin = margins
+    text = _HEAD.format(slower=slower, margin=margin) + f"Measured with `{command}`.\n\n"
+    text += "| block | mutants | killed | timed out | equivalent | survive | score |\n|---|---|---|---|---|---|---|\n"
+    text += "".join(_row(f"`{block}`", counts) for block, counts in sorted(blocks.items())) + _row("all", total)
+    text += "\n## Survivors\n" + "".join(f"- `{label}`\n" for label in sorted(alive))
+    text += "\n## Files that take no part\n"
+    return text + "".join(f"- `{file}`: {reason}\n" for file, reason in sorted(left_out.items()))

@@ -1,0 +1,154 @@
+"""One run of tests in a forked process, with a file of the package replaced in memory.
+
+The process that forks has imported the libraries, but no module that may be mutated: a run pays for the project's
+own modules and its tests alone. No file is written, so runs side by side do not meet and a stopped one leaves nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import CodeType
+
+#: Libraries that nearly all tests import.
+_LIBRARIES = ("numpy", "pytest", "hypothesis", "amaranth.hdl", "amaranth.sim", "amaranth.lib.memory", "onnx")
+_PAUSE = 0.02
+#: A run that only waits is ended when so many times its limit have passed.
+_WAITING = 30
+
+
+@dataclass(frozen=True)
+class Job:
+    """Tests to run.
+
+    Attributes
+    ----------
+    key : str
+        What the result is stored under.
+    file : Path
+        The file that is replaced.
+    text : str
+        What it holds in this run.
+    tests : tuple of Path
+    limit : float
+        Seconds of the processor before the run is ended; so many that other work of the machine does not count.
+    """
+
+    key: str
+    file: Path
+    text: str
+    tests: tuple[Path, ...]
+    limit: float
+
+
+def warm() -> None:
+    """Imports what every run needs."""
+    for name in _LIBRARIES:
+        import_module(name)
+
+
+def _replace(file: Path, text: str) -> None:
+    """The module of a file is made of another text."""
+    original = SourceFileLoader.get_code
+
+    def get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
+        if Path(self.path).resolve() == file:
+            return compile(text, str(file), "exec", dont_inherit=True)
+        return original(self, fullname)
+
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign,assignment]
+
+
+def _child(root: Path, job: Job, seed: int) -> int:
+    """Runs the tests; pytest's exit code."""
+    import pytest
+
+    os.setsid()
+    seconds = math.ceil(job.limit)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    os.chdir(root)
+    os.environ["LSTMITH_SEED"] = str(seed)
+    sys.path.insert(0, str(root))
+    _replace(job.file.resolve(), job.text)
+    # Libraries that are there already cannot be rewritten, and need not be.
+    options = ["-x", "-q", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-m", "not slow and not netlist"]
+    options += ["-p", "no:cacheprovider", "-p", "no:xdist"]
+    return int(pytest.main([*options, *map(str, job.tests)]))
+
+
+def _start(root: Path, job: Job, seed: int) -> int:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 3
+    try:
+        code = _child(root, job, seed)
+    finally:
+        # The parent's handlers and buffers are not this process's to run.
+        os._exit(code)
+
+
+def run(root: Path, jobs: Iterator[Job], *, seed: int, workers: int) -> Iterator[tuple[Job, str, float]]:
+    """Results of jobs, in the order in which they end.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the repository.
+    jobs : iterator of Job
+    seed : int
+        Of random tests, the same for all.
+    workers : int
+        Processes at a time.
+
+    Yields
+    ------
+    tuple of Job, str, float
+        ``passed``, ``failed`` or ``timed out``, and seconds of the processor.
+    """
+    running: dict[int, tuple[Job, float]] = {}
+    waiting = next(jobs, None)
+    try:
+        while running or waiting is not None:
+            while waiting is not None and len(running) < workers:
+                running[_start(root, waiting, seed)] = waiting, time.monotonic()
+                waiting = next(jobs, None)
+            time.sleep(_PAUSE)
+            for pid, (job, since) in list(running.items()):
+                seconds = time.monotonic() - since
+                ended, status, used = os.wait4(pid, os.WNOHANG)
+                if ended:
+                    del running[pid]
+                    late = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
+                    verdict = "timed out" if late else "failed" if status else "passed"
+                    yield job, verdict, used.ru_utime + used.ru_stime
+                elif seconds > _WAITING * job.limit:
+                    _end(pid)
+                    del running[pid]
+                    yield job, "timed out", job.limit
+    finally:
+        for pid in running:
+            _end(pid)
+
+
+def _end(pid: int) -> None:
+    """Ends a run and what it started."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:  # It has not made its own group yet.
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
