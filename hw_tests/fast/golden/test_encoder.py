@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmith.golden.encoder import follow, listed
+from lstmith.golden.encoder import distance, follow, listed
 from lstmith.spec.policy import Mode
 from lstmith.spec.quantised import Grid, IntArray
 
@@ -33,6 +33,10 @@ CASES = [
 def test_references(theta: int, snaps: bool, reference: list[int]) -> None:
     found = follow(VALUE, REFERENCE, _array(theta), held=NOTHING, snaps=snaps)
     assert found.tolist() == [[reference]]
+
+
+def test_a_fall_counts_one_less() -> None:
+    assert distance(VALUE, REFERENCE).tolist() == [[[0, 0, 3, 5, 8, 1]]]
 
 
 def test_planes_follow_apart() -> None:

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass, field
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -67,6 +67,8 @@ class Requests(wiring.Component):
         m.submodules.executor = executor = Executor(buffers=BUFFERS)
         m.submodules.memory = memory = Memory(shape=8, depth=BUFFERS * BUFFER_BYTES, init=self._contents)
         read, full, payload = memory.read_port(), Signal(BUFFERS, init=(1 << BUFFERS) - 1), executor.x.payload
+        # A bus answers what it was asked for, and nothing else.
+        answered = Mux(executor.bus.r_en, executor.bus.addr | PATTERN, 0)
         m.d.sync += full.eq(full & ~executor.release)
         m.d.comb += [
             read.addr.eq(executor.r_addr),
@@ -79,7 +81,7 @@ class Requests(wiring.Component):
             executor.answer.ready.eq(1),
             executor.finished.eq(executor.finish),
             executor.ring_ready.eq(1),
-            executor.bus.r_data.eq(delayed(m, executor.bus.addr | PATTERN, READ_LATENCY, "read")),
+            executor.bus.r_data.eq(delayed(m, answered, READ_LATENCY, "read")),
             self.w_addr.eq(executor.bus.addr),
             self.w_data.eq(executor.bus.w_data),
             self.w_en.eq(executor.bus.w_en),
