@@ -11,9 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from lstmith.cli.main import app
+from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.pipeline import compile_model
 from lstmith.host import verification
+from lstmith.host.request import RunRequest
+from lstmith.host.run import run_golden
+from lstmith.host.runner import checked_policies
 from lstmith.host.verification import Compared, verify_design
 from lstmith.spec.errors import UserError
 
@@ -52,17 +56,15 @@ def test_every_step_is_compared_once(folder: Path, tmp_path: Path, monkeypatch: 
 
 def test_pieces_go_on_where_the_chain_was(design: Design, rng: np.random.Generator) -> None:
     """The states between pieces are those of one long run, and the data starts over at its end."""
-    policies = verification.checked_policies(design, {"mode": "dense"})
+    policies = checked_policies(design, {"mode": "dense"})
     stream = rng.integers(-20_000, 20_000, (30, WIDTH)).astype(np.int16)
     pieces = list(verification._pieces(design, policies, stream, 2 * verification.CHAINS * verification.PIECE + 3))
     assert [int(request.valid.sum()) for request, _ in pieces] == [verification.CHAINS * verification.PIECE] * 2 + [3]
     assert len(pieces[-1][0].x) == 3
     x = np.concatenate([request.x[0] for request, _ in pieces])
     np.testing.assert_array_equal(x, stream[np.arange(len(x)) % len(stream)])
-    long = verification.run_golden(verification.RunRequest(
-        design, policies, verification.Sequences(x[None].astype(np.float32), np.array([len(x)]), True, None, "x"),
-        x[None], None,
-    ))  # fmt: skip
+    once = Sequences(x[None].astype(np.float32), np.array([len(x)]), True, None, "x")
+    long = run_golden(RunRequest(design, policies, once, x[None], None))
     joined = np.concatenate([golden.layers[-1].h[0] for _, golden in pieces])
     np.testing.assert_array_equal(joined, long.layers[-1].h[0])
 
@@ -70,10 +72,8 @@ def test_pieces_go_on_where_the_chain_was(design: Design, rng: np.random.Generat
 def test_a_wrong_value_and_a_wrong_cycle_are_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    run = verification.run_golden
-
     def wrong(request: Any) -> Any:
-        golden = run(request)
+        golden = run_golden(request)
         golden.layers[0].h[0, -1, 0] += 1
         golden.cycles[0, -1] += 1
         return golden
