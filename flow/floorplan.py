@@ -9,11 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lstmith.flow.lane_sums import chain_tiles, place_sums
-
 #: A group is nine tiles wide: four multipliers in a row of their own, four block memories in another.
 _MULTIPLIERS = ((0, "MULT18_0"), (1, "MULT18_1"), (4, "MULT18_4"), (5, "MULT18_5"))
-_GROUP_TILES = 9
 _MEMORIES = ((0, "EBR0"), (2, "EBR1"), (4, "EBR2"), (6, "EBR3"))
 #: Blocks of a lane in a netlist: its number, then the multiplier's where it is one.
 _BLOCK = re.compile(r"\.array\.lane_(\d+)\.(?:mac\.multiplier_(\d)|bank\..*)")
@@ -98,21 +95,8 @@ def place_lanes(netlist: Path, device: str, top: str = "top") -> int:
     found |= _beside(memories, {lane: places[lane, 0] for lane, _ in memories}, grid)
     for name, (x, y, block) in found.items():
         cells[name]["attributes"]["BEL"] = f"X{x}/Y{y}/{block}"
-    placed = len(found) + place_sums(cells, _corners(places, chain_tiles(cells), grid))
     netlist.write_text(json.dumps(content))
-    return placed
-
-
-def _corners(multipliers: dict[tuple[int, int], Place], tiles: int, grid: Grid) -> dict[int, tuple[int, int, int]]:
-    """Where each lane's sums begin: below its multipliers for the left lane of a group, above for the right one."""
-    corners = {}
-    for (lane, half), (x, y, _) in multipliers.items():
-        if half or tiles > _GROUP_TILES:
-            continue
-        column = max(first for first in grid.columns if first <= x)
-        left, step = x - column < _GROUP_TILES // 2, 1 if x - column < _GROUP_TILES // 2 else -1
-        corners[lane] = (column if left else column + min(4, _GROUP_TILES - tiles), y + step, step)
-    return corners
+    return len(found)
 
 
 def _beside(memories: list[tuple[int, str]], multipliers: dict[int, Place], grid: Grid) -> dict[str, Place]:

@@ -21,8 +21,8 @@ VARIABLE, PACKAGED, NATIVE = "LSTMITH_TOOLS", "packaged", "native"
 _MAKER = "yowasp-"
 #: Tools that come with a Python package of their own, whichever the others are.
 _OWN_PACKAGES = ("gowin_pack",)
-#: Oldest native releases that are taken: those in which nextpnr's cells of ECP5 are as ``lane_sums`` writes them, and
-#: yosys hides names of wires by a pattern with escaped brackets.
+#: Oldest native releases that are taken: older ones of nextpnr are not tried, older ones of yosys do not hide names of
+#: wires by a pattern with escaped brackets.
 OLDEST = {"yosys": (0, 50), "nextpnr": (0, 8)}
 _VERSION = re.compile(r"(?:Yosys |Version (?:nextpnr-)?)((\d+)\.(\d+)[^\s)]*)")
 
