@@ -131,7 +131,7 @@ def test_firmware_can_fail(package: Path, simulated: Simulated, tmp_path: Path) 
         assert content.count(wanted) == 1
         return content.index(wanted)
 
-    for array, size, status in (("image", 1, BAD_IMAGE), ("test_h", 2, WRONG)):
+    for array, size, status in (("image", 1, BAD_IMAGE), ("test_h_0", 2, WRONG)):
         changed = bytearray(content)
         changed[place(array, size) + 16] ^= 1
         rom.write_text("".join(f"{word:08x}\n" for word in np.frombuffer(bytes(changed), "<u4")))
