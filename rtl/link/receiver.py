@@ -65,7 +65,10 @@ class FrameReceiver(wiring.Component):
     Attributes
     ----------
     bad : Signal
-        The frame that comes is damaged or too long; no part of the interface, proofs look at it.
+        The frame that comes is damaged or too long.
+    left, begun, place : Signal
+        Bytes of the frame before its next zero, whether it has begun, and where its next byte goes. These four are
+        no part of the interface, proofs look at them.
 
     Raises
     ------
@@ -92,7 +95,8 @@ class FrameReceiver(wiring.Component):
                 "r_data": Out(8),
             }
         )
-        self.bad = Signal()
+        self.left, self.begun, self.bad = Signal(8), Signal(), Signal()
+        self.place = Signal(8, init=FRAME_START)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -106,8 +110,8 @@ class FrameReceiver(wiring.Component):
         m.d.comb += [read.addr.eq(self.r_addr), read.en.eq(1), self.r_data.eq(read.data)]
 
         # COBS: a code byte says how many bytes lie before the next zero, which it stands for.
-        left, begun, bad = Signal(8), Signal(), self.bad
-        place, buffer, kept = Signal(8, init=FRAME_START), Signal(range(self._buffers)), Signal()
+        left, begun, bad, place = self.left, self.begun, self.bad, self.place
+        buffer, kept = Signal(range(self._buffers)), Signal()
         is_code, ends = left == 0, Signal()
         decoded, pushes = Signal(8), Signal()
         m.d.comb += [
