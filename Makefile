@@ -43,7 +43,7 @@ lint: $(ENVIRONMENT)
 docs: $(ENVIRONMENT)
 	.venv/bin/python -m lstmith.scripts.docs.site
 
-# Goes on where it was stopped; the page says how long it takes.
+# Goes on where it was stopped.
 mutation: setup
 	nice -n 19 $(PYTHON_BIN) -m lstmith.scripts.mutation
 

@@ -40,7 +40,8 @@ def main() -> None:
     outcomes, left_out = campaign(
         Settings(root, store, given.seed, given.sample, tuple(given.files), given.workers, given.baseline)
     )
-    command = f"python -m lstmith.scripts.mutation --sample {given.sample} --seed {given.seed}"
+    command = " ".join(["python -m lstmith.scripts.mutation", *given.files])
+    command += f" --sample {given.sample} --seed {given.seed} --baseline {given.baseline:g}"
     target = given.page or (None if given.files else documents / "mutation.md")
     if target is not None:
         target.write_text(page(outcomes, left_out, same, command, (SLOWER, MARGIN)), encoding="utf-8")
