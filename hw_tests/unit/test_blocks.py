@@ -7,12 +7,17 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from hw_tests.unit.link_cases import small_design
 from lstmith.compiler import compile_model
+from lstmith.host.accelerator import Accelerator
+from lstmith.spec.codes import Verdict
 from lstmith.spec.policy_file import parse_policies
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,6 +106,26 @@ int run(const int16_t x[][INPUTS], int16_t *h);
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def board_blocks() -> list[str]:
+    """How values are asked for, and how verdicts are."""
+    infers, judges = (text for kind, text in blocks(ROOT / "docs" / "board.md") if kind == "python")
+    return [infers, judges]
+
+
+def test_verdicts_of_the_board_page(rng: np.random.Generator) -> None:
+    plain = small_design(rng)
+    network = replace(plain.network, layers=(replace(plain.network.layers[-1], verdict=Verdict.ARGMAX),))
+    design = replace(plain, network=network, engine=replace(plain.engine, verdicts=True))
+    x, lengths = rng.normal(0, 1, (3, 11, network.inputs)).astype(np.float32), np.array([11, 4, 7])
+    with Accelerator("golden") as board:
+        board.load(design)
+        wanted = board.judge(x, lengths, every=1)
+        given: dict[str, Any] = {"board": board, "x": x, "lengths": lengths}
+        exec(board_blocks()[1], given)
+    np.testing.assert_array_equal(given["classes"], wanted)
+    assert wanted.shape == x.shape[:2]
+
+
 def test_presets_page() -> None:
     code = block("results/presets.md", "python") + 'print("module lstmith_core(" in text)\n'
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
@@ -115,7 +140,7 @@ def test_board_page(tmp_path: Path, rng: np.random.Generator) -> None:
     x = rng.normal(0, 1, (40, inputs)).astype(np.float32)
     compile_model(model, x, target="generic", lanes=2).save(tmp_path / "design")
     np.save(tmp_path / "x.npy", x)
-    code = block("board.md", "python").replace("/dev/ttyUSB0", "golden")
+    code = board_blocks()[0].replace("/dev/ttyUSB0", "golden")
     given = "import numpy as np\nx = np.load('x.npy')\nmicrophone = lambda: iter(x)\n"
     command = [sys.executable, "-W", "error", "-c", f"{given}{code}print(h.shape)\n"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
