@@ -30,7 +30,10 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="Of random values.")] = 1,
     json: Annotated[Path | None, typer.Option(help="Figures.")] = None,
 ) -> None:
-    """Compare a design's core in Verilator with the golden model, every value and every cycle; 1 if any differs."""
+    """Compare a design's core in Verilator with the golden model over many steps.
+
+    Every value and every cycle is compared; the exit code is 1 if any differs.
+    """
     check_outputs([design, data, policy], [Output(json, VERIFICATION)])
     loaded = Design.load(design)
     begun = time.perf_counter()
