@@ -1,4 +1,4 @@
-"""The input that a device is verified with."""
+"""The input that cores and devices are verified with."""
 
 from __future__ import annotations
 
@@ -18,19 +18,8 @@ def random_steps(rng: np.random.Generator, network: QuantNetwork, steps: int) ->
     return rng.integers(low, high, (steps, network.inputs)).astype(np.int16)
 
 
-def record(network: QuantNetwork) -> npt.NDArray[np.int16]:
-    """A sequence over the whole input range, in which about half of the values change per step.
-
-    Parameters
-    ----------
-    network : QuantNetwork
-
-    Returns
-    -------
-    int16 [T, I]
-    """
-    rng = np.random.default_rng(_SEED)
-    steps = min(STEPS, max(2, ELEMENTS // network.inputs))
+def changing_steps(rng: np.random.Generator, network: QuantNetwork, steps: int) -> npt.NDArray[np.int16]:
+    """Inputs over the grid's whole range, int16 [steps, I], of which about half change per step; or any symbols."""
     if network.symbols:
         return random_steps(rng, network, steps)
     grid = network.layers[0].x_grid
@@ -41,3 +30,9 @@ def record(network: QuantNetwork) -> npt.NDArray[np.int16]:
         x[t] = np.where(rng.random(network.inputs) < 0.5, x[t - 1], x[t])
     x[rng.random(x.shape) < 0.25] = 0
     return x.astype(np.int16)
+
+
+def record(network: QuantNetwork) -> npt.NDArray[np.int16]:
+    """The sequence that a device is verified with, int16 [T, I]: the same every time."""
+    steps = min(STEPS, max(2, ELEMENTS // network.inputs))
+    return changing_steps(np.random.default_rng(_SEED), network, steps)

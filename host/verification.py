@@ -19,7 +19,7 @@ from lstmith.host.results import EngineRun, mismatches
 from lstmith.host.rtl_core import RtlCore
 from lstmith.host.run import run_golden
 from lstmith.host.runner import PolicySource, checked_policies, read_input
-from lstmith.host.stimulus import random_steps
+from lstmith.host.stimulus import changing_steps
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import IntArray
@@ -79,7 +79,7 @@ def verify_design(
     steps : int
         1 or more.
     x : str or Path, array, mapping or None
-        Recorded data as for ``run``; None is random values of the whole range, about half of which change per step.
+        Recorded data as for ``run``; None is :func:`~lstmith.host.stimulus.changing_steps`.
     policy : path, mapping, Policy or None
         As for ``run``.
     workers : int
@@ -140,20 +140,15 @@ def _streams(design: Design, x: SequenceSource | None, seed: int) -> list[npt.ND
     """What each program reads, step after step, int16 [S, I]."""
     networks = [program.network for program in design.programs]
     if x is None:
-        rng, found = np.random.default_rng(seed), []
-        for network in networks:
-            stream = random_steps(rng, network, CHAINS * PIECE)
-            if not network.symbols:
-                stays = rng.random(stream.shape) < 0.5
-                for step in range(1, len(stream)):
-                    stream[step, stays[step]] = stream[step - 1, stays[step]]
-            found.append(stream)
-        return found
+        rng = np.random.default_rng(seed)
+        return [changing_steps(rng, network, CHAINS * PIECE) for network in networks]
     sources = tuple(program.source for program in design.programs)
     given = program_sequences(read_input(design, x), design.graph, sources)
     if len(given) < len(networks):
         problem = f"leads to {len(given)} of the design's {len(networks)} programs"
         raise UserError(given[0].source, problem, "give the graph's inputs by their names, or leave --input out")
+    if empty := [sequences.source for sequences in given if not sequences.valid.any()]:
+        raise UserError(empty[0], "has no step", "give at least one")
     return [
         network.quantise_input(sequences.x)[sequences.valid] for network, sequences in zip(networks, given, strict=True)
     ]
@@ -163,11 +158,11 @@ def _pieces(
     design: Design, policies: list[Policy], stream: npt.NDArray[np.int16], steps: int
 ) -> Iterator[tuple[RunRequest, EngineRun]]:
     """Runs of at most ``PIECE`` steps of each chain, one after the other, and golden's, whose states begin the next."""
-    chains = min(CHAINS, steps)
-    lengths = np.array([len(part) for part in np.array_split(np.arange(steps), chains)]) if chains else np.zeros(0)
-    begins = np.arange(chains) * len(stream) // max(chains, 1)
+    # Of fewer steps than chains the last chains have none.
+    lengths = np.array([len(part) for part in np.array_split(np.arange(steps), CHAINS)])
+    begins = np.arange(CHAINS) * len(stream) // CHAINS
     state: list[tuple[IntArray, IntArray]] | None = None
-    for start in range(0, int(lengths.max(initial=0)), PIECE):
+    for start in range(0, int(lengths.max()), PIECE):
         left = np.clip(lengths - start, 0, PIECE).astype(np.int64)
         rows = int(np.count_nonzero(left))  # the longer chains come first
         places = begins[:rows, None] + start + np.arange(left.max())

@@ -133,7 +133,7 @@ class Feedback(wiring.Component):
             *set_sequence(encoder.tag, sequence),
             grid.shift.eq(Mux(turn, fields.x_shift_next, fields.h_shift)),
             grid.exponent.eq(Mux(turn, fields.x_exponent_next, 0)),
-            # Kinds are of a stack's engine; a dense layer may have a ReLU in front.
+            # A ReLU in front of a dense layer; other engines are spared the gates.
             grid.unsigned.eq(turn & fields.x_unsigned_next if Kind.DENSE in config.kinds else 0),
             grid.mode.eq(Mux(turn, fields.mode_next, fields.mode)),
             grid.theta.eq(Mux(turn, fields.theta_x_next, fields.theta_h)),

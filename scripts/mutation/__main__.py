@@ -42,6 +42,7 @@ def main() -> None:
     )
     command = " ".join(["python -m lstmith.scripts.mutation", *given.files])
     command += f" --sample {given.sample} --seed {given.seed} --baseline {given.baseline:g}"
+    command += f" --page {given.page}" if given.page else ""
     target = given.page or (None if given.files else documents / "mutation.md")
     if target is not None:
         target.write_text(page(outcomes, left_out, same, command, (SLOWER, MARGIN)), encoding="utf-8")

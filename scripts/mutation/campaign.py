@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lstmith.cli.console import progress
 from lstmith.scripts.mutation.claims import BLOCKS, claiming, files
 from lstmith.scripts.mutation.mutants import Mutant, mutants
 from lstmith.scripts.mutation.runs import Job, run
@@ -110,15 +110,11 @@ def _go(settings: Settings, store: Store, what: str, named: list[tuple[str, Job]
     names = {job.key: name for name, job in missing}
     done = len(named) - len(missing)
     jobs: Iterator[Job] = (job for _, job in missing)
-    for job, verdict, seconds in run(settings.root, jobs, seed=settings.seed, workers=settings.workers):
-        store.put(job.key, names[job.key], verdict, seconds)
-        done += 1
-        if sys.stderr.isatty():
-            filled = 30 * done // len(named)
-            bar = "#" * filled + "." * (30 - filled)
-            print(f"\r{what} [{bar}] {done}/{len(named)}", end="", file=sys.stderr, flush=True)
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+    with progress(what, len(named)) as report:
+        for job, verdict, seconds in run(settings.root, jobs, seed=settings.seed, workers=settings.workers):
+            store.put(job.key, names[job.key], verdict, seconds)
+            done += 1
+            report(done)
     found = {job.key: store.get(job.key) for _, job in named}
     return {key: value for key, value in found.items() if value is not None}
 

@@ -20,7 +20,7 @@ takes {slower} times as long as without the fault and {margin} seconds counts as
 *Equivalent* ones change nothing that may be observed; [the list](equivalent_mutants.csv) says why. The score is killed
 and timed out, of all that are not equivalent.
 
-`make mutation` repeats it and writes this page ([decision 60](../decisions/0060-mutants-in-memory.md)).
+`make mutation` samples all files and writes this page ([decision 60](../decisions/0060-mutants-in-memory.md)).
 
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -162,16 +163,8 @@ def _stack_check(
     """
     monitor = bool(monitors)
     lanes, sheet, sizes, bases = 4, Sheet(3500), (6, 9), (0, 6)
-    config = EngineConfig(
-        lanes=lanes,
-        precisions=(4, 8),
-        operand_width=18,
-        units=16,
-        layers=2,
-        planes=planes,
-        monitor=monitor,
-        kinds=(Kind.LSTM, Kind.DENSE) if unsigned else (Kind.LSTM,),
-    )
+    two = EngineConfig(lanes=lanes, precisions=(4, 8), operand_width=18, units=16, layers=2, planes=planes)
+    config = replace(two, monitor=monitor, kinds=(Kind.LSTM, Kind.DENSE) if unsigned else (Kind.LSTM,))
     unit, decisions = Feedback(config), _Decisions(rng, sheet, lanes, monitor=monitor)
     off = (Rule.OFF, Scope.LAYER, 0)
     descriptors = _stack_descriptors(rng, bases, layer_planes, monitors or (off, off))
