@@ -147,8 +147,6 @@ def _streams(design: Design, x: SequenceSource | None, seed: int) -> list[npt.ND
     if len(given) < len(networks):
         problem = f"leads to {len(given)} of the design's {len(networks)} programs"
         raise UserError(given[0].source, problem, "give the graph's inputs by their names, or leave --input out")
-    if empty := [sequences.source for sequences in given if not sequences.valid.any()]:
-        raise UserError(empty[0], "has no step", "give at least one")
     return [
         network.quantise_input(sequences.x)[sequences.valid] for network, sequences in zip(networks, given, strict=True)
     ]

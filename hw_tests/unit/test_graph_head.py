@@ -13,6 +13,7 @@ from hw_tests.unit.onnx_models import const, lstm, save, weights
 from hw_tests.unit.plan_models import MODELS, STEPS, UNITS, WIDTH, Feeds, Rng, matrix, normal
 from hw_tests.unit.test_graph_run import calls_of, run_as_onnxruntime
 from lstmith.cli.main import app
+from lstmith.compiler.design import Design
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.importer import Model, read_model
 from lstmith.compiler.pipeline import compile_model
@@ -172,6 +173,8 @@ def test_relu_is_of_the_dense_layer(tmp_path: Path, rng: Rng) -> None:
     assert {name: places(model)[name] for name in ("relu", "product")} == {"relu": "core", "product": "core"}
     design = compile_model(tmp_path / "m.onnx", calls, target="generic", head=True)
     assert [layer.x_grid.low == 0 for layer in design.network.layers] == [False, True]
+    design.save(tmp_path / "d")
+    assert [layer.rectified for layer in Design.load(tmp_path / "d").source.layers] == [False, True]
     rectified(tmp_path / "m.onnx", rng, turned=True)
     with pytest.raises(UserError, match="option --head: finds no dense layer"):
         read_model(tmp_path / "m.onnx", head=True)

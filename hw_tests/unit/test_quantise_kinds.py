@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hw_tests.unit.networks import TOLERANCE, h_error, random_calibration, random_layer
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.calibration import Calibration
+from lstmith.compiler.quantise.encode import encode_threshold
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.golden.network import FloatLayer, FloatNetwork
-from lstmith.spec.codes import Kind, Squash
+from lstmith.spec.codes import Kind, Squash, Verdict
+from lstmith.spec.errors import UserError
 
 
 @pytest.mark.parametrize(("precision", "planes"), [(8, 1), (8, 2), (16, 2)])
@@ -56,3 +60,17 @@ def test_a_gru_keeps_its_zeros(rng: np.random.Generator) -> None:
     assert not layer.weights[12:, :3].any()
     assert layer.weights[8:12, :3].any()
     assert layer.weights[12:, 3:].any()
+
+
+@pytest.mark.parametrize("h_lsb", [2.0**-15, 0.75 * 2.0**-9])
+def test_integers_are_above_a_threshold_where_real_values_are(h_lsb: float, rng: np.random.Generator) -> None:
+    h = np.arange(-(1 << 15), 1 << 15)
+    at = [-3 * h_lsb, 0.0, 5 * h_lsb, *rng.uniform(-1.1, 1.1, 20) * h_lsb * (1 << 15)]
+    layer = random_layer(rng, Kind.DENSE, 3, 2, Squash.LINEAR)
+    for threshold in at:
+        judging = replace(layer, verdict=Verdict.THRESHOLD, threshold=float(threshold))
+        if threshold < -(1 << 15) * h_lsb:
+            with pytest.raises(UserError, match="which is below all of its values; leave the comparison out"):
+                encode_threshold(judging, h_lsb)
+        else:
+            np.testing.assert_array_equal(h > encode_threshold(judging, h_lsb), h * h_lsb > threshold)
