@@ -21,7 +21,7 @@ from lstmith.spec.extras import EXTRAS
 
 HELP_SECONDS = 0.4
 #: Large packages; a command that needs none of them must not wait for them.
-HEAVY = ("amaranth", "cocotb", "matplotlib", "numpy", "onnx", "onnxruntime", "optuna", "scipy")
+HEAVY = ("amaranth", "cocotb", "dask", "distributed", "matplotlib", "numpy", "onnx", "onnxruntime", "optuna", "scipy")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
