@@ -8,7 +8,7 @@ ENVIRONMENT := .venv/.ready
 DATA        := build/data/.ready
 TYPES       := build/types/lstmith
 # Folders that are the package lstmith; hw_tests/support is lstmith.test_support.
-PACKAGES    := spec golden rtl boards compiler flow campaign host package cli tuning training vad datasets workloads scripts
+PACKAGES    := spec golden rtl boards compiler flow campaign host package cli tuning explore training vad datasets workloads scripts
 
 # The folder names (rtl, host, ...) must not become importable top-level modules.
 export PYTHONSAFEPATH := 1

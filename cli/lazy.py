@@ -92,6 +92,11 @@ COMMANDS = {
         "Search the policies of a design; one part of the data is tuned on, every figure is of the other.",
         extras=("tune",),
     ),
+    "explore": Entry(
+        "explore.command",
+        "Search boards, precisions, lanes and policies of a network, and write a design for each good answer.",
+        extras=("tune",),
+    ),
     "distil": Entry(
         "training.command",
         "Train a design's weights for a policy, without labels; its float network is the teacher.",

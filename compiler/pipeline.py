@@ -103,7 +103,7 @@ def compile_model(
         told(text)
     if len(read.networks) > 1:
         return _of_programs(read, data, options, stage, told)
-    return _of_one(read, data[0].calibration(), options, counts, stage, told)
+    return compile_chain(read, data[0].calibration(), options, counts, stage, told)
 
 
 def _of_programs(read: Model, data: list[Sequences], options: CompileOptions, stage: Tell, told: Tell) -> Design:
@@ -139,10 +139,29 @@ def _of_programs(read: Model, data: list[Sequences], options: CompileOptions, st
     return replace(design, graph=read.plan, report=report)
 
 
-def _of_one(
-    read: Model, data: Calibration, options: CompileOptions, counts: Counts | None, stage: Tell, told: Tell
+def compile_chain(
+    read: Model,
+    data: Calibration,
+    options: CompileOptions,
+    counts: Counts | None = None,
+    stage: Tell | None = None,
+    told: Tell | None = None,
 ) -> Design:
-    """A single chain of layers."""
+    """A single chain of layers that was read already; see :func:`compile_model`.
+
+    Parameters
+    ----------
+    read : Model
+        With one network.
+    data : Calibration
+        What its first layer sees.
+    options : CompileOptions
+    counts : list of tuple of int, or None
+        Active counts of each layer.
+    stage, told : callable or None
+        As ``progress`` and ``remark``.
+    """
+    stage, told = stage or _nobody, told or _nobody
     if options.fixed:
         refuse_fixed(read.network)
     stage("choosing number formats")

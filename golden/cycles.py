@@ -21,7 +21,7 @@ from lstmith.golden.pass_words import NEVER, pass_words
 from lstmith.spec import latency as timing
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy
-from lstmith.spec.quantised import IntArray, QuantNetwork
+from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 
 #: Cycles after which nothing of an earlier step is waited for.
 LONG = 1 << 16
@@ -324,3 +324,34 @@ def _choose(computed: BoolArray, new: _Pass, old: _Pass) -> _Pass:
             for name, value in vars(new).items()
         }
     )
+
+
+def dense_breakdown(network: QuantNetwork, config: EngineConfig, steps: int, sequences: int = 1) -> CycleBreakdown:
+    """What dense steps with waiting inputs spend their cycles on.
+
+    Parameters
+    ----------
+    network : QuantNetwork
+    config : EngineConfig
+        With one active count.
+    steps : int
+    sequences : int
+        Sequences that the engine takes in turn.
+
+    Returns
+    -------
+    CycleBreakdown
+        From the third step on all steps are the same, but the last ones of two sequences.
+    """
+    traces = [_dense_trace(layer, config, steps, sequences) for layer in network.layers]
+    return CycleModel(network, config).breakdown(traces)
+
+
+def _dense_trace(layer: QuantLayer, config: EngineConfig, steps: int, sequences: int) -> LayerTrace:
+    trace = LayerTrace.empty(layer, sequences, steps, config.folds(layer.units))
+    every_plane = (1 << layer.planes) - 1
+    trace.x_planes[:] = every_plane
+    # At a sequence's start h is zero, and not listed.
+    trace.h_planes[:, 1:] = every_plane
+    trace.restart[:] = True
+    return trace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,10 +42,13 @@ class Run:
         By segment; of the last layer, or of all layers side by side.
     costs : Costs
         Of all steps; the order of steps is that of the batches.
+    others : tuple of Costs
+        The same of other engines.
     """
 
     h: list[Float32]
     costs: Costs
+    others: tuple[Costs, ...] = ()
 
 
 class GoldenEngine:
@@ -80,6 +84,7 @@ class GoldenEngine:
         hints: list[Bools] | None = None,
         deferred: list[Bools] | None = None,
         every_layer: bool = False,
+        others: Sequence[EngineConfig] = (),
     ) -> Run:
         """Run sequences.
 
@@ -94,9 +99,13 @@ class GoldenEngine:
             control experiments.
         every_layer : bool
             Give h of all layers, first layer first.
+        others : sequence of EngineConfig
+            Engines whose costs are wanted too. They must compute the same values: all that differ in lanes, MAC kind
+            and rows per cycle do, but for a monitor that decides for each fold.
         """
         found: list[tuple[Span, Values]] = []
-        costs = []
+        timings = [(self.config, self._timing), *((config, CycleModel(self.network, config)) for config in others)]
+        costs: list[list[Costs]] = [[] for _ in timings]
         for batch in prepared.batches:
             marks, forced = (None if wanted is None else _per_batch(wanted, batch) for wanted in (hints, deferred))
             state = self._state(policies, batch)
@@ -106,8 +115,9 @@ class GoldenEngine:
                 else self._forced(batch, policies, state, marks, forced)
             )
             valid = np.arange(batch.x.shape[1]) < np.array([span.steps for span in batch.spans])[:, None]
-            cycles = self._timing.cycles(traces, policies, marks, valid)
-            costs.append(Costs.of(self.network, self.config, traces, cycles, batch.counted))
+            for (config, timing), parts in zip(timings, costs, strict=True):
+                cycles = timing.cycles(traces, policies, marks, valid)
+                parts.append(Costs.of(self.network, config, traces, cycles, batch.counted))
             outputs = [
                 layer.to_source(trace.h) * np.float32(layer.h_lsb)
                 for layer, trace in zip(self.network.layers, traces, strict=True)
@@ -116,7 +126,8 @@ class GoldenEngine:
             found += [
                 (span, row[span.begin - span.start : span.steps]) for span, row in zip(batch.spans, h, strict=True)
             ]
-        return Run(joined(found, prepared.segments), Costs.joined(costs))
+        own, *beside = (Costs.joined(parts) for parts in costs)
+        return Run(joined(found, prepared.segments), own, tuple(beside))
 
     def cycles(self, traces: list[LayerTrace], policies: list[Policy], hints: Bools | None) -> npt.NDArray[np.int64]:
         """See :meth:`lstmith.golden.cycles.CycleModel.cycles`."""

@@ -109,6 +109,7 @@ def named(name: str, material: Material) -> Quality:
     UserError
         If there is no such metric, or it lacks something.
     """
+    check_name(name)
     reference = material.reference
     if name == "h_error":
         return Quality(name, False, lambda h: h_error(h, reference), reference)
@@ -123,10 +124,19 @@ def named(name: str, material: Material) -> Quality:
             )
         head = Head(material.design.graph, material.where)
         return Quality(name, higher, lambda h: judge([head(one) for one in h], labels), reference)
-    if ":" in name:
-        return _callable(name, material)
-    known = ", ".join(("h_error", "decisions", *_LABELLED))
-    raise UserError("option --metric", f"{name!r} is unknown", f"use {known} or module:function")
+    return _callable(name, material)
+
+
+def check_name(name: str) -> None:
+    """Refuse a metric that is none of the built-in ones and no ``module:function``.
+
+    Raises
+    ------
+    UserError
+    """
+    known = ("h_error", "decisions", *_LABELLED)
+    if name not in known and ":" not in name:
+        raise UserError("option --metric", f"{name!r} is unknown", f"use {', '.join(known)} or module:function")
 
 
 def h_error(h: list[Float32], reference: list[Float32]) -> float:

@@ -113,20 +113,24 @@ class Space:
     fixed: Params = field(default_factory=dict)
 
     @classmethod
-    def of(cls, network: QuantNetwork, config: EngineConfig, xs: list[Float32], skips: bool = True) -> Space:
+    def of(
+        cls, network: QuantNetwork, config: EngineConfig, xs: list[Float32], skips: bool = True, by_fold: bool = True
+    ) -> Space:
         """The space of a design; typical sequences (float32 [T, I]) scale the thresholds of the input.
 
         Parameters
         ----------
         skips : bool
             Whether steps may be skipped.
+        by_fold : bool
+            Whether the monitor may decide for each fold, which ties a policy to the number of lanes.
         """
         first = network.layers[0]
         modes = (Mode.SKIP, Mode.DELTA, *((Mode.AUTO,) if config.planes > 1 else ()))
         monitors: tuple[tuple[Rule, Scope], ...] = ((Rule.OFF, Scope.LAYER),)
         planes = max(layer.planes for layer in network.layers)
         if config.monitor and planes > 1:
-            scopes = (Scope.LAYER, Scope.FOLD) if config.folds(first.units) > 1 else (Scope.LAYER,)
+            scopes = (Scope.LAYER, Scope.FOLD) if by_fold and config.folds(first.units) > 1 else (Scope.LAYER,)
             monitors += tuple((rule, scope) for rule in (Rule.RATIO, Rule.COUNT) for scope in scopes)
         ladders: dict[str, tuple[int, ...]] = {}
         for side, grid in (("x", first.x_grid), ("h", first.h_grid)):

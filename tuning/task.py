@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from lstmith.compiler.calls import program_sequences
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.host.runner import read_input
+from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Policy
-from lstmith.tuning.activity import dense_cycles
+from lstmith.tuning.activity import Costs, dense_cycles
 from lstmith.tuning.engine import GoldenEngine, Prepared
 from lstmith.tuning.metrics import Float32, Labels, Material, Quality, h_error, named
 from lstmith.tuning.pieces import Recorded, Segment
@@ -64,10 +66,7 @@ class Task:
             raise UserError(str(folder), told, "tune a design of one of them, compiled with --layer")
         found = read_input(design, data, stateful=stateful)
         [sequences] = program_sequences(found, design.graph, (design.source,))
-        y = read_archive(data, "give an .npz file with x").get("y")
-        if y is not None:
-            y = _batched(y, sequences, f"{data} field y")
-        return cls(design, str(folder), sequences, y, metric)
+        return cls(design, str(folder), sequences, read_labels(data, sequences), metric)
 
     @functools.cached_property
     def recorded(self) -> Recorded:
@@ -78,8 +77,7 @@ class Task:
     @functools.cached_property
     def split(self) -> Split:
         """The two parts."""
-        per_sequence = self.y is not None and self.y.ndim == 1
-        return split(self.sequences.lengths, self.sequences.source, per_sequence=per_sequence)
+        return split_of(self.sequences, self.y)
 
     @property
     def space(self) -> Space:
@@ -125,15 +123,37 @@ class Evaluator:
 
     def __call__(self, policies: list[Policy]) -> Measured:
         """See :class:`.search.Measured`."""
-        run = self._engine.run(self._prepared, policies)
+        return self.beside(policies, ())[0]
+
+    def beside(self, policies: list[Policy], others: Sequence[EngineConfig]) -> tuple[Measured, list[Costs]]:
+        """The same, and costs of this engine and of others that compute the same values, see `GoldenEngine.run`."""
+        run = self._engine.run(self._prepared, policies, others=others)
         metric, loss = self.quality.measure(run.h)
-        return Measured(metric, loss, run.costs.cycles_per_step, h_error(run.h, self._reference))
+        found = Measured(metric, loss, run.costs.cycles_per_step, h_error(run.h, self._reference))
+        return found, [run.costs, *run.others]
 
 
 def prepare(folder: Path, data: Path, metric: str, stateful: bool = False) -> Evaluate:
     """What a worker measures with: the part to tune on, cut into pieces."""
     task = Task.load(folder, data, metric, stateful=stateful)
     return task.evaluator(task.split.tune, cuts=True)
+
+
+def read_labels(data: Path, sequences: Sequences) -> npt.NDArray[Any] | None:
+    """The labels ``y`` of X.npz, [N], [N, T] or [N, T, C]; None if it has none.
+
+    Raises
+    ------
+    UserError
+        If they do not belong to the sequences, or are no numbers.
+    """
+    y = read_archive(data, "give an .npz file with x").get("y")
+    return None if y is None else _batched(y, sequences, f"{data} field y")
+
+
+def split_of(sequences: Sequences, y: npt.NDArray[Any] | None) -> Split:
+    """Sequences in two parts, whole ones where a sequence has a single label."""
+    return split(sequences.lengths, sequences.source, per_sequence=y is not None and y.ndim == 1)
 
 
 def _batched(y: npt.NDArray[Any], sequences: Sequences, where: str) -> npt.NDArray[Any]:

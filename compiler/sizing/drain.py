@@ -30,8 +30,7 @@ def for_drain(
     With many lanes a fold drains longer than its list takes. Engines with two planes, one layer and one sequence may
     have it, on devices that have room.
     """
-    able = config.rows_per_cycle == 2 and config.planes > 1 and config.layers == 1 and config.sequences == 1
-    if not able or config.lanes < FEWEST_LANES:
+    if not may_drain_faster(config):
         return config, report
     quick = replace(config, rows_per_cycle=4)
     if board is not None and not fits(quick, board):
@@ -45,6 +44,12 @@ def for_drain(
         return quick, report
     cost = estimate(quick, board)
     return quick, replace(report, luts=cost.luts, dsps=cost.dsps, brams=cost.brams)
+
+
+def may_drain_faster(config: EngineConfig) -> bool:
+    """Whether four rows per cycle may be of use to an engine with two."""
+    able = config.rows_per_cycle == 2 and config.planes > 1 and config.layers == 1 and config.sequences == 1
+    return able and config.lanes >= FEWEST_LANES
 
 
 def _typical(layer: QuantLayer) -> Policy:

@@ -90,10 +90,8 @@ def refuse_early(
     """
     offered = PRECISIONS if board is None else board.precisions
     bits = min(offered) if precision is None else precision
-    active = counts or [()] * len(network.layers)
     limits = limits_for(board, planes)
-    split = limits.layer_planes(bits)
-    empty = QuantNetwork(tuple(_empty(*layer, bits, split) for layer in zip(network.layers, active, strict=True)))
+    empty = empty_network(network, board, bits, planes, counts)
     refusals = []
     kinds = KINDS if mac == "auto" else (mac,)
     for kind in kinds:
@@ -109,6 +107,31 @@ def refuse_early(
         widest = max(offered) if precision is None else precision
         span = recurrent_grid(activation_bits).span
         check_operands(network.layers[0].name, span, activation_bits, widest, limits)
+
+
+def empty_network(
+    network: FloatNetwork,
+    board: Board | None,
+    precision: int,
+    planes: int,
+    counts: Sequence[tuple[int, ...]] | None = None,
+) -> QuantNetwork:
+    """A network of the same sizes whose weights are all zero and take no memory, for what depends on sizes alone.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+    board : Board or None
+    precision : int
+        Weight bits.
+    planes : int
+        Digit planes of the engine.
+    counts : sequence of tuple of int, or None
+        Active counts of each layer.
+    """
+    active = counts or [()] * len(network.layers)
+    split = limits_for(board, planes).layer_planes(precision)
+    return QuantNetwork(tuple(_empty(*layer, precision, split) for layer in zip(network.layers, active, strict=True)))
 
 
 def _empty(layer: FloatLayer, counts: tuple[int, ...], precision: int, planes: int) -> QuantLayer:

@@ -191,13 +191,20 @@ def lane_counts(
     UserError
         As :func:`size_engine`.
     """
+    return [config.lanes for config in fitting_engines(network, board, mac, planes=planes, delta=delta)]
+
+
+def fitting_engines(
+    network: QuantNetwork, board: Board, mac: str, *, planes: int | None = None, delta: bool = True
+) -> list[EngineConfig]:
+    """The engines of :func:`lane_counts`, in the same order."""
     config, _ = size_engine(network, board, mac=mac, planes=planes, delta=delta)
     options = _options_of(config)
     smallest: dict[int, int] = {}
     for lanes in range(1, config.lanes + 1):
         smallest.setdefault(weight_words(network, lanes), lanes)
-    counts = [smallest[words] for words in sorted(smallest)]
-    return [lanes for lanes in counts if not excess(_config(network, board, lanes, options), board)]
+    engines = [_config(network, board, smallest[words], options) for words in sorted(smallest)]
+    return [engine for engine in engines if not excess(engine, board)]
 
 
 def _options_of(config: EngineConfig) -> _Options:

@@ -24,6 +24,7 @@ LAYERS: dict[str, set[str]] = {
     "package": {"spec", "rtl", "compiler", "host"},
     "cli": {"spec", "golden", "rtl", "boards", "compiler", "flow", "campaign", "host", "package"},
     "tuning": {"spec", "golden", "compiler", "campaign", "host", "cli"},
+    "explore": {"spec", "golden", "boards", "compiler", "flow", "campaign", "cli", "tuning"},
     "training": {"spec", "golden", "compiler", "cli", "tuning"},
     "vad": {"spec", "compiler", "flow", "host", "cli"},
     "datasets": {"spec"},
@@ -31,7 +32,7 @@ LAYERS: dict[str, set[str]] = {
     "test_support": {"spec", "golden", "rtl", "compiler", "flow", "campaign", "host"},
     "scripts": {
         *("spec", "golden", "rtl", "boards", "compiler", "flow", "campaign", "host", "package", "cli"),
-        *("tuning", "training", "vad", "datasets", "workloads", "test_support"),
+        *("tuning", "explore", "training", "vad", "datasets", "workloads", "test_support"),
     },
 }
 #: The same inside a layer: what each of its folders may import of it. Files that the table does not name stand on

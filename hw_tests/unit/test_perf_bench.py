@@ -13,9 +13,10 @@ from lstmith.boards.catalogue import find_board
 from lstmith.cli.main import execute
 from lstmith.compiler import compile_model
 from lstmith.compiler.data import Sequences
+from lstmith.golden.cycles import dense_breakdown
 from lstmith.host.request import make_request
 from lstmith.host.run import run_golden
-from lstmith.scripts.bench.blank import blank_network, dense_breakdown
+from lstmith.scripts.bench.blank import blank_network
 from lstmith.scripts.bench.perf import history as perf_history
 from lstmith.scripts.bench.perf import peer_creator
 from lstmith.scripts.bench.perf import run as perf_run

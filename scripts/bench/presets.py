@@ -15,9 +15,10 @@ from lstmith.compiler.design import Design
 from lstmith.compiler.files import read_json, whole_file
 from lstmith.flow import TimingError, build, synthesise
 from lstmith.flow.attempt import Progress
+from lstmith.golden.cycles import dense_breakdown
 from lstmith.golden.network import FloatNetwork
 from lstmith.scripts.bench.area import area_of
-from lstmith.scripts.bench.blank import blank_network, dense_breakdown
+from lstmith.scripts.bench.blank import blank_network
 from lstmith.scripts.bench.blocks import Table, markdown
 from lstmith.scripts.bench.stamps import MEASURED, stamp
 from lstmith.spec.presets import PRESETS, Preset, Tier, preset

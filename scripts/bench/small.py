@@ -11,9 +11,9 @@ import numpy as np
 from lstmith.cli.console import steps
 from lstmith.compiler.design import Design
 from lstmith.compiler.pipeline import compile_model
+from lstmith.golden.cycles import dense_breakdown
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.area import synthesised
-from lstmith.scripts.bench.blank import dense_breakdown
 from lstmith.scripts.bench.blocks import Table
 from lstmith.spec.presets import preset
 

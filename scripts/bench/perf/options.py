@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lstmith.cli.console import steps
+from lstmith.golden.cycles import dense_breakdown
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.area import cells, synthesised
-from lstmith.scripts.bench.blank import blank_network, dense_breakdown
+from lstmith.scripts.bench.blank import blank_network
 from lstmith.spec.codes import Kind
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.presets import preset

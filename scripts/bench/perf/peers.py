@@ -12,9 +12,10 @@ from lstmith.boards.catalogue import find_board
 from lstmith.cli.console import steps
 from lstmith.flow.families import SYNTHESIS
 from lstmith.flow.toolchain import read_statistics, run_tool
+from lstmith.golden.cycles import dense_breakdown
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.area import Area, area_of, synthesised
-from lstmith.scripts.bench.blank import blank_network, dense_breakdown
+from lstmith.scripts.bench.blank import blank_network
 from lstmith.scripts.bench.perf import peer_creator
 from lstmith.scripts.bench.placement import SEEDS, Report, Source, place, ring_source
 from lstmith.spec.config import EngineConfig

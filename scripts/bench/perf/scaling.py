@@ -9,9 +9,10 @@ from lstmith.boards.board import Board
 from lstmith.boards.catalogue import DEFAULT, find_board
 from lstmith.cli.console import steps
 from lstmith.compiler.sizing.estimate import USABLE_LUTS, estimate
+from lstmith.golden.cycles import dense_breakdown
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.area import synthesised
-from lstmith.scripts.bench.blank import blank_network, dense_breakdown
+from lstmith.scripts.bench.blank import blank_network
 from lstmith.spec.config import EngineConfig
 
 SIZES = (8, 16, 32, 64, 128, 256, 512, 1024)

@@ -1,0 +1,110 @@
+"""``lstmith explore``: which board, precision, lanes and policy for a network, and a design for each good answer."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lstmith.boards.catalogue import BOARDS, find_board
+from lstmith.cli.console import out, remark, say, steps, table
+from lstmith.compiler.files import whole_directory
+from lstmith.compiler.marks import EXPLORATION
+from lstmith.compiler.outputs import Output, check_outputs, save_json
+from lstmith.explore.objectives import DEFAULT, parse
+from lstmith.explore.report import COLUMNS, FOLDER, rows, write
+from lstmith.explore.run import here
+from lstmith.explore.search import Exploration, Request, explore
+from lstmith.spec.errors import UserError
+from lstmith.tuning.metrics import check_name
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="Trained network: .onnx, .pt, .safetensors or .npz.")],
+    data: Annotated[
+        Path, typer.Option(help="Recorded inputs, as for compile; and labels y for metrics that need them.")
+    ],
+    metric: Annotated[
+        str, typer.Option(help="h_error, decisions, accuracy, f1, sisnr, bpc, or [higher:|lower:]module:function.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Directory of tables, a plot and designs.")],
+    boards: Annotated[
+        str | None, typer.Option(help="Names with commas between, see 'lstmith boards'.", show_default="all")
+    ] = None,
+    max_loss: Annotated[
+        float | None, typer.Option(help="Largest loss against float, in the metric's unit.", show_default="any")
+    ] = None,
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="What is to be small, with commas between: us, cycles, nJ, luts, dsps, brams; us=20: at most 20."
+        ),
+    ] = DEFAULT,
+    layer: Annotated[str | None, typer.Option(help="Of several recurrent layers, the only one for the core.")] = None,
+    head: Annotated[
+        bool, typer.Option("--head", help="Dense layers behind the recurrent ones run on the core too.")
+    ] = False,
+    stateful: Annotated[
+        bool, typer.Option("--stateful", help="Each call of the data starts where the one before ended.")
+    ] = False,
+    trials: Annotated[int, typer.Option(help="Policies to try for each kind of numbers.", min=1)] = 40,
+    points: Annotated[int, typer.Option(help="Most points of the front for each board.", min=1)] = 8,
+    seed: Annotated[int, typer.Option(help="Seed of the search.", min=0)] = 1,
+    explain: Annotated[bool, typer.Option("--explain", help="Say of every point why it is not in the front.")] = False,
+    json: Annotated[Path | None, typer.Option(help="The front as JSON.")] = None,
+) -> None:
+    """Search boards, precisions, lanes and policies of a network, and write a design for each good answer."""
+    if max_loss is not None and not 0 <= max_loss < float("inf"):
+        raise UserError("option --max-loss", f"is {max_loss}", "give a number from 0 up")
+    check_name(metric)
+    request = Request(
+        model=model,
+        data=data,
+        metric=metric,
+        boards=_boards(boards),
+        objectives=parse(objective, max_loss),
+        max_loss=max_loss,
+        layer=layer,
+        head=head,
+        stateful=stateful,
+        trials=trials,
+        seed=seed,
+        points=points,
+    )
+    check_outputs([model, data], [Output(output, FOLDER), Output(json, EXPLORATION)])
+    scratch = tempfile.TemporaryDirectory(prefix="lstmith-explore-")
+    with whole_directory(output, FOLDER) as draft, scratch as folder, steps() as report:
+        found = explore(request, here, Path(folder), report)
+        report("writing designs")
+        result = write(draft, request, found)
+    if json is not None:
+        save_json(json, result, EXPLORATION)
+    _print(found, output, explain=explain)
+
+
+def _boards(text: str | None) -> tuple[str, ...]:
+    """Names of boards, each once."""
+    if text is None:
+        return tuple(board.name for board in BOARDS)
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        try:
+            find_board(name)
+        except UserError as error:
+            raise UserError("option --boards", error.problem, error.fix) from None
+    return tuple(dict.fromkeys(names))
+
+
+def _print(found: Exploration, output: Path, *, explain: bool) -> None:
+    out.print(table("Front", list(COLUMNS), rows(found.front)))
+    if explain:
+        reasons: list[list[object]] = [[one.name, one.stage, one.left] for one in found.left]
+        reasons += [[name, "estimate", why] for name, why in found.unfit]
+        out.print(table("Left", ["point", "stage", "because"], reasons))
+    counted = ", ".join(f"{count} by {stage}" for stage, count in found.counts.items())
+    say(f"looked at {counted}; losses and cycles are of data that nothing was tuned on, cells are estimates")
+    if not explain:
+        remark("--explain says why the others were left; so does points.csv")
+    say(f"designs, policies, tables and a plot in {output}")

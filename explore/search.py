@@ -1,0 +1,248 @@
+"""The search: each stage computes what the one before kept, and keeps what nothing beats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lstmith.explore.front import divide, thin
+from lstmith.explore.objectives import BY_SIZE, Objective, beyond, excess
+from lstmith.explore.points import STAGES, Candidate, Numbers, Point
+from lstmith.explore.policies import golden
+from lstmith.explore.run import Results, Task
+from lstmith.explore.stages import compiled, estimated, unpack
+from lstmith.spec.errors import UserError
+
+#: By what part estimates may be wrong: an engine that is beaten by less stays for the next stage.
+MARGIN = 0.1
+Tell = Callable[[str, float | None], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked for; the command line's options have the same names.
+
+    Parameters
+    ----------
+    model, data : Path
+    metric : str
+        As ``lstmith tune`` takes it.
+    boards : tuple of str
+    objectives : tuple of Objective
+        The loss is the last.
+    max_loss : float or None
+    layer, head, stateful
+        As ``lstmith compile`` takes them.
+    trials, seed : int
+        Of the search of policies.
+    points : int
+        Most candidates of the front for each board.
+    """
+
+    model: Path
+    data: Path
+    metric: str
+    boards: tuple[str, ...]
+    objectives: tuple[Objective, ...]
+    max_loss: float | None = None
+    layer: str | None = None
+    head: bool = False
+    stateful: bool = False
+    trials: int = 40
+    seed: int = 1
+    points: int = 8
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Figures that the front is made of: the loss counts where no limit says how much of it is accepted."""
+        free = self.max_loss is None
+        return tuple(one.name for one in self.objectives if one.name != "loss" or free)
+
+    def spec(self, **more: object) -> dict[str, Any]:
+        """What every stage is told."""
+        return {"layer": self.layer, "head": self.head, "stateful": self.stateful, **more}
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """What stages read."""
+        return {"model": self.model, "data": self.data}
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What was found.
+
+    Parameters
+    ----------
+    front : list of Candidate
+        By board, fastest first.
+    left : list of Candidate
+        All others, with the reason.
+    unfit : list of (str, str)
+        Engines, or kinds of engines, that a board has no room for, and why.
+    counts : dict of str to int
+        Candidates by the stage that told their figures.
+    designs : dict of Numbers to Path
+        A design for each kind of numbers.
+    split : dict
+        How the data was divided.
+    """
+
+    front: list[Candidate]
+    left: list[Candidate]
+    unfit: list[tuple[str, str]]
+    counts: dict[str, int]
+    designs: dict[Numbers, Path]
+    split: dict[str, Any]
+
+
+def explore(request: Request, results: Results, scratch: Path, tell: Tell) -> Exploration:
+    """Search engines and policies of a network.
+
+    Parameters
+    ----------
+    request : Request
+    results : callable
+        Runs the tasks of a stage, see :class:`.run.Results`.
+    scratch : Path
+        A folder for the designs in between.
+    tell : callable
+        Called with the stage, and with the part of it that is done.
+
+    Raises
+    ------
+    UserError
+        If an input is wrong, no engine fits a board, or nothing reaches an objective: then the nearest is told.
+    """
+    sized, unfit = _estimate(request, results, tell)
+    kept, left = divide(sized, _by_size(request), lambda one: (one.point.board, one.point.numbers), _margins(request))
+    kinds: dict[Numbers, list[Point]] = {}
+    for one in kept:
+        kinds.setdefault(one.point.numbers, []).append(one.point)
+    designs = _compile(request, results, scratch, kinds, tell)
+    found, split = _golden(request, results, designs, kinds, unfit, tell)
+    counts = {STAGES[0]: len(sized), STAGES[1]: len(found)}
+    front, beaten = _front(request, found)
+    return Exploration(front, [*left, *beaten], unfit, counts, designs, split)
+
+
+def _estimate(request: Request, results: Results, tell: Tell) -> tuple[list[Candidate], list[tuple[str, str]]]:
+    tasks = [Task(request.spec(board=board), request.files) for board in request.boards]
+    found: list[dict[str, Any]] = list(_told(results(estimated, tasks), "sizing engines", len(tasks), tell))
+    sized = [Candidate(Point.of(one["point"]), STAGES[0], one["figures"]) for board in found for one in board["points"]]
+    unfit = [(one["point"], one["why"]) for board in found for one in board["left"]]
+    if not sized:
+        reason = f" ({unfit[0][1]})" if unfit else ""
+        raise UserError(
+            "option --boards",
+            f"has no board with room for the network{reason}",
+            "name larger ones, see 'lstmith inspect'",
+        )
+    return sized, unfit
+
+
+def _by_size(request: Request) -> tuple[str, ...]:
+    """Figures by which engines of the same numbers are told apart; time stands for energy, which no size tells."""
+    known = tuple(name for name in request.names if name in BY_SIZE)
+    return known if set(known) & {"us", "cycles"} else ("us", *known)
+
+
+def _margins(request: Request) -> dict[str, float]:
+    return dict.fromkeys(_by_size(request), MARGIN)
+
+
+def _compile(
+    request: Request, results: Results, scratch: Path, kinds: Mapping[Numbers, list[Point]], tell: Tell
+) -> dict[Numbers, Path]:
+    tasks = [Task(request.spec(point=points[0].values), request.files) for points in kinds.values()]
+    designs = {}
+    for numbers, done in zip(
+        kinds, _told(results(compiled, tasks), "choosing number formats", len(tasks), tell), strict=True
+    ):
+        designs[numbers] = scratch / numbers.name
+        unpack(done["design"], designs[numbers])
+    return designs
+
+
+def _golden(
+    request: Request,
+    results: Results,
+    designs: Mapping[Numbers, Path],
+    kinds: Mapping[Numbers, list[Point]],
+    unfit: list[tuple[str, str]],
+    tell: Tell,
+) -> tuple[list[Candidate], dict[str, Any]]:
+    asked = {"metric": request.metric, "max_loss": request.max_loss, "trials": request.trials, "seed": request.seed}
+    tasks = [
+        Task(
+            request.spec(**asked, points=[point.values for point in points]),
+            {"design": designs[numbers], "data": request.data},
+        )
+        for numbers, points in kinds.items()
+    ]
+    found: list[Candidate] = []
+    split: dict[str, Any] = {}
+    for done in _told(results(golden, tasks), "tuning policies", len(tasks), tell):
+        split = done.get("split", split)
+        for engine in done["engines"]:
+            point = Point.of(engine["point"])
+            if "left" in engine:
+                unfit.append((point.name, engine["left"]))
+                continue
+            for policy, figures in zip(done["policies"], engine["figures"], strict=True):
+                known = {**engine["cells"], **figures, "loss": policy["loss"], "metric": policy["metric"]}
+                one = Candidate(point, STAGES[1], known, policy["policy"], policy["label"])
+                found.append(_within(request, one, policy["expected_loss"]))
+    return found, split
+
+
+def _within(request: Request, one: Candidate, expected: float) -> Candidate:
+    """A candidate, with the reason if it is beyond a limit."""
+    missed = beyond(one, request.objectives)
+    if not missed and request.max_loss is not None and expected > request.max_loss:
+        missed = f"loss {expected:.4g} is expected of other data, above {request.max_loss:g}"
+    return replace(one, left=missed)
+
+
+def _front(request: Request, found: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
+    able = [one for one in found if not one.left]
+    missed = [one for one in found if one.left]
+    if not able:
+        raise _unreached(request, found)
+    kept, beaten = divide(able, request.names, _board)
+    front: list[Candidate] = []
+    for board in request.boards:
+        near, like = thin([one for one in kept if one.point.board == board], request.names, request.points)
+        front += near
+        beaten += like
+    return front, [*missed, *beaten]
+
+
+def _board(one: Candidate) -> Hashable:
+    """Cells of different devices are not the same thing, so a board's candidates are compared with each other alone."""
+    return one.point.board
+
+
+def _unreached(request: Request, found: Sequence[Candidate]) -> UserError:
+    """What to say where nothing is within the limits: the nearest candidate, with its figures."""
+    if not found:
+        return UserError("option --boards", "has no board with room for the network's sums", "name larger ones")
+    nearest = min(found, key=lambda one: excess(one.figures, request.objectives))
+    limited = [one for one in request.objectives if nearest.figures[one.name] > one.most] or [request.objectives[-1]]
+    option = "option --max-loss" if limited[0].name == "loss" else "option --objective"
+    told = ", ".join(f"{one.name} {nearest.figures[one.name]:.4g}" for one in request.objectives)
+    asked = ", ".join(f"{one.name} of at most {one.most:g}" for one in request.objectives if one.most < float("inf"))
+    return UserError(
+        option,
+        f"nothing of {len(found)} reaches {asked}; the nearest is {nearest.name} with {told}",
+        "accept more, or name other boards",
+    )
+
+
+def _told(done: Iterator[Any], stage: str, total: int, tell: Tell) -> Iterable[Any]:
+    tell(stage, 0.0)
+    for count, result in enumerate(done, 1):
+        yield result
+        tell(stage, count / total)

@@ -1,0 +1,137 @@
+"""How far estimates of cells are from synthesis, on engines that the estimate was fitted to and on others."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from amaranth.back import rtlil
+
+from lstmith.boards.catalogue import find_board
+from lstmith.cli.console import steps
+from lstmith.compiler.files import read_json, whole_file
+from lstmith.compiler.sizing.size import size_engine
+from lstmith.flow.attempt import run_yosys
+from lstmith.flow.toolchain import read_statistics
+from lstmith.rtl.top import Top
+from lstmith.scripts.bench.blank import blank_network
+from lstmith.scripts.bench.perf.options import ENGINES as OPTIONS
+from lstmith.scripts.bench.stamps import MEASURED, stamp
+from lstmith.spec.config import EngineConfig
+
+#: Cells by engine, part of the repository: what the constants of ``compiler/sizing/estimate.py`` were fitted to.
+RECORD = Path("scripts/bench/recorded/estimates.json")
+BOARDS = {"ecp5": "ulx3s-85f", "ice40": "icebreaker", "gowin": "tang-nano-9k"}
+
+
+def engine(
+    *shapes: tuple[int, int],
+    bits: int = 8,
+    planes: int = 2,
+    lanes: int,
+    mac: str = "dsp",
+    rows: int = 2,
+    delta: bool = True,
+    family: str = "ecp5",
+) -> EngineConfig:
+    """What the compiler makes of a stack of layers, each (units, inputs), on the board of a family."""
+    network = blank_network(shapes, bits, planes)
+    config, _ = size_engine(network, find_board(BOARDS[family]), lanes=lanes, mac=mac, planes=planes, delta=delta)
+    return config if config.rows_per_cycle == 1 else replace(config, rows_per_cycle=rows)
+
+
+def fitted() -> dict[str, EngineConfig]:
+    """Engines that the estimate was fitted to, by title."""
+    chosen = [
+        engine((20, 1), lanes=2),
+        engine((16, 16), bits=4, lanes=4),
+        engine((32, 12), bits=16, lanes=8),
+        engine((64, 32), planes=1, lanes=8),
+        engine((64, 64), lanes=16, mac="digit"),
+        engine((32, 16), bits=4, lanes=8, mac="digit"),
+        engine((48, 24), bits=16, lanes=6, mac="digit"),
+        engine((32, 8), (32, 32), lanes=8),
+        engine((128, 64), planes=1, lanes=16, delta=False),
+        engine((100, 40), bits=16, planes=1, lanes=10),
+        engine((64, 40), lanes=32, rows=4),
+        engine((32, 8), planes=1, lanes=2, family="ice40"),
+        engine((32, 8), planes=1, lanes=2, family="gowin"),
+    ]
+    return {**{title(config): config for config in chosen}, **{name: config for name, (config, _) in OPTIONS.items()}}
+
+
+def held_out() -> dict[str, EngineConfig]:
+    """Engines that the estimate never saw, by title."""
+    chosen = [
+        engine((40, 10), lanes=5),
+        engine((96, 32), bits=4, lanes=12),
+        engine((24, 24), bits=16, lanes=3),
+        engine((64, 16), lanes=8, mac="digit"),
+        engine((80, 20), planes=1, lanes=20, delta=False),
+        engine((32, 16), (32, 32), bits=16, planes=1, lanes=4),
+        engine((12, 3), planes=1, lanes=3),
+        engine((48, 48), lanes=24, rows=4),
+        engine((50, 20), (30, 50), bits=4, lanes=10),
+        engine((60, 30), planes=1, lanes=15, mac="digit", delta=False),
+        engine((128, 128), lanes=32),
+        engine((20, 1), planes=1, lanes=4, family="ice40"),
+        engine((20, 1), planes=1, lanes=2, delta=False, family="ice40"),
+        engine((20, 1), bits=4, planes=1, lanes=2, family="gowin"),
+        engine((40, 4), planes=1, lanes=1, delta=False, family="gowin"),
+    ]
+    return {title(config): config for config in chosen}
+
+
+def title(config: EngineConfig) -> str:
+    """An engine in a few words."""
+    bits = ",".join(map(str, config.precisions))
+    parts = [
+        f"{config.family} H={config.units} I={config.inputs}",
+        f"{config.lanes} {config.mac} lanes {{{bits}}}",
+        *(["two planes"] if config.planes == 2 else []),
+        *([f"{config.layers} layers"] if config.layers > 1 else []),
+        *(["four rows per cycle"] if config.rows_per_cycle == 4 else []),
+        *([] if config.delta else ["always dense"]),
+    ]
+    return ", ".join(parts)
+
+
+def synthesised(config: EngineConfig) -> dict[str, Any]:
+    """Cells of the core alone by type, and the seconds that yosys took."""
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        (folder / "top.il").write_text(rtlil.convert(Top(config), name="top", emit_src=False))
+        run_yosys(folder, "top.il", config.family, "top")
+        cells = read_statistics(folder / "stat.json")
+    return {"cells": cells, "seconds": round(time.monotonic() - begun, 1)}
+
+
+def record(names: Sequence[str] | None = None) -> dict[str, Any]:
+    """Synthesise engines that were not yet, and keep the row of each as soon as it is there."""
+    engines: Mapping[str, EngineConfig] = {**fitted(), **held_out()}
+    with steps() as report:
+        for name, config in engines.items():
+            rows = load()
+            if name in rows if names is None else name not in names:
+                continue
+            report(f"synthesising {name}")
+            found = {**synthesised(config), "engine": json.loads(config.to_json()), MEASURED: stamp()}
+            with whole_file(RECORD) as draft:
+                draft.write_text(json.dumps(load() | {name: found}, indent=1, sort_keys=True) + "\n")
+            print(name, found["seconds"], flush=True)
+    return load()
+
+
+def load() -> dict[str, Any]:
+    """The recorded rows by title."""
+    return read_json(RECORD, "restore it from the repository") if RECORD.exists() else {}
+
+
+if __name__ == "__main__":
+    record()
