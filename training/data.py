@@ -10,7 +10,7 @@ import numpy.typing as npt
 from lstmith.golden.activity import LayerTrace
 from lstmith.golden.encoder import BoolArray
 from lstmith.golden.model import GoldenModel
-from lstmith.golden.network import FloatArray, FloatNetwork, padded, run_float
+from lstmith.golden.network import FloatArray, padded
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import IntArray, QuantNetwork
 
@@ -59,13 +59,3 @@ def sequences(network: QuantNetwork, xs: list[npt.NDArray[np.float32]]) -> Train
     """Float sequences as the network's input stream."""
     batch, valid = masked(xs)
     return TrainingSequences(network.quantise_input(batch) * valid[:, :, None], valid)
-
-
-def windows(xs: list[npt.NDArray[np.float32]], steps: int) -> list[npt.NDArray[np.float32]]:
-    """Long sequences cut into pieces of ``steps`` steps; what is left at an end is dropped."""
-    return [x[start : start + steps] for x in xs for start in range(0, len(x) - steps + 1, steps)]
-
-
-def teacher(network: FloatNetwork, xs: list[npt.NDArray[np.float32]]) -> FloatArray:
-    """h of the float network, float64 [N, T, sum of all H]: what a trained network is to follow."""
-    return np.concatenate(run_float(network, padded(xs)[0]).h, axis=2)

@@ -11,18 +11,14 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from lstmith.golden.network import FloatArray
 from lstmith.spec.config import H_FRAC, EngineConfig
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import QuantNetwork
 from lstmith.training.data import TrainingSequences
-from lstmith.training.rule import subset, with_share
 from lstmith.training.straight_through import StraightThrough
 
 #: Loss of h (real, float64 [N, T, sum of all H], layers side by side) for the sequences at some rows; a scalar.
 Loss = Callable[[Tensor, npt.NDArray[np.integer]], Tensor]
-#: Sequences on which thresholds are set.
-RULE_SEQUENCES = 64
 #: Part of the steps in which the rate rises: Adam's first steps move every weight by the whole rate.
 RISE = 0.15
 #: Gradients are longer than this only where a cell explodes.
@@ -46,9 +42,6 @@ class Settings:
         Every so many sequences one is held back to judge epochs by.
     patience : int
         Epochs without a better loss on what is held back, after which training ends.
-    share : float or None
-        Part of the steps in which the monitor is to defer the low plane: its thresholds are set anew before each
-        epoch. None leaves policies alone.
     sparsity : float
         Weight of what the references of h move in a step (:class:`.straight_through.Outcome`), beside the loss: larger
         ones leave fewer columns to compute.
@@ -64,7 +57,6 @@ class Settings:
     rate: float = 0.1
     hold_every: int = 5
     patience: int = 12
-    share: float | None = None
     sparsity: float = 0.0
     keep_best: bool = False
     seed: int = 1
@@ -78,14 +70,11 @@ class Finetuned:
     Parameters
     ----------
     network : QuantNetwork
-    policies : list of Policy
-        Those given, or with the thresholds of that epoch.
     history : list of float
         Loss on what is held back: before training, then after each epoch.
     """
 
     network: QuantNetwork
-    policies: list[Policy]
     history: list[float] = field(default_factory=list)
 
 
@@ -118,27 +107,20 @@ def finetune(
     model = StraightThrough(network, config)
     rows = np.arange(len(data))
     held, train = rows[:: settings.hold_every], rows[rows % settings.hold_every != 0]
-    for_rule = subset(data.rows(train), RULE_SEQUENCES)
 
-    def total(rows: npt.NDArray[np.integer], chosen: list[Policy]) -> Tensor:
+    def total(rows: npt.NDArray[np.integer]) -> Tensor:
         part = data.rows(rows)
-        outcome = model(part, chosen)
+        outcome = model(part, policies)
         found = loss(torch.cat(outcome.h, dim=2) * 2.0**-H_FRAC, rows)
         if settings.sparsity:
             found = found + settings.sparsity * outcome.changes[torch.from_numpy(part.valid)].mean()
         return found
 
-    def judged(chosen: list[Policy]) -> float:
+    def judged() -> float:
         with torch.no_grad():
-            return float(total(held, chosen))
+            return float(total(held))
 
-    def adjusted(candidate: QuantNetwork) -> list[Policy]:
-        if settings.share is None:
-            return policies
-        return with_share(candidate, config, policies, for_rule, settings.share)
-
-    chosen = adjusted(network)
-    best, history = Finetuned(network, chosen), [judged(chosen)]
+    best, history = network, [judged()]
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate, eps=1e-14)
     steps = settings.epochs * -(-len(train) // settings.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -149,7 +131,7 @@ def finetune(
         for members in torch.randperm(len(train)).split(settings.batch):
             picked = train[members.numpy()]
             optimiser.zero_grad()
-            total(picked, chosen).backward()
+            total(picked).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
             optimiser.step()
             schedule.step()
@@ -159,11 +141,9 @@ def finetune(
     try:
         for _ in track(range(settings.epochs), "fine-tuning", disable=settings.quiet, transient=True):
             epoch()
-            candidate = model.network()
-            chosen = adjusted(candidate)
-            history.append(judged(chosen))
+            history.append(judged())
             if history[-1] < min(history[:-1]):
-                best, since = Finetuned(candidate, chosen), 0
+                best, since = model.network(), 0
             else:
                 since += 1
             if since >= settings.patience:
@@ -171,7 +151,7 @@ def finetune(
     except KeyboardInterrupt:
         if not settings.keep_best:
             raise
-    return Finetuned(best.network, best.policies, history)
+    return Finetuned(best, history)
 
 
 def keep_sums(model: StraightThrough) -> None:
@@ -183,27 +163,3 @@ def keep_sums(model: StraightThrough) -> None:
             factors = np.where(bounds > room, np.minimum(room / np.maximum(bounds, 1), MOST_KEPT), 1.0)
             with torch.no_grad():
                 module.weights *= torch.from_numpy(factors)[:, None]
-
-
-def follow_teacher(target: FloatArray, data: TrainingSequences, head: FloatArray | None = None) -> Loss:
-    """Loss: mean squared distance from a teacher's h, or from what a linear head makes of it.
-
-    Parameters
-    ----------
-    target : float64 [N, T, sum of all H]
-    data : Sequences
-    head : float64 [K, sum of all H] or None
-        Weights of the head.
-    """
-    wanted, valid = torch.from_numpy(target), torch.from_numpy(data.valid)
-    weights = None if head is None else torch.from_numpy(head)
-
-    def loss(h: Tensor, rows: npt.NDArray[np.integer]) -> Tensor:
-        steps = h.shape[1]
-        error = h - wanted[rows, :steps]
-        if weights is not None:
-            error = error @ weights.T
-        result: Tensor = (error**2).sum(dim=2)[valid[rows, :steps]].mean()
-        return result
-
-    return loss

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ class Name(enum.StrEnum):
     SILERO = "silero"
     BOARDS = "boards"
     ADAPTIVE = "adaptive"
+    STEPS = "steps"
     AREA = "area"
     ENERGY = "energy"
     PERF = "perf"
@@ -46,7 +48,7 @@ def command(
     document: Annotated[list[Path] | None, typer.Option(help="Documents whose block is renewed.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of placement (boards).")] = 1,
     network: Annotated[
-        list[str] | None, typer.Option(help="Measure only this network again (adaptive); may be repeated.")
+        list[str] | None, typer.Option(help="Measure only this network again (adaptive, steps); may be repeated.")
     ] = None,
     part: Annotated[
         list[str] | None, typer.Option(help="Measure only this part again (perf, link); may be repeated.")
@@ -77,12 +79,13 @@ def command(
         bool, typer.Option("--check", help="Compare with the last recorded run instead of recording (perf).")
     ] = False,
 ) -> None:
-    """Measure silero, link, area or energy (minutes), boards or presets (an hour), adaptive or perf (hours)."""
+    """Measure silero, link, area or energy (minutes), steps, boards or presets (an hour), adaptive or perf (hours)."""
     stamp()  # A long run is of the commit at which it began.
     path = json or Path("build") / f"bench-{name.value}.json"
     given = {
         "--check": (check, (Name.PERF,)),
         "--quick": (quick, (Name.PERF, Name.BOARDS, Name.ADAPTIVE)),
+        "--network": (bool(network), (Name.ADAPTIVE, Name.STEPS)),
         "--lanes": (lanes is not None, (Name.ADAPTIVE,)),
         "--part": (bool(part), (Name.PERF, Name.LINK)),
         "--board": (bool(board), (Name.BOARDS,)),
@@ -110,6 +113,8 @@ def command(
     blocks = None
     if name is Name.ADAPTIVE:
         result, tables, text = _adaptive(network, effort / 8 if quick else effort, lanes, path.with_suffix(""))
+    elif name is Name.STEPS:
+        result, tables, text = _steps(network, path.with_suffix(""))
     elif name is Name.AREA:
         result, tables, text = _area()
     elif name is Name.ENERGY:
@@ -294,14 +299,29 @@ def _adaptive(
     from lstmith.scripts.bench.adaptive.networks import LANES
     from lstmith.scripts.bench.adaptive.tables import full_text, network_tables, summary_table
 
-    names = networks or list(TRIALS)
-    if unknown := sorted(set(names) - set(TRIALS)):
-        raise UserError("option --network", f"{unknown[0]!r} is unknown", f"use {', '.join(TRIALS)}")
+    names = _known(networks, TRIALS)
     most = lanes or LANES
     with steps() as report:
         result = run_adaptive(names, report, effort, most, folder if most == LANES else folder / f"{most}-lanes")
     tables = {**network_tables(result), "all networks": summary_table(result)}
     return result, tables, full_text(result)
+
+
+def _steps(networks: list[str] | None, folder: Path) -> tuple[dict[str, Any], dict[str, Table], str]:
+    from lstmith.scripts.bench.steps.bench import run_steps
+    from lstmith.scripts.bench.steps.tables import step_tables, steps_text
+    from lstmith.workloads.catalogue import NAMES
+
+    with steps() as report:
+        result = run_steps(_known(networks, NAMES), report, folder)
+    return result, step_tables(result), steps_text(result)
+
+
+def _known(networks: list[str] | None, names: Iterable[str]) -> list[str]:
+    """The networks that are asked for, all if none is."""
+    if unknown := sorted(set(networks or []) - set(names)):
+        raise UserError("option --network", f"{unknown[0]!r} is unknown", f"use {', '.join(names)}")
+    return networks or list(names)
 
 
 def _presets(names: list[str] | None) -> tuple[dict[str, Any], dict[str, Table], str]:

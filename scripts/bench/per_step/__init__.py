@@ -1,1 +1,0 @@
-"""The rule per time step, after fine-tuning."""
