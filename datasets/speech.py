@@ -24,6 +24,7 @@ PAUSE_SECONDS = (0.6, 2.5)
 SESSIONS_DB = (None, 20, 10, 5)  #: signal-to-noise ratios; None is a clean line
 LINE_NOISE = 1e-3  #: RMS of a clean line (-60 dBFS): digital silence would flatter every way of skipping work
 DEMO_DB = 20
+PASSES = 3  #: how often each prompt is trained on, in other noise and after another pause
 TELEPHONE = "asterisk-core-sounds-en-wav"
 SEED = 16_000
 
@@ -65,14 +66,20 @@ def heldout_audio() -> list[Recording]:
     return [*_sessions("heldout", files), *_joined("heldout", files)]
 
 
+def training_audio() -> list[Recording]:
+    """Recordings to train on without labels: every prompt in as many noise levels as there are sessions of one pass."""
+    files = fetch("training")
+    return [each for turn in range(PASSES) for each in _sessions("training", files, turn)]
+
+
 def demo_audio() -> Recording:
     """Half a minute with five sentences, to be looked at; used neither in calibration nor for figures."""
     return _session("demo-20dB", fetch("demo"), DEMO_DB, np.random.default_rng(SEED))
 
 
-def _sessions(role: str, files: list[SpeechFile]) -> list[Recording]:
-    """One session per noise level; the role's telephone prompts are dealt to them in random order."""
-    rng = np.random.default_rng([SEED, len(role)])
+def _sessions(role: str, files: list[SpeechFile], turn: int = 0) -> list[Recording]:
+    """One session per noise level; telephone prompts are dealt to them in random order, another each turn."""
+    rng = np.random.default_rng([SEED, len(role), *([turn] if turn else [])])
     prompts = [entry for entry in files if entry.package == TELEPHONE]
     order = rng.permutation(len(prompts))
     sessions = []
@@ -122,7 +129,7 @@ def read_speech(entry: SpeechFile) -> npt.NDArray[np.float64]:
 
 def main() -> None:
     """Fetch everything, so that later commands need no network."""
-    recordings = [*calibration_audio(), *tune_audio(), *heldout_audio(), demo_audio()]
+    recordings = [*calibration_audio(), *tune_audio(), *heldout_audio(), demo_audio(), *training_audio()]
     seconds = sum(recording.seconds for recording in recordings)
     print(f"{len(recordings)} recordings, {seconds:.0f} s of speech and pauses, in {data_directory()}")
 

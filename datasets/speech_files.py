@@ -27,7 +27,7 @@ class SpeechFile:
     Parameters
     ----------
     role : str
-        ``calibration``, ``tune``, ``heldout`` or ``demo``; no file has two roles.
+        ``calibration``, ``tune``, ``heldout``, ``demo`` or ``training``; no file has two roles.
     package : str
         Debian package.
     file : str
@@ -60,7 +60,7 @@ def fetch(role: str) -> list[SpeechFile]:
     Parameters
     ----------
     role : str
-        ``calibration``, ``tune``, ``heldout`` or ``demo``.
+        ``calibration``, ``tune``, ``heldout``, ``demo`` or ``training``.
 
     Raises
     ------

@@ -27,11 +27,14 @@ class TrainingSequences:
         Steps that exist.
     state : list of (h, c) or None
         States in which they begin, per layer int64 [N, H] each; None is zero.
+    hints : bool [N, T] or None
+        Steps to skip, for policies that follow hints.
     """
 
     x: npt.NDArray[np.int16]
     valid: BoolArray
     state: list[tuple[IntArray, IntArray]] | None = None
+    hints: BoolArray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -41,12 +44,13 @@ class TrainingSequences:
         valid = self.valid[members]
         steps = int(valid.sum(axis=1).max())
         state = None if self.state is None else [(h[members], c[members]) for h, c in self.state]
-        return TrainingSequences(self.x[members, :steps], valid[:, :steps], state)
+        hints = None if self.hints is None else self.hints[members, :steps]
+        return TrainingSequences(self.x[members, :steps], valid[:, :steps], state, hints)
 
     def run(self, model: GoldenModel, policies: list[Policy]) -> list[LayerTrace]:
         """The golden model on them."""
         state = None if self.state is None else model.loaded_state(policies, self.state)
-        return model.run(self.x, policies, state)
+        return model.run(self.x, policies, state, hints=self.hints)
 
 
 def masked(xs: list[npt.NDArray[np.float32]]) -> tuple[FloatArray, BoolArray]:

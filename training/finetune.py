@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -72,10 +73,13 @@ class Finetuned:
     network : QuantNetwork
     history : list of float
         Loss on what is held back: before training, then after each epoch.
+    seconds : list of float
+        Processor time of this process up to each of these, from the beginning.
     """
 
     network: QuantNetwork
     history: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
 
 
 def finetune(
@@ -120,7 +124,9 @@ def finetune(
         with torch.no_grad():
             return float(total(held))
 
+    begun = time.process_time()
     best, history = network, [judged()]
+    seconds = [time.process_time() - begun]
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate, eps=1e-14)
     steps = settings.epochs * -(-len(train) // settings.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -142,6 +148,7 @@ def finetune(
         for _ in track(range(settings.epochs), "fine-tuning", disable=settings.quiet, transient=True):
             epoch()
             history.append(judged())
+            seconds.append(time.process_time() - begun)
             if history[-1] < min(history[:-1]):
                 best, since = model.network(), 0
             else:
@@ -151,7 +158,7 @@ def finetune(
     except KeyboardInterrupt:
         if not settings.keep_best:
             raise
-    return Finetuned(best, history)
+    return Finetuned(best, history, seconds)
 
 
 def keep_sums(model: StraightThrough) -> None:

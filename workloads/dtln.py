@@ -23,7 +23,7 @@ HOP = 128  #: new samples per step: 8 ms
 PAUSE = np.zeros(RATE // 4)  #: between and around prompts, so that the noise is also heard alone
 LEVELS_DB = (10, 5, 0)  #: signal-to-noise ratios, dealt in turn
 PROMPTS = 2  #: telephone prompts per recording
-RECORDINGS = {"calibration": 9, "tune": 24, "heldout": 24}
+RECORDINGS = {"calibration": 9, "tune": 24, "heldout": 24, "training": 60}
 WIDE_BAND = "librivox"  #: folder of the held-out sentences that were recorded at 16 kHz
 SEED = 257
 
@@ -70,6 +70,10 @@ class DtlnWorkload(Workload):
     def inputs(self, split: str) -> dict[str, list[Float32]]:
         """Magnitudes of the recordings, each float32 [T, 257]."""
         return {NETWORK: [x for x, _ in _magnitudes(chosen(split))]}
+
+    def training(self) -> dict[str, list[Float32]]:
+        """See `Workload.training`: prompts that nothing else uses, in noise."""
+        return {NETWORK: [x for x, _ in _magnitudes("training")]}
 
 
 def load() -> DtlnWorkload:

@@ -10,14 +10,14 @@ import numpy as np
 from lstmith.compiler.importers.host_graph import Carried, HostGraph
 from lstmith.compiler.importers.importer import load_model
 from lstmith.compiler.importers.planner import plan_model
-from lstmith.datasets.speech import Recording, calibration_audio, heldout_audio, tune_audio
+from lstmith.datasets.speech import Recording, calibration_audio, heldout_audio, training_audio, tune_audio
 from lstmith.vad.silero import HOP, RATE, THRESHOLD, feeds, model_path
 from lstmith.workloads.float_runner import FloatRunner
 from lstmith.workloads.workload import Float32, Metric, Runner, Scores, Workload, chosen
 
 NETWORK = "silero"
 UNIT_FRAMES = 10 * RATE // HOP  #: neighbouring frames depend on each other: stretches of 10 s are what is resampled
-_AUDIO = {"calibration": calibration_audio, "tune": tune_audio, "heldout": heldout_audio}
+_AUDIO = {"calibration": calibration_audio, "tune": tune_audio, "heldout": heldout_audio, "training": training_audio}
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,10 @@ class SileroWorkload(Workload):
     def inputs(self, split: str) -> dict[str, list[Float32]]:
         """Features of the recordings, each float32 [T, 128]."""
         return {NETWORK: [x for x, _ in _recorded(chosen(split))]}
+
+    def training(self) -> dict[str, list[Float32]]:
+        """See `Workload.training`: sessions of prompts that nothing else uses."""
+        return {NETWORK: [x for x, _ in _recorded("training")]}
 
 
 def load() -> SileroWorkload:

@@ -178,6 +178,14 @@ class Workload(ABC):
     def inputs(self, split: str) -> dict[str, list[Float32]]:
         """Recorded inputs per network, each float32 [T, I]; of a closed loop, those that float produces."""
 
+    def training(self) -> dict[str, list[Float32]]:
+        """Inputs to train on without labels, per network, each float32 [T, I]; nothing that judges is among them.
+
+        Sequences begin in the network's own initial state.
+        """
+        tuned = self.inputs("tune")
+        return {name: [*self.calibration[name], *tuned[name]] for name in self.networks}
+
     def starts(self) -> dict[str, State]:
         """What calibration sequences start in, for networks that do not begin in their own initial state."""
         return {}

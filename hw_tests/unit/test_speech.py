@@ -28,7 +28,7 @@ def heldout() -> list[speech.Recording]:
 
 def test_no_recording_has_two_roles() -> None:
     table = speech_files.speech_table()
-    assert {entry.role for entry in table} == {"calibration", "tune", "heldout", "demo"}
+    assert {entry.role for entry in table} == {"calibration", "tune", "heldout", "demo", "training"}
     assert len({entry.sha256 for entry in table}) == len(table)
     applications: dict[str, set[str]] = {}
     for entry in table:
@@ -38,6 +38,7 @@ def test_no_recording_has_two_roles() -> None:
     assert not applications["calibration"] & applications["demo"]
     assert not applications["heldout"] & applications["demo"]
     assert not applications["heldout"] & applications["tune"]
+    assert not applications["training"] & (applications["heldout"] | applications["demo"])
 
 
 def test_recordings_are_reproducible() -> None:

