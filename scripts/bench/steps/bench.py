@@ -235,6 +235,7 @@ class Bench:
         runner = StepRunner(self._runners[form].engines)
         runner.begin(None, record=True)
         self._workload.evaluate("tune", runner)
+        runner.result()
         rng, found = np.random.default_rng(SEEDS[0]), {}
         for key, calls in runner.recorded.items():
             candidates = sum(int(each.valid[:, 1:].sum()) for each in calls)

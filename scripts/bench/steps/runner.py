@@ -148,7 +148,10 @@ class StepRunner:
         return made
 
     def result(self) -> tuple[Scores, dict[str, float]]:
-        """Errors of h against float by unit, and per network the columns of the low plane that a step reads."""
+        """Errors of h against float by unit, and per network the columns of the low plane that a step reads.
+
+        Sessions end here: what they recorded is in ``recorded`` afterwards.
+        """
         for session in self._sessions:
             each = np.stack(session.errors, axis=1)
             counted = np.stack(session.counted, axis=1)
