@@ -45,6 +45,9 @@ class Engine(wiring.Component):
         One element per transfer, ``inputs`` elements per step.
     x_last : Out(1)
         The element on ``x`` is the last of its step; while ``x`` is valid.
+    refused : Out(1)
+        With several programs: for one cycle, a sequence names one that is not there. Each of its elements is a skipped
+        step.
     h : Out(stream of output_layout(config))
         Results of the last layer's units in order (of all layers if so set).
     bus : In(BusSignature)
@@ -78,6 +81,7 @@ class Engine(wiring.Component):
             {
                 "x": In(stream.Signature(InputWord)),
                 "x_last": Out(1),
+                **({"refused": Out(1)} if config.programs > 1 else {}),
                 "h": Out(stream.Signature(output_layout(config))),
                 **({} if config.fixed else {"bus": In(BusSignature())}),
                 "event": Out(event_layout(config)),
@@ -119,6 +123,7 @@ class Engine(wiring.Component):
         connect(m, drain.result, feedback.result)
         m.d.comb += [
             self.x_last.eq(inputs.x_last),
+            *([self.refused.eq(inputs.refused)] if config.programs > 1 else []),
             inputs.release.eq(issuer.release),
             array.i.eq(issuer.slot),
             drain.drain.eq(array.drain),

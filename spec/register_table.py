@@ -87,7 +87,7 @@ def _told(parts: tuple[tuple[Field, Callable[[EngineConfig], int]], ...]) -> Cal
 _IRQ = (
     Field("result", 0, 1, "a result waits at the output"),
     Field("done", 1, 1, "AXI: the last result of a sequence was taken; Wishbone: all is computed and taken"),
-    Field("refused", 2, 1, "an access was answered by an error"),
+    Field("refused", 2, 1, "an access was answered by an error, or a sequence names a program that is not there"),
     Field("short", 3, 1, "AXI: TLAST came before a step's last element, which stands for those that are missing"),
 )
 

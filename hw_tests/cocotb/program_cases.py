@@ -7,16 +7,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hw_tests.cocotb.core_cases import Case, golden_case, image_writes, state_writes
+from hw_tests.cocotb.core_cases import COUNTERS, Case, golden_case, image_writes, state_writes
 from hw_tests.cocotb.random_networks import input_of, random_engine, random_layer, random_state
 from hw_tests.cocotb.random_policies import random_policies
 from lstmith.compiler.program_image import ProgramContents, lay_out, words_per_lane
 from lstmith.golden.model import GoldenModel
-from lstmith.host.jobs import CoreJob
+from lstmith.host.activity import Activity
+from lstmith.host.core_traces import read_layers
+from lstmith.host.jobs import EVENT_FIELDS, RESULT_FIELDS, CoreJob, CoreTrace
 from lstmith.spec.codes import Kind
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
+from lstmith.spec.registers import Region, address
 
 #: What stands at a place: units, cell format and kind of every layer, and its h and c.
 Left = tuple[list[tuple[int, int, Kind]], list[tuple[IntArray, IntArray]]]
@@ -31,7 +34,9 @@ class Programs:
     places: list[int]
 
 
-def random_programs(rng: np.random.Generator, most: int = 24, *, symbols: bool = False) -> Programs:
+def random_programs(
+    rng: np.random.Generator, most: int = 24, *, symbols: bool = False, count: int | None = None
+) -> Programs:
     """Two or three: the second has the first one's units, the third a place of its own or also the first one's."""
     config, (first, third) = random_engine(rng, most=most, mixed=bool(rng.random() < 0.5), symbols=symbols)
     first, third = _plain(first), _plain(third)
@@ -47,7 +52,7 @@ def random_programs(rng: np.random.Generator, most: int = 24, *, symbols: bool =
             break
         acc_width, operand_width = min(48, config.acc_width + 4), min(18, config.operand_width + 2)
         config = replace(config, acc_width=acc_width, operand_width=operand_width)
-    networks = [first, QuantNetwork(tuple(second)), third][: int(rng.integers(2, 4))]
+    networks = [first, QuantNetwork(tuple(second)), third][: count or int(rng.integers(2, 4))]
     units = [sum(layer.units for layer in network.layers) for network in networks]
     places = [0, 0, int(rng.choice([0, units[0]]))][: len(networks)]
     sized = replace(
@@ -126,6 +131,41 @@ def switching_cases(rng: np.random.Generator, programs: Programs, runs: int, ste
         left[place] = layout, [(layer.h, layer.c) for layer in state]
         before = index
     return cases
+
+
+def with_refusals(rng: np.random.Generator, programs: Programs, cases: Sequence[Case]) -> list[Case]:
+    """The same runs, and between them sequences that name a program that is not there, as far as its port can."""
+    if len(programs.networks) == 1 << programs.config.program_bits:
+        return list(cases)
+    found: list[Case] = []
+    for case in cases:
+        found += [case, *([_refused(rng, programs)] if rng.random() < 0.5 else [])]
+    return found
+
+
+def _refused(rng: np.random.Generator, programs: Programs) -> Case:
+    """Each of its elements is a step that is skipped; nothing else happens."""
+    config, network = programs.config, programs.networks[0]
+    steps = int(rng.integers(1, 40))
+    start, stall = bool(rng.random() < 0.7), float(rng.choice([0, 0.4]))
+    job = CoreJob(
+        rng.integers(-(1 << 15), 1 << 15, (steps, 1)).astype(np.int16),
+        start=start,
+        restart=not start,
+        program=int(rng.integers(len(programs.networks), 1 << config.program_bits)),
+        reads=[address(Region.CONTROL, register) for register in COUNTERS],
+        x_stall=stall,
+        h_stall=stall,
+        seed=int(rng.integers(1 << 30)),
+    )
+    results, events = (np.zeros((0, len(fields)), dtype=np.int64) for fields in (RESULT_FIELDS, EVENT_FIELDS))
+    skips = np.stack([np.arange(steps), np.ones(steps, dtype=np.int64)], axis=1)
+    before = [
+        (np.zeros(layer.units, np.int64), np.zeros(layer.units, np.int64), layer.units) for layer in network.layers
+    ]
+    layers = read_layers(network, CoreTrace(results, events, skips, 0, np.zeros(0, np.int64)), steps, before)
+    quiet = Activity(dict.fromkeys((4, 8, 16), 0), {}, 0, 0, 0, steps, 0, 0)
+    return Case(f"program {job.program}", job, network, layers, before, np.zeros(0, np.int64), None, quiet)
 
 
 def _forget(left: dict[int, Left], place: int, units: int) -> None:

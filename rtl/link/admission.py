@@ -154,16 +154,20 @@ class StepAdmission(wiring.Component):
         column, last = Signal(bits_for(self._inputs), name=f"{name}_column"), Signal(name=f"{name}_last")
         first = column == 0
         # A sequence names its program with its first value.
-        inputs = self.step_inputs[0]
+        inputs, alone = self.step_inputs[0], side.payload.mark
         if self._programs > 1:
-            program = Signal(index_bits(self._programs), name=f"{name}_program")
-            held = Signal.like(program, name=f"{name}_held")
-            inputs = self.step_inputs[program]
+            program, absent = Signal(index_bits(self._programs), name=f"{name}_program"), Signal(name=f"{name}_absent")
+            held, closed = Signal.like(program, name=f"{name}_held"), Signal(name=f"{name}_closed")
+            inputs, alone = self.step_inputs[program], side.payload.mark | absent
             names = first & (side.payload.start | side.payload.restart)
-            m.d.comb += program.eq(Mux(names, side.payload.program, held))
+            m.d.comb += [
+                program.eq(Mux(names, side.payload.program, held)),
+                # Its engine skips each value of a sequence whose program is not there.
+                absent.eq(Mux(names, side.payload.program >= self._programs, closed)),
+            ]
             with m.If(side.valid & side.ready):
-                m.d.sync += held.eq(program)
-        m.d.comb += last.eq((column == inputs) | (first & side.payload.mark))
+                m.d.sync += [held.eq(program), closed.eq(absent)]
+        m.d.comb += last.eq((column == inputs) | (first & alone))
         with m.If(side.valid & side.ready):
             m.d.sync += column.eq(column + 1)
             with m.If(last):

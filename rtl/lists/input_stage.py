@@ -12,10 +12,11 @@ from lstmith.rtl.interfaces import DeferralSignature, InputListSignature, Waitin
 from lstmith.rtl.layouts import STEP_BITS, InputWord, sequence_field, sequence_of, set_sequence, step_list_layout
 from lstmith.rtl.lists.column_lists import ColumnLists
 from lstmith.rtl.lists.encoder import Encoder
+from lstmith.rtl.lists.program_choice import ProgramChoice
 from lstmith.rtl.lists.symbol_encoder import SymbolEncoder
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec.config import ACTIVE_COUNTS, EngineConfig, bits_for
-from lstmith.spec.latency import MARK, SETTINGS, encode, input_gap
+from lstmith.spec.latency import MARK, encode, input_gap
 from lstmith.spec.monitor_rule import LAG_INPUT
 
 
@@ -24,9 +25,9 @@ class InputStage(wiring.Component):
 
     One element per cycle; ``input_gap`` idle cycles between steps, so that a reference is stored
     before it is read again. A list is ready, or its step known to be skipped, ``input_ready``
-    cycles after its last element. A skipped step leaves references and buffer as they were. The first element of a
-    sequence of another program waits for ``program_wait`` cycles, until that program's settings are there. With symbols
-    a step may be one element, the number of its column.
+    cycles after its last element. A skipped step leaves references and buffer as they were. With several programs,
+    :class:`.ProgramChoice` tells which elements wait for settings, and which are skipped one by one because their
+    program is not there. With symbols a step may be one element, the number of its column.
 
     Parameters
     ----------
@@ -38,6 +39,8 @@ class InputStage(wiring.Component):
         One element per transfer.
     x_last : Out(1)
         The element on ``x`` is the last of its step; while ``x`` is valid.
+    refused : Out(1)
+        With several programs: for one cycle, a sequence names one that is not there.
     settings : In(InputSettingsSignature)
         Elements per step, grid, skip rule and monitor; they hold still while a step comes.
     predicted : In(1)
@@ -64,6 +67,7 @@ class InputStage(wiring.Component):
             {
                 "x": In(stream.Signature(InputWord)),
                 "x_last": Out(1),
+                **({"refused": Out(1)} if config.programs > 1 else {}),
                 "settings": In(InputSettingsSignature(config)),
                 "predicted": In(1),
                 "decision": In(1),
@@ -81,12 +85,6 @@ class InputStage(wiring.Component):
         """Cycles from a step's last element to its list being ready, or to its outcome if it is skipped."""
         # An entry counts from the cycle after its candidate; a skip rule adds up distances, then compares.
         return encode(self._config) + (2 if self._config.skip else 0)
-
-    @property
-    def program_wait(self) -> int:
-        """Cycles in which the first element of another program's sequence waits."""
-        # The program, its settings' memory, their register.
-        return 1 + SETTINGS
 
     @property
     def mark_latency(self) -> int:
@@ -119,7 +117,9 @@ class InputStage(wiring.Component):
         full = Array(self.steps.full[index] for index in range(2))
         # The buffer that the next step takes: known when the last value is in, unless that step may be skipped.
         target = buffer if config.skip else Signal()
-        m.d.comb += self.x.ready.eq((gap == 0) & ~full[target] & ~awaited & ~self._changes_program(m, column, gap))
+        choice = self._choice(m, column, gap)
+        waits = Const(0) if choice is None else choice.waits
+        m.d.comb += self.x.ready.eq((gap == 0) & ~full[target] & ~awaited & ~waits)
         with m.If(gap != 0):
             m.d.sync += gap.eq(gap - 1)
         # A step's flags come with its first element and hold until its last one is listed.
@@ -129,7 +129,7 @@ class InputStage(wiring.Component):
         given = Cat(first.start, first.restart, mask, first.sequence[: config.sequence_bits])
         m.d.comb += now.eq(Mux(column == 0, given, held))
         accept = self.x.valid & self.x.ready
-        marks = (column == 0) & first.mark
+        marks = (column == 0) & (first.mark if choice is None else first.mark | choice.refuses)
         marked = accept & marks
         m.d.comb += self.x_last.eq(last | marks)
         with m.If(accept & ~marked):
@@ -190,21 +190,22 @@ class InputStage(wiring.Component):
         m.d.sync += [self.outcome_valid.eq(ends | mark_ends), self.outcome_skipped.eq(~takes)]
         return m
 
-    def _changes_program(self, m: Module, column: Signal, gap: Signal) -> Value:
-        """Whether the next element waits for the settings of its sequence's program."""
+    def _choice(self, m: Module, column: Signal, gap: Signal) -> ProgramChoice | None:
+        """What looks at the program that the next element names; nothing where there is one program only."""
         if self._config.programs == 1:
-            return Const(0)
-        first, program = self.x.payload, self.settings.program
-        asked, left = Signal(len(program), name="asked"), Signal(range(SETTINGS + 1), name="settings_left")
-        wanted = first.program[: len(program)]
-        other = self.x.valid & (column == 0) & (first.start | first.restart) & (wanted != asked)
-        m.d.comb += program.eq(asked)
-        # In the gap values of the step before are on their way.
-        with m.If(other & (gap == 0)):
-            m.d.sync += [asked.eq(wanted), left.eq(SETTINGS)]
-        with m.Elif(left != 0):
-            m.d.sync += left.eq(left - 1)
-        return other | (left != 0)
+            return None
+        m.submodules.choice = choice = ProgramChoice(self._config.programs)
+        first = self.x.payload
+        m.d.comb += [
+            choice.names.eq(self.x.valid & (column == 0) & (first.start | first.restart)),
+            choice.wanted.eq(first.program),
+            # In the gap values of the step before are on their way.
+            choice.clear.eq(gap == 0),
+            choice.accept.eq(self.x.valid & self.x.ready),
+            self.settings.program.eq(choice.program),
+            self.refused.eq(choice.refused),
+        ]
+        return choice
 
     def _listed(self, m: Module, encoder: Encoder, column_bits: int) -> data.View[data.StructLayout]:
         """What comes from the encoder: a column, what each list would hold of it, and whether it is the step's last."""

@@ -111,6 +111,7 @@ class AxiTop(wiring.Component):
             registers.settled.eq(~engine.busy & tracker.empty & ~h.o.valid),
             registers.done.eq(h.o.valid & h.o.ready & h.o.payload.end),
             registers.short.eq(tracker.short),
+            *([registers.absent.eq(engine.refused)] if config.programs > 1 else []),
             self.irq.eq(registers.irq),
         ]
         self._elaborate_x(m, x, registers)

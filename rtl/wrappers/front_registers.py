@@ -57,6 +57,8 @@ class FrontRegisters(wiring.Component):
         For one cycle: nothing is left of a sequence.
     short : In(1)
         A sequence ended within a step.
+    absent : In(1)
+        With several programs: a sequence named one that is not there.
     irq : Out(1)
         A bit of IRQ_STATUS is set and enabled.
     """
@@ -77,6 +79,7 @@ class FrontRegisters(wiring.Component):
                 "h": In(stream.Signature(beat_layout(config))),
                 "done": In(1),
                 "short": In(1),
+                **({"absent": In(1)} if config.programs > 1 else {}),
                 "irq": Out(1),
             }
         )
@@ -240,7 +243,7 @@ class FrontRegisters(wiring.Component):
         m.d.comb += [
             happens.result.eq(self.h.valid),
             happens.done.eq(self.done),
-            happens.refused.eq(refusal),
+            happens.refused.eq(refusal | self.absent if self._core.config.programs > 1 else refusal),
             happens.short.eq(self.short),
         ]
         kept = self._status.as_value() & ~(self.access.data & clears.replicate(len(self._status.as_value())))

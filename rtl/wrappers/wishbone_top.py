@@ -84,6 +84,7 @@ class WishboneTop(wiring.Component):
             registers.busy.eq(engine.busy),
             registers.settled.eq(settled),
             registers.done.eq(settled & ~before),
+            *([registers.absent.eq(engine.refused)] if config.programs > 1 else []),
             self.irq.eq(registers.irq),
             self.event_valid.eq(engine.event_valid),
             *(getattr(self, f"event_{name}").eq(engine.event[name]) for name in self._event_fields()),

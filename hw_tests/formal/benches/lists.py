@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Assert, Assume, Cover, Module, Signal
+from amaranth.hdl import Assert, Assume, Cover, Module, Mux, Signal
 
 from hw_tests.formal.properties import Around, Fault, proves
-from lstmith.rtl.lists import column_lists, feedback, input_stage
+from lstmith.rtl.lists import column_lists, feedback, input_stage, program_choice
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.latency import SETTINGS
 
 COLUMNS = 3
 
@@ -125,3 +126,51 @@ class DoneBench(Around):
         before = Signal.like(done)
         m.d.sync += [finished.eq(unit.lists.drained | unit.load.end), before.eq(done)]
         m.d.comb += [Assert(finished | (done == before)), Cover(done != 0)]
+
+
+@proves(
+    "program that is not there is refused",
+    says="A sequence that names no program is refused with all its elements, and others never wait for long nor see "
+    "settings that are not their own.",
+    fault=Fault(program_choice, "Mux(self.names, absent, self.closed)", "self.names & absent"),
+    depth=6,
+    cover=8,
+    variants=((3,), (4,)),
+)
+class ProgramBench(Around):
+    """Elements that hold still until they are taken, and a gap that ends."""
+
+    def __init__(self, programs: int):
+        self._programs = programs
+        super().__init__(program_choice.ProgramChoice(programs))
+
+    def ask(self, m: Module, unit: Any) -> None:
+        names, absent, taken = unit.names, unit.wanted >= self._programs, unit.names & unit.accept
+        # What is offered stays, and so does the end of the gap.
+        held, wanted, clear = Signal(), Signal.like(unit.wanted), Signal()
+        m.d.sync += [held.eq(names & ~unit.accept), wanted.eq(unit.wanted), clear.eq(unit.clear)]
+        m.d.comb += [
+            Assume(~held | (names & (unit.wanted == wanted) & (unit.clear | ~clear))),
+            Assume(~unit.accept | ~unit.waits),
+        ]
+        # The first program's settings are there from the reset on.
+        closed, steady = Signal(), Signal(range(SETTINGS + 1), init=SETTINGS)
+        before, waited = Signal.like(unit.program), Signal(4)
+        with m.If(taken):
+            m.d.sync += closed.eq(absent)
+        m.d.sync += [
+            before.eq(unit.program),
+            waited.eq(Mux(names & unit.clear & unit.waits, waited + ~waited.all(), 0)),
+        ]
+        settled = Mux(unit.program == before, steady + (steady != SETTINGS), 0)
+        m.d.sync += steady.eq(settled)
+        m.d.comb += [
+            Assert(unit.program < self._programs),
+            Assert(unit.closed == closed),
+            Assert(unit.refuses == Mux(names, absent, closed)),
+            Assert(unit.refused == (taken & absent)),
+            # Its own settings are there, since long enough.
+            Assert(~taken | absent | ((unit.program == unit.wanted) & (settled == SETTINGS))),
+            Assert(waited <= 1 + SETTINGS),
+            Cover(taken & ~absent & closed & (unit.program != 0)),
+        ]

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from amaranth.hdl import Cat, Module, Signal
@@ -10,6 +12,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
+from hw_tests.fast.rtl.wrappers.stream_bench import simulate
 from lstmith.rtl.link.admission import REST, StepAdmission
 
 INPUTS, STEPS = 3, 2
@@ -133,3 +136,43 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
 @pytest.mark.parametrize("flow", FLOWS)
 def test_alone(flow: str, rng: np.random.Generator) -> None:
     run_here({flow: _check(rng, flow)})
+
+
+def test_each_value_of_a_program_that_is_not_there_is_a_step(rng: np.random.Generator) -> None:
+    """As the engine counts them, so that none is waited for in vain."""
+    sizes, room = [3, 1, 2], 7
+    unit = StepAdmission(inputs=INPUTS, steps=room, programs=len(sizes))
+    values: list[tuple[int, int]] = []
+    begins: list[bool] = []
+    for _ in range(20):
+        program, steps = int(rng.integers(8)), int(rng.integers(1, 4))
+        size = sizes[program] if program < len(sizes) else 1
+        starts = [True, *[False] * (steps - 1)]
+        values += [(start and column == 0, program) for start in starts for column in range(size)]
+        begins += [column == 0 for _ in starts for column in range(size)]
+    seen: list[bool] = []
+
+    async def bench(ctx: Any) -> None:
+        left = list(values)
+        for index, size in enumerate(sizes):
+            ctx.set(unit.step_inputs[index], size - 1)
+        ctx.set(unit.x.ready, 1)
+        for _ in range(60 * len(values)):
+            ctx.set(unit.i.valid, bool(left))
+            if left:
+                start, program = left[0]
+                # Only a sequence's first value names it.
+                ctx.set(unit.i.payload, {"start": start, "program": program if start else 0})
+                if ctx.get(unit.i.ready):
+                    left.pop(0)
+            waits = bool(ctx.get(unit.unknown))
+            ctx.set(unit.outcome_valid, waits)
+            ctx.set(unit.done, waits)
+            if ctx.get(unit.x.valid):
+                seen.append(bool(ctx.get(unit.begins)))
+            await ctx.tick()
+            if len(seen) == len(values):
+                break
+
+    simulate(unit, bench)
+    assert seen == begins

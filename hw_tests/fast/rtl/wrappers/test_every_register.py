@@ -25,6 +25,7 @@ from lstmith.spec.registers import DATA_BITS, FrontRegister, Register
 ONES = (1 << DATA_BITS) - 1
 #: More than a core holds whose results nobody takes.
 STEPS = 24
+REFUSED = {"result": 0, "done": 0, "refused": 1, "short": 0}
 STATUS, STREAMS = entry_of(Register.STATUS).address, entry_of(FrontRegister.STREAMS).address
 
 
@@ -108,13 +109,27 @@ def test_every_register(bus: Bus, rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("bus", [Bus.AXI, Bus.WISHBONE])
 def test_program_that_is_not_there(bus: Bus, rng: np.random.Generator) -> None:
-    """An element that names the third of three programs is taken, the fourth and all others are refused."""
+    """The register X takes an element of the third of three programs and refuses those of the fourth and of others; a
+    stream is refused the sequence, which the interrupt tells."""
     config = replace(small_engine(rng, Features())[0], programs=3)
     top = AxiTop(config) if bus is Bus.AXI else WishboneTop(config)
     rest = {"value": 0, "start": 1, "restart": 0, "mark": 0, "last": 0, "sequence": 0, "mask": 0}
 
     async def bench(ctx: Any) -> None:
         port = AxiPort(ctx, top) if bus is Bus.AXI else WishbonePort(ctx, top)
+        await port.reset()
+        tdest = top.s_axis_x_tdest if bus is Bus.AXI else top.x_program
+        status, refused = entry_of(FrontRegister.IRQ_STATUS).address, pack_register(FrontRegister.IRQ_ENABLE, **REFUSED)
+        assert await port.access(entry_of(FrontRegister.IRQ_ENABLE).address, refused) is not None
+        for program in (2, 3):
+            ctx.set(tdest, program)
+            left = [(0, 1)]
+            await port.run(left, 0)
+            assert not left
+            assert ctx.get(top.irq) == (program == 3)
+        assert await port.access(status, ONES) is not None
+        assert not ctx.get(top.irq)
+        # What was taken waits for the rest of its step, and results of refused elements for a receiver.
         await port.reset()
         assert await port.access(STREAMS, 1) is not None
         for program in (3, 7, 2):
