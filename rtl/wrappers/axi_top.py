@@ -11,6 +11,7 @@ from lstmith.rtl.fields import set_program
 from lstmith.rtl.layouts import sequence_of, set_sequence
 from lstmith.rtl.wrappers.axi_lite import AxiLite
 from lstmith.rtl.wrappers.front_registers import FrontRegisters
+from lstmith.rtl.wrappers.joining_slice import JoiningSlice
 from lstmith.rtl.wrappers.register_slice import RegisterSlice
 from lstmith.rtl.wrappers.sequence_tracker import SequenceTracker
 from lstmith.rtl.wrappers.signatures import beat_layout, element_layout
@@ -91,7 +92,7 @@ class AxiTop(wiring.Component):
         m.submodules.tracker = tracker = SequenceTracker(config)
         m.submodules.registers = registers = FrontRegisters(core_map(config, Bus.AXI))
         m.submodules.axil = axil = AxiLite()
-        m.submodules.x = x = RegisterSlice(element_layout(config))
+        m.submodules.x = x = JoiningSlice(element_layout(config))
         m.submodules.h = h = RegisterSlice(beat_layout(config))
         connect(m, axil.access, registers.access)
         connect(m, registers.bus, engine.bus)
@@ -108,7 +109,7 @@ class AxiTop(wiring.Component):
             tracker.outcome_valid.eq(engine.outcome_valid),
             tracker.outcome_skipped.eq(engine.outcome_skipped),
             registers.busy.eq(engine.busy),
-            registers.settled.eq(~engine.busy & tracker.empty & ~h.o.valid),
+            registers.settled.eq(~engine.busy & tracker.empty & ~x.o.valid & ~h.o.valid),
             registers.done.eq(h.o.valid & h.o.ready & h.o.payload.end),
             registers.short.eq(tracker.short),
             *([registers.absent.eq(engine.refused)] if config.programs > 1 else []),
@@ -118,22 +119,20 @@ class AxiTop(wiring.Component):
         self._elaborate_h(m, h, registers)
         return m
 
-    def _elaborate_x(self, m: Module, x: RegisterSlice, registers: FrontRegisters) -> None:
+    def _elaborate_x(self, m: Module, x: JoiningSlice, registers: FrontRegisters) -> None:
         """Elements from the port or from the register X."""
         user = {field.name: _bits(self.s_axis_x_tuser, field) for field in X_USER}
-        m.d.comb += registers.x.ready.eq(x.i.ready)
-        with m.If(registers.registers):
-            m.d.comb += [x.i.valid.eq(registers.x.valid), x.i.payload.eq(registers.x.payload)]
-        with m.Else():
-            m.d.comb += [
-                x.i.valid.eq(self.s_axis_x_tvalid),
-                self.s_axis_x_tready.eq(x.i.ready),
-                x.i.payload.value.eq(self.s_axis_x_tdata),
-                x.i.payload.last.eq(self.s_axis_x_tlast),
-                *(x.i.payload[name].eq(user[name]) for name in ("keep", "restart", "mark", "mask")),
-                *set_sequence(x.i.payload, user["sequence"]),
-                *(set_program(x.i.payload, self.s_axis_x_tdest) if self._config.programs > 1 else []),
-            ]
+        connect(m, registers.x, x.j)
+        m.d.comb += [
+            x.joins.eq(registers.registers),
+            x.i.valid.eq(self.s_axis_x_tvalid),
+            self.s_axis_x_tready.eq(x.i.ready),
+            x.i.payload.value.eq(self.s_axis_x_tdata),
+            x.i.payload.last.eq(self.s_axis_x_tlast),
+            *(x.i.payload[name].eq(user[name]) for name in ("keep", "restart", "mark", "mask")),
+            *set_sequence(x.i.payload, user["sequence"]),
+            *(set_program(x.i.payload, self.s_axis_x_tdest) if self._config.programs > 1 else []),
+        ]
 
     def _elaborate_h(self, m: Module, h: RegisterSlice, registers: FrontRegisters) -> None:
         """Results to the port or to the register H."""

@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from hw_tests.formal.properties import Fault, proves
-from lstmith.rtl.wrappers import axi_lite, register_slice, sequence_tracker, wishbone
+from lstmith.rtl.wrappers import axi_lite, joining_slice, register_slice, sequence_tracker, wishbone
 from lstmith.spec.config import EngineConfig
 
 DEPTH = 4
@@ -51,6 +51,61 @@ class SliceBench(wiring.Component):
             Assert(unit.i.ready | (inside == 2)),
             Assert(unit.o.valid | (inside == 0)),
             Cover(inside == 2),
+        ]
+        return m
+
+
+@proves(
+    "two streams join in order",
+    says="Of a stream register with two sources nothing is lost, repeated or mixed, wherever elements come from.",
+    fault=Fault(joining_slice, "with m.If(self.joining & ~self.spare_valid):", "with m.If(self.spare_valid):"),
+    depth=DEPTH,
+    cover=sequence_tracker.STEPS + 4,
+)
+class JoiningBench(wiring.Component):
+    """Elements are numbered as they come in, from either side; the side changes only while nothing is inside."""
+
+    def __init__(self) -> None:
+        super().__init__({name: In(1) for name in ("valid", "sends", "joins", "ready")})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.unit = unit = joining_slice.JoiningSlice(4)
+        came, left, inside = Signal(4), Signal(4), Signal(4)
+        joined, empty = Signal(), Signal(init=1)
+        first, second = unit.i.valid & unit.i.ready, unit.j.valid & unit.j.ready
+        m.d.comb += [
+            unit.joins.eq(self.joins),
+            unit.i.valid.eq(self.valid),
+            unit.j.valid.eq(self.sends),
+            unit.i.payload.eq(came),
+            unit.j.payload.eq(came),
+            unit.o.ready.eq(self.ready),
+            inside.eq(came - left),
+            Assume(~self.sends | self.joins),
+            Assume((self.joins == joined) | empty),
+        ]
+        m.d.sync += [joined.eq(self.joins), empty.eq((inside == 0) & ~second)]
+        with m.If(first | second):
+            m.d.sync += came.eq(came + 1)
+        with m.If(unit.o.valid & unit.o.ready):
+            m.d.sync += left.eq(left + 1)
+        m.d.comb += [
+            Assert(~(first & second)),
+            Assert(unit.joining == joined),
+            Assert(~unit.joining | ~unit.i.ready),
+            # What is inside, by number, and nothing where nothing is.
+            Assert(inside == unit.o.valid + unit.spare_valid + unit.joined_valid),
+            Assert(~unit.spare_valid | (unit.o.valid & ~unit.i.ready)),
+            Assert(~unit.joined_valid | (unit.joining & ~unit.o.valid & (unit.spare == 0))),
+            Assert(~unit.o.valid | (unit.o.payload == left)),
+            Assert(~unit.spare_valid | (unit.spare == (left + 1)[:4])),
+            Assert(unit.joined == Mux(unit.joined_valid, left, 0)),
+            # An element is taken unless two wait, and offered as soon as it is there.
+            Assert(unit.i.ready | unit.spare_valid | unit.joining),
+            Assert(unit.j.ready | ~unit.joining | (inside != 0)),
+            Assert(unit.o.valid | unit.joined_valid | (inside == 0)),
+            Cover(unit.joined_valid & (left == 3)),
         ]
         return m
 
