@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from lstmith.cli.console import figure_rows, out, progress, table
+from lstmith.cli.campaigns import JsonLines, Scheduler, StoreFile, Workers, campaign
+from lstmith.cli.console import figure_rows, out, table
 from lstmith.compiler.design import Design
 from lstmith.compiler.marks import VERIFICATION
 from lstmith.compiler.outputs import Output, check_outputs, save_json
@@ -24,22 +25,37 @@ def command(
         typer.Option("--input", help="Recorded inputs, as for 'run'.", show_default="random values of the whole range"),
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file.", show_default="delta, no thresholds")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Simulations at a time.", show_default="one per processor")
-    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of random values.")] = 1,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    store: StoreFile = None,
+    json_lines: JsonLines = False,
     json: Annotated[Path | None, typer.Option(help="Figures.")] = None,
 ) -> None:
     """Compare a design's core in Verilator with the golden model over many steps.
 
-    Every value and every cycle is compared; the exit code is 1 if any differs.
+    Every value and every cycle is compared; the exit code is 1 if any differs. A run that was stopped goes on.
     """
-    check_outputs([design, data, policy], [Output(json, VERIFICATION)])
+    check_outputs([design, data, policy, store], [Output(json, VERIFICATION)])
     loaded = Design.load(design)
     begun = time.perf_counter()
-    with progress("comparing", steps) as report:
+    with campaign(
+        "comparing",
+        steps,
+        workers=workers or os.cpu_count() or 1,
+        scheduler=scheduler,
+        store=store,
+        json_lines=json_lines,
+    ) as running:
         found = verify_design(
-            loaded, steps, data, policy=policy, workers=workers or os.cpu_count() or 1, seed=seed, progress=report
+            loaded,
+            steps,
+            data,
+            policy=policy,
+            seed=seed,
+            store=running.store,
+            cluster=running.cluster,
+            progress=running.report,
         )
     figures = {
         "steps": found.steps,

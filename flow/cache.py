@@ -31,7 +31,7 @@ def kept_step(
     basis : sequence of object
         What else the outputs depend on, as JSON can hold it: arguments and versions.
     outputs : sequence of str
-        Files that it writes there; all of them are there if it succeeds.
+        Files that it writes there, or in a folder there; all of them are there if it succeeds.
     run : callable
         Runs it; what it raises is passed on, and nothing is kept.
 
@@ -40,7 +40,7 @@ def kept_step(
     bool
         Whether an earlier run's files were used.
     """
-    place = _folder()
+    place = kept_folder()
     if place is None:
         run()
         return False
@@ -48,9 +48,10 @@ def kept_step(
     for name in inputs:
         digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
     kept = place / digest.hexdigest()[:32]
-    if all((kept / name).exists() for name in outputs):
+    if all((kept / Path(name).name).exists() for name in outputs):
         for name in outputs:
-            shutil.copyfile(kept / name, folder / name)
+            (folder / name).parent.mkdir(exist_ok=True)
+            shutil.copy(kept / Path(name).name, folder / name)
         os.utime(kept)
         return True
     run()
@@ -62,8 +63,9 @@ def kept_step(
     return False
 
 
-def _folder() -> Path | None:
-    import platformdirs  # only builds need it
+def kept_folder() -> Path | None:
+    """Where results are kept, as the environment variable says, or in the user's cache; None if nowhere."""
+    import platformdirs  # most commands keep nothing
 
     named = os.environ.get(VARIABLE)
     if named == OFF:
@@ -80,9 +82,10 @@ def _keep(kept: Path, folder: Path, outputs: Sequence[str]) -> None:
     draft = kept.with_name(f"{kept.name}.{os.getpid()}")
     draft.mkdir(exist_ok=True)
     for name in outputs:
-        shutil.copyfile(folder / name, draft / name)
+        shutil.copy(folder / name, draft)  # programs stay executable
     shutil.rmtree(kept, ignore_errors=True)
     draft.replace(kept)
-    oldest_last = sorted(kept.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    folders = (path for path in kept.parent.iterdir() if path.is_dir())
+    oldest_last = sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)
     for old in oldest_last[KEPT:]:
         shutil.rmtree(old, ignore_errors=True)

@@ -7,6 +7,7 @@ without Python in the loop a 64-lane core runs an order of magnitude faster.
 from __future__ import annotations
 
 import os
+import platform
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,8 +15,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.flow.cache import kept_step
 from lstmith.flow.processes import running
 from lstmith.flow.tools import verilator_environment
+from lstmith.flow.toolset import tool_versions
 from lstmith.host.jobs import EVENT_FIELDS, OUTCOME_FIELDS, RESULT_FIELDS, CoreJob, CoreTrace, Element
 from lstmith.host.simulate import SimulationError
 from lstmith.spec.config import EngineConfig
@@ -53,13 +56,20 @@ def compile_program(
         If the build fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    command = [
-        *("verilator", "--cc", "--exe", "--build", "-j", "2", "-O3", "-Wno-lint", "-Wno-style"),
+    arguments = [
+        *("--cc", "--exe", "--build", "-j", "2", "-O3", "-Wno-lint", "-Wno-style"),
         *("--x-initial", "0", "--x-assign", "0", "-MAKEFLAGS", f"OPT_FAST={fast} OPT_GLOBAL=-O2"),
         *("--top-module", toplevel, "--Mdir", "build", "-o", "harness", *options),
-        # The model's messages name the Verilog file: relative, so that a compiler cache knows the model again.
-        *(os.path.relpath(path, folder) if path.suffix == ".v" else str(path.resolve()) for path in sources),
     ]
+    # The model's messages name the Verilog file: relative, so that a compiler cache knows the model again.
+    files = [os.path.relpath(path, folder) if path.suffix == ".v" else str(path.resolve()) for path in sources]
+    # A link may need what is on this machine, and a name is in the text of messages: neither may differ.
+    basis = [*tool_versions(["verilator"]).values(), platform.platform(), *arguments, *(path.name for path in sources)]
+    kept_step(folder, files, basis, ["build/harness"], lambda: _compile(["verilator", *arguments, *files], folder))
+    return folder / "build" / "harness"
+
+
+def _compile(command: Sequence[str], folder: Path) -> None:
     try:
         with running(command, {**os.environ, **verilator_environment()}, folder) as process:
             output, _ = process.communicate()
@@ -67,7 +77,6 @@ def compile_program(
         raise UserError(str(error.filename), "cannot be started", "apt-get install g++ make perl") from None
     if process.returncode:
         raise SimulationError("\n".join(["verilator failed", *output.splitlines()[-20:]]))
-    return folder / "build" / "harness"
 
 
 class CompiledSimulation:

