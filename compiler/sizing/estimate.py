@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lstmith.boards.board import Board
-from lstmith.spec.config import BIAS_BITS, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, EngineConfig
+from lstmith.compiler.sizing.memories import state_blocks, weight_blocks
+from lstmith.spec.config import EngineConfig, bits_for
+from lstmith.spec.monitor_rule import DROP, spare_bits
 
 #: 4-input lookup tables (on iCE40 logic cells, which also hold the flip-flops) of one lane with DSP blocks, by family
 #: and the precisions it supports. Measured; on ECP5 with sums of 24 bits, of 40 bits where there are 16-bit weights.
@@ -48,12 +50,10 @@ USUAL_FIXED_FFS, LANE_FFS = 4500, 297
 #: What options add to that: two planes with both lists, the monitor, skip rules, active counts, programs, verdicts.
 #: Measured on ECP5.
 OPTION_LUTS = {"planes": 1000, "monitor": 450, "skip": 170, "active_counts": 200, "programs": 200, "verdicts": 180}
-#: Shapes of a block memory, width and depth, where words need not be of 16 bits; and the blocks of the host link, where
-#: there are few.
-SHAPES = {"gowin": ((18, 1024), (36, 512))}
-LINK_BRAMS = {"gowin": 3}
-#: DSP blocks that options add.
-OPTION_DSPS = {"monitor": 2, "skip": 1}
+#: Block memories of the host link, which a bitstream has beside the core.
+LINK_BRAMS = {"ecp5": 4, "ice40": 0, "gowin": 3}
+#: DSP blocks that options add, the monitor's sum being no wider than an input of one.
+OPTION_DSPS, DSP_BITS = {"monitor": 1, "skip": 1}, 18
 #: Part of a device that still routes well; on Gowin 67 % was placed, 85 % was not.
 USABLE_LUTS = {"ecp5": 0.85, "ice40": 0.99, "gowin": 0.7}
 #: DSP blocks of the cell unit by rows per cycle, and what peepholes add.
@@ -73,7 +73,7 @@ class Cost:
     weight_memories : int
         Block memories (single-port memories where the board has them) for weights.
     brams : int
-        Block memories in total.
+        Block memories of the core.
     """
 
     luts: int
@@ -94,7 +94,7 @@ def weight_memories(board: Board) -> int:
 
 def estimate(config: EngineConfig, board: Board) -> Cost:
     """Estimated cost of an engine."""
-    weights = config.lanes * -(-config.weight_depth // weight_granule(board))
+    weights = weight_blocks(config.lanes, config.weight_depth, board)
     fixed = FIXED_LUTS[board.family] - (0 if config.delta else DELTA_LUTS[board.family])
     return Cost(
         luts=fixed
@@ -103,7 +103,7 @@ def estimate(config: EngineConfig, board: Board) -> Cost:
         + _drain_luts(config),
         dsps=(config.lanes * lane_dsps(config)) + cell_dsps(config) + function_dsps(config),
         weight_memories=weights,
-        brams=state_brams(config, board) + (0 if board.sprams else weights),
+        brams=state_blocks(config, board) + (0 if board.sprams else weights),
     )
 
 
@@ -115,11 +115,12 @@ def fits(config: EngineConfig, board: Board) -> bool:
 
 
 def excess(config: EngineConfig, board: Board) -> int:
-    """Memory blocks beyond the board's."""
+    """Memory blocks beyond the board's, of a core with its link."""
     cost = estimate(config, board)
+    beyond = cost.brams + LINK_BRAMS[board.family] - board.brams
     if board.sprams:
-        return max(0, cost.weight_memories - board.sprams, cost.brams - board.brams)
-    return max(0, cost.brams - board.brams)
+        return max(0, cost.weight_memories - board.sprams, beyond)
+    return max(0, beyond)
 
 
 def _drain_luts(config: EngineConfig) -> int:
@@ -181,7 +182,9 @@ def _paired(bits: int) -> int:
 def cell_dsps(config: EngineConfig) -> int:
     """DSP blocks of the cell unit and of what looks at it."""
     peepholes = PEEPHOLE_DSPS[config.rows_per_cycle] if config.peepholes else 0
-    return CELL_DSPS[config.rows_per_cycle] + peepholes + _options(config, OPTION_DSPS)
+    judged = config.c_width - 1 - DROP + bits_for(config.units) - spare_bits(config.lanes)
+    wide = int(config.monitor and judged > DSP_BITS)
+    return CELL_DSPS[config.rows_per_cycle] + peepholes + _options(config, OPTION_DSPS) + wide
 
 
 def function_dsps(config: EngineConfig) -> int:
@@ -200,30 +203,3 @@ def _options(config: EngineConfig, costs: dict[str, int]) -> int:
         "verdicts": config.verdicts,
     }
     return sum(cost for name, cost in costs.items() if built[name])
-
-
-def state_brams(config: EngineConfig, board: Board) -> int:
-    """Block memories for sums, row parameters, states, activation tables and lists."""
-    parameter_bits = BIAS_BITS + MANTISSA_BITS + SHIFT_BITS
-    unit_bits = config.c_width + 3 * 16 + (3 * PEEP_BITS if config.peepholes else 0)
-    entry_bits = config.planes * config.operand_width + 16
-    # Each way reads its own rows every cycle; a memory is never shared between two uses.
-    units = config.units * config.sequences
-    depth = 4 * config.active_counts * config.programs * units // config.rows_per_cycle
-    kept_bits = config.acc_width if config.delta else 0
-    if board.family in SHAPES:
-        rows = config.rows_per_cycle * (_blocks(board, depth, kept_bits) + _blocks(board, depth, parameter_bits))
-    else:
-        rows = config.rows_per_cycle * _blocks(board, depth, kept_bits + parameter_bits)
-    # Engines of two planes keep the list of changes and that of values of every step.
-    lists = 2 * config.planes * _blocks(board, 2 * units + config.x_entries * config.sequences, entry_bits)
-    queue = _blocks(board, 2 * config.lanes + 32, config.acc_width * config.rows_per_cycle)
-    tables = config.rows_per_cycle * 2
-    link = LINK_BRAMS.get(board.family, 0)
-    return rows + lists + queue + tables + link + _blocks(board, units, unit_bits)
-
-
-def _blocks(board: Board, depth: int, width: int) -> int:
-    """Blocks that a memory takes."""
-    shapes = SHAPES.get(board.family, ((16, board.bram_bits // 16),))
-    return min(-(-width // wide) * -(-depth // deep) for wide, deep in shapes)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from lstmith.boards.board import Board
 from lstmith.compiler.quantise.fit import accumulator_bits
-from lstmith.compiler.sizing.estimate import estimate, state_brams
+from lstmith.compiler.sizing.estimate import estimate
+from lstmith.compiler.sizing.memories import state_blocks
 from lstmith.compiler.sizing.report import SizingReport
 from lstmith.compiler.sizing.size import weight_words
 from lstmith.golden.network import FloatNetwork
@@ -58,7 +59,7 @@ def for_fixed(
     )
     if board is None:
         return engine, report
-    blocks = engine.lanes * -(-engine.weight_depth * WEIGHT_WORD_BITS // board.bram_bits) + state_brams(engine, board)
+    blocks = engine.lanes * -(-engine.weight_depth * WEIGHT_WORD_BITS // board.bram_bits) + state_blocks(engine, board)
     if blocks > board.brams:
         problem = f"needs {blocks} block memories, {board.name} has {board.brams}"
         raise UserError("option --fixed", problem, "leave it out, or use a smaller network")

@@ -12,6 +12,7 @@ from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.fit import accumulator_bits
 from lstmith.compiler.sizing.estimate import (
     DIGIT_FAMILIES,
+    LINK_BRAMS,
     MOST_FIXED_FFS,
     USABLE_LUTS,
     cell_dsps,
@@ -20,10 +21,10 @@ from lstmith.compiler.sizing.estimate import (
     excess,
     lane_dsps,
     lane_luts,
-    state_brams,
     weight_granule,
     weight_memories,
 )
+from lstmith.compiler.sizing.memories import state_blocks, weight_blocks
 from lstmith.compiler.sizing.report import SizingReport
 from lstmith.spec.codes import Kind, Verdict
 from lstmith.spec.config import PACKED_OPERAND, PRECISIONS, Z_BITS, EngineConfig
@@ -324,7 +325,7 @@ def _refuse_overflow(network: QuantNetwork, config: EngineConfig, board: Board) 
         return
     have = weight_memories(board) * weight_granule(board) * 16
     if not board.sprams:
-        have -= state_brams(config, board) * board.bram_bits
+        have -= (state_blocks(config, board) + LINK_BRAMS[board.family]) * board.bram_bits
     need = weight_words(network, config.lanes) * config.lanes * 16
     highest = max(layer.precision for layer in network.layers)
     others = sorted(BOARDS, key=lambda other: other.luts)
@@ -356,9 +357,8 @@ def _lower_fits(network: QuantNetwork, board: Board, config: EngineConfig, preci
 
 
 def _weights_fit(network: QuantNetwork, board: Board, config: EngineConfig, precision: int) -> bool:
-    granule = weight_granule(board)
-    blocks = config.lanes * -(-weight_words(network, config.lanes, precision) // granule)
-    spare = 0 if board.sprams else state_brams(config, board)
+    blocks = weight_blocks(config.lanes, weight_words(network, config.lanes, precision), board)
+    spare = 0 if board.sprams else state_blocks(config, board) + LINK_BRAMS[board.family]
     return precision in board.precisions and blocks + spare <= weight_memories(board)
 
 

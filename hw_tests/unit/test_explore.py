@@ -41,9 +41,15 @@ def inputs(folder: Path) -> None:
 
 
 def call(folder: Path, *options: object, out: str = "out", model: str = "model.npz") -> list[str]:
-    given = dict(zip(options[::2], options[1::2], strict=True))
-    wanted = {"--boards": ",".join(BOARDS), "--metric": "h_error", "--max-loss": MAX_LOSS, "--trials": 12, **given}
-    named = {"--data": folder / "data.npz", "-o": folder / out, "--json": folder / f"{out}.json"}
+    given: dict[object, object] = dict(zip(options[::2], options[1::2], strict=True))
+    wanted: dict[object, object] = {
+        "--boards": ",".join(BOARDS),
+        "--metric": "h_error",
+        "--max-loss": MAX_LOSS,
+        "--trials": 12,
+        **given,
+    }
+    named: dict[object, object] = {"--data": folder / "data.npz", "-o": folder / out, "--json": folder / f"{out}.json"}
     chosen = [(option, value) for option, value in {**named, **wanted}.items() if value is not None]
     return ["explore", str(folder / model), *(str(part) for pair in chosen for part in pair)]
 
