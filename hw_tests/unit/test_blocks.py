@@ -22,7 +22,7 @@ from lstmith.spec.policy_file import parse_policies
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-#: Kinds of blocks that are no code, and those whose calls of lstmith test_site.py has the command line read.
+#: Kinds of blocks that are no code, and those that test_shell_blocks.py runs.
 SILENT = {"", "{toctree}", "{eval-rst}"}
 SHELL = {"sh", "console"}
 #: Who runs the blocks of a page, by kind.
