@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import re
 import shlex
 import signal
@@ -25,7 +26,7 @@ ELSEWHERE = {"docs/tutorial.md": "test_site.py; what it marks as a console's nee
 #: Commands that are run nowhere or elsewhere, by page and how they begin: each only because of what stands here.
 APART: dict[str, dict[str, str]] = {
     "README.md": {
-        "make demo": "ten minutes and recordings from the network; its parts are test_vad.py, test_report.py and the builds",
+        "make demo": "ten minutes, and recordings from the network; test_vad.py and the builds are its parts",
         "make test": "it runs this test",
         "make check": "the fast tests, which `make test` runs as well",
     },
@@ -97,7 +98,7 @@ def run(command: list[str], folder: Path) -> None:
     """As in a shell; what it writes is there afterwards."""
     done = subprocess.run([LSTMITH, *command[1:]], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr}"
-    for option, name in zip(command, command[1:], strict=False):
+    for option, name in itertools.pairwise(command):
         if option in ("-o", "--json", "--package"):
             assert (folder / name).exists(), command
 
