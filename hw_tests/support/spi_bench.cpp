@@ -99,7 +99,7 @@ int main(int argc, char** argv) {
         if (told("receive", lstmith_spi_receive(&driver, h.data(), units, &skipped))) return 0;
         std::printf("h %d", skipped);
         for (const int16_t value : h) std::printf(" %d", value);
-        std::printf("\n");
+        std::printf("\nlights %d\n", board.lights);
     }
     // Half a step has no result, and the session goes on.
     faults = 0;

@@ -14,13 +14,19 @@ import lstmith.package
 import lstmith.test_support
 from hw_tests.unit.link_cases import identity
 from hw_tests.unit.package_cases import UNITS, WIDTH, small_design
+from hw_tests.unit.plan_models import STEPS as GRAPH_STEPS
+from hw_tests.unit.plan_models import WIDTH as GRAPH_INPUTS
+from hw_tests.unit.test_graph_run import calls_of
+from hw_tests.unit.test_graph_verdict import graph, pick
 from hw_tests.unit.test_package_driver import loaded_bytes
-from lstmith.boards.top import SIMULATED, simulation_verilog
+from lstmith.boards.top import LIGHTS, SIMULATED, simulation_verilog
+from lstmith.compiler import compile_model
 from lstmith.compiler.design import Design
 from lstmith.host.compiled import compile_program
 from lstmith.host.request import integer_request
 from lstmith.host.run import run_golden
 from lstmith.package import write_package
+from lstmith.spec.codes import Kind
 from lstmith.spec.link_map import Feature
 from lstmith.spec.memory_image import image_tag
 from lstmith.spec.policy_check import default_policies
@@ -40,17 +46,21 @@ FEATURES = {"full": Feature.RECORDS | Feature.STATES, "narrow": Feature(0)}
 @pytest.fixture(scope="module", params=FEATURES)
 def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Design]:
     """The driver and a virtual board, as one program."""
-    folder = tmp_path_factory.mktemp(request.param)
     design = small_design(np.random.default_rng(8))
+    return built(design, FEATURES[request.param], tmp_path_factory.mktemp(request.param)), design
+
+
+def built(design: Design, features: Feature, folder: Path) -> Path:
+    """The driver with the board of a design."""
     image, config = design.image(), design.engine
-    features = FEATURES[request.param] | Feature.SPI
     # A ring of few words, which a step and a half fill.
-    text = simulation_verilog(identity(config, features=features, ring_words=8), image, image_tag(image, config))
+    told = identity(config, features=features | Feature.SPI, ring_words=8)
+    text = simulation_verilog(told, image, image_tag(image, config))
     (folder / "board.v").write_text(text)
     driver = folder / "lstmith_spi.o"
     subprocess.run(["gcc", *STRICT, "-c", str(DRIVER / "lstmith_spi.c"), "-o", str(driver)], check=True)
     options = ["--prefix", "Vboard", "-CFLAGS", f"-I{DRIVER}", "-LDFLAGS", str(driver)]
-    return compile_program([folder / "board.v", BENCH], SIMULATED, folder, options), design
+    return compile_program([folder / "board.v", BENCH], SIMULATED, folder, options)
 
 
 def _told(program: Path, x: np.ndarray, units: int, faults: int, seed: int) -> list[tuple[str, list[int]]]:
@@ -76,6 +86,23 @@ def test_driver_equals_golden(board: tuple[Path, Design], faults: int, rng: np.r
     # Behind the half step, and nowhere else.
     assert [place for place, status in enumerate(statuses) if status != OK] == [len(statuses) - 4]
     assert statuses[-4] == NO_RESULT
+
+
+def test_a_graph_shows_its_class_at_the_pins(rng: np.random.Generator, tmp_path: Path) -> None:
+    """An ONNX graph up to its ArgMax: x goes in over SPI, and the class is the answer and stands at the lights."""
+    drawn = np.random.default_rng(11)
+    graph(tmp_path / "m.onnx", drawn, [pick("scores", axis=1)], ["picked"], classes=1 << len(LIGHTS))
+    calls = calls_of(drawn, {"x": np.zeros((GRAPH_STEPS, 2, GRAPH_INPUTS), np.float32)})
+    design = compile_model(tmp_path / "m.onnx", calls, target="generic", lanes=2, head=True)
+    network = design.network
+    assert [layer.kind for layer in network.layers] == [Kind.LSTM, Kind.DENSE]
+    x = rng.integers(-(1 << 14), 1 << 14, (STEPS, network.inputs)).astype(np.int16)
+    told = _told(built(design, Feature(0), tmp_path), x, 1, 0, int(rng.integers(1 << 31)))
+    policies = default_policies(network, design.engine)
+    want = run_golden(integer_request(design, policies, x[None])).layers[-1].verdict[0].tolist()
+    assert len(set(want)) > 1, "some steps are of another class"
+    assert [values for name, values in told if name == "h"][:STEPS] == [[0, verdict] for verdict in want]
+    assert [values for name, values in told if name == "lights"] == [[verdict] for verdict in want]
 
 
 def test_a_wrong_number_of_units_is_seen(board: tuple[Path, Design], rng: np.random.Generator) -> None:
