@@ -105,7 +105,7 @@ def open_cluster(workers: int = 1, scheduler: str | None = None) -> Iterator[Clu
         LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
         ) as local,
-        Client(local) as client,
+        Client(local, set_as_default=False) as client,
     ):
         yield Cluster(client, str(local.scheduler_address))
 

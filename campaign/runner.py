@@ -162,7 +162,7 @@ class _There(_Place):
         self._cluster, self.capacity = cluster, AHEAD * cluster.workers
         self._packed: dict[str, Any] = {}
         self._keys: dict[Any, str] = {}
-        self._begun = as_completed(with_results=True, raise_errors=False)
+        self._begun = as_completed(loop=cluster.client.loop, with_results=True, raise_errors=False)
 
     def begin(self, key: str, task: Task, contents: Mapping[str, Content]) -> None:
         expected = versions(task.tools)

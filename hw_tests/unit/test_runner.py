@@ -195,3 +195,43 @@ def test_a_stopped_client_goes_on(tmp_path: Path, number: signal.Signals) -> Non
     again = [value for value in told(log) if before.count(value) < told(log).count(value)]
     assert not set(first) & set(again)
     assert set(told(log)) == set(range(20))
+
+
+SCHEDULER = """
+import sys
+from distributed import LocalCluster
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
+        print(cluster.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_a_scheduler_that_dies_is_one_line_and_another_one_goes_on(tmp_path: Path) -> None:
+    script, log, store = tmp_path / "scheduler.py", tmp_path / "log", Store(tmp_path / "store")
+    script.write_text(SCHEDULER)
+    given = squares(12, log=str(log), seconds=0.1)
+    for dies in (True, False):
+        with subprocess.Popen(
+            [sys.executable, str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as scheduler:
+            assert scheduler.stdout is not None
+            address = scheduler.stdout.readline().strip()
+            found: dict[int, Any] = {}
+            with open_cluster(scheduler=address) as opened:
+                run = run_tasks(square, given, store=store, cluster=opened)
+                if dies:
+                    found.update(next(run) for _ in range(4))
+                    kept = sorted(found)
+                    scheduler.kill()
+                    with pytest.raises(UserError, match=rf"^scheduler {address}: is gone"):
+                        found.update(run)
+                else:
+                    found.update(run)
+            scheduler.kill()
+    assert found == {value: {"square": value**2} for value in range(12)}
+    assert not [value for value in kept if told(log).count(value) > 1]
