@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
-from hw_tests.unit.package_cases import small_design
+from hw_tests.unit.package_cases import several_programs, small_design
 from lstmith.compiler.design import Design
 from lstmith.flow.tools import verilator_environment
 from lstmith.package import write_package
@@ -88,10 +88,15 @@ class Simulated:
 
 @pytest.fixture(scope="module")
 def simulated(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Simulated:
+    """The example system of the package."""
+    return simulate(package, tmp_path_factory.mktemp("zig"))
+
+
+def simulate(package: Path, folder: Path) -> Simulated:
     """The example system, built as LiteX builds it and run to its end."""
     if reason := missing():
         pytest.skip(reason)
-    cache = str(tmp_path_factory.mktemp("zig"))
+    cache = str(folder)
     tools = {**verilator_environment(), "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
     # Compiling takes far longer than running.
     tools["MAKEFLAGS"] += " OPT_FAST=-O0 OPT_SLOW=-O0"
@@ -100,19 +105,36 @@ def simulated(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Simula
     return Simulated(code, said, package / "build" / "soc" / "gateware")
 
 
+def results_of(simulated: Simulated) -> list[list[int]]:
+    """Every h that the firmware took, which found none wrong."""
+    assert simulated.number("wrong") == [0]
+    assert simulated.number("status") == [0]
+    return [[int(h) for h in line.split()] for line in re.findall(r"^h (.*)$", simulated.said, re.MULTILINE)]
+
+
 def test_firmware_equals_golden(design: Design, simulated: Simulated) -> None:
     """Fed by the CPU and by DMA; and DMA feeds ahead, so that it takes less time."""
     last = design.network.layers[-1]
     assert last.order is not None
     wanted = last.to_source(make_vectors(design).runs[0].h).tolist()
-    found = [[int(h) for h in line.split()] for line in re.findall(r"^h (.*)$", simulated.said, re.MULTILINE)]
-    assert found == wanted + wanted
-    assert simulated.number("wrong") == [0]
-    assert simulated.number("status") == [0]
+    assert results_of(simulated) == wanted + wanted
     assert simulated.number("irq") == [0, 1]
     (cpu,), (dma,), (busy,) = (simulated.number(name) for name in ("cpu", "dma", "busy"))
     assert 0 < dma < cpu
     assert 0 < busy < cpu
+
+
+def test_firmware_picks_the_program(rng: np.random.Generator, tmp_path: Path) -> None:
+    """Of several: each from zero, and one in the states that another left, by CPU and by DMA."""
+    design = several_programs(rng)
+    write_package(design, design.generate(image=False, bus="wishbone"), tmp_path / "package")
+    runs = make_vectors(design).runs
+    assert [(run.program, run.handed) for run in runs] == [(0, False), (1, True), (1, False), (0, True), (2, False)]
+    wanted = []
+    for run in runs:
+        last = design.select(run.program).network.layers[-1]
+        wanted += last.to_source(run.h).tolist()
+    assert results_of(simulate(tmp_path / "package", tmp_path)) == wanted + wanted
 
 
 def test_firmware_can_fail(package: Path, simulated: Simulated, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-/* Runs the design's test sequence on the core of a LiteX system, fed by the CPU and by DMA. This text is yours, under any
+/* Runs the design's test sequences on the core of a LiteX system, fed by the CPU and by DMA. This text is yours, under any
  * terms. */
 #include <generated/csr.h>
 #include <generated/mem.h>
@@ -72,37 +72,46 @@ static uint32_t compare(const int16_t *found, const int16_t *wanted, uint32_t un
     return wrong;
 }
 
+/* What a test's program takes and gives in a step. */
+static const lstmith_program *program_of(const lstmith_design *design, const lstmith_test *test) {
+    return &design->programs[test->program];
+}
+
 /* The CPU sends each element and takes each result; h is there before the next step begins. */
-static lstmith_status run_by_cpu(lstmith *core, uint32_t inputs, uint32_t units, uint32_t *wrong) {
-    const lstmith_test *test = core->design->tests;
-    uint32_t step, spent = 0;
-    for (step = 0; step < test->steps; ++step) {
+static lstmith_status run_by_cpu(lstmith *core, const lstmith_test *test, uint32_t *spent, uint32_t *wrong) {
+    const lstmith_program *program = program_of(core->design, test);
+    const uint32_t inputs = program->layers[0].inputs, answers = program->answers;
+    lstmith_status status =
+        test->handed ? lstmith_hand_over(core, test->program) : lstmith_select(core, test->program);
+    uint32_t step;
+    for (step = 0; step < test->steps && !status; ++step) {
         const uint32_t begun = now();
-        const lstmith_status status = lstmith_run(core, test->x + step * inputs, 1, h);
-        if (status) return status;
-        spent += now() - begun;
-        *wrong += compare(h, test->h + step * units, units);
+        status = lstmith_run(core, test->x + step * inputs, 1, h);
+        *spent += now() - begun;
+        if (!status) *wrong += compare(h, test->h + step * answers, answers);
     }
-    tell("cpu", spent);
-    return LSTMITH_OK;
+    return status;
 }
 
 /* The CPU writes x to memory and finds h there. */
-static lstmith_status run_by_dma(const lstmith_design *design, uint32_t inputs, uint32_t units, uint32_t *wrong) {
-    const lstmith_program *program = design->programs;
-    const lstmith_test *test = design->tests;
+static lstmith_status run_by_dma(
+    const lstmith_design *design, const lstmith_test *test, uint32_t *spent, uint32_t *wrong) {
+    const lstmith_program *program = program_of(design, test);
+    const uint32_t inputs = program->layers[0].inputs, answers = program->answers;
     const uint16_t *order = program->layers[program->layer_count - 1].order;
-    const uint32_t most = MOST_WORDS / (inputs > units ? inputs : units);
-    uint32_t first, steps, step, i, spent = 0;
-    put((void *)CORE_BASE, LSTMITH_STREAMS, 0);
+    const uint32_t most = MOST_WORDS / (inputs > answers ? inputs : answers);
+    uint32_t first, steps, step, i;
     for (first = 0; first < test->steps; first += steps) {
         uint32_t begun, patience = LSTMITH_PATIENCE;
         steps = test->steps - first < most ? test->steps - first : most;
         for (i = 0; i < steps * inputs; ++i) x_words[i] = (uint16_t)test->x[first * inputs + i];
-        if (!first) x_words[0] |= LSTMITH_X_START_MASK;
+        if (!first) {
+            x_words[0] |= test->handed ? LSTMITH_X_RESTART_MASK : LSTMITH_X_START_MASK;
+            x_words[0] |= (uint32_t)test->program << LSTMITH_X_PROGRAM_SHIFT;
+        }
         begun = now();
         dma_writer_base_write((uintptr_t)h_words);
-        dma_writer_length_write(4 * steps * units);
+        dma_writer_length_write(4 * steps * answers);
         dma_writer_enable_write(1);
         dma_reader_base_write((uintptr_t)x_words);
         dma_reader_length_write(4 * steps * inputs);
@@ -110,29 +119,30 @@ static lstmith_status run_by_dma(const lstmith_design *design, uint32_t inputs, 
         while (!dma_writer_done_read()) {
             if (!--patience) return LSTMITH_NO_ANSWER;
         }
-        spent += now() - begun;
+        *spent += now() - begun;
         dma_reader_enable_write(0);
         dma_writer_enable_write(0);
         flush_cpu_dcache();
         for (step = 0; step < steps; ++step) {
-            for (i = 0; i < units; ++i) h[order ? order[i] : i] = (int16_t)(uint16_t)h_words[step * units + i];
-            *wrong += compare(h, test->h + (first + step) * units, units);
+            for (i = 0; i < answers; ++i) h[order ? order[i] : i] = (int16_t)(uint16_t)h_words[step * answers + i];
+            *wrong += compare(h, test->h + (first + step) * answers, answers);
         }
     }
-    tell("dma", spent);
     return LSTMITH_OK;
 }
 
 static lstmith_status infer(void) {
     const lstmith_access access = {(void *)CORE_BASE, put, get, 0, 0};
     const lstmith_design *design = &CORE_DESIGN;
-    const lstmith_program *program = design->programs;
-    const uint32_t inputs = program->layers[0].inputs, units = program->layers[program->layer_count - 1].units;
-    uint32_t begun, wrong = 0;
+    uint32_t begun, wrong = 0, cpu = 0, dma = 0;
+    uint8_t i;
     lstmith_counters before, after;
     lstmith core;
     lstmith_status status;
-    if (inputs > MOST_WORDS || units > MOST_WORDS) return LSTMITH_BAD_VALUE;
+    for (i = 0; i < design->test_count; ++i) {
+        const lstmith_program *program = program_of(design, &design->tests[i]);
+        if (program->layers[0].inputs > MOST_WORDS || program->answers > MOST_WORDS) return LSTMITH_BAD_VALUE;
+    }
     status = lstmith_open(&core, &access, design);
     if (status) return status;
     begun = now();
@@ -147,12 +157,15 @@ static lstmith_status infer(void) {
     if (status) return status;
     tell("irq", core_ev_status_read());
     lstmith_count(&core, &before);
-    status = run_by_cpu(&core, inputs, units, &wrong);
+    for (i = 0; i < design->test_count && !status; ++i) status = run_by_cpu(&core, &design->tests[i], &cpu, &wrong);
     if (status) return status;
     lstmith_count(&core, &after);
+    tell("cpu", cpu);
     tell("busy", after.cycles - before.cycles);
-    status = run_by_dma(design, inputs, units, &wrong);
+    put((void *)CORE_BASE, LSTMITH_STREAMS, 0);
+    for (i = 0; i < design->test_count && !status; ++i) status = run_by_dma(design, &design->tests[i], &dma, &wrong);
     if (status) return status;
+    tell("dma", dma);
     tell("wrong", wrong);
     return wrong ? LSTMITH_WRONG : LSTMITH_OK;
 }
