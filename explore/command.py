@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -9,15 +10,17 @@ from typing import Annotated
 import typer
 
 from lstmith.boards.catalogue import BOARDS, find_board
+from lstmith.campaign import Store, open_cluster
 from lstmith.cli.console import out, remark, say, steps, table
 from lstmith.compiler.files import whole_directory
 from lstmith.compiler.marks import EXPLORATION
 from lstmith.compiler.outputs import Output, check_outputs, save_json
 from lstmith.explore.objectives import DEFAULT, parse
 from lstmith.explore.report import COLUMNS, FOLDER, rows, write
-from lstmith.explore.run import here
+from lstmith.explore.run import results_of
 from lstmith.explore.search import Exploration, Request, explore
 from lstmith.spec.errors import UserError
+from lstmith.spec.extras import require
 from lstmith.tuning.metrics import check_name
 
 
@@ -51,7 +54,16 @@ def command(
     ] = False,
     trials: Annotated[int, typer.Option(help="Policies to try for each kind of numbers.", min=1)] = 40,
     points: Annotated[int, typer.Option(help="Most points of the front for each board.", min=1)] = 8,
-    seed: Annotated[int, typer.Option(help="Seed of the search.", min=0)] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the search, and the first one of placement.", min=0)] = 1,
+    synth: Annotated[int, typer.Option(help="So many of the best are synthesised.", min=0)] = 0,
+    place: Annotated[int, typer.Option(help="So many of the best are placed and routed.", min=0)] = 0,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that work at a time.", show_default="one per processor", min=1)
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a running Dask scheduler, tcp://HOST:8786, in place of --workers.")
+    ] = None,
+    store: Annotated[Path | None, typer.Option(help="File of results, so that a stopped run goes on.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say of every point why it is not in the front.")] = False,
     json: Annotated[Path | None, typer.Option(help="The front as JSON.")] = None,
 ) -> None:
@@ -72,11 +84,23 @@ def command(
         trials=trials,
         seed=seed,
         points=points,
+        synth=synth,
+        place=place,
     )
-    check_outputs([model, data], [Output(output, FOLDER), Output(json, EXPLORATION)])
+    if synth or place:
+        require("build")
+    check_outputs([model, data, store], [Output(output, FOLDER), Output(json, EXPLORATION)])
     scratch = tempfile.TemporaryDirectory(prefix="lstmith-explore-")
-    with whole_directory(output, FOLDER) as draft, scratch as folder, steps() as report:
-        found = explore(request, here, Path(folder), report)
+    kept = None if store is None else Store(store)
+    with (
+        whole_directory(output, FOLDER) as draft,
+        scratch as folder,
+        open_cluster(workers or os.cpu_count() or 1, scheduler) as cluster,
+        steps() as report,
+    ):
+        if cluster is not None:
+            remark(f"dashboard: {cluster.dashboard}")
+        found = explore(request, results_of(kept, cluster), Path(folder), report)
         report("writing designs")
         result = write(draft, request, found)
     if json is not None:

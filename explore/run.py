@@ -1,28 +1,12 @@
-"""Tasks of a stage, and who runs them."""
+"""Who runs the tasks of a stage."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-Function = Callable[[Any, Mapping[str, Path]], Any]
-
-
-@dataclass(frozen=True)
-class Task:
-    """One call of a stage.
-
-    Parameters
-    ----------
-    spec : dict
-        As JSON can hold it.
-    files : mapping of str to Path
-    """
-
-    spec: dict[str, Any]
-    files: Mapping[str, Path]
+from lstmith.campaign import Cluster, Store, Task, run_tasks
+from lstmith.campaign.task import Function
 
 
 class Results(Protocol):
@@ -32,6 +16,16 @@ class Results(Protocol):
         """Results in the order of the tasks."""
 
 
-def here(function: Function, tasks: Sequence[Task]) -> Iterator[Any]:
-    """In this process, one after the other."""
-    return (function(task.spec, task.files) for task in tasks)
+def results_of(store: Store | None, cluster: Cluster | None) -> Results:
+    """Results from a store, or computed on a cluster; see :func:`lstmith.campaign.run_tasks`."""
+
+    def results(function: Function, tasks: Sequence[Task]) -> Iterator[Any]:
+        arrived: dict[int, Any] = {}
+        told = 0
+        for index, result in run_tasks(function, tasks, store=store, cluster=cluster):
+            arrived[index] = result
+            while told in arrived:
+                yield arrived.pop(told)
+                told += 1
+
+    return results

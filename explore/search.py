@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lstmith.campaign import Task
+from lstmith.compiler.design import Design
 from lstmith.explore.front import divide, thin
+from lstmith.explore.hardware import placed, synthesised, tools
 from lstmith.explore.objectives import BY_SIZE, Objective, beyond, excess
 from lstmith.explore.points import STAGES, Candidate, Numbers, Point
 from lstmith.explore.policies import golden
-from lstmith.explore.run import Results, Task
-from lstmith.explore.stages import compiled, estimated, unpack
+from lstmith.explore.run import Results
+from lstmith.explore.stages import compiled, estimated, unpack, with_engine
 from lstmith.spec.errors import UserError
+from lstmith.tuning.metrics import source_digest
 
 #: By what part estimates may be wrong: an engine that is beaten by less stays for the next stage.
 MARGIN = 0.1
@@ -39,6 +44,8 @@ class Request:
         Of the search of policies.
     points : int
         Most candidates of the front for each board.
+    synth, place : int
+        How many of the best are synthesised, and placed and routed.
     """
 
     model: Path
@@ -53,6 +60,8 @@ class Request:
     trials: int = 40
     seed: int = 1
     points: int = 8
+    synth: int = 0
+    place: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -125,7 +134,13 @@ def explore(request: Request, results: Results, scratch: Path, tell: Tell) -> Ex
     found, split = _golden(request, results, designs, kinds, unfit, tell)
     counts = {STAGES[0]: len(sized), STAGES[1]: len(found)}
     front, beaten = _front(request, found)
-    return Exploration(front, [*left, *beaten], unfit, counts, designs, split)
+    left += beaten
+    for stage, most in ((STAGES[2], request.synth), (STAGES[3], request.place)):
+        if most:
+            front, beaten = _built(request, results, designs, scratch, front, stage, most, tell)
+            left += beaten
+            counts[stage] = min(most, len(front) + len(beaten))
+    return Exploration(front, left, unfit, counts, designs, split)
 
 
 def _estimate(request: Request, results: Results, tell: Tell) -> tuple[list[Candidate], list[tuple[str, str]]]:
@@ -175,6 +190,8 @@ def _golden(
     tell: Tell,
 ) -> tuple[list[Candidate], dict[str, Any]]:
     asked = {"metric": request.metric, "max_loss": request.max_loss, "trials": request.trials, "seed": request.seed}
+    # A metric of the user's counts by what its module holds.
+    asked["metric_source"] = source_digest(request.metric)
     tasks = [
         Task(
             request.spec(**asked, points=[point.values for point in points]),
@@ -218,6 +235,61 @@ def _front(request: Request, found: Sequence[Candidate]) -> tuple[list[Candidate
         front += near
         beaten += like
     return front, [*missed, *beaten]
+
+
+def _built(
+    request: Request,
+    results: Results,
+    designs: Mapping[Numbers, Path],
+    scratch: Path,
+    front: list[Candidate],
+    stage: str,
+    most: int,
+    tell: Tell,
+) -> tuple[list[Candidate], list[Candidate]]:
+    """The best of a front with what synthesis, or placement, measures of them; who is not built is left."""
+    chosen = _best(front, request.boards, most)
+    left = [replace(one, left=f"not among the best {most} for {stage}") for one in front if one not in chosen]
+    places = stage == STAGES[3]
+    tasks = []
+    for point in dict.fromkeys(one.point for one in chosen):
+        folder = scratch / STAGES[2] / point.name
+        if not folder.exists():
+            with_engine(Design.load(designs[point.numbers]), point).save(folder)
+        spec: dict[str, Any] = {"board": point.board, **({"seed": request.seed} if places else {})}
+        tasks.append(Task(spec, {"design": folder}, tools(point.board, places=places)))
+    told = "placing and routing" if places else "synthesising"
+    done = _told(results(placed if places else synthesised, tasks), told, len(tasks), tell)
+    built = dict(zip(dict.fromkeys(one.point for one in chosen), done, strict=True))
+    measured = [_measured(one, stage, built[one.point]) for one in chosen]
+    missed = [one for one in measured if one.left]
+    beyond_limits = [
+        replace(one, left=reason) for one in measured if not one.left and (reason := beyond(one, request.objectives))
+    ]
+    able = [one for one in measured if not one.left and not beyond(one, request.objectives)]
+    if not able:
+        raise _unreached(request, measured)
+    kept, beaten = divide(able, request.names, _board)
+    return kept, [*left, *missed, *beyond_limits, *beaten]
+
+
+def _measured(one: Candidate, stage: str, built: Mapping[str, Any]) -> Candidate:
+    """A candidate with the figures of a build; one that misses its board's clock is left."""
+    figures = {**one.figures, **{name: built[name] for name in ("luts", "dsps", "brams")}}
+    reached, wanted = built.get("fmax_mhz"), built.get("target_mhz")
+    left = ""
+    if reached is not None and wanted is not None:
+        figures["fmax_mhz"] = reached
+        if reached < wanted:
+            left = f"reaches {reached:.1f} MHz of {wanted:g}"
+    return replace(one, stage=stage, figures=figures, left=left)
+
+
+def _best(front: Sequence[Candidate], boards: Sequence[str], most: int) -> list[Candidate]:
+    """So many of a front: in turn one of each board, the fastest first."""
+    by_board = [[one for one in front if one.point.board == board] for board in boards]
+    turns = [one for turn in itertools.zip_longest(*by_board) for one in turn if one is not None]
+    return turns[:most]
 
 
 def _board(one: Candidate) -> Hashable:

@@ -113,6 +113,23 @@ def count_cells(cells: dict[str, int]) -> dict[str, int]:
     return counts
 
 
+#: Lookup tables in cells of synthesised netlists; carries of iCE40 share a logic cell with theirs.
+LOGIC = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4, "SB_LUT4": 1, "ALU": 1, "RAM16SDP4": 4} | {
+    f"LUT{inputs}": 1 for inputs in range(1, 4)
+}
+
+
+def logic_cells(cells: dict[str, int]) -> int:
+    """Lookup tables of a synthesised netlist, with those in carry chains and small memories, as nextpnr counts them.
+
+    Parameters
+    ----------
+    cells : dict of str to int
+        Number of cells by type.
+    """
+    return sum(LOGIC.get(kind, 0) * number for kind, number in cells.items())
+
+
 def read_statistics(path: Path) -> dict[str, int]:
     """Cells by type, of yosys' ``stat -json``."""
     return dict(json.loads(path.read_text())["design"]["num_cells_by_type"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +141,22 @@ def check_name(name: str) -> None:
         raise UserError("option --metric", f"{name!r} is unknown", f"use {', '.join(known)} or module:function")
 
 
+def source_digest(name: str) -> str:
+    """SHA-256 of the module that a ``module:function`` lies in, so that results of another one are told apart.
+
+    Empty for a built-in metric, and where there is no such file, which measuring refuses.
+    """
+    if ":" not in name:
+        return ""
+    parts = name.split(":")
+    _search_here()
+    try:
+        found = importlib.util.find_spec(parts[1 if parts[0] in DIRECTIONS else 0])
+        return "" if found is None or found.origin is None else sha256(Path(found.origin).read_bytes()).hexdigest()
+    except (ImportError, ValueError, OSError):
+        return ""
+
+
 def h_error(h: list[Float32], reference: list[Float32]) -> float:
     """Mean absolute error of h."""
     return float(np.abs(np.concatenate(h) - np.concatenate(reference)).mean())
@@ -229,10 +247,7 @@ def _callable(name: str, material: Material) -> Quality:
     path = name if higher is None else rest
     module_name, _, attribute = path.partition(":")
     where = f"option --metric {name}"
-    # The user's own module lies where the command is run.
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    _search_here()
     try:
         function = getattr(importlib.import_module(module_name), attribute)
     except Exception as error:
@@ -245,6 +260,13 @@ def _callable(name: str, material: Material) -> Quality:
     lengths = np.array([len(x) for x in material.xs])
     xs, y = _padded(material.xs), material.y
     return Quality(name, higher, lambda h: function(_padded(h), xs, lengths, y), material.reference)
+
+
+def _search_here() -> None:
+    """The user's own module lies where the command is run."""
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
 
 
 def _padded(values: list[Float32]) -> Float32:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
-from collections.abc import Sequence
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +17,20 @@ import numpy as np
 import pytest
 
 from hw_tests.unit.tuning_cases import UNITS, WIDTH, walk
+from lstmith.campaign import Store, Task
 from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
 from lstmith.explore.front import divide, thin
+from lstmith.explore.hardware import placed, synthesised
+from lstmith.explore.objectives import parse
 from lstmith.explore.points import Candidate, Point
+from lstmith.explore.run import results_of
+from lstmith.explore.search import Request, explore
 from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.policy_file import load_policy
 from lstmith.tuning.engine import GoldenEngine
 from lstmith.tuning.pieces import Recorded
-from lstmith.tuning.task import Task
+from lstmith.tuning.task import Task as Tuned
 
 BOARDS = ("ulx3s-25f", "icebreaker")
 MAX_LOSS = 0.006
@@ -47,6 +57,7 @@ def call(folder: Path, *options: object, out: str = "out", model: str = "model.n
         "--metric": "h_error",
         "--max-loss": MAX_LOSS,
         "--trials": 12,
+        "--workers": 1,
         **given,
     }
     named: dict[object, object] = {"--data": folder / "data.npz", "-o": folder / out, "--json": folder / f"{out}.json"}
@@ -79,7 +90,7 @@ def test_the_front_is_what_its_designs_do(explored: Path) -> None:
         )  # fmt: skip
         assert {layer.precision for layer in design.network.layers} == {one["precision"]}
         policies = load_policy(explored / "out" / one["policy_file"], len(design.network.layers))
-        task = Task.load(folder, explored / "data.npz", "h_error")
+        task = Tuned.load(folder, explored / "data.npz", "h_error")
         found = task.evaluator(task.split.heldout, cuts=False)(policies)
         figures = one["objectives"]
         assert (found.loss, found.cycles) == (figures["loss"], figures["cycles"])
@@ -163,9 +174,81 @@ def candidates(*figures: tuple[float, float], board: str = "ulx3s-25f") -> list[
     ]
 
 
+def kept(store: Path) -> int:
+    """Results in a store."""
+    with contextlib.closing(sqlite3.connect(store)) as database:
+        return int(database.execute("SELECT count(*) FROM results").fetchone()[0])
+
+
+def test_a_killed_run_goes_on(explored: Path, tmp_path: Path) -> None:
+    """After kill -9 what was computed is not computed again; the result is that of a run in one go, on any workers."""
+    inputs(tmp_path)
+    store = tmp_path / "store.sqlite"
+    arguments = call(tmp_path, "--store", store)
+    script = "import sys; from lstmith.cli.main import execute; sys.exit(execute(sys.argv[1:]))"
+    with subprocess.Popen([sys.executable, "-c", script, *arguments]) as run:
+        until = time.monotonic() + 120
+        while (not store.exists() or kept(store) < 3) and time.monotonic() < until:
+            time.sleep(0.05)
+        run.kill()
+    done = kept(store)
+    assert done >= 3
+    assert not (tmp_path / "out").exists()
+    computed = []
+
+    def counted(store: Store, *given: Any) -> None:
+        computed.append(given[0])
+        put(store, *given)
+
+    put = Store.put
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "put", counted)
+        assert execute(arguments) == 0
+    assert len(set(computed)) == len(computed) == kept(store) - done > 0
+    front = json.loads((tmp_path / "out.json").read_text())["front"]
+    assert front == json.loads((explored / "out.json").read_text())["front"]
+    assert execute(call(tmp_path, "--workers", 2)) == 0
+    assert json.loads((tmp_path / "out.json").read_text())["front"] == front
+
+
+def test_the_best_are_built(tmp_path: Path) -> None:
+    """Stages of synthesis and placement, with figures made up: who is not built, or misses its clock, is left."""
+    inputs(tmp_path)
+    request = Request(
+        model=tmp_path / "model.npz",
+        data=tmp_path / "data.npz",
+        metric="h_error",
+        boards=BOARDS,
+        objectives=parse("us,luts", MAX_LOSS),
+        max_loss=MAX_LOSS,
+        trials=10,
+        synth=3,
+        place=2,
+    )
+    serial, built = results_of(None, None), []
+
+    def results(function: Any, tasks: Sequence[Task]) -> Iterator[Any]:
+        if function not in (synthesised, placed):
+            yield from serial(function, tasks)
+            return
+        for number, task in enumerate(tasks):
+            built.append((function, Design.load(task.files["design"]).target))
+            cells = {"luts": 1000 + number, "dsps": 5, "brams": 6}
+            yield cells if function is synthesised else cells | {"fmax_mhz": 60.0 - 40 * number, "target_mhz": 50.0}
+
+    found = explore(request, results, tmp_path / "scratch", lambda stage, part: None)
+    assert [board for function, board in built if function is synthesised] == [*BOARDS, BOARDS[0]]
+    assert [one.stage for one in found.front] == ["place"]
+    assert found.front[0].figures["luts"] == 1000
+    assert found.counts["synth"] == 3
+    reasons = [one.left for one in found.left]
+    assert "not among the best 3 for synth" in reasons
+    assert "reaches 20.0 MHz of 50" in reasons
+
+
 def test_who_is_beaten_is_left() -> None:
-    kept, left = divide(candidates((1, 10), (2, 5), (2, 11), (1, 10)), ("us", "luts"), lambda one: one.point.board)
-    assert [one.label for one in kept] == ["c0", "c1"]
+    stay, left = divide(candidates((1, 10), (2, 5), (2, 11), (1, 10)), ("us", "luts"), lambda one: one.point.board)
+    assert [one.label for one in stay] == ["c0", "c1"]
     assert [(one.label, one.left) for one in left] == [
         ("c2", "dominated by ulx3s-25f-w8-1p-1dsp-c0"),
         ("c3", "dominated by ulx3s-25f-w8-1p-1dsp-c0"),

@@ -1,0 +1,64 @@
+"""The stages of synthesis and placement, pure functions as those of :mod:`.stages`; ``files`` hold a ``design``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lstmith.boards.catalogue import find_board
+from lstmith.compiler.design import Design
+from lstmith.flow import TimingError, build, synthesise
+from lstmith.flow.attempt import YOSYS
+from lstmith.flow.families import FLOWS
+from lstmith.flow.toolchain import logic_cells
+
+
+def synthesised(spec: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, Any]:
+    """Cells of a design's core.
+
+    Parameters
+    ----------
+    spec : mapping
+        ``board``.
+    files : mapping
+        ``design``.
+
+    Returns
+    -------
+    dict
+        ``luts``, with those in carry chains and small memories, ``dsps``, ``brams``.
+    """
+    found = synthesise(Design.load(files["design"]), find_board(spec["board"]).family)
+    return {"luts": logic_cells(found["cells"]), "dsps": found["dsps"], "brams": found["brams"]}
+
+
+def placed(spec: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, Any]:
+    """What nextpnr makes of a design with its link, for the first seed that meets the board's clock.
+
+    Parameters
+    ----------
+    spec : mapping
+        ``board`` and ``seed``, the first that is tried.
+    files : mapping
+        ``design``.
+
+    Returns
+    -------
+    dict
+        ``luts``, ``dsps``, ``brams`` of the bitstream, ``fmax_mhz``, ``target_mhz``, ``seeds``.
+    """
+    design = Design.load(files["design"])
+    with tempfile.TemporaryDirectory(prefix="lstmith-explore-", ignore_cleanup_errors=True) as folder:
+        try:
+            found = build(design, spec["board"], Path(folder) / "build", seed=spec["seed"])
+        except TimingError as error:
+            # A clock that is missed is a result too.
+            found = error.result
+    return {name: found[name] for name in ("luts", "dsps", "brams", "fmax_mhz", "target_mhz", "seeds")}
+
+
+def tools(board: str, *, places: bool) -> tuple[str, ...]:
+    """Packages of the tools that a stage calls."""
+    return (YOSYS, *(FLOWS[find_board(board).family].packages if places else ()))
