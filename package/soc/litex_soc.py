@@ -3,7 +3,7 @@
     python soc/litex_soc.py                  # simulates; the last line is PASS
     python soc/litex_soc.py --board ulx3s    # writes a bitstream, with yosys, nextpnr-ecp5 and ecppack
 
-The firmware loads the network with the C driver and runs the design's test sequence twice, fed by the CPU and by DMA.
+The firmware loads the network with the C driver and runs the design's test sequences twice, fed by the CPU and by DMA.
 It prints every h and compares it with what the bit-exact model computed. This text is yours, under any terms.
 """
 

@@ -12,7 +12,7 @@ from hw_tests.cocotb.random_networks import random_input
 from hw_tests.fast.rtl.small_engine import Features, small_engine
 from hw_tests.fast.rtl.wrappers.core_ports import AxiPort, Port, WishbonePort, axi_elements, native_elements
 from hw_tests.fast.rtl.wrappers.stream_bench import simulate
-from lstmith.compiler.program_image import build_memory_image
+from lstmith.compiler.program_image import ProgramContents, lay_out
 from lstmith.golden.model import GoldenModel
 from lstmith.rtl.wrappers.axi_top import AxiTop
 from lstmith.rtl.wrappers.wishbone_top import WishboneTop
@@ -20,7 +20,7 @@ from lstmith.spec.core_map import CoreMap, core_map
 from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.register_map import Access, Bus, Entry, Running
 from lstmith.spec.register_table import entry_of, pack_register
-from lstmith.spec.registers import DATA_BITS, FrontRegister, Register
+from lstmith.spec.registers import DATA_BITS, OF_PROGRAM, FrontRegister, Register
 
 ONES = (1 << DATA_BITS) - 1
 #: More than a core holds whose results nobody takes.
@@ -79,17 +79,30 @@ async def writes(port: Port, core: CoreMap) -> None:
             assert before is during is None, entry.name
 
 
+#: Both together have every register; an engine of two planes counts no words of whole weights, and has one program.
+ENGINES = {
+    1: Features(precisions=(4, 8), peepholes=True, planes=2, skip=True, active_counts=2),
+    2: Features(precisions=(8, 16)),
+}
+EVERY = {register.name for kind in (Register, FrontRegister) for register in kind}
+OF_WORDS = {Register.WORDS_8.name, Register.WORDS_16.name}
+
+
+@pytest.mark.parametrize("programs", ENGINES)
 @pytest.mark.parametrize("bus", [Bus.AXI, Bus.WISHBONE])
-def test_every_register(bus: Bus, rng: np.random.Generator) -> None:
-    features = Features(precisions=(4, 8), peepholes=True, planes=2, skip=True, active_counts=2)
-    config, network = small_engine(rng, features)
+def test_every_register(bus: Bus, programs: int, rng: np.random.Generator) -> None:
+    config, network = small_engine(rng, ENGINES[programs])
+    config = replace(config, programs=programs, weight_depth=programs * config.weight_depth)
     policies = [Policy(Mode.DENSE)]
-    image = build_memory_image(network, config, policies)
+    image = lay_out([ProgramContents(network, policies, 0)] * programs, config)
     model, x = GoldenModel(network, config), random_input(rng, STEPS, network.inputs)
     wanted = model.run(x[None], policies, model.zero_state(1))[0].h[0].ravel().tolist()
     axi = bus is Bus.AXI
     top = AxiTop(config, image) if axi else WishboneTop(config, image)
     core = core_map(config, bus)
+    present = {(entry.register.name, entry.program) for entry in core.entries}
+    assert present >= {(name, 0) for name in (EVERY - OF_WORDS if programs == 1 else OF_WORDS)}
+    assert present >= {(register.name, programs - 1) for register in OF_PROGRAM}
 
     async def bench(ctx: Any) -> None:
         port = AxiPort(ctx, top) if axi else WishbonePort(ctx, top)
