@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmith.campaign.cluster import Cluster
-from lstmith.campaign.store import Store
+from lstmith.campaign.store import Result, Store
 from lstmith.campaign.task import Content, Function, Task, function_name, module_digest, task_key, versions
 from lstmith.campaign.worker import compute, result_text, same
 from lstmith.spec.errors import UserError
@@ -102,12 +102,16 @@ def _results(
             index += 1
         if not waiting:
             return
-        for key, text in place.finished():
-            (task, indices), result = waiting.pop(key), json.loads(text)
-            if store is not None:
-                store.put(key, function, task.spec, result)
-            for each in indices:
-                yield each, result
+        # What has arrived meanwhile is kept at once: a disk takes as long for many results as for one.
+        texts, error = place.finished()
+        finished = {key: json.loads(text) for key, text in texts.items()}
+        if store is not None:
+            store.put(Result(key, function, waiting[key][0].spec, value) for key, value in finished.items())
+        for key, value in finished.items():
+            for each in waiting.pop(key)[1]:
+                yield each, value
+        if error is not None:
+            raise error
 
 
 class _Place:
@@ -133,8 +137,8 @@ class _Place:
     def begin(self, key: str, task: Task, contents: Mapping[str, Content]) -> None:
         raise NotImplementedError
 
-    def finished(self) -> Iterator[tuple[str, str]]:
-        """Keys and results, as JSON, of at least one task that was begun."""
+    def finished(self) -> tuple[dict[str, str], Exception | None]:
+        """Results, as JSON, of tasks that were begun, by their keys; and what stopped one: at least one of both."""
         raise NotImplementedError
 
     def stop(self) -> None:
@@ -147,9 +151,9 @@ class _Here(_Place):
     def begin(self, key: str, task: Task, contents: Mapping[str, Content]) -> None:
         self._next = key, task
 
-    def finished(self) -> Iterator[tuple[str, str]]:
+    def finished(self) -> tuple[dict[str, str], Exception | None]:
         key, task = self._next
-        yield key, result_text(self._function, task.spec, task.files)
+        return {key: result_text(self._function, task.spec, task.files)}, None
 
 
 class _There(_Place):
@@ -184,22 +188,29 @@ class _There(_Place):
                 self._packed[content.digest] = self._cluster.client.submit(same, content.packed(), key=key, pure=False)
         return self._packed[content.digest]
 
-    def finished(self) -> Iterator[tuple[str, str]]:
+    def finished(self) -> tuple[dict[str, str], Exception | None]:
+        results: dict[str, str] = {}
+        error: Exception | None = None
+        for future, result in self._begun.next_batch():
+            key = self._keys.pop(future)
+            if isinstance(result, str):
+                results[key] = result
+            else:
+                # Of a task that raised, type, error and traceback.
+                error = self._told(future, result[1] if isinstance(result, tuple) else result)
+        return results, error
+
+    def _told(self, future: Any, error: Exception) -> Exception:
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
 
-        for future, result in self._begun.next_batch():
-            key = self._keys.pop(future)
-            if not isinstance(result, str):
-                error = result[1] if isinstance(result, tuple) else result
-                if isinstance(error, FutureCancelledError):
-                    where, fix = f"scheduler {self._cluster.address}", "start it, and the command again: it goes on"
-                    raise UserError(where, "is gone", fix) from None
-                if isinstance(error, KilledWorker):
-                    where, problem = f"task {future.key[:40]}", "takes every worker down that it is given to"
-                    raise UserError(where, problem, "give workers more memory, or run it with --workers 1") from None
-                raise error
-            yield key, result
+        if isinstance(error, FutureCancelledError):
+            fix = "start it, and the command again: it goes on"
+            return UserError(f"scheduler {self._cluster.address}", "is gone", fix)
+        if isinstance(error, KilledWorker):
+            problem = "takes every worker down that it is given to"
+            return UserError(f"task {future.key[:40]}", problem, "give workers more memory, or run it with --workers 1")
+        return error
 
     def stop(self) -> None:
         self._begun.clear()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,32 @@ _TABLE = """CREATE TABLE results (
 ) WITHOUT ROWID"""
 
 
+@dataclass(frozen=True)
+class Result:
+    """What a task gave.
+
+    Attributes
+    ----------
+    key : str
+        See :func:`lstmith.campaign.task.task_key`.
+    function : str
+        Name of what computed it.
+    spec : object
+        What it was given, as JSON can hold it.
+    value : object
+        As JSON can hold it, not None.
+    """
+
+    key: str
+    function: str
+    spec: Any
+    value: Any
+
+
 class Store:
     """A file of results.
 
-    Each result is written in a transaction of its own: it is there whole or not at all, also after kill -9.
+    They are written in transactions: each is there whole or not at all, also after kill -9.
 
     Parameters
     ----------
@@ -64,28 +87,20 @@ class Store:
             row = database.execute("SELECT result FROM results WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def put(self, key: str, function: str, spec: Any, result: Any) -> None:
-        """Keep a result. One that is there stays: tasks are pure, so it is the same.
-
-        Parameters
-        ----------
-        key : str
-            See :func:`lstmith.campaign.task.task_key`.
-        function : str
-            Name of what computed it.
-        spec : object
-            What it was given, as JSON can hold it.
-        result : object
-            As JSON can hold it, not None.
+    def put(self, results: Iterable[Result]) -> None:
+        """Keep results, all of them or none. One that is there stays: tasks are pure, so it is the same.
 
         Raises
         ------
         UserError
             If the disk is full, or the file cannot be written; what was kept before is intact.
         """
-        row = (key, function, json.dumps(spec, sort_keys=True), json.dumps(result, allow_nan=False))
+        rows = [
+            (each.key, each.function, json.dumps(each.spec, sort_keys=True), json.dumps(each.value, allow_nan=False))
+            for each in results
+        ]
         with self._transaction() as database:
-            database.execute("INSERT OR IGNORE INTO results VALUES (?, ?, ?, ?)", row)
+            database.executemany("INSERT OR IGNORE INTO results VALUES (?, ?, ?, ?)", rows)
 
     def collected(self, function: str) -> list[tuple[Any, Any]]:
         """What a function was given and what it gave, of all its results, of whatever version, in order of the keys.

@@ -8,13 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lstmith.campaign import Cluster, Store, Task, cluster, open_cluster, run_tasks, task, worker
+from lstmith.campaign import Cluster, Store, Task, cluster, open_cluster, run_tasks, runner, task, worker
+from lstmith.campaign.task import Content
 from lstmith.spec.errors import UserError
 from lstmith.test_support.tasks import fragile, lethal, square, texts, wrong
 
@@ -75,6 +76,26 @@ def test_what_a_task_raises_passes_through(two: Cluster) -> None:
     for where in (two, None):
         with pytest.raises(ArithmeticError, match="7 is too much"):
             list(run_tasks(wrong, [Task(7)], cluster=where))
+
+
+def test_what_arrives_beside_an_error_is_kept(tmp_path: Path) -> None:
+    class Three(runner._Place):
+        capacity = 3
+
+        def __init__(self) -> None:
+            super().__init__("lstmith.test_support.tasks:square")
+            self.keys: list[str] = []
+
+        def begin(self, key: str, task: Task, contents: Mapping[str, Content]) -> None:
+            self.keys.append(key)
+
+        def finished(self) -> tuple[dict[str, str], Exception | None]:
+            return dict.fromkeys(self.keys[1:], "1"), ArithmeticError("no")
+
+    place, store = Three(), Store(tmp_path / "store")
+    with pytest.raises(ArithmeticError, match="no"):
+        list(runner._results("f", squares(3), store, place))
+    assert [store.get(key) for key in place.keys] == [None, 1, 1]
 
 
 def test_nothing_is_computed_twice(two: Cluster, tmp_path: Path) -> None:

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from lstmith.campaign.store import Store
+from lstmith.campaign.store import Result, Store
 from lstmith.campaign.task import task_key
 from lstmith.spec.errors import UserError
 
 WRITER = """
 import sys
 from pathlib import Path
-from lstmith.campaign.store import Store
+from lstmith.campaign.store import Result, Store
 store = Store(Path(sys.argv[1]))
 for index in range(int(sys.argv[2])):
-    store.put(f"{sys.argv[3]}{index}", "f", index, {"index": index})
+    store.put([Result(f"{sys.argv[3]}{index}", "f", index, {"index": index})])
     print(index, flush=True)
 """
 
@@ -43,11 +43,11 @@ def test_keys_name_all_that_a_result_depends_on() -> None:
 
 def test_results_stay(tmp_path: Path) -> None:
     path = tmp_path / "results"
-    Store(path).put("k", "f", 0, [1, 2.5, "x"])
-    Store(path).put("k", "f", 0, "another")
+    Store(path).put([Result("k", "f", 0, [1, 2.5, "x"])])
+    Store(path).put([Result("k", "f", 0, "another")])
     assert Store(path).get("k") == [1, 2.5, "x"]
     assert Store(path).get("other") is None
-    Store(path).put("l", "g", {"n": 1}, 7)
+    Store(path).put([Result("l", "g", {"n": 1}, 7)])
     assert Store(path).collected("g") == [({"n": 1}, 7)]
 
 
@@ -66,7 +66,7 @@ def test_a_killed_process_loses_nothing_that_it_kept(tmp_path: Path) -> None:
         process.kill()
     store = Store(path)
     assert [store.get(f"k{index}") for index in told] == [{"index": index} for index in told]
-    store.put("after", "f", 0, 1)
+    store.put([Result("after", "f", 0, 1)])
     assert store.get("after") == 1
 
 
@@ -90,7 +90,7 @@ def test_other_files_are_refused_and_stay(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_line_and_the_store_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite's own limit of pages stands for the disk: it fails in the same place, in the same way."""
     store = Store(tmp_path / "results")
-    store.put("before", "f", 0, 1)
+    store.put([Result("before", "f", 0, 1)])
     connect = sqlite3.connect
 
     def small(*arguments: object, **options: object) -> sqlite3.Connection:
@@ -101,5 +101,5 @@ def test_a_full_disk_is_one_line_and_the_store_stays(tmp_path: Path, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(sqlite3, "connect", small)
         with pytest.raises(UserError, match=r"full.*free space"):
-            store.put("large", "f", 0, "x" * 100_000)
+            store.put([Result("large", "f", 0, "x" * 100_000)])
     assert (store.get("before"), store.get("large")) == (1, None)
