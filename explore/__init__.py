@@ -1,1 +1,1 @@
-"""The engines and policies that a network may have: searched in stages, each dearer and closer to the truth."""
+"""The engines and policies that a network may have: searched in levels, each dearer and closer to the truth."""

@@ -53,7 +53,7 @@ def command(
         bool, typer.Option("--stateful", help="Each call of the data starts where the one before ended.")
     ] = False,
     trials: Annotated[int, typer.Option(help="Policies to try for each kind of numbers.", min=1)] = 40,
-    points: Annotated[int, typer.Option(help="Most points of the front for each board.", min=1)] = 8,
+    points: Annotated[int, typer.Option(help="Most points of the Pareto set for each board.", min=1)] = 8,
     seed: Annotated[int, typer.Option(help="Seed of the search, and the first one of placement.", min=0)] = 1,
     synth: Annotated[int, typer.Option(help="So many of the best are synthesised.", min=0)] = 0,
     place: Annotated[int, typer.Option(help="So many of the best are placed and routed.", min=0)] = 0,
@@ -64,8 +64,8 @@ def command(
         str | None, typer.Option(help="Address of a running Dask scheduler, tcp://HOST:8786, in place of --workers.")
     ] = None,
     store: Annotated[Path | None, typer.Option(help="File of results, so that a stopped run goes on.")] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Say of every point why it is not in the front.")] = False,
-    json: Annotated[Path | None, typer.Option(help="The front as JSON.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why points were left out.")] = False,
+    json: Annotated[Path | None, typer.Option(help="The Pareto set as JSON.")] = None,
 ) -> None:
     """Search boards, precisions, lanes and policies of a network, and write a design for each good answer."""
     if max_loss is not None and not 0 <= max_loss < float("inf"):
@@ -122,12 +122,12 @@ def _boards(text: str | None) -> tuple[str, ...]:
 
 
 def _print(found: Exploration, output: Path, *, explain: bool) -> None:
-    out.print(table("Front", list(COLUMNS), rows(found.front)))
+    out.print(table("Pareto set", list(COLUMNS), rows(found.pareto)))
     if explain:
-        reasons: list[list[object]] = [[one.name, one.stage, one.left] for one in found.left]
+        reasons: list[list[object]] = [[one.name, one.level, one.left] for one in found.left]
         reasons += [[name, "estimate", why] for name, why in found.unfit]
         out.print(table("Left", ["point", "stage", "because"], reasons))
-    counted = ", ".join(f"{count} by {stage}" for stage, count in found.counts.items())
+    counted = ", ".join(f"{count} by {level}" for level, count in found.counts.items())
     say(f"looked at {counted}; losses and cycles are of data that nothing was tuned on, cells are estimates")
     if not explain:
         remark("--explain says why the others were left; so does points.csv")

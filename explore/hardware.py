@@ -1,4 +1,4 @@
-"""The stages of synthesis and placement, pure functions as those of :mod:`.stages`; ``files`` hold a ``design``."""
+"""The levels of synthesis and placement, pure functions as those of :mod:`.levels`; ``files`` hold a ``design``."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ def placed(spec: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, Any]
 
 
 def tools(board: str, *, places: bool) -> tuple[str, ...]:
-    """Packages of the tools that a stage calls."""
+    """Packages of the tools that a level calls."""
     return (YOSYS, *(FLOWS[find_board(board).family].packages if places else ()))

@@ -73,7 +73,7 @@ def _limit(part: str, value: str) -> float:
 
 
 def beyond(candidate: Candidate, objectives: Sequence[Objective]) -> str:
-    """Which limits a candidate misses, with its figures; empty if none that its stage knows."""
+    """Which limits a candidate misses, with its figures; empty if none that its level knows."""
     missed = [
         f"{one.name} {candidate.figures[one.name]:.4g} is above {one.most:g}"
         for one in objectives

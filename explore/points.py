@@ -9,8 +9,8 @@ from typing import Any
 from lstmith.boards.board import Board
 from lstmith.boards.catalogue import find_board
 
-#: Where figures come from, each stage dearer and closer to the truth than the one before.
-STAGES = ("estimate", "golden", "synth", "place")
+#: Where figures come from, each level dearer and closer to the truth than the one before.
+LEVELS = ("estimate", "golden", "synth", "place")
 
 
 @dataclass(frozen=True, order=True)
@@ -95,20 +95,20 @@ class Candidate:
     Parameters
     ----------
     point : Point
-    stage : str
-        One of ``STAGES``: where its figures come from.
+    level : str
+        One of ``LEVELS``: where its figures come from.
     figures : dict of str to float
-        By the names of objectives, those that the stage knows.
+        By the names of objectives, those that the level knows.
     policy : dict or None
         As a policy file holds it; None before there is one.
     label : str
         What tells the policy from the others of the same numbers; empty before there is one.
     left : str
-        Why it is none of the front; empty if it is, or may be.
+        Why it is none of the Pareto set; empty if it is, or may be.
     """
 
     point: Point
-    stage: str
+    level: str
     figures: dict[str, float]
     policy: dict[str, Any] | None = None
     label: str = ""

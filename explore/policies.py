@@ -1,4 +1,4 @@
-"""The golden stage: policies of one network tuned, then held against every engine that computes the same values."""
+"""The golden level: policies of one network tuned, then held against every engine that computes the same values."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from lstmith.boards.catalogue import find_board
+from lstmith.explore.levels import cells, speed, with_engine
 from lstmith.explore.points import Point
-from lstmith.explore.stages import cells, speed, with_engine
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Policy

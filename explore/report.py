@@ -14,13 +14,13 @@ from lstmith.compiler.design_files import FOLDER as DESIGN
 from lstmith.compiler.files import Folder
 from lstmith.compiler.marks import EXPLORATION, EXPLORATION_PICTURE, POLICY
 from lstmith.compiler.outputs import save_json
-from lstmith.explore.figure import front_figure
+from lstmith.explore.figure import pareto_figure
+from lstmith.explore.levels import with_engine
 from lstmith.explore.objectives import FIGURES
 from lstmith.explore.points import Candidate
 from lstmith.explore.search import Exploration, Request
-from lstmith.explore.stages import with_engine
 
-MARKER, TABLE, POINTS, PICTURE = "explore.json", "front.md", "points.csv", "front.png"
+MARKER, TABLE, POINTS, PICTURE = "explore.json", "pareto.md", "points.csv", "pareto.png"
 DESIGNS, POLICIES = "designs", "policies"
 #: What is in the directory; a directory that holds anything else is never replaced.
 FOLDER = Folder(
@@ -36,12 +36,12 @@ def write(draft: Path, request: Request, found: Exploration) -> dict[str, Any]:
     """Write all of it into a directory; gives what R.json holds."""
     result = figures(request, found)
     save_json(draft / MARKER, result, EXPLORATION)
-    (draft / TABLE).write_text(markdown(found.front))
+    (draft / TABLE).write_text(markdown(found.pareto))
     _write_points(draft / POINTS, found)
-    save_picture(draft / PICTURE, front_figure(request, found), EXPLORATION_PICTURE)
+    save_picture(draft / PICTURE, pareto_figure(request, found), EXPLORATION_PICTURE)
     (draft / POLICIES).mkdir()
     known = {numbers: Design.load(folder) for numbers, folder in found.designs.items()}
-    for one in found.front:
+    for one in found.pareto:
         with_engine(known[one.point.numbers], one.point).save(draft / DESIGNS / one.name)
         assert one.policy is not None
         save_json(draft / POLICIES / f"{one.name}.json", one.policy, POLICY)
@@ -59,7 +59,7 @@ def figures(request: Request, found: Exploration) -> dict[str, Any]:
         "figures_of": "heldout",
         "evaluated": sum(found.counts.values()),
         "stages": found.counts,
-        "front": [_entry(one) for one in found.front],
+        "front": [_entry(one) for one in found.pareto],
     }
 
 
@@ -76,7 +76,7 @@ def _entry(one: Candidate) -> dict[str, Any]:
         "rows_per_cycle": point.rows,
         "policy": one.policy,
         "objectives": one.figures,
-        "stage": one.stage,
+        "stage": one.level,
         "design": f"{DESIGNS}/{one.name}",
         "policy_file": f"{POLICIES}/{one.name}.json",
     }
@@ -93,26 +93,26 @@ def rows(candidates: Sequence[Candidate]) -> list[list[object]]:
             one.point.rows,
             one.label,
             *(f"{one.figures[name]:.4g}" if name in one.figures else "" for name in (*FIGURES, "metric")),
-            one.stage,
+            one.level,
         ]
         for one in candidates
     ]
 
 
 def markdown(candidates: Sequence[Candidate]) -> str:
-    """The front as a table, with what its columns are."""
+    """The Pareto set as a table, with what its columns are."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
     lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows(candidates)]
     told = [f"- {name}: {meaning}" for name, meaning in FIGURES.items()]
-    return "\n".join(["# Front", "", *lines, "", *told]) + "\n"
+    return "\n".join(["# Pareto set", "", *lines, "", *told]) + "\n"
 
 
 def _write_points(path: Path, found: Exploration) -> None:
-    """Everything that was looked at, with why it is not in the front."""
+    """Everything that was looked at, with why it is not in the Pareto set."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["name", *COLUMNS, "left because"])
-        for one, cells in zip(found.front, rows(found.front), strict=True):
+        for one, cells in zip(found.pareto, rows(found.pareto), strict=True):
             writer.writerow([one.name, *cells, ""])
         for one, cells in zip(found.left, rows(found.left), strict=True):
             writer.writerow([one.name, *cells, one.left])

@@ -1,4 +1,4 @@
-"""Who runs the tasks of a stage."""
+"""Who runs the tasks of a level."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lstmith.campaign.task import Function
 
 
 class Results(Protocol):
-    """Runs a stage's function on tasks."""
+    """Runs a level's function on tasks."""
 
     def __call__(self, function: Function, tasks: Sequence[Task]) -> Iterator[Any]:
         """Results in the order of the tasks."""

@@ -1,4 +1,4 @@
-"""The search: each stage computes what the one before kept, and keeps what nothing beats."""
+"""The search: each level computes what the one before kept, and keeps what nothing beats."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 from lstmith.campaign import Task
 from lstmith.compiler.design import Design
-from lstmith.explore.front import divide, thin
 from lstmith.explore.hardware import placed, synthesised, tools
+from lstmith.explore.levels import compiled, estimated, unpack, with_engine
 from lstmith.explore.objectives import BY_SIZE, Objective, beyond, excess
-from lstmith.explore.points import STAGES, Candidate, Numbers, Point
+from lstmith.explore.pareto import divide, thin
+from lstmith.explore.points import LEVELS, Candidate, Numbers, Point
 from lstmith.explore.policies import golden
 from lstmith.explore.run import Results
-from lstmith.explore.stages import compiled, estimated, unpack, with_engine
 from lstmith.spec.errors import UserError
 from lstmith.tuning.metrics import source_digest
 
-#: By what part estimates may be wrong: an engine that is beaten by less stays for the next stage.
+#: By what part estimates may be wrong: an engine that is beaten by less stays for the next level.
 MARGIN = 0.1
 Tell = Callable[[str, float | None], None]
 
@@ -43,7 +43,7 @@ class Request:
     trials, seed : int
         Of the search of policies.
     points : int
-        Most candidates of the front for each board.
+        Most candidates of the Pareto set for each board.
     synth, place : int
         How many of the best are synthesised, and placed and routed.
     """
@@ -65,17 +65,17 @@ class Request:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Figures that the front is made of: the loss counts where no limit says how much of it is accepted."""
+        """Figures that the Pareto set is made of: the loss counts where no limit says how much of it is accepted."""
         free = self.max_loss is None
         return tuple(one.name for one in self.objectives if one.name != "loss" or free)
 
     def spec(self, **more: object) -> dict[str, Any]:
-        """What every stage is told."""
+        """What every level is told."""
         return {"layer": self.layer, "head": self.head, "stateful": self.stateful, **more}
 
     @property
     def files(self) -> dict[str, Path]:
-        """What stages read."""
+        """What levels read."""
         return {"model": self.model, "data": self.data}
 
 
@@ -85,21 +85,21 @@ class Exploration:
 
     Parameters
     ----------
-    front : list of Candidate
+    pareto : list of Candidate
         By board, fastest first.
     left : list of Candidate
         All others, with the reason.
     unfit : list of (str, str)
         Engines, or kinds of engines, that a board has no room for, and why.
     counts : dict of str to int
-        Candidates by the stage that told their figures.
+        Candidates by the level that told their figures.
     designs : dict of Numbers to Path
         A design for each kind of numbers.
     split : dict
         How the data was divided.
     """
 
-    front: list[Candidate]
+    pareto: list[Candidate]
     left: list[Candidate]
     unfit: list[tuple[str, str]]
     counts: dict[str, int]
@@ -114,11 +114,11 @@ def explore(request: Request, results: Results, scratch: Path, tell: Tell) -> Ex
     ----------
     request : Request
     results : callable
-        Runs the tasks of a stage, see :class:`.run.Results`.
+        Runs the tasks of a level, see :class:`.run.Results`.
     scratch : Path
         A folder for the designs in between.
     tell : callable
-        Called with the stage, and with the part of it that is done.
+        Called with the level, and with the part of it that is done.
 
     Raises
     ------
@@ -132,21 +132,21 @@ def explore(request: Request, results: Results, scratch: Path, tell: Tell) -> Ex
         kinds.setdefault(one.point.numbers, []).append(one.point)
     designs = _compile(request, results, scratch, kinds, tell)
     found, split = _golden(request, results, designs, kinds, unfit, tell)
-    counts = {STAGES[0]: len(sized), STAGES[1]: len(found)}
-    front, beaten = _front(request, found)
+    counts = {LEVELS[0]: len(sized), LEVELS[1]: len(found)}
+    pareto, beaten = _pareto(request, found)
     left += beaten
-    for stage, most in ((STAGES[2], request.synth), (STAGES[3], request.place)):
+    for level, most in ((LEVELS[2], request.synth), (LEVELS[3], request.place)):
         if most:
-            front, beaten = _built(request, results, designs, scratch, front, stage, most, tell)
+            pareto, beaten = _built(request, results, designs, scratch, pareto, level, most, tell)
             left += beaten
-            counts[stage] = min(most, len(front) + len(beaten))
-    return Exploration(front, left, unfit, counts, designs, split)
+            counts[level] = min(most, len(pareto) + len(beaten))
+    return Exploration(pareto, left, unfit, counts, designs, split)
 
 
 def _estimate(request: Request, results: Results, tell: Tell) -> tuple[list[Candidate], list[tuple[str, str]]]:
     tasks = [Task(request.spec(board=board), request.files) for board in request.boards]
     found: list[dict[str, Any]] = list(_told(results(estimated, tasks), "sizing engines", len(tasks), tell))
-    sized = [Candidate(Point.of(one["point"]), STAGES[0], one["figures"]) for board in found for one in board["points"]]
+    sized = [Candidate(Point.of(one["point"]), LEVELS[0], one["figures"]) for board in found for one in board["points"]]
     unfit = [(one["point"], one["why"]) for board in found for one in board["left"]]
     if not sized:
         reason = f" ({unfit[0][1]})" if unfit else ""
@@ -210,7 +210,7 @@ def _golden(
                 continue
             for policy, figures in zip(done["policies"], engine["figures"], strict=True):
                 known = {**engine["cells"], **figures, "loss": policy["loss"], "metric": policy["metric"]}
-                one = Candidate(point, STAGES[1], known, policy["policy"], policy["label"])
+                one = Candidate(point, LEVELS[1], known, policy["policy"], policy["label"])
                 found.append(_within(request, one, policy["expected_loss"]))
     return found, split
 
@@ -223,18 +223,18 @@ def _within(request: Request, one: Candidate, expected: float) -> Candidate:
     return replace(one, left=missed)
 
 
-def _front(request: Request, found: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
+def _pareto(request: Request, found: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
     able = [one for one in found if not one.left]
     missed = [one for one in found if one.left]
     if not able:
         raise _unreached(request, found)
     kept, beaten = divide(able, request.names, _board)
-    front: list[Candidate] = []
+    pareto: list[Candidate] = []
     for board in request.boards:
         near, like = thin([one for one in kept if one.point.board == board], request.names, request.points)
-        front += near
+        pareto += near
         beaten += like
-    return front, [*missed, *beaten]
+    return pareto, [*missed, *beaten]
 
 
 def _built(
@@ -242,18 +242,18 @@ def _built(
     results: Results,
     designs: Mapping[Numbers, Path],
     scratch: Path,
-    front: list[Candidate],
-    stage: str,
+    pareto: list[Candidate],
+    level: str,
     most: int,
     tell: Tell,
 ) -> tuple[list[Candidate], list[Candidate]]:
-    """The best of a front with what synthesis, or placement, measures of them; who is not built is left."""
-    chosen = _best(front, request.boards, most)
-    left = [replace(one, left=f"not among the best {most} for {stage}") for one in front if one not in chosen]
-    places = stage == STAGES[3]
+    """The best of a Pareto set with what synthesis, or placement, measures of them; who is not built is left."""
+    chosen = _best(pareto, request.boards, most)
+    left = [replace(one, left=f"not among the best {most} for {level}") for one in pareto if one not in chosen]
+    places = level == LEVELS[3]
     tasks = []
     for point in dict.fromkeys(one.point for one in chosen):
-        folder = scratch / STAGES[2] / point.name
+        folder = scratch / LEVELS[2] / point.name
         if not folder.exists():
             with_engine(Design.load(designs[point.numbers]), point).save(folder)
         spec: dict[str, Any] = {"board": point.board, **({"seed": request.seed} if places else {})}
@@ -261,7 +261,7 @@ def _built(
     told = "placing and routing" if places else "synthesising"
     done = _told(results(placed if places else synthesised, tasks), told, len(tasks), tell)
     built = dict(zip(dict.fromkeys(one.point for one in chosen), done, strict=True))
-    measured = [_measured(one, stage, built[one.point]) for one in chosen]
+    measured = [_measured(one, level, built[one.point]) for one in chosen]
     missed = [one for one in measured if one.left]
     beyond_limits = [
         replace(one, left=reason) for one in measured if not one.left and (reason := beyond(one, request.objectives))
@@ -273,7 +273,7 @@ def _built(
     return kept, [*left, *missed, *beyond_limits, *beaten]
 
 
-def _measured(one: Candidate, stage: str, built: Mapping[str, Any]) -> Candidate:
+def _measured(one: Candidate, level: str, built: Mapping[str, Any]) -> Candidate:
     """A candidate with the figures of a build; one that misses its board's clock is left."""
     figures = {**one.figures, **{name: built[name] for name in ("luts", "dsps", "brams")}}
     reached, wanted = built.get("fmax_mhz"), built.get("target_mhz")
@@ -282,12 +282,12 @@ def _measured(one: Candidate, stage: str, built: Mapping[str, Any]) -> Candidate
         figures["fmax_mhz"] = reached
         if reached < wanted:
             left = f"reaches {reached:.1f} MHz of {wanted:g}"
-    return replace(one, stage=stage, figures=figures, left=left)
+    return replace(one, level=level, figures=figures, left=left)
 
 
-def _best(front: Sequence[Candidate], boards: Sequence[str], most: int) -> list[Candidate]:
-    """So many of a front: in turn one of each board, the fastest first."""
-    by_board = [[one for one in front if one.point.board == board] for board in boards]
+def _best(pareto: Sequence[Candidate], boards: Sequence[str], most: int) -> list[Candidate]:
+    """So many of a Pareto set: in turn one of each board, the fastest first."""
+    by_board = [[one for one in pareto if one.point.board == board] for board in boards]
     turns = [one for turn in itertools.zip_longest(*by_board) for one in turn if one is not None]
     return turns[:most]
 
@@ -313,8 +313,8 @@ def _unreached(request: Request, found: Sequence[Candidate]) -> UserError:
     )
 
 
-def _told(done: Iterator[Any], stage: str, total: int, tell: Tell) -> Iterable[Any]:
-    tell(stage, 0.0)
+def _told(done: Iterator[Any], level: str, total: int, tell: Tell) -> Iterable[Any]:
+    tell(level, 0.0)
     for count, result in enumerate(done, 1):
         yield result
-        tell(stage, count / total)
+        tell(level, count / total)

@@ -1,4 +1,4 @@
-"""``lstmith explore``: figures that hold, a front that nothing beats, reasons for the rest, and what is refused."""
+"""``lstmith explore``: figures that hold, a Pareto set that nothing beats, reasons for the rest, what is refused."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from hw_tests.unit.tuning_cases import UNITS, WIDTH, walk
 from lstmith.campaign import Store, Task
 from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
-from lstmith.explore.front import divide, thin
 from lstmith.explore.hardware import placed, synthesised
 from lstmith.explore.objectives import parse
+from lstmith.explore.pareto import divide, thin
 from lstmith.explore.points import Candidate, Point
 from lstmith.explore.run import results_of
 from lstmith.explore.search import Request, explore
@@ -116,9 +116,9 @@ def test_nothing_beats_the_front_and_all_others_have_a_reason(explored: Path) ->
             assert not (better and other["board"] == one["board"]), (one["name"], other["name"])
     reasons = {row["left because"].partition(" ")[0] for row in rows if row["left because"]}
     assert {"dominated", "loss"} <= reasons
-    table = (explored / "out" / "front.md").read_text()
+    table = (explored / "out" / "pareto.md").read_text()
     assert all(str(one["lanes"]) in table for one in result["front"])
-    assert (explored / "out" / "front.png").read_bytes().startswith(b"\x89PNG")
+    assert (explored / "out" / "pareto.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_second_run_takes_the_place_of_the_first(explored: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -212,7 +212,7 @@ def test_a_killed_run_goes_on(explored: Path, tmp_path: Path) -> None:
 
 
 def test_the_best_are_built(tmp_path: Path) -> None:
-    """Stages of synthesis and placement, with figures made up: who is not built, or misses its clock, is left."""
+    """Levels of synthesis and placement, with figures made up: who is not built, or misses its clock, is left."""
     inputs(tmp_path)
     request = Request(
         model=tmp_path / "model.npz",
@@ -236,10 +236,10 @@ def test_the_best_are_built(tmp_path: Path) -> None:
             cells = {"luts": 1000 + number, "dsps": 5, "brams": 6}
             yield cells if function is synthesised else cells | {"fmax_mhz": 60.0 - 40 * number, "target_mhz": 50.0}
 
-    found = explore(request, results, tmp_path / "scratch", lambda stage, part: None)
+    found = explore(request, results, tmp_path / "scratch", lambda level, part: None)
     assert [board for function, board in built if function is synthesised] == [*BOARDS, BOARDS[0]]
-    assert [one.stage for one in found.front] == ["place"]
-    assert found.front[0].figures["luts"] == 1000
+    assert [one.level for one in found.pareto] == ["place"]
+    assert found.pareto[0].figures["luts"] == 1000
     assert found.counts["synth"] == 3
     reasons = [one.left for one in found.left]
     assert "not among the best 3 for synth" in reasons

@@ -1,7 +1,7 @@
-"""The stages of an exploration, each a pure function of a module: ``function(spec, files) -> result``, all as JSON.
+"""The levels of an exploration, each a pure function of a module: ``function(spec, files) -> result``, all as JSON.
 
-``spec`` holds ``layer``, ``head`` and ``stateful`` as ``lstmith compile`` takes them, and what a stage's docstring
-names; ``files`` are paths by name, with ``model`` and ``data`` those of the command. So any worker can compute a stage,
+``spec`` holds ``layer``, ``head`` and ``stateful`` as ``lstmith compile`` takes them, and what a level's docstring
+names; ``files`` are paths by name, with ``model`` and ``data`` those of the command. So any worker can compute a level,
 and what it gave once need not be computed again.
 """
 
