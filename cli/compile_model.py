@@ -17,6 +17,7 @@ from lstmith.compiler.marks import DESIGN_FIGURES
 from lstmith.compiler.outputs import Output, check_outputs, save_json
 from lstmith.compiler.pipeline import compile_model
 from lstmith.compiler.quantise.quantise import LayerReport
+from lstmith.compiler.sizing.estimate import told_error
 from lstmith.spec.config import PRECISIONS
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import QuantLayer
@@ -160,7 +161,8 @@ def _print(design: Design) -> None:
     if sizing["memory_bits"]:
         say(f"weights take {sizing['weight_bits']} of {sizing['memory_bits']} bits of weight memory")
         say(f"precisions in this memory: {', '.join(_precisions(design.target, sizing['precisions']))}")
-        say(f"estimate: {sizing['luts']} LUTs, {sizing['dsps']} DSP blocks, {sizing['brams']} block RAMs")
+        cells = f"{sizing['luts']} LUTs, {sizing['dsps']} DSP blocks, {sizing['brams']} block RAMs"
+        say(f"estimate: {cells} ({told_error(engine.family)})")
 
 
 def _named(design: Design) -> list[tuple[str, QuantLayer]]:

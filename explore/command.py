@@ -15,7 +15,9 @@ from lstmith.cli.console import out, remark, say, steps, table
 from lstmith.compiler.files import whole_directory
 from lstmith.compiler.marks import EXPLORATION
 from lstmith.compiler.outputs import Output, check_outputs, save_json
+from lstmith.compiler.sizing.estimate import told_error
 from lstmith.explore.objectives import DEFAULT, parse
+from lstmith.explore.points import LEVELS
 from lstmith.explore.report import COLUMNS, FOLDER, rows, write
 from lstmith.explore.run import results_of
 from lstmith.explore.search import Exploration, Request, explore
@@ -128,7 +130,9 @@ def _print(found: Exploration, output: Path, *, explain: bool) -> None:
         reasons += [[name, "estimate", why] for name, why in found.unfit]
         out.print(table("Left", ["point", "stage", "because"], reasons))
     counted = ", ".join(f"{count} by {level}" for level, count in found.counts.items())
-    say(f"looked at {counted}; losses and cycles are of data that nothing was tuned on, cells are estimates")
+    say(f"looked at {counted}; losses and cycles are of data that nothing was tuned on")
+    for family in sorted({find_board(one.point.board).family for one in found.pareto if one.level in LEVELS[:2]}):
+        say(f"cells on {family} are estimates of luts, dsps and brams: {told_error(family)}")
     if not explain:
         remark("--explain says why the others were left; so does points.csv")
     say(f"designs, policies, tables and a plot in {output}")

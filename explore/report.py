@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lstmith.boards.catalogue import find_board
 from lstmith.cli.pictures import save_picture
 from lstmith.compiler.design import Design
 from lstmith.compiler.design_files import FOLDER as DESIGN
 from lstmith.compiler.files import Folder
 from lstmith.compiler.marks import EXPLORATION, EXPLORATION_PICTURE, POLICY
 from lstmith.compiler.outputs import save_json
+from lstmith.compiler.sizing.estimate import told_error
 from lstmith.explore.figure import pareto_figure
 from lstmith.explore.levels import with_engine
 from lstmith.explore.objectives import FIGURES
@@ -104,6 +106,8 @@ def markdown(candidates: Sequence[Candidate]) -> str:
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
     lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows(candidates)]
     told = [f"- {name}: {meaning}" for name, meaning in FIGURES.items()]
+    families = sorted({find_board(one.point.board).family for one in candidates})
+    told += [f"- estimates of luts, dsps and brams on {family}: {told_error(family)}" for family in families]
     return "\n".join(["# Pareto set", "", *lines, "", *told]) + "\n"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lstmith.boards.board import Board
-from lstmith.compiler.sizing.memories import state_blocks, weight_blocks
+from lstmith.compiler.sizing.memories import state_blocks, table_luts, weight_blocks
 from lstmith.spec.config import EngineConfig, bits_for
 from lstmith.spec.monitor_rule import DROP, spare_bits
 
@@ -27,29 +27,49 @@ LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
 }
 #: The same of lanes with two planes, by the widths of digits; with sums of 40 bits where there are 8-bit digits.
 PLANES_LANE_LUTS: dict[str, dict[tuple[int, ...], int]] = {
-    "ecp5": {(4,): 155, (8,): 250, (4, 8): 350},
+    "ecp5": {(4,): 155, (8,): 250, (4, 8): 290},
     "ice40": {(4,): 330},
     "gowin": {(4,): 540, (8,): 720, (4, 8): 720},
 }
 #: What an engine without delta does without: references, thresholds, kept sums. Measured (`lstmith bench perf --part
 #: options`) but on Gowin.
-DELTA_LUTS = {"ecp5": 500, "ice40": 450, "gowin": 450}
+DELTA_LUTS = {"ecp5": 448, "ice40": 450, "gowin": 450}
 #: Logic cells of an iCE40 lane whose multiplier takes both rows of a word.
 DUAL_LANE_LUTS = 280
 #: Width of a 4-bit digit times the largest operand that meets one.
 PACKED_PRODUCT_BITS = 15
 #: Families for which there are lanes without DSP blocks.
 DIGIT_FAMILIES = ("ecp5",)
-#: The same of everything else: encoders, lists, pre memory, cell unit, controller, self-test.
-FIXED_LUTS = {"ecp5": 4000, "ice40": 4050, "gowin": 4700}
+#: The same of everything else: encoders, lists, pre memory, cell unit, controller, self-test. On ECP5 without memories,
+#: which are counted, and without the host link; on the small families with both.
+FIXED_LUTS = {"ecp5": 3175, "ice40": 4050, "gowin": 4700}
+#: What a bitstream has beside a core, where the line above does not hold it.
+LINK_LUTS = {"ecp5": 3000, "ice40": 0, "gowin": 0}
+#: What few lanes save by multipliers and block memories, and what each bit of sums takes beyond the least width.
+FEW_LANES_LUTS, SUM_BIT_LUTS, LEAST_SUM = 450, 11.5, 24
 #: Most flip-flops of the same, with all options and the link, and of what a lane without DSP blocks has beside its
 #: numbers.
 MOST_FIXED_FFS, DIGIT_CONTROL_FFS = 8000, 24
 #: Usual flip-flops of the same on ECP5, and of a lane with DSP blocks: for how long a build takes, not for what fits.
 USUAL_FIXED_FFS, LANE_FFS = 4500, 297
-#: What options add to that: two planes with both lists, the monitor, skip rules, active counts, programs, verdicts.
-#: Measured on ECP5.
-OPTION_LUTS = {"planes": 1000, "monitor": 450, "skip": 170, "active_counts": 200, "programs": 200, "verdicts": 180}
+#: What options add to that, measured on ECP5 (`lstmith bench perf --part options`) without memories.
+OPTION_LUTS = {
+    "planes": 736,
+    "monitor": 406,
+    "skip": 184,
+    "active_counts": 202,
+    "programs": 200,
+    "verdicts": 180,
+    "layers": 265,
+    "sequences": 36,
+    "peepholes": 907,
+    "kinds": 222,
+}
+#: The same on the small families, where the others are within what was measured.
+SMALL_OPTION_LUTS = {"active_counts": 200, "programs": 200, "verdicts": 180}
+#: Median errors of lookup tables, DSP blocks and block memories on engines that nothing was fitted to, in percent, by
+#: family (`python -m lstmith.scripts.bench.estimates`); of the small families too few were built to say.
+MEDIAN_ERRORS = {"ecp5": (3, 0, 0)}
 #: Block memories of the host link, which a bitstream has beside the core.
 LINK_BRAMS = {"ecp5": 4, "ice40": 0, "gowin": 3}
 #: DSP blocks that options add, the monitor's sum being no wider than an input of one.
@@ -82,6 +102,13 @@ class Cost:
     brams: int
 
 
+def told_error(family: str) -> str:
+    """What to say beside an estimate: how far such estimates were off."""
+    if family not in MEDIAN_ERRORS:
+        return "not measured for this family"
+    return "median error {} %, {} %, {} %".format(*MEDIAN_ERRORS[family])
+
+
 def weight_granule(board: Board) -> int:
     """16-bit words of one weight memory."""
     return (board.spram_bits if board.sprams else board.bram_bits) // 16
@@ -95,22 +122,29 @@ def weight_memories(board: Board) -> int:
 def estimate(config: EngineConfig, board: Board) -> Cost:
     """Estimated cost of an engine."""
     weights = weight_blocks(config.lanes, config.weight_depth, board)
-    fixed = FIXED_LUTS[board.family] - (0 if config.delta else DELTA_LUTS[board.family])
     return Cost(
-        luts=fixed
-        + _options(config, OPTION_LUTS)
-        + config.lanes * lane_luts(config, board.family)
-        + _drain_luts(config),
+        luts=fixed_luts(config, board.family) + config.lanes * lane_luts(config, board.family) + _drain_luts(config),
         dsps=(config.lanes * lane_dsps(config)) + cell_dsps(config) + function_dsps(config),
         weight_memories=weights,
         brams=state_blocks(config, board) + (0 if board.sprams else weights),
     )
 
 
+def fixed_luts(config: EngineConfig, family: str) -> int:
+    """Lookup tables of all but the lanes."""
+    options = OPTION_LUTS if family == "ecp5" else SMALL_OPTION_LUTS
+    luts = FIXED_LUTS[family] - (0 if config.delta else DELTA_LUTS[family]) + _options(config, options)
+    if family != "ecp5":
+        return luts
+    sums = round(SUM_BIT_LUTS * max(0, config.acc_width - LEAST_SUM))
+    return luts + sums + table_luts(config) - (FEW_LANES_LUTS if config.few_lanes else 0)
+
+
 def fits(config: EngineConfig, board: Board) -> bool:
     """Whether a board has room for an engine, as far as the estimate goes."""
     cost = estimate(config, board)
-    logic = cost.luts <= board.luts * USABLE_LUTS[board.family] and cost.dsps <= board.dsps
+    luts = cost.luts + LINK_LUTS[board.family]
+    logic = luts <= board.luts * USABLE_LUTS[board.family] and cost.dsps <= board.dsps
     return logic and not excess(config, board)
 
 
@@ -201,5 +235,9 @@ def _options(config: EngineConfig, costs: dict[str, int]) -> int:
         "active_counts": config.active_counts > 1,
         "programs": config.programs > 1,
         "verdicts": config.verdicts,
+        "layers": config.layers > 1,
+        "sequences": config.sequences > 1,
+        "peepholes": config.peepholes,
+        "kinds": config.mixed,
     }
     return sum(cost for name, cost in costs.items() if built[name])

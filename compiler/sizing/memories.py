@@ -33,6 +33,8 @@ TABLE_COST, CHOICE_COST, FLIP_FLOP_COST = 4, 0.5, 1.0
 _TABLE = (26, 256)
 #: Bits of an output word beside the cell state, h and its place in a step; and what a verdict adds.
 _OUTPUT_BITS, _VERDICT_BITS = 18, 4
+#: An entry with its operands, as it waits to be issued.
+_ENTRY_BITS = 56
 #: Delays that an iCE40 has in block memories; that of a row's place is one of them if the place has so many bits.
 _DELAYS, _PLACE_BITS = (16, 16), 5
 
@@ -50,6 +52,8 @@ class Memory:
     count : int
     style : str
         ``block`` or ``lookup tables`` where the hardware asks for them; empty where synthesis chooses.
+    constant : int
+        Bits of a word that synthesis leaves out, since they never change.
     """
 
     name: str
@@ -57,17 +61,19 @@ class Memory:
     depth: int
     count: int = 1
     style: str = ""
+    constant: int = 0
 
     def blocks(self, family: str) -> int:
         """Block memories that all of them take."""
         if self.style == TABLES:
             return 0
-        blocks, deep = min((-(-self.width // wide) * -(-self.depth // deep), deep) for wide, deep in SHAPES[family])
+        stored = self.width - self.constant
+        blocks, deep = min((-(-stored // wide) * -(-self.depth // deep), deep) for wide, deep in SHAPES[family])
         if self.style == BLOCK:
             return self.count * blocks
         chosen = BLOCK_COST[family] * blocks + self._choices(deep)
         if family == "ice40":
-            other = FLIP_FLOP_COST * self.width * self.depth
+            other = FLIP_FLOP_COST * stored * self.depth
         else:
             other = TABLE_COST * self.table_cells + self._choices(16)
         return self.count * blocks if chosen <= other else 0
@@ -75,7 +81,7 @@ class Memory:
     @property
     def table_cells(self) -> int:
         """Cells of four bits by sixteen words that one of them would take."""
-        return -(-self.width // 4) * -(-self.depth // 16)
+        return -(-(self.width - self.constant) // 4) * -(-self.depth // 16)
 
     def _choices(self, deep: int) -> float:
         """Cost of choosing among parts of a depth, when reading and when writing."""
@@ -114,11 +120,23 @@ def state_memories(config: EngineConfig) -> Iterator[Memory]:
         places = config.layer_bits + config.active_bits + config.program_bits
         yield Memory("layer descriptors", 32, DESCRIPTOR_STRIDE << places)
     width = _OUTPUT_BITS + config.c_width + config.layer_bits + config.sequence_bits
-    yield Memory("output queue", width + (_VERDICT_BITS if config.verdicts else 0), config.out_depth - 1)
+    yield Memory("output queue", width + (_VERDICT_BITS if config.verdicts else 0), config.out_depth - 1, constant=1)
     if config.rows_per_cycle == 1:
         yield Memory("drain queue", 2 * config.acc_width, 2 << bits_for(2 * config.lanes))
     if config.family == "ice40":
         yield Memory("delays", *_DELAYS, 2 + (config.unit_bits >= _PLACE_BITS), BLOCK)
+
+
+def table_luts(config: EngineConfig) -> int:
+    """Lookup tables in memories that are made of them: four for a cell of four bits by sixteen words."""
+    small = [
+        Memory("delays", *_DELAYS),
+        Memory("delays of places", 18 + config.unit_bits, 16),
+        *([Memory("queue of entries", _ENTRY_BITS, 16)] if config.planes > 1 else []),
+        *([Memory("decisions", 1, 4 << bits_for(config.folds(config.units)))] if config.monitor else []),
+    ]
+    chosen = [memory for memory in state_memories(config) if not memory.blocks(config.family)]
+    return 4 * sum(memory.count * memory.table_cells for memory in (*small, *chosen))
 
 
 def _lists(config: EngineConfig, asked: str) -> Iterator[Memory]:

@@ -13,6 +13,7 @@ from lstmith.compiler.quantise.fit import accumulator_bits
 from lstmith.compiler.sizing.estimate import (
     DIGIT_FAMILIES,
     LINK_BRAMS,
+    LINK_LUTS,
     MOST_FIXED_FFS,
     USABLE_LUTS,
     cell_dsps,
@@ -255,7 +256,7 @@ def _logic_bounds(network: QuantNetwork, board: Board, options: _Options) -> dic
     per_lane = lane_luts(one, board.family)
     usable = int(board.luts * USABLE_LUTS[board.family])
     bounds = {
-        "lookup tables": (usable - estimate(one, board).luts + per_lane) // per_lane,
+        "lookup tables": (usable - LINK_LUTS[board.family] - estimate(one, board).luts + per_lane) // per_lane,
         UNITS: max(layer.units for layer in network.layers),
     }
     if options.mac == "dsp":

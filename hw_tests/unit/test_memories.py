@@ -11,11 +11,11 @@ import pytest
 from amaranth.back import rtlil
 
 from lstmith.boards.catalogue import find_board
-from lstmith.compiler.sizing.estimate import estimate
+from lstmith.compiler.sizing.estimate import MEDIAN_ERRORS, estimate, told_error
 from lstmith.compiler.sizing.memories import BLOCK, Memory, state_memories
 from lstmith.flow.toolchain import count_cells
 from lstmith.rtl.top import Top
-from lstmith.scripts.bench.estimates import BOARDS, fitted, held_out, load
+from lstmith.scripts.bench.estimates import BOARDS, RESOURCES, compared, errors, fitted, held_out, load
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.presets import PRESETS
 
@@ -64,6 +64,16 @@ def test_blocks_are_those_of_synthesis() -> None:
         if cost.brams != found["brams"]:
             wrong[name] = (cost.brams, found["brams"])
     assert len(wrong) <= len(rows) / 20, wrong
+
+
+def test_estimates_hold_on_engines_that_were_not_fitted() -> None:
+    """The errors that are told are those of the recorded engines, and small."""
+    unseen = [one for one in compared(load()) if one["held_out"] and one["family"] == "ecp5"]
+    found = tuple(round(100 * errors(unseen, name)[0]) for name in RESOURCES)
+    assert found == MEDIAN_ERRORS["ecp5"]
+    assert found[0] <= 6
+    assert told_error("ecp5") == f"median error {found[0]} %, {found[1]} %, {found[2]} %"
+    assert told_error("gowin") == "not measured for this family"
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from amaranth.back import rtlil
 
 from lstmith.boards.catalogue import find_board
-from lstmith.cli.console import steps
+from lstmith.cli.console import out, say, steps, table
 from lstmith.compiler.files import read_json, whole_file
+from lstmith.compiler.sizing.estimate import estimate
 from lstmith.compiler.sizing.size import size_engine
 from lstmith.flow.attempt import run_yosys
-from lstmith.flow.toolchain import read_statistics
+from lstmith.flow.toolchain import count_cells, logic_cells, read_statistics
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.blank import blank_network
 from lstmith.scripts.bench.perf.options import ENGINES as OPTIONS
@@ -26,6 +28,7 @@ from lstmith.spec.config import EngineConfig
 
 #: Cells by engine, part of the repository: what the constants of ``compiler/sizing/estimate.py`` were fitted to.
 RECORD = Path("scripts/bench/recorded/estimates.json")
+RESOURCES = ("luts", "dsps", "brams")
 BOARDS = {"ecp5": "ulx3s-85f", "ice40": "icebreaker", "gowin": "tang-nano-9k"}
 
 
@@ -124,7 +127,6 @@ def record(names: Sequence[str] | None = None) -> dict[str, Any]:
             found = {**synthesised(config), "engine": json.loads(config.to_json()), MEASURED: stamp()}
             with whole_file(RECORD) as draft:
                 draft.write_text(json.dumps(load() | {name: found}, indent=1, sort_keys=True) + "\n")
-            print(name, found["seconds"], flush=True)
     return load()
 
 
@@ -133,5 +135,44 @@ def load() -> dict[str, Any]:
     return read_json(RECORD, "restore it from the repository") if RECORD.exists() else {}
 
 
+def compared(rows: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Estimated and counted cells of every recorded engine, and whether the estimate was fitted to it."""
+    engines = {**fitted(), **held_out()}
+    unseen = held_out().keys()
+    found = []
+    for name in (each for each in engines if each in rows):
+        config, cells = engines[name], rows[name]["cells"]
+        cost, counted = estimate(config, find_board(BOARDS[config.family])), count_cells(cells)
+        pairs = {
+            "luts": (cost.luts, logic_cells(cells)),
+            "dsps": (cost.dsps, counted["dsps"]),
+            "brams": (cost.brams, counted["brams"]),
+        }
+        found.append({"name": name, "family": config.family, "held_out": name in unseen, **pairs})
+    return found
+
+
+def errors(found: Sequence[Mapping[str, Any]], resource: str) -> tuple[float, float]:
+    """Median relative error of an estimate, and R2, over engines that `compared` gave."""
+    estimated, counted = np.array([one[resource] for one in found], dtype=float).T
+    spread = ((counted - counted.mean()) ** 2).sum()
+    r2 = 1 - ((estimated - counted) ** 2).sum() / spread if spread else float("nan")
+    return float(np.median(np.abs(estimated - counted) / counted)), float(r2)
+
+
+def main() -> None:
+    """Synthesise what is missing, and print how far the estimates are off."""
+    found = compared(record())
+    columns = ["engine", "held out", *(f"{name} {kind}" for name in RESOURCES for kind in ("estimated", "counted"))]
+    rows = [[one["name"], one["held_out"], *(value for name in RESOURCES for value in one[name])] for one in found]
+    out.print(table("cells", columns, rows))
+    for unseen, title in ((False, "fitted to"), (True, "held out")):
+        # The small families are estimated as nextpnr counts, with the link.
+        chosen = [one for one in found if one["held_out"] is unseen and one["family"] == "ecp5"]
+        for name in RESOURCES:
+            median, r2 = errors(chosen, name)
+            say(f"{title}, {len(chosen)} ECP5 engines: {name} median error {100 * median:.1f} %, R2 {r2:.3f}")
+
+
 if __name__ == "__main__":
-    record()
+    main()
