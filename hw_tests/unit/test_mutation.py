@@ -84,9 +84,13 @@ def test_every_mutant_of_the_project_is_valid_and_has_a_name_of_its_own() -> Non
 
 
 def test_claims() -> None:
-    assert claiming(ROOT, "rtl/link/ring.py") == [ROOT / "hw_tests/fast/rtl/link/test_ring.py"]
-    assert all("compiler" in test.read_text() for test in claiming(ROOT, "compiler/quantise/rows.py"))
-    assert "golden/cell.py" in files(ROOT)
+    """The test of the file's name, those that import the file, then those that import what imports it."""
+    fast = ROOT / "hw_tests" / "fast" / "rtl"
+    claims = claiming(ROOT, "rtl/cell/squash.py")
+    assert claims[0] == fast / "cell" / "test_squash.py"
+    assert fast / "cell" / "test_gates.py" in claims
+    assert fast / "lists" / "test_encoder.py" not in claims
+    assert all(claiming(ROOT, file) for file in files(ROOT) if file.startswith(("golden/", "rtl/")))
 
 
 def test_the_sample_takes_files_in_turn_and_depends_on_the_seed() -> None:
@@ -140,6 +144,18 @@ def test_a_campaign_is_counted_and_goes_on(tree: Path) -> None:
     subprocess.run(command, capture_output=True, timeout=120, check=True)
     assert len(store.read_text().splitlines()) == len(lines) == 5
     assert (tree / "golden" / "loop.py").read_text() == LOOP
+
+
+def test_what_one_test_misses_the_next_one_meets(tree: Path) -> None:
+    """A test that imports the file comes behind the one of its name; both decide."""
+    tests = tree / "hw_tests" / "fast" / "golden"
+    (tests / "test_loop.py").write_text(TEST.replace(" == 6", ""))
+    (tests / "test_wide.py").write_text(TEST + "\n\ndef unused():\n    import lstmith.golden.loop\n")
+    command = [sys.executable, "-m", "lstmith.scripts.mutation", "--root", str(tree), "--tests"]
+    one = subprocess.run([*command, "1"], capture_output=True, text=True, timeout=120, check=True)
+    assert one.stdout.splitlines()[-1] == "3 passed, 1 timed out", one.stdout + one.stderr
+    both = subprocess.run([*command, "2"], capture_output=True, text=True, timeout=120, check=True)
+    assert both.stdout.splitlines()[-1] == "1 failed, 2 passed, 1 timed out", both.stdout + both.stderr
 
 
 def test_an_unknown_file_is_refused(tree: Path) -> None:

@@ -67,8 +67,12 @@ class FrameReceiver(wiring.Component):
     bad : Signal
         The frame that comes is damaged or too long.
     left, begun, place : Signal
-        Bytes of the frame before its next zero, whether it has begun, and where its next byte goes. These four are
-        no part of the interface, proofs look at them.
+        Bytes of the frame before its next zero, whether it has begun, and where its next byte goes.
+    buffer, kept, is_hello : Signal
+        Where the frame is written, whether there was a free buffer when it began, and whether it is a HELLO.
+    check, coded, bits : Processor, Signal, Signal
+        The CRC, the rest of the byte that goes into it, and how many bits that has. All of these are no part of the
+        interface, proofs look at them.
 
     Raises
     ------
@@ -97,6 +101,9 @@ class FrameReceiver(wiring.Component):
         )
         self.left, self.begun, self.bad = Signal(8), Signal(), Signal()
         self.place = Signal(8, init=FRAME_START)
+        self.buffer, self.kept, self.is_hello = Signal(range(buffers)), Signal(), Signal()
+        self.check = crc.catalog.CRC32_ISO_HDLC(data_width=1).create()
+        self.coded, self.bits = Signal(8), Signal(range(9))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -106,12 +113,12 @@ class FrameReceiver(wiring.Component):
         )
         m.submodules.memory = memory = Memory(shape=8, depth=self._buffers * BUFFER_BYTES, init=content)
         write, read = memory.write_port(), memory.read_port()
-        m.submodules.check = check = crc.catalog.CRC32_ISO_HDLC(data_width=1).create()
+        m.submodules.check = check = self.check
         m.d.comb += [read.addr.eq(self.r_addr), read.en.eq(1), self.r_data.eq(read.data)]
 
         # COBS: a code byte says how many bytes lie before the next zero, which it stands for.
         left, begun, bad, place = self.left, self.begun, self.bad, self.place
-        buffer, kept = Signal(range(self._buffers)), Signal()
+        buffer, kept, is_hello = self.buffer, self.kept, self.is_hello
         is_code, ends = left == 0, Signal()
         decoded, pushes = Signal(8), Signal()
         m.d.comb += [
@@ -126,7 +133,7 @@ class FrameReceiver(wiring.Component):
                 m.d.sync += kept.eq(free)
 
         # The CRC of a byte takes eight of the cycles until the next one.
-        coded, bits = Signal(8), Signal(range(9))
+        coded, bits = self.coded, self.bits
         with m.If(pushes):
             m.d.sync += [coded.eq(decoded), bits.eq(8)]
         with m.Elif(bits != 0):
@@ -135,7 +142,6 @@ class FrameReceiver(wiring.Component):
 
         # The last byte of the longest frame, of its CRC, would already lie in the tail.
         in_tail = place[5:].all()
-        is_hello = Signal()
         with m.If(pushes):
             m.d.sync += place.eq(place + 1)
             with m.If(in_tail & (place[:5] != 0)):

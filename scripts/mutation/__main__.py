@@ -7,7 +7,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from lstmith.scripts.mutation.campaign import MARGIN, SLOWER, Settings, campaign
+from lstmith.scripts.bench.stamps import stamp
+from lstmith.scripts.mutation.campaign import Settings, campaign
 from lstmith.scripts.mutation.report import equivalents, page
 from lstmith.scripts.mutation.runs import warm
 from lstmith.spec.errors import UserError
@@ -19,10 +20,11 @@ MOST_WORKERS = 2
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m lstmith.scripts.mutation", description=__doc__)
     parser.add_argument("files", nargs="*", help="Beginnings of file names, as rtl/link; default: all.")
-    parser.add_argument("--sample", type=int, default=1000, help="Mutants of all files, taken in turns.")
+    parser.add_argument("--sample", type=int, default=1050, help="Mutants of all files, taken in turns.")
     parser.add_argument("--seed", type=int, default=1, help="Of the sample and of random tests.")
     parser.add_argument("--workers", type=int, choices=range(1, MOST_WORKERS + 1), default=MOST_WORKERS)
-    parser.add_argument("--baseline", type=float, default=20.0, help="Seconds that a test file may take by itself.")
+    parser.add_argument("--baseline", type=float, default=8.0, help="Seconds that a test file may take by itself.")
+    parser.add_argument("--tests", type=int, default=6, help="Tests of a mutant, at most.")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2], help="The repository.")
     parser.add_argument("--store", type=Path, help="Results; default build/mutation/results.jsonl of the root.")
     parser.add_argument("--page", type=Path, help="Page to write; default of a run over all files: docs/verification.")
@@ -34,22 +36,21 @@ def main() -> None:
     given = _options()
     root = given.root.resolve()
     documents = root / "docs" / "verification"
-    same = equivalents(documents / "equivalent_mutants.csv")
+    same, when = equivalents(documents / "equivalent_mutants.csv"), stamp()
     warm()
     store = given.store or root / "build" / "mutation" / "results.jsonl"
-    outcomes, left_out = campaign(
-        Settings(root, store, given.seed, given.sample, tuple(given.files), given.workers, given.baseline)
-    )
+    limits = given.baseline, given.tests
+    found = campaign(Settings(root, store, given.seed, given.sample, tuple(given.files), given.workers, *limits))
     command = " ".join(["python -m lstmith.scripts.mutation", *given.files])
-    command += f" --sample {given.sample} --seed {given.seed} --baseline {given.baseline:g}"
-    command += f" --page {given.page}" if given.page else ""
+    command += f" --sample {given.sample} --seed {given.seed}"
+    command += f" --baseline {given.baseline:g} --tests {given.tests}"
     target = given.page or (None if given.files else documents / "mutation.md")
     if target is not None:
-        target.write_text(page(outcomes, left_out, same, command, (SLOWER, MARGIN)), encoding="utf-8")
-    for outcome in outcomes:
+        target.write_text(page(found, same, command, when), encoding="utf-8")
+    for outcome in found.outcomes:
         if outcome.verdict == "passed" and outcome.mutant.label not in same:
             print(f"survives  {outcome.mutant.label}")
-    totals = Counter(outcome.verdict for outcome in outcomes)
+    totals = Counter(outcome.verdict for outcome in found.outcomes)
     print(", ".join(f"{count} {verdict}" for verdict, count in sorted(totals.items())))
 
 

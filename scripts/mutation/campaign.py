@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +12,13 @@ import numpy as np
 from lstmith.cli.console import progress
 from lstmith.scripts.mutation.claims import BLOCKS, claiming, files
 from lstmith.scripts.mutation.mutants import Mutant, mutants
-from lstmith.scripts.mutation.runs import Job, run
+from lstmith.scripts.mutation.runs import Job, Result, run
 from lstmith.spec.errors import UserError
 
-#: A mutant's run may take so many times what the tests take without a fault, and seconds on top.
+#: A mutant's run may take so many times what the test takes without a fault, and seconds on top.
 SLOWER, MARGIN = 4, 2
-#: Why a file takes no part.
-NO_TESTS, NOT_FAST, RED = "no fast or unit test names it", "its tests are slower than the limit", "its tests fail"
+#: By the clock, so many times those seconds: a run without a fault, whose tools may wait for others, and one with it.
+_PATIENCE, _MUTANT_PATIENCE = 30, 15
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,8 @@ class Settings:
         Runs at a time.
     baseline : float
         Seconds of the processor that a test file may take without a fault; a slower one is left out.
+    most : int
+        Tests of a mutant, at most.
     """
 
     root: Path
@@ -52,6 +52,7 @@ class Settings:
     only: tuple[str, ...]
     workers: int
     baseline: float
+    most: int
 
 
 @dataclass(frozen=True)
@@ -62,35 +63,53 @@ class Outcome:
     verdict: str
 
 
+@dataclass(frozen=True)
+class Campaign:
+    """What a campaign finds.
+
+    Attributes
+    ----------
+    outcomes : list of Outcome
+    left_out : dict of str to str
+        Files that take no part, since the first of their tests cannot, and why.
+    seconds : float
+        Of the processor, of all mutants' runs.
+    """
+
+    outcomes: list[Outcome]
+    left_out: dict[str, str]
+    seconds: float
+
+
 class Store:
     """Results by key; each is on disk before the next one starts."""
 
     def __init__(self, path: Path):
-        self._path, self._known = path, dict[str, tuple[str, float]]()
+        self._path, self._known = path, dict[str, Result]()
         if path.exists():
             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
                 try:
                     entry = json.loads(line)
-                    self._known[entry["key"]] = entry["verdict"], float(entry["seconds"])
+                    self._known[entry["key"]] = Result(entry["verdict"], float(entry["seconds"]))
                 except (ValueError, KeyError, TypeError):
                     raise UserError(f"{path}, line {number}", "is no result", "remove the line or the file") from None
         path.parent.mkdir(parents=True, exist_ok=True)
 
-    def get(self, key: str) -> tuple[str, float] | None:
-        """Verdict and seconds, if there are any."""
+    def get(self, key: str) -> Result | None:
+        """The result, if there is one."""
         return self._known.get(key)
 
-    def put(self, key: str, name: str, verdict: str, seconds: float) -> None:
+    def put(self, job: Job, result: Result) -> None:
         """Adds a result."""
-        self._known[key] = verdict, seconds
-        entry = {"key": key, "name": name, "verdict": verdict, "seconds": round(seconds, 3)}
+        self._known[job.key] = result
+        told = {"name": job.name, "test": job.test.name, "verdict": result.verdict}
+        entry = {"key": job.key, **told, "seconds": round(result.seconds, 3)}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
 
-def content_key(seed: int, name: str, text: str, tests: tuple[Path, ...]) -> str:
-    """Key of a run: the file as it was run, and its tests."""
-    parts = [str(seed), name, text, *(test.read_text(encoding="utf-8") for test in tests)]
+def content_key(*parts: str) -> str:
+    """Key of a run, from what it runs."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
@@ -104,28 +123,49 @@ def sampled(by_file: dict[str, list[Mutant]], count: int, seed: int) -> list[Mut
     return [order[turn] for turn in range(longest) for order in orders if turn < len(order)][:count]
 
 
-def _go(settings: Settings, store: Store, what: str, named: list[tuple[str, Job]]) -> dict[str, tuple[str, float]]:
-    """Runs what the store does not know; results by key, as far as the run came."""
-    missing = [(name, job) for name, job in named if store.get(job.key) is None]
-    names = {job.key: name for name, job in missing}
-    done = len(named) - len(missing)
-    jobs: Iterator[Job] = (job for _, job in missing)
-    with progress(what, len(named)) as report:
-        for job, verdict, seconds in run(settings.root, jobs, seed=settings.seed, workers=settings.workers):
-            store.put(job.key, names[job.key], verdict, seconds)
+def _go(settings: Settings, store: Store, what: str, jobs: list[Job]) -> dict[str, Result]:
+    """Runs what the store does not know; results by key."""
+    missing = [job for job in jobs if store.get(job.key) is None]
+    done = len(jobs) - len(missing)
+    with progress(what, len(jobs)) as report:
+        for job, result in run(settings.root, iter(missing), seed=settings.seed, workers=settings.workers):
+            store.put(job, result)
             done += 1
             report(done)
-    found = {job.key: store.get(job.key) for _, job in named}
+    found = {job.key: store.get(job.key) for job in jobs}
     return {key: value for key, value in found.items() if value is not None}
 
 
-def campaign(settings: Settings) -> tuple[list[Outcome], dict[str, str]]:
-    """Runs a sample of mutants against the tests that claim their files.
+class _Baselines:
+    """How long each test takes without a fault; asked for when a mutant needs it."""
 
-    Returns
-    -------
-    list of Outcome, dict
-        What became of each mutant; and files that take no part, with the reason.
+    def __init__(self, settings: Settings, store: Store):
+        self._settings, self._store = settings, store
+        self._known: dict[Path, Result] = {}
+
+    def of(self, test: Path) -> Result:
+        """What becomes of a test without a fault."""
+        settings = self._settings
+        if test not in self._known:
+            name = test.relative_to(settings.root).as_posix()
+            key = content_key(str(settings.seed), str(settings.baseline), name, test.read_text("utf-8"))
+            job = Job(key, name, test, settings.baseline, _PATIENCE)
+            self._known[test] = _go(settings, self._store, name, [job])[key]
+        return self._known[test]
+
+    def first(self, claims: list[Path]) -> str:
+        """Why a file takes no part, if the first of its tests cannot."""
+        if not claims:
+            return "no fast or unit test claims it"
+        found = self.of(claims[0])
+        name = claims[0].relative_to(self._settings.root).as_posix()
+        return {"passed": "", "failed": f"`{name}` fails", "timed out": f"`{name}` is slower than the limit"}[
+            found.verdict
+        ]
+
+
+def campaign(settings: Settings) -> Campaign:
+    """Runs a sample of mutants against the tests that claim their files, one test after the other.
 
     Raises
     ------
@@ -136,33 +176,35 @@ def campaign(settings: Settings) -> tuple[list[Outcome], dict[str, str]]:
     chosen = [file for file in files(root) if not settings.only or file.startswith(settings.only)]
     if not chosen:
         raise UserError(f"files {', '.join(settings.only)}", "no such file", f"name one below {', '.join(BLOCKS)}")
-    texts = {file: (root / file).read_text(encoding="utf-8") for file in chosen}
-    left_out: dict[str, str] = {}
-    baselines = []
-    for file in chosen:
-        for test in claiming(root, file):
-            key = content_key(settings.seed, file, texts[file], (test,))
-            baselines.append((file, Job(key, root / file, texts[file], (test,), settings.baseline)))
-    known = _go(settings, store, "baselines", baselines)
-    claims, seconds = defaultdict[str, list[Path]](list), defaultdict[str, float](float)
-    refused = defaultdict[str, set[str]](set)
-    for file, job in baselines:
-        verdict, took = known[job.key]
-        if verdict == "passed":
-            claims[file].append(job.tests[0])
-            seconds[file] += took
-        else:
-            refused[file].add(verdict)
-    for file in chosen:
-        if file not in claims:
-            left_out[file] = NO_TESTS if file not in refused else RED if "failed" in refused[file] else NOT_FAST
-    by_file = {file: mutants(file, texts[file]) for file in chosen if file in claims}
-    jobs, by_key = [], {}
-    for mutant in sampled(by_file, settings.sample, settings.seed):
-        tests = tuple(claims[mutant.file])
-        key = content_key(settings.seed, mutant.file, mutant.text, tests)
-        limit = SLOWER * seconds[mutant.file] + MARGIN
-        jobs.append((mutant.label, Job(key, root / mutant.file, mutant.text, tests, limit)))
-        by_key[key] = mutant
-    results = _go(settings, store, "mutants", jobs)
-    return [Outcome(by_key[key], verdict) for key, (verdict, _) in results.items()], left_out
+    baselines = _Baselines(settings, store)
+    claims = {file: claiming(root, file) for file in chosen}
+    reasons = {file: baselines.first(claims[file]) for file in chosen}
+    taking_part = [file for file in chosen if not reasons[file]]
+    sample = sampled(
+        {file: mutants(file, (root / file).read_text(encoding="utf-8")) for file in taking_part},
+        settings.sample,
+        settings.seed,
+    )
+    verdicts = dict.fromkeys(sample, "passed")
+    waiting = {file: iter(claims[file]) for file in taking_part}
+    seconds = 0.0
+    for turn in range(settings.most):
+        alive = [mutant for mutant in sample if verdicts[mutant] == "passed"]
+        sound = {
+            file: next((test for test in waiting[file] if baselines.of(test).verdict == "passed"), None)
+            for file in {mutant.file: 0 for mutant in alive}
+        }
+        jobs = {}
+        for mutant in alive:
+            test = sound[mutant.file]
+            if test is not None:
+                name, about = test.relative_to(root).as_posix(), test.read_text(encoding="utf-8")
+                key = content_key(str(settings.seed), mutant.file, mutant.text, name, about)
+                limit = SLOWER * baselines.of(test).seconds + MARGIN
+                jobs[mutant] = Job(key, mutant.label, test, limit, _MUTANT_PATIENCE, (root / mutant.file, mutant.text))
+        found = _go(settings, store, f"mutants, test {turn + 1} of each", list(jobs.values()))
+        for mutant, job in jobs.items():
+            verdicts[mutant] = found[job.key].verdict
+            seconds += found[job.key].seconds
+    left_out = {file: reason for file, reason in reasons.items() if reason}
+    return Campaign([Outcome(*pair) for pair in verdicts.items()], left_out, seconds)

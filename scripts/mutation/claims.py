@@ -1,29 +1,55 @@
-"""Which tests claim a file: the fast one of its name, or those that import it."""
+"""Which tests claim a file: the one of its name, then those that import it, by however many steps."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 #: Folders that are mutated.
 BLOCKS = ("rtl", "golden", "compiler")
-#: Folders of tests that need no simulator, no synthesis and no board.
+#: Folders of tests that need no simulator of their own, no synthesis and no board.
 _TIERS = ("fast", "unit")
-#: At most so many tests of those that import a file, the smallest ones: they are about it.
-_MOST = 4
+#: At most so many steps from a test to a file that it claims.
+_STEPS = 3
 
 
 @cache
-def _imports(test: Path) -> frozenset[str]:
-    """Modules of the package that a test names."""
+def _imports(root: Path, path: Path) -> frozenset[Path]:
+    """Files of the repository that a file imports, besides itself."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(test.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
         elif isinstance(node, ast.Import):
             names |= {name.name for name in node.names}
-    return frozenset(name for name in names if name.startswith("lstmith."))
+    return frozenset(_named(root, names)) - {path}
+
+
+def _named(root: Path, modules: set[str]) -> Iterator[Path]:
+    for module in modules:
+        if module.startswith(("lstmith.", "hw_tests.")):
+            path = root / module.removeprefix("lstmith.").replace(".", "/")
+            yield from (file for file in (path.with_suffix(".py"), path / "__init__.py") if file.exists())
+
+
+@cache
+def _steps(root: Path, test: Path) -> dict[Path, int]:
+    """Files that a test imports, and by how many steps; the helpers of tests are none."""
+    found, edge = dict[Path, int](), {test}
+    for step in range(1, _STEPS + 1):
+        reached, waiting, seen = set[Path](), list(edge), set(edge)
+        while waiting:
+            for path in _imports(root, waiting.pop()) - seen:
+                seen.add(path)
+                if path.is_relative_to(root / "hw_tests"):
+                    waiting.append(path)
+                else:
+                    reached.add(path)
+        edge = reached - found.keys()
+        found |= dict.fromkeys(edge, step)
+    return found
 
 
 def files(root: Path) -> list[str]:
@@ -32,14 +58,32 @@ def files(root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in found if path.name != "__init__.py"]
 
 
+@cache
+def _tests(root: Path) -> list[Path]:
+    return [test for tier in _TIERS for test in sorted((root / "hw_tests" / tier).rglob("test_*.py"))]
+
+
 def claiming(root: Path, file: str) -> list[Path]:
-    """Tests that claim a file; none if no test names it."""
-    path = Path(file)
-    fast = root / "hw_tests" / "fast" / path.with_name(f"test_{path.name}")
-    if fast.exists():
-        return [fast]
-    module = "lstmith." + file.removesuffix(".py").replace("/", ".")
-    tests = [test for tier in _TIERS for test in sorted((root / "hw_tests" / tier).rglob("test_*.py"))]
-    about = [test for test in tests if module in _imports(test)]
-    about.sort(key=lambda test: (test.stem != f"test_{path.stem}", len(_imports(test)), test.as_posix()))
-    return about[:_MOST]
+    """Tests that claim a file, those that are about it first.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the repository.
+    file : str
+        Path from there.
+
+    Returns
+    -------
+    list of Path
+        The tests of the file's name, then those that import it themselves, then those that import what imports it;
+        of each those that import the least first.
+    """
+    path = root / file
+    own = root / "hw_tests" / "fast" / Path(file).with_name(f"test_{path.name}")
+
+    def rank(test: Path) -> tuple[bool, bool, int, int]:
+        steps = _steps(root, test)
+        return test != own, not test.stem.startswith(f"test_{path.stem}"), steps.get(path, _STEPS), len(steps)
+
+    return sorted((test for test in _tests(root) if test == own or path in _steps(root, test)), key=rank)

@@ -42,6 +42,8 @@ class Mutant:
     ----------
     file : str
         Path from the root of the repository.
+    scope : str
+        Its function or class, as ``Outer.inner``; empty at the top of the file.
     name : str
         Its function, its line, what stood there and what stands there now; the same as long as that line is.
     text : str
@@ -49,6 +51,7 @@ class Mutant:
     """
 
     file: str
+    scope: str
     name: str
     text: str
 
@@ -165,5 +168,5 @@ def mutants(file: str, text: str) -> list[Mutant]:
             seen[name] += 1
             if seen[name] > 1:
                 name += f" (place {seen[name]})"
-            found.append(Mutant(file, name, (source[:begin] + new.encode() + source[end:]).decode()))
+            found.append(Mutant(file, scope, name, (source[:begin] + new.encode() + source[end:]).decode()))
     return found

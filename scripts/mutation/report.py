@@ -6,21 +6,22 @@ import csv
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from lstmith.scripts.mutation.campaign import Outcome
+from lstmith.scripts.mutation.campaign import MARGIN, SLOWER, Campaign
 from lstmith.spec.errors import UserError
 
 _FIELDS = ["mutant", "reason"]
-_HEAD = """# Mutants
+_HEAD = f"""# Mutants
 
 A mutant is a file with one small fault: another operator, the other side of a comparison's edge, a constant plus one,
-an assignment dropped, a condition inverted, the arms of a choice swapped. The tests that claim the file run on it:
-the fast test of its name, or the unit tests that import it. A mutant that they do not notice *survives*. A run that
-takes {slower} times as long as without the fault and {margin} seconds counts as killed, and is told apart: it
-*timed out*.
-*Equivalent* ones change nothing that may be observed; [the list](equivalent_mutants.csv) says why. The score is killed
-and timed out, of all that are not equivalent.
+an assignment dropped, a condition inverted, the arms of a choice swapped. The tests that claim the file run on it,
+one after the other: the one of its name, then those that import it, then those that import what imports it, up to a
+number. A mutant that none of them notices *survives*. A run that takes {SLOWER} times as long as without the fault and
+{MARGIN} seconds counts as killed, and is told apart: it *timed out*. *Equivalent* ones change nothing that may be
+observed; [the list](equivalent_mutants.csv) says why. The score is killed and timed out, of all that are not
+equivalent.
 
-`make mutation` samples all files and writes this page ([decision 60](../decisions/0060-mutants-in-memory.md)).
+`make mutation` samples all files and writes this page ([decision 60](../decisions/0060-mutants-in-memory.md),
+[decision 65](../decisions/0065-mutants-meet-several-tests.md)).
 
 """
 
@@ -54,24 +55,36 @@ def _row(name: str, counts: Counter[str]) -> str:
     return f"| {name} | {killed + late + alive + same} | {killed} | {late} | {same} | {alive} | {score} |\n"
 
 
-def page(
-    outcomes: list[Outcome], left_out: dict[str, str], same: dict[str, str], command: str, margins: tuple[int, int]
-) -> str:
-    """The page: totals per block, then survivors by name, then files that took no part."""
+def _list(title: str, lines: list[str]) -> str:
+    return f"\n## {title}\n" + "".join(f"- {line}\n" for line in sorted(lines)) if lines else ""
+
+
+def page(found: Campaign, same: dict[str, str], command: str, stamp: str) -> str:
+    """The page: totals per block, then survivors by name, then tests that took no part.
+
+    Parameters
+    ----------
+    found : Campaign
+    same : dict of str to str
+        Equivalent mutants by label.
+    command : str
+        What was run.
+    stamp : str
+        Day and commit of the code.
+    """
     blocks: dict[str, Counter[str]] = defaultdict(Counter)
     total, alive = Counter[str](), []
-    for outcome in outcomes:
+    for outcome in found.outcomes:
         mutant, verdict = outcome.mutant, outcome.verdict
         if verdict == "passed" and mutant.label in same:
             verdict = "equivalent"
         elif verdict == "passed":
-            alive.append(mutant.label)
+            alive.append(f"`{mutant.label}`")
         blocks[Path(mutant.file).parent.as_posix()][verdict] += 1
         total[verdict] += 1
-    slower, margin = margins
-    text = _HEAD.format(slower=slower, margin=margin) + f"Measured with `{command}`.\n\n"
+    text = _HEAD + f"Measured {stamp} with `{command}`; "
+    text += f"the mutants' runs took {found.seconds / 60:.0f} minutes of a processor.\n\n"
     text += "| block | mutants | killed | timed out | equivalent | survive | score |\n|---|---|---|---|---|---|---|\n"
     text += "".join(_row(f"`{block}`", counts) for block, counts in sorted(blocks.items())) + _row("all", total)
-    text += "\n## Survivors\n" + "".join(f"- `{label}`\n" for label in sorted(alive))
-    text += "\n## Files that take no part\n"
-    return text + "".join(f"- `{file}`: {reason}\n" for file, reason in sorted(left_out.items()))
+    text += _list("Survivors", alive)
+    return text + _list("Files that take no part", [f"`{file}`: {why}" for file, why in found.left_out.items()])

@@ -22,8 +22,6 @@ from types import CodeType
 #: Libraries that nearly all tests import.
 _LIBRARIES = ("numpy", "pytest", "hypothesis", "amaranth.hdl", "amaranth.sim", "amaranth.lib.memory", "onnx")
 _PAUSE = 0.02
-#: A run that only waits is ended when so many times its limit have passed.
-_WAITING = 30
 
 
 @dataclass(frozen=True)
@@ -34,20 +32,31 @@ class Job:
     ----------
     key : str
         What the result is stored under.
-    file : Path
-        The file that is replaced.
-    text : str
-        What it holds in this run.
-    tests : tuple of Path
+    name : str
+        For those who read the results.
+    test : Path
     limit : float
         Seconds of the processor before the run is ended; so many that other work of the machine does not count.
+    patience : float
+        Times the limit, by the clock, before a run that only waits is ended.
+    replaced : tuple of Path and str, optional
+        A file, and what it holds in this run.
     """
 
     key: str
-    file: Path
-    text: str
-    tests: tuple[Path, ...]
+    name: str
+    test: Path
     limit: float
+    patience: float
+    replaced: tuple[Path, str] | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a job: ``passed``, ``failed`` or ``timed out``, and seconds of the processor."""
+
+    verdict: str
+    seconds: float
 
 
 def warm() -> None:
@@ -69,7 +78,7 @@ def _replace(file: Path, text: str) -> None:
 
 
 def _child(root: Path, job: Job, seed: int) -> int:
-    """Runs the tests; pytest's exit code."""
+    """Runs the test; pytest's exit code."""
     import pytest
 
     os.setsid()
@@ -81,11 +90,12 @@ def _child(root: Path, job: Job, seed: int) -> int:
     os.chdir(root)
     os.environ["LSTMITH_SEED"] = str(seed)
     sys.path.insert(0, str(root))
-    _replace(job.file.resolve(), job.text)
     # Libraries that are there already cannot be rewritten, and need not be.
     options = ["-x", "-q", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-m", "not slow and not netlist"]
-    options += ["-p", "no:cacheprovider", "-p", "no:xdist"]
-    return int(pytest.main([*options, *map(str, job.tests)]))
+    options += ["-p", "no:cacheprovider", "-p", "no:xdist", str(job.test)]
+    if job.replaced is not None:
+        _replace(job.replaced[0].resolve(), job.replaced[1])
+    return int(pytest.main(options))
 
 
 def _start(root: Path, job: Job, seed: int) -> int:
@@ -102,7 +112,7 @@ def _start(root: Path, job: Job, seed: int) -> int:
         os._exit(code)
 
 
-def run(root: Path, jobs: Iterator[Job], *, seed: int, workers: int) -> Iterator[tuple[Job, str, float]]:
+def run(root: Path, jobs: Iterator[Job], *, seed: int, workers: int) -> Iterator[tuple[Job, Result]]:
     """Results of jobs, in the order in which they end.
 
     Parameters
@@ -117,8 +127,7 @@ def run(root: Path, jobs: Iterator[Job], *, seed: int, workers: int) -> Iterator
 
     Yields
     ------
-    tuple of Job, str, float
-        ``passed``, ``failed`` or ``timed out``, and seconds of the processor.
+    tuple of Job, Result
     """
     running: dict[int, tuple[Job, float]] = {}
     waiting = next(jobs, None)
@@ -129,17 +138,16 @@ def run(root: Path, jobs: Iterator[Job], *, seed: int, workers: int) -> Iterator
                 waiting = next(jobs, None)
             time.sleep(_PAUSE)
             for pid, (job, since) in list(running.items()):
-                seconds = time.monotonic() - since
                 ended, status, used = os.wait4(pid, os.WNOHANG)
                 if ended:
                     del running[pid]
                     late = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
                     verdict = "timed out" if late else "failed" if status else "passed"
-                    yield job, verdict, used.ru_utime + used.ru_stime
-                elif seconds > _WAITING * job.limit:
+                    yield job, Result(verdict, used.ru_utime + used.ru_stime)
+                elif time.monotonic() - since > job.patience * job.limit:
                     _end(pid)
                     del running[pid]
-                    yield job, "timed out", job.limit
+                    yield job, Result("timed out", job.limit)
     finally:
         for pid in running:
             _end(pid)
