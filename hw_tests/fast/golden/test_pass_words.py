@@ -7,7 +7,7 @@ import pytest
 
 from hw_tests.cocotb.random_networks import random_network
 from lstmith.golden.activity import LayerTrace
-from lstmith.golden.pass_words import column_words, pass_words
+from lstmith.golden.pass_words import NEVER, column_words, pass_words
 from lstmith.spec.config import EngineConfig
 
 CONFIG = EngineConfig(lanes=2, precisions=(4, 8, 16), planes=2, units=3, inputs=3)
@@ -34,3 +34,29 @@ def test_first_last_and_body(precision: int, rng: np.random.Generator) -> None:
     assert words.entries[0].tolist() == [4, 1, 1]
     assert words.active[0].tolist() == [3, 3, 3]
     assert words.width == layer.plane_bits
+
+
+@pytest.mark.parametrize("precision", [8, 16])
+def test_late(precision: int, rng: np.random.Generator) -> None:
+    """A unit of h holds the last entry up by its place in its fold's drain, and by all words from the entry before."""
+    network = random_network(rng, [2, 5], (precision,), peepholes=False, requant_width=18)
+    config = EngineConfig(lanes=2, precisions=(precision,), units=5, inputs=2, rows_per_cycle=1)
+    (layer,) = network.layers
+    digit, drained = precision // 4, [0, 4]
+    trace = LayerTrace.empty(layer, 1, 3)
+    # Step 0 lists x1, h0, h1 and h3; step 1 h2 alone, which has none before; step 2 all of h.
+    trace.x_planes[0, 0] = [0, TOP]
+    trace.h_planes[0, 0] = [TOP, TOP, 0, TOP, 0]
+    trace.h_planes[0, 1] = [0, 0, TOP, 0, 0]
+    trace.h_planes[0, 2] = TOP
+    (words,) = pass_words(network, config, [trace])
+    for late, one in ((words.late, digit), (words.late_entries, 1)):
+        assert late is not None
+        assert late[0, 0].tolist() == [max(3 * one + drained[0], 2 * one + drained[1]), one + drained[1], NEVER]
+        assert late[0, 1].tolist() == [NEVER] * 3
+        assert late[0, 2].tolist() == [4 * one + drained[1], max(3 * one, 2 * one + drained[1]), one]
+
+
+def test_never_is_before_everything() -> None:
+    """Sums of all that a run of a day takes stay below zero."""
+    assert NEVER + 86_400 * 10**6 < 0

@@ -6,10 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.sim import Simulator
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from hw_tests.fast.rtl.wrappers.stream_bench import simulate
@@ -41,6 +43,7 @@ class Fed(wiring.Component):
                 "busy": Out(1),
                 "pending": Out(4),
                 "occupied": Out(1),
+                "outcome": Out(1),
             }
         )
 
@@ -71,6 +74,7 @@ class Fed(wiring.Component):
             self.busy.eq(admission.engine_busy | waits[:2].any()),
             self.pending.eq(admission.pending),
             self.occupied.eq(admission.occupied),
+            self.outcome.eq(admission.outcome_valid),
         ]
         # With ``collects`` low nothing is ever collected.
         m.d.sync += waits.eq(Cat(ends, waits[:-2], waits[-2] & self.collects))
@@ -81,6 +85,16 @@ class Fed(wiring.Component):
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
         return m
+
+
+def _lasts(outputs: Table, marks: npt.NDArray[np.int64], at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Cycles in which the last element of a step is taken; ``at`` [elements] are those of all elements."""
+    found, place = np.zeros_like(outputs["taken"]), 0
+    while place < len(at):
+        place += 1 if marks[place] else INPUTS
+        if place <= len(at):
+            found[at[place - 1]] = 1
+    return found
 
 
 def _check(rng: np.random.Generator, flow: str) -> Check:
@@ -100,6 +114,9 @@ def _check(rng: np.random.Generator, flow: str) -> Check:
         assert_equal("values", outputs["fed_value"][fed], given[: len(fed)])
         assert outputs["pending"].max() <= STEPS
         marks = sheet.table["mark"][at[at < sheet.cycles]]
+        # Occupied from the last element of a step to its outcome.
+        owed = np.cumsum(_lasts(outputs, marks, at) - np.roll(outputs["outcome"], 1))
+        assert_equal("occupied", outputs["occupied"], owed > 0)
         place = 0
         for number, begin in enumerate(begins.tolist()):
             # All of a step was there before its first element is fed, and it goes on as the engine takes it.
@@ -176,3 +193,38 @@ def test_each_value_of_a_program_that_is_not_there_is_a_step(rng: np.random.Gene
 
     simulate(unit, bench)
     assert seen == begins
+
+
+def test_a_sequence_names_its_program() -> None:
+    """The first element of a start or of a restart tells how many a step has; other elements' programs are ignored."""
+    admission = StepAdmission(inputs=3, steps=8, programs=2)
+    # Flags and program of each element: a start with one element a step, a restart with three, a start with one.
+    elements = [("start", 0), ("", 1), ("restart", 1), ("", 0), ("start", 0), ("", 0), ("", 1), ("", 0), ("start", 0)]
+    begins: list[int] = []
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(admission.step_inputs[0], 0)
+        ctx.set(admission.step_inputs[1], 2)
+        ctx.set(admission.x.ready, 1)
+        for flag, program in elements:
+            ctx.set(admission.i.valid, 1)
+            for name in ("start", "restart"):
+                ctx.set(admission.i.payload[name], flag == name)
+            ctx.set(admission.i.payload.program, program)
+            await ctx.tick().until(admission.i.ready)
+        ctx.set(admission.i.valid, 0)
+        await ctx.tick().repeat(40)
+
+    async def engine(ctx: Any) -> None:
+        fed = 0
+        async for _, _, valid, first in ctx.tick().sample(admission.x.valid, admission.begins):
+            if valid:
+                begins.extend([fed] * first)
+                fed += 1
+
+    simulator = Simulator(admission)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.add_process(engine)
+    simulator.run()
+    assert begins == [0, 1, 2, 5, 8]

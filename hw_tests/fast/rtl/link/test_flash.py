@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from lstmith.rtl.link.flash import READ_COMMAND, WAKE_COMMAND, FlashLoader, checksum
+from lstmith.rtl.link.flash import READ_COMMAND, WAKE_COMMAND, WAKE_CYCLES, FlashLoader, checksum
 from lstmith.spec.registers import WEIGHTS
 
 
@@ -23,6 +23,7 @@ def test_flash_loader(damaged: bool) -> None:
         words[-1, -1] ^= 1 << 8
     valid = []
     commands: list[int] = []
+    pauses = [0]
     writes: list[tuple[int, int]] = []
 
     async def flash(ctx) -> None:
@@ -31,7 +32,10 @@ def test_flash_loader(damaged: bool) -> None:
             await ctx.tick()
             if not ctx.get(dut.select):
                 clock = received = count = 0
+                pauses[-1] += 1
                 continue
+            if pauses[-1]:
+                pauses.append(0)
             now = ctx.get(dut.clock)
             if now and not clock:
                 received, count = received << 1 | ctx.get(dut.copi), count + 1
@@ -55,6 +59,8 @@ def test_flash_loader(damaged: bool) -> None:
     simulator.add_testbench(bus)
     simulator.run()
     assert commands == [WAKE_COMMAND, READ_COMMAND]
+    # The flash wakes up between the two; at its end it is left alone.
+    assert pauses[-2] == WAKE_CYCLES
     expected = [(WEIGHTS | lane << 3 | index, int(words[lane, index])) for lane in range(3) for index in range(8)]
     assert writes == expected
     assert valid == [not damaged]
