@@ -24,7 +24,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="Of the sample and of random tests.")
     parser.add_argument("--workers", type=int, choices=range(1, MOST_WORKERS + 1), default=MOST_WORKERS)
     parser.add_argument("--baseline", type=float, default=8.0, help="Seconds that a test file may take by itself.")
-    parser.add_argument("--tests", type=int, default=6, help="Tests of a mutant, at most.")
+    parser.add_argument("--tests", type=int, default=8, help="Tests of a mutant, at most.")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2], help="The repository.")
     parser.add_argument("--store", type=Path, help="Results; default build/mutation/results.jsonl of the root.")
     parser.add_argument("--page", type=Path, help="Page to write; default of a run over all files: docs/verification.")

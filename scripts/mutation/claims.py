@@ -12,7 +12,7 @@ BLOCKS = ("rtl", "golden", "compiler")
 #: Folders of tests that need no simulator of their own, no synthesis and no board.
 _TIERS = ("fast", "unit")
 #: At most so many steps from a test to a file that it claims.
-_STEPS = 3
+_STEPS = 4
 
 
 @cache

@@ -44,8 +44,8 @@ def test_late(precision: int, rng: np.random.Generator) -> None:
     (layer,) = network.layers
     digit, drained = precision // 4, [0, 4]
     trace = LayerTrace.empty(layer, 1, 3)
-    # Step 0 lists x1, h0, h1 and h3; step 1 h2 alone, which has none before; step 2 all of h.
-    trace.x_planes[0, 0] = [0, TOP]
+    # Step 0 lists x0, h0, h1 and h3; step 1 h2 alone, which has none before; step 2 all of h.
+    trace.x_planes[0, 0] = [TOP, 0]
     trace.h_planes[0, 0] = [TOP, TOP, 0, TOP, 0]
     trace.h_planes[0, 1] = [0, 0, TOP, 0, 0]
     trace.h_planes[0, 2] = TOP
