@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -59,6 +60,8 @@ class Cluster:
         if tools in self._checked:
             return
         for where, told in self.client.run(describe, tools, on_error="return").items():
+            if isinstance(told, OSError):
+                continue  # It has just gone; whoever takes its place is asked by its first task.
             if isinstance(told, Exception):
                 raise UserError(f"worker {where}", f"has no lstmith that answers ({told})", "install the same there")
             if wrong := refusal(where, told, expected):
@@ -106,8 +109,28 @@ def open_cluster(workers: int = 1, scheduler: str | None = None) -> Iterator[Clu
             n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
         ) as local,
         Client(local, set_as_default=False) as client,
+        _replacing(local, workers),
     ):
         yield Cluster(client, str(local.scheduler_address))
+
+
+@contextmanager
+def _replacing(local: Any, workers: int) -> Iterator[None]:
+    """A worker that dies is started again; one that dies while it starts is given up, and another takes its place."""
+    ended = threading.Event()
+
+    def replace() -> None:
+        while not ended.wait(1.0):
+            # Starts as many as are missing, of those whom the cluster knows to be lost.
+            local.scale(workers)
+
+    thread = threading.Thread(target=replace, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 @contextmanager

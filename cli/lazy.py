@@ -129,7 +129,7 @@ COMMANDS = {
     ),
     "bench": Entry(
         "scripts.bench.command",
-        "Measure silero, link, area or energy (minutes), boards or presets (an hour), adaptive or perf (hours).",
+        "Measure silero, link, area, energy, campaign (minutes); steps, trained, boards, presets, adaptive, perf.",
     ),
 }
 

@@ -33,6 +33,7 @@ class Name(enum.StrEnum):
     PERF = "perf"
     LINK = "link"
     PRESETS = "presets"
+    CAMPAIGN = "campaign"
 
 
 #: Folder of the pages that benches renew, one for each.
@@ -82,7 +83,7 @@ def command(
         bool, typer.Option("--check", help="Compare with the last recorded run instead of recording (perf).")
     ] = False,
 ) -> None:
-    """Measure silero, link, area, energy (minutes), steps, trained, boards, presets (hour), adaptive, perf (hours)."""
+    """Measure silero, link, area, energy, campaign (minutes); steps, trained, boards, presets, adaptive, perf."""
     stamp()  # A long run is of the commit at which it began.
     path = json or Path("build") / f"bench-{name.value}.json"
     given = {
@@ -126,6 +127,8 @@ def command(
         result, tables, text = _area()
     elif name is Name.ENERGY:
         result, tables, text = _energy()
+    elif name is Name.CAMPAIGN:
+        result, tables, text = _campaign()
     elif name is Name.PERF:
         result, tables, text = _perf(part, engine, quick=quick)
     elif name is Name.LINK:
@@ -276,6 +279,14 @@ def _check(parts: list[str] | None, engines: list[str] | None, path: Path, *, qu
     if worse:
         raise typer.Exit(1)
     say(f"as good as the run of {since}")
+
+
+def _campaign() -> tuple[dict[str, Any], dict[str, Table], str]:
+    from lstmith.scripts.bench.campaign.bench import campaign_tables, campaign_text, run_campaign
+
+    with steps() as report:
+        result = run_campaign(report)
+    return result, campaign_tables(result), f"{_today()} {campaign_text(result)}"
 
 
 def _energy() -> tuple[dict[str, Any], dict[str, Table], str]:
