@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,11 @@ def program_sequences(
         return run_in_float(networks[program], sequences)
 
     PlanRun(plan, networks).run(found, record)
-    return [stage_sequences(inputs, network, found.source) for inputs, network in zip(given, networks, strict=True)]
+    moved = [all(stage.moved for stage in plan.stages if stage.program == program) for program in range(len(networks))]
+    return [
+        replace(stage_sequences(inputs, network, found.source), moved=only_h)
+        for inputs, network, only_h in zip(given, networks, moved, strict=True)
+    ]
 
 
 def stage_sequences(inputs: Sequence[StageInput], network: FloatNetwork, source: str) -> Sequences:

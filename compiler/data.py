@@ -38,6 +38,8 @@ class Sequences:
         Steps that a policy may skip; never after a sequence's end.
     active : int64 [N, T] or None
         Units of the first layer to compute; 0 after a sequence's end.
+    moved : bool
+        Whether x are h of other layers, within -1..1 and on their grid.
     """
 
     x: npt.NDArray[np.float32]
@@ -47,6 +49,7 @@ class Sequences:
     source: str
     hint: npt.NDArray[np.bool_] | None = None
     active: npt.NDArray[np.int64] | None = None
+    moved: bool = False
 
     @property
     def valid(self) -> npt.NDArray[np.bool_]:
@@ -55,7 +58,7 @@ class Sequences:
 
     def calibration(self) -> Calibration:
         """The same sequences as calibration data."""
-        return Calibration(self.x, self.lengths, self.source, self.state)
+        return Calibration(self.x, self.lengths, self.source, self.state, self.moved)
 
 
 def load_sequences(path: Path, network: FloatNetwork) -> Sequences:

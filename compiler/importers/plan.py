@@ -18,6 +18,9 @@ from lstmith.compiler.importers.onnx_graph import Scope, label
 from lstmith.compiler.importers.onnx_site import RECURRENT
 from lstmith.spec.errors import UserError
 
+#: Kind of a stage without recurrent layers.
+DENSE = "Dense"
+
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
@@ -32,12 +35,12 @@ class Stage:
     layers : tuple of str
         Names of the nodes, from input to output.
     kind : str
-        Operator of the nodes.
+        Operator of the recurrent nodes, or ``DENSE``: then every row of x is a step, and no state is kept.
     units : int
         H of the last layer.
     x : str
         Value that the first node reads, [T, N, I], or [N, T, I] with ``batch_first``; or the numbers of symbols that
-        choose it, [T, N] or [N, T].
+        choose it, [T, N] or [N, T]; or the rows of a stage without recurrent layers, which is ``head`` too.
     reverse : bool
         Whether time runs backwards; a sequence is reversed up to its length.
     direction, directions : int
@@ -56,7 +59,7 @@ class Stage:
     dense : int
         How many of the layers, the last ones, are dense: a head. They have a single output each, and no states.
     head : str
-        Value that the first of them reads: rows of the recurrent layers' h, wherever the graph moves them.
+        Value that the first of them reads: rows of the recurrent layers' h, wherever the graph moves them; or x.
     head_axis : int
         Axis of that value, and of the head's outputs, along which a row lies.
     verdict : str
@@ -69,6 +72,10 @@ class Stage:
         Whether it is an index, not a bit for each value.
     keeps : bool
         Whether an axis of one element stays in the place of the row then.
+    moved : bool
+        Whether the rows of a stage without recurrent layers are h of other stages, each on the grid that it left with.
+    time : int
+        Which axis of those rows' places is time, 0 or 1, the other one being sequences; -1 if they are not so.
     """
 
     name: str
@@ -94,6 +101,8 @@ class Stage:
     judged_axis: int = -1
     picks: bool = False
     keeps: bool = False
+    moved: bool = False
+    time: int = -1
 
     @property
     def batch_axis(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lstmith.compiler.importers.dense_run import DenseCalls, stage_calls
 from lstmith.compiler.importers.feeds import Feeds
 from lstmith.compiler.importers.onnx_graph import Array, session
 from lstmith.compiler.importers.parts import HostParts, dtype_of, run_session
@@ -18,7 +19,6 @@ from lstmith.compiler.importers.stage_run import (
     StageResult,
     head_values,
     joined_values,
-    read_call,
     row_numbers,
     verdict_value,
 )
@@ -63,9 +63,8 @@ class PlanRun:
                 )
             results = []
             for member, stage in zip(group, stages, strict=True):
-                read = [read_call(stage, call, feeds.source) for call in calls]
                 network = self._networks[stage.program]
-                sequences = StageCalls(stage, network, read, feeds.source, joined=feeds.stateful)
+                sequences = stage_calls(stage, network, calls, feeds.source, joined=feeds.stateful)
                 given = sequences.input()
                 if given.x.shape[2] != network.inputs:
                     raise UserError(
@@ -88,12 +87,17 @@ class PlanRun:
         return [self._outputs(call, feeds) for call in calls]
 
     def _head(
-        self, stage: Stage, sequences: StageCalls, result: StageResult, calls: list[dict[str, Array]], where: str
+        self,
+        stage: Stage,
+        sequences: StageCalls | DenseCalls,
+        result: StageResult,
+        calls: list[dict[str, Array]],
+        where: str,
     ) -> list[dict[str, Array]]:
         """What a stage's head writes in each call; where the graph moves the rows of h is found with their numbers."""
         found = []
         for call, kind, (numbered, places) in zip(calls, sequences.kinds, sequences.places(), strict=True):
-            given = {**call, **joined_values([stage], [numbered])}
+            given = {**call, **numbered}
             order = {**given, **self._host.run((stage.head,), given)}[stage.head]
             values = head_values(stage, places[row_numbers(order, stage.head_axis)], result, where, kind)
             if stage.verdict and result.verdict is not None:

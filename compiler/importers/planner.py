@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import onnx
 from onnx import ModelProto, NodeProto
 
+from lstmith.compiler.importers.onnx_dense import DenseReader
 from lstmith.compiler.importers.onnx_flatten import Condition, FlatGraph, flatten_around, moved_from, prune
 from lstmith.compiler.importers.onnx_graph import Scope, cut, fold, fresh, label, load_onnx, model_like, reads
-from lstmith.compiler.importers.onnx_head import Head, find_head
+from lstmith.compiler.importers.onnx_head import Head, find_head, find_heads
 from lstmith.compiler.importers.onnx_import import OnnxNetwork, choose_networks, same_network
 from lstmith.compiler.importers.onnx_quantised import dequantised
-from lstmith.compiler.importers.onnx_site import INITIAL_C, INITIAL_H, SEQUENCE_LENS, Y_C, X, Y, full_length
-from lstmith.compiler.importers.onnx_symbols import SymbolInput, find_symbols
+from lstmith.compiler.importers.onnx_rows import rows_of_h
+from lstmith.compiler.importers.onnx_site import INITIAL_C, INITIAL_H, Y_C, X
+from lstmith.compiler.importers.onnx_symbols import find_symbols
 from lstmith.compiler.importers.parts import check_runnable
 from lstmith.compiler.importers.placement import place
 from lstmith.compiler.importers.plan import Plan, Stage
+from lstmith.compiler.importers.plan_groups import DenseGroup, Group, RecurrentGroup
 from lstmith.golden.network import FloatNetwork
-from lstmith.spec.codes import Verdict
 from lstmith.spec.errors import UserError
 
 
@@ -59,30 +60,6 @@ def plan_graph(
     return _Planner(model, chosen, symbols=symbols, head=head).plan()
 
 
-@dataclass
-class _Group:
-    """A chosen network: its nodes in the flat graph, and where it stands among the groups."""
-
-    network: OnnxNetwork
-    nodes: list[NodeProto]
-    index: int = 0
-    symbols: SymbolInput | None = None
-    head: Head | None = None
-
-    @property
-    def networks(self) -> tuple[FloatNetwork, ...]:
-        """What it runs, for each direction."""
-        found = self.network.networks
-        if self.symbols is not None:
-            found = tuple(map(self.symbols.folded, found))
-        dense = () if self.head is None else self.head.layers
-        return tuple(FloatNetwork((*network.layers, *dense)) for network in found)
-
-    @property
-    def where(self) -> str:
-        return self.network.sites[0].where
-
-
 class _Planner:
     """The flat graph around the chosen networks, and what its values depend on.
 
@@ -93,25 +70,18 @@ class _Planner:
         flat = flatten_around(model, [site for network in chosen for site in network.sites])
         self.conditions = flat.conditions
         outputs = [value.name for value in model.graph.output]
-        groups = [_Group(item, [flat.copies[id(site.node)] for site in item.sites]) for item in chosen]
-        place_of = {id(node): index for index, node in enumerate(flat.nodes)}
-        # A group runs when all of its nodes could.
-        self.groups = sorted(groups, key=lambda group: place_of[id(group.nodes[-1])])
-        for index, group in enumerate(self.groups):
-            group.index = index
+        recurrent = [RecurrentGroup(item, [flat.copies[id(site.node)] for site in item.sites]) for item in chosen]
         self.model = _flat_model(model, flat, [*outputs, *(item.name for item in self.conditions)])
         self.scope = Scope(self.model.graph)
         constants = {tensor.name for tensor in self.model.graph.initializer}
         self.inputs = [value.name for value in self.model.graph.input if value.name not in constants]
         self.outputs = outputs
+        self.recurrent, self.nodes, self.source = recurrent, flat.nodes, chosen[0].sites[0].source
+        self._order(recurrent)
         if head:
-            self._find_heads()
-        self.made = {name: group.index for group in self.groups for node in group.nodes for name in node.output if name}
-        for group in self.groups:
-            self.made |= dict.fromkeys(group.head.values if group.head else (), group.index)
-        self.levels = self._levels()
+            self._order([*recurrent, *self._find_heads()])
         if symbols:
-            for group in self.groups:
+            for group in recurrent:
                 group.symbols = find_symbols(self.model, self.scope, group.nodes[0].input[X])
 
     def plan(self) -> tuple[Plan, tuple[FloatNetwork, ...]]:
@@ -139,35 +109,57 @@ class _Planner:
             state_outputs=state_outputs,
             state_pairs=pairs,
             conditions=tuple(item for item in self.conditions if self._checkable(item, optional)),
-            one_step=all(group.network.sites[0].one_step() for group in self.groups),
+            one_step=all(group.network.sites[0].one_step() for group in self.recurrent),
             sequences=self._sequences(),
             placement=place(self.scope, flat_stages, self.levels, live, self._inner(), self._refused()),
         )
-        check_runnable(self.model, self.groups[0].network.sites[0].source)
+        check_runnable(self.model, self.source)
         return plan, networks
 
-    def _find_heads(self) -> None:
-        for group in self.groups:
-            [site, *_], node = group.network.sites, group.nodes[-1]
-            if len(site.directions) == 1 and full_length(site):
-                units = group.network.networks[0].layers[-1].units
+    def _order(self, groups: Sequence[Group]) -> None:
+        """Number the groups as they run, and find what each value waits for."""
+        place_of = {name: index for index, node in enumerate(self.nodes) for name in node.output}
+        # A group runs when all of its nodes could.
+        self.groups = sorted(groups, key=lambda group: place_of[group.ready])
+        for index, group in enumerate(self.groups):
+            group.index = index
+        self.made = {name: group.index for group in self.groups for name in group.writes}
+        self.levels = self._levels()
+
+    def _find_heads(self) -> list[DenseGroup]:
+        """Give the chains their heads; all other dense layers behind recurrent ones are groups of their own."""
+        reader = DenseReader(self.model, self.scope, self.source)
+        for group in self.recurrent:
+            if group.one_direction:
                 group.head = find_head(
-                    self.model, self.scope, node, units, group.where, batch_first=group.network.sites[-1].batch_first
+                    reader, group.nodes[-1], group.units, batch_first=group.network.sites[-1].batch_first
                 )
-        if not any(group.head for group in self.groups):
+        self._order(self.recurrent)
+        found = find_heads(reader, lambda name: self.levels.get(name, 0) > 0, self._inner())
+        if not found and not any(group.head for group in self.recurrent):
             raise UserError(
                 "option --head",
-                f"finds no dense layer that reads whole rows of h of one direction, behind {self.groups[-1].where}",
+                f"finds no dense layer behind {self.groups[-1].where}",
                 "leave it out: what comes behind then runs on the host",
             )
+        written = {name: value for group in self.recurrent for name, value in group.written.items()}
+        written |= dict.fromkeys(name for head in found for name in head.values)
+        return [
+            DenseGroup(head, self.source, rows_of_h(self.model, self.scope, head.reads, head.axis, written))
+            for head in found
+        ]
+
+    @property
+    def _heads(self) -> list[Head]:
+        return [group.head for group in self.groups if group.head is not None]
 
     def _inner(self) -> dict[str, str]:
         """Values inside of heads' layers, and what those write."""
-        return {name: value for group in self.groups if group.head for name, value in group.head.inner.items()}
+        return {name: value for head in self._heads for name, value in head.inner.items()}
 
     def _refused(self) -> dict[str, str]:
         """Why nodes behind heads are no verdicts, by what they write."""
-        return {name: why for group in self.groups if group.head for name, why in group.head.refused.items()}
+        return {name: why for head in self._heads for name, why in head.refused.items()}
 
     def _levels(self) -> dict[str, int]:
         """Of every value that is not constant."""
@@ -191,45 +183,9 @@ class _Planner:
                 same = [index for index, other in enumerate(networks) if same_network(network, other)]
                 if not same:
                     networks.append(network)
-                stages[-1].append(self._stage(group, direction, network, same[0] if same else len(networks) - 1))
+                program = same[0] if same else len(networks) - 1
+                stages[-1].append(group.stage(direction, network, program, self._state))
         return stages, tuple(networks)
-
-    def _stage(self, group: _Group, direction: int, network: FloatNetwork, program: int) -> Stage:
-        sites, nodes, head = group.network.sites, group.nodes, group.head
-        dense = 0 if head is None else len(head.layers)
-        verdict = None if head is None else head.verdict
-        directions = sites[0].directions
-        return Stage(
-            name=network.layers[0].name,
-            program=program,
-            layers=(*(site.name for site in sites), *(layer.name for layer in (head.layers if head else ()))),
-            kind=sites[0].node.op_type,
-            units=network.layers[-1].units,
-            x=nodes[0].input[X] if group.symbols is None else group.symbols.name,
-            reverse=directions[direction],
-            direction=direction,
-            directions=len(directions),
-            lengths="" if full_length(sites[0]) else nodes[0].input[SEQUENCE_LENS],
-            states=(
-                *((self._state(node, INITIAL_H), self._state(node, INITIAL_C)) for node in nodes),
-                *[("", "")] * dense,
-            ),
-            outputs=(
-                *((_output(node, Y), _output(node, Y + 1), _output(node, Y_C)) for node in nodes),
-                *((name, "", "") for name in (head.writes if head else ())),
-            ),
-            batch_first=sites[0].batch_first,
-            symbols=network.symbols,
-            swapped=group.symbols is not None and group.symbols.swapped,
-            dense=dense,
-            head="" if head is None else head.reads,
-            head_axis=-1 if head is None else head.axis,
-            verdict="" if verdict is None else verdict.writes,
-            judged="" if verdict is None else verdict.reads,
-            judged_axis=-1 if verdict is None else verdict.axis,
-            picks=verdict is not None and verdict.verdict is Verdict.ARGMAX,
-            keeps=verdict is not None and verdict.keeps,
-        )
 
     def _state(self, node: NodeProto, position: int) -> str:
         """The value of an initial state that is not constant."""
@@ -284,7 +240,7 @@ class _Planner:
         for name, state in own.items():
             for source in (moved_from(self.model, self.scope, name, set(self.inputs)) or set()) & optional:
                 by_input.setdefault(source, set()).add(state)
-        last = stages[-1].recurrent_outputs[-1]
+        last = [stage for stage in stages if stage.recurrent_outputs][-1].recurrent_outputs[-1]
         results = {name for name in last if name} - {last[Y_C]}
         pairs, found = [], []
         for output in self.outputs:
@@ -302,7 +258,7 @@ class _Planner:
 
     def _sequences(self) -> int | None:
         """N, if X or an initial state of any layer fixes it."""
-        for group in self.groups:
+        for group in self.recurrent:
             for site, node in zip(group.network.sites, group.nodes, strict=True):
                 axis = 0 if site.batch_first else 1
                 for position in (X, INITIAL_H, INITIAL_C):
@@ -311,10 +267,6 @@ class _Planner:
                     if shape is not None and len(shape) == 3 and shape[axis]:
                         return shape[axis]
         return None
-
-
-def _output(node: NodeProto, position: int) -> str:
-    return str(node.output[position]) if position < len(node.output) else ""
 
 
 def _flat_model(model: ModelProto, flat: FlatGraph, wanted: Iterable[str]) -> ModelProto:

@@ -198,7 +198,7 @@ class StageCalls:
         return [call.x.dtype for call in self._calls]
 
     def places(self) -> list[tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.int64]]]:
-        """Like `values`, of the last recurrent layer, with a number of each row in the place of its units.
+        """What the last recurrent node writes in each call, with a number of each row in the place of its units.
 
         Beside them the place of each number among all rows of the engine, int64; 0 is the number of none, which is -1.
 
@@ -218,15 +218,10 @@ class StageCalls:
         ):
             written = {name: values[name][..., :1] for name in names if name}
             numbered = np.unique(np.concatenate([[0.0], *(value.ravel() for value in written.values())]))
-            if len(numbered) > 2 << np.finfo(kind).nmant:
-                raise UserError(
-                    f"{self._where} value {self._stage.x!r}",
-                    f"has {len(numbered) - 1} rows in a call, more than {kind} numbers",
-                    "give shorter calls",
-                )
+            check_row_count(len(numbered), kind, f"{self._where} value {self._stage.x!r}")
             own = {name: np.searchsorted(numbered, value).astype(kind) for name, value in written.items()}
             wide = {name: np.repeat(value, units, axis=-1) for name, value in own.items()}
-            found.append((wide, numbered.astype(np.int64) - 1))
+            found.append((joined_values([self._stage], [wide]), numbered.astype(np.int64) - 1))
         return found
 
     def _ordered(self, steps: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -284,6 +279,26 @@ def head_values(
         rows = h.reshape(-1, h.shape[2])
         found[name] = np.moveaxis(rows[places], -1, stage.head_axis).astype(kind)
     return found
+
+
+def check_row_count(count: int, kind: np.dtype[Any], where: str) -> None:
+    """Refuse more rows than a type can number.
+
+    Parameters
+    ----------
+    count : int
+        With the number of no row.
+    kind : dtype
+        Of real numbers.
+    where : str
+        The value, for messages.
+
+    Raises
+    ------
+    UserError
+    """
+    if count > 2 << np.finfo(kind).nmant:
+        raise UserError(where, f"has {count - 1} rows in a call, more than {kind} numbers", "give shorter calls")
 
 
 def row_numbers(order: npt.NDArray[Any], axis: int) -> npt.NDArray[np.int64]:

@@ -34,12 +34,15 @@ class Calibration:
         File name for messages.
     state : list of (h0, c0) or None
         Per layer, float64 [N, H] each: what the sequences start in; the network's own initial state if None.
+    moved : bool
+        Whether x are h of other layers, within -1..1 and on their grid.
     """
 
     x: npt.NDArray[np.floating]
     lengths: npt.NDArray[np.int64] | None = None
     source: str = "calibration data"
     state: list[tuple[FloatArray, FloatArray]] | None = None
+    moved: bool = False
 
     def checked(self, network: FloatNetwork) -> tuple[FloatArray, npt.NDArray[np.int64]]:
         """The sequences (float64 [N, T, I], padding zero) and lengths (int64 [N]).
@@ -101,12 +104,15 @@ class Profile:
 
     Attributes
     ----------
+    moved : bool
+        Whether the first layer's input are h of other layers, within -1..1 and on their grid.
     x_low, x_high, c_peak : tuple of float
         Per layer: extremes of the input, largest magnitude of the cell state.
     fit, held : Windows
         Disjoint unless the data has a single step.
     """
 
+    moved: bool
     x_low: tuple[float, ...]
     x_high: tuple[float, ...]
     c_peak: tuple[float, ...]
@@ -128,6 +134,7 @@ def profile(network: FloatNetwork, calibration: Calibration) -> Profile:
     if network.symbols:
         ranges[0] = (0.0, 1.0)  # a symbol's column counts once
     return Profile(
+        calibration.moved,
         tuple(low for low, _ in ranges),
         tuple(high for _, high in ranges),
         tuple(

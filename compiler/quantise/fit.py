@@ -84,7 +84,9 @@ class LayerFit:
         limits: EngineLimits,
         c_frac: int | None = None,
     ):
-        self._layer, self._index, self._before, self._profile = layer, index, before, calibrated
+        self._layer, self._index, self._profile = layer, index, calibrated
+        #: Unit of the h that it reads; None if x are values of their own.
+        self._h_lsb_before = before.h_lsb if before is not None else 2.0**-H_FRAC if calibrated.moved else None
         self._c_frac = c_frac
         self._precision, self._bits, self._limits = precision, activation_bits, limits
         self._planes = limits.layer_planes(precision)
@@ -104,7 +106,7 @@ class LayerFit:
         """
         cells = self._cell_formats()
         best = self._best([Candidate(e, 1.0, cells[0]) for e in range(5)])
-        if self._index == 0 and self._bits == 8 and not self._layer.symbols:
+        if self._h_lsb_before is None and self._bits == 8 and not self._layer.symbols:
             best = self._best([best, *(replace(best, reach=reach) for reach in RANGES)])
         best = self._best([best, *(replace(best, c_frac=c_frac) for c_frac in cells)])
         near = [e for e in (best.exponent - 1, best.exponent, best.exponent + 1) if 0 <= e <= 4]
@@ -154,8 +156,8 @@ class LayerFit:
     def x_format(self, candidate: Candidate) -> tuple[Grid, float]:
         """Input grid, as fine as the exponent leaves it, and the real value of one LSB of the 16-bit input."""
         rectified = self._layer.rectified  # by its grid, which has no negative values
-        if self._before is not None:
-            return self._grid(signed=not rectified, exponent=candidate.exponent), self._before.h_lsb
+        if self._h_lsb_before is not None:
+            return self._grid(signed=not rectified, exponent=candidate.exponent), self._h_lsb_before
         grid = self._grid(signed=self._low < 0 and not rectified, exponent=candidate.exponent)
         peak = max(self._high, -self._low) or 1.0
         if self._layer.symbols:

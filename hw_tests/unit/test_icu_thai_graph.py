@@ -1,4 +1,4 @@
-"""ICU's word breaker as one graph: both directions in one engine, and every line broken as ICU breaks it."""
+"""ICU's word breaker as one graph: both directions and head in one engine, every line broken as ICU breaks it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
     loaded("icu_thai")
     path = tmp_path_factory.mktemp("icu") / "icu.onnx"
     onnx.save(icu_graph(), path)
-    return compile_model(path, one_call(icu_thai.calibration_lines()), precision=16, target="ulx3s-25f", lanes=4)
+    calls = one_call(icu_thai.calibration_lines())
+    return compile_model(path, calls, precision=16, target="ulx3s-25f", lanes=4, head=True)
 
 
 def test_every_line_is_broken_as_icu_breaks_it(design: Design) -> None:
@@ -34,11 +35,13 @@ def test_every_line_is_broken_as_icu_breaks_it(design: Design) -> None:
     result = design.run(one_call(texts), "golden")
     assert icu_breaks(texts, result.arrays[CLASSES][0]) == icu_thai.expected_breaks()
     assert result.figures["outputs"][CLASSES]["differing"] == 0
+    assert design.graph is not None
+    assert {item.node: item.why for item in design.graph.placement}["argmax"] == "the verdict of program 2"
 
 
-def test_both_directions_run_on_one_board(design: Design) -> None:
-    """The virtual board: both programs through the link, each line backwards for the second."""
-    assert [program.units for program in design.programs] == [23, 23]
+def test_both_directions_and_the_head_run_on_one_board(design: Design) -> None:
+    """The virtual board: three programs through the link; each line backwards for the second, and then the head."""
+    assert [program.units for program in design.programs] == [23, 23, 4]
     stated = dict(zip(icu_thai.lines("heldout"), icu_thai.expected_breaks(), strict=True))
     shortest = sorted(stated, key=len)[2:5]
     with VirtualBoard(design, find_board("ulx3s-25f")) as board:

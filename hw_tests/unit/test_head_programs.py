@@ -1,0 +1,199 @@
+"""Dense layers behind recurrent nodes that join no chain: programs of their own, whole graphs against onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from hw_tests.unit.onnx_models import const, lstm, save, weights
+from hw_tests.unit.plan_models import MODELS, STEPS, UNITS, WIDTH, Feeds, Rng, matrix, normal, save_typed
+from hw_tests.unit.test_graph_run import calls_of, run_as_onnxruntime
+from lstmith.compiler.design import Design
+from lstmith.compiler.importers.importer import read_model
+from lstmith.compiler.importers.plan import Plan
+from lstmith.compiler.inspection import inspect_model
+from lstmith.compiler.pipeline import compile_model
+
+CLASSES = 5
+
+
+def tagger(path: Path, rng: Rng, op: str = "LSTM") -> Feeds:
+    """Both directions with lengths, joined; a class of every step, as torch writes an nn.Linear of packed sequences."""
+    node, constants = lstm(
+        weights(rng, WIDTH, UNITS, directions=2, op=op),
+        name="lstm", op=op, direction="bidirectional", inputs={"sequence_lens": "lens"},
+    )  # fmt: skip
+    nodes = [
+        node,
+        helper.make_node("Transpose", ["lstm_y"], ["by_unit"], perm=[2, 0, 1, 3]),
+        helper.make_node("Reshape", ["by_unit", "joined"], ["rows"]),
+        helper.make_node("MatMul", ["rows", "w"], ["product"], name="head"),
+        helper.make_node("Add", ["b", "product"], ["scores"]),
+        helper.make_node("ArgMax", ["scores"], ["tags"], name="pick", axis=-1, keepdims=0),
+    ]
+    constants = [
+        *constants, const("joined", [0, 0, -1]), matrix(rng, "w", 2 * UNITS, CLASSES),
+        const("b", normal(rng, CLASSES), np.float32),
+    ]  # fmt: skip
+    inputs: dict[str, tuple[Any, list[Any]]] = {"x": (np.float32, ["T", "N", WIDTH]), "lens": (np.int32, ["N"])}
+    save_typed(path, nodes, constants, inputs, ["tags", "scores"])
+    retyped(path, "tags", TensorProto.INT64)
+    return {"x": normal(rng, STEPS, 3, WIDTH), "lens": np.array([STEPS, 2, 5], np.int32)}
+
+
+def retyped(path: Path, output: str, kind: int) -> None:
+    """Declare the type of an output."""
+    model = onnx.load(path)
+    [value] = [value for value in model.graph.output if value.name == output]
+    value.type.tensor_type.elem_type = kind
+    onnx.save(model, path)
+
+
+def hand_made_pair(path: Path, rng: Rng) -> Feeds:
+    """Two LSTMs, one behind a Slice backwards, and a Gemm of the last step of both: Keras-like."""
+    forward, constants = lstm(weights(rng, WIDTH, UNITS), name="forward")
+    backward, more = lstm(weights(rng, WIDTH, UNITS), x="reversed", name="backward")
+    nodes = [
+        forward,
+        helper.make_node("Slice", ["x", "from", "to", "time", "back"], ["reversed"]),
+        backward,
+        helper.make_node("Concat", ["forward_yh", "backward_yh"], ["both"], axis=2),
+        helper.make_node("Squeeze", ["both", "time"], ["last"]),
+        helper.make_node("Gemm", ["last", "w", "b"], ["hidden"], name="one", transB=1),
+        helper.make_node("Relu", ["hidden"], ["positive"]),
+        helper.make_node("MatMul", ["positive", "w2"], ["product"], name="two"),
+        helper.make_node("Sigmoid", ["product"], ["p"]),
+    ]
+    constants = [
+        *constants, *more, const("from", [-1]), const("to", [np.iinfo(np.int64).min]), const("time", [0]),
+        const("back", [-1]), matrix(rng, "w", 7, 2 * UNITS), const("b", normal(rng, 7), np.float32),
+        matrix(rng, "w2", 7, 2),
+    ]  # fmt: skip
+    save(path, nodes, constants, {"x": ["T", "N", WIDTH]}, ["p"])
+    return {"x": normal(rng, STEPS, 3, WIDTH)}
+
+
+def two_heads(path: Path, rng: Rng) -> Feeds:
+    """An actor and a critic: two products read one LSTM, so that neither joins its chain."""
+    node, constants = lstm(weights(rng, WIDTH, UNITS), name="lstm")
+    nodes = [
+        node,
+        helper.make_node("Squeeze", ["lstm_yh", "front"], ["last"]),
+        helper.make_node("Gemm", ["last", "w1", "b1"], ["actions"], name="actor"),
+        helper.make_node("MatMul", ["last", "w2"], ["value"], name="critic"),
+    ]
+    constants = [
+        *constants, const("front", [0]), matrix(rng, "w1", UNITS, 4), const("b1", normal(rng, 4), np.float32),
+        matrix(rng, "w2", UNITS, 1),
+    ]  # fmt: skip
+    save(path, nodes, constants, {"x": ["T", "N", WIDTH]}, ["actions", "value"])
+    return {"x": normal(rng, STEPS, 3, WIDTH)}
+
+
+def pooled(path: Path, rng: Rng) -> Feeds:
+    """The mean over all steps of both directions, which the host takes, and a dense layer."""
+    node, constants = lstm(weights(rng, WIDTH, UNITS, directions=2), name="lstm", direction="bidirectional")
+    nodes = [
+        node,
+        helper.make_node("Transpose", ["lstm_y"], ["by_unit"], perm=[2, 0, 1, 3]),
+        helper.make_node("Reshape", ["by_unit", "joined"], ["rows"]),
+        helper.make_node("ReduceMean", ["rows"], ["mean"], axes=[1], keepdims=0),
+        helper.make_node("Gemm", ["mean", "w", "b"], ["scores"], name="head"),
+    ]
+    constants = [
+        *constants, const("joined", [0, 0, -1]), matrix(rng, "w", 2 * UNITS, 3), const("b", normal(rng, 3), np.float32),
+    ]  # fmt: skip
+    save(path, nodes, constants, {"x": ["T", "N", WIDTH]}, ["scores"])
+    return {"x": normal(rng, STEPS, 3, WIDTH)}
+
+
+def gru_tagger(path: Path, rng: Rng) -> Feeds:
+    """`tagger` with GRUs."""
+    return tagger(path, rng, "GRU")
+
+
+GRAPHS: dict[str, Callable[[Path, Rng], Feeds]] = {
+    "stacked": MODELS["bidirectional"],
+    "stacked_gru": MODELS["bidirectional_gru"],
+    **{each.__name__: each for each in (tagger, gru_tagger, hand_made_pair, two_heads, pooled)},
+}
+#: Programs, and of the last one whether it reads h, and which axis of its rows is time.
+FOUND = {
+    "stacked": (5, True, 1),
+    "stacked_gru": (5, True, 1),
+    "tagger": (3, True, 1),
+    "gru_tagger": (3, True, 1),
+    "hand_made_pair": (3, True, -1),
+    "two_heads": (3, True, -1),
+    "pooled": (3, False, -1),
+}
+
+
+def compiled(path: Path, rng: Rng, name: str, precision: int = 8) -> tuple[Design, Plan, Feeds]:
+    calls = calls_of(rng, GRAPHS[name](path, rng))
+    design = compile_model(path, calls, target="generic", lanes=4, head=True, precision=precision)
+    assert design.graph is not None
+    return design, design.graph, calls
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_outputs_are_those_of_onnxruntime(tmp_path: Path, rng: Rng, name: str) -> None:
+    design, plan, calls = compiled(tmp_path / "m.onnx", rng, name, precision=16)
+    last = plan.stages[-1]
+    assert (len(design.programs), last.moved, last.time) == FOUND[name]
+    assert last.dense == len(last.layers)
+    result = run_as_onnxruntime(design, tmp_path / "d", calls)
+    for output in result.figures["outputs"].values():
+        assert output.get("differing", 0) == 0
+    # What is h arrives on its own grid, so that nothing is rounded on the way.
+    assert (design.programs[-1].network.layers[0].x_lsb == 2.0**-15) == last.moved
+
+
+@pytest.mark.parametrize(
+    ("name", "engine"), [("tagger", "icarus"), ("tagger", "verilator"), ("hand_made_pair", "icarus")]
+)
+def test_simulators_equal_golden(tmp_path: Path, rng: Rng, name: str, engine: str) -> None:
+    design, _, calls = compiled(tmp_path / "m.onnx", rng, name)
+    one = {key: value[:1] for key, value in calls.items()}
+    wanted, found = design.run(one, "golden"), design.run(one, engine)
+    assert (found.figures["mismatches"], found.figures["cycle_mismatches"]) == (0, 0)
+    assert len(found.figures["stages"]) == len(design.programs)
+    for array, value in wanted.arrays.items():
+        np.testing.assert_array_equal(found.arrays[array], value, err_msg=array)
+
+
+def test_places_and_verdict(tmp_path: Path, rng: Rng) -> None:
+    tagger(tmp_path / "m.onnx", rng)
+    found = inspect_model(tmp_path / "m.onnx", head=True)
+    places = {item["node"]: (item["where"], item["why"]) for item in found["placement"]}
+    assert places["head"] == ("core", "layer 0 of program 2")
+    assert places["pick"] == ("core", "the verdict of program 2")
+    assert places["rows"] == ("host", "it comes between 'lstm' and 'head'")
+    assert [layer["kind"] for program in found["programs"] for layer in program["layers"]] == ["LSTM", "LSTM", "DENSE"]
+    assert found["boards"]["ulx3s-25f"] == dict.fromkeys(("4", "8", "16"), "fits")
+
+
+def test_without_the_option_they_stay_on_the_host(tmp_path: Path, rng: Rng) -> None:
+    tagger(tmp_path / "m.onnx", rng)
+    plan = read_model(tmp_path / "m.onnx").plan
+    assert plan is not None
+    assert {item.node: item.where for item in plan.placement}["head"] == "host"
+    assert len(plan.stages) == 2
+
+
+def test_calls_that_go_on_are_one_sequence(tmp_path: Path, rng: Rng) -> None:
+    """With ``stateful`` the rows of all calls follow each other, and each call has its own."""
+    two_heads(tmp_path / "m.onnx", rng)
+    calls = calls_of(rng, {"x": normal(rng, 2, 3, WIDTH)})
+    design = compile_model(tmp_path / "m.onnx", calls, precision=16, target="generic", head=True, stateful=True)
+    result = design.run(calls, "golden", stateful=True)
+    assert [stage["steps"] for stage in result.figures["stages"]] == [4 * 2 * 3, 4 * 3, 4 * 3]
+    whole = design.run({"x": calls["x"].reshape(1, 8, 3, WIDTH)}, "golden")
+    for output in ("actions", "value"):
+        np.testing.assert_array_equal(result.arrays[output][-1], whole.arrays[output][0])
