@@ -15,7 +15,7 @@ export PYTHONSAFEPATH := 1
 # pytest already uses one process per core; BLAS threads on top of that only fight.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo check test lint bench docs mutation setup clean
+.PHONY: demo check test lint bench docs mutation verification setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -46,6 +46,10 @@ docs: $(ENVIRONMENT)
 # Goes on where it was stopped.
 mutation: setup
 	nice -n 19 $(PYTHON_BIN) -m lstmith.scripts.mutation
+
+# The totals of docs/verification; mutants as `make mutation` left them.
+verification: $(ENVIRONMENT)
+	$(PYTHON_BIN) -m lstmith.scripts.docs.verification
 
 bench: setup
 	.venv/bin/lstmith bench

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lstmith.scripts.bench.stamps import stamp
 from lstmith.scripts.mutation.campaign import Settings, campaign
-from lstmith.scripts.mutation.report import equivalents, page
+from lstmith.scripts.mutation.report import equivalents, figures, page
 from lstmith.scripts.mutation.runs import warm
 from lstmith.spec.errors import UserError
 
@@ -47,6 +47,7 @@ def main() -> None:
     target = given.page or (None if given.files else documents / "mutation.md")
     if target is not None:
         target.write_text(page(found, same, command, when), encoding="utf-8")
+        target.with_suffix(".json").write_text(figures(found, same, command, when), encoding="utf-8")
     for outcome in found.outcomes:
         if outcome.verdict == "passed" and outcome.mutant.label not in same:
             print(f"survives  {outcome.mutant.label}")

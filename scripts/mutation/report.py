@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -59,6 +60,22 @@ def _list(title: str, lines: list[str]) -> str:
     return f"\n## {title}\n" + "".join(f"- {line}\n" for line in sorted(lines)) if lines else ""
 
 
+def totals(found: Campaign, same: dict[str, str]) -> dict[str, Counter[str]]:
+    """Verdicts by block, and of ``all``; an equivalent mutant that survives is ``equivalent``."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for outcome in found.outcomes:
+        told = "equivalent" if outcome.verdict == "passed" and outcome.mutant.label in same else outcome.verdict
+        for block in (Path(outcome.mutant.file).parent.as_posix(), "all"):
+            counts[block][told] += 1
+    return dict(counts)
+
+
+def figures(found: Campaign, same: dict[str, str], command: str, stamp: str) -> str:
+    """Totals by block as JSON, for those who compare commits; parameters as for :func:`page`."""
+    blocks = {block: dict(sorted(counts.items())) for block, counts in sorted(totals(found, same).items())}
+    return json.dumps({"measured": stamp, "command": command, "blocks": blocks}, indent=1) + "\n"
+
+
 def page(found: Campaign, same: dict[str, str], command: str, stamp: str) -> str:
     """The page: totals per block, then survivors by name, then tests that took no part.
 
@@ -72,19 +89,12 @@ def page(found: Campaign, same: dict[str, str], command: str, stamp: str) -> str
     stamp : str
         Day and commit of the code.
     """
-    blocks: dict[str, Counter[str]] = defaultdict(Counter)
-    total, alive = Counter[str](), []
-    for outcome in found.outcomes:
-        mutant, verdict = outcome.mutant, outcome.verdict
-        if verdict == "passed" and mutant.label in same:
-            verdict = "equivalent"
-        elif verdict == "passed":
-            alive.append(f"`{mutant.label}`")
-        blocks[Path(mutant.file).parent.as_posix()][verdict] += 1
-        total[verdict] += 1
+    blocks = totals(found, same)
+    total = blocks.pop("all", Counter())
+    alive = [outcome.mutant.label for outcome in found.outcomes if outcome.verdict == "passed"]
     text = _HEAD + f"Measured {stamp} with `{command}`; "
     text += f"the mutants' runs took {found.seconds / 60:.0f} minutes of a processor.\n\n"
     text += "| block | mutants | killed | timed out | equivalent | survive | score |\n|---|---|---|---|---|---|---|\n"
     text += "".join(_row(f"`{block}`", counts) for block, counts in sorted(blocks.items())) + _row("all", total)
-    text += _list("Survivors", alive)
+    text += _list("Survivors", [f"`{label}`" for label in alive if label not in same])
     return text + _list("Files that take no part", [f"`{file}`: {why}" for file, why in found.left_out.items()])
