@@ -36,6 +36,10 @@ APART: dict[str, dict[str, str]] = {
         "lstmith run design --input test.npz --engine board --port /dev/ttyUSB0": "a board",
         "lstmith vad": "a board, and Silero's graph from the network; test_vad.py runs it",
     },
+    "docs/clusters.md": {
+        "dask": "other machines; test_runner.py runs a scheduler of its own",
+        "lstmith verify": "minutes to days; test_verification.py compares fewer steps",
+    },
     "docs/spi.md": {"lstmith program": "a board; test_program.py runs it with a loader of its own"},
     "docs/litex.md": {
         "pip install": "packages from the network; test_package_litex.py compares their list",

@@ -38,7 +38,7 @@ _SCHEDULER = """
 import sys
 from distributed import LocalCluster
 if __name__ == "__main__":
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50) as cluster:
         print(cluster.scheduler_address, flush=True)
         sys.stdin.read()
 """
@@ -77,7 +77,14 @@ def run_campaign(report: Report) -> dict[str, Any]:
     figures["shortest_s"] = _shortest(costs)
     plans = {seconds: simulate(PLANNED, MILLION, seconds, costs) for seconds in LENGTHS}
     figures["plan"] = [
-        {"seconds": seconds, "hours": plan.hours, "efficiency": plan.efficiency, **plan.busy, "first": plan.first}
+        {
+            "seconds": seconds,
+            "hours": plan.hours,
+            "efficiency": plan.efficiency,
+            **plan.busy,
+            "first": plan.first,
+            "store": plan.store,
+        }
         for seconds, plan in plans.items()
     ]
     return figures
@@ -188,13 +195,20 @@ def campaign_tables(result: dict[str, Any]) -> dict[str, Table]:
             f"{each['seconds']:g}",
             f"{each['hours']:.2f}",
             f"{100 * each['efficiency']:.1f}",
-            f"{100 * each['client']:.0f}",
-            f"{100 * each['scheduler']:.0f}",
+            *(f"{100 * each[name]:.0f}" for name in ("client", "scheduler", "store")),
             each["first"],
         ]
         for each in result["plan"]
     ]
-    columns = ["seconds of a task", "hours", "workers busy in %", "client in %", "scheduler in %", "busiest"]
+    columns = [
+        "seconds of a task",
+        "hours",
+        "workers busy in %",
+        "client in %",
+        "scheduler in %",
+        "store in %",
+        "busiest",
+    ]
     return {"campaign": (["what", "figure"], measured), "plan": (columns, plan)}
 
 

@@ -37,11 +37,14 @@ class Plan:
         Share of the workers' time in which they work.
     busy : dict of str to float
         Share of the time in which client and scheduler have work.
+    store : float
+        The same of the store, which takes the less for a result the more arrive together.
     """
 
     hours: float
     efficiency: float
     busy: dict[str, float]
+    store: float
 
     @property
     def first(self) -> str:
@@ -64,30 +67,27 @@ def simulate(workers: int, tasks: int, seconds: float, costs: Costs) -> Plan:
     costs : Costs
     """
     begun, ended, clock = 0, 0, 0.0
-    client, scheduler = 0.0, 0.0
+    scheduler, transactions = 0.0, 0
     free = [0.0] * workers
     arriving: list[float] = []
-
-    def begin() -> None:
-        nonlocal begun, scheduler
-        scheduler = max(scheduler, clock) + costs.scheduler / 1e3
-        start = max(scheduler, heapq.heappop(free))
-        heapq.heappush(free, start + seconds)
-        heapq.heappush(arriving, start + seconds)
-        begun += 1
 
     while ended < tasks:
         while begun < tasks and begun - ended < AHEAD * workers:
             clock += costs.client / 1e3
-            client += costs.client / 1e3
-            begin()
+            scheduler = max(scheduler, clock) + costs.scheduler / 1e3
+            end = max(scheduler, heapq.heappop(free)) + seconds
+            heapq.heappush(free, end)
+            heapq.heappush(arriving, end)
+            begun += 1
         clock = max(clock, arriving[0]) + costs.store / 1e3
-        client += costs.store / 1e3
+        transactions += 1
         while arriving and arriving[0] <= clock:
             heapq.heappop(arriving)
             ended += 1
+    busy = {"client": costs.client, "scheduler": costs.scheduler}
     return Plan(
         clock / 3600,
         tasks * seconds / (workers * clock),
-        {"client": client / clock, "scheduler": tasks * costs.scheduler / 1e3 / clock},
+        {name: tasks * each / 1e3 / clock for name, each in busy.items()},
+        transactions * costs.store / 1e3 / clock,
     )
