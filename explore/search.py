@@ -171,14 +171,15 @@ def _margins(request: Request) -> dict[str, float]:
 def _compile(
     request: Request, results: Results, scratch: Path, kinds: Mapping[Numbers, list[Point]], tell: Tell
 ) -> dict[Numbers, Path]:
-    tasks = [Task(request.spec(point=points[0].values), request.files) for points in kinds.values()]
-    designs = {}
-    for numbers, done in zip(
-        kinds, _told(results(compiled, tasks), "choosing number formats", len(tasks), tell), strict=True
-    ):
-        designs[numbers] = scratch / numbers.name
-        unpack(done["design"], designs[numbers])
-    return designs
+    # Without delta an engine holds the same integers as with it and one plane.
+    formats: dict[Numbers, Point] = {}
+    for numbers, points in kinds.items():
+        formats.setdefault(replace(numbers, delta=True), points[0])
+    tasks = [Task(request.spec(point=point.values), request.files) for point in formats.values()]
+    done = _told(results(compiled, tasks), "choosing number formats", len(tasks), tell)
+    for shared, found in zip(formats, done, strict=True):
+        unpack(found["design"], scratch / shared.name)
+    return {numbers: scratch / replace(numbers, delta=True).name for numbers in kinds}
 
 
 def _golden(
