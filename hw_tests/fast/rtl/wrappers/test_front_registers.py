@@ -84,8 +84,11 @@ def places_of(core: CoreMap) -> dict[int, Any]:
     return places
 
 
-@pytest.mark.parametrize("busy", [False, True])
-@pytest.mark.parametrize("config", [SMALL, FULL, SEVERAL], ids=["small", "full", "several"])
+@pytest.mark.parametrize(
+    ("config", "busy"),
+    [(SMALL, False), (FULL, False), (FULL, True), (SEVERAL, True)],
+    ids=["small", "full", "full, running", "several, running"],
+)
 def test_every_place_is_answered_as_the_map_says(config: EngineConfig, busy: bool, rng: np.random.Generator) -> None:
     core = core_map(config, Bus.AXI)
     unit = FrontRegisters(core)
