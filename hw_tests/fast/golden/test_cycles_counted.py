@@ -119,6 +119,36 @@ COUNTED: list[tuple[Dense, list[list[int]], dict[str, int]]] = [
         [[143, 169, 169]],
         {"BUSY": 200, "PACE": 6, "RECORD": 5, "DRAIN": 96, "FEEDBACK": 12, "INPUT": 27, "TAIL": 135},
     ),
+    (
+        Dense((40, 2), 2, precision=4, sequences=2),
+        [[135, 48, 47], [44, 45, 45]],
+        {"BUSY": 248, "CAPTURE": 10, "OPEN": 5, "DRAIN": 4, "INPUT": 50, "TAIL": 47},
+    ),
+    (
+        Dense((60, 3), 4, precision=4, rows=4),
+        [[173, 67, 66]],
+        {"BUSY": 186, "CAPTURE": 2, "OPEN": 4, "INPUT": 69, "TAIL": 45},
+    ),
+    (
+        Dense((20, 4), 4, precision=4, planes=2, sequences=2),
+        [[105, 58, 54], [26, 30, 30]],
+        {"BUSY": 136, "CAPTURE": 10, "OPEN": 20, "DRAIN": 46, "INPUT": 43, "TAIL": 48},
+    ),
+    (
+        Dense((3, 12), 4, precision=4, planes=2, sequences=2),
+        [[87, 85, 58], [24, 51, 51]],
+        {"BUSY": 198, "CAPTURE": 34, "PACE": 15, "DRAIN": 41, "INPUT": 20, "TAIL": 48},
+    ),
+    (
+        Dense((1, 16), 16, precision=4, rows=1, sequences=2),
+        [[114, 64, 64], [64, 64, 64]],
+        {"BUSY": 70, "CAPTURE": 10, "PACE": 72, "OPEN": 5, "DRAIN": 164, "INPUT": 8, "TAIL": 105},
+    ),
+    (
+        Dense((30, 2), 2, precision=4),
+        [[115, 51, 51]],
+        {"BUSY": 94, "CAPTURE": 4, "OPEN": 2, "DRAIN": 29, "FEEDBACK": 2, "INPUT": 39, "TAIL": 47},
+    ),
 ]
 
 

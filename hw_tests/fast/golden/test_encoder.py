@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstmith.golden.encoder import distance, follow, listed
+from lstmith.golden.encoder import distance, follow, listed, one_hot
 from lstmith.spec.policy import Mode
 from lstmith.spec.quantised import Grid, IntArray
 
@@ -33,6 +36,11 @@ CASES = [
 def test_references(theta: int, snaps: bool, reference: list[int]) -> None:
     found = follow(VALUE, REFERENCE, _array(theta), held=NOTHING, snaps=snaps)
     assert found.tolist() == [[reference]]
+
+
+def test_a_symbol_is_its_column_alone() -> None:
+    layer: Any = SimpleNamespace(inputs=4, x_grid=Grid(8, 0, 127))
+    assert one_hot(layer, np.array([[[2], [0]]])).tolist() == [[[0, 0, 127, 0], [127, 0, 0, 0]]]
 
 
 def test_a_fall_counts_one_less() -> None:
