@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lstmith.scripts.bench.campaign.bench import campaign_text
@@ -31,12 +33,13 @@ def test_a_slow_disk_keeps_many_results_at_once() -> None:
 
 
 def test_page() -> None:
-    result = {
+    result: dict[str, Any] = {
         "tasks": {"overhead_ms": 5.0, "efficiency": 0.987},
         "store": {"transaction_ms": 2.0, "bytes": 200.0},
         "deaths": {"tasks": 500, "deaths": 20, "missing": 0, "wrong": 0, "seconds": 9.0},
         "costs": vars(Costs(1.0, 2.0, 3.0)),
         "shortest_s": 3.3,
+        "load": 2.0,
         "plan": [
             {"seconds": 1.0, "hours": 0.5, "efficiency": 0.4, "client": 0.2, "scheduler": 1, "store": 0.1}
             | {"first": "scheduler"}
