@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
+from collections.abc import Callable
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lstmith.boards.catalogue import BOARDS, find_board
-from lstmith.campaign import Store, open_cluster
+from lstmith.campaign import open_cluster
+from lstmith.cli.campaigns import JsonLines, Scheduler, StoreFile, Workers, open_store
 from lstmith.cli.console import out, remark, say, steps, table
 from lstmith.compiler.files import whole_directory
 from lstmith.compiler.marks import EXPLORATION
@@ -59,13 +63,10 @@ def command(
     seed: Annotated[int, typer.Option(help="Seed of the search, and the first one of placement.", min=0)] = 1,
     synth: Annotated[int, typer.Option(help="So many of the best are synthesised.", min=0)] = 0,
     place: Annotated[int, typer.Option(help="So many of the best are placed and routed.", min=0)] = 0,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that work at a time.", show_default="one per processor", min=1)
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a running Dask scheduler, tcp://HOST:8786, in place of --workers.")
-    ] = None,
-    store: Annotated[Path | None, typer.Option(help="File of results, so that a stopped run goes on.")] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    store: StoreFile = None,
+    json_lines: JsonLines = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say why points were left out.")] = False,
     json: Annotated[Path | None, typer.Option(help="The Pareto set as JSON.")] = None,
 ) -> None:
@@ -92,22 +93,35 @@ def command(
     if synth or place:
         require("build")
     check_outputs([model, data, store], [Output(output, FOLDER), Output(json, EXPLORATION)])
+    kept = open_store(store)
     scratch = tempfile.TemporaryDirectory(prefix="lstmith-explore-")
-    kept = None if store is None else Store(store)
-    with (
-        whole_directory(output, FOLDER) as draft,
-        scratch as folder,
-        open_cluster(workers or os.cpu_count() or 1, scheduler) as cluster,
-        steps() as report,
-    ):
-        if cluster is not None:
-            remark(f"dashboard: {cluster.dashboard}")
-        found = explore(request, results_of(kept, cluster), Path(folder), report)
-        report("writing designs")
-        result = write(draft, request, found)
+    try:
+        with (
+            whole_directory(output, FOLDER) as draft,
+            scratch as folder,
+            open_cluster(workers or os.cpu_count() or 1, scheduler) as cluster,
+            steps() as report,
+        ):
+            if cluster is not None:
+                remark(f"dashboard: {cluster.dashboard}")
+            tell = functools.partial(_told, report) if json_lines else report
+            found = explore(request, results_of(kept, cluster), Path(folder), tell)
+            tell("writing designs", None)
+            result = write(draft, request, found)
+    except KeyboardInterrupt:
+        if kept is None:
+            raise
+        told = f"interrupted: what is done is kept in {kept.path}; start the command again to go on"
+        raise KeyboardInterrupt(told) from None
     if json is not None:
         save_json(json, result, EXPLORATION)
     _print(found, output, explain=explain)
+
+
+def _told(report: Callable[..., None], level: str, part: float | None) -> None:
+    """Progress for people, and as a line for machines."""
+    report(level, part)
+    say(dumps({"doing": level, "part": part}))
 
 
 def _boards(text: str | None) -> tuple[str, ...]:

@@ -123,9 +123,13 @@ def test_nothing_beats_the_front_and_all_others_have_a_reason(explored: Path) ->
 
 def test_a_second_run_takes_the_place_of_the_first(explored: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (explored / "out.json").read_text()
-    assert execute([*call(explored), "--explain"]) == 0
+    assert execute([*call(explored), "--explain", "--json-lines"]) == 0
     assert json.loads((explored / "out.json").read_text())["front"] == json.loads(before)["front"]
-    assert "dominated by" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "dominated by" in told
+    assert "cells on ecp5 are estimates of luts, dsps and brams: median error " in told
+    lines = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    assert {"doing": "tuning policies", "part": 1.0} in lines
     (explored / "out" / "note.txt").write_text("mine")
     assert execute(call(explored)) == 2
     assert "holds note.txt, which 'lstmith explore' did not write" in capsys.readouterr().err
@@ -145,6 +149,7 @@ def test_a_second_run_takes_the_place_of_the_first(explored: Path, capsys: pytes
         (("--objective", "us,us"), "option --objective: names us twice"),
         (("--objective", "us=fast"), "option --objective: is 'us=fast'; give a positive number"),
         (("--max-loss", "0.00001"), "option --max-loss: nothing of "),
+        (("--scheduler", "tcp://127.0.0.1:1"), "scheduler tcp://127.0.0.1:1: does not answer"),
         (("--objective", "us=0.01"), "reaches us of at most 0.01, loss of at most 0.006; the nearest is ulx3s-25f-"),
     ],
 )
