@@ -210,7 +210,8 @@ def float_verdicts(layer: FloatLayer, h: FloatArray) -> npt.NDArray[np.int64] | 
         return None
     if layer.verdict is Verdict.ARGMAX:
         return h.argmax(axis=-1)
-    return ((h > layer.threshold) << np.arange(layer.units, dtype=np.int64)).sum(axis=-1)
+    told = h > layer.threshold if layer.verdict is Verdict.THRESHOLD else h <= layer.threshold
+    return (told << np.arange(layer.units, dtype=np.int64)).sum(axis=-1)
 
 
 def _unit_step(layer: FloatLayer, z: FloatArray, h: FloatArray, c: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -239,7 +239,7 @@ class Accelerator:
     def judge(
         self, x: npt.NDArray[np.floating], lengths: IntArray | None = None, *, every: int | None = None
     ) -> IntArray:
-        """Verdicts of a design whose graph ends in one: classes, or a bit for each value above the threshold.
+        """Verdicts of a design whose graph ends in one: classes, or a bit for each compared value.
 
         Parameters
         ----------
@@ -260,7 +260,7 @@ class Accelerator:
             If the design has no verdict, a sequence has no step, the input has another shape, or the device is lost.
         """
         if not self._judges:
-            raise UserError("design", "has no verdict", "compile a graph that ends in ArgMax or Greater with --head")
+            raise UserError("design", "has no verdict", "compile a graph with ArgMax or a comparison with --head")
         batch, steps = self._batch(x, lengths, every or 1)
         if every is None and steps.min(initial=1) < 1:
             raise UserError("lengths", f"is {steps.tolist()}", "give every sequence a step")

@@ -87,8 +87,9 @@ class VerdictStage(wiring.Component):
             ]
         with m.If(self.i.valid & self.i.ready & judged):
             m.d.sync += [due.eq(result.last), told.eq(result), unit.eq(Mux(result.last, 0, unit + 1))]
-            with m.If(given.verdict == Verdict.THRESHOLD):
-                m.d.sync += found.eq(Mux(first, 0, found) | given.above << unit[: VERDICT_BITS.bit_length() - 1])
+            with m.If((given.verdict == Verdict.THRESHOLD) | (given.verdict == Verdict.AT_MOST)):
+                told_of = given.above ^ (given.verdict == Verdict.AT_MOST)
+                m.d.sync += found.eq(Mux(first, 0, found) | told_of << unit[: VERDICT_BITS.bit_length() - 1])
             with m.Elif(first | (result.h > largest)):
                 m.d.sync += [found.eq(unit), largest.eq(result.h)]
         return m

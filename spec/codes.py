@@ -89,6 +89,12 @@ class Verdict(IntEnum):
     NONE = 0
     ARGMAX = 1  #: the index of the largest h, of equal ones the lowest
     THRESHOLD = 2  #: bit k is set if the h of unit k is above the layer's threshold
+    AT_MOST = 3  #: bit k is set if it is not
+
+    @property
+    def compares(self) -> bool:
+        """Whether it has a bit for each unit."""
+        return self in (Verdict.THRESHOLD, Verdict.AT_MOST)
 
 
 #: Bits of a verdict: the most units that a threshold takes.

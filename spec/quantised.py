@@ -205,7 +205,7 @@ class QuantLayer:
         if self.verdict is not Verdict.NONE and (self.counts or self.order is not None):
             raise ValueError("Layer with a verdict must have all of its units, in the source's order")
         int16 = -(1 << 15) <= self.threshold < 1 << 15
-        if self.verdict is Verdict.THRESHOLD and (self.units > VERDICT_BITS or not int16):
+        if self.verdict.compares and (self.units > VERDICT_BITS or not int16):
             raise ValueError(f"Layer with a threshold must have at most {VERDICT_BITS} units and an int16 threshold")
         self._check_counts()
 

@@ -11,7 +11,17 @@ from onnx import ModelProto, NodeProto
 from lstmith.compiler.importers.onnx_graph import Array, Scope, attribute, cut, fold, run_piece
 from lstmith.spec.codes import VERDICT_BITS, Verdict
 
-_VERDICTS = {"ArgMax": Verdict.ARGMAX, "Greater": Verdict.THRESHOLD}
+#: Comparisons of values with a constant: what they are as a verdict, and whether an equal value counts as above it.
+_COMPARISONS = {
+    "Greater": (Verdict.THRESHOLD, False),
+    "GreaterOrEqual": (Verdict.THRESHOLD, True),
+    "Less": (Verdict.AT_MOST, True),
+    "LessOrEqual": (Verdict.AT_MOST, False),
+}
+#: The same with the constant in front.
+_MIRRORED = {
+    "Greater": "Less", "GreaterOrEqual": "LessOrEqual", "Less": "Greater", "LessOrEqual": "GreaterOrEqual"
+}  # fmt: skip
 #: What does not change which value of a row is the largest.
 _ORDERED = ("Softmax", "LogSoftmax")
 
@@ -24,7 +34,7 @@ class HeadVerdict:
     ----------
     verdict : Verdict
     threshold : float
-        Of a THRESHOLD.
+        Of a comparison: what is above it is told apart from what is not.
     reads : str
         Value with rows of the head's last layer, moved but not changed.
     axis : int
@@ -65,7 +75,9 @@ def find_verdict(
     found: list[HeadVerdict] = []
     refused: dict[str, str] = {}
     for node in scope.nodes:
-        if node.op_type not in _VERDICTS or not _behind(scope, node.input[0], value):
+        if node.op_type != "ArgMax" and node.op_type not in _COMPARISONS:
+            continue
+        if not any(_behind(scope, name, value) for name in node.input):
             continue
         judged = _Node(model, scope, node, value, axis, units, leads).verdict()
         if isinstance(judged, HeadVerdict):
@@ -99,7 +111,7 @@ class _Node:
 
     def verdict(self) -> HeadVerdict | str:
         """What it becomes, or why it stays on the host."""
-        if self._node.op_type == "Greater":
+        if self._node.op_type in _COMPARISONS:
             return self._threshold()
         if attribute(self._node, "select_last_index", 0):
             return "it takes the last of equal values, the core the first"
@@ -113,16 +125,21 @@ class _Node:
         return HeadVerdict(Verdict.ARGMAX, 0.0, reads, axes[0], self._node.output[0], keeps)
 
     def _threshold(self) -> HeadVerdict | str:
-        reads, limit = self._node.input[0], fold(self._model, self._scope, self._node.input[1])
+        reads, other = self._node.input
+        op, limit = self._node.op_type, fold(self._model, self._scope, other)
+        if limit is None:
+            op, reads, limit = _MIRRORED[op], other, fold(self._model, self._scope, reads)
         if limit is None or limit.size != 1:
             return "its threshold is not a single constant"
         if self._units > VERDICT_BITS:
             return f"the last layer has {self._units} values, a verdict has {VERDICT_BITS} bits"
         if not self._whole(reads, self._axis):
             return "what it reads is not whole rows of the last layer"
-        return HeadVerdict(
-            Verdict.THRESHOLD, float(limit.ravel()[0]), reads, self._axis, self._node.output[0], keeps=True
-        )
+        verdict, closed = _COMPARISONS[op]
+        threshold = float(limit.ravel()[0])
+        # At least t is above everything that is less than t.
+        threshold = float(np.nextafter(threshold, -np.inf)) if closed else threshold
+        return HeadVerdict(verdict, threshold, reads, self._axis, self._node.output[0], keeps=True)
 
     def _whole(self, name: str, axis: int) -> bool:
         """Whether a value is whole rows along ``axis``; what moves them is run on numbers, not interpreted."""

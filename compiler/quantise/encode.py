@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 
 from lstmith.golden.network import FloatArray, FloatLayer, FloatNetwork, initial_state
@@ -123,7 +126,8 @@ def encode_threshold(layer: FloatLayer, h_lsb: float) -> int:
     UserError
         If every value that the layer's format holds is above it.
     """
-    limit = int(np.floor(layer.threshold / h_lsb))
+    # In rational numbers, so that an h that equals the threshold stays on its side.
+    limit = math.floor(Fraction(layer.threshold) / Fraction(h_lsb))
     if limit < -(1 << H_FRAC):
         raise UserError(
             f"layer {layer.name!r}",

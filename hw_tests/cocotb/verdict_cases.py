@@ -17,12 +17,14 @@ from lstmith.spec.registers import Region, Register, address
 def with_verdicts(
     rng: np.random.Generator, config: EngineConfig, networks: list[QuantNetwork]
 ) -> tuple[EngineConfig, list[QuantNetwork]]:
-    """The same engine with verdicts, and networks that have one, both kinds in turn where the last layer is small."""
-    judging, turn = [], int(rng.integers(2))
+    """The same engine with verdicts, and networks that have one, all kinds in turn where the last layer is small."""
+    judging, turn = [], int(rng.integers(3))
     for index, network in enumerate(networks, turn):
         layers = [replace(layer, counts=(), reduced_bias=None, idle_h=None) for layer in network.layers]
         last = layers[-1]
-        choices = [Verdict.ARGMAX] if last.units > VERDICT_BITS else [Verdict.ARGMAX, Verdict.THRESHOLD]
+        choices = (
+            [Verdict.ARGMAX] if last.units > VERDICT_BITS else [Verdict.ARGMAX, Verdict.THRESHOLD, Verdict.AT_MOST]
+        )
         verdict = choices[index % len(choices)]
         layers[-1] = replace(last, verdict=verdict, threshold=int(rng.choice([-9000, -1, 0, 9000])))
         judging.append(replace(network, layers=tuple(layers)))

@@ -20,6 +20,7 @@ from lstmith.compiler.pipeline import compile_model
 from lstmith.spec.codes import Verdict
 
 CLASSES = 5
+COMPARISONS = ("Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 
 
 def graph(path: Path, rng: Rng, nodes: list[NodeProto], outputs: list[str], classes: int = CLASSES) -> Feeds:
@@ -37,7 +38,7 @@ def graph(path: Path, rng: Rng, nodes: list[NodeProto], outputs: list[str], clas
     ]  # fmt: skip
     save(path, [*before, *nodes], constants, {"x": [STEPS, 2, WIDTH]}, outputs)
     model = onnx.load(path)
-    types = {node.output[0]: TensorProto.BOOL for node in nodes if node.op_type == "Greater"}
+    types = {node.output[0]: TensorProto.BOOL for node in nodes if node.op_type in COMPARISONS}
     types |= {node.output[0]: TensorProto.INT64 for node in nodes if node.op_type == "ArgMax"}
     for value in model.graph.output:
         value.type.tensor_type.elem_type = types.get(value.name, TensorProto.FLOAT)
@@ -49,8 +50,8 @@ def pick(source: str, **attributes: Any) -> NodeProto:
     return helper.make_node("ArgMax", [source], ["picked"], name="pick", **attributes)
 
 
-def above(limit: str = "limit", source: str = "scores") -> NodeProto:
-    return helper.make_node("Greater", [source, limit], ["picked"], name="pick")
+def above(limit: str = "limit", source: str = "scores", op: str = "Greater") -> NodeProto:
+    return helper.make_node(op, [source, limit], ["picked"], name="pick")
 
 
 MOVED = [
@@ -64,6 +65,8 @@ FOUND = {
     "of the last step": [*MOVED, pick("final", axis=1, keepdims=0)],
     "behind a softmax": [SOFT, pick("p", axis=-1)],
     "above a threshold": [above()],
+    **{f"{op} than a threshold": [above(op=op)] for op in COMPARISONS[1:]},
+    **{f"a threshold {op} than it": [above(limit="scores", source="limit", op=op)] for op in COMPARISONS},
     "of the last step, above a threshold": [*MOVED, above(source="final")],
 }
 #: What the core does not do, and why.
@@ -95,7 +98,9 @@ def placed(model: Model) -> dict[str, tuple[str, str]]:
 def test_answers_are_those_of_onnxruntime(tmp_path: Path, rng: Rng, name: str) -> None:
     calls = calls_of(rng, graph(tmp_path / "m.onnx", rng, FOUND[name], ["picked"]))
     model = read_model(tmp_path / "m.onnx", head=True)
-    assert verdict_of(model) is (Verdict.THRESHOLD if "threshold" in name else Verdict.ARGMAX)
+    below = ("Less" in name) != name.startswith("a threshold")
+    compares = Verdict.AT_MOST if below and "than" in name else Verdict.THRESHOLD
+    assert verdict_of(model) is (compares if "threshold" in name else Verdict.ARGMAX)
     assert placed(model)["pick"] == ("core", "the verdict of program 0")
     assert {where for where, _ in placed(model).values()} == {"core", "folded"}
     design = compile_model(tmp_path / "m.onnx", calls, precision=16, target="generic", lanes=4, head=True)

@@ -74,3 +74,6 @@ def test_integers_are_above_a_threshold_where_real_values_are(h_lsb: float, rng:
                 encode_threshold(judging, h_lsb)
         else:
             np.testing.assert_array_equal(h > encode_threshold(judging, h_lsb), h * h_lsb > threshold)
+            # What is at least t is above the number before t, also where an h equals t.
+            closed = replace(judging, threshold=float(np.nextafter(threshold, -np.inf)))
+            np.testing.assert_array_equal(h > encode_threshold(closed, h_lsb), h * h_lsb >= threshold)

@@ -32,6 +32,13 @@ def test_above_means_more_than_the_threshold(threshold: int, wanted: list[list[i
     assert verdicts(_layer(rng, 4, Verdict.THRESHOLD, threshold), H).tolist() == wanted
 
 
+@pytest.mark.parametrize("threshold", [0, -5, 32767, -32768])
+def test_at_most_is_what_is_not_above(threshold: int, rng: np.random.Generator) -> None:
+    above, others = (_layer(rng, 4, verdict, threshold) for verdict in (Verdict.THRESHOLD, Verdict.AT_MOST))
+    assert (verdicts(others, H) == 0b1111 - verdicts(above, H)).all()
+    assert verdicts(_layer(rng, 4, Verdict.AT_MOST, 1), H).tolist() == [[0b1010, 0b1111], [0b1111, 0b0111]]
+
+
 def test_none_is_zero(rng: np.random.Generator) -> None:
     assert verdicts(_layer(rng, 4, Verdict.NONE), H).tolist() == [[0, 0], [0, 0]]
 
@@ -40,3 +47,5 @@ def test_a_threshold_has_a_bit_for_each_unit(rng: np.random.Generator) -> None:
     assert verdicts(_layer(rng, 16, Verdict.THRESHOLD, -1), np.zeros((1, 16), np.int64)).tolist() == [0xFFFF]
     with pytest.raises(ValueError, match="at most 16 units"):
         _layer(rng, 17, Verdict.THRESHOLD)
+    with pytest.raises(ValueError, match="at most 16 units"):
+        _layer(rng, 17, Verdict.AT_MOST)

@@ -30,7 +30,7 @@ def _steps(rng: np.random.Generator) -> tuple[list[dict[str, Any]], list[Word], 
     wanted: list[Word] = []
     told: list[int] = []
     for _ in range(STEPS):
-        verdict, silent = Verdict(int(rng.integers(3))), int(rng.integers(2))
+        verdict, silent = Verdict(int(rng.integers(len(Verdict)))), int(rng.integers(2))
         units = int(rng.integers(1, 17))
         network = random_network(rng, [3, units], (8,), peepholes=False, requant_width=18, kinds=(Kind.DENSE,))
         # Few values, so that some are equal.
