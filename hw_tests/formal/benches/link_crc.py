@@ -105,7 +105,7 @@ class FrameBench(wiring.Component):
         "self.hello.eq(good & is_hello & (place == least))",
         "self.hello.eq(good & kept & is_hello & (place == least))",
     ),
-    depth=3,
+    depth=2,
     cover=HELLO_CYCLES,
 )
 class HelloBench(FrameBench):
@@ -122,7 +122,7 @@ class HelloBench(FrameBench):
     "frame is kept if its CRC is right",
     says="A frame with the right CRC fills a buffer if all were free when it began; none other ever fills one.",
     fault=Fault(receiver, "check.match_detected & ", ""),
-    depth=3,
+    depth=2,
     cover=HELLO_CYCLES,
 )
 class CrcBench(FrameBench):
