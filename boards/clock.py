@@ -1,4 +1,4 @@
-"""The clock of a board's design: oscillator, PLL where the frequency differs, and reset."""
+"""The clock of a board's design: oscillator, PLL where the frequency differs, and how it starts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from lstmith.boards.board import Board, Front
 from lstmith.rtl.link.uart import CYCLES_MIN
 from lstmith.spec.errors import UserError
 
-#: Cycles of reset after start-up; the block memories of an iCE40 answer only after 3 microseconds.
-RESET_CYCLES = 1 << 10
+#: Cycles after start-up before the design runs; the block memories of an iCE40 answer only after 3 microseconds.
+START_CYCLES = 1 << 10
 #: Bounds of the ECP5 PLL, in MHz.
 _ECP5_PHASE, _ECP5_VCO = (3.125, 400.0), (400.0, 800.0)
 #: Bounds of the iCE40 PLL, in MHz.
@@ -22,10 +22,20 @@ _ICE40_PHASE, _ICE40_VCO = (10.0, 133.0), (533.0, 1066.0)
 #: Bounds of the PLL of a GW1NR-9 of speed C6/I5, in MHz, and its output dividers.
 _GOWIN_PHASE, _GOWIN_VCO = (3.0, 400.0), (400.0, 1200.0)
 _GOWIN_OUTPUT = (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
+#: Families whose clock nets can be held back without a glitch.
+HELD = ("ecp5",)
+
+
+def clock_domain(board: Board) -> ClockDomain:
+    """The domain ``sync`` of a board's design; without a reset where its clock is held back instead."""
+    return ClockDomain("sync", reset_less=board.family in HELD)
 
 
 class Clock(Component):
-    """Drives the clock domain ``sync``, which the board's design defines.
+    """Drives the clock domain ``sync``, which the board's design defines as :func:`clock_domain` gives it.
+
+    Where the family can hold a clock back (ECP5), ``sync`` begins when it is steady: all flip-flops then have their values
+    from the bitstream, and no net of a reset crosses the device. Elsewhere ``sync`` is reset until then.
 
     Parameters
     ----------
@@ -44,7 +54,7 @@ class Clock(Component):
         source = platform.request(platform.default_clk, dir="-")
         if board.clock_mhz == board.oscillator_mhz:
             m.submodules.buffer = buffer = io.Buffer("i", source)
-            m.d.comb += [ClockSignal().eq(buffer.i), locked.eq(1)]
+            m.d.comb += [ClockSignal("start").eq(buffer.i), locked.eq(1)]
         elif board.family == "ecp5":
             m.submodules.buffer = buffer = io.Buffer("i", source)
             m.submodules.pll = _ecp5_pll(board, buffer.i, locked)
@@ -53,13 +63,14 @@ class Clock(Component):
             m.submodules.pll = _gowin_pll(board, buffer.i, locked)
         else:
             m.submodules.pll = _ice40_pll(board, source.io, locked)
-        m.d.comb += ClockSignal("start").eq(ClockSignal())
-        count = Signal(range(RESET_CYCLES))
-        reset = Signal(init=1)
-        m.d.comb += ResetSignal().eq(reset)
-        with m.If(locked & (count != RESET_CYCLES - 1)):
+        count, begun = Signal(range(START_CYCLES)), Signal()
+        with m.If(locked & ~begun):
             m.d.start += count.eq(count + 1)
-        m.d.start += reset.eq(count != RESET_CYCLES - 1)
+        m.d.start += begun.eq(count == START_CYCLES - 1)
+        if board.family in HELD:
+            m.submodules.gate = Instance("DCCA", i_CLKI=ClockSignal("start"), i_CE=begun, o_CLKO=ClockSignal())
+        else:
+            m.d.comb += [ClockSignal().eq(ClockSignal("start")), ResetSignal().eq(~begun)]
         return m
 
 
@@ -176,10 +187,10 @@ def _ecp5_pll(board: Board, source: Signal, locked: Signal) -> Instance:
         p_CLKOP_FPHASE=0,
         p_FEEDBK_PATH="CLKOP",
         i_CLKI=source,
-        i_CLKFB=ClockSignal(),
+        i_CLKFB=ClockSignal("start"),
         i_RST=0,
         i_STDBY=0,
-        o_CLKOP=ClockSignal(),
+        o_CLKOP=ClockSignal("start"),
         o_LOCK=locked,
     )
 
@@ -197,7 +208,7 @@ def _ice40_pll(board: Board, pad: Any, locked: Signal) -> Instance:
         i_PACKAGEPIN=pad,
         i_RESETB=1,
         i_BYPASS=0,
-        o_PLLOUTGLOBAL=ClockSignal(),
+        o_PLLOUTGLOBAL=ClockSignal("start"),
         o_LOCK=locked,
     )
 
@@ -222,6 +233,6 @@ def _gowin_pll(board: Board, source: Signal, locked: Signal) -> Instance:
         i_PSDA=Const(0, 4),
         i_DUTYDA=Const(0, 4),
         i_FDLY=Const(0, 4),
-        o_CLKOUT=ClockSignal(),
+        o_CLKOUT=ClockSignal("start"),
         o_LOCK=locked,
     )

@@ -7,12 +7,12 @@ from importlib import import_module
 from typing import Any
 
 from amaranth.build import Attrs, Pins, PinsN, Resource, Subsignal
-from amaranth.hdl import Cat, ClockDomain, Elaboratable, Module, Mux, Signal, Value, ValueLike
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.boards.board import Board, Front, SpiPins
-from lstmith.boards.clock import Clock
+from lstmith.boards.clock import Clock, clock_domain
 from lstmith.rtl.link.core import LinkedCore
 from lstmith.rtl.link.flash import FlashLoader, checksum, flash_content
 from lstmith.rtl.link.pins import forward_pins, front_pins
@@ -184,7 +184,7 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         board, linked = self._board, self._linked
-        m.domains.sync = ClockDomain()
+        m.domains.sync = clock_domain(board)
         m.submodules.clock = Clock(board)
         m.submodules.linked = linked
         if board.front is Front.SPI:
