@@ -180,8 +180,11 @@ class InputStage(wiring.Component):
         if config.monitor:
             m.d.comb += encoder.grid.defers.eq(self._defers(m, counted, counts_anew))
         for index in range(2):
+            # What is said of a skipped step is never looked at, so it need not wait for the verdict.
+            with m.If(ends & (buffer == index)):
+                m.d.sync += self.steps.step[index].eq(step)
             with m.If(takes & (buffer == index)):
-                m.d.sync += [self.steps.full[index].eq(1), self.steps.step[index].eq(step)]
+                m.d.sync += self.steps.full[index].eq(1)
             with m.Elif(self.release[index]):
                 m.d.sync += self.steps.full[index].eq(0)
         with m.If(takes):
