@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.fields import is_final
+from lstmith.rtl.link.queue import HeadQueue
 from lstmith.rtl.link.ring import RING_WORD_BITS
 from lstmith.rtl.prim import parameters as check
 from lstmith.spec.link_map import LAYER_BITS, RECORDS, Kind
@@ -149,7 +149,7 @@ class StepCollector(wiring.Component):
 
     Attributes
     ----------
-    results, events, outcomes, inputs : SyncFIFOBuffered
+    results, events, outcomes, inputs : HeadQueue
         What waits; no part of the interface, proofs look at them.
     written : Signal
         What of the oldest step has been written: nothing, its input, its outcome too, its results too; likewise.
@@ -194,10 +194,10 @@ class StepCollector(wiring.Component):
         }
         steps = check.integer("Step collector steps", steps, 1)
         units = check.integer("Step collector units", units, 1)
-        self.results = _queue(result, steps * units)
-        self.events = _queue(self._timed[Kind.EVENT], steps * layers)
-        self.outcomes = _queue(self._timed[Kind.OUTCOME], steps)
-        self.inputs = _queue(self._timed[Kind.INPUT], steps)
+        self.results = HeadQueue(width=result.size, places=steps * units)
+        self.events = HeadQueue(width=self._timed[Kind.EVENT].size, places=steps * layers)
+        self.outcomes = HeadQueue(width=self._timed[Kind.OUTCOME].size, places=steps)
+        self.inputs = HeadQueue(width=self._timed[Kind.INPUT].size, places=steps)
         self.written = Signal(2)
 
     def elaborate(self, platform: object) -> Module:
@@ -254,7 +254,7 @@ class StepCollector(wiring.Component):
                         m.next = "Input"
         return m
 
-    def _read(self, queue: SyncFIFOBuffered, kind: Kind) -> dict[str, Value]:
+    def _read(self, queue: HeadQueue, kind: Kind) -> dict[str, Value]:
         """Fields of a record, from the head of its queue."""
         layout = self._timed.get(kind, self._result)
         view = data.View(layout, queue.r_data)
@@ -271,7 +271,7 @@ class StepCollector(wiring.Component):
         self,
         m: Module,
         word: Signal,
-        queue: SyncFIFOBuffered,
+        queue: HeadQueue,
         kind: Kind,
         fields: dict[str, Value],
         compact: Value | None,
@@ -300,11 +300,6 @@ class StepCollector(wiring.Component):
                 ]
         m.d.comb += queue.r_en.eq(goes)
         return goes
-
-
-def _queue(layout: data.StructLayout, places: int) -> SyncFIFOBuffered:
-    """A queue that always takes ``places`` entries: the register behind its memory may be empty while that is full."""
-    return SyncFIFOBuffered(width=layout.size, depth=places + 1)
 
 
 def held_steps(units: int) -> int:

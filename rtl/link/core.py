@@ -82,16 +82,19 @@ class LinkedCore(wiring.Component):
             self.busy.eq(link.busy),
             self.session.eq(link.session),
             self.fault.eq(link.fault),
-            engine.bus.addr.eq(Mux(self.ready, link.bus.addr, self.preload.addr)),
-            engine.bus.w_data.eq(Mux(self.ready, link.bus.w_data, self.preload.w_data)),
-            engine.bus.w_en.eq(Mux(self.ready, link.bus.w_en, self.preload.w_en)),
-            engine.bus.r_en.eq(link.bus.r_en),
-            link.bus.r_data.eq(engine.bus.r_data),
             link.event.eq(engine.event),
             link.event_valid.eq(engine.event_valid),
             link.outcome_valid.eq(engine.outcome_valid),
             link.outcome_skipped.eq(engine.outcome_skipped),
             link.engine_busy.eq(engine.busy),
+        ]
+        # The executor and the engine's registers need not lie side by side: what passes between them waits a cycle.
+        m.d.sync += [
+            engine.bus.addr.eq(Mux(self.ready, link.bus.addr, self.preload.addr)),
+            engine.bus.w_data.eq(Mux(self.ready, link.bus.w_data, self.preload.w_data)),
+            engine.bus.w_en.eq(Mux(self.ready, link.bus.w_en, self.preload.w_en)),
+            engine.bus.r_en.eq(link.bus.r_en),
+            link.bus.r_data.eq(engine.bus.r_data),
         ]
         if self._identity.config.verdicts:
             m.d.comb += self.verdict.eq(engine.verdict)

@@ -8,11 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.layouts import InputWord
-from lstmith.rtl.link.frame import BODY, HEAD_END, VALUE_BYTES, WORD_BYTES, Frame, flag_bit
+from lstmith.rtl.link.frame import BODY, HEAD_END, READ_CYCLES, VALUE_BYTES, WORD_BYTES, Frame, flag_bit
 from lstmith.rtl.link.receiver import BUFFER_BYTES, TAIL, TAILS, check_buffers
 from lstmith.rtl.link.ring import PLACE_BITS
 from lstmith.spec.link_map import ACTIVE_SHIFT, ANSWER, Command, Status, StreamFlag
-from lstmith.spec.registers import READ_LATENCY
 
 
 class Executor(wiring.Component):
@@ -344,7 +343,7 @@ class Executor(wiring.Component):
         left = frame.left
         with m.State("Read"):
             m.d.comb += self.bus.r_en.eq(1)
-            m.d.sync += left.eq(READ_LATENCY - 1)
+            m.d.sync += left.eq(READ_CYCLES - 1)
             m.next = "Take"
             with m.If(frame.done | self.body_full):
                 m.d.comb += self.bus.r_en.eq(0)

@@ -33,6 +33,8 @@ HEAD_END = {
     Command.FETCH: BODY + calcsize(FETCH_HEAD),
     Command.NARROW: BODY + calcsize(NARROW_HEAD),
 }
+#: Cycles from a read to its word: between executor and engine there is a register each way (rtl/link/core.py).
+READ_CYCLES = READ_LATENCY + 2
 
 
 def flag_bit(flag: int) -> int:
@@ -93,7 +95,7 @@ class Frame:
         self.expected = Signal(8, reset_less=True)
         self.status = Signal(Status)
         self.waits = Signal()
-        self.left = Signal(range(max(READ_LATENCY + 1, UNSIGNED)))
+        self.left = Signal(range(max(READ_CYCLES + 1, UNSIGNED)))
 
     @property
     def newest(self) -> list[Value]:

@@ -111,8 +111,9 @@ class ResultRing(wiring.Component):
             self.data.eq(read.data),
             # A place beyond the last word looks as if more than the whole ring lay ahead.
             ahead.eq(visible - reading[1:]),
-            self.valid.eq(reading[0] | ((ahead != 0) & ~(ahead[-1] & ahead[:-1].any()))),
         ]
+        # In time, as the byte takes as long; the executor decides much by it.
+        m.d.sync += self.valid.eq(reading[0] | ((ahead != 0) & ~(ahead[-1] & ahead[:-1].any())))
         with m.If(accepted):
             m.d.sync += upper.eq(~upper)
             with m.If(upper):

@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.rtl.link.executor import Executor
-from lstmith.rtl.link.frame import WORD_BYTES
+from lstmith.rtl.link.frame import READ_CYCLES, WORD_BYTES
 from lstmith.rtl.link.receiver import BUFFER_BYTES, FRAME_START
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec.link_map import (
@@ -29,7 +29,7 @@ from lstmith.spec.link_map import (
     Status,
     StreamFlag,
 )
-from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS, READ_LATENCY
+from lstmith.spec.registers import ADDRESS_BITS, DATA_BITS
 
 BUFFERS = 32
 #: A read answers with its address and this.
@@ -81,7 +81,7 @@ class Requests(wiring.Component):
             executor.answer.ready.eq(1),
             executor.finished.eq(executor.finish),
             executor.ring_ready.eq(1),
-            executor.bus.r_data.eq(delayed(m, answered, READ_LATENCY, "read")),
+            executor.bus.r_data.eq(delayed(m, answered, READ_CYCLES, "read")),
             self.w_addr.eq(executor.bus.addr),
             self.w_data.eq(executor.bus.w_data),
             self.w_en.eq(executor.bus.w_en),
