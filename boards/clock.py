@@ -34,8 +34,8 @@ def clock_domain(board: Board) -> ClockDomain:
 class Clock(Component):
     """Drives the clock domain ``sync``, which the board's design defines as :func:`clock_domain` gives it.
 
-    Where the family can hold a clock back (ECP5), ``sync`` begins when it is steady: all flip-flops then have their values
-    from the bitstream, and no net of a reset crosses the device. Elsewhere ``sync`` is reset until then.
+    Where the family can hold a clock back (ECP5), ``sync`` begins when it is steady: all flip-flops then have their
+    values from the bitstream, and no net of a reset crosses the device. Elsewhere ``sync`` is reset until then.
 
     Parameters
     ----------

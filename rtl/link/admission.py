@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import InputWord
+from lstmith.rtl.link.queue import HeadQueue
 from lstmith.rtl.prim import parameters as check
-from lstmith.rtl.prim.arith import delayed
 from lstmith.spec.config import PROGRAMS, bits_for, index_bits
 
 #: Cycles that an engine is idle before a step counts as beginning in an idle engine.
 REST = 8
 #: Fewest places for input values: as many as a memory of lookup tables has.
 _PLACES = 16
-#: Cycles from a value's place in the queue to its being offered.
-_QUEUE_LATENCY = 2
 
 
 class StepAdmission(wiring.Component):
@@ -103,17 +100,18 @@ class StepAdmission(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         places = max(_PLACES, 2 * self._inputs)
-        # The queue has a register behind its memory, which may be empty while the memory is full.
-        m.submodules.queue = queue = SyncFIFOBuffered(width=InputWord.as_shape().size + 1, depth=places + 1)
-        arrives, leaves, whole = Signal(), Signal(), Signal(range(places + 2))
+        m.submodules.queue = queue = HeadQueue(width=InputWord.as_shape().size + 1, places=places)
+        arrives, leaves, whole = Signal(), Signal(), Signal(range(places + 3))
         m.d.comb += [
             queue.w_data.eq(Cat(self.i.payload, self.i_quiet)),
             queue.w_en.eq(self.i.valid),
             self.i.ready.eq(queue.w_rdy),
             arrives.eq(self.i.valid & self.i.ready & self._last(m, self.i, "arriving")),
         ]
-        arrived = delayed(m, arrives, _QUEUE_LATENCY - 1, "arrived")
-        m.d.sync += whole.eq(whole + arrived - leaves)
+        # A step counts as whole when its last value has come through the queue.
+        coming = Signal(queue.latency - 1)
+        arriving = arrives | coming.any()
+        m.d.sync += [coming.eq(Cat(arrives, coming)), whole.eq(whole + coming[-1] - leaves)]
 
         # Steps admitted: not yet collected, and not yet known to be computed or skipped.
         admits, room, unknown, feeds = Signal(), Signal(), self.unknown, self.feeds
@@ -137,8 +135,8 @@ class StepAdmission(wiring.Component):
             queue.r_en.eq(feeds & self.x.ready),
             leaves.eq(self.x.valid & self.x.ready & self._last(m, self.x, "leaving")),
             self.idle.eq(alone),
-            self.occupied.eq((whole != 0) | (unknown != 0) | arrives | arrived),
-            self.active.eq(feeds | ((whole != 0) & room) | arrives | arrived),
+            self.occupied.eq((whole != 0) | (unknown != 0) | arriving),
+            self.active.eq(feeds | ((whole != 0) & room) | arriving),
         ]
         with m.If(~feeds):
             m.d.comb += admits.eq((whole != 0) & room & rested)
