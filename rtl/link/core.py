@@ -86,7 +86,6 @@ class LinkedCore(wiring.Component):
             link.event_valid.eq(engine.event_valid),
             link.outcome_valid.eq(engine.outcome_valid),
             link.outcome_skipped.eq(engine.outcome_skipped),
-            link.engine_busy.eq(engine.busy),
         ]
         # The executor and the engine's registers need not lie side by side: what passes between them waits a cycle.
         m.d.sync += [
@@ -95,6 +94,7 @@ class LinkedCore(wiring.Component):
             engine.bus.w_en.eq(Mux(self.ready, link.bus.w_en, self.preload.w_en)),
             engine.bus.r_en.eq(link.bus.r_en),
             link.bus.r_data.eq(engine.bus.r_data),
+            link.engine_busy.eq(engine.busy),
         ]
         if self._identity.config.verdicts:
             m.d.comb += self.verdict.eq(engine.verdict)

@@ -127,8 +127,8 @@ class Link(wiring.Component):
         # until then belongs to nobody. No request follows so soon.
         resets, clears = hello | executor.stalled, Signal()
         way = Signal(RESET_CYCLES)
-        m.d.sync += way.eq(Cat(resets, way[:-1]))
-        m.d.comb += [clears.eq(resets | way.any()), self.engine_reset.eq(way[-1])]
+        m.d.sync += [way.eq(Cat(resets, way[:-1])), clears.eq(resets | way.any())]
+        m.d.comb += self.engine_reset.eq(way[-1])
         with m.If(hello):
             m.d.sync += [greet.eq(1), self.session.eq(1), self.fault.eq(0)]
         with m.Elif(executor.greeted):
