@@ -15,7 +15,7 @@ from lstmith.spec.link_map import ACTIVE_SHIFT, ANSWER, Command, Status, StreamF
 
 
 class Executor(wiring.Component):
-    """One frame after another: 2 cycles per byte that it takes, and 8 or more from one bus write to the next.
+    """One frame after another: 3 cycles per byte that it takes, and 12 or more from one bus write to the next.
 
     A frame that waits for the engine for more than one whole interval between ``tick`` strobes is given up.
     Reset in mid-frame keeps nothing but the expected sequence number.
@@ -34,7 +34,7 @@ class Executor(wiring.Component):
     r_addr : Out(range(buffers * BUFFER_BYTES))
         Byte of the buffers to read, the buffer above the place; every cycle.
     r_data : In(8)
-        The byte at the address of one cycle ago.
+        The byte at the address of two cycles ago.
     greet : In(1)
         A HELLO waits to be answered, until ``greeted``.
     sequence : In(8)
@@ -146,7 +146,7 @@ class Executor(wiring.Component):
     def _elaborate_bytes(self, m: Module, frame: Frame) -> None:
         """What the strobes do to the place in the buffer and to the last four bytes."""
         m.d.comb += self.r_addr.eq(Cat(frame.place, frame.buffer))
-        m.d.sync += frame.settled.eq(~frame.advance)
+        m.d.sync += [frame.moved.eq(frame.advance), frame.settled.eq(~frame.advance & ~frame.moved)]
         with m.If(frame.advance):
             m.d.sync += frame.place.eq(frame.place + 1)
         oldest, others = frame.word[-8:], frame.word[:-8]
@@ -223,7 +223,7 @@ class Executor(wiring.Component):
             with m.If(self.greet):
                 m.d.sync += [frame.place.eq(TAIL), frame.expected.eq(self.sequence)]
                 m.next = "Greet"
-            with m.Elif(self.full.bit_select(frame.buffer, 1)):
+            with m.Elif(self.full.bit_select(frame.buffer, 1) & frame.settled):
                 m.next = "Length"
         with m.State("Length"):
             m.d.comb += frame.advance.eq(1)
@@ -391,7 +391,7 @@ class Executor(wiring.Component):
             m.d.comb += self.finish.eq(1)
             with m.If(self.finished):
                 m.d.sync += frame.place.eq(0)
-                m.d.comb += self.greeted.eq(self.greet)
+                m.d.comb += [frame.advance.eq(1), self.greeted.eq(self.greet)]
                 with m.If(~self.greet):
                     m.d.comb += self.release.bit_select(frame.buffer, 1).eq(1)
                     m.d.sync += frame.buffer.eq(frame.buffer + 1)

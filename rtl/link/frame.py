@@ -52,7 +52,9 @@ class Frame:
     advance : Signal
         Strobe: go on to the next byte.
     settled : Signal
-        The byte at ``place`` is there: it comes one cycle after ``place`` has changed.
+        The byte at ``place`` is there: it comes two cycles after ``place`` has changed, through the memory and a register.
+    moved : Signal
+        ``place`` has just changed.
     word : Signal
         The last four bytes, the newest one lowest; words go out of it by rotation.
     shift, rotate : Signal
@@ -80,6 +82,7 @@ class Frame:
         self.buffer = Signal(range(buffers))
         self.advance = Signal()
         self.settled = Signal()
+        self.moved = Signal(init=1)
         self.word = Signal(8 * WORD_BYTES)
         self.shift = Signal()
         self.rotate = Signal()

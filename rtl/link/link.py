@@ -139,8 +139,6 @@ class Link(wiring.Component):
         m.d.comb += [
             receiver.release.eq(executor.release),
             receiver.r_addr.eq(executor.r_addr),
-            executor.r_data.eq(receiver.r_data),
-            executor.full.eq(receiver.full),
             executor.greet.eq(greet),
             executor.sequence.eq(receiver.sequence),
             executor.session.eq(self.session),
@@ -158,6 +156,8 @@ class Link(wiring.Component):
             executor.ring_ready.eq(ring.ready),
             executor.ring_data.eq(ring.data),
         ]
+        # The receiver's memory answers late in the cycle. A frame's length is the last that is written of it.
+        m.d.sync += [executor.r_data.eq(receiver.r_data), executor.full.eq(receiver.full)]
         connect(m, executor.answer, answer.i)
         sends = self._elaborate_front(m, receiver, answer)
         full = self._elaborate_registers(m, executor, hello)

@@ -35,7 +35,7 @@ BUFFERS = 32
 #: A read answers with its address and this.
 PATTERN = 0x5A000000
 #: Cycles that the executor takes for a byte.
-BYTE_CYCLES = 2
+BYTE_CYCLES = 3
 
 
 class Requests(wiring.Component):
@@ -69,10 +69,9 @@ class Requests(wiring.Component):
         read, full, payload = memory.read_port(), Signal(BUFFERS, init=(1 << BUFFERS) - 1), executor.x.payload
         # A bus answers what it was asked for, and nothing else.
         answered = Mux(executor.bus.r_en, executor.bus.addr | PATTERN, 0)
-        m.d.sync += full.eq(full & ~executor.release)
+        m.d.sync += [full.eq(full & ~executor.release), executor.r_data.eq(read.data)]
         m.d.comb += [
             read.addr.eq(executor.r_addr),
-            executor.r_data.eq(read.data),
             executor.full.eq(full & self.go.replicate(BUFFERS)),
             executor.session.eq(1),
             executor.occupied.eq(self.occupied),
