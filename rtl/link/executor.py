@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -211,10 +211,11 @@ class Executor(wiring.Component):
         """Take the byte at the frame's place among the last four."""
         m.d.comb += [frame.advance.eq(1), frame.shift.eq(1)]
 
-    def _put(self, m: Module, value: object, when: object = 1) -> Value:
+    def _put(self, m: Module, value: object, when: ValueLike = 1) -> Value:
         """Offer a byte of the answer; whether it is taken."""
         m.d.comb += [self.answer.payload.eq(value), self.answer.valid.eq(when)]
-        return self.answer.valid & self.answer.ready
+        # Not by the port, which has come through a choice between all states.
+        return Value.cast(when) & self.answer.ready
 
     def _states_of_request(self, m: Module, frame: Frame) -> None:
         """Wait for a frame, answer its number and command at once, and check it."""
