@@ -25,7 +25,7 @@ GROUPS = {
     ),
     "link": (
         *("link.admission", "link.answer", "link.collect", "link.executor"),
-        *("link.receiver", "link.ring", "link.spi", "link.uart"),
+        *("link.queue", "link.receiver", "link.ring", "link.spi", "link.uart"),
     ),
 }
 
