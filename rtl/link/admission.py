@@ -36,7 +36,7 @@ class StepAdmission(wiring.Component):
     Members
     -------
     i : In(stream of InputWord)
-        Input stream of any pace; an element every other cycle at most.
+        Input stream of any pace.
     i_quiet : In(1)
         The step's h is not wanted; valid with ``i.valid`` at a step's first element.
     step_inputs : In(array of range(inputs) by program)
@@ -101,7 +101,7 @@ class StepAdmission(wiring.Component):
         m = Module()
         places = max(_PLACES, 2 * self._inputs)
         m.submodules.queue = queue = HeadQueue(width=InputWord.as_shape().size + 1, places=places)
-        # The queue's memory need not lie beside the executor, which has cycles to spare between two values.
+        # The queue's memory need not lie beside the executor.
         given, given_quiet = stream.Signature(InputWord).create(path=("given",)), Signal()
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [given.payload.eq(self.i.payload), given_quiet.eq(self.i_quiet), given.valid.eq(1)]
@@ -109,7 +109,7 @@ class StepAdmission(wiring.Component):
             m.d.sync += given.valid.eq(0)
         arrives, leaves, whole = Signal(), Signal(), Signal(range(places + 3))
         m.d.comb += [
-            self.i.ready.eq(~given.valid),
+            self.i.ready.eq(~given.valid | given.ready),
             queue.w_data.eq(Cat(given.payload, given_quiet)),
             queue.w_en.eq(given.valid),
             given.ready.eq(queue.w_rdy),

@@ -82,8 +82,8 @@ class ResultRing(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from ``seek`` or ``next`` to the byte: the reading place, and the memory."""
-        return 2
+        """Cycles from ``seek`` or ``next`` to the byte: the reading place, the memory, and a register."""
+        return 3
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -108,19 +108,22 @@ class ResultRing(wiring.Component):
             self.i.ready.eq(upper & ~self.full),
             read.addr.eq(reading),
             read.en.eq(1),
-            self.data.eq(read.data),
             # A place beyond the last word looks as if more than the whole ring lay ahead.
             ahead.eq(visible - reading[1:]),
         ]
-        # In time, as the byte takes as long; the executor decides much by it.
-        m.d.sync += self.valid.eq(reading[0] | ((ahead != 0) & ~(ahead[-1] & ahead[:-1].any())))
+        # Memories answer late in the cycle, and the executor decides much by what is here.
+        m.d.sync += [
+            self.data.eq(read.data),
+            self.valid.eq(reading[0] | ((ahead != 0) & ~(ahead[-1] & ahead[:-1].any()))),
+        ]
         with m.If(accepted):
             m.d.sync += upper.eq(~upper)
             with m.If(upper):
                 m.d.sync += written.eq(written + 1)
         with m.If(self.release):
             m.d.sync += released.eq(self.release_place)
-        m.d.sync += self.ready.eq(~(self.seek | self.next))
+        moves, moved = self.seek | self.next, Signal()
+        m.d.sync += [moved.eq(moves), self.ready.eq(~moves & ~moved)]
         with m.If(self.seek):
             m.d.sync += reading.eq(Cat(C(0, 1), self.seek_place))
         with m.Elif(self.next):
