@@ -12,7 +12,7 @@ from lstmith.compiler.design import Design
 from lstmith.flow import TimingError, build, synthesise
 from lstmith.flow.attempt import YOSYS
 from lstmith.flow.families import FLOWS
-from lstmith.flow.toolchain import logic_cells
+from lstmith.flow.toolchain import ToolError, logic_cells
 
 
 def synthesised(spec: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, Any]:
@@ -47,7 +47,8 @@ def placed(spec: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, Any]
     Returns
     -------
     dict
-        ``luts``, ``dsps``, ``brams`` of the bitstream, ``fmax_mhz``, ``target_mhz``, ``seeds``.
+        ``luts``, ``dsps``, ``brams`` of the bitstream, ``fmax_mhz``, ``target_mhz``, ``seeds``; or ``failed``, why
+        there is none.
     """
     design = Design.load(files["design"])
     with tempfile.TemporaryDirectory(prefix="lstmith-explore-", ignore_cleanup_errors=True) as folder:
@@ -56,6 +57,9 @@ def placed(spec: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, Any]
         except TimingError as error:
             # A clock that is missed is a result too.
             found = error.result
+        except ToolError as error:
+            # So is a device that has no room. The folder that the message names is of another machine, perhaps.
+            return {"failed": str(error).partition(", see ")[0]}
     return {name: found[name] for name in ("luts", "dsps", "brams", "fmax_mhz", "target_mhz", "seeds")}
 
 

@@ -137,9 +137,9 @@ def explore(request: Request, results: Results, scratch: Path, tell: Tell) -> Ex
     left += beaten
     for level, most in ((LEVELS[2], request.synth), (LEVELS[3], request.place)):
         if most:
+            counts[level] = min(most, len(pareto))
             pareto, beaten = _built(request, results, designs, scratch, pareto, level, most, tell)
             left += beaten
-            counts[level] = min(most, len(pareto) + len(beaten))
     return Exploration(pareto, left, unfit, counts, designs, split)
 
 
@@ -262,28 +262,24 @@ def _built(
     told = "placing and routing" if places else "synthesising"
     done = _told(results(placed if places else synthesised, tasks), told, len(tasks), tell)
     built = dict(zip(dict.fromkeys(one.point for one in chosen), done, strict=True))
-    measured = [_measured(one, level, built[one.point]) for one in chosen]
-    missed = [one for one in measured if one.left]
-    beyond_limits = [
-        replace(one, left=reason) for one in measured if not one.left and (reason := beyond(one, request.objectives))
-    ]
-    able = [one for one in measured if not one.left and not beyond(one, request.objectives)]
+    measured = [_measured(request, one, level, built[one.point]) for one in chosen]
+    able = [one for one in measured if not one.left]
     if not able:
-        raise _unreached(request, measured)
+        reasons = "; ".join(f"{one.name} {one.left}" for one in measured)
+        fix = "build more of them, accept more, or name other boards"
+        raise UserError(f"option --{level}", f"none of {len(measured)} is within the limits: {reasons}", fix)
     kept, beaten = divide(able, request.names, _board)
-    return kept, [*left, *missed, *beyond_limits, *beaten]
+    return kept, [*left, *(one for one in measured if one.left), *beaten]
 
 
-def _measured(one: Candidate, level: str, built: Mapping[str, Any]) -> Candidate:
-    """A candidate with the figures of a build; one that misses its board's clock is left."""
-    figures = {**one.figures, **{name: built[name] for name in ("luts", "dsps", "brams")}}
-    reached, wanted = built.get("fmax_mhz"), built.get("target_mhz")
-    left = ""
-    if reached is not None and wanted is not None:
-        figures["fmax_mhz"] = reached
-        if reached < wanted:
-            left = f"reaches {reached:.1f} MHz of {wanted:g}"
-    return replace(one, level=level, figures=figures, left=left)
+def _measured(request: Request, one: Candidate, level: str, built: Mapping[str, Any]) -> Candidate:
+    """A candidate with the figures of a build; one that does not fit, or misses its board's clock, is left."""
+    if "failed" in built:
+        return replace(one, level=level, left=built["failed"])
+    found = replace(one, level=level, figures=one.figures | {name: built[name] for name in ("luts", "dsps", "brams")})
+    if "fmax_mhz" in built and built["fmax_mhz"] < built["target_mhz"]:
+        return replace(found, left=f"reaches {built['fmax_mhz']:.1f} MHz of {built['target_mhz']:g}")
+    return replace(found, left=beyond(found, request.objectives))
 
 
 def _best(pareto: Sequence[Candidate], boards: Sequence[str], most: int) -> list[Candidate]:
