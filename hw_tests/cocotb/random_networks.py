@@ -221,14 +221,36 @@ def preset_engine(
     most_layers = int(rng.integers(1, 3))
     while len(fitting) < networks:
         network = _network_for(rng, engine, random_dims(rng, most_layers, most))
-        if all(
-            layer.sum_bound < 1 << (engine.acc_width - 1)
-            and max(layer.x_grid.span, layer.h_grid.span) < 1 << (engine.operand_width - 1)
-            for layer in network.layers
-        ):
+        if _as_narrow(network, engine):
             fitting.append(network)
     lanes = int(rng.integers(1, 1 + min(engine.lanes, 8)))
     return _with_room(replace(engine, lanes=lanes), fitting), fitting
+
+
+def further_networks(
+    rng: np.random.Generator, config: EngineConfig, count: int, most: int = 10
+) -> tuple[EngineConfig, list[QuantNetwork]]:
+    """The engine with the same options and widths, and memories that hold so many small networks too; and these."""
+    fitting: list[QuantNetwork] = []
+    most_layers = 1 if config.rows_per_cycle == 4 else config.layers
+    while len(fitting) < count:
+        # An engine of inputs 1 may be one for symbols alone.
+        symbols = config.symbols > 0 and (config.inputs == 1 or bool(rng.random() < 0.5))
+        network = _network_for(rng, config, random_dims(rng, most_layers, most), symbols=symbols)
+        if _as_narrow(network, config):
+            fitting.append(network)
+    roomy = _with_room(config, fitting)
+    sizes = ("units", "inputs", "symbols", "layers", "weight_depth")
+    return replace(config, **{name: max(getattr(config, name), getattr(roomy, name)) for name in sizes}), fitting
+
+
+def _as_narrow(network: QuantNetwork, config: EngineConfig) -> bool:
+    """Whether sums and operands of a network fit an engine's widths."""
+    return all(
+        layer.sum_bound < 1 << (config.acc_width - 1)
+        and max(layer.x_grid.span, layer.h_grid.span) < 1 << (config.operand_width - 1)
+        for layer in network.layers
+    )
 
 
 def _random_options(rng: np.random.Generator, *, delta: bool, mixed: bool) -> EngineConfig:

@@ -19,6 +19,7 @@ from hw_tests.cocotb.core_cases import (
     state_writes,
 )
 from hw_tests.cocotb.random_networks import (
+    further_networks,
     input_of,
     preset_engine,
     random_active_indices,
@@ -42,8 +43,9 @@ from lstmith.spec.quantised import QuantNetwork
 
 #: Presets for one sequence, on both simulators.
 PRESETS = [each.name for each in claiming(Tier.RANDOM) if each.engine.sequences == 1]
-#: Random engines; four (engine, network, policy) triples for each of two networks per engine.
+#: Random engines; four (engine, network, policy) triples for each of two networks per engine, one for each further.
 ENGINES = 24
+FURTHER = 10
 ON_VERILATOR = (*range(0, ENGINES, 12), 14)
 #: Engines for all kinds of layers.
 MIXED = range(0, ENGINES, 3)
@@ -110,6 +112,20 @@ def _runs(
     return cases
 
 
+def _short_run(rng: np.random.Generator, network: QuantNetwork, config: EngineConfig) -> Case:
+    """A few steps in a random policy, whatever the network before left behind."""
+    policies = random_policies(rng, network, config)
+    writes = image_writes(build_memory_image(network, config, policies), config)
+    x_stall, h_stall = (float(chance) for chance in rng.choice([0.0, 0.1, 0.6], 2))
+    job = CoreJob(input_of(rng, 3, network), writes, x_stall=x_stall, h_stall=h_stall, seed=int(rng.integers(1 << 30)))
+    label = f"{[layer.kind.name for layer in network.layers]} {policies}"
+    return golden_case(label, GoldenModel(network, config), policies, job, hints=random_hints(rng, 3))[0]
+
+
+def test_there_are_three_hundred_networks() -> None:
+    assert 2 * len(PRESETS) + (2 + FURTHER) * ENGINES >= 300
+
+
 @pytest.mark.parametrize(
     ("engine", "simulator"),
     [
@@ -131,6 +147,9 @@ def test_core_equals_golden(engine: int | str, simulator: str, seed: int, tmp_pa
         config, networks = random_engine(
             rng, delta=engine not in DENSE_ONLY, mixed=engine in MIXED, symbols=engine in SYMBOLS
         )
+    further: list[QuantNetwork] = []
+    if engine in range(ENGINES):
+        config, further = further_networks(rng, config, FURTHER)
     print(config)
     # Some engines have their first network as initial memory contents.
     starts = engine in STARTING
@@ -142,6 +161,8 @@ def test_core_equals_golden(engine: int | str, simulator: str, seed: int, tmp_pa
         drawn = [f"{layer.kind.name} {layer.precision}" for layer in network.layers]
         name = f"network {index} {dims} of {drawn} bits,"
         cases += _runs(rng, network, config, name, load=index > 0 or initial is None, rounds=rounds)
+    compared = len(cases)
+    cases += [_short_run(rng, network, config) for network in further]
     core = Simulation(core_files(config, tmp_path, initial), simulator, tmp_path / "simulation")
     core_traces = core.run([case.job for case in cases])
 
@@ -150,7 +171,7 @@ def test_core_equals_golden(engine: int | str, simulator: str, seed: int, tmp_pa
     ]
     found += [] if found else counter_differences(cases, core_traces)
     assert not found, "\n".join([str(config), *found])
-    for first in range(0, len(cases), 2 + 3 * rounds):
+    for first in range(0, compared, 2 + 3 * rounds):
         dense, exact = core_traces[first], core_traces[first + 1]
         by_layer = [np.argsort(core_trace.results[:, 2], kind="stable") for core_trace in (dense, exact)]
         assert (dense.results[by_layer[0]] == exact.results[by_layer[1]]).all()
