@@ -43,18 +43,20 @@ def test_late(precision: int, rng: np.random.Generator) -> None:
     config = EngineConfig(lanes=2, precisions=(precision,), units=5, inputs=2, rows_per_cycle=1)
     (layer,) = network.layers
     digit, drained = precision // 4, [0, 4]
-    trace = LayerTrace.empty(layer, 1, 3)
-    # Step 0 lists x0, h0, h1 and h3; step 1 h2 alone, which has none before; step 2 all of h.
+    trace = LayerTrace.empty(layer, 1, 4)
+    # Step 0 lists x0, h0, h1 and h3; step 1 h2 alone, which has none before; step 2 all of h; step 3 x0 and h0.
     trace.x_planes[0, 0] = [TOP, 0]
     trace.h_planes[0, 0] = [TOP, TOP, 0, TOP, 0]
     trace.h_planes[0, 1] = [0, 0, TOP, 0, 0]
     trace.h_planes[0, 2] = TOP
+    trace.x_planes[0, 3, 0] = trace.h_planes[0, 3, 0] = TOP
     (words,) = pass_words(network, config, [trace])
     for late, one in ((words.late, digit), (words.late_entries, 1)):
         assert late is not None
         assert late[0, 0].tolist() == [max(3 * one + drained[0], 2 * one + drained[1]), one + drained[1], NEVER]
         assert late[0, 1].tolist() == [NEVER] * 3
         assert late[0, 2].tolist() == [4 * one + drained[1], max(3 * one, 2 * one + drained[1]), one]
+        assert late[0, 3].tolist() == [one, NEVER, NEVER]
 
 
 def test_never_is_before_everything() -> None:
