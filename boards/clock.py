@@ -34,8 +34,8 @@ def clock_domain(board: Board) -> ClockDomain:
 class Clock(Component):
     """Drives the clock domain ``sync``, which the board's design defines as :func:`clock_domain` gives it.
 
-    Where the family can hold a clock back (ECP5), ``sync`` begins when it is steady: all flip-flops then have their
-    values from the bitstream, and no net of a reset crosses the device. Elsewhere ``sync`` is reset until then.
+    Where the family can hold a clock back (ECP5), ``sync`` begins when the PLL is steady: all flip-flops then have
+    their values from the bitstream, and no net of a reset crosses the device. Elsewhere ``sync`` is reset until then.
 
     Parameters
     ----------
@@ -50,27 +50,33 @@ class Clock(Component):
         m = Module()
         board = self._board
         m.domains.start = ClockDomain(reset_less=True, local=True)
-        locked = Signal()
+        made, locked, begun = Signal(), Signal(), Signal()
         source = platform.request(platform.default_clk, dir="-")
+        starts = made
         if board.clock_mhz == board.oscillator_mhz:
             m.submodules.buffer = buffer = io.Buffer("i", source)
-            m.d.comb += [ClockSignal("start").eq(buffer.i), locked.eq(1)]
+            m.d.comb += [made.eq(buffer.i), locked.eq(1)]
         elif board.family == "ecp5":
             m.submodules.buffer = buffer = io.Buffer("i", source)
-            m.submodules.pll = _ecp5_pll(board, buffer.i, locked)
+            starts = buffer.i
+            m.submodules.pll = _ecp5_pll(board, buffer.i, made, locked)
         elif board.family == "gowin":
             m.submodules.buffer = buffer = io.Buffer("i", source)
-            m.submodules.pll = _gowin_pll(board, buffer.i, locked)
+            m.submodules.pll = _gowin_pll(board, buffer.i, made, locked)
         else:
-            m.submodules.pll = _ice40_pll(board, source.io, locked)
-        count, begun = Signal(range(START_CYCLES)), Signal()
+            m.submodules.pll = _ice40_pll(board, source.io, made, locked)
+        count = Signal(range(START_CYCLES))
+        m.d.comb += ClockSignal("start").eq(starts)
         with m.If(locked & ~begun):
             m.d.start += count.eq(count + 1)
         m.d.start += begun.eq(count == START_CYCLES - 1)
-        if board.family in HELD:
-            m.submodules.gate = Instance("DCCA", i_CLKI=ClockSignal("start"), i_CE=begun, o_CLKO=ClockSignal())
+        if board.family not in HELD:
+            m.d.comb += [ClockSignal().eq(made), ResetSignal().eq(~begun)]
+        elif board.clock_mhz == board.oscillator_mhz:
+            m.d.comb += ClockSignal().eq(made)
         else:
-            m.d.comb += [ClockSignal().eq(ClockSignal("start")), ResetSignal().eq(~begun)]
+            # Counted by the oscillator: the PLL's output goes to this cell alone, by a way of its own.
+            m.submodules.gate = Instance("DCCA", i_CLKI=made, i_CE=begun, o_CLKO=ClockSignal())
         return m
 
 
@@ -173,7 +179,7 @@ def gowin_dividers(source: float, target: float) -> tuple[int, int, int]:
     raise ValueError(f"No PLL setting makes {target} MHz of {source} MHz")
 
 
-def _ecp5_pll(board: Board, source: Signal, locked: Signal) -> Instance:
+def _ecp5_pll(board: Board, source: Signal, made: Signal, locked: Signal) -> Instance:
     divide_in, feedback, divide_out = ecp5_dividers(board.oscillator_mhz, board.clock_mhz)
     return Instance(
         "EHXPLLL",
@@ -187,15 +193,15 @@ def _ecp5_pll(board: Board, source: Signal, locked: Signal) -> Instance:
         p_CLKOP_FPHASE=0,
         p_FEEDBK_PATH="CLKOP",
         i_CLKI=source,
-        i_CLKFB=ClockSignal("start"),
+        i_CLKFB=made,
         i_RST=0,
         i_STDBY=0,
-        o_CLKOP=ClockSignal("start"),
+        o_CLKOP=made,
         o_LOCK=locked,
     )
 
 
-def _ice40_pll(board: Board, pad: Any, locked: Signal) -> Instance:
+def _ice40_pll(board: Board, pad: Any, made: Signal, locked: Signal) -> Instance:
     divr, divf, divq = ice40_dividers(board.oscillator_mhz, board.clock_mhz)
     # The clock pin is the PLL's own: only the variant with the pad inside can use it.
     return Instance(
@@ -208,12 +214,12 @@ def _ice40_pll(board: Board, pad: Any, locked: Signal) -> Instance:
         i_PACKAGEPIN=pad,
         i_RESETB=1,
         i_BYPASS=0,
-        o_PLLOUTGLOBAL=ClockSignal("start"),
+        o_PLLOUTGLOBAL=made,
         o_LOCK=locked,
     )
 
 
-def _gowin_pll(board: Board, source: Signal, locked: Signal) -> Instance:
+def _gowin_pll(board: Board, source: Signal, made: Signal, locked: Signal) -> Instance:
     divide_in, feedback, divide_out = gowin_dividers(board.oscillator_mhz, board.clock_mhz)
     return Instance(
         "rPLL",
@@ -233,6 +239,6 @@ def _gowin_pll(board: Board, source: Signal, locked: Signal) -> Instance:
         i_PSDA=Const(0, 4),
         i_DUTYDA=Const(0, 4),
         i_FDLY=Const(0, 4),
-        o_CLKOUT=ClockSignal("start"),
+        o_CLKOUT=made,
         o_LOCK=locked,
     )

@@ -12,7 +12,7 @@ from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.boards.board import Board, Front, SpiPins
-from lstmith.boards.clock import HELD, Clock, clock_domain
+from lstmith.boards.clock import Clock, clock_domain
 from lstmith.rtl.link.core import LinkedCore
 from lstmith.rtl.link.flash import FlashLoader, checksum, flash_content
 from lstmith.rtl.link.pins import forward_pins, front_pins
@@ -59,8 +59,6 @@ class LinkedBoard(wiring.Component):
         Initial value of ``LinkRegister.TAG``.
     flash : Flash or None
         Where the weights lie in a flash, if the bitstream cannot carry them.
-    global_reset : bool
-        See :class:`~lstmith.rtl.link.core.LinkedCore`.
 
     Members
     -------
@@ -74,17 +72,8 @@ class LinkedBoard(wiring.Component):
         The serial flash, if there is one.
     """
 
-    def __init__(
-        self,
-        identity: Identity,
-        image: MemoryImage,
-        tag: int = 0,
-        flash: Flash | None = None,
-        *,
-        global_reset: bool = False,
-    ):
+    def __init__(self, identity: Identity, image: MemoryImage, tag: int = 0, flash: Flash | None = None):
         self._identity, self._image, self._tag, self._flash = identity, image, tag, flash
-        self._global_reset = global_reset
         pins = {
             "flash_select": Out(1),
             "flash_clock": Out(1),
@@ -103,7 +92,7 @@ class LinkedBoard(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self._identity.config
-        m.submodules.core = core = LinkedCore(self._identity, self._image, self._tag, global_reset=self._global_reset)
+        m.submodules.core = core = LinkedCore(self._identity, self._image, self._tag)
         loaded = Signal(init=1)
         if self._flash is not None:
             m.submodules.loader = loader = FlashLoader(
@@ -190,7 +179,7 @@ class BoardTop(Elaboratable):
     def __init__(self, board: Board, identity: Identity, image: MemoryImage, tag: int = 0):
         self._board = board
         flash = None if board.weights_initialised else Flash(board.flash_offset, checksum(flash_content(image)))
-        self._linked = LinkedBoard(identity, image, tag, flash, global_reset=board.family in HELD)
+        self._linked = LinkedBoard(identity, image, tag, flash)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

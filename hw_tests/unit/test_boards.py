@@ -127,15 +127,7 @@ def test_synthesis(family: str) -> None:
 class _StandIn(wiring.Component):
     """In place of the linked core: its pins, and next to nothing behind them."""
 
-    def __init__(
-        self,
-        identity: Identity,
-        image: MemoryImage,
-        tag: int = 0,
-        flash: Flash | None = None,
-        *,
-        global_reset: bool = False,
-    ):
+    def __init__(self, identity: Identity, image: MemoryImage, tag: int = 0, flash: Flash | None = None):
         pins = {"flash_select": Out(1), "flash_clock": Out(1), "flash_copi": Out(1), "flash_cipo": In(1)}
         self._has_flash = flash is not None
         self._front = front_pins(identity)

@@ -10,7 +10,6 @@ from lstmith.rtl.bus import BusSignature
 from lstmith.rtl.engine import Engine
 from lstmith.rtl.link.link import Link
 from lstmith.rtl.link.pins import forward_pins, front_pins
-from lstmith.rtl.prim.ecp5 import clock_net
 from lstmith.spec.codes import VERDICT_BITS
 from lstmith.spec.link_identity import Identity
 from lstmith.spec.link_map import FlashStatus
@@ -28,8 +27,6 @@ class LinkedCore(wiring.Component):
         Initial memory contents.
     tag : int
         Initial value of ``LinkRegister.TAG``.
-    global_reset : bool
-        The engine's reset takes a clock net of the device (ECP5), as it reaches every part of the engine.
 
     Members
     -------
@@ -53,10 +50,8 @@ class LinkedCore(wiring.Component):
         Of an engine with verdicts: the last one, 0 after a reset of the engine; valid always.
     """
 
-    def __init__(
-        self, identity: Identity, image: MemoryImage | None = None, tag: int = 0, *, global_reset: bool = False
-    ):
-        self._identity, self._image, self._tag, self._global_reset = identity, image, tag, global_reset
+    def __init__(self, identity: Identity, image: MemoryImage | None = None, tag: int = 0):
+        self._identity, self._image, self._tag = identity, image, tag
         super().__init__(
             {
                 **front_pins(identity),
@@ -75,8 +70,7 @@ class LinkedCore(wiring.Component):
         m = Module()
         m.submodules.link = link = Link(self._identity, self._tag)
         engine = Engine(self._identity.config, self._image)
-        reset = clock_net(m, "reset_net", link.engine_reset) if self._global_reset else link.engine_reset
-        m.submodules.engine = ResetInserter(reset)(engine)
+        m.submodules.engine = ResetInserter(link.engine_reset)(engine)
         connect(m, link.x, engine.x)
         connect(m, engine.h, link.h)
         forward_pins(m, self._identity, link, self)

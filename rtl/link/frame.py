@@ -52,7 +52,7 @@ class Frame:
     advance : Signal
         Strobe: go on to the next byte.
     settled : Signal
-        The byte at ``place`` is there: it comes two cycles after ``place`` has changed, through the memory and a register.
+        The byte at ``place`` is there: it comes two cycles after ``place`` has changed, through memory and register.
     moved : Signal
         ``place`` has just changed.
     word : Signal

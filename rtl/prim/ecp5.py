@@ -64,21 +64,6 @@ def multiplier(m: Module, name: str, a: Value, b: Value, *, registers: tuple[str
     return product
 
 
-def clock_net(m: Module, name: str, value: Value) -> Signal:
-    """A bit on one of the device's clock nets, which reaches every flip-flop in time; there are 16.
-
-    Parameters
-    ----------
-    m : Module
-    name : str
-        Of the cell.
-    value : Value
-    """
-    reached = Signal(name=f"{name}_o")
-    m.submodules[name] = Instance("DCCA", i_CLKI=value, i_CE=1, o_CLKO=reached)
-    return reached
-
-
 def _bits(factor: Value) -> list[Value]:
     """All bits of a factor, its sign repeated."""
     return [extended(factor, bit) for bit in range(FACTOR_BITS)]
