@@ -102,9 +102,11 @@ class StepAdmission(wiring.Component):
         places = max(_PLACES, 2 * self._inputs)
         m.submodules.queue = queue = HeadQueue(width=InputWord.as_shape().size + 1, places=places)
         # The queue's memory need not lie beside the executor.
-        given, given_quiet = stream.Signature(InputWord).create(path=("given",)), Signal()
+        given, given_quiet, given_last = stream.Signature(InputWord).create(path=("given",)), Signal(), Signal()
+        last = self._last(m, self.i, "arriving")
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [given.payload.eq(self.i.payload), given_quiet.eq(self.i_quiet), given.valid.eq(1)]
+            m.d.sync += [given.payload.eq(self.i.payload), given_quiet.eq(self.i_quiet), given_last.eq(last)]
+            m.d.sync += given.valid.eq(1)
         with m.Elif(given.ready):
             m.d.sync += given.valid.eq(0)
         arrives, leaves, whole = Signal(), Signal(), Signal(range(places + 3))
@@ -113,11 +115,11 @@ class StepAdmission(wiring.Component):
             queue.w_data.eq(Cat(given.payload, given_quiet)),
             queue.w_en.eq(given.valid),
             given.ready.eq(queue.w_rdy),
-            arrives.eq(given.valid & given.ready & self._last(m, given, "arriving")),
+            arrives.eq(given.valid & given.ready & given_last),
         ]
         # A step counts as whole when its last value has come through the queue.
         coming = Signal(queue.latency - 1)
-        arriving = given.valid | coming.any()
+        arriving = (self.i.valid & self.i.ready & last) | (given.valid & given_last) | coming.any()
         m.d.sync += [coming.eq(Cat(arrives, coming)), whole.eq(whole + coming[-1] - leaves)]
 
         # Steps admitted: not yet collected, and not yet known to be computed or skipped.

@@ -147,7 +147,7 @@ class AnswerSender(wiring.Component):
     abort : In(1)
         Forgets what was built, for one cycle; an answer that is being sent stays whole.
     o : Out(stream of 8 bits)
-        Bytes for the serial port.
+        Bytes for the serial port; each comes two cycles after ``valid`` or after the one before was taken.
     sending : Out(1)
         An answer is being sent; valid always.
     """
@@ -194,13 +194,13 @@ class AnswerSender(wiring.Component):
             write.en.eq(builder.w_en),
             read.addr.eq(Cat(sent, ~buffer)),
             read.en.eq(1),
-            self.o.payload.eq(read.data),
             self.o.valid.eq(self.sending),
         ]
+        m.d.sync += self.o.payload.eq(read.data)
         with m.If(self.finished):
             m.d.sync += [self.sending.eq(1), sent.eq(0), buffer.eq(~buffer)]
         with m.Elif(self.o.valid & self.o.ready):
             m.d.sync += sent.eq(sent + 1)
-            with m.If(read.data == 0):
+            with m.If(self.o.payload == 0):
                 m.d.sync += self.sending.eq(0)
         return m

@@ -35,7 +35,7 @@ class SpiPeripheral(wiring.Component):
     valid : Out(1)
         There is a byte, for one cycle.
     i : In(stream of 8 bits)
-        Bytes; one may appear a cycle after ``valid`` rises, and two cycles after another was taken.
+        Bytes; one may appear two cycles after ``valid`` rises, and three cycles after another was taken.
     waiting : Out(1)
         A byte waits for the controller to fetch it; valid always.
     """
@@ -76,14 +76,16 @@ class SpiPeripheral(wiring.Component):
             m.d.sync += [place.eq(place + 1), self.data.eq(Cat(bit, self.data[:-1]))]
 
         # A byte is taken when the one before has passed, so that it stays here until it has passed itself.
-        byte, kept, takes, settled, there = Signal(8), Signal(), Signal(), Signal(), Signal()
+        byte, kept, takes, there = Signal(8), Signal(), Signal(), Signal()
+        offered, settled = Signal(), Signal()
         m.d.comb += [
             takes.eq(ends | ~(selected | kept)),
             there.eq(self.i.valid & settled),
             self.i.ready.eq(takes & settled),
             self.waiting.eq(kept | self.i.valid),
         ]
-        m.d.sync += settled.eq(self.i.valid & ~self.i.ready)
+        waits = self.i.valid & ~self.i.ready
+        m.d.sync += [offered.eq(waits), settled.eq(waits & offered)]
         with m.If(takes):
             m.d.sync += [byte.eq(Mux(there, self.i.payload, Const(0, 8))), kept.eq(there)]
         m.d.sync += self.cipo.eq(byte.bit_select(~place, 1))

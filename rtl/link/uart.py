@@ -128,7 +128,7 @@ class UartTransmitter(wiring.Component):
     Members
     -------
     i : In(stream of 8 bits)
-        Bytes; one is taken when its last data bit has been sent, the next one may appear two cycles later.
+        Bytes; one is taken when its last data bit has been sent, the next one may appear three cycles later.
     pin : Out(1)
         Serial line; high when idle.
     busy : Out(1)
