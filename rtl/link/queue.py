@@ -37,6 +37,11 @@ class HeadQueue(wiring.Component):
     level : Out(range(places + 3))
         Entries that it holds; valid always.
 
+    Attributes
+    ----------
+    fifo : SyncFIFOBuffered
+        All entries but the oldest; no part of the interface, proofs look at it.
+
     Raises
     ------
     TypeError
@@ -48,7 +53,7 @@ class HeadQueue(wiring.Component):
     def __init__(self, *, width: int, places: int):
         check.integer("Queue width", width, 1)
         # The register behind its memory may be empty while that is full.
-        self._fifo = SyncFIFOBuffered(width=width, depth=check.integer("Queue places", places, 1) + 1)
+        self.fifo = SyncFIFOBuffered(width=width, depth=check.integer("Queue places", places, 1) + 1)
         super().__init__(
             {
                 "w_data": In(width),
@@ -68,7 +73,7 @@ class HeadQueue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.fifo = fifo = self._fifo
+        m.submodules.fifo = fifo = self.fifo
         follows = Signal()
         m.d.comb += [
             fifo.w_data.eq(self.w_data),

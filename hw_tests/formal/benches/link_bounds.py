@@ -154,7 +154,11 @@ class AdmissionBench(wiring.Component):
             Assert(events.level + silent == waiting + (written >= 2)),
             Assert((emitted < UNITS) & ((emitted == 0) | (computing != 0))),
             Assert(results.level <= ended * UNITS + emitted),
-            *(Assert(~queue.r_rdy | (queue.level != 0)) for queue in (results, events, outcomes, inputs)),
+            *(
+                Assert(~each.r_rdy | (each.level != 0))
+                for queue in (results, events, outcomes, inputs)
+                for each in (queue, queue.fifo)
+            ),
             # The bounds.
             *(Assert(~queue.w_en | queue.w_rdy) for queue in (results, events, outcomes, inputs)),
             Cover(results.level == STEPS * UNITS),
