@@ -201,5 +201,5 @@ def test_judge(rng: np.random.Generator) -> None:
                 device.judge(x[:1], np.array([0]))
     with Accelerator("golden") as golden:
         golden.load(plain)
-        with pytest.raises(UserError, match="design: has no verdict; compile a graph that ends"):
+        with pytest.raises(UserError, match="design: has no verdict; compile a graph with ArgMax"):
             golden.judge(x)

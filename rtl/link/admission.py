@@ -138,8 +138,7 @@ class StepAdmission(wiring.Component):
 
         alone = Signal()
         m.d.comb += [
-            # The queue's memory holds nothing that is known before its first word.
-            Cat(self.x.payload, self.quiet).eq(Mux(queue.r_rdy, queue.r_data, 0)),
+            Cat(self.x.payload, self.quiet).eq(queue.r_data),
             self.x.valid.eq(feeds & queue.r_rdy),
             queue.r_en.eq(feeds & self.x.ready),
             leaves.eq(self.x.valid & self.x.ready & self._last(m, self.x, "leaving")),

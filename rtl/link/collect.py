@@ -282,8 +282,7 @@ class StepCollector(wiring.Component):
         with m.If(self.full):
             ends = word == len(words) - 1
             m.d.comb += [
-                # A queue's memory holds nothing that is known before its first word.
-                self.o.payload.eq(Mux(queue.r_rdy, Array(words)[word], 0)),
+                self.o.payload.eq(Array(words)[word]),
                 self.o.valid.eq(queue.r_rdy),
                 goes.eq(queue.r_rdy & self.o.ready & ends),
             ]
@@ -294,7 +293,7 @@ class StepCollector(wiring.Component):
                 m.d.comb += goes.eq(queue.r_rdy)
             else:
                 m.d.comb += [
-                    self.o.payload.eq(Mux(queue.r_rdy, compact, 0)),
+                    self.o.payload.eq(compact),
                     self.o.valid.eq(queue.r_rdy & ~quiet),
                     goes.eq(queue.r_rdy & (self.o.ready | quiet)),
                 ]

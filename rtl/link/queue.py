@@ -29,7 +29,7 @@ class HeadQueue(wiring.Component):
     w_rdy : Out(1)
         There is room; valid always.
     r_data : Out(width)
-        The oldest entry, from a register; valid with ``r_rdy``.
+        The oldest entry, from a register; valid with ``r_rdy``, and known always.
     r_rdy : Out(1)
         There is an entry at the head; valid always.
     r_en : In(1)
@@ -84,5 +84,8 @@ class HeadQueue(wiring.Component):
             self.level.eq(fifo.level + self.r_rdy),
         ]
         with m.If(follows):
-            m.d.sync += [self.r_rdy.eq(fifo.r_rdy), self.r_data.eq(fifo.r_data)]
+            m.d.sync += self.r_rdy.eq(fifo.r_rdy)
+            # The memory holds nothing that is known before its first word.
+            with m.If(fifo.r_rdy):
+                m.d.sync += self.r_data.eq(fifo.r_data)
         return m
