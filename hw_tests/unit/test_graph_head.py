@@ -165,7 +165,8 @@ def test_changed_rows_are_a_program_of_their_own(tmp_path: Path, rng: Rng, move:
     design = compile_model(tmp_path / "m.onnx", calls, precision=16, target="generic", lanes=4, head=True)
     assert [len(program.network.layers) for program in design.programs] == [1, 1]
     assert design.graph is not None
-    assert [stage.moved for stage in design.graph.stages] == [False, move != "scaled"]
+    # The reshape fits this many steps alone, so nothing is known of what it does to others.
+    assert [stage.moved for stage in design.graph.stages] == [False, move == "shuffled"]
     run_as_onnxruntime(design, tmp_path / "d", calls)
 
 
