@@ -95,7 +95,7 @@ COMMANDS = {
     "explore": Entry(
         "explore.command",
         "Search boards, precisions, lanes and policies of a network, and write a design for each good answer.",
-        extras=("tune",),
+        extras=("tune", "report"),
     ),
     "distil": Entry(
         "training.command",

@@ -16,7 +16,6 @@ from lstmith.compiler.files import Folder
 from lstmith.compiler.marks import EXPLORATION, EXPLORATION_PICTURE, POLICY
 from lstmith.compiler.outputs import save_json
 from lstmith.compiler.sizing.estimate import told_error
-from lstmith.explore.figure import pareto_figure
 from lstmith.explore.levels import with_engine
 from lstmith.explore.objectives import FIGURES
 from lstmith.explore.points import Candidate
@@ -36,6 +35,9 @@ COLUMNS = ("board", "weights", "planes", "lanes", "rows", "policy", *FIGURES, "m
 
 def write(draft: Path, request: Request, found: Exploration) -> dict[str, Any]:
     """Write all of it into a directory; gives what R.json holds."""
+    # Of the extra `report`, which `--help` can do without.
+    from lstmith.explore.figure import pareto_figure
+
     result = figures(request, found)
     save_json(draft / MARKER, result, EXPLORATION)
     (draft / TABLE).write_text(markdown(found.pareto))

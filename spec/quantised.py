@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -316,7 +317,7 @@ class QuantLayer:
         """Largest magnitude that any row sum P can reach, over all inputs (exact, int)."""
         return int(self.row_bounds.max(initial=0))
 
-    @property
+    @cached_property
     def row_bounds(self) -> IntArray:
         """Largest magnitude that each row sum P can reach, over all inputs, int64 [R * H]."""
         # Planes have references of their own, so their terms need not have the signs of one value's.

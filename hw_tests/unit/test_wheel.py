@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 #: What the wheel holds; what else is a package measures the project, or fetches what it is measured on.
 PRODUCT = {
     *("spec", "golden", "rtl", "boards", "compiler", "flow", "campaign", "host", "package", "cli"),
-    *("tuning", "training", "vad"),
+    *("tuning", "explore", "training", "vad"),
 }
 #: Commands of a checkout.
 CHECKOUT = {"bench", "demo"}
