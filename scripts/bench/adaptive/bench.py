@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -11,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from lstmith.compiler.files import whole_file
 from lstmith.scripts.bench.adaptive.fewer_lanes import FEWER, counted
 from lstmith.scripts.bench.adaptive.judgement import CONTROL, Network, summary
 from lstmith.scripts.bench.adaptive.networks import Static
 from lstmith.scripts.bench.adaptive.rows import Row, Wanted, prepare
 from lstmith.scripts.bench.adaptive.search import PLANES, TOGETHER, Bed, Joint, on_top, thresholds
-from lstmith.scripts.bench.stamps import MEASURED, stamp
+from lstmith.scripts.bench.kept import measured_and_kept
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Scope
 from lstmith.spec.policy_file import describe_policy
 from lstmith.tuning.search import MARGIN, Measured, Trial, Workers, fastest, search
@@ -72,19 +70,15 @@ def run_adaptive(names: list[str], report: Report, scale: float, lanes: int, fol
         Keeps each network's figures, so that one may be measured again without the others.
     """
     workers = os.cpu_count() or 1
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        found = measure_network(name, max(FEWEST_TRIALS, round(TRIALS[name] * scale)), lanes, workers, report)
-        with whole_file(folder / f"{name}.json") as draft:
-            draft.write_text(json.dumps({**asdict(found), MEASURED: stamp()}) + "\n")
-    files = {name: path for name in TRIALS if (path := folder / f"{name}.json").is_file()}
-    values = {name: json.loads(path.read_text()) for name, path in files.items()}
-    measured = {name: each.pop(MEASURED) for name, each in values.items()}
-    kept = [Network.read(each) for each in values.values()]
-    return {
-        MEASURED: measured,
-        "complete": len(kept) == len(TRIALS),
-        "missing": [name for name in TRIALS if name not in files],
+
+    def measure(name: str) -> dict[str, Any]:
+        trials = max(FEWEST_TRIALS, round(TRIALS[name] * scale))
+        return asdict(measure_network(name, trials, lanes, workers, report))
+
+    found = measured_and_kept(names, tuple(TRIALS), measure, folder)
+    kept = [Network.read(each) for each in found["networks"]]
+    return found | {
+        "complete": not found["missing"],
         "networks": [network.plain() for network in kept],
         "summary": summary(kept),
     }

@@ -6,7 +6,6 @@ rule, by its controls, and by an oracle that tries every step on the data that j
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from lstmith.compiler.files import whole_file
 from lstmith.golden.encoder import BoolArray
 from lstmith.scripts.bench.adaptive.bench import ABSOLUTE, RELATIVE, SEEDS
 from lstmith.scripts.bench.adaptive.networks import Static, engine_for, lanes_for, quantised
 from lstmith.scripts.bench.intervals import BOOTSTRAP_SEED, difference
-from lstmith.scripts.bench.stamps import MEASURED, stamp
+from lstmith.scripts.bench.kept import measured_and_kept
 from lstmith.scripts.bench.steps.choices import (
     Learned,
     RandomColumns,
@@ -120,20 +118,7 @@ def run_steps(names: list[str], report: Report, folder: Path) -> dict[str, Any]:
     folder : Path
         Keeps each network's figures, so that one may be measured again without the others.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        found = Bench(name, report).measured()
-        with whole_file(folder / f"{name}.json") as draft:
-            draft.write_text(json.dumps({**found, MEASURED: stamp()}) + "\n")
-    files = {name: path for name in NAMES if (path := folder / f"{name}.json").is_file()}
-    values = {name: json.loads(path.read_text()) for name, path in files.items()}
-    measured = {name: each.pop(MEASURED) for name, each in values.items()}
-    return {
-        MEASURED: measured,
-        "share": SHARE,
-        "networks": list(values.values()),
-        "missing": [name for name in NAMES if name not in values],
-    }
+    return {"share": SHARE} | measured_and_kept(names, NAMES, lambda name: Bench(name, report).measured(), folder)
 
 
 def engines_of(workload: Workload, wide: bool, form: Form) -> dict[str, Engine]:

@@ -6,18 +6,16 @@ The cheaper static formats get the same training. DTLN is also trained to skip s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lstmith.compiler.files import whole_file
 from lstmith.scripts.bench.adaptive.bench import ABSOLUTE, RELATIVE, STATICS, chosen
 from lstmith.scripts.bench.adaptive.networks import LANES, Static
 from lstmith.scripts.bench.adaptive.rows import Row, Wanted, reporter
 from lstmith.scripts.bench.adaptive.search import PLANES, Bed, evaluator, thresholds
-from lstmith.scripts.bench.stamps import MEASURED, stamp
+from lstmith.scripts.bench.kept import measured_and_kept
 from lstmith.scripts.bench.trained.skips import measure_skips
 from lstmith.scripts.bench.trained.training import Course, Teacher
 from lstmith.spec.policy import Mode, Policy
@@ -59,19 +57,7 @@ def run_trained(names: list[str], report: Report, folder: Path) -> dict[str, Any
     folder : Path
         Keeps each network's figures, so that one may be measured again without the others.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        found = measure(name, report)
-        with whole_file(folder / f"{name}.json") as draft:
-            draft.write_text(json.dumps({**found, MEASURED: stamp()}) + "\n")
-    files = {name: path for name in TRIALS if (path := folder / f"{name}.json").is_file()}
-    values = {name: json.loads(path.read_text()) for name, path in files.items()}
-    measured = {name: each.pop(MEASURED) for name, each in values.items()}
-    return {
-        MEASURED: measured,
-        "networks": list(values.values()),
-        "missing": [name for name in TRIALS if name not in values],
-    }
+    return measured_and_kept(names, tuple(TRIALS), lambda name: measure(name, report), folder)
 
 
 def measure(name: str, report: Report) -> dict[str, Any]:
