@@ -20,13 +20,14 @@ from lstmith.scripts.bench.blank import blank_network
 from lstmith.scripts.bench.perf import history as perf_history
 from lstmith.scripts.bench.perf import peer_creator
 from lstmith.scripts.bench.perf import run as perf_run
-from lstmith.scripts.bench.perf.bench import SHAPES, _dense_cycles, _step_time
+from lstmith.scripts.bench.perf.bench import SHAPES, Shape, _dense_cycles, _step_time
 from lstmith.scripts.bench.perf.clock import ENGINES, chosen_engines
 from lstmith.scripts.bench.perf.history import load_history, merged, record, regressions
 from lstmith.scripts.bench.perf.memory import memory_figures
 from lstmith.scripts.bench.perf.scaling import grid_point
 from lstmith.scripts.bench.perf.scaling_figure import scaling_figure
 from lstmith.scripts.bench.perf.tables import perf_tables, perf_text
+from lstmith.spec.codes import Kind
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Policy
 
@@ -100,6 +101,16 @@ def test_small_dense_network(tmp_path: Path) -> None:
     assert found["spent"]["list entries"] == 420
     assert found["cycles_per_step_in_turn"] == 422
     assert found["spent_in_turn"] == {"list entries": 420, "beginning a pass": 2}
+
+
+def test_other_kinds_keep_the_array_busy(tmp_path: Path) -> None:
+    """A GRU takes what an LSTM does: of work a third more than its three gates ideally would."""
+    lstm, gru, plain = (
+        _dense_cycles(Shape(128, 128, 64, kind), tmp_path) for kind in (Kind.LSTM, Kind.GRU, Kind.RNN)
+    )
+    assert [each["ideal"] for each in (lstm, gru, plain)] == [1024, 768, 256]
+    assert gru["spent"]["list entries"] == 4 / 3 * gru["ideal"] >= 0.95 * gru["cycles_per_step"]
+    assert gru["cycles_per_step"] == lstm["cycles_per_step"] > plain["cycles_per_step"]
 
 
 def test_dense_steps_without_numbers_take_what_golden_says(tmp_path: Path, rng: np.random.Generator) -> None:

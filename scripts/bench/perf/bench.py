@@ -37,6 +37,7 @@ from lstmith.scripts.bench.perf.peers import run_peers
 from lstmith.scripts.bench.perf.scaling import run_scaling
 from lstmith.scripts.bench.perf.symbols import run_symbols
 from lstmith.scripts.bench.silero import POLICIES, heldout_request, save_features, silero_design
+from lstmith.spec.codes import Kind
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy
 from lstmith.workloads.catalogue import NAMES, load
@@ -47,6 +48,10 @@ STEPS, SETTLED = 12, 4
 TIMED_BLOCKS, BLOCK_STEPS = 20, 100
 
 
+#: Gates of a unit, by kind.
+GATES = {Kind.LSTM: 4, Kind.GRU: 3, Kind.RNN: 1}
+
+
 @dataclass(frozen=True)
 class Shape:
     """A dense W8A8 network, and how many of the multiplications of a step one cycle does."""
@@ -54,16 +59,19 @@ class Shape:
     units: int
     inputs: int
     lanes: int
+    kind: Kind = Kind.LSTM
 
     @property
     def title(self) -> str:
         """As in the tables."""
-        return f"H={self.units} I={self.inputs}, {2 * self.lanes} MACs"
+        kind = "" if self.kind is Kind.LSTM else f"{self.kind.name} "
+        return f"{kind}H={self.units} I={self.inputs}, {2 * self.lanes} MACs"
 
     @property
     def ideal(self) -> int:
         """Cycles of a step in which every multiplier has work."""
-        return -(-self.units // self.lanes) * (self.units + self.inputs) * 2
+        products = -(-self.units // self.lanes) * (self.units + self.inputs) * GATES[self.kind]
+        return -(-products // 2)
 
 
 #: A multiple of lanes that yosys 0.70 maps: with twice four lanes of {4,8} its abc9 pass stops in an assertion.
@@ -73,6 +81,7 @@ SHAPES = (
     Shape(16, 16, 16),
     *(Shape(128, 128, lanes) for lanes in (2, 8)),
     *(Shape(size, size, 64) for size in (128, 256, 512)),
+    *(Shape(128, 128, 64, kind) for kind in (Kind.GRU, Kind.RNN)),
 )
 LANES = {
     "{8}": EngineConfig(lanes=SMALL_ARRAY, precisions=(8,), family="ecp5"),
@@ -156,15 +165,13 @@ def _dense_cycles(shape: Shape, folder: Path) -> dict[str, Any]:
     """Cycles per step of the model that the RTL equals, once inputs wait."""
     rng = np.random.default_rng(shape.units)
     scale = 1 / np.sqrt(shape.units + shape.inputs)
-    gates = 4 * shape.units
-    model, data = folder / "dense.npz", folder / "x.npz"
-    np.savez(
-        model,
-        W_ih=rng.normal(0, scale, (gates, shape.inputs)),
-        W_hh=rng.normal(0, scale, (gates, shape.units)),
-        b_ih=np.zeros(gates),
-        b_hh=np.zeros(gates),
-    )
+    gates = GATES[shape.kind] * shape.units
+    data = folder / "x.npz"
+    # As PyTorch has it, which tells the kind by the number of gates.
+    model = {
+        "weight_ih_l0": rng.normal(0, scale, (gates, shape.inputs)),
+        "weight_hh_l0": rng.normal(0, scale, (gates, shape.units)),
+    }
     x = rng.normal(0, 1, (STEPS, shape.inputs)).astype(np.float32)
     np.savez(data, x=x)
     found: dict[str, Any] = {"ideal": shape.ideal}

@@ -31,11 +31,15 @@ ENGINES: dict[str, tuple[EngineConfig, str]] = {
     "4 bit": (replace(LEAST, precisions=(4, 8)), BASE),
     "16 bit, sums of 40 bits": (replace(LEAST, precisions=(8, 16), acc_width=40, operand_width=17), BASE),
     "peepholes": (replace(LEAST, peepholes=True), BASE),
-    "GRU layers": (replace(LEAST, kinds=(Kind.LSTM, Kind.GRU)), BASE),
+    **{
+        f"{title} layers": (replace(LEAST, kinds=(Kind.LSTM, kind)), BASE)
+        for title, kind in (("GRU", Kind.GRU), ("plain", Kind.RNN), ("dense", Kind.DENSE))
+    },
     "layers of all kinds": (replace(LEAST, kinds=tuple(Kind)), BASE),
     "four active counts": (replace(LEAST, active_counts=4), BASE),
     "a second layer": (replace(LEAST, layers=2), BASE),
     "a second sequence in turn": (replace(LEAST, sequences=2), BASE),
+    "a second program": (replace(LEAST, programs=2), BASE),
     "symbols": (replace(LEAST, symbols=SYMBOLS), BASE),
     "verdicts": (replace(LEAST, verdicts=True), BASE),
     "delta": (_DELTA, BASE),

@@ -39,6 +39,7 @@ def cycle_table(result: dict[str, Any]) -> Table:
         "cycles per step",
         "ideal",
         "utilisation",
+        "busy",
         "two sequences in turn",
         "utilisation",
         "elastic-ai.creator's integer core, quoted",
@@ -49,6 +50,7 @@ def cycle_table(result: dict[str, Any]) -> Table:
             f"{found['cycles_per_step']:,.0f}",
             f"{found['ideal']:,}",
             f"{found['utilisation']:.2%}",
+            f"{found['spent'].get(TITLES[CycleClass.BUSY], 0) / found['cycles_per_step']:.2%}",
             f"{found[f'cycles_per_step{IN_TURN}']:,.1f}",
             f"{found[f'utilisation{IN_TURN}']:.2%}",
             PEER_CYCLES.get(title, ""),
@@ -282,7 +284,9 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "Cycles of dense steps",
         cycle_table,
         "Dense networks on the generic target, random weights, cycles of the model that the RTL equals, inputs "
-        "waiting. The right column is quoted from an earlier measurement of elastic-ai.creator's repository at 0960c90 "
+        "waiting. *utilisation* is the ideal, every multiplier at work, over the cycles; *busy* are cycles in which the "
+        "array has weights to add, of a GRU a quarter of them zero and of a plain layer half "
+        "([decision 40](../decisions/0040-kinds-of-layers.md)). The right column is quoted from an earlier measurement of elastic-ai.creator's repository at 0960c90 "
         "in GHDL:",
     ),
     ("silero", "Silero VAD", silero_table, ""),
