@@ -242,11 +242,11 @@ class StageCalls:
 
 
 def joined_values(stages: Sequence[Stage], parts: Sequence[dict[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
-    """Y, Y_h and Y_c as the nodes write them, from the parts of one or both directions."""
+    """Those of Y, Y_h and Y_c that the parts of one or both directions have, as the nodes write them."""
     values = {}
     for names in stages[0].recurrent_outputs:
         for position, name in enumerate(names):
-            if not name:
+            if name not in parts[0]:
                 continue
             stacked = np.stack([part[name] for part in parts], axis=-3 if position == 0 else 0)
             if stages[0].batch_first:

@@ -11,8 +11,6 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from hw_tests.unit.onnx_models import const, lstm, save, weights
-from hw_tests.unit.plan_models import MODELS, STEPS, UNITS, WIDTH, keras_gru_stack, normal
 from lstmith.cli.main import execute
 from lstmith.compiler.calls import program_sequences, read_calls
 from lstmith.compiler.data import Sequences
@@ -21,6 +19,8 @@ from lstmith.compiler.importers.importer import read_model
 from lstmith.compiler.pipeline import compile_model
 from lstmith.golden.network import run_float
 from lstmith.spec.errors import UserError
+from lstmith.test_support.graphs.exporters import MODELS, STEPS, UNITS, WIDTH, keras_gru_stack, normal
+from lstmith.test_support.graphs.nodes import const, lstm, save, weights
 
 CALLS = 3
 #: Of outputs, at 16-bit weights and operands.

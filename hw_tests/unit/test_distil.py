@@ -12,10 +12,10 @@ import pytest
 from onnx import helper
 
 from hw_tests.unit.networks import random_calibration, random_network
-from hw_tests.unit.onnx_models import const, lstm, save, weights
 from lstmith.cli.main import execute
 from lstmith.compiler import Design, compile_model
 from lstmith.spec.quantised import has_digits
+from lstmith.test_support.graphs.nodes import const, lstm, save, weights
 
 TORCH = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(not TORCH, reason="training needs the extra torch")

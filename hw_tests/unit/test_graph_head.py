@@ -6,11 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import helper
 from typer.testing import CliRunner
 
-from hw_tests.unit.onnx_models import const, lstm, save, weights
-from hw_tests.unit.plan_models import MODELS, STEPS, UNITS, WIDTH, Feeds, Rng, matrix, normal
 from hw_tests.unit.test_graph_run import calls_of, run_as_onnxruntime
 from lstmith.cli.main import app
 from lstmith.compiler.design import Design
@@ -21,89 +18,9 @@ from lstmith.datasets.speech import calibration_audio
 from lstmith.golden.network import FloatLayer
 from lstmith.spec.codes import Kind, Squash
 from lstmith.spec.errors import UserError
+from lstmith.test_support.graphs.exporters import MODELS, Rng
+from lstmith.test_support.graphs.heads import by_convolution, rectified, two_layers
 from lstmith.vad.silero import RATE, frames, model_path
-
-
-def two_layers(path: Path, rng: Rng) -> Feeds:
-    """Every step through Gemm with alpha and tanh, and through a second one with sigmoid."""
-    node, constants = lstm(weights(rng, WIDTH, UNITS), x="x", name="lstm")
-    nodes = [
-        node,
-        helper.make_node("Reshape", ["lstm_y", "flat"], ["rows"]),
-        helper.make_node("Gemm", ["rows", "w1", "b1"], ["hidden"], name="one", alpha=0.5, beta=2.0),
-        helper.make_node("Tanh", ["hidden"], ["bent"]),
-        helper.make_node("MatMul", ["bent", "w2"], ["product"], name="two"),
-        helper.make_node("Add", ["b2", "product"], ["sum"]),
-        helper.make_node("Sigmoid", ["sum"], ["p"]),
-    ]
-    constants = [
-        *constants, const("flat", [-1, UNITS]), matrix(rng, "w1", UNITS, 5), const("b1", normal(rng, 5), np.float32),
-        matrix(rng, "w2", 5, 2), const("b2", normal(rng, 2), np.float32),
-    ]  # fmt: skip
-    save(path, nodes, constants, {"x": ["T", "N", WIDTH]}, ["p"])
-    return {"x": normal(rng, STEPS, 2, WIDTH)}
-
-
-def by_convolution(path: Path, rng: Rng, move: str = "by_unit") -> Feeds:
-    """A convolution of one step, which wants [N, H, T]; by name, what must not pass for it."""
-    node, constants = lstm(weights(rng, WIDTH, UNITS), x="x", name="lstm")
-    moves = {
-        "by_unit": [helper.make_node("Transpose", ["squeezed"], ["moved"], perm=[1, 2, 0])],
-        "wrong_way": [helper.make_node("Reshape", ["squeezed", "wrong"], ["moved"])],
-        "shuffled": [
-            helper.make_node("Gather", ["squeezed", "turned"], ["mixed"], axis=2),
-            helper.make_node("Transpose", ["mixed"], ["moved"], perm=[1, 2, 0]),
-        ],
-        "scaled": [
-            helper.make_node("Add", ["squeezed", "squeezed"], ["twice"]),
-            helper.make_node("Transpose", ["twice"], ["moved"], perm=[1, 2, 0]),
-        ],
-    }
-    nodes = [
-        node,
-        helper.make_node("Squeeze", ["lstm_y", "direction"], ["squeezed"]),
-        *moves[move],
-        helper.make_node("Conv", ["moved", "w", "b"], ["scores"], name="conv", kernel_shape=[1]),
-        helper.make_node("Sigmoid", ["scores"], ["p"]),
-    ]
-    constants = [
-        *constants, const("direction", [1]), const("w", normal(rng, 3, UNITS, 1), np.float32),
-        const("b", normal(rng, 3), np.float32), const("wrong", [-1, UNITS, STEPS]),
-        const("turned", list(reversed(range(UNITS)))),
-    ]  # fmt: skip
-    save(path, nodes, constants, {"x": ["T", "N", WIDTH]}, ["p"])
-    return {"x": normal(rng, STEPS, 2, WIDTH)}
-
-
-def rectified(path: Path, rng: Rng, turned: bool = False) -> Feeds:
-    """A ReLU in front of the product, behind an If that the shape of x decides; ``turned`` reverses one branch's h."""
-    node, constants = lstm(weights(rng, WIDTH, UNITS), x="x", name="lstm")
-    branches = {
-        "then_branch": helper.make_node("Gather", ["squeezed", "backwards" if turned else "kept"], ["yes"], axis=2),
-        "else_branch": helper.make_node("Identity", ["squeezed"], ["no"]),
-    }
-    graphs = {
-        name: helper.make_graph([inner], name, [], [helper.make_tensor_value_info(inner.output[0], 1, None)])
-        for name, inner in branches.items()
-    }
-    nodes = [
-        node,
-        helper.make_node("Squeeze", ["lstm_y", "direction"], ["squeezed"]),
-        helper.make_node("Shape", ["x"], ["shape"]),
-        helper.make_node("Gather", ["shape", "second"], ["count"]),
-        helper.make_node("Equal", ["count", "one"], ["alone"]),
-        helper.make_node("If", ["alone"], ["chosen"], **graphs),
-        helper.make_node("Relu", ["chosen"], ["positive"], name="relu"),
-        helper.make_node("MatMul", ["positive", "w"], ["product"], name="product"),
-        helper.make_node("Sigmoid", ["product"], ["p"]),
-    ]
-    constants = [
-        *constants, const("direction", [1]), matrix(rng, "w", UNITS, 3), const("second", 1), const("one", 1),
-        const("kept", list(range(UNITS))), const("backwards", list(reversed(range(UNITS)))),
-    ]  # fmt: skip
-    save(path, nodes, constants, {"x": ["T", "N", WIDTH]}, ["p"])
-    return {"x": normal(rng, STEPS, 2, WIDTH)}
-
 
 HEADS = {
     **{name: MODELS[name] for name in ("dynamo_lstm_head", "keras_gru_stack", "encoder_decoder")},

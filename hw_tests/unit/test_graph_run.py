@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw_tests.unit.plan_models import MODELS, UNITS, WIDTH
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.importer import read_model
 from lstmith.compiler.pipeline import compile_model
 from lstmith.compiler.run_result import RunResult
+from lstmith.test_support.graphs.exporters import MODELS, UNITS, WIDTH
 
 CALLS = 4
 #: Mean error of an output, of its range, at 16-bit weights and operands.

@@ -10,14 +10,14 @@ import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper
 
-from hw_tests.unit.onnx_models import const, lstm, save, weights
-from hw_tests.unit.plan_models import STEPS, UNITS, WIDTH, Feeds, Rng, matrix, normal
 from hw_tests.unit.test_graph_run import calls_of
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.importer import Model, read_model
 from lstmith.compiler.inspection import inspect_model
 from lstmith.compiler.pipeline import compile_model
 from lstmith.spec.codes import Verdict
+from lstmith.test_support.graphs.exporters import STEPS, UNITS, WIDTH, Feeds, Rng, matrix, normal
+from lstmith.test_support.graphs.nodes import const, lstm, save, weights
 
 CLASSES = 5
 COMPARISONS = ("Greater", "GreaterOrEqual", "Less", "LessOrEqual")

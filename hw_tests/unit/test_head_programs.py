@@ -4,119 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
-from hw_tests.unit.onnx_models import const, lstm, save, weights
-from hw_tests.unit.plan_models import MODELS, STEPS, UNITS, WIDTH, Feeds, Rng, matrix, normal, save_typed
 from hw_tests.unit.test_graph_run import calls_of, run_as_onnxruntime
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.importer import read_model
 from lstmith.compiler.importers.plan import Plan
 from lstmith.compiler.inspection import inspect_model
 from lstmith.compiler.pipeline import compile_model
-
-CLASSES = 5
-
-
-def tagger(path: Path, rng: Rng, op: str = "LSTM") -> Feeds:
-    """Both directions with lengths, joined; a class of every step, as torch writes an nn.Linear of packed sequences."""
-    node, constants = lstm(
-        weights(rng, WIDTH, UNITS, directions=2, op=op),
-        name="lstm", op=op, direction="bidirectional", inputs={"sequence_lens": "lens"},
-    )  # fmt: skip
-    nodes = [
-        node,
-        helper.make_node("Transpose", ["lstm_y"], ["by_unit"], perm=[2, 0, 1, 3]),
-        helper.make_node("Reshape", ["by_unit", "joined"], ["rows"]),
-        helper.make_node("MatMul", ["rows", "w"], ["product"], name="head"),
-        helper.make_node("Add", ["b", "product"], ["scores"]),
-        helper.make_node("ArgMax", ["scores"], ["tags"], name="pick", axis=-1, keepdims=0),
-    ]
-    constants = [
-        *constants, const("joined", [0, 0, -1]), matrix(rng, "w", 2 * UNITS, CLASSES),
-        const("b", normal(rng, CLASSES), np.float32),
-    ]  # fmt: skip
-    inputs: dict[str, tuple[Any, list[Any]]] = {"x": (np.float32, ["T", "N", WIDTH]), "lens": (np.int32, ["N"])}
-    save_typed(path, nodes, constants, inputs, ["tags", "scores"])
-    retyped(path, "tags", TensorProto.INT64)
-    return {"x": normal(rng, STEPS, 3, WIDTH), "lens": np.array([STEPS, 2, 5], np.int32)}
-
-
-def retyped(path: Path, output: str, kind: int) -> None:
-    """Declare the type of an output."""
-    model = onnx.load(path)
-    [value] = [value for value in model.graph.output if value.name == output]
-    value.type.tensor_type.elem_type = kind
-    onnx.save(model, path)
-
-
-def hand_made_pair(path: Path, rng: Rng) -> Feeds:
-    """Two LSTMs, one behind a Slice backwards, and a Gemm of the last step of both: Keras-like."""
-    forward, constants = lstm(weights(rng, WIDTH, UNITS), name="forward")
-    backward, more = lstm(weights(rng, WIDTH, UNITS), x="reversed", name="backward")
-    nodes = [
-        forward,
-        helper.make_node("Slice", ["x", "from", "to", "time", "back"], ["reversed"]),
-        backward,
-        helper.make_node("Concat", ["forward_yh", "backward_yh"], ["both"], axis=2),
-        helper.make_node("Squeeze", ["both", "time"], ["last"]),
-        helper.make_node("Gemm", ["last", "w", "b"], ["hidden"], name="one", transB=1),
-        helper.make_node("Relu", ["hidden"], ["positive"]),
-        helper.make_node("MatMul", ["positive", "w2"], ["product"], name="two"),
-        helper.make_node("Sigmoid", ["product"], ["p"]),
-    ]
-    constants = [
-        *constants, *more, const("from", [-1]), const("to", [np.iinfo(np.int64).min]), const("time", [0]),
-        const("back", [-1]), matrix(rng, "w", 7, 2 * UNITS), const("b", normal(rng, 7), np.float32),
-        matrix(rng, "w2", 7, 2),
-    ]  # fmt: skip
-    save(path, nodes, constants, {"x": ["T", "N", WIDTH]}, ["p"])
-    return {"x": normal(rng, STEPS, 3, WIDTH)}
-
-
-def two_heads(path: Path, rng: Rng) -> Feeds:
-    """An actor and a critic: two products read one LSTM, so that neither joins its chain."""
-    node, constants = lstm(weights(rng, WIDTH, UNITS), name="lstm")
-    nodes = [
-        node,
-        helper.make_node("Squeeze", ["lstm_yh", "front"], ["last"]),
-        helper.make_node("Gemm", ["last", "w1", "b1"], ["actions"], name="actor"),
-        helper.make_node("MatMul", ["last", "w2"], ["value"], name="critic"),
-    ]
-    constants = [
-        *constants, const("front", [0]), matrix(rng, "w1", UNITS, 4), const("b1", normal(rng, 4), np.float32),
-        matrix(rng, "w2", UNITS, 1),
-    ]  # fmt: skip
-    save(path, nodes, constants, {"x": ["T", "N", WIDTH]}, ["actions", "value"])
-    return {"x": normal(rng, STEPS, 3, WIDTH)}
-
-
-def pooled(path: Path, rng: Rng) -> Feeds:
-    """The mean over all steps of both directions, which the host takes, and a dense layer."""
-    node, constants = lstm(weights(rng, WIDTH, UNITS, directions=2), name="lstm", direction="bidirectional")
-    nodes = [
-        node,
-        helper.make_node("Transpose", ["lstm_y"], ["by_unit"], perm=[2, 0, 1, 3]),
-        helper.make_node("Reshape", ["by_unit", "joined"], ["rows"]),
-        helper.make_node("ReduceMean", ["rows"], ["mean"], axes=[1], keepdims=0),
-        helper.make_node("Gemm", ["mean", "w", "b"], ["scores"], name="head"),
-    ]
-    constants = [
-        *constants, const("joined", [0, 0, -1]), matrix(rng, "w", 2 * UNITS, 3), const("b", normal(rng, 3), np.float32),
-    ]  # fmt: skip
-    save(path, nodes, constants, {"x": ["T", "N", WIDTH]}, ["scores"])
-    return {"x": normal(rng, STEPS, 3, WIDTH)}
-
-
-def gru_tagger(path: Path, rng: Rng) -> Feeds:
-    """`tagger` with GRUs."""
-    return tagger(path, rng, "GRU")
-
+from lstmith.test_support.graphs.exporters import MODELS, WIDTH, Feeds, Rng, normal
+from lstmith.test_support.graphs.heads import gru_tagger, hand_made_pair, pooled, tagger, two_heads
 
 GRAPHS: dict[str, Callable[[Path, Rng], Feeds]] = {
     "stacked": MODELS["bidirectional"],

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from onnx import NodeProto, TensorProto, helper
 
-from hw_tests.unit.onnx_models import const, lstm, save, weights
 from lstmith.compiler.archive import read_archive
 from lstmith.compiler.files import read_json
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy_file import load_policy
+from lstmith.test_support.graphs.nodes import const, lstm, save, weights
 
 #: What a reader may take of a machine, beside what the imports take.
 SECONDS, MEGABYTES = 60, 1024

@@ -14,10 +14,10 @@ import onnx
 import pytest
 from onnx import helper
 
-from hw_tests.unit.onnx_models import save_lstm, weights
 from lstmith.compiler.importers.importer import load_model
 from lstmith.compiler.importers.torch_import import import_pt
 from lstmith.spec.errors import UserError
+from lstmith.test_support.graphs.nodes import save_lstm, weights
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ import pytest
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-from hw_tests.unit.onnx_models import branch, const, lstm, save, save_lstm, weights
 from lstmith.compiler.importers.importer import load_model, read_model
 from lstmith.compiler.importers.planner import plan_model
 from lstmith.golden.network import FloatNetwork, run_float
 from lstmith.spec.errors import UserError
+from lstmith.test_support.graphs.nodes import branch, const, lstm, save, save_lstm, weights
 
 STEPS, SEQUENCES = 7, 3
 

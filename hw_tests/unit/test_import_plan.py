@@ -12,7 +12,6 @@ import onnxruntime as ort
 import pytest
 from onnx import helper
 
-from hw_tests.unit.onnx_models import branch, const, lstm, save, weights
 from lstmith.compiler.importers.feeds import Feeds
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.importer import load_model, read_model
@@ -21,6 +20,7 @@ from lstmith.compiler.importers.plan_run import PlanRun
 from lstmith.compiler.importers.planner import plan_model
 from lstmith.golden.network import run_float
 from lstmith.spec.errors import UserError
+from lstmith.test_support.graphs.nodes import branch, const, lstm, save, weights
 
 FRAMES, CONTEXT, NEW = 120, 64, 512
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw_tests.unit.onnx_models import save_lstm, weights
 from lstmith.compiler.importers.importer import load_model
 from lstmith.spec.errors import UserError
+from lstmith.test_support.graphs.nodes import save_lstm, weights
 
 
 @pytest.mark.parametrize("shape", [(1, 6), (1, 1, 6)])

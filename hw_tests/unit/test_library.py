@@ -14,7 +14,6 @@ import numpy as np
 import onnx
 import pytest
 
-from hw_tests.unit import onnx_models
 from lstmith.cli.main import execute
 from lstmith.compiler import Design, compile_model
 from lstmith.compiler.options import CompileOptions
@@ -22,6 +21,7 @@ from lstmith.compiler.quantise.quantise import Quantised, quantise
 from lstmith.host import run_design
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Policy
+from lstmith.test_support.graphs import nodes as onnx_models
 
 WIDTH, UNITS = 3, 5
 #: What a user of .npz models and the golden model never waits for.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hw_tests.unit.plan_models import STEPS, keras_gru_stack
+from lstmith.test_support.graphs.exporters import STEPS, keras_gru_stack
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "networks.md"
 

@@ -105,9 +105,7 @@ def test_small_dense_network(tmp_path: Path) -> None:
 
 def test_other_kinds_keep_the_array_busy(tmp_path: Path) -> None:
     """A GRU takes what an LSTM does: of work a third more than its three gates ideally would."""
-    lstm, gru, plain = (
-        _dense_cycles(Shape(128, 128, 64, kind), tmp_path) for kind in (Kind.LSTM, Kind.GRU, Kind.RNN)
-    )
+    lstm, gru, plain = (_dense_cycles(Shape(128, 128, 64, kind), tmp_path) for kind in (Kind.LSTM, Kind.GRU, Kind.RNN))
     assert [each["ideal"] for each in (lstm, gru, plain)] == [1024, 768, 256]
     assert gru["spent"]["list entries"] == 4 / 3 * gru["ideal"] >= 0.95 * gru["cycles_per_step"]
     assert gru["cycles_per_step"] == lstm["cycles_per_step"] > plain["cycles_per_step"]

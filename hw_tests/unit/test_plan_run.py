@@ -9,8 +9,6 @@ import pytest
 from onnx import helper
 from safetensors.numpy import save_file
 
-from hw_tests.unit.onnx_models import const, lstm, save, weights
-from hw_tests.unit.plan_models import MODELS, STEPS, UNITS, WIDTH, normal, siamese
 from lstmith.compiler.importers.feeds import Feeds
 from lstmith.compiler.importers.importer import Model, read_model
 from lstmith.compiler.importers.plan import Plan
@@ -18,6 +16,8 @@ from lstmith.compiler.importers.plan_run import PlanRun
 from lstmith.golden.network import run_float
 from lstmith.spec.codes import Kind
 from lstmith.spec.errors import UserError
+from lstmith.test_support.graphs.exporters import MODELS, STEPS, UNITS, WIDTH, normal, siamese
+from lstmith.test_support.graphs.nodes import const, lstm, save, weights
 
 #: What float64 and onnxruntime's float32 may differ by.
 CLOSE = 1e-5

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw_tests.unit import onnx_models
 from lstmith.compiler import compile_model
+from lstmith.test_support.graphs import nodes as onnx_models
 
 ROOT = Path(__file__).resolve().parents[2]
 LSTMITH = Path(sys.executable).with_name("lstmith")

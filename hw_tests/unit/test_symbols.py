@@ -11,7 +11,6 @@ import pytest
 from onnx import NodeProto, TensorProto, helper
 
 from hw_tests.unit.link_cases import PATIENCE, identity
-from hw_tests.unit.onnx_models import OPSET, const, lstm, weights
 from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.importer import read_model
@@ -20,6 +19,7 @@ from lstmith.compiler.pipeline import compile_model
 from lstmith.host.accelerator import Accelerator
 from lstmith.scripts.bench.perf.symbols import symbol_figures
 from lstmith.spec.errors import UserError
+from lstmith.test_support.graphs.nodes import OPSET, const, lstm, weights
 from lstmith.test_support.model import DeviceModel, ModelTransport
 
 SYMBOLS, WIDTH, UNITS, STEPS = 11, 4, 5, 9

@@ -284,10 +284,10 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "Cycles of dense steps",
         cycle_table,
         "Dense networks on the generic target, random weights, cycles of the model that the RTL equals, inputs "
-        "waiting. *utilisation* is the ideal, every multiplier at work, over the cycles; *busy* are cycles in which the "
-        "array has weights to add, of a GRU a quarter of them zero and of a plain layer half "
-        "([decision 40](../decisions/0040-kinds-of-layers.md)). The right column is quoted from an earlier measurement of elastic-ai.creator's repository at 0960c90 "
-        "in GHDL:",
+        "waiting. *utilisation* is the ideal, every multiplier at work, over the cycles; in *busy* ones the array has "
+        "weights to add, of a GRU a quarter of them zero and of a plain layer half ([decision "
+        "40](../decisions/0040-kinds-of-layers.md)). The right column is quoted from an earlier measurement of "
+        "elastic-ai.creator's repository at 0960c90 in GHDL:",
     ),
     ("silero", "Silero VAD", silero_table, ""),
     (

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from hw_tests.unit.onnx_models import const, lstm, save, weights
+from lstmith.test_support.graphs.nodes import const, lstm, save, weights
 
 Rng = np.random.Generator
 Feeds = dict[str, np.ndarray]
