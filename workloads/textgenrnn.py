@@ -117,6 +117,10 @@ class TextgenrnnWorkload(Workload):
         h = np.stack(runner.sequences(NETWORK, xs, every_layer=True))
         return shipped_model().log_probabilities(np.stack(xs).astype(np.float64), h.astype(np.float64))
 
+    def windows(self, split: str) -> Indices:
+        """Numbers of the characters of a split's windows, or of ``calibration``'s, int64 [N, 40]."""
+        return _windows(split).characters
+
     def inputs(self, split: str) -> dict[str, list[Float32]]:
         """Embedded windows, each float32 [40, 100]."""
         return {NETWORK: list(shipped_model().embedding[_windows(chosen(split)).characters])}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from hw_tests.unit.test_graph_run import calls_of, run_as_onnxruntime
+from hw_tests.unit.test_graph_run import run_as_onnxruntime
 from lstmith.cli.main import app
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.host_graph import HostGraph
@@ -18,6 +18,7 @@ from lstmith.datasets.speech import calibration_audio
 from lstmith.golden.network import FloatLayer
 from lstmith.spec.codes import Kind, Squash
 from lstmith.spec.errors import UserError
+from lstmith.test_support.graphs.calls import calls_of
 from lstmith.test_support.graphs.exporters import MODELS, Rng
 from lstmith.test_support.graphs.heads import by_convolution, rectified, two_layers
 from lstmith.vad.silero import RATE, frames, model_path

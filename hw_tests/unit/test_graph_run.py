@@ -11,21 +11,11 @@ from lstmith.compiler.design import Design
 from lstmith.compiler.importers.importer import read_model
 from lstmith.compiler.pipeline import compile_model
 from lstmith.compiler.run_result import RunResult
+from lstmith.test_support.graphs.calls import CALLS, calls_of
 from lstmith.test_support.graphs.exporters import MODELS, UNITS, WIDTH
 
-CALLS = 4
 #: Mean error of an output, of its range, at 16-bit weights and operands.
 TOLERANCE = 1e-3
-
-
-def calls_of(rng: np.random.Generator, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Several calls like one that is known; what is no real number stays."""
-    return {
-        name: np.stack([value] * CALLS)
-        if value.dtype.kind != "f"
-        else np.tanh(rng.standard_normal((CALLS, *value.shape))).astype(np.float32)
-        for name, value in values.items()
-    }
 
 
 def compiled(tmp_path: Path, rng: np.random.Generator, name: str) -> tuple[Design, dict[str, np.ndarray]]:

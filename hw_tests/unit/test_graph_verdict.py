@@ -10,12 +10,12 @@ import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper
 
-from hw_tests.unit.test_graph_run import calls_of
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.importer import Model, read_model
 from lstmith.compiler.inspection import inspect_model
 from lstmith.compiler.pipeline import compile_model
 from lstmith.spec.codes import Verdict
+from lstmith.test_support.graphs.calls import calls_of
 from lstmith.test_support.graphs.exporters import STEPS, UNITS, WIDTH, Feeds, Rng, matrix, normal
 from lstmith.test_support.graphs.nodes import const, lstm, save, weights
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw_tests.unit.test_graph_run import calls_of, run_as_onnxruntime
+from hw_tests.unit.test_graph_run import run_as_onnxruntime
 from lstmith.compiler.design import Design
 from lstmith.compiler.importers.importer import read_model
 from lstmith.compiler.importers.plan import Plan
 from lstmith.compiler.inspection import inspect_model
 from lstmith.compiler.pipeline import compile_model
+from lstmith.test_support.graphs.calls import calls_of
 from lstmith.test_support.graphs.exporters import MODELS, WIDTH, Feeds, Rng, normal
 from lstmith.test_support.graphs.heads import gru_tagger, hand_made_pair, pooled, tagger, two_heads
 

@@ -14,7 +14,6 @@ import lstmith.package
 import lstmith.test_support
 from hw_tests.unit.link_cases import identity
 from hw_tests.unit.package_cases import UNITS, WIDTH, small_design
-from hw_tests.unit.test_graph_run import calls_of
 from hw_tests.unit.test_graph_verdict import graph, pick
 from hw_tests.unit.test_package_driver import loaded_bytes
 from lstmith.boards.top import LIGHTS, SIMULATED, simulation_verilog
@@ -28,6 +27,7 @@ from lstmith.spec.codes import Kind
 from lstmith.spec.link_map import Feature
 from lstmith.spec.memory_image import image_tag
 from lstmith.spec.policy_check import default_policies
+from lstmith.test_support.graphs.calls import calls_of
 from lstmith.test_support.graphs.exporters import STEPS as GRAPH_STEPS
 from lstmith.test_support.graphs.exporters import WIDTH as GRAPH_INPUTS
 

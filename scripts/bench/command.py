@@ -34,6 +34,7 @@ class Name(enum.StrEnum):
     LINK = "link"
     PRESETS = "presets"
     CAMPAIGN = "campaign"
+    GRAPHS = "graphs"
 
 
 #: Folder of the pages that benches renew, one for each.
@@ -83,7 +84,7 @@ def command(
         bool, typer.Option("--check", help="Compare with the last recorded run instead of recording (perf).")
     ] = False,
 ) -> None:
-    """Measure silero, link, area, energy, campaign (minutes); steps, trained, boards, presets, adaptive, perf."""
+    """Measure silero, link, graphs, area, energy, campaign (minutes), steps, trained, boards, presets, adaptive, perf."""
     stamp()  # A long run is of the commit at which it began.
     path = json or Path("build") / f"bench-{name.value}.json"
     given = {
@@ -129,6 +130,8 @@ def command(
         result, tables, text = _energy()
     elif name is Name.CAMPAIGN:
         result, tables, text = _campaign()
+    elif name is Name.GRAPHS:
+        result, tables, text = _graphs()
     elif name is Name.PERF:
         result, tables, text = _perf(part, engine, quick=quick)
     elif name is Name.LINK:
@@ -287,6 +290,15 @@ def _campaign() -> tuple[dict[str, Any], dict[str, Table], str]:
     with steps() as report:
         result = run_campaign(report)
     return result, campaign_tables(result), f"{_today()} {campaign_text(result)}"
+
+
+def _graphs() -> tuple[dict[str, Any], dict[str, Table], str]:
+    from lstmith.scripts.bench.graphs.bench import run_graphs
+    from lstmith.scripts.bench.graphs.tables import graph_tables, graphs_text
+
+    with steps() as report:
+        result = run_graphs(report)
+    return result, graph_tables(result), f"{_today()} {graphs_text(result)}"
 
 
 def _energy() -> tuple[dict[str, Any], dict[str, Table], str]:

@@ -192,3 +192,6 @@ def pooled(path: Path, rng: Rng) -> Feeds:
 def gru_tagger(path: Path, rng: Rng) -> Feeds:
     """`tagger` with GRUs."""
     return tagger(path, rng, "GRU")
+
+
+HEADS = (two_layers, by_convolution, rectified, tagger, gru_tagger, hand_made_pair, two_heads, pooled)

@@ -68,8 +68,9 @@ def save(
     constants: Sequence[TensorProto],
     inputs: Mapping[str, Sequence[Any]],
     outputs: Sequence[str],
+    opset: int = OPSET,
 ) -> Path:
-    """Write a checked model; inputs are float32 of the given shapes."""
+    """Write a model; inputs are float32 of the given shapes."""
     graph = helper.make_graph(
         list(nodes),
         "test",
@@ -77,7 +78,7 @@ def save(
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
         list(constants),
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
     onnx.save(model, path)
     return path
 

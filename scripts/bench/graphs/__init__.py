@@ -1,0 +1,1 @@
+"""`lstmith bench graphs`."""

@@ -1,0 +1,57 @@
+"""What the graphs bench found, as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lstmith.scripts.bench.blocks import Table, markdown
+from lstmith.scripts.bench.graphs.bench import LIMIT, counts
+
+_COLUMNS = [
+    *("graph", "what it is", "layers on the core", "programs", "nodes on core", "on host", "mean error", "largest"),
+    *("decisions", "differ"),
+]
+_TITLES = {"real": "Real files", "made": "Forms of exporters and bug reports"}
+
+
+def graph_tables(result: dict[str, Any]) -> dict[str, Table]:
+    """By title."""
+    tables = {title: case_table(result[group]) for group, title in _TITLES.items()}
+    refused = [[each["name"], each["about"], each["said"]] for each in result["refused"]]
+    return {**tables, "Refused": (["model", "what it is", "what is said"], refused)}
+
+
+def case_table(cases: dict[str, Any]) -> Table:
+    """A row for each graph."""
+    rows: list[list[object]] = []
+    for name, case in cases.items():
+        errors = ["-" if case[key] is None else f"{case[key]:.1e}" for key in ("mean_error", "largest_error")]
+        nodes = case["nodes"]
+        rows.append(
+            [
+                name if case["reference"] == "onnxruntime" else f"{name} *",
+                case["about"], case["layers"], case["programs"], nodes.get("core", 0), nodes.get("host", 0), *errors,
+                case["decisions"] or "-", case["differ"] if case["decisions"] else "-",
+            ]
+        )  # fmt: skip
+    return _COLUMNS, rows
+
+
+def graphs_text(result: dict[str, Any]) -> str:
+    """The page's block, without its stamp."""
+    total, right = counts([*result["made"].values(), *result["real"].values()])
+    worst = max(
+        case["mean_error"] for group in _TITLES for case in result[group].values() if case["mean_error"] is not None
+    )
+    lines = [
+        f"Whole graphs with 16-bit weights and operands on the golden model, which the RTL equals, against "
+        f"onnxruntime's own run of the same file (`lstmith bench graphs`). {right} of {total} are right: the mean "
+        f"error of every output is at most {LIMIT:g} of its range, and every decision is the same. The largest mean "
+        f"error is {worst:.1e}. {len(result['refused'])} more cannot be exact, and are refused by name. Errors are of "
+        "the worst output; decisions are the graph's own (an index, a comparison), or the largest value of a softmax, "
+        "or a sigmoid above one half. * onnxruntime refuses the file, so the float model is the reference.",
+        "",
+    ]
+    for title, found in graph_tables(result).items():
+        lines += [f"## {title}", "", markdown(*found)]
+    return "\n".join(lines)
