@@ -210,7 +210,7 @@ def sentiment(path: Path, rng: Rng) -> Feeds:
         node("Sigmoid", ["score"], ["p"]),
     ]
     constants = [
-        *constants, matrix(rng, "embedding.weight", SYMBOLS, WIDTH), const("front", [0]),
+        *constants, const("embedding.weight", normal(rng, SYMBOLS, WIDTH), np.float32), const("front", [0]),
         matrix(rng, "fc.weight", 1, UNITS), vector(rng, "fc.bias", 1),
     ]  # fmt: skip
     save_typed(path, nodes, constants, {"tokens": (np.int64, ["N", "T"])}, ["p"])
