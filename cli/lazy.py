@@ -129,7 +129,7 @@ COMMANDS = {
     ),
     "bench": Entry(
         "scripts.bench.command",
-        "Measure silero, graphs, link, area, energy, campaign (minutes); steps, trained, boards, presets, adaptive, perf.",
+        "Run silero, graphs, link, area, energy, campaign (minutes); steps, trained, boards, presets, adaptive, perf.",
     ),
 }
 

@@ -73,7 +73,8 @@ def read_model(given: ModelSource, layer: str | None = None, *, symbols: bool = 
         Whether the first layers read symbols where a graph has embeddings; of a model without a graph, that its x are
         symbols, a column each.
     head : bool
-        Whether dense layers of an ONNX graph behind recurrent ones run on the core too.
+        Whether dense layers of an ONNX graph behind recurrent ones run on the core too, or the only Linear that a state
+        dict holds beside its module.
 
     Raises
     ------
@@ -143,24 +144,28 @@ def _load(path: Path, layer: str | None) -> FloatNetwork | TorchModel | ModelPro
 def _model(
     found: FloatNetwork | TorchModel | ModelProto, source: str, layer: str | None, *, symbols: bool, head: bool
 ) -> Model:
-    from_graph = not isinstance(found, FloatNetwork) and type(found).__name__ == "ModelProto"
-    if head and not from_graph:
-        raise UserError(
-            "option --head", f"is for ONNX graphs, and {source} is none", "leave it out, or export the model to ONNX"
-        )
     if isinstance(found, FloatNetwork):
+        if head:
+            raise UserError(
+                "option --head", f"is for ONNX graphs and PyTorch state dicts, and {source} is neither",
+                "leave it out, or export the model to ONNX",
+            )  # fmt: skip
         return Model(source, (one_hot(found) if symbols else found,))
     from lstmith.compiler.importers.torch_import import TorchModel
 
     if not isinstance(found, TorchModel):
         return _read_graph(found, source, layer, symbols=symbols, head=head)
+    if head:
+        from lstmith.compiler.importers.torch_head import with_head
+
+        found = with_head(found, source)
     if not found.bidirectional:
         found = found.with_symbols() if symbols else found
         return Model(source, (found.network,), None, found.remarks)
     from lstmith.compiler.importers.onnx_graph import prepare
     from lstmith.compiler.importers.torch_graph import torch_graph
 
-    read = _read_graph(prepare(torch_graph(found), source), source, None, head=False)
+    read = _read_graph(prepare(torch_graph(found), source), source, None, head=head)
     return replace(read, remarks=(*found.remarks, *read.remarks))
 
 

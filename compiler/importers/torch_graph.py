@@ -19,7 +19,7 @@ _ORDER = {Kind.LSTM: (0, 3, 1, 2), Kind.GRU: (1, 0, 2), Kind.RNN: (0,)}
 
 
 def torch_graph(module: TorchModel) -> ModelProto:
-    """The module: ``x`` [T, N, I] to ``y`` [T, N, 2H], the forward direction's values first."""
+    """The module: ``x`` [T, N, I] to ``y``, the forward direction's values first, [T, N, 2H], or its dense layer's."""
     nodes: list[NodeProto] = []
     constants: list[TensorProto] = [numpy_helper.from_array(np.array([0, 0, -1], np.int64), "merged")]
     x = "x"
@@ -44,12 +44,22 @@ def torch_graph(module: TorchModel) -> ModelProto:
             helper.make_node("Reshape", [f"{name}.ordered", "merged"], [f"{name}.y"]),
         ]
         x = f"{name}.y"
+    width = 2 * module.stacks[-1][0].units
+    if (dense := module.dense) is not None:
+        arrays = {f"{dense.name}.weight": dense.w_ih.T, f"{dense.name}.bias": dense.bias}
+        constants += [numpy_helper.from_array(array.astype(np.float32), label) for label, array in arrays.items()]
+        weight, bias = arrays
+        nodes += [
+            helper.make_node("MatMul", [x, weight], [f"{dense.name}.product"], name=dense.name),
+            helper.make_node("Add", [f"{dense.name}.product", bias], ["y"], name=bias),
+        ]
+        width = dense.units
     nodes[-1].output[0] = "y"
     graph = helper.make_graph(
         nodes,
         "module",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["T", "N", module.stacks[0][0].inputs])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["T", "N", 2 * module.stacks[-1][0].units])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["T", "N", width])],
         constants,
     )
     return helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", _OPSET)], ir_version=RUNTIME_IR_VERSION)

@@ -41,17 +41,45 @@ class TorchModel:
 
     Parameters
     ----------
+    name : str
+        Of the module.
     stacks : tuple of tuple of FloatLayer
         For each layer of the module, its forward direction, and its backward one if it has both.
-    remarks : tuple of str
-        What the state dict does not tell, or tells and is not used.
+    others : mapping of str to array
+        What the state dict holds beside the module.
+    embedding : str
+        Name of the weight of the only nn.Embedding that is as wide as the first layer's input; empty if there is none.
     table : float64 [K, I] or None
-        Weight of the only nn.Embedding that is as wide as the first layer's input.
+        That weight.
+    dense : FloatLayer or None
+        A layer that reads the h of the last one, of both directions; see :mod:`.torch_head`.
     """
 
+    name: str
     stacks: tuple[tuple[FloatLayer, ...], ...]
-    remarks: tuple[str, ...] = ()
+    others: Tensors
+    embedding: str = ""
     table: npt.NDArray[np.float64] | None = None
+    dense: FloatLayer | None = None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the state dict does not tell, or tells and is not used."""
+        found = []
+        if self.dense is not None:
+            found.append(
+                f"{self.dense.name!r} is taken for a dense layer without a function behind {self.name!r}, since a "
+                "state dict does not say; ONNX does"
+            )
+        elif keys := list(self.others):
+            told = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
+            found.append(
+                f"weights outside {self.name!r} are not used ({told}); --head uses a Linear, and a model exported to "
+                "ONNX has all of them"
+            )
+        if self.stacks[0][0].kind is Kind.RNN:
+            found.append(f"{self.name!r} is taken for an RNN with tanh, since a state dict does not say; ONNX does")
+        return tuple(found)
 
     @property
     def bidirectional(self) -> bool:
@@ -60,8 +88,9 @@ class TorchModel:
 
     @property
     def network(self) -> FloatNetwork:
-        """The forward layers, of a module that has no others."""
-        return FloatNetwork(tuple(forward for forward, *_ in self.stacks))
+        """The forward layers, of a module that has no others, and the dense one."""
+        head = () if self.dense is None else (self.dense,)
+        return FloatNetwork((*(forward for forward, *_ in self.stacks), *head))
 
     def with_symbols(self) -> TorchModel:
         """The same module with symbols as its x: rows of the embedding, or of a one-hot input if there is none."""
@@ -178,16 +207,13 @@ def from_state_dict(source: str, tensors: Tensors, layer: str | None = None) -> 
         )
     name = layer if layer is not None else next(iter(modules))
     stacks = _read_module(f"{source}: {name}", name, modules[name])
-    remarks = []
-    others = [key for key in tensors if key not in modules[name]]
-    if others:
-        told = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
-        remarks.append(f"weights outside {name!r} are not used ({told}); export the whole model to ONNX to use them")
-    if stacks[0][0].kind is Kind.RNN:
-        remarks.append(f"{name!r} is taken for an RNN with tanh, since a state dict does not say; ONNX does")
-    tables = [key for key in others if _EMBEDDING.search(key) and tensors[key].shape[1:] == (stacks[0][0].inputs,)]
-    table = float_array(source, repr(tables[0]), tensors[tables[0]]) if len(tables) == 1 else None
-    return TorchModel(stacks, tuple(remarks), table)
+    others = {key: tensor for key, tensor in tensors.items() if key not in modules[name]}
+    width = (stacks[0][0].inputs,)
+    tables = [key for key, tensor in others.items() if _EMBEDDING.search(key) and tensor.shape[1:] == width]
+    if len(tables) != 1:
+        return TorchModel(name, stacks, others)
+    [embedding] = tables
+    return TorchModel(name, stacks, others, embedding, float_array(source, repr(embedding), others[embedding]))
 
 
 def _list(modules: Mapping[str, Tensors]) -> str:

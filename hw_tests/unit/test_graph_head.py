@@ -133,5 +133,5 @@ def test_a_head_that_is_not_there_is_one_line(tmp_path: Path, rng: Rng) -> None:
     assert isinstance(found.exception, UserError)
     assert "option --head" in str(found.exception)
     np.savez(tmp_path / "m.npz", W_ih=np.zeros((8, 3)), W_hh=np.zeros((8, 2)), b_ih=np.zeros(8), b_hh=np.zeros(8))
-    with pytest.raises(UserError, match="is for ONNX graphs"):
+    with pytest.raises(UserError, match="is for ONNX graphs and PyTorch state dicts"):
         read_model(tmp_path / "m.npz", head=True)

@@ -155,7 +155,7 @@ def test_pytorch_modules(tmp_path: Path, rng: np.random.Generator, kind: Kind, r
     save_file(tensors, tmp_path / "m.safetensors")
     model = read_model(tmp_path / "m.safetensors")
     assert {layer.kind for network in model.networks for layer in network.layers} == {kind}
-    assert model.remarks[0].startswith("weights outside 'net.rnn' are not used (head.weight); export the whole model")
+    assert model.remarks[0].startswith("weights outside 'net.rnn' are not used (head.weight); --head uses a Linear")
     assert any("taken for an RNN with tanh" in remark for remark in model.remarks) is (kind is Kind.RNN)
     x = normal(rng, STEPS, 1, WIDTH)
     want = x[:, 0].astype(np.float64)

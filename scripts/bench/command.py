@@ -84,7 +84,7 @@ def command(
         bool, typer.Option("--check", help="Compare with the last recorded run instead of recording (perf).")
     ] = False,
 ) -> None:
-    """Measure silero, graphs, link, area, energy, campaign (minutes); steps, trained, boards, presets, adaptive, perf."""
+    """Run silero, graphs, link, area, energy, campaign (minutes); steps, trained, boards, presets, adaptive, perf."""
     stamp()  # A long run is of the commit at which it began.
     path = json or Path("build") / f"bench-{name.value}.json"
     given = {
