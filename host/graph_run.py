@@ -15,6 +15,7 @@ from lstmith.compiler.importers.feeds import Feeds
 from lstmith.compiler.importers.plan import Plan, Stage
 from lstmith.compiler.importers.plan_run import PlanRun, run_in_float
 from lstmith.compiler.importers.stage_run import StageInput, StageResult
+from lstmith.compiler.remarks import TOLERANCE
 from lstmith.compiler.run_result import RESULTS, VERDICTS, RunResult
 from lstmith.golden.network import FloatArray
 from lstmith.host.request import RunRequest, make_request
@@ -114,6 +115,7 @@ def run_graph(
         "reference": "float" if wanted is None else "onnxruntime",
         "placement": plan.placement_figures,
     }
+    figures["remarks"] = [*figures["remarks"], *_saturated_outputs(plan, ordered, figures["outputs"], feeds.source)]
     verified = "; ".join(dict.fromkeys(run.verified for run in ordered if run.verified))
     named = {f"output {name}" if name in {**RESULTS, **VERDICTS} else name: value for name, value in outputs.items()}
     return replace(result, arrays={**result.arrays, **named}, figures=figures, verified=verified)
@@ -156,6 +158,32 @@ def _error(found: npt.NDArray[Any], reference: npt.NDArray[Any]) -> dict[str, An
         "range": span,
     }
     return figures if found.dtype.kind == "f" else {**figures, "differing": int(np.count_nonzero(error))}
+
+
+def _saturated_outputs(plan: Plan, runs: list[_StageRun], errors: dict[str, Any], source: str) -> list[str]:
+    """Outputs that are off because cell states, which they are made of, stand at the limit of their format."""
+    found = []
+    for run in runs:
+        count, cells = run.figures["saturated"], {cells for _, _, cells in run.stage.recurrent_outputs if cells}
+        real = [name for name in _made_of(plan, cells) if "differing" not in errors.get(name, {"differing": 0})]
+        for name in real if count else []:
+            largest, (low, high) = errors[name]["max_abs_error"], errors[name]["range"]
+            if largest > TOLERANCE * (high - low):
+                found.append(
+                    f"{source}: output {name!r} is off by up to {largest:.2g}, of a range of {low:.4g} to {high:.4g}, "
+                    f"since {count} cell states of {run.stage.name!r} stand at the limit of their format; h hardly "
+                    "changes there, but what reads the cell state itself should not rely on it"
+                )
+    return found
+
+
+def _made_of(plan: Plan, values: set[str]) -> list[str]:
+    """The graph's outputs that are computed from some values, in order of the graph."""
+    known = set(values)
+    for node in plan.model.graph.node:
+        if known.intersection(node.input):
+            known.update(node.output)
+    return [name for name in plan.outputs if name in known]
 
 
 def _joined(runs: list[_StageRun], plan: Plan) -> dict[str, npt.NDArray[Any]]:

@@ -8,8 +8,7 @@ from onnx import helper
 
 from lstmith.workloads.g2p import SIDES, G2p
 from lstmith.workloads.g2p_data import BOUNDARY, Entry
-from lstmith.workloads.graphs import INT32, INT64, lstm_node, whole_graph
-from lstmith.workloads.workload import Float64
+from lstmith.workloads.graphs import INT32, INT64, Constants, lstm_node, whole_graph
 
 LETTERS, LETTER_COUNTS, BEFORE, BEFORE_COUNTS = "letters", "letter_counts", "before", "before_counts"
 PHONEMES = "phonemes"
@@ -34,7 +33,7 @@ def g2p_graph(workload: G2p) -> onnx.ModelProto:
         helper.make_node("Add", ["product", "head_bias"], ["scores"], "head_bias"),
         helper.make_node("ArgMax", ["scores"], [PHONEMES], "argmax", axis=2, keepdims=0),
     ]
-    constants: dict[str, Float64] = {
+    constants: Constants = {
         **arrays,
         **more,
         "letter_table": workload.embeddings["encoder"],

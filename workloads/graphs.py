@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from lstmith.workloads.workload import Float64
 OPSET, IR_VERSION = 17, 8
 #: Gates of the canonical order i, f, g, o in the order of ONNX: i, o, f, c.
 ORDER = (0, 3, 1, 2)
+#: Arrays by the names of a graph's values.
+Constants = dict[str, npt.NDArray[Any]]
 #: Types of inputs and outputs.
 FLOAT, INT32, INT64 = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64
 
@@ -55,7 +58,7 @@ def whole_graph(
     nodes: Sequence[NodeProto],
     inputs: Sequence[ValueInfoProto],
     outputs: Sequence[ValueInfoProto],
-    constants: Mapping[str, npt.NDArray[np.generic]],
+    constants: Constants,
 ) -> onnx.ModelProto:
     """The model, checked; real constants become float32."""
     arrays = [

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from lstmith.workloads.graphs import INT32, INT64, lstm_node, whole_graph
+from lstmith.workloads.graphs import INT32, INT64, Constants, lstm_node, whole_graph
 from lstmith.workloads.icu_thai import Breaks, breaks_of, shipped_model
 
 IDS, LENGTHS, CLASSES = "ids", "lengths", "classes"
@@ -29,7 +29,7 @@ def icu_graph() -> onnx.ModelProto:
         helper.make_node("Add", ["scores", "head_bias"], ["logits"], "head_bias"),
         helper.make_node("ArgMax", ["logits"], [CLASSES], "argmax", axis=2, keepdims=0),
     ]
-    constants = {
+    constants: Constants = {
         **arrays,
         "embedding": model.embedding,
         "joined": np.array([0, 0, -1]),

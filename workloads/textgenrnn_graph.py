@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from lstmith.workloads.graphs import FLOAT, INT64, lstm_node, whole_graph
+from lstmith.workloads.graphs import FLOAT, INT64, Constants, lstm_node, whole_graph
 from lstmith.workloads.textgenrnn import shipped_model
 
 CHARACTERS, NEXT = "characters", "next"
@@ -36,7 +36,7 @@ def textgenrnn_graph() -> onnx.ModelProto:
         helper.make_node("Gemm", ["sum", "head_weight", "head_bias"], ["logits"], "head"),
         helper.make_node("Softmax", ["logits"], [NEXT], "softmax", axis=1),
     ]
-    constants = {
+    constants: Constants = {
         **arrays,
         **more,
         "embedding": model.embedding,

@@ -13,6 +13,7 @@ from lstmith.compiler.pipeline import compile_model
 from lstmith.compiler.run_result import RunResult
 from lstmith.test_support.graphs.calls import CALLS, calls_of
 from lstmith.test_support.graphs.exporters import MODELS, UNITS, WIDTH
+from lstmith.test_support.graphs.nodes import lstm, save, weights
 
 #: Mean error of an output, of its range, at 16-bit weights and operands.
 TOLERANCE = 1e-3
@@ -85,3 +86,23 @@ def test_x_of_the_first_layer_runs_what_follows_from_it(tmp_path: Path, rng: np.
     np.testing.assert_array_equal(by_x.h, by_name.h)
     assert by_x.figures["outputs"] == {}
     assert "tags" not in by_x.arrays
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_a_saturated_cell_state_that_leaves_the_graph_is_told(
+    tmp_path: Path, rng: np.random.Generator, read: bool
+) -> None:
+    """Cells that count up by one each step: h of them is right, the cells are not, and only a graph that gives them out
+    hears of it."""
+    arrays = weights(rng, WIDTH, UNITS)
+    arrays["B"][0, : 4 * UNITS] = np.repeat([9.0, 0.0, 9.0, 9.0], UNITS)
+    node, constants = lstm(arrays)
+    save(tmp_path / "m.onnx", [node], constants, {"x": ["T", 1, WIDTH]}, ["lstm_y", "lstm_yc"][: 1 + read])
+    calls = {"x": np.tanh(rng.standard_normal((2, 60, 1, WIDTH))).astype(np.float32)}
+    design = compile_model(tmp_path / "m.onnx", calls, precision=16, target="generic", lanes=4)
+    figures = design.run(calls, "golden").figures
+    assert figures["saturated"] > 0
+    low, high = figures["outputs"]["lstm_y"]["range"]
+    assert figures["outputs"]["lstm_y"]["max_abs_error"] < 1e-2 * (high - low)
+    told = [text for text in figures["remarks"] if "output 'lstm_yc' is off by up to" in text]
+    assert len(told) == read

@@ -184,7 +184,7 @@ def encoder_decoder(path: Path, rng: Rng) -> Feeds:
 
 
 def batch_first_rnn(path: Path, rng: Rng) -> Feeds:
-    """layout 1 (which onnxruntime does not run: see the test) is written as transposes; a ReLU RNN in reverse."""
+    """A ReLU RNN in reverse, batch first by a transpose: onnxruntime runs no node of layout 1."""
     arrays = {name: 0.5 * array for name, array in weights(rng, WIDTH, UNITS, op="RNN").items()}
     node, constants = lstm(arrays, x="xt", name="rnn", op="RNN", activations=["Relu"], direction="reverse")
     nodes = [helper.make_node("Transpose", ["x"], ["xt"], perm=[1, 0, 2]), node]
@@ -263,7 +263,7 @@ def save_typed(
 
 
 def bidirectional_gru(path: Path, rng: Rng) -> Feeds:
-    """`bidirectional` with GRUs."""
+    """The legacy exporter of torch: two bidirectional layers of GRUs, batch first."""
     return bidirectional(path, rng, "GRU")
 
 

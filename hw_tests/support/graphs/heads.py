@@ -39,7 +39,10 @@ def two_layers(path: Path, rng: Rng) -> Feeds:
 
 
 def by_convolution(path: Path, rng: Rng, move: str = "by_unit") -> Feeds:
-    """A convolution of one step, which wants [N, H, T]; by name, what must not pass for it."""
+    """A convolution of one step, which wants [N, H, T], and a sigmoid.
+
+    Other ``move`` are by the name of what must not pass for it.
+    """
     node, constants = lstm(weights(rng, WIDTH, UNITS), x="x", name="lstm")
     moves = {
         "by_unit": [helper.make_node("Transpose", ["squeezed"], ["moved"], perm=[1, 2, 0])],
@@ -70,7 +73,10 @@ def by_convolution(path: Path, rng: Rng, move: str = "by_unit") -> Feeds:
 
 
 def rectified(path: Path, rng: Rng, turned: bool = False) -> Feeds:
-    """A ReLU in front of the product, behind an If that the shape of x decides; ``turned`` reverses one branch's h."""
+    """A ReLU in front of the product, behind an If that the shape of x decides.
+
+    ``turned`` reverses one branch's h.
+    """
     node, constants = lstm(weights(rng, WIDTH, UNITS), x="x", name="lstm")
     branches = {
         "then_branch": helper.make_node("Gather", ["squeezed", "backwards" if turned else "kept"], ["yes"], axis=2),
@@ -190,7 +196,7 @@ def pooled(path: Path, rng: Rng) -> Feeds:
 
 
 def gru_tagger(path: Path, rng: Rng) -> Feeds:
-    """`tagger` with GRUs."""
+    """Both directions of a GRU with lengths, joined; a class of every step."""
     return tagger(path, rng, "GRU")
 
 

@@ -60,8 +60,9 @@ def measure(case: Case, path: Path) -> dict[str, Any]:
     -------
     dict
         ``about``, ``layers`` and ``programs`` on the core, ``nodes`` by place, ``steps`` and ``cycles`` of the golden
-        model, ``reference``, ``mean_error`` and ``largest_error`` of the worst output, of its range, ``decisions`` and
-        how many of them ``differ``, ``right``.
+        model, ``reference``, ``mean_error`` and ``largest_error`` of the worst output, of its range, ``state_error``,
+        the mean one of outputs that the next call reads, how many cell states are ``saturated``, ``decisions`` and how
+        many of them ``differ``, ``right``.
     """
     known, asked = case.write(path, np.random.default_rng(SEED))
     design = compile_model(
@@ -71,9 +72,13 @@ def measure(case: Case, path: Path) -> dict[str, Any]:
     feeds = read_input(design, asked, stateful=case.stateful)
     assert isinstance(feeds, Feeds)
     result = design.run(feeds, "golden")
-    errors = [error_of_range(error) for error in result.figures["outputs"].values() if "differing" not in error]
+    errors = {
+        name: error_of_range(error) for name, error in result.figures["outputs"].items() if "differing" not in error
+    }
+    carried = {output for output, _ in design.graph.state_pairs} if case.stateful else set()
+    states = [errors.pop(name)[0] for name in carried & errors.keys()]
     decided, differ = decisions(case, path, result.arrays, wanted_outputs(design, design.graph, feeds))
-    mean = max((each[0] for each in errors), default=None)
+    mean = max((each[0] for each in errors.values()), default=None)
     return {
         "about": case.about,
         "layers": kinds(design),
@@ -83,7 +88,9 @@ def measure(case: Case, path: Path) -> dict[str, Any]:
         "cycles": result.figures["cycles"],
         "reference": result.figures["reference"],
         "mean_error": mean,
-        "largest_error": max((each[1] for each in errors), default=None),
+        "largest_error": max((each[1] for each in errors.values()), default=None),
+        "state_error": max(states, default=None),
+        "saturated": result.figures["saturated"],
         "decisions": decided,
         "differ": differ,
         "right": (mean is None or mean <= LIMIT) and not differ,
@@ -120,7 +127,7 @@ def decisions(
         pair = [each if value.dtype.kind != "f" else decided(each, ways.get(name)) for each in (found[name], value)]
         if pair[1] is not None:
             total += pair[1].size
-            differing += int((pair[0] != pair[1]).sum())
+            differing += int(np.count_nonzero(pair[0] != pair[1]))
     return total, differing
 
 

@@ -37,6 +37,21 @@ def case_table(cases: dict[str, Any]) -> Table:
     return _COLUMNS, rows
 
 
+def _states(result: dict[str, Any]) -> str:
+    """A sentence on states that a graph gives out for its next call, which are judged apart."""
+    found = {name: case for group in _TITLES for name, case in result[group].items() if case["state_error"] is not None}
+    told = ", ".join(
+        f"{name} {case['state_error']:.1e} with {case['saturated']:,} saturated cell states"
+        for name, case in found.items()
+    )
+    return (
+        "States that a graph gives out for its next call are judged apart, since cell states that count up stop at the "
+        f"limit of their format, where tanh is flat, which `run` tells; their mean errors are {told}. "
+        if found
+        else ""
+    )
+
+
 def graphs_text(result: dict[str, Any]) -> str:
     """The page's block, without its stamp."""
     total, right = counts([*result["made"].values(), *result["real"].values()])
@@ -49,7 +64,8 @@ def graphs_text(result: dict[str, Any]) -> str:
         f"error of every output is at most {LIMIT:g} of its range, and every decision is the same. The largest mean "
         f"error is {worst:.1e}. {len(result['refused'])} more cannot be exact, and are refused by name. Errors are of "
         "the worst output; decisions are the graph's own (an index, a comparison), or the largest value of a softmax, "
-        "or a sigmoid above one half. * onnxruntime refuses the file, so the float model is the reference.",
+        f"or a sigmoid above one half. {_states(result)}* onnxruntime refuses the file, so the float model is the "
+        "reference.",
         "",
     ]
     for title, found in graph_tables(result).items():

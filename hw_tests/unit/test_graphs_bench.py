@@ -1,0 +1,71 @@
+"""The bench of whole graphs: what it measures of a graph, that it sees what is wrong, and its page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lstmith.scripts.bench.graphs import bench
+from lstmith.scripts.bench.graphs.bench import LIMIT, measure, refusals
+from lstmith.scripts.bench.graphs.cases import Case, made_cases
+from lstmith.scripts.bench.graphs.tables import graph_tables, graphs_text
+
+CASES = {case.name: case for case in made_cases()}
+#: Each of the public reports' forms; those of exporters and heads are compared with onnxruntime in other tests.
+REPORTED = list(CASES)[list(CASES).index("keras_stack") :]
+
+
+@pytest.mark.parametrize("name", REPORTED)
+def test_graphs_of_public_reports_are_right(tmp_path: Path, name: str) -> None:
+    found = measure(CASES[name], tmp_path / "m.onnx")
+    assert found["right"]
+    assert found["mean_error"] <= LIMIT
+    assert found["differ"] == 0
+    assert found["reference"] == ("float" if name == "flat_states" else "onnxruntime")
+    assert ("dense" in found["layers"]) is CASES[name].head
+    assert found["cycles"] > found["steps"] > 0
+
+
+def test_what_differs_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another network's outputs as the reference: decisions differ, and the graph is not right."""
+    case = CASES["crnn"]
+
+    def turned(*given: object) -> dict[str, np.ndarray]:
+        return {name: -value for name, value in wanted(*given).items()}  # type: ignore[arg-type]
+
+    wanted = bench.wanted_outputs
+    monkeypatch.setattr(bench, "wanted_outputs", turned)
+    found = measure(case, tmp_path / "m.onnx")
+    assert found["decisions"] == 4 * 2 * 18
+    assert found["differ"] > 0
+    assert not found["right"]
+
+
+def test_a_large_error_is_not_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "LIMIT", 1e-9)
+    assert not measure(CASES["backwards"], tmp_path / "m.onnx")["right"]
+
+
+def test_states_are_judged_apart(tmp_path: Path) -> None:
+    case: Case = replace(CASES["states_of_bands"], stateful=True)
+    found = measure(case, tmp_path / "m.onnx")
+    assert found["state_error"] is not None
+    assert found["right"]
+
+
+def test_the_page(tmp_path: Path) -> None:
+    made = {name: measure(CASES[name], tmp_path / "m.onnx") for name in ("sentiment", "flat_states")}
+    real = {"states": measure(replace(CASES["states_of_bands"], stateful=True), tmp_path / "m.onnx")}
+    made["flat_states"]["right"] = False
+    result = {"made": made, "real": real, "refused": refusals(tmp_path / "m.onnx")}
+    tables = graph_tables(result)
+    assert [row[0] for row in tables["Forms of exporters and bug reports"][1]] == ["sentiment", "flat_states *"]
+    refused = {str(row[0]): str(row[2]) for row in tables["Refused"][1]}
+    assert refused["reset_before"].startswith("m.onnx: GRU 'gru': linear_before_reset is 0")
+    text = graphs_text(result)
+    assert "2 of 3 are right" in text
+    assert "states" in text
+    assert "with 0 saturated cell states" in text
