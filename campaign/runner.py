@@ -72,6 +72,17 @@ def run_tasks(
         here.stop()
 
 
+def in_order(results: Iterable[tuple[int, Any]]) -> Iterator[Any]:
+    """Results of :func:`run_tasks` in the order of the tasks, each as soon as those before it are told."""
+    arrived: dict[int, Any] = {}
+    told = 0
+    for index, result in results:
+        arrived[index] = result
+        while told in arrived:
+            yield arrived.pop(told)
+            told += 1
+
+
 def _results(
     function: str, tasks: Iterable[Task | None], store: Store | None, place: _Place
 ) -> Iterator[tuple[int, Any]]:

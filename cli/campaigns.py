@@ -76,9 +76,7 @@ def campaign(
     """
     kept = open_store(store)
     try:
-        with open_cluster(workers, scheduler) as cluster, progress(what, total) as bar:
-            if cluster is not None:
-                remark(f"dashboard: {cluster.dashboard}")
+        with workers_of(workers, scheduler) as cluster, progress(what, total) as bar:
             begun = time.perf_counter()
 
             def report(done: int) -> None:
@@ -92,6 +90,15 @@ def campaign(
             raise
         told = f"interrupted: what is done is kept in {kept.path}; start the command again to go on"
         raise KeyboardInterrupt(told) from None
+
+
+@contextmanager
+def workers_of(workers: int, scheduler: str | None) -> Iterator[Cluster | None]:
+    """Workers as the options say, see :func:`.open_cluster`; where they can be watched is told."""
+    with open_cluster(workers, scheduler) as cluster:
+        if cluster is not None:
+            remark(f"dashboard: {cluster.dashboard}")
+        yield cluster
 
 
 def open_store(path: Path | None) -> Store | None:

@@ -10,11 +10,12 @@ import typer
 
 from lstmith.boards.board import Front
 from lstmith.boards.catalogue import find_board, with_front
+from lstmith.cli.campaigns import Scheduler, workers_of
 from lstmith.cli.console import out, say, steps, table
 from lstmith.compiler.design import Design
 from lstmith.compiler.marks import BUILD_FIGURES, SYNTHESIS_FIGURES, Kind
 from lstmith.compiler.outputs import Output, check_outputs, save_json
-from lstmith.flow.closing import AUTO
+from lstmith.flow.closing import AUTO, TRIES
 from lstmith.spec.errors import UserError
 
 
@@ -53,10 +54,18 @@ def build_command(
     front: Annotated[
         str, typer.Option(help="What the board is reached by: uart, or spi for a microcontroller.")
     ] = Front.UART,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds to try for a clock, at most.")] = TRIES,
+    workers: Annotated[int, typer.Option(min=1, help="Seeds that are placed at a time, each on a processor.")] = 1,
+    scheduler: Scheduler = None,
     json: Annotated[Path | None, typer.Option(help="Resources and clock.")] = None,
 ) -> None:
-    """Build a bitstream."""
+    """Build a bitstream.
+
+    Of the seeds that meet the clock the first is kept, also with several workers; what was placed once is not again.
+    """
+    from lstmith.campaign.placement import side_by_side
     from lstmith.flow.bitstream import FOLDER, build
+    from lstmith.flow.routing import one_by_one
     from lstmith.flow.toolchain import TimingError
 
     wanted = _clock(clock)
@@ -64,8 +73,9 @@ def build_command(
     found = with_front(find_board(board), front)
     loaded = Design.load(design)
     try:
-        with steps() as report:
-            figures = build(loaded, found, output, seed=seed, clock=wanted, progress=report)
+        with workers_of(workers, scheduler) as cluster, steps() as report:
+            router = one_by_one if cluster is None else side_by_side(cluster)
+            figures = build(loaded, found, output, seed=seed, clock=wanted, tries=seeds, progress=report, router=router)
     except TimingError as error:
         # No bitstream, but what was reached is worth knowing.
         if json is not None:

@@ -13,8 +13,7 @@ from typing import Annotated
 import typer
 
 from lstmith.boards.catalogue import BOARDS, find_board
-from lstmith.campaign import open_cluster
-from lstmith.cli.campaigns import JsonLines, Scheduler, StoreFile, Workers, open_store
+from lstmith.cli.campaigns import JsonLines, Scheduler, StoreFile, Workers, open_store, workers_of
 from lstmith.cli.console import out, remark, say, steps, table
 from lstmith.compiler.files import whole_directory
 from lstmith.compiler.marks import EXPLORATION
@@ -99,11 +98,9 @@ def command(
         with (
             whole_directory(output, FOLDER) as draft,
             scratch as folder,
-            open_cluster(workers or os.cpu_count() or 1, scheduler) as cluster,
+            workers_of(workers or os.cpu_count() or 1, scheduler) as cluster,
             steps() as report,
         ):
-            if cluster is not None:
-                remark(f"dashboard: {cluster.dashboard}")
             tell = functools.partial(_told, report) if json_lines else report
             found = explore(request, results_of(kept, cluster), Path(folder), tell)
             tell("writing designs", None)

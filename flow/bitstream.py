@@ -18,10 +18,11 @@ from lstmith.compiler.design import Design
 from lstmith.compiler.files import Folder, whole_directory
 from lstmith.compiler.sizing.estimate import LANE_FFS, USUAL_FIXED_FFS, estimate
 from lstmith.compiler.sizing.size import size_engine
-from lstmith.flow.attempt import LOG, YOSYS, Progress, Work, missed, run_yosys
-from lstmith.flow.closing import AIMS, AUTO, close, close_fastest
+from lstmith.flow.attempt import YOSYS, Progress, Work, missed, run_yosys
+from lstmith.flow.closing import AIMS, AUTO, TRIES, close, close_fastest
 from lstmith.flow.families import FLOWS, SYNTHESIS, bitstream_name
 from lstmith.flow.identity import build_identity
+from lstmith.flow.routing import LOG, Router, one_by_one
 from lstmith.flow.toolchain import count_cells, read_statistics, run_tool, workspace
 from lstmith.flow.toolset import chosen_tools, tool_path, tool_versions
 from lstmith.rtl.link.flash import flash_content
@@ -104,7 +105,9 @@ def build(
     *,
     seed: int = 1,
     clock: float | str | None = None,
+    tries: int = TRIES,
     progress: Progress | None = None,
+    router: Router = one_by_one,
 ) -> dict[str, Any]:
     """Bitstream with the core and its link: what ``lstmith build`` does.
 
@@ -121,8 +124,12 @@ def build(
         Of nextpnr: the first that is tried, see :func:`.closing.close`.
     clock : float, ``"auto"`` or None
         In MHz, one that the board's PLL can make; ``auto`` is the fastest that is met, None the board's own.
+    tries : int
+        Seeds for each clock, at most.
     progress : callable or None
         Called with the name of each stage.
+    router : callable
+        Who places and routes, see :data:`.routing.Router`; one seed after the other here if not given.
 
     Returns
     -------
@@ -154,11 +161,11 @@ def build(
         tool_path(tool)
     # The directory's draft comes first: a place that cannot be written is refused before the work.
     with whole_directory(out, FOLDER) as draft, workspace() as folder:
-        work = Work(board, config, image, folder, progress, AIMS[board.family] if clock == AUTO else 0.0)
+        work = Work(board, config, image, folder, progress, AIMS[board.family] if clock == AUTO else 0.0, router)
         if clock == AUTO:
-            closing = close_fastest(work.attempt, pll_clocks(board), board.clock_mhz, seed)
+            closing = close_fastest(work.attempts, pll_clocks(board), board.clock_mhz, seed, tries)
         else:
-            closing = close(work.attempt, board.clock_mhz, seed)
+            closing = close(work.attempts, board.clock_mhz, seed, tries)
         kept = work.results[closing.clock_mhz, closing.best]
         result = kept.figures | {
             "clock_mhz": closing.clock_mhz,

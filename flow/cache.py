@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lstmith.flow.toolset import chosen_tools
@@ -17,12 +18,11 @@ VARIABLE, OFF = "LSTMITH_CACHE", "off"
 KEPT = 32
 
 
-def kept_step(
-    folder: Path, inputs: Sequence[str], basis: Sequence[object], outputs: Sequence[str], run: Callable[[], object]
-) -> bool:
-    """Have files in a folder: from an earlier run with the same inputs, or by running a tool now.
+@dataclass(frozen=True)
+class Step:
+    """A tool's run in a folder, whose results may be there from an earlier one.
 
-    Parameters
+    Attributes
     ----------
     folder : Path
         Where the tool works.
@@ -32,35 +32,70 @@ def kept_step(
         What else the outputs depend on, as JSON can hold it: arguments and versions.
     outputs : sequence of str
         Files that it writes there, or in a folder there; all of them are there if it succeeds.
-    run : callable
-        Runs it; what it raises is passed on, and nothing is kept.
-
-    Returns
-    -------
-    bool
-        Whether an earlier run's files were used.
     """
-    place = kept_folder()
-    if place is None:
+
+    folder: Path
+    inputs: Sequence[str]
+    basis: Sequence[object]
+    outputs: Sequence[str]
+
+    def done(self, run: Callable[[], object]) -> bool:
+        """Have the outputs: from an earlier run with the same inputs, or by running the tool now.
+
+        Parameters
+        ----------
+        run : callable
+            Runs it; what it raises is passed on, and nothing is kept.
+
+        Returns
+        -------
+        bool
+            Whether an earlier run's files were used.
+        """
+        if self.taken():
+            return True
         run()
+        self.keep()
         return False
-    digest = hashlib.sha256(json.dumps([chosen_tools(), *basis]).encode())
-    for name in inputs:
-        digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
-    kept = place / digest.hexdigest()[:32]
-    if all((kept / Path(name).name).exists() for name in outputs):
-        for name in outputs:
-            (folder / name).parent.mkdir(exist_ok=True)
-            shutil.copy(kept / Path(name).name, folder / name)
+
+    def taken(self) -> bool:
+        """Copy an earlier run's outputs into the folder; whether there were any."""
+        kept = self._kept()
+        if kept is None or not all((kept / Path(name).name).exists() for name in self.outputs):
+            return False
+        for name in self.outputs:
+            (self.folder / name).parent.mkdir(exist_ok=True)
+            shutil.copy(kept / Path(name).name, self.folder / name)
         os.utime(kept)
         return True
-    run()
-    try:
-        _keep(kept, folder, outputs)
-    except OSError:
-        # A full disk is no reason to lose the result that is there.
-        shutil.rmtree(kept, ignore_errors=True)
-    return False
+
+    def keep(self) -> None:
+        """Keep the outputs that are in the folder."""
+        kept = self._kept()
+        if kept is None:
+            return
+        try:
+            _keep(kept, self.folder, self.outputs)
+        except OSError:
+            # A full disk is no reason to lose the result that is there.
+            shutil.rmtree(kept, ignore_errors=True)
+
+    def _kept(self) -> Path | None:
+        """The folder of its results, there or not; None if nothing is kept."""
+        place = kept_folder()
+        if place is None:
+            return None
+        digest = hashlib.sha256(json.dumps([chosen_tools(), *self.basis]).encode())
+        for name in self.inputs:
+            digest.update(hashlib.sha256((self.folder / name).read_bytes()).digest())
+        return place / digest.hexdigest()[:32]
+
+
+def kept_step(
+    folder: Path, inputs: Sequence[str], basis: Sequence[object], outputs: Sequence[str], run: Callable[[], object]
+) -> bool:
+    """Have a tool's outputs; see :meth:`Step.done`."""
+    return Step(folder, inputs, basis, outputs).done(run)
 
 
 def kept_folder() -> Path | None:

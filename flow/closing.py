@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from math import floor, log2
 
-#: Places and routes for a clock in MHz with a seed; the clock that was reached, in MHz.
-Attempt = Callable[[float, int], float]
+#: Places and routes for a clock in MHz with seeds; the clocks that were reached, in MHz, in the order of the seeds.
+#: It is closed when no more of them is wanted.
+Attempts = Callable[[float, Sequence[int]], Generator[float, None, None]]
 
 #: Instead of a clock: the fastest that is met.
 AUTO = "auto"
@@ -53,17 +55,21 @@ class Closing:
         return self.reached_mhz >= self.clock_mhz
 
 
-def close(attempt: Attempt, clock_mhz: float, first_seed: int) -> Closing:
-    """Try seeds until one meets the clock."""
+def close(attempts: Attempts, clock_mhz: float, first_seed: int, tries: int = TRIES) -> Closing:
+    """Try so many seeds until one meets the clock: the first of them that does, whoever is done first."""
     seeds: dict[int, float] = {}
-    for seed in range(first_seed, first_seed + TRIES):
-        seeds[seed] = attempt(clock_mhz, seed)
-        if seeds[seed] >= clock_mhz:
-            break
+    numbers = range(first_seed, first_seed + tries)
+    with closing(attempts(clock_mhz, numbers)) as reached:
+        for seed in numbers:
+            seeds[seed] = next(reached)
+            if seeds[seed] >= clock_mhz:
+                break
     return Closing(clock_mhz, seeds)
 
 
-def close_fastest(attempt: Attempt, settings: Sequence[float], start_mhz: float, first_seed: int) -> Closing:
+def close_fastest(
+    attempts: Attempts, settings: Sequence[float], start_mhz: float, first_seed: int, tries: int = TRIES
+) -> Closing:
     """The fastest clock that is met, of those that the PLL can make.
 
     Every clock is another design: its PLL, the baud's divider and what the device says of itself. So what one clock's
@@ -71,12 +77,14 @@ def close_fastest(attempt: Attempt, settings: Sequence[float], start_mhz: float,
 
     Parameters
     ----------
-    attempt : callable
+    attempts : callable
     settings : sequence of float
         Clocks that there are, in MHz.
     start_mhz : float
         The first to try.
     first_seed : int
+    tries : int
+        Seeds for each clock, at most.
 
     Returns
     -------
@@ -86,7 +94,7 @@ def close_fastest(attempt: Attempt, settings: Sequence[float], start_mhz: float,
     found: Closing | None = None
     clock = start_mhz
     for _ in range(ROUNDS):
-        tried = close(attempt, clock, first_seed)
+        tried = close(attempts, clock, first_seed, tries)
         if tried.closed or found is None or not found.closed:
             found = tried
         below = [setting for setting in settings if setting <= tried.reached_mhz]

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lstmith.flow.processes import end_with_parent
 from lstmith.flow.toolset import tool_path
 from lstmith.spec.errors import UserError
 
@@ -61,7 +62,14 @@ def run_tool(name: str, arguments: Sequence[str], folder: Path, *, allowed: Sequ
     log = folder / f"{name}.out"
     with log.open("w") as output:
         command = [str(tool_path(name)), *arguments]
-        code = subprocess.run(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
+        code = subprocess.run(
+            command,
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+            preexec_fn=end_with_parent,
+        ).returncode
     if code not in allowed:
         # Under -q, yosys tells some errors only to the log it was asked to write.
         own = folder / f"{name}.log"

@@ -1,0 +1,128 @@
+"""Seeds of a build on several workers: what seeds in turn give, and nothing placed twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hw_tests.unit.tuning_cases import UNITS, WIDTH
+from lstmith.cli.main import execute
+from lstmith.test_support.stand_ins import stand_ins
+
+#: By seed 0 to 4: the board runs at 50 MHz.
+REACHED = (80.0, 41.0, 43.0, 61.0, 70.0)
+
+
+@pytest.fixture(scope="module")
+def design(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("seeds")
+    rng = np.random.default_rng(5)
+    shapes = {"W_ih": (4 * UNITS, WIDTH), "W_hh": (4 * UNITS, UNITS), "b_ih": (4 * UNITS,), "b_hh": (4 * UNITS,)}
+    arrays: dict[str, Any] = {name: rng.normal(0, 0.5, shape) for name, shape in shapes.items()}
+    np.savez(folder / "model.npz", **arrays)
+    np.savez(folder / "data.npz", x=rng.normal(0, 1, (40, WIDTH)))
+    given = ("--calibration", str(folder / "data.npz"), "--target", "ulx3s-25f", "-o", str(folder / "design"))
+    assert execute(["compile", str(folder / "model.npz"), *given]) == 0
+    return folder / "design"
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the tools that stand in tell."""
+    path = stand_ins(tmp_path / "tools", tmp_path / "log", reached=REACHED, seconds=0.3)
+    monkeypatch.setenv("PATH", f"{path}:{os.environ['PATH']}")
+    monkeypatch.setenv("LSTMITH_TOOLS", "native")
+    monkeypatch.setenv("LSTMITH_CACHE", str(tmp_path / "kept"))
+    return tmp_path / "log"
+
+
+def arguments(design: Path, out: Path, *options: object) -> list[str]:
+    given = ["--board", "ulx3s-25f", "-o", out, "--json", out.with_suffix(".json"), *options]
+    return ["build", str(design), *map(str, given)]
+
+
+def built(design: Path, out: Path, *options: object) -> dict[str, Any]:
+    assert execute(arguments(design, out, *options)) == 0
+    return dict(json.loads(out.with_suffix(".json").read_text()))
+
+
+def runs(log: Path, what: str) -> list[str]:
+    return sorted(line for line in log.read_text().splitlines() if what in line)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs processes that end with their parents")
+def test_several_workers_give_what_seeds_in_turn_give(
+    design: Path, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LSTMITH_CACHE", str(tmp_path / "own"))
+    turn = built(design, tmp_path / "turn")
+    monkeypatch.setenv("LSTMITH_CACHE", str(tmp_path / "kept"))
+    wide = built(design, tmp_path / "wide", "--workers", 3)
+    assert wide["seeds"] == turn["seeds"] == {"1": 41.0, "2": 43.0, "3": 61.0}
+    assert {wide["seed"], turn["seed"]} == {3}
+    assert (tmp_path / "wide" / "lstmith.bit").read_bytes() == (tmp_path / "turn" / "lstmith.bit").read_bytes()
+    # Both did all of it; a third time nothing is done.
+    assert runs(log, "begins") == sorted(f"nextpnr-ecp5 begins 50.0 {seed}" for seed in (1, 2, 3) for _ in range(2))
+    again = built(design, tmp_path / "again", "--workers", 2, "--seeds", 4)
+    assert again["reused"] == ["synthesis", "placement and routing"]
+    # The fourth is placed for nothing, or not: it is behind the one that is kept.
+    assert len(runs(log, "begins")) <= 7
+    assert len(runs(log, "yosys")) == 2
+
+
+def test_the_first_seed_that_meets_the_clock_is_kept(design: Path, log: Path, tmp_path: Path) -> None:
+    found = built(design, tmp_path / "out", "--workers", 3, "--seed", 2, "--seeds", 3)
+    assert (found["seed"], found["seeds"]) == (3, {"2": 43.0, "3": 61.0})
+
+
+def test_no_seed_meets_the_clock(design: Path, log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(arguments(design, tmp_path / "out", "--workers", 2, "--seeds", 2)) == 2
+    assert "43.0 MHz of 50.0 MHz is the best of seeds 1, 2" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_tool_that_fails_on_a_worker(
+    design: Path, log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    router = tmp_path / "tools" / "nextpnr-ecp5"
+    router.write_text(
+        f"#!/bin/sh\n[ $1 = --version ] && exec {sys.executable} {router}.py --version\necho ERROR: no\nexit 3\n"
+    )
+    (tmp_path / "tools" / "nextpnr-ecp5.py").write_text("print('(Version nextpnr-0.9)')")
+    assert execute(arguments(design, tmp_path / "out", "--workers", 2)) == 1
+    assert "nextpnr-ecp5 failed (ERROR: no)" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_killed_build_goes_on(design: Path, log: Path, tmp_path: Path) -> None:
+    """After kill -9 nothing of it runs on, and what was placed is not placed again."""
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from lstmith.cli.main import execute; sys.exit(execute(sys.argv[1:]))",
+    ]
+    given = arguments(design, tmp_path / "out", "--workers", 2, "--seeds", 3)
+    process = subprocess.Popen([*command, *given], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while not (log.exists() and "ends" in log.read_text()):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(2.0)
+    ended, begun = len(runs(log, "ends")), len(runs(log, "begins"))
+    found = built(design, tmp_path / "out", "--workers", 2, "--seeds", 3)
+    assert found["seed"] == 3
+    assert len(runs(log, "yosys")) == 1
+    assert len(runs(log, "ends")) == 3
+    # Those that were cut short, and no others, began twice.
+    assert len(runs(log, "begins")) == 3 + begun - ended
