@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lstmith.cli.campaigns import JsonLines, Scheduler, StoreFile, Workers, campaign
 from lstmith.cli.console import out, progress, remark, say, table
 from lstmith.cli.pictures import save_picture
 from lstmith.compiler.marks import PARETO_PICTURE, PARETO_SET, POLICY
@@ -38,17 +38,21 @@ def command(
     ] = False,
     trials: Annotated[int, typer.Option(help="Policies to try.", min=1)] = 200,
     seed: Annotated[int, typer.Option(help="Seed of the search.", min=0)] = 1,
-    workers: Annotated[int | None, typer.Option(help="Processes.", show_default="one per core", min=1)] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    store: StoreFile = None,
+    json_lines: JsonLines = False,
 ) -> None:
     """Search the policies of a design; one part of the data is tuned on, every figure is of the other."""
-    from lstmith.tuning.search import Workers, fastest, pareto, search
-    from lstmith.tuning.task import Task, prepare
+    from lstmith.tuning.search import fastest, pareto, search
+    from lstmith.tuning.task import Task
+    from lstmith.tuning.trials import measuring
 
     if not 0 <= max_loss < float("inf"):
         raise UserError("option --max-loss", f"is {max_loss}", "give a number from 0 up")
     picture = json.with_suffix(".png")
     outputs = [Output(output, POLICY), Output(json, PARETO_SET), Output(picture, PARETO_PICTURE, beside=json)]
-    check_outputs([design, data], outputs)
+    check_outputs([design, data, store], outputs)
     task = Task.load(design, data, metric, stateful=stateful)
     if task.design.engine.fixed:
         raise UserError(str(design), "is fixed, with one policy, so nothing to tune", "compile without --fixed")
@@ -61,17 +65,16 @@ def command(
             f"is {max_loss:g}, but the design without any saving already loses {exact.loss:.4g}",
             "accept more, or compile with more bits",
         )
-    processes = min(workers or os.cpu_count() or 1, MOST_WORKERS)
-    with (
-        progress("trying policies", trials) as report,
-        Workers(functools.partial(prepare, design, data, metric, stateful), processes) as measure,
-    ):
-        try:
-            tried = search(measure, task.space, trials=trials, max_loss=max_loss, seed=seed, report=report)
-        except KeyboardInterrupt:
-            # How many were done is on the progress bar; none of them is kept.
-            lost = f"interrupted: the policies tried so far are lost, of {trials}, and nothing was written"
-            raise KeyboardInterrupt(f"{lost}; start the command again, with fewer --trials for a quick look") from None
+    with campaign(
+        "trying policies",
+        trials,
+        workers=workers or min(os.cpu_count() or 1, MOST_WORKERS),
+        scheduler=scheduler,
+        store=store,
+        json_lines=json_lines,
+    ) as running:
+        measure = measuring(design, data, metric, stateful=stateful, store=running.store, cluster=running.cluster)
+        tried = search(measure, task.space, trials=trials, max_loss=max_loss, seed=seed, report=running.report)
     best = fastest(tried, max_loss)
     if best is None:
         raise UserError("option --trials", f"is {trials}, too few to find a policy within the loss", "give more")

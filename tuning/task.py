@@ -23,7 +23,7 @@ from lstmith.tuning.activity import Costs, dense_cycles
 from lstmith.tuning.engine import GoldenEngine, Prepared
 from lstmith.tuning.metrics import Float32, Labels, Material, Quality, h_error, named
 from lstmith.tuning.pieces import Recorded, Segment
-from lstmith.tuning.search import Evaluate, Measured
+from lstmith.tuning.search import Measured
 from lstmith.tuning.space import Space
 from lstmith.tuning.split import Split, split
 
@@ -131,12 +131,6 @@ class Evaluator:
         metric, loss = self.quality.measure(run.h)
         found = Measured(metric, loss, run.costs.cycles_per_step, h_error(run.h, self._reference))
         return found, [run.costs, *run.others]
-
-
-def prepare(folder: Path, data: Path, metric: str, stateful: bool = False) -> Evaluate:
-    """What a worker measures with: the part to tune on, cut into pieces."""
-    task = Task.load(folder, data, metric, stateful=stateful)
-    return task.evaluator(task.split.tune, cuts=True)
 
 
 def read_labels(data: Path, sequences: Sequences) -> npt.NDArray[Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pytest
 
 from hw_tests.unit.networks import random_network
 from hw_tests.unit.tuning_cases import UNITS, WIDTH, compiled, tune, walk
+from lstmith.campaign import Cluster, Store, open_cluster
 from lstmith.cli.main import execute
 from lstmith.compiler.design import Design
 from lstmith.scripts.bench.adaptive.networks import Static, engine_for, quantised
@@ -22,13 +22,13 @@ from lstmith.spec.monitor_rule import LAG_H, LAG_INPUT
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule
 from lstmith.spec.policy_check import check_policies
 from lstmith.spec.policy_file import load_policy
+from lstmith.tuning import trials as measured_trials
 from lstmith.tuning.engine import GoldenEngine
 from lstmith.tuning.pieces import Recorded, Segment, spans_of
 from lstmith.tuning.search import (
     NEIGHBOURS,
     Measured,
     Trial,
-    Workers,
     expected_losses,
     fastest,
     neighbours,
@@ -38,7 +38,8 @@ from lstmith.tuning.search import (
 )
 from lstmith.tuning.space import Params, Space
 from lstmith.tuning.split import split
-from lstmith.tuning.task import Task, prepare
+from lstmith.tuning.task import Task
+from lstmith.tuning.trials import measuring
 
 
 @pytest.fixture
@@ -169,18 +170,26 @@ def test_later_layers_may_stand_apart(rng: np.random.Generator) -> None:
 
 
 def test_search_does_not_depend_on_the_workers(design: Path, tmp_path: Path, rng: np.random.Generator) -> None:
-    """One worker and two find the same policies in the same order; another seed finds others."""
+    """One worker and two find the same policies in the same order; another seed finds others; nothing is done twice."""
     data = tmp_path / "data.npz"
     np.savez(data, x=walk(rng, 300))
     task = Task.load(design, data, "h_error")
+    store = Store(tmp_path / "store.sqlite")
 
-    def found(workers: int, seed: int) -> list[Trial]:
-        with Workers(functools.partial(prepare, design, data, "h_error"), workers) as measure:
-            return search(measure, task.space, trials=24, max_loss=0.02, seed=seed)
+    def found(seed: int, cluster: Cluster | None = None) -> list[Trial]:
+        measure = measuring(design, data, "h_error", store=None if cluster else store, cluster=cluster)
+        return search(measure, task.space, trials=24, max_loss=0.02, seed=seed)
 
-    first = found(1, 1)
-    assert first == found(2, 1)
-    assert first != found(1, 2)
+    first = found(1)
+    assert first[0].measured == task.evaluator(task.split.tune, cuts=True)(first[0].policies)
+    with open_cluster(2) as cluster:
+        assert first == found(1, cluster)
+    kept = len(store.collected("lstmith.tuning.trials:tried"))
+    assert kept == len(first)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measured_trials, "_evaluate", None)
+        assert first == found(1)
+    assert first != found(2)
 
 
 def test_pareto_and_choice() -> None:
