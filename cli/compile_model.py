@@ -11,6 +11,7 @@ import typer
 
 from lstmith.boards.catalogue import DEFAULT, find_target
 from lstmith.cli.console import out, remark, say, steps, table
+from lstmith.cli.models import Head, Layer
 from lstmith.compiler.design import Design
 from lstmith.compiler.design_files import FOLDER
 from lstmith.compiler.marks import DESIGN_FIGURES
@@ -81,10 +82,8 @@ def command(
             help="DSP blocks (dsp), lookup tables (digit), or which takes the fewest nanoseconds per step (auto)."
         ),
     ] = Mac.DSP,
-    layer: Annotated[str | None, typer.Option(help="Of several recurrent layers, the only one for the core.")] = None,
-    head: Annotated[
-        bool, typer.Option("--head", help="Dense layers behind the recurrent ones run on the core too.")
-    ] = False,
+    layer: Layer = None,
+    head: Head = False,
     stateful: Annotated[
         bool, typer.Option("--stateful", help="Each call of the calibration starts where the one before ended.")
     ] = False,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lstmith.cli.console import out, remark, say, table
+from lstmith.cli.models import Head, Layer
 from lstmith.compiler.inspection import inspect_model
 from lstmith.compiler.marks import INSPECTION
 from lstmith.compiler.outputs import Output, check_outputs, save_json
@@ -16,10 +17,8 @@ from lstmith.spec.config import PRECISIONS
 
 def command(
     model: Annotated[Path, typer.Argument(help="Trained network: .onnx, .pt, .safetensors or .npz.")],
-    layer: Annotated[str | None, typer.Option(help="Of several recurrent layers, the only one for the core.")] = None,
-    head: Annotated[
-        bool, typer.Option("--head", help="Dense layers behind the recurrent ones run on the core too.")
-    ] = False,
+    layer: Layer = None,
+    head: Head = False,
     json: Annotated[Path | None, typer.Option(help="The same as JSON.")] = None,
 ) -> None:
     """Show what of a model would run on the core and what on the host, its memory, and the boards that fit."""

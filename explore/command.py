@@ -13,8 +13,10 @@ from typing import Annotated
 import typer
 
 from lstmith.boards.catalogue import BOARDS, find_board
+from lstmith.boards.clock import with_clock
 from lstmith.cli.campaigns import JsonLines, Scheduler, StoreFile, Workers, open_store, workers_of
 from lstmith.cli.console import out, remark, say, steps, table
+from lstmith.cli.models import Head, Layer
 from lstmith.compiler.files import whole_directory
 from lstmith.compiler.marks import EXPLORATION
 from lstmith.compiler.outputs import Output, check_outputs, save_json
@@ -24,6 +26,7 @@ from lstmith.explore.points import LEVELS
 from lstmith.explore.report import COLUMNS, FOLDER, rows, write
 from lstmith.explore.run import results_of
 from lstmith.explore.search import Exploration, Request, explore
+from lstmith.flow.closing import TRIES
 from lstmith.spec.errors import UserError
 from lstmith.spec.extras import require
 from lstmith.tuning.metrics import check_name
@@ -50,10 +53,8 @@ def command(
             help="What is to be small, with commas between: us, cycles, nJ, luts, dsps, brams; us=20: at most 20."
         ),
     ] = DEFAULT,
-    layer: Annotated[str | None, typer.Option(help="Of several recurrent layers, the only one for the core.")] = None,
-    head: Annotated[
-        bool, typer.Option("--head", help="Dense layers behind the recurrent ones run on the core too.")
-    ] = False,
+    layer: Layer = None,
+    head: Head = False,
     stateful: Annotated[
         bool, typer.Option("--stateful", help="Each call of the data starts where the one before ended.")
     ] = False,
@@ -62,6 +63,11 @@ def command(
     seed: Annotated[int, typer.Option(help="Seed of the search, and the first one of placement.", min=0)] = 1,
     synth: Annotated[int, typer.Option(help="So many of the best are synthesised.", min=0)] = 0,
     place: Annotated[int, typer.Option(help="So many of the best are placed and routed.", min=0)] = 0,
+    clocks: Annotated[
+        str | None,
+        typer.Option(help="MHz with commas between: the fastest that is met is kept.", show_default="each board's own"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds of placement for each clock, at most.", min=1)] = TRIES,
     workers: Workers = None,
     scheduler: Scheduler = None,
     store: StoreFile = None,
@@ -73,11 +79,12 @@ def command(
     if max_loss is not None and not 0 <= max_loss < float("inf"):
         raise UserError("option --max-loss", f"is {max_loss}", "give a number from 0 up")
     check_name(metric)
+    named = _boards(boards)
     request = Request(
         model=model,
         data=data,
         metric=metric,
-        boards=_boards(boards),
+        boards=named,
         objectives=parse(objective, max_loss),
         max_loss=max_loss,
         layer=layer,
@@ -88,6 +95,8 @@ def command(
         points=points,
         synth=synth,
         place=place,
+        clocks=_clocks(clocks, named, place),
+        seeds=seeds,
     )
     if synth or place:
         require("build")
@@ -132,6 +141,31 @@ def _boards(text: str | None) -> tuple[str, ...]:
         except UserError as error:
             raise UserError("option --boards", error.problem, error.fix) from None
     return tuple(dict.fromkeys(names))
+
+
+def _clocks(text: str | None, boards: tuple[str, ...], place: int) -> dict[str, tuple[float, ...]]:
+    """Those that each board's PLL can make of the clocks that are asked for."""
+    option = "option --clocks"
+    if text is None:
+        return {}
+    if not place:
+        raise UserError(option, "needs engines that are placed", "add --place")
+    try:
+        wanted = {float(part) for part in text.split(",")}
+    except ValueError:
+        raise UserError(option, f"is {text!r}", "give MHz with commas between, as 50,62.5") from None
+    found: dict[str, tuple[float, ...]] = {}
+    for name in boards:
+        made, refused = [], ""
+        for mhz in sorted(wanted):
+            try:
+                made.append(with_clock(find_board(name), mhz).clock_mhz)
+            except UserError as error:
+                refused = refused or f"{error.problem}, asked of {name}"
+        if not made:
+            raise UserError(option, refused, "add one that it can make, or leave the board out with --boards")
+        found[name] = tuple(made)
+    return found
 
 
 def _print(found: Exploration, output: Path, *, explain: bool) -> None:

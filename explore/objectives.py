@@ -11,7 +11,7 @@ from lstmith.spec.errors import UserError
 
 #: Figures that may be asked for: unit, and what they are.
 FIGURES = {
-    "us": "microseconds per step, mean, at the board's clock",
+    "us": "microseconds per step, mean, at the clock under MHz",
     "cycles": "cycles per step, mean",
     "nJ": "nanojoules per step, by the estimate of docs/energy.md",
     "luts": "4-input lookup tables",

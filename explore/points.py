@@ -105,6 +105,8 @@ class Candidate:
         What tells the policy from the others of the same numbers; empty before there is one.
     left : str
         Why it is none of the Pareto set; empty if it is, or may be.
+    mhz : float or None
+        The clock that it was placed for; None if it was not, and figures are of the board's own.
     """
 
     point: Point
@@ -113,11 +115,17 @@ class Candidate:
     policy: dict[str, Any] | None = None
     label: str = ""
     left: str = ""
+    mhz: float | None = None
 
     @property
     def name(self) -> str:
         """For folders and messages."""
         return f"{self.point.name}-{self.label}" if self.label else self.point.name
+
+    @property
+    def clock_mhz(self) -> float:
+        """The clock that its figures are of."""
+        return find_board(self.point.board).clock_mhz if self.mhz is None else self.mhz
 
 
 def device_of(board: Board) -> str:

@@ -30,7 +30,7 @@ FOLDER = Folder(
     ("front", "evaluated"),
     (MARKER, TABLE, POINTS, PICTURE, f"{POLICIES}/*.json", *(f"{DESIGNS}/*/{name}" for name in DESIGN.names)),
 )
-COLUMNS = ("board", "weights", "planes", "lanes", "rows", "policy", *FIGURES, "metric", "stage")
+COLUMNS = ("board", "weights", "planes", "lanes", "rows", "policy", "MHz", *FIGURES, "metric", "stage")
 
 
 def write(draft: Path, request: Request, found: Exploration) -> dict[str, Any]:
@@ -78,6 +78,7 @@ def _entry(one: Candidate) -> dict[str, Any]:
         "lanes": point.lanes,
         "mac": point.mac,
         "rows_per_cycle": point.rows,
+        "clock_mhz": one.clock_mhz,
         "policy": one.policy,
         "objectives": one.figures,
         "stage": one.level,
@@ -96,6 +97,7 @@ def rows(candidates: Sequence[Candidate]) -> list[list[object]]:
             f"{one.point.lanes} {one.point.mac}",
             one.point.rows,
             one.label,
+            f"{one.clock_mhz:g}",
             *(f"{one.figures[name]:.4g}" if name in one.figures else "" for name in (*FIGURES, "metric")),
             one.level,
         ]

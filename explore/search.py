@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lstmith.boards.catalogue import find_board
 from lstmith.campaign import Task
 from lstmith.compiler.design import Design
 from lstmith.explore.hardware import placed, synthesised, tools
@@ -17,6 +18,7 @@ from lstmith.explore.pareto import divide, thin
 from lstmith.explore.points import LEVELS, Candidate, Numbers, Point
 from lstmith.explore.policies import golden
 from lstmith.explore.run import Results
+from lstmith.flow.closing import TRIES
 from lstmith.spec.errors import UserError
 from lstmith.tuning.metrics import source_digest
 
@@ -46,6 +48,10 @@ class Request:
         Most candidates of the Pareto set for each board.
     synth, place : int
         How many of the best are synthesised, and placed and routed.
+    clocks : mapping of str to tuple of float
+        In MHz, by board, those to place for; the board's own where there are none.
+    seeds : int
+        Of placement, tried for each clock at most.
     """
 
     model: Path
@@ -62,6 +68,8 @@ class Request:
     points: int = 8
     synth: int = 0
     place: int = 0
+    clocks: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    seeds: int = TRIES
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -251,17 +259,14 @@ def _built(
     """The best of a Pareto set with what synthesis, or placement, measures of them; who is not built is left."""
     chosen = _best(pareto, request.boards, most)
     left = [replace(one, left=f"not among the best {most} for {level}") for one in pareto if one not in chosen]
-    places = level == LEVELS[3]
-    tasks = []
-    for point in dict.fromkeys(one.point for one in chosen):
+    points = list(dict.fromkeys(one.point for one in chosen))
+    for point in points:
         folder = scratch / LEVELS[2] / point.name
         if not folder.exists():
             with_engine(Design.load(designs[point.numbers]), point).save(folder)
-        spec: dict[str, Any] = {"board": point.board, **({"seed": request.seed} if places else {})}
-        tasks.append(Task(spec, {"design": folder}, tools(point.board, places=places)))
-    told = "placing and routing" if places else "synthesising"
-    done = _told(results(placed if places else synthesised, tasks), told, len(tasks), tell)
-    built = dict(zip(dict.fromkeys(one.point for one in chosen), done, strict=True))
+    folders = {point: scratch / LEVELS[2] / point.name for point in points}
+    measure = _placed if level == LEVELS[3] else _synthesised
+    built = measure(request, results, folders, tell)
     measured = [_measured(request, one, level, built[one.point]) for one in chosen]
     able = [one for one in measured if not one.left]
     if not able:
@@ -272,13 +277,48 @@ def _built(
     return kept, [*left, *(one for one in measured if one.left), *beaten]
 
 
+def _synthesised(
+    request: Request, results: Results, folders: Mapping[Point, Path], tell: Tell
+) -> dict[Point, Mapping[str, Any]]:
+    tasks = [
+        Task({"board": point.board}, {"design": folder}, tools(point.board, places=False))
+        for point, folder in folders.items()
+    ]
+    done = _told(results(synthesised, tasks), "synthesising", len(tasks), tell)
+    return dict(zip(folders, done, strict=True))
+
+
+def _placed(
+    request: Request, results: Results, folders: Mapping[Point, Path], tell: Tell
+) -> dict[Point, Mapping[str, Any]]:
+    """What placement gives for the fastest clock that is met, or of those that are missed for the slowest."""
+    wanted = {point: request.clocks.get(point.board) or (find_board(point.board).clock_mhz,) for point in folders}
+    tries = {"seed": request.seed, "seeds": request.seeds}
+    tasks = [
+        Task({"board": point.board, "clock_mhz": mhz, **tries}, {"design": folder}, tools(point.board, places=True))
+        for point, folder in folders.items()
+        for mhz in sorted(wanted[point])
+    ]
+    done = iter(_told(results(placed, tasks), "placing and routing", len(tasks), tell))
+    found: dict[Point, Mapping[str, Any]] = {}
+    for point in folders:
+        rising = [next(done) for _ in wanted[point]]
+        met = [one for one in rising if "failed" not in one and one["fmax_mhz"] >= one["target_mhz"]]
+        found[point] = met[-1] if met else rising[0]
+    return found
+
+
 def _measured(request: Request, one: Candidate, level: str, built: Mapping[str, Any]) -> Candidate:
-    """A candidate with the figures of a build; one that does not fit, or misses its board's clock, is left."""
+    """A candidate with the figures of a build; one that does not fit, or misses its clock, is left."""
     if "failed" in built:
         return replace(one, level=level, left=built["failed"])
-    found = replace(one, level=level, figures=one.figures | {name: built[name] for name in ("luts", "dsps", "brams")})
-    if "fmax_mhz" in built and built["fmax_mhz"] < built["target_mhz"]:
-        return replace(found, left=f"reaches {built['fmax_mhz']:.1f} MHz of {built['target_mhz']:g}")
+    figures = one.figures | {name: built[name] for name in ("luts", "dsps", "brams")}
+    found = replace(one, level=level, figures=figures)
+    if level == LEVELS[3]:
+        target = built["target_mhz"]
+        found = replace(found, mhz=target, figures=figures | {"us": figures["cycles"] / target})
+        if built["fmax_mhz"] < target:
+            return replace(found, left=f"reaches {built['fmax_mhz']:.1f} MHz of {target:g}")
     return replace(found, left=beyond(found, request.objectives))
 
 

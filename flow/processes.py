@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -49,3 +50,9 @@ def running(
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
+
+
+def processor_seconds() -> float:
+    """Processor seconds of all programs that this process ran to their end."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

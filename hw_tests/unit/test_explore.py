@@ -149,11 +149,14 @@ def test_a_second_run_takes_the_place_of_the_first(explored: Path, capsys: pytes
         (("--objective", "us,us"), "option --objective: names us twice"),
         (("--objective", "us=fast"), "option --objective: is 'us=fast'; give a positive number"),
         (("--max-loss", "0.00001"), "option --max-loss: nothing of "),
+        (("--clocks", "50"), "option --clocks: needs engines that are placed; add --place"),
+        (("--place", 1, "--clocks", "50,fast"), "option --clocks: is '50,fast'; give MHz"),
+        (("--place", 1, "--clocks", "62.5"), "option --clocks: 62.5 MHz is no clock that the PLL of iCEBreaker"),
         (("--scheduler", "tcp://127.0.0.1:1"), "scheduler tcp://127.0.0.1:1: does not answer"),
         (("--objective", "us=0.01"), "reaches us of at most 0.01, loss of at most 0.006; the nearest is ulx3s-25f-"),
     ],
 )
-def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str], options: Sequence[str], told: str) -> None:
+def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str], options: Sequence[object], told: str) -> None:
     inputs(tmp_path)
     assert execute(call(tmp_path, *options)) == 2
     error = capsys.readouterr().err
@@ -229,6 +232,8 @@ def test_the_best_are_built(tmp_path: Path) -> None:
         trials=10,
         synth=3,
         place=2,
+        clocks={"ulx3s-25f": (50.0, 62.5, 75.0)},
+        seeds=2,
     )
     serial, built = results_of(None, None), []
 
@@ -239,16 +244,26 @@ def test_the_best_are_built(tmp_path: Path) -> None:
         for number, task in enumerate(tasks):
             built.append((function, Design.load(task.files["design"]).target))
             cells = {"luts": 1000 + number, "dsps": 5, "brams": 6}
-            yield cells if function is synthesised else cells | {"fmax_mhz": 60.0 - 40 * number, "target_mhz": 50.0}
+            if function is synthesised:
+                yield cells
+                continue
+            spec = task.spec
+            assert (spec["seed"], spec["seeds"]) == (1, 2)
+            reached = {"ulx3s-25f": 70.0, "icebreaker": 20.0}[spec["board"]]
+            yield cells | {"fmax_mhz": reached, "target_mhz": spec["clock_mhz"]}
 
     found = explore(request, results, tmp_path / "scratch", lambda level, part: None)
     assert [board for function, board in built if function is synthesised] == [*BOARDS, BOARDS[0]]
     assert [one.level for one in found.pareto] == ["place"]
-    assert found.pareto[0].figures["luts"] == 1000
+    # Of three clocks the fastest that is met: the second.
+    (best,) = found.pareto
+    assert (best.point.board, best.clock_mhz, best.figures["luts"]) == ("ulx3s-25f", 62.5, 1001)
+    assert best.figures["us"] == best.figures["cycles"] / 62.5
+    assert [board for function, board in built if function is placed] == ["ulx3s-25f"] * 3 + ["icebreaker"]
     assert found.counts["synth"] == 3
     reasons = [one.left for one in found.left]
     assert "not among the best 3 for synth" in reasons
-    assert "reaches 20.0 MHz of 50" in reasons
+    assert "reaches 20.0 MHz of 24" in reasons
 
 
 def test_who_is_beaten_is_left() -> None:

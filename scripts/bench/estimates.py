@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from lstmith.compiler.files import read_json, whole_file
 from lstmith.compiler.sizing.estimate import estimate
 from lstmith.compiler.sizing.size import size_engine
 from lstmith.flow.attempt import run_yosys
+from lstmith.flow.processes import processor_seconds
 from lstmith.flow.toolchain import count_cells, logic_cells, read_statistics
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.blank import blank_network
@@ -122,20 +122,14 @@ def title(config: EngineConfig) -> str:
 
 def synthesised(config: EngineConfig) -> dict[str, Any]:
     """Cells of the core alone by type, and seconds that yosys took, by the clock and of a processor."""
-    begun, before = time.monotonic(), children_seconds()
+    begun, before = time.monotonic(), processor_seconds()
     with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "top.il").write_text(rtlil.convert(Top(config), name="top", emit_src=False))
         reused = run_yosys(folder, "top.il", config.family, "top")
         cells = read_statistics(folder / "stat.json")
-    used = {} if reused else {"processor_seconds": round(children_seconds() - before, 1)}
+    used = {} if reused else {"processor_seconds": round(processor_seconds() - before, 1)}
     return {"cells": cells, "seconds": round(time.monotonic() - begun, 1), **used}
-
-
-def children_seconds() -> float:
-    """Processor seconds of all programs that this process ran to their end."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def record(names: Sequence[str] | None = None) -> dict[str, Any]:
