@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 _PROGRAM = """#!{python}
-import json, os, sys, time
+import json, sys, time, zlib
 from pathlib import Path
 
 name, arguments = Path(sys.argv[0]).name, sys.argv[1:]
@@ -20,17 +20,19 @@ def value(option):
     return arguments[arguments.index(option) + 1]
 if name == "yosys":
     source = next(part.split()[1] for part in arguments[-1].split(";") if part.startswith("read_rtlil"))
-    log(source)
+    job = f"{{source}} {{zlib.crc32(Path(source).read_bytes())}}"
+    log(f"begins {{job}}")
     time.sleep({seconds})
-    netlist = {{"modules": {{"top": {{"cells": {{}}}}}}, "of": Path(source).stat().st_size}}
-    Path("top.json").write_text(json.dumps(netlist))
+    Path("top.json").write_text(json.dumps({{"modules": {{"top": {{"cells": {{}}}}}}, "of": job}}))
     cells = {{"LUT4": 5000, "TRELLIS_FF": 4000, "DP16KD": 20, "MULT18X18D": 10}}
     Path("stat.json").write_text(json.dumps({{"design": {{"num_cells_by_type": cells}}}}))
+    log(f"ends {{job}}")
 elif name == "ecppack":
     Path(arguments[-1]).write_bytes(Path(arguments[0]).read_bytes())
 else:
     seed = int(value("--seed"))
-    log(f"begins {{value('--freq')}} {{seed}}")
+    job = f"{{value('--freq')}} {{seed}} {{json.loads(Path(value('--json')).read_text())['of']}}"
+    log(f"begins {{job}}")
     time.sleep({seconds})
     used = {{"TRELLIS_COMB": 8000, "TRELLIS_FF": 4000, "DP16KD": 24, "MULT18X18D": 10}}
     report = {{
@@ -40,7 +42,7 @@ else:
     }}
     Path(value("--report")).write_text(json.dumps(report))
     Path(value("--textcfg")).write_text(f"placed with {{seed}}")
-    log(f"ends {{value('--freq')}} {{seed}}")
+    log(f"ends {{job}}")
 """
 
 
@@ -52,7 +54,7 @@ def stand_ins(folder: Path, log: Path, *, reached: tuple[float, ...], seconds: f
     folder : Path
         Made.
     log : Path
-        A line for each run of yosys; of nextpnr one when it begins and one when it ends, with clock and seed.
+        A line when yosys or nextpnr begins, and when it ends, with what it works on: of nextpnr clock and seed first.
     reached : tuple of float
         MHz by seed, round and round.
     seconds : float
