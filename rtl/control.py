@@ -138,8 +138,9 @@ class Control(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        address, value = Signal.like(self.bus.addr), Signal(32)
-        m.d.sync += [address.eq(self.bus.addr), value.eq(self.bus.w_data)]
+        address, value = (
+            delayed(m, given, 1, name) for given, name in ((self.bus.addr, "address"), (self.bus.w_data, "value"))
+        )
         m.d.comb += [self.index.eq(address[:REGION_SHIFT]), self.data.eq(value)]
 
         # While the engine runs its memories are its own, and its registers stay as they are: what the bus asks of them
@@ -159,7 +160,7 @@ class Control(wiring.Component):
         weight_write = Signal()
         m.d.sync += weight_write.eq(write & self.idle & self.bus.addr[-1])
         row_upper = self.index[0]
-        half_row = Signal(data.StructLayout({"mantissa": MANTISSA_BITS, "shift": SHIFT_BITS}))
+        half_row = Signal(data.StructLayout({"mantissa": MANTISSA_BITS, "shift": SHIFT_BITS}), reset_less=True)
         row_access = accesses(Region.ROWS, write)
         with m.If(row_access & ~row_upper):
             m.d.sync += half_row.eq(value)
@@ -205,7 +206,7 @@ class Control(wiring.Component):
             Register.SKIPPED: self.skipped,
             Register.RESTARTS: self.restarts,
         }
-        register_value = Signal(32)
+        register_value = Signal(32, reset_less=True)
         beyond = Signal()
         m.d.sync += beyond.eq(self.bus.addr[NUMBER_BITS:].any())
         number = delayed(m, self.index[:NUMBER_BITS], RAM_LATENCY - 1, "number")
@@ -228,12 +229,14 @@ class Control(wiring.Component):
             m.d.sync += register_value.eq(0)
         region_before = delayed(m, address[REGION_SHIFT:], RAM_LATENCY, "region")
         open_before = delayed(m, allowed, RAM_LATENCY, "allowed")
+        answer = Signal(32)
         with m.If(region_before == Region.CELL):
-            m.d.sync += self.bus.r_data.eq(Mux(open_before, self.states.cell, 0))
+            m.d.comb += answer.eq(Mux(open_before, self.states.cell, 0))
         with m.Elif(region_before == Region.HIDDEN):
-            m.d.sync += self.bus.r_data.eq(Mux(open_before, self.states.hidden, 0))
+            m.d.comb += answer.eq(Mux(open_before, self.states.hidden, 0))
         with m.Else():
-            m.d.sync += self.bus.r_data.eq(register_value)
+            m.d.comb += answer.eq(register_value)
+        m.d.comb += self.bus.r_data.eq(delayed(m, answer, 1, "answer"))
         return m
 
     def _elaborate_registers(self, m: Module, value: Signal) -> None:

@@ -177,21 +177,29 @@ def test_core_equals_golden(engine: int | str, simulator: str, seed: int, tmp_pa
         assert (dense.results[by_layer[0]] == exact.results[by_layer[1]]).all()
 
 
-def test_reset_in_mid_run(rng: np.random.Generator, tmp_path: Path) -> None:
-    """Whatever was under way, after a reset of one cycle the next sequence is exact."""
-    config, networks = random_engine(rng)
+#: Engines that are reset in mid-run, on Icarus: presets, and random ones by number.
+RESET = (*PRESETS, 0, 1, 2)
+
+
+@pytest.mark.parametrize("engine", RESET)
+def test_reset_in_mid_run(engine: int | str, seed: int, tmp_path: Path) -> None:
+    """Whatever was under way, after a reset of one cycle the next sequence is exact, in results and in cycles."""
+    rng = np.random.default_rng([seed, *f"reset {engine}".encode()])
+    config, networks = (
+        preset_engine(rng, preset(engine).engine) if isinstance(engine, str) else random_engine(rng, mixed=engine == 0)
+    )
     network = networks[0]
-    policies = [Policy(Mode.DELTA)] * len(network.layers)
-    model = GoldenModel(network, config)
-    image = build_memory_image(network, config, policies)
-    x = input_of(rng, 3, network)
+    model, x = GoldenModel(network, config), input_of(rng, 3, network)
     jobs: list[CoreJob] = []
     cases: list[Case] = []
     for _ in range(6):
+        image = build_memory_image(network, config, random_policies(rng, network, config))
         writes = policy_writes(image) if jobs else image_writes(image, config)
         jobs.append(CoreJob(x, writes, abandon=int(rng.integers(1, 400))))
         # Registers fall back to their initial values, memories keep what was written.
-        cases.append(golden_case("after a reset", model, policies, CoreJob(x, policy_writes(image)))[0])
+        policies = random_policies(rng, network, config)
+        writes = policy_writes(build_memory_image(network, config, policies))
+        cases.append(golden_case(f"after a reset {policies}", model, policies, CoreJob(x, writes))[0])
         jobs.append(cases[-1].job)
     core_traces = Simulation(core_files(config, tmp_path), "icarus", tmp_path / "simulation").run(jobs)
     found = [

@@ -65,7 +65,8 @@ class Activation(wiring.Component):
 
         # Both functions are odd about their centre: look up the magnitude, put the sign back at the end.
         # sigma's argument is halved by reading z, which has 12 fraction bits, as having 13.
-        magnitude, doubled, argument = Signal(Z_BITS), Signal(Z_BITS + 1), Signal(_ARGUMENT_BITS)
+        magnitude, doubled = Signal(Z_BITS), Signal(Z_BITS + 1)
+        argument = Signal(_ARGUMENT_BITS, reset_less=True)
         m.d.comb += [
             magnitude.eq(negated(m, "magnitude", self.z, self.z[-1], self._family)),
             doubled.eq(magnitude << self.is_tanh),
@@ -75,7 +76,7 @@ class Activation(wiring.Component):
         fraction = delayed(m, argument[:SEGMENT_BITS], table.latency, "fraction")
 
         product = self._product(m, table.r_data.rise, fraction)
-        base, value = Signal(H_FRAC), Signal(H_FRAC)
+        base, value = Signal(H_FRAC, reset_less=True), Signal(H_FRAC, reset_less=True)
         m.d.sync += base.eq(table.r_data.value)
         # Rounded by a carry into the sum's lowest bit: the bit below it, beside a one.
         rounds = product[SEGMENT_BITS - 1]
@@ -83,19 +84,16 @@ class Activation(wiring.Component):
 
         flags = Signal(2)
         m.d.comb += flags.eq(self.is_tanh << 1 | (self.z < 0))
-        for stage in range(self.latency - 1):
-            later = Signal(2, name=f"flags_{stage}")
-            m.d.sync += later.eq(flags)
-            flags = later
+        flags_late = delayed(m, flags, self.latency - 1, "flags")
         # Two's complement in one adder: all bits turned over, and a carry. Where sigma = (2^15 + 1 +- value) / 2, the
         # carry is the bit that rounding up leaves over.
-        negative, is_tanh = flags[0], flags[1]
+        negative, is_tanh = flags_late[0], flags_late[1]
         turned = Signal(signed(H_FRAC + 1))
         m.d.comb += turned.eq(Cat(value, Const(0, 1)) ^ negative.replicate(H_FRAC + 1))
         # Half of a value of either sign, and one half in Q0.15.
         halved = Cat(turned[1:H_FRAC], ~turned[H_FRAC], Const(0, 1))
         carry = negative | (~is_tanh & value[0])
-        m.d.sync += self.y.eq(Mux(is_tanh, turned, halved.as_signed()) + carry)
+        m.d.comb += self.y.eq(delayed(m, Mux(is_tanh, turned, halved.as_signed()) + carry, 1, "y"))
         return m
 
     def _product(self, m: Module, rise: Value, fraction: Value) -> Value:
@@ -105,7 +103,7 @@ class Activation(wiring.Component):
             factor = Cat(fraction, Const(0, 1)).as_signed()
             product = registered_product(m, "product", rise.as_signed(), factor, family=self._family, pipelined=True)
             return product[: SLOPE_BITS + SEGMENT_BITS]
-        halves = [Signal(SLOPE_BITS + 4, name=f"half_{index}") for index in range(2)]
+        halves = [Signal(SLOPE_BITS + 4, name=f"half_{index}", reset_less=True) for index in range(2)]
         for index, half in enumerate(halves):
             bits = fraction[4 * index :][:4]
             low, high = (

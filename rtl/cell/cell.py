@@ -170,7 +170,9 @@ class CellUnit(wiring.Component):
         rows_per_cycle, cell = config.rows_per_cycle, self.sum_latency
 
         # Stage 0: the last gates are here, the earlier ones were held.
-        held = Array(Signal(signed(gate_bits(config)), name=f"gate_{gate.name.lower()}") for gate in Gate)
+        held = Array(
+            Signal(signed(gate_bits(config)), name=f"gate_{gate.name.lower()}", reset_less=True) for gate in Gate
+        )
         last_gates = self.rows.gate == len(Gate) - rows_per_cycle
         for way in range(rows_per_cycle):
             with m.If(self.rows_valid & ~last_gates):
@@ -189,12 +191,12 @@ class CellUnit(wiring.Component):
         kept = self._product(m, "kept", gate_f, meets_f)
         fresh = self._product(m, "fresh", gate_i, meets_i)
         # The products of gates have twice their fraction bits, those with the cell state its own ones besides.
-        fresh_scaled = Signal(signed(2 * gate_bits(config)))
+        fresh_scaled = Signal(signed(2 * gate_bits(config)), reset_less=True)
         total = Signal(signed(max(gate_bits(config) + config.c_width, 2 * gate_bits(config)) + 2))
         c_frac = of_sequence(self.c_frac, delayed(m, sequence_of(self.rows), PRODUCT_LATENCY, "sequence_fresh"))
         m.d.sync += fresh_scaled.eq(fresh >> (H_FRAC - c_frac)[: FIELDS["c_frac"]])
         m.d.comb += total.eq(delayed(m, kept, 1, "kept_late").as_signed() + fresh_scaled + (1 << (H_FRAC - 1)))
-        c_new = Signal(signed(config.c_width))
+        c_new = Signal(signed(config.c_width), reset_less=True)
         m.d.sync += c_new.eq(saturated(m, total >> H_FRAC, config.c_width, "c_limited"))
         place = delayed(m, Cat(self.rows.unit, sequence_of(self.rows)), cell, "place_c")
         sequence = place[config.unit_bits :]
@@ -203,7 +205,7 @@ class CellUnit(wiring.Component):
 
         # From stage 4 on: its squash, with 12 fraction bits in.
         m.submodules.squash = squash = self._squash
-        argument = Signal(signed(Z_BITS))
+        argument = Signal(signed(Z_BITS), reset_less=True)
         scaled = Signal(signed(config.c_width + _BELOW))
         m.d.comb += scaled.eq(c_new << _BELOW)
         c_frac = of_sequence(self.c_frac, sequence)
@@ -234,7 +236,7 @@ class CellUnit(wiring.Component):
             self._elaborate_mixed(m, gate_o_late, squashed, delayed(m, sequence, late, "sequence_h"))
         else:
             product = self._product(m, "product", gate_o_late, squashed)
-            m.d.sync += self.h.eq((product + half) >> H_FRAC)
+            m.d.comb += self.h.eq(delayed(m, (product + half) >> H_FRAC, 1, "h"))
         h_c = Signal(signed(config.c_width))
         m.d.comb += [
             Cat(h_c, self.h_place).eq(delayed_long(m, Cat(c_new, place), to_h, "h_c_place", config.family)),
@@ -278,7 +280,7 @@ class CellUnit(wiring.Component):
                 m.d.comb += factor.eq(before[:GATE_BITS].as_signed() - squashed)
         product = self._product(m, "product", gate_o, factor)
         base = delayed(m, base, PRODUCT_LATENCY, "base").as_signed()
-        m.d.sync += self.h.eq((product + (base << H_FRAC) + (1 << (H_FRAC - 1))) >> H_FRAC)
+        m.d.comb += self.h.eq(delayed(m, (product + (base << H_FRAC) + (1 << (H_FRAC - 1))) >> H_FRAC, 1, "h"))
         if config.monitor:
             m.d.comb += self.c_before.eq(delayed(m, before, PRODUCT_LATENCY + 1, "c_before"))
 
@@ -289,8 +291,8 @@ class CellUnit(wiring.Component):
         product = self._product(m, "peep_product", self.peep_o, c_new)
         peep_shift = of_sequence(self.peep_shift, delayed(m, sequence, PRODUCT_LATENCY, "sequence_peep"))
         shifted = Signal.like(product)
-        summed = Signal(signed(PEEP_BITS + config.c_width + 1))
-        z = Signal(signed(Z_BITS))
+        summed = Signal(signed(PEEP_BITS + config.c_width + 1), reset_less=True)
+        z = Signal(signed(Z_BITS), reset_less=True)
         # It came before its gate's place, and waits for the new cell state's product and shift.
         z13 = delayed(m, self.z13, self.z13_lead + self.sum_latency + PRODUCT_LATENCY + 1, "z13")
         m.d.sync += [

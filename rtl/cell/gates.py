@@ -233,5 +233,5 @@ class GatePipeline(wiring.Component):
         for lead, ahead in enumerate(rows_next, 1):
             m.d.comb += ahead.eq(delayed(m, rows, self._activations[0].latency - lead, f"rows_gate_{lead}"))
         m.d.comb += self.next_place.eq(Cat(rows_next[-1].unit, sequence_of(rows_next[-1])))
-        m.d.sync += self.o_rows.eq(rows_next[0])
+        m.d.comb += self.o_rows.eq(delayed(m, rows_next[0].as_value(), 1, "o_rows"))
         return m

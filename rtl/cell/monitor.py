@@ -72,7 +72,8 @@ class Monitor(wiring.Component):
         # Stages 1 and 2: how far one unit moved, and whether that counts as a change.
         change = Signal(signed(config.c_width + 1))
         m.d.comb += change.eq(self.c_new - self.c_before)
-        moved, size = Signal(config.c_width - DROP), Signal(config.c_width - 1 - DROP)
+        moved = Signal(config.c_width - DROP, reset_less=True)
+        size = Signal(config.c_width - 1 - DROP, reset_less=True)
         m.d.sync += [moved.eq(_magnitude(change)), size.eq(_magnitude(self.c_new))]
         lane = Signal(bits_for(config.lanes))
         fold_ends = self.c_last | (lane == config.lanes - 1)
@@ -90,7 +91,7 @@ class Monitor(wiring.Component):
         spare = spare_bits(config.lanes)
         for name, value, dropped in (("moved", moved, spare), ("size", size, spare), ("changed", changed, 0)):
             total = Signal(len(value) + bits_for(config.units), name=f"sum_{name}")
-            judged = Signal(len(total) - dropped, name=f"judged_{name}")
+            judged = Signal(len(total) - dropped, name=f"judged_{name}", reset_less=True)
             with m.If(ends):
                 m.d.sync += [total.eq(0), judged.eq((total + value)[dropped:])]
             with m.Elif(valid):
@@ -117,7 +118,7 @@ class Monitor(wiring.Component):
             for name, value in zip(("moved", "size", "changed"), sums, strict=True)
         )
         fields = self.pass_.descriptor
-        limit = Signal(max(len(fields.low_leave), len(fields.monitor_low)))
+        limit = Signal(max(len(fields.low_leave), len(fields.monitor_low)), reset_less=True)
         product, few, defers = Signal(len(limit) + len(size), reset_less=True), Signal(), Signal()
         scaled = delayed(m, moved, 1, "judged_before") << RATIO_FRAC
         m.d.sync += [

@@ -96,7 +96,7 @@ class Requantiser(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        m.d.sync += self.updated.eq(self.total + self.added)
+        m.d.comb += self.updated.eq(delayed(m, self.total + self.added, 1, "updated"))
 
         coarse, fine_shift, cut_coarse = self._chosen(m) if self._shifts else self._coarse(m)
         inexact = Signal()
@@ -110,31 +110,31 @@ class Requantiser(wiring.Component):
         m.d.comb += factor.eq(self.scale.mantissa)
         product = self._product(m, "product", operand, factor)
 
-        bias = Signal(signed(BIAS_BITS))
+        bias = Signal(signed(BIAS_BITS), reset_less=True)
         m.d.sync += bias.eq(self.scale.bias)
-        total = Signal(signed(Z13_BITS))
+        total = Signal(signed(Z13_BITS), reset_less=True)
         m.d.sync += total.eq((product >> (config.requant_shift - 1)) + bias)
         if config.peepholes:
             # Beside the scale: peep * c, shifted.
             late = self.scale_delay
             weight, c = delayed(m, self.peep, late, "peep"), delayed(m, self.c, late, "c")
             peep_product = self._product(m, "peep_product", weight, c)
-            shifted = Signal(signed(PEEP_BITS + config.c_width))
+            shifted = Signal(signed(PEEP_BITS + config.c_width), reset_less=True)
             m.d.sync += shifted.eq(peep_product >> delayed(m, self.peep_shift, late + PRODUCT_LATENCY, "peep_shift"))
-            summed = Signal(signed(PEEP_BITS + config.c_width + 1))
+            summed = Signal(signed(PEEP_BITS + config.c_width + 1), reset_less=True)
             m.d.sync += summed.eq(total + shifted)
             m.d.comb += self.z13.eq(saturated(m, summed, Z13_BITS, "z13_limited"))
         else:
             m.d.comb += self.z13.eq(total)
-        m.d.sync += self.z.eq(saturated(m, self.z13 >> 1, Z_BITS, "z_limited"))
+        m.d.comb += self.z.eq(delayed(m, saturated(m, self.z13 >> 1, Z_BITS, "z_limited"), 1, "z"))
         return m
 
     def _coarse(self, m: Module) -> tuple[Signal, Value, Signal]:
         """The first cycle of a variable shift: by multiples of eight; the rest, and whether a one was cut off."""
         config = self._config
         width = config.acc_width + REQUANT_PRESHIFT
-        coarse = Signal(signed(width))
-        fine_shift = Signal(3)
+        coarse = Signal(signed(width), reset_less=True)
+        fine_shift = Signal(3, reset_less=True)
         widened = Signal(signed(width))
         m.d.comb += widened.eq(self.updated << REQUANT_PRESHIFT)
         # Whether the coarse shift cuts off a one, byte by byte; what the preshift filled in holds none.
@@ -142,7 +142,7 @@ class Requantiser(wiring.Component):
             self.updated[8 * byte : 8 * byte + 8].any() & (self.shift[3:] > byte + REQUANT_PRESHIFT // 8)
             for byte in range(-(-config.acc_width // 8))
         ]
-        cut_coarse = Signal()
+        cut_coarse = Signal(reset_less=True)
         m.d.sync += [
             coarse.eq(widened >> Cat(Const(0, 3), self.shift[3:])),
             fine_shift.eq(self.shift[:3]),
@@ -154,7 +154,7 @@ class Requantiser(wiring.Component):
         """One of a few shifts, in the same cycle; no rest."""
         config, least = self._config, self._shifts[0]
         width = max(config.acc_width + REQUANT_PRESHIFT - least, config.requant_width - 1)
-        shifted, cut = Signal(signed(width)), Signal()
+        shifted, cut = Signal(signed(width), reset_less=True), Signal(reset_less=True)
         with m.Switch(self.shift):
             for place, shift in enumerate(self._shifts):
                 with m.Case(place) if place + 1 < len(self._shifts) else m.Default():

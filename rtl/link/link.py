@@ -179,9 +179,9 @@ class Link(wiring.Component):
                 spi.copi.eq(self.spi_copi),
                 self.spi_cipo.eq(spi.cipo),
                 self.spi_ready.eq(spi.waiting),
-                receiver.data.eq(spi.data),
-                receiver.valid.eq(spi.valid & self.ready),
             ]
+            # A byte waits a cycle on its way, since both sides decide much in the cycle in which it comes.
+            m.d.sync += [receiver.data.eq(spi.data), receiver.valid.eq(spi.valid & self.ready)]
             connect(m, answer.o, spi.i)
             return spi.waiting
         m.submodules.uart_receiver = uart_receiver = UartReceiver(clock_hz=identity.clock_hz, baud=identity.baud)
@@ -191,6 +191,9 @@ class Link(wiring.Component):
         m.d.comb += [
             uart_receiver.pin.eq(self.rx),
             self.tx.eq(uart_transmitter.pin),
+        ]
+        # As above.
+        m.d.sync += [
             receiver.data.eq(uart_receiver.data),
             receiver.valid.eq(uart_receiver.valid & self.ready),
             receiver.error.eq(uart_receiver.error),

@@ -74,7 +74,7 @@ class HeadQueue(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.fifo = fifo = self.fifo
-        follows = Signal()
+        follows, oldest = Signal(), Signal(len(self.r_data), reset_less=True)
         m.d.comb += [
             fifo.w_data.eq(self.w_data),
             fifo.w_en.eq(self.w_en),
@@ -87,5 +87,6 @@ class HeadQueue(wiring.Component):
             m.d.sync += self.r_rdy.eq(fifo.r_rdy)
             # The memory holds nothing that is known before its first word.
             with m.If(fifo.r_rdy):
-                m.d.sync += self.r_data.eq(fifo.r_data)
+                m.d.sync += oldest.eq(fifo.r_data)
+        m.d.comb += self.r_data.eq(oldest)
         return m

@@ -142,17 +142,17 @@ class Encoder(wiring.Component):
             return m
         only = self.o_candidates[DELTA]
         m.d.comb += only.planes.eq(1)
-        m.d.sync += [
-            self.o_valid.eq(rounded.valid),
-            self.o_tag.eq(rounded.tag),
-            only.operands[0].eq(rounded.value << rounded.grid.exponent),
+        m.d.comb += [
+            self.o_valid.eq(delayed(m, rounded.valid, 1, "offered")),
+            self.o_tag.eq(delayed(m, rounded.tag, 1, "offered_tag")),
+            only.operands[0].eq(delayed(m, rounded.value << rounded.grid.exponent, 1, "operand")),
         ]
         return m
 
     def _round(self, m: Module) -> _Rounded:
         """Stages 1 and 2: shift to the grid, keeping one fraction bit; round half up, saturate."""
-        shifted, largest = Signal(signed(17)), Signal(signed(17))
-        grid, rounded = Signal(GridFields), Signal(GridFields)
+        shifted, largest = Signal(signed(17), reset_less=True), Signal(signed(17), reset_less=True)
+        grid, rounded = Signal(GridFields, reset_less=True), Signal(GridFields, reset_less=True)
         m.d.sync += [
             shifted.eq((self.value << 1) >> self.grid.shift),
             largest.eq(0xFFFF >> self.grid.shift),
@@ -241,7 +241,8 @@ class Encoder(wiring.Component):
         bits = self._value_bits
         # How far above zero, and how far below, a reference near the value may be.
         up, down, beyond_up, beyond_down = (
-            Signal(signed(bits + 2), name=f"{name}_{part}") for part in ("up", "down", "beyond_up", "beyond_down")
+            Signal(signed(bits + 2), name=f"{name}_{part}", reset_less=True)
+            for part in ("up", "down", "beyond_up", "beyond_down")
         )
         kept, goal = Signal(signed(bits), name=f"{name}_kept"), Signal(signed(bits), name=f"{name}_goal")
         change, moved = Signal(signed(bits + 1), name=f"{name}_change"), Signal(name=f"{name}_moved")
@@ -269,38 +270,35 @@ class Encoder(wiring.Component):
         """The last stage: what each list holds of the value. What the sums hold follows what was listed."""
         place, moves = self._place_bits, seen.moves
         m.d.comb += references.w_en.eq(self.o_valid)
-        m.d.sync += [
-            self.o_valid.eq(seen.valid),
-            self.o_tag.eq(seen.tag),
-            self.o_distance.eq(moves ^ moves[-1].replicate(len(moves))),
-            references.w_addr[:place].eq(seen.index),
+        m.d.comb += [
+            self.o_valid.eq(delayed(m, seen.valid, 1, "offered")),
+            self.o_tag.eq(delayed(m, seen.tag, 1, "offered_tag")),
+            self.o_distance.eq(delayed(m, moves ^ moves[-1].replicate(len(moves)), 1, "distance")),
+            references.w_addr[:place].eq(delayed(m, seen.index, 1, "written")),
         ]
         if self._skips:
-            m.d.sync += references.w_addr[place].eq(~self.reference_set)
+            m.d.comb += references.w_addr[place].eq(delayed(m, ~self.reference_set, 1, "written_set"))
         delta = self.o_candidates[DELTA]
         for plane, followed in enumerate(seen.planes):
-            m.d.sync += [
-                delta.planes[plane].eq(followed.moved | (seen.dense & followed.exists)),
-                delta.operands[plane].eq(followed.change << seen.exponent),
+            listed, operand = followed.moved | (seen.dense & followed.exists), followed.change << seen.exponent
+            m.d.comb += [
+                delta.planes[plane].eq(delayed(m, listed, 1, f"listed_{plane}")),
+                delta.operands[plane].eq(delayed(m, operand, 1, f"operand_{plane}")),
             ]
         if self._config.planes == 1:
             only = seen.planes[0]
-            stored, kept = Signal(signed(self._value_bits)), Signal(signed(self._value_bits))
-            m.d.sync += [stored.eq(only.goal), kept.eq(only.reference)]
+            stored, kept = delayed(m, only.goal, 1, "stored"), delayed(m, only.reference, 1, "kept")
             m.d.comb += references.w_data[0].eq(Mux(delta.planes, stored, kept))
             return
         restart = self.o_candidates[RESTART]
         for plane, followed in enumerate(seen.planes):
             follows = Signal(signed(self._value_bits), name=f"follows_{plane}")
-            stored = Signal.like(follows, name=f"stored_{plane}")
+            listed = followed.exists & (seen.dense | (follows != 0))
             m.d.comb += [
                 follows.eq(Mux(followed.moved, followed.goal, followed.reference)),
-                references.w_data[plane].eq(stored),
-            ]
-            m.d.sync += [
-                stored.eq(follows),
-                restart.planes[plane].eq(followed.exists & (seen.dense | (follows != 0))),
-                restart.operands[plane].eq(follows << seen.exponent),
+                references.w_data[plane].eq(delayed(m, follows, 1, f"stored_{plane}")),
+                restart.planes[plane].eq(delayed(m, listed, 1, f"listed_anew_{plane}")),
+                restart.operands[plane].eq(delayed(m, follows << seen.exponent, 1, f"operand_anew_{plane}")),
             ]
 
     def _follow(self, m: Module, later: data.View, grid: data.View, name: str) -> None:

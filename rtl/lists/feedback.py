@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -184,12 +186,16 @@ class Feedback(wiring.Component):
                 lists.read.list.eq(self.read.list),
                 self.lists.growing[index].eq(lists.lengths),
             ]
-            with m.If(finish):
-                m.d.sync += self.lists.done[index].eq(lists.totals)
-                if index == 0:
-                    for context in range(config.contexts):
-                        with m.If(Cat(listed, listed_pass.layer) == context):
-                            m.d.sync += self.lists.own[context].eq(lists.totals)
+            # After a reset no list is read before it was written, or its sequence began.
+            written: list[tuple[Any, Value]] = [(self.lists.done[index], Const(1))]
+            if index == 0:
+                context = Cat(listed, listed_pass.layer)
+                written += [(self.lists.own[number], context == number) for number in range(config.contexts)]
+            for number, (kept, now) in enumerate(written):
+                lengths = Signal.like(lists.totals, name=f"lengths_{index}_{number}", reset_less=True)
+                m.d.comb += kept.eq(lengths)
+                with m.If(finish & now):
+                    m.d.sync += lengths.eq(lists.totals)
             entries.append(lists.read.entry)
         m.d.comb += self.read.entry.eq(entries[0])
         if kind_count == 2:

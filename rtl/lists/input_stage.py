@@ -124,7 +124,7 @@ class InputStage(wiring.Component):
             m.d.sync += gap.eq(gap - 1)
         # A step's flags come with its first element and hold until its last one is listed.
         first = self.x.payload
-        held, now = Signal(flags), Signal(flags)
+        held, now = Signal(flags, reset_less=True), Signal(flags)
         mask = first.mask if config.programs == 1 else Const(0, len(first.mask))
         given = Cat(first.start, first.restart, mask, first.sequence[: config.sequence_bits])
         m.d.comb += now.eq(Mux(column == 0, given, held))
@@ -181,8 +181,10 @@ class InputStage(wiring.Component):
             m.d.comb += encoder.grid.defers.eq(self._defers(m, counted, counts_anew))
         for index in range(2):
             # What is said of a skipped step is never looked at, so it need not wait for the verdict.
+            waiting = Signal.like(step, name=f"step_{index}", reset_less=True)
+            m.d.comb += self.steps.step[index].eq(waiting)
             with m.If(ends & (buffer == index)):
-                m.d.sync += self.steps.step[index].eq(step)
+                m.d.sync += waiting.eq(step)
             with m.If(takes & (buffer == index)):
                 m.d.sync += self.steps.full[index].eq(1)
             with m.Elif(self.release[index]):
@@ -265,7 +267,7 @@ class InputStage(wiring.Component):
             m.d.sync += distance.eq(0)
         with m.Elif(listed.valid):
             m.d.sync += distance.eq(distance + listed.distance)
-        decides, kept = Signal(), Signal.like(step)
+        decides, kept = Signal(), Signal.like(step, reset_less=True)
         m.d.sync += [
             settles.eq(ends),
             quiet.eq(distance < self.settings.skip.change),

@@ -130,13 +130,19 @@ class PassControl(wiring.Component):
         # Of the present pass's second segment: whether it is a list of the pass before, of which kind, whether it may
         # still grow; else its stored lengths. With several sequences: whether the pass before was another one's.
         self._follows, self._kind, self._grows = Signal(), Signal(), Signal()
-        self._stored, self._independent = Signal(self._pair), Signal()
+        self._stored, self._independent = Signal(self._pair, reset_less=True), Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, descriptor, layer = self._config, self.program.descriptor, self.program.layer
-        kept = Signal(pass_layout(config), name="kept")
-        m.d.comb += [self.present.eq(kept), self.present.descriptor.eq(pass_descriptor(config, descriptor, kept))]
+        # Of two sequences it is looked at which one began last.
+        kept = Signal(pass_layout(config), name="kept", reset_less=config.sequences == 1)
+        first_length = Signal(self._length, reset_less=True)
+        m.d.comb += [
+            self.first.eq(first_length),
+            self.present.eq(kept),
+            self.present.descriptor.eq(pass_descriptor(config, descriptor, kept)),
+        ]
         known = self._known(m)
 
         # A step begins with layer 0: another descriptor is only there because the host looks at its state.
@@ -184,7 +190,7 @@ class PassControl(wiring.Component):
                 kept.exact.eq(exact),
                 kept.clear.eq(recomputes),
                 self.first_layer.eq(at_first),
-                self.first.eq(taken),
+                first_length.eq(taken),
                 self._stored.eq(own),
                 self._grows.eq(live),
                 self._kind.eq(~at_first if kinds(config) > 1 else 0),
@@ -313,11 +319,11 @@ class PassControl(wiring.Component):
     def _elaborate_drain(self, m: Module) -> None:
         """Per sequence the pass that drains, and what it reads."""
         config, program, entry = self._config, self.program, self.entry
-        reads = Signal(data.StructLayout(read_fields(config)), name="reads")
+        reads = Signal(data.StructLayout(read_fields(config)), name="reads", reset_less=True)
         for read, counted in zip(reads.shape().members, self._length.members, strict=True):
             m.d.sync += reads[read].eq(self.first[counted] + self.second[counted])
         for index in range(config.sequences):
-            kept = Signal(pass_layout(config), name=f"draining_{index}")
+            kept = Signal(pass_layout(config), name=f"draining_{index}", reset_less=True)
             fetched, loaded = (
                 sequence[: config.sequence_bits] == index for sequence in (sequence_of(entry), self.load.sequence)
             )

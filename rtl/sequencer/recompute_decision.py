@@ -74,7 +74,8 @@ class RecomputeDecision(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        late = [Signal(self._pair, name=f"late_{context}") for context in range(self._contexts)]
+        # A sequence begins with a step that is exact, so that nothing is known by chance.
+        late = [Signal(self._pair, name=f"late_{context}", reset_less=True) for context in range(self._contexts)]
         for context, kept in enumerate(late):
             with m.If(self.late_valid & (self.late_context == context)):
                 m.d.sync += kept.eq(self.late)
@@ -83,7 +84,7 @@ class RecomputeDecision(wiring.Component):
         m.d.comb += second.eq(Mux(self.second_live, Array(late)[self.context], self.second))
         costs = []
         for index in (DELTA, RESTART):
-            cost = Signal(bits_for(4 * self._columns + 1), name=f"cost_{index}")
+            cost = Signal(bits_for(4 * self._columns + 1), name=f"cost_{index}", reset_less=True)
             m.d.sync += cost.eq(self.first[index].digits + second[index].digits)
             costs.append(cost)
         always, auto = Signal(), Signal()

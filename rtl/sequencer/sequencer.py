@@ -15,6 +15,7 @@ from lstmith.rtl.interfaces import (
     WaitingStepsSignature,
 )
 from lstmith.rtl.layouts import pass_layout, sequence_of, set_sequence, set_single, single_of
+from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.sequencer.list_reader import ListReader
 from lstmith.rtl.sequencer.pass_control import PassControl
 from lstmith.spec.codes import Precision
@@ -89,7 +90,7 @@ class Sequencer(wiring.Component):
         fields, first_layer = passes.present.descriptor, passes.first_layer
         folds_left = Signal(bits_for(config.folds(config.units)))
         first_fold, last_fold = Signal(), Signal()
-        x_place, h_place = Signal(config.address_bits), Signal(config.address_bits)
+        x_place, h_place = (Signal(config.address_bits, name=name, reset_less=True) for name in ("x_place", "h_place"))
         fetches = Signal()
         with m.If(fetches & reader.last):
             m.d.sync += [
@@ -136,7 +137,7 @@ class Sequencer(wiring.Component):
 
         # The entry leaves through registers.
         from_inputs = Mux(first_layer, ~reader.in_b, reader.in_b)  # a segment of input columns
-        place = Signal(config.address_bits)
+        place = Signal(config.address_bits, reset_less=True)
         entry = self.fetch.entry
         m.d.sync += [
             place.eq(Mux(from_inputs, x_place, h_place)),
@@ -161,10 +162,12 @@ class Sequencer(wiring.Component):
         next_x = reader.in_b & ~passes.first_layer  # the list that the layer before wrote
         base = Mux(next_x, present.descriptor.x_base, present.descriptor.unit_base)
         unit = (base + reader.place)[: config.unit_bits]
-        m.d.sync += [
-            self.fetch.x_address.eq(Cat(reader.place[: bits_for(config.x_entries)], passes.x_buffer)),
-            self.fetch.h_address.eq(Cat(unit, present.list_half, sequence_of(present), next_x)),
-            self.fetch.list.eq(passes.list),
+        x_address = Cat(reader.place[: bits_for(config.x_entries)], passes.x_buffer)
+        h_address = Cat(unit, present.list_half, sequence_of(present), next_x)
+        m.d.comb += [
+            self.fetch.x_address.eq(delayed(m, x_address, 1, "x_address")),
+            self.fetch.h_address.eq(delayed(m, h_address, 1, "h_address")),
+            self.fetch.list.eq(delayed(m, passes.list, 1, "list")),
         ]
 
     def _elaborate_words(self, m: Module, fields: data.View[data.StructLayout], place: Signal) -> None:

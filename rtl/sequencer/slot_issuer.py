@@ -207,7 +207,8 @@ class SlotIssuer(wiring.Component):
     def _elaborate_slots(self, m: Module, work: Signal, valid: Value) -> None:
         """Stage 3: words of the entry, one per cycle, and captures behind a fold's last one."""
         config = self._config
-        address, value = Signal(config.address_bits), Signal(signed(config.operand_width))
+        address = Signal(config.address_bits, reset_less=True)
+        value = Signal(signed(config.operand_width), reset_less=True)
         word, sub, words_left, raised = Signal(2), Signal(2), Signal(3), Signal()
         top, pair = work.planes[0], work.planes.all() if config.planes > 1 else Const(0)
         together = config.rows_per_cycle == 4
@@ -238,7 +239,7 @@ class SlotIssuer(wiring.Component):
             ]
         # Captures, by the cycles until they are due: gates i and f beside or after the fold's last word, g and o a
         # cycle later, unless all leave together.
-        due, held = Signal(MOST_WORDS + together), Signal(fold_layout(config))
+        due, held = Signal(MOST_WORDS + together), Signal(fold_layout(config), reset_less=True)
         m.d.sync += due.eq(due >> 1)
         with m.If(valid & work.last):
             m.d.sync += [held.eq(work.fold), due.eq((due >> 1) | (1 << capture_after))]

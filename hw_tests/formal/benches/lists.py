@@ -111,7 +111,7 @@ class BufferBench(InputBench):
 @proves(
     "finished list stands",
     says="What is told of a finished list of h stays until the next one is finished.",
-    fault=Fault(feedback, "with m.If(finish):", "with m.If(finish | encoder.o_valid):"),
+    fault=Fault(feedback, "with m.If(finish & now):", "with m.If((finish | encoder.o_valid) & now):"),
     depth=3,
     cover=24,
 )
@@ -121,9 +121,10 @@ class DoneBench(Around):
         super().__init__(feedback.Feedback(config))
 
     def ask(self, m: Module, unit: Any) -> None:
-        finished = Signal()
+        # A reset leaves it as it is.
+        finished = Signal(reset_less=True)
         done = unit.lists.done.as_value()
-        before = Signal.like(done)
+        before = Signal.like(done, reset_less=True)
         m.d.sync += [finished.eq(unit.lists.drained | unit.load.end), before.eq(done)]
         m.d.comb += [Assert(finished | (done == before)), Cover(done != 0)]
 
