@@ -129,7 +129,7 @@ COMMANDS = {
     ),
     "bench": Entry(
         "scripts.bench.command",
-        "Run silero, graphs, link, area, energy, campaign (minutes); steps, trained, boards, presets, adaptive, perf.",
+        "Measure silero, graphs, link, area, energy, campaign (minutes); boards, clocks, presets and others (hours).",
     ),
 }
 

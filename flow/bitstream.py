@@ -152,7 +152,7 @@ def build(
     board, out = find_board(board) if isinstance(board, str) else board, Path(output)
     if clock is not None and clock != AUTO:
         board = with_clock(board, float(clock))
-    config = _checked(design, board)
+    config = board_engine(design, board)
     begun = time.monotonic()
     image = design.image(engine=config)
     identity = build_identity(board, config)
@@ -190,8 +190,14 @@ def build(
     return result
 
 
-def _checked(design: Design, board: Board) -> EngineConfig:
-    """The design's engine for the board's cells; refuses one that the board cannot hold."""
+def board_engine(design: Design, board: Board) -> EngineConfig:
+    """The design's engine for a board's cells.
+
+    Raises
+    ------
+    UserError
+        If the board cannot hold it, or the design was not made for it.
+    """
     config = design.engine
     if config.fixed:
         raise UserError(

@@ -28,6 +28,7 @@ from lstmith.compiler.sizing.size import limits_for, size_engine
 from lstmith.flow.bitstream import build, estimate_seconds, synthesise
 from lstmith.flow.families import SYNTHESIS, bitstream_name
 from lstmith.flow.identity import build_identity
+from lstmith.flow.seeds import reached_clocks
 from lstmith.flow.toolchain import RESOURCES, TimingError, ToolError, count_cells
 from lstmith.rtl.link.flash import flash_content
 from lstmith.rtl.link.pins import front_pins
@@ -103,6 +104,20 @@ def test_a_given_clock_and_the_fastest(tmp_path: Path, monkeypatch: pytest.Monke
     assert fastest["fmax_mhz"] >= fastest["clock_mhz"] > 100
     assert fastest["clock_mhz"] in pll_clocks(find_board("ulx3s-25f"))
     assert stages[:3] == ["synthesis", "placement and routing", f"synthesis, {stages[2].split(', ')[1]}"]
+
+
+def test_what_seeds_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that is missed is told too; processor time only where it was spent."""
+    monkeypatch.setattr(top, "LinkedBoard", _StandIn)
+    monkeypatch.setenv("LSTMITH_CACHE", str(tmp_path / "kept"))
+    design, board = _design("ulx3s-25f", 5, 4, 1), replace(find_board("ulx3s-25f"), clock_mhz=800.0)
+    first, again = (dict(reached_clocks(design, board, [2, 3])) for _ in range(2))
+    assert [figures["seed"] for figures in first.values()] == [2, 3]
+    assert all(0 < figures["fmax_mhz"] < 800 and figures["minutes"] > 0 for figures in first.values())
+    assert {seed: figures["fmax_mhz"] for seed, figures in again.items()} == {
+        seed: figures["fmax_mhz"] for seed, figures in first.items()
+    }
+    assert all(figures["minutes"] is None for figures in again.values())
 
 
 def test_cells_are_counted_once() -> None:

@@ -33,6 +33,7 @@ class Name(enum.StrEnum):
     PERF = "perf"
     LINK = "link"
     PRESETS = "presets"
+    CLOCKS = "clocks"
     CAMPAIGN = "campaign"
     GRAPHS = "graphs"
 
@@ -78,13 +79,16 @@ def command(
         list[str] | None, typer.Option(help="Measure the clock of this engine only (perf); may be repeated.")
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="Build only this preset again (presets); may be repeated.")
+        list[str] | None, typer.Option(help="Build only this preset (presets) or row (clocks) again; may be repeated.")
+    ] = None,
+    seeds: Annotated[
+        list[int] | None, typer.Option(help="Measure with this seed of 1, 2 and 3 again (clocks); may be repeated.")
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare with the last recorded run instead of recording (perf).")
     ] = False,
 ) -> None:
-    """Run silero, graphs, link, area, energy, campaign (minutes); steps, trained, boards, presets, adaptive, perf."""
+    """Measure silero, graphs, link, area, energy, campaign (minutes); boards, clocks, presets and others (hours)."""
     stamp()  # A long run is of the commit at which it began.
     path = json or Path("build") / f"bench-{name.value}.json"
     given = {
@@ -95,7 +99,8 @@ def command(
         "--part": (bool(part), (Name.PERF, Name.LINK)),
         "--board": (bool(board), (Name.BOARDS,)),
         "--engine": (bool(engine), (Name.PERF,)),
-        "--only": (bool(only), (Name.PRESETS,)),
+        "--only": (bool(only), (Name.PRESETS, Name.CLOCKS)),
+        "--seeds": (bool(seeds), (Name.CLOCKS,)),
     }
     for option, (value, benches) in given.items():
         if value and name not in benches:
@@ -140,6 +145,8 @@ def command(
         result, tables, blocks = _boards(seed, path, board or [], quick=quick)
     elif name is Name.PRESETS:
         result, tables, text = _presets(only)
+    elif name is Name.CLOCKS:
+        result, tables, text = _clocks(only, seeds, path.with_suffix(""))
     else:
         result, tables, text = _silero()
     save_json(path, result, kind)
@@ -370,3 +377,14 @@ def _presets(names: list[str] | None) -> tuple[dict[str, Any], dict[str, Table],
 
     rows = run_presets(names or [each.name for each in PRESETS])
     return rows, {"presets": preset_rows(rows)}, preset_text(rows)
+
+
+def _clocks(
+    rows: list[str] | None, seeds: list[int] | None, folder: Path
+) -> tuple[dict[str, Any], dict[str, Table], str]:
+    """The figures of rows that are not measured again are those that the repository holds."""
+    from lstmith.scripts.bench.clocks import ROWS, clock_rows, clocks_text, histogram_rows, run_clocks
+    from lstmith.scripts.bench.placement import SEEDS
+
+    result = run_clocks(rows or ROWS, seeds or SEEDS, folder)
+    return result, {"clocks": clock_rows(result), "seeds by clock": histogram_rows(result)}, clocks_text(result)
