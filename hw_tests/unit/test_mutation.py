@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lstmith.scripts.mutation.campaign import Store, sampled
 from lstmith.scripts.mutation.claims import claiming, files
-from lstmith.scripts.mutation.mutants import mutants
+from lstmith.scripts.mutation.mutants import TOLD, mutants, told_scopes
+from lstmith.scripts.mutation.recorder import SHARED, Calls, Recorder
 from lstmith.scripts.mutation.report import equivalents
 from lstmith.spec.errors import UserError
 
@@ -74,6 +78,19 @@ def test_constants_and_what_holds_no_behaviour() -> None:
     assert _texts('"""Text."""\nz: "1 | 2"\nraise ValueError(1)\n') == []
 
 
+def test_a_width_loses_a_bit_and_a_flag_keeps_its_own() -> None:
+    """One bit more would hold nothing that is ever read."""
+    assert _texts("a = Signal(8)\n") == ["a = Signal((7))\n"]
+    assert _texts("a = In(signed(16))\n") == ["a = In(signed((15)))\n"]
+    assert _texts("a = StructLayout({'one': 1, 'two': 2})\n") == ["a = StructLayout({'one': 1, 'two': (1)})\n"]
+    assert _texts("a = Out(1)\n") == []
+    assert _texts("a = Signal(n - 1)\n") == ["a = Signal((n + 1))\n", "a = Signal(n - (2))\n"]
+
+
+def test_options_without_behaviour_stay() -> None:
+    assert _texts("a = zip(b, c, strict=True)\nd = Signal(reset_less=True)\n") == []
+
+
 def test_every_mutant_of_the_project_is_valid_and_has_a_name_of_its_own() -> None:
     for file in ("rtl/link/receiver.py", "golden/cell.py", "compiler/quantise/rows.py"):
         text = (ROOT / file).read_text(encoding="utf-8")
@@ -98,6 +115,14 @@ def test_the_sample_takes_files_in_turn_and_depends_on_the_seed() -> None:
     first = sampled(by_file, 6, 1)
     assert [mutant.file for mutant in first] == ["a", "b"] * 3
     assert first == sampled(by_file, 6, 1) != sampled(by_file, 6, 2)
+
+
+def test_a_line_more_moves_nothing_else_of_the_sample() -> None:
+    """What was measured of a file stays in the sample after an edit of it, but for what the new line adds."""
+    text = "y = a + b + c + d + e + f + g\n"
+    before, after = (sampled({"a": mutants("a", each)}, 6, 1) for each in (text, text + "z = h * i\n"))
+    names = {mutant.label for mutant in after}
+    assert len({mutant.label for mutant in before} - names) <= 1
 
 
 def test_equivalents_need_a_reason(tmp_path: Path) -> None:
@@ -156,6 +181,57 @@ def test_what_one_test_misses_the_next_one_meets(tree: Path) -> None:
     assert one.stdout.splitlines()[-1] == "3 passed, 1 timed out", one.stdout + one.stderr
     both = subprocess.run([*command, "2"], capture_output=True, text=True, timeout=120, check=True)
     assert both.stdout.splitlines()[-1] == "1 failed, 2 passed, 1 timed out", both.stdout + both.stderr
+
+
+def test_a_mutant_meets_the_tests_that_call_its_function(tmp_path: Path) -> None:
+    """What the tests of a file share is of all of them; of a module's own lines, those that call a function of it."""
+    path = tmp_path / "calls.json"
+    recorder = Recorder(path)
+    told = getattr(builtins, TOLD)
+    names: dict[str, Any] = {}
+    exec(told_scopes("golden/a.py", '"""D."""\ndef f():\n    pass\n\n\ndef g():\n    pass\n'), names)
+    for test, name in (("slow", "f"), ("quick", "f"), ("other", "g")):
+        recorder._test = test
+        names[name]()
+    recorder._test = SHARED
+    told("golden/b.py", "f")
+    recorder._seconds = {"slow": 1.0, "quick": 0.1, "other": 0.2}
+    recorder.pytest_sessionfinish()
+    calls = Calls.read(path)
+    assert calls.of("golden/a.py", "f", 9.0) == ["quick", "slow"]
+    assert calls.of("golden/a.py", "f", 0.5) == ["quick"]
+    assert calls.of("golden/a.py", "g", 0.0) == ["other"]
+    assert calls.of("golden/a.py", "h", 9.0) == []
+    assert calls.of("golden/a.py", "", 9.0) == ["quick", "other", "slow"]
+    assert calls.of("golden/b.py", "f", 9.0) == ["quick", "other", "slow"]
+
+
+def test_what_ended_before_the_limit_is_used(tree: Path) -> None:
+    """A slow test of a file keeps none of the others from noticing a mutant."""
+    test = tree / "hw_tests" / "fast" / "golden" / "test_loop.py"
+    test.write_text(TEST + "\n\ndef test_for_ever():\n    while True:\n        pass\n")
+    command = [sys.executable, "-m", "lstmith.scripts.mutation", "--root", str(tree), "--baseline", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.splitlines()[-1] == "1 failed, 2 passed, 1 timed out", done.stdout + done.stderr
+
+
+def test_a_mutant_that_one_test_noticed_meets_no_other(tree: Path) -> None:
+    """Though a new test comes before the one that noticed it."""
+    own = tree / "hw_tests" / "fast" / "golden" / "test_loop.py"
+    own.rename(own.with_name("test_wide.py")).write_text(TEST + "\n\ndef unused():\n    import lstmith.golden.loop\n")
+    command = [sys.executable, "-m", "lstmith.scripts.mutation", "--root", str(tree)]
+    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    own.write_text(TEST)
+    store = tree / "build" / "mutation" / "results.jsonl"
+    known = len(store.read_text().splitlines())
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.splitlines()[-1] == "1 failed, 2 passed, 1 timed out"
+    new = [json.loads(line) for line in store.read_text().splitlines()[known:]]
+    assert sorted(entry["name"] for entry in new) == [
+        "golden/loop.py: last: i += 1: 1 -> 2",
+        "golden/loop.py: last: i = 0: 0 -> 1",
+        "hw_tests/fast/golden/test_loop.py",
+    ]
 
 
 def test_an_unknown_file_is_refused(tree: Path) -> None:

@@ -23,8 +23,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=1050, help="Mutants of all files, taken in turns.")
     parser.add_argument("--seed", type=int, default=1, help="Of the sample and of random tests.")
     parser.add_argument("--workers", type=int, choices=range(1, MOST_WORKERS + 1), default=MOST_WORKERS)
-    parser.add_argument("--baseline", type=float, default=8.0, help="Seconds that a test file may take by itself.")
-    parser.add_argument("--tests", type=int, default=8, help="Tests of a mutant, at most.")
+    parser.add_argument("--baseline", type=float, default=4.0, help="Seconds of a file of tests without a fault.")
+    parser.add_argument("--tests", type=int, default=8, help="Files of tests that a mutant meets, at most.")
+    parser.add_argument("--budget", type=float, default=2.0, help="Seconds of the tests of each, without a fault.")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2], help="The repository.")
     parser.add_argument("--store", type=Path, help="Results; default build/mutation/results.jsonl of the root.")
     parser.add_argument("--page", type=Path, help="Page to write; default of a run over all files: docs/verification.")
@@ -39,11 +40,11 @@ def main() -> None:
     same, when = equivalents(documents / "equivalent_mutants.csv"), stamp()
     warm()
     store = given.store or root / "build" / "mutation" / "results.jsonl"
-    limits = given.baseline, given.tests
+    limits = given.baseline, given.tests, given.budget
     found = campaign(Settings(root, store, given.seed, given.sample, tuple(given.files), given.workers, *limits))
     command = " ".join(["python -m lstmith.scripts.mutation", *given.files])
     command += f" --sample {given.sample} --seed {given.seed}"
-    command += f" --baseline {given.baseline:g} --tests {given.tests}"
+    command += f" --baseline {given.baseline:g} --tests {given.tests} --budget {given.budget:g}"
     target = given.page or (None if given.files else documents / "mutation.md")
     if target is not None:
         target.write_text(page(found, same, command, when), encoding="utf-8")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from pathlib import Path
-
-import numpy as np
 
 from lstmith.cli.console import progress
 from lstmith.scripts.mutation.claims import BLOCKS, claiming, files
 from lstmith.scripts.mutation.mutants import Mutant, mutants
+from lstmith.scripts.mutation.recorder import Calls
 from lstmith.scripts.mutation.runs import Job, Result, run
 from lstmith.spec.errors import UserError
 
@@ -40,9 +42,11 @@ class Settings:
     workers : int
         Runs at a time.
     baseline : float
-        Seconds of the processor that a test file may take without a fault; a slower one is left out.
+        Seconds of the processor that a file of tests may take without a fault; tests behind that are not used.
     most : int
-        Tests of a mutant, at most.
+        Files of tests that a mutant meets, at most.
+    budget : float
+        Seconds of the processor that the tests of such a file may take, without a fault, for one mutant.
     """
 
     root: Path
@@ -53,6 +57,7 @@ class Settings:
     workers: int
     baseline: float
     most: int
+    budget: float
 
 
 @dataclass(frozen=True)
@@ -70,14 +75,14 @@ class Campaign:
     Attributes
     ----------
     outcomes : list of Outcome
-    left_out : dict of str to str
-        Files that take no part, since the first of their tests cannot, and why.
+    left_out : list of str
+        Files that no test claims.
     seconds : float
         Of the processor, of all mutants' runs.
     """
 
     outcomes: list[Outcome]
-    left_out: dict[str, str]
+    left_out: list[str]
     seconds: float
 
 
@@ -99,10 +104,14 @@ class Store:
         """The result, if there is one."""
         return self._known.get(key)
 
+    def forget(self, key: str) -> None:
+        """The result is not known; it is put anew."""
+        self._known.pop(key, None)
+
     def put(self, job: Job, result: Result) -> None:
         """Adds a result."""
         self._known[job.key] = result
-        told = {"name": job.name, "test": job.test.name, "verdict": result.verdict}
+        told = {"name": job.name, "test": job.tests[0].partition("::")[0], "verdict": result.verdict}
         entry = {"key": job.key, **told, "seconds": round(result.seconds, 3)}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
@@ -114,11 +123,8 @@ def content_key(*parts: str) -> str:
 
 
 def sampled(by_file: dict[str, list[Mutant]], count: int, seed: int) -> list[Mutant]:
-    """So many mutants, one of each file in turn, by the seed."""
-    orders = []
-    for file, found in by_file.items():
-        rng = np.random.default_rng([seed, *file.encode()])
-        orders.append([found[index] for index in rng.permutation(len(found))])
+    """So many mutants, one of each file in turn, by the seed; what is edited elsewhere in a file moves none."""
+    orders = [sorted(found, key=lambda mutant: content_key(str(seed), mutant.label)) for found in by_file.values()]
     longest = max(map(len, orders), default=0)
     return [order[turn] for turn in range(longest) for order in orders if turn < len(order)][:count]
 
@@ -136,36 +142,49 @@ def _go(settings: Settings, store: Store, what: str, jobs: list[Job]) -> dict[st
     return {key: value for key, value in found.items() if value is not None}
 
 
+@cache
+def _named(root: Path, test: Path) -> tuple[str, str]:
+    """A test's name, and its text."""
+    return test.relative_to(root).as_posix(), test.read_text(encoding="utf-8")
+
+
 class _Baselines:
-    """How long each test takes without a fault; asked for when a mutant needs it."""
+    """What each test of a file calls without a fault, and how long it takes; asked for when a mutant needs it."""
 
     def __init__(self, settings: Settings, store: Store):
         self._settings, self._store = settings, store
-        self._known: dict[Path, Result] = {}
+        self._known: dict[Path, Calls] = {}
 
-    def of(self, test: Path) -> Result:
-        """What becomes of a test without a fault."""
-        settings = self._settings
-        if test not in self._known:
-            name = test.relative_to(settings.root).as_posix()
-            key = content_key(str(settings.seed), str(settings.baseline), name, test.read_text("utf-8"))
-            job = Job(key, name, test, settings.baseline, _PATIENCE)
-            self._known[test] = _go(settings, self._store, name, [job])[key]
+    def prepare(self, tests: list[Path]) -> None:
+        """Asks for several at once."""
+        settings, records, jobs = self._settings, dict[Path, Path](), []
+        for test in tests:
+            if test not in self._known:
+                name, about = _named(settings.root, test)
+                key = content_key(str(settings.seed), str(settings.baseline), name, about)
+                records[test] = settings.store.parent / f"{key}.json"
+                if not records[test].exists():
+                    self._store.forget(key)
+                jobs.append(Job(key, name, (name,), settings.baseline, _PATIENCE, record=records[test]))
+        if jobs:
+            _go(settings, self._store, "tests without a fault", jobs)
+        self._known |= {test: Calls.read(record) for test, record in records.items()}
+
+    def of(self, test: Path) -> Calls:
+        """What the tests of a file do that end within the limit."""
+        self.prepare([test])
         return self._known[test]
 
-    def first(self, claims: list[Path]) -> str:
-        """Why a file takes no part, if the first of its tests cannot."""
-        if not claims:
-            return "no fast or unit test claims it"
-        found = self.of(claims[0])
-        name = claims[0].relative_to(self._settings.root).as_posix()
-        return {"passed": "", "failed": f"`{name}` fails", "timed out": f"`{name}` is slower than the limit"}[
-            found.verdict
-        ]
+    def meet(self, mutant: Mutant, claims: list[Path]) -> Iterator[tuple[Path, list[str]]]:
+        """Files of tests and those of their tests that call the mutant's function, which take some seconds at most."""
+        for test in claims:
+            tests = self.of(test).of(mutant.file, mutant.scope, self._settings.budget)
+            if tests:
+                yield test, tests
 
 
 def campaign(settings: Settings) -> Campaign:
-    """Runs a sample of mutants against the tests that claim their files, one test after the other.
+    """Runs a sample of mutants against the tests that claim their files, one file of tests after the other.
 
     Raises
     ------
@@ -178,33 +197,35 @@ def campaign(settings: Settings) -> Campaign:
         raise UserError(f"files {', '.join(settings.only)}", "no such file", f"name one below {', '.join(BLOCKS)}")
     baselines = _Baselines(settings, store)
     claims = {file: claiming(root, file) for file in chosen}
-    reasons = {file: baselines.first(claims[file]) for file in chosen}
-    taking_part = [file for file in chosen if not reasons[file]]
     sample = sampled(
-        {file: mutants(file, (root / file).read_text(encoding="utf-8")) for file in taking_part},
+        {file: mutants(file, (root / file).read_text(encoding="utf-8")) for file in chosen if claims[file]},
         settings.sample,
         settings.seed,
     )
-    verdicts = dict.fromkeys(sample, "passed")
-    waiting = {file: iter(claims[file]) for file in taking_part}
-    seconds = 0.0
+
+    def key(mutant: Mutant, test: Path) -> str:
+        return content_key(str(settings.seed), mutant.file, mutant.text, *_named(root, test))
+
+    runs: dict[Mutant, list[Result]] = {}
+    for mutant in sample:
+        before = (store.get(key(mutant, test)) for test in claims[mutant.file])
+        runs[mutant] = [found for found in before if found is not None and found.verdict != "passed"][:1]
+    alive = {mutant.file: claims[mutant.file][0] for mutant, results in runs.items() if not results}
+    baselines.prepare(list(dict.fromkeys(alive.values())))
+    meet = {mutant: baselines.meet(mutant, claims[mutant.file]) for mutant in sample}
     for turn in range(settings.most):
-        alive = [mutant for mutant in sample if verdicts[mutant] == "passed"]
-        sound = {
-            file: next((test for test in waiting[file] if baselines.of(test).verdict == "passed"), None)
-            for file in {mutant.file: 0 for mutant in alive}
-        }
         jobs = {}
-        for mutant in alive:
-            test = sound[mutant.file]
-            if test is not None:
-                name, about = test.relative_to(root).as_posix(), test.read_text(encoding="utf-8")
-                key = content_key(str(settings.seed), mutant.file, mutant.text, name, about)
-                limit = SLOWER * baselines.of(test).seconds + MARGIN
-                jobs[mutant] = Job(key, mutant.label, test, limit, _MUTANT_PATIENCE, (root / mutant.file, mutant.text))
-        found = _go(settings, store, f"mutants, test {turn + 1} of each", list(jobs.values()))
+        for mutant, results in runs.items():
+            if any(found.verdict != "passed" for found in results):
+                continue
+            for test, tests in islice(meet[mutant], 1):
+                usual = sum(baselines.of(test).seconds[each] for each in tests)
+                limit = SLOWER * usual + MARGIN
+                text = root / mutant.file, mutant.text
+                jobs[mutant] = Job(key(mutant, test), mutant.label, tuple(tests), limit, _MUTANT_PATIENCE, text)
+        found = _go(settings, store, f"mutants, file {turn + 1} of tests of each", list(jobs.values()))
         for mutant, job in jobs.items():
-            verdicts[mutant] = found[job.key].verdict
-            seconds += found[job.key].seconds
-    left_out = {file: reason for file, reason in reasons.items() if reason}
-    return Campaign([Outcome(*pair) for pair in verdicts.items()], left_out, seconds)
+            runs[mutant].append(found[job.key])
+    outcomes = [Outcome(mutant, results[-1].verdict if results else "passed") for mutant, results in runs.items()]
+    seconds = sum(each.seconds for results in runs.values() for each in results)
+    return Campaign(outcomes, [file for file in chosen if not claims[file]], seconds)

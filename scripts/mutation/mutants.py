@@ -32,6 +32,13 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 }
 #: What holds no behaviour: types, decorators' options, and the wording of errors.
 _APART = (ast.Import, ast.ImportFrom, ast.Raise, ast.JoinedStr)
+#: Options of calls that hold none either: a check of the program itself, and which registers a reset leaves alone.
+_OPTIONS_APART = ("strict", "reset_less")
+#: What takes a number of bits first.
+_WIDE = ("Signal", "In", "Out", "signed", "unsigned")
+
+#: Name of the function that tells which scopes run.
+TOLD = "__told_scope__"
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,37 @@ def _of_call(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
         yield "condition inverted", ast.Call(node.func, [zero], [])
 
 
+def _in_width(node: ast.expr) -> Iterator[ast.Constant]:
+    """Numbers that make a width larger; what is taken off it makes it smaller."""
+    if isinstance(node, ast.Constant):
+        yield node
+    for part in ast.iter_child_nodes(node):
+        subtracted = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and part is node.right
+        if isinstance(part, ast.expr) and not subtracted:
+            yield from _in_width(part)
+
+
+def _narrower(tree: ast.AST) -> dict[int, list[tuple[str, ast.AST]]]:
+    """What may stand for each number of bits, by its node.
+
+    One bit more would hold nothing that is ever read, so a width gets one less. The only bit of a flag stays.
+    """
+    widths: list[ast.expr] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args:
+            if _called(node) in _WIDE:
+                widths.append(node.args[0])
+            elif _called(node) == "StructLayout" and isinstance(node.args[0], ast.Dict):
+                widths += node.args[0].values
+    found: dict[int, list[tuple[str, ast.AST]]] = {}
+    for width in widths:
+        for constant in _in_width(width):
+            bits = constant.value if isinstance(constant.value, int) else 0
+            smaller = not isinstance(bits, bool) and bits > (1 if constant is width else 0)
+            found[id(constant)] = [("constant", ast.Constant(bits - 1))] if smaller else []
+    return found
+
+
 def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     """What may stand in the place of a node, and the operator's name."""
     match node:
@@ -128,10 +166,25 @@ def _places(tree: ast.AST, scope: str = "") -> Iterator[tuple[str, ast.AST]]:
         for node in value if isinstance(value, list) else [value]:
             if not isinstance(node, ast.AST) or isinstance(node, _APART):
                 continue
+            if isinstance(node, ast.keyword) and node.arg in _OPTIONS_APART:
+                continue
             named = isinstance(node, ast.FunctionDef | ast.ClassDef)
             inner = f"{scope}.{node.name}".lstrip(".") if named else scope  # type: ignore[attr-defined]
             yield inner, node
             yield from _places(node, inner)
+
+
+def told_scopes(file: str, text: str) -> str:
+    """A file whose module, classes and functions call ``TOLD`` with its name and their own when they run."""
+    tree = ast.parse(text)
+    for scope, node in [("", tree), *_places(tree)]:
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            call = ast.Call(ast.Name(TOLD, ast.Load()), [ast.Constant(file), ast.Constant(scope)], [])
+            # A docstring and what is imported from the future come first.
+            future = [isinstance(each, ast.ImportFrom) and each.module == "__future__" for each in node.body]
+            place = future.index(True) + 1 if any(future) else int(ast.get_docstring(node) is not None)
+            node.body.insert(place, ast.Expr(call))
+    return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def mutants(file: str, text: str) -> list[Mutant]:
@@ -154,8 +207,10 @@ def mutants(file: str, text: str) -> list[Mutant]:
     for row in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(row))
     found, seen = [], Counter[str]()
-    for scope, node in _places(ast.parse(text)):
-        for kind, changed in _changes(node):
+    tree = ast.parse(text)
+    narrower = _narrower(tree)
+    for scope, node in _places(tree):
+        for kind, changed in narrower[id(node)] if id(node) in narrower else _changes(node):
             begin = starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
             end = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
             ast.fix_missing_locations(changed)

@@ -14,12 +14,11 @@ _FIELDS = ["mutant", "reason"]
 _HEAD = f"""# Mutants
 
 A mutant is a file with one small fault: another operator, the other side of a comparison's edge, a constant plus one,
-an assignment dropped, a condition inverted, the arms of a choice swapped. The tests that claim the file run on it,
-one after the other: the one of its name, then those that import it, then those that import what imports it, up to a
-number. A mutant that none of them notices *survives*. A run that takes {SLOWER} times as long as without the fault and
-{MARGIN} seconds counts as killed, and is told apart: it *timed out*. *Equivalent* ones change nothing that may be
-observed; [the list](equivalent_mutants.csv) says why. The score is killed and timed out, of all that are not
-equivalent.
+a width minus one, an assignment dropped, a condition inverted, the arms of a choice swapped. The tests that claim the
+file and call the function run on it, one file of tests after the other, up to a number. A mutant that none of them
+notices *survives*. A run that takes {SLOWER} times as long as without the fault and {MARGIN} seconds counts as killed,
+and is told apart: it *timed out*. *Equivalent* ones change nothing that may be observed;
+[the list](equivalent_mutants.csv) says why. The score is killed and timed out, of all that are not equivalent.
 
 `make mutation` samples all files and writes this page ([decision 60](../decisions/0060-mutants-in-memory.md),
 [decision 65](../decisions/0065-mutants-meet-several-tests.md)).
@@ -97,4 +96,6 @@ def page(found: Campaign, same: dict[str, str], command: str, stamp: str) -> str
     text += "| block | mutants | killed | timed out | equivalent | survive | score |\n|---|---|---|---|---|---|---|\n"
     text += "".join(_row(f"`{block}`", counts) for block, counts in sorted(blocks.items())) + _row("all", total)
     text += _list("Survivors", [f"`{label}`" for label in alive if label not in same])
-    return text + _list("Files that take no part", [f"`{file}`: {why}" for file, why in found.left_out.items()])
+    return text + _list(
+        "Files that take no part", [f"`{file}`: no fast or unit test claims it" for file in found.left_out]
+    )

@@ -12,12 +12,18 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
+
+import pytest
+
+from lstmith.scripts.mutation.claims import BLOCKS
+from lstmith.scripts.mutation.mutants import told_scopes
+from lstmith.scripts.mutation.recorder import Recorder
 
 #: Libraries that nearly all tests import.
 _LIBRARIES = ("numpy", "pytest", "hypothesis", "amaranth.hdl", "amaranth.sim", "amaranth.lib.memory", "onnx")
@@ -34,21 +40,25 @@ class Job:
         What the result is stored under.
     name : str
         For those who read the results.
-    test : Path
+    tests : tuple of str
+        As pytest names them.
     limit : float
         Seconds of the processor before the run is ended; so many that other work of the machine does not count.
     patience : float
         Times the limit, by the clock, before a run that only waits is ended.
     replaced : tuple of Path and str, optional
         A file, and what it holds in this run.
+    record : Path, optional
+        Where the run writes which functions of the repository each test called.
     """
 
     key: str
     name: str
-    test: Path
+    tests: tuple[str, ...]
     limit: float
     patience: float
     replaced: tuple[Path, str] | None = None
+    record: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -65,22 +75,30 @@ def warm() -> None:
         import_module(name)
 
 
-def _replace(file: Path, text: str) -> None:
-    """The module of a file is made of another text."""
+def _load_by(change: Callable[[Path], str | None]) -> None:
+    """Modules of files for which there is a changed text are made of that."""
     original = SourceFileLoader.get_code
 
     def get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
-        if Path(self.path).resolve() == file:
-            return compile(text, str(file), "exec", dont_inherit=True)
-        return original(self, fullname)
+        file = Path(self.path).resolve()
+        text = change(file)
+        return original(self, fullname) if text is None else compile(text, str(file), "exec", dont_inherit=True)
 
     SourceFileLoader.get_code = get_code  # type: ignore[method-assign,assignment]
 
 
+def _telling(root: Path) -> None:
+    """From now on, modules of the blocks tell which of their scopes run."""
+
+    def text(file: Path) -> str | None:
+        name = file.relative_to(root).as_posix() if file.is_relative_to(root) else ""
+        return told_scopes(name, file.read_text(encoding="utf-8")) if name.startswith(BLOCKS) else None
+
+    _load_by(text)
+
+
 def _child(root: Path, job: Job, seed: int) -> int:
     """Runs the test; pytest's exit code."""
-    import pytest
-
     os.setsid()
     seconds = math.ceil(job.limit)
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
@@ -91,11 +109,15 @@ def _child(root: Path, job: Job, seed: int) -> int:
     os.environ["LSTMITH_SEED"] = str(seed)
     sys.path.insert(0, str(root))
     # Libraries that are there already cannot be rewritten, and need not be.
-    options = ["-x", "-q", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-m", "not slow and not netlist"]
-    options += ["-p", "no:cacheprovider", "-p", "no:xdist", str(job.test)]
+    options = ["-q", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-m", "not slow and not netlist"]
+    options += ["-p", "no:cacheprovider", "-p", "no:xdist", *job.tests]
+    if job.record is not None:
+        _telling(root)
+        return int(pytest.main(options, plugins=[Recorder(job.record)]))
     if job.replaced is not None:
-        _replace(job.replaced[0].resolve(), job.replaced[1])
-    return int(pytest.main(options))
+        file, text = job.replaced
+        _load_by(lambda loaded: text if loaded == file.resolve() else None)
+    return int(pytest.main(["-x", *options]))
 
 
 def _start(root: Path, job: Job, seed: int) -> int:
