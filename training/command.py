@@ -49,9 +49,7 @@ def command(
     check_outputs([design, data, policy], [Output(output, FOLDER), Output(json, DISTILLED)])
     task = Task.load(design, data, "h_error")
     lessons = _Lessons.of(task, policy, str(design))
-    settings = Settings(
-        epochs=epochs, batch=batch, rate=rate, sparsity=sparsity, seed=seed, keep_best=keep_best, patience=epochs
-    )
+    settings = Settings(epochs=epochs, batch=batch, rate=rate, sparsity=sparsity, seed=seed, keep_best=keep_best)
     lesson = lessons.lesson(window, settings.hold_every, str(data))
     before = lessons.judged(task.design)
     trained, found = distil_design(task.design, lessons.policies, lesson, settings)

@@ -20,8 +20,10 @@ from lstmith.training.straight_through import StraightThrough
 
 #: Loss of h (real, float64 [N, T, sum of all H], layers side by side) for the sequences at some rows; a scalar.
 Loss = Callable[[Tensor, npt.NDArray[np.integer]], Tensor]
-#: Part of the steps in which the rate rises: Adam's first steps move every weight by the whole rate.
-RISE = 0.15
+#: What the rate is divided by where no epoch has been better for a while.
+SLOWER = 3.0
+#: So many rates are tried.
+RATES = 4
 #: Gradients are longer than this only where a cell explodes.
 CLIP = 1.0
 #: What is kept at most of a row that is too large.
@@ -38,11 +40,14 @@ class Settings:
     batch : int
         Sequences per step.
     rate : float
-        Largest of Adam, in LSBs of the integer weights; rises in the first steps, then falls to zero as a cosine.
+        Of Adam, in LSBs of the integer weights.
     hold_every : int
         Every so many sequences one is held back to judge epochs by.
     patience : int
-        Epochs without a better loss on what is held back, after which training ends.
+        Epochs without a better loss on what is held back, after which training goes on from the best epoch with a third
+        of the rate. All shadow weights begin on an integer, so that at a rate that is too large many of them pass the
+        half-way point in the same few steps, and what the quantiser balanced between them is lost. After the fourth
+        rate training ends.
     sparsity : float
         Weight of what the references of h move in a step (:class:`.straight_through.Outcome`), beside the loss: larger
         ones leave fewer columns to compute.
@@ -57,7 +62,7 @@ class Settings:
     batch: int = 32
     rate: float = 0.1
     hold_every: int = 5
-    patience: int = 12
+    patience: int = 4
     sparsity: float = 0.0
     keep_best: bool = False
     seed: int = 1
@@ -125,40 +130,44 @@ def finetune(
             return float(total(held))
 
     begun = time.process_time()
-    best, history = network, [judged()]
+    history = [judged()]
     seconds = [time.process_time() - begun]
-    optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate, eps=1e-14)
-    steps = settings.epochs * -(-len(train) // settings.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.rate, total_steps=steps, pct_start=RISE, cycle_momentum=False
-    )
-
-    def epoch() -> None:
-        for members in torch.randperm(len(train)).split(settings.batch):
-            picked = train[members.numpy()]
-            optimiser.zero_grad()
-            total(picked).backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-            optimiser.step()
-            schedule.step()
-            keep_sums(model)
-
-    since = 0
+    best, since = _copied(model), 0
+    rates = (settings.rate / SLOWER**times for times in range(RATES))
+    optimiser = _optimiser(model, next(rates))
     try:
         for _ in track(range(settings.epochs), "fine-tuning", disable=settings.quiet, transient=True):
-            epoch()
+            for members in torch.randperm(len(train)).split(settings.batch):
+                optimiser.zero_grad()
+                total(train[members.numpy()]).backward()
+                torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+                optimiser.step()
+                keep_sums(model)
             history.append(judged())
             seconds.append(time.process_time() - begun)
             if history[-1] < min(history[:-1]):
-                best, since = model.network(), 0
-            else:
-                since += 1
-            if since >= settings.patience:
-                break
+                best, since = _copied(model), 0
+                continue
+            since += 1
+            if since == settings.patience:
+                rate = next(rates, None)
+                if rate is None:
+                    break
+                model.load_state_dict(best)
+                optimiser, since = _optimiser(model, rate), 0
     except KeyboardInterrupt:
         if not settings.keep_best:
             raise
-    return Finetuned(best, history, seconds)
+    model.load_state_dict(best)
+    return Finetuned(model.network(), history, seconds)
+
+
+def _copied(model: StraightThrough) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def _optimiser(model: StraightThrough, rate: float) -> torch.optim.Optimizer:
+    return torch.optim.Adam(model.parameters(), lr=rate, eps=1e-14)
 
 
 def keep_sums(model: StraightThrough) -> None:
