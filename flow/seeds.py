@@ -45,7 +45,7 @@ def reached_clocks(
         work = Work(board, config, design.image(engine=config), folder, progress)
         for seed in seeds:
             before = processor_minutes()
-            work.attempt(board.clock_mhz, seed)
+            (_,) = work.attempts(board.clock_mhz, [seed])
             figures = work.results[board.clock_mhz, seed].figures
             spent = None if "placement and routing" in figures["reused"] else processor_minutes() - before
             yield seed, {**figures, "minutes": spent}
