@@ -154,9 +154,11 @@ class FrameReceiver(wiring.Component):
             m.d.sync += bad.eq(1)
 
         least = FRAME_START + FRAME_BYTES_MIN
-        good, taken = Signal(), Signal()
+        good, taken, whole = Signal(), Signal(), Signal()
+        # Nothing of this moves in the last cycles before a byte.
+        m.d.sync += whole.eq(check.match_detected & (place >= least))
         m.d.comb += [
-            good.eq(ends & begun & is_code & ~bad & check.match_detected & (place >= least)),
+            good.eq(ends & begun & is_code & ~bad & whole),
             self.hello.eq(good & is_hello & (place == least)),
             taken.eq(good & kept & ~self.hello),
             # The body's end; pushes and ends never coincide.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import C, Cat, Module, Signal
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -101,8 +101,15 @@ class ResultRing(wiring.Component):
             write.en.eq(accepted),
             visible.eq(written),
         ]
+        # Whether it is full decides much, so it is worked out a cycle before, for a word that comes and for none.
+        first, grown, takes = Signal.like(released), Signal.like(written), Signal()
         m.d.comb += [
-            self.full.eq((written[:-1] == released[:-1]) & (written[-1] != released[-1])),
+            first.eq(Mux(self.release, self.release_place, released)),
+            grown.eq(written + 1),
+            takes.eq(accepted & upper),
+        ]
+        m.d.sync += self.full.eq(Mux(takes, _apart(grown, first), _apart(written, first)))
+        m.d.comb += [
             self.held.eq(written != released),
             accepted.eq(self.i.valid & ~self.full),
             self.i.ready.eq(upper & ~self.full),
@@ -119,9 +126,8 @@ class ResultRing(wiring.Component):
         with m.If(accepted):
             m.d.sync += upper.eq(~upper)
             with m.If(upper):
-                m.d.sync += written.eq(written + 1)
-        with m.If(self.release):
-            m.d.sync += released.eq(self.release_place)
+                m.d.sync += written.eq(grown)
+        m.d.sync += released.eq(first)
         moves, moved = self.seek | self.next, Signal()
         m.d.sync += [moved.eq(moves), self.ready.eq(~moves & ~moved)]
         with m.If(self.seek):
@@ -129,3 +135,8 @@ class ResultRing(wiring.Component):
         with m.Elif(self.next):
             m.d.sync += reading.eq(reading + 1)
         return m
+
+
+def _apart(written: Value, released: Value) -> Value:
+    """Whether places lie a whole ring apart."""
+    return (written[:-1] == released[:-1]) & (written[-1] != released[-1])
