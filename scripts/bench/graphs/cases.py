@@ -104,10 +104,10 @@ def real_cases() -> list[Case]:
 def _silero(path: Path, rng: Rng) -> tuple[Calls, Calls]:
     path.write_bytes(model_path().read_bytes())
     known, asked = (frames(next(iter(audio())).samples)[100:300, None] for audio in (calibration_audio, tune_audio))
-    return _silero_calls(known), _silero_calls(asked)
+    return silero_calls(known), silero_calls(asked)
 
 
-def _silero_calls(input_frames: npt.NDArray[np.float32]) -> Calls:
+def silero_calls(input_frames: npt.NDArray[np.float32]) -> Calls:
     return {"input": input_frames, "sr": np.full(len(input_frames), RATE)}
 
 
