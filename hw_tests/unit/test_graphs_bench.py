@@ -11,8 +11,16 @@ import pytest
 from lstmith.scripts.bench.graphs import bench
 from lstmith.scripts.bench.graphs.bench import LIMIT, measure, refusals
 from lstmith.scripts.bench.graphs.cases import Case, made_cases
+from lstmith.scripts.bench.graphs.run import run_graphs
 from lstmith.scripts.bench.graphs.tables import graph_tables, graphs_text
+from lstmith.scripts.bench.stamps import MEASURED
+from lstmith.spec.errors import UserError
 
+SHOWN = {
+    "about": "a GRU", "enters": "12 values", "leaves": "a speaker", "decides": "speakers", "lanes": 9, "target": "b",
+    "weight_bits": 8, "steps": 296, "right": 350, "decisions": 370, "answers": 370, "differ": 1,
+    "cycles_per_step": 378.3, "sent_per_step": 18.78, "received_per_step": 8.797,
+}  # fmt: skip
 CASES = {case.name: case for case in made_cases()}
 #: Each of the public reports' forms; those of exporters and heads are compared with onnxruntime in other tests.
 REPORTED = list(CASES)[list(CASES).index("keras_stack") :]
@@ -60,12 +68,21 @@ def test_the_page(tmp_path: Path) -> None:
     made = {name: measure(CASES[name], tmp_path / "m.onnx") for name in ("sentiment", "flat_states")}
     real = {"states": measure(replace(CASES["states_of_bands"], stateful=True), tmp_path / "m.onnx")}
     made["flat_states"]["right"] = False
-    result = {"made": made, "real": real, "refused": refusals(tmp_path / "m.onnx")}
+    refused = refusals(tmp_path / "m.onnx")
+    result = {"made": made, "real": real, "refused": refused, MEASURED: {"made": "today"}, "gru": SHOWN}
     tables = graph_tables(result)
     assert [row[0] for row in tables["Forms of exporters and bug reports"][1]] == ["sentiment", "flat_states *"]
-    refused = {str(row[0]): str(row[2]) for row in tables["Refused"][1]}
-    assert refused["reset_before"].startswith("m.onnx: GRU 'gru': linear_before_reset is 0")
+    said = {str(row[0]): str(row[2]) for row in tables["Refused"][1]}
+    assert said["reset_before"].startswith("m.onnx: GRU 'gru': linear_before_reset is 0")
     text = graphs_text(result)
     assert "2 of 3 are right" in text
     assert "states" in text
     assert "with 0 saturated cell states" in text
+    assert "| 350 of 370 speakers | 1 of 370 | 378 | 18.8 | 8.8 |" in text
+    with pytest.raises(UserError, match="leaves out 'real', which was not measured yet"):
+        graph_tables({"made": made, MEASURED: {}})
+
+
+def test_an_unknown_part_is_one_line() -> None:
+    with pytest.raises(UserError, match="option --part: 'reals' is unknown; use real, made, refused, vowels, gru"):
+        run_graphs(print, ["reals"])

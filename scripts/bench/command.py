@@ -57,7 +57,7 @@ def command(
         typer.Option(help="Measure only this network again (adaptive, steps, trained); may be repeated."),
     ] = None,
     part: Annotated[
-        list[str] | None, typer.Option(help="Measure only this part again (perf, link); may be repeated.")
+        list[str] | None, typer.Option(help="Measure only this part again (perf, link, graphs); may be repeated.")
     ] = None,
     effort: Annotated[
         float, typer.Option(help="Factor on the policies tried (adaptive), on frames and sessions (link).", min=0.001)
@@ -96,7 +96,7 @@ def command(
         "--quick": (quick, (Name.PERF, Name.BOARDS, Name.ADAPTIVE)),
         "--network": (bool(network), (Name.ADAPTIVE, Name.STEPS, Name.TRAINED)),
         "--lanes": (lanes is not None, (Name.ADAPTIVE,)),
-        "--part": (bool(part), (Name.PERF, Name.LINK)),
+        "--part": (bool(part), (Name.PERF, Name.LINK, Name.GRAPHS)),
         "--board": (bool(board), (Name.BOARDS,)),
         "--engine": (bool(engine), (Name.PERF,)),
         "--only": (bool(only), (Name.PRESETS, Name.CLOCKS)),
@@ -136,7 +136,7 @@ def command(
     elif name is Name.CAMPAIGN:
         result, tables, text = _campaign()
     elif name is Name.GRAPHS:
-        result, tables, text = _graphs()
+        result, tables, text = _graphs(part, path)
     elif name is Name.PERF:
         result, tables, text = _perf(part, engine, quick=quick)
     elif name is Name.LINK:
@@ -299,13 +299,13 @@ def _campaign() -> tuple[dict[str, Any], dict[str, Table], str]:
     return result, campaign_tables(result), f"{_today()} {campaign_text(result)}"
 
 
-def _graphs() -> tuple[dict[str, Any], dict[str, Table], str]:
-    from lstmith.scripts.bench.graphs.bench import run_graphs
+def _graphs(parts: list[str] | None, path: Path) -> tuple[dict[str, Any], dict[str, Table], str]:
+    from lstmith.scripts.bench.graphs.run import PARTS, run_graphs
     from lstmith.scripts.bench.graphs.tables import graph_tables, graphs_text
 
     with steps() as report:
-        result = run_graphs(report)
-    return result, graph_tables(result), f"{_today()} {graphs_text(result)}"
+        result = _with_kept(run_graphs(report, parts or PARTS), path, kept=bool(parts))
+    return result, graph_tables(result), graphs_text(result)
 
 
 def _energy() -> tuple[dict[str, Any], dict[str, Table], str]:
@@ -323,10 +323,14 @@ def _link(parts: list[str] | None, effort: float, path: Path) -> tuple[dict[str,
 
     with steps() as report:
         measured = run_link(report, parts or list(PARTS), effort)
-    # Another part may have been measured meanwhile.
-    kept = read_json(path, "measure all parts") if parts and path.exists() else {}
-    result = {**kept, **measured, MEASURED: {**kept.get(MEASURED, {}), **measured[MEASURED]}}
+    result = _with_kept(measured, path, kept=bool(parts))
     return result, link_tables(result), link_text(result)
+
+
+def _with_kept(measured: dict[str, Any], path: Path, *, kept: bool) -> dict[str, Any]:
+    """Parts just measured, and if asked for the others of an earlier run, which another may have renewed meanwhile."""
+    before = read_json(path, "measure all parts") if kept and path.exists() else {}
+    return {**before, **measured, MEASURED: {**before.get(MEASURED, {}), **measured[MEASURED]}}
 
 
 def _adaptive(

@@ -1,10 +1,9 @@
-"""Whole graphs at 16-bit weights and operands against onnxruntime, and what is refused."""
+"""One whole graph at 16-bit weights and operands against onnxruntime, and what is refused."""
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from lstmith.compiler.importers.plan import Plan
 from lstmith.compiler.importers.plan_run import PlanRun
 from lstmith.compiler.pipeline import compile_model
 from lstmith.host.runner import read_input
-from lstmith.scripts.bench.graphs.cases import Case, about, made_cases, real_cases
+from lstmith.scripts.bench.graphs.cases import Case, about
 from lstmith.spec.errors import UserError
 from lstmith.test_support.graphs.refused import REFUSED
 
@@ -28,23 +27,6 @@ LIMIT = 1e-3
 #: What users decide by an output that such a node writes.
 _DECIDES = {"Softmax": "argmax", "LogSoftmax": "argmax", "Sigmoid": "threshold"}
 _HALF = 0.5
-
-
-def run_graphs(report: Callable[[str], None]) -> dict[str, Any]:
-    """All cases as JSON values: ``made`` and ``real`` by name, and ``refused`` with what is said."""
-    with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "model.onnx"
-        found: dict[str, Any] = {
-            group: {case.name: _announced(case, path, report) for case in cases}
-            for group, cases in (("made", made_cases()), ("real", real_cases()))
-        }
-        found["refused"] = refusals(path)
-    return found
-
-
-def _announced(case: Case, path: Path, report: Callable[[str], None]) -> dict[str, Any]:
-    report(case.name)
-    return measure(case, path)
 
 
 def measure(case: Case, path: Path) -> dict[str, Any]:

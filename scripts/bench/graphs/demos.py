@@ -137,7 +137,7 @@ DEMOS = {
         enters="128 features", leaves="the probability of speech",
         model=lambda: onnx.load(model_path()), known=lambda: _frames(calibration_audio),
         asked=lambda every: _frames(tune_audio, every), right=_right_frames,
-        decides="frames that are speech as float says", options={"target": "ulx3s-85f"}, stateful=True,
+        decides="frames that are speech as float says", options={"target": "ulx3s-85f", "lanes": 16}, stateful=True,
     ),
     "icu_thai": Demo(
         about="ICU's Thai word breaker: embedding, LSTMs of 23 in both directions, dense, ArgMax",
