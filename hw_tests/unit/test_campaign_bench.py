@@ -35,6 +35,7 @@ def test_a_slow_disk_keeps_many_results_at_once() -> None:
 def test_page() -> None:
     result: dict[str, Any] = {
         "tasks": {"overhead_ms": 5.0, "efficiency": 0.987},
+        "golden": {"processors": 2, "seconds": 2.04, "one": 9.0, "all": 10.0, "useful": 0.953},
         "store": {"transaction_ms": 2.0, "bytes": 200.0},
         "deaths": {"tasks": 500, "deaths": 20, "missing": 0, "wrong": 0, "seconds": 9.0},
         "costs": vars(Costs(1.0, 2.0, 3.0)),
@@ -48,4 +49,7 @@ def test_page() -> None:
     text = campaign_text(result)
     assert "The scheduler breaks first: with tasks below 3.3 s" in text
     assert "The store grows to 0.2 GB" in text
+    assert "golden for 2.0 s of a processor a task, a worker pinned to each of 2 processors: times as fast" in text
+    assert "one worker | 1.80 |" in text
+    assert "in tasks, in % | 95.3 |" in text
     assert "| 1 | 0.50 | 40.0 | 20 | 100 | 10 | scheduler |" in text

@@ -21,6 +21,7 @@ import psutil
 from lstmith.campaign import Cluster, Store, Task, open_cluster, run_tasks
 from lstmith.campaign.store import Result
 from lstmith.scripts.bench.blocks import Table, markdown
+from lstmith.scripts.bench.campaign.golden import golden_efficiency
 from lstmith.scripts.bench.campaign.plan import Costs, simulate
 
 Report = Callable[[str], None]
@@ -68,6 +69,8 @@ def run_campaign(report: Report) -> dict[str, Any]:
         folder = Path(name)
         report("overhead and efficiency")
         figures: dict[str, Any] = {"tasks": _overhead(folder), "store": _store(folder)}
+        report("golden on pinned workers")
+        figures["golden"] = golden_efficiency(folder)
         report("workers that die")
         figures["deaths"] = _deaths(folder)
         report("client and scheduler")
@@ -189,6 +192,7 @@ def campaign_tables(result: dict[str, Any]) -> dict[str, Table]:
             f"{tasks['overhead_ms']:.1f}",
         ],
         [f"workers' time in tasks of {SECONDS:g} s, {WORKERS} workers, in %", f"{100 * tasks['efficiency']:.1f}"],
+        *_golden_rows(result["golden"]),
         [f"results missing of {deaths['tasks']}, {deaths['deaths']} workers killed", deaths["missing"]],
         ["results that differ from a serial run's", deaths["wrong"]],
         ["processor time of a task in the client, in ms", f"{costs['client']:.2f}"],
@@ -218,14 +222,23 @@ def campaign_tables(result: dict[str, Any]) -> dict[str, Table]:
     return {"campaign": (["what", "figure"], measured), "plan": (columns, plan)}
 
 
+def _golden_rows(golden: dict[str, float]) -> list[list[object]]:
+    count, what = golden["processors"], f"golden for {golden['seconds']:.1f} s of a processor a task"
+    pinned = f"a worker pinned to each of {count} processors"
+    return [
+        [f"{what}, {pinned}: times as fast as one worker", f"{count * golden['one'] / golden['all']:.2f}"],
+        ["the same: part of all processor time that is in tasks, in %", f"{100 * golden['useful']:.1f}"],
+    ]
+
+
 def campaign_text(result: dict[str, Any]) -> str:
     """The tables with a line above each."""
     measured, plan = (markdown(*table) for table in campaign_tables(result).values())
     size, first = result["store"]["bytes"] * MILLION / 1e9, result["plan"][0]["first"]
     return (
-        f"Tasks of a campaign on a machine of {os.cpu_count()} processors (`lstmith bench campaign`). Tasks sleep, so "
-        "that there may be more workers than processors; workers are killed at random moments. Other work shares the "
-        f"machine, whose load was {result['load']:.1f}:\n\n"
+        f"Tasks of a campaign on a machine of {os.cpu_count()} processors (`lstmith bench campaign`). Tasks sleep but "
+        "for golden's, so that there may be more workers than processors; workers are killed at random moments. Other "
+        f"work shares the machine, whose load was {result['load']:.1f}:\n\n"
         f"{measured}\n"
         f"A plan on paper: {PLANNED:,} workers and {MILLION:,} tasks of equal length, simulated as queues with these "
         f"costs. The {first} breaks first: with tasks below {result['shortest_s']:.1f} s workers are without work for "
