@@ -45,5 +45,5 @@ class FixedSettings(wiring.Component):
 
     def _fields(self, register: Register) -> dict[str, int]:
         layout = field_layout(register)
-        word = layout.from_bits(self._registers.get(register, 0))
+        word = layout.from_bits(self._registers[register])
         return {name: int(word[name]) for name, _ in layout}

@@ -83,12 +83,13 @@ def test_a_width_loses_a_bit_and_a_flag_keeps_its_own() -> None:
     assert _texts("a = Signal(8)\n") == ["a = Signal((7))\n"]
     assert _texts("a = In(signed(16))\n") == ["a = In(signed((15)))\n"]
     assert _texts("a = StructLayout({'one': 1, 'two': 2})\n") == ["a = StructLayout({'one': 1, 'two': (1)})\n"]
-    assert _texts("a = Out(1)\n") == []
+    assert _texts("a = Out(1)\nb = Const(c, 1)\n") == []
+    assert _texts("a = b[:3]\n") == ["a = b[:(2)]\n"]
     assert _texts("a = Signal(n - 1)\n") == ["a = Signal((n + 1))\n", "a = Signal(n - (2))\n"]
 
 
 def test_options_without_behaviour_stay() -> None:
-    assert _texts("a = zip(b, c, strict=True)\nd = Signal(reset_less=True)\n") == []
+    assert _texts("a = zip(b, c, strict=True)\nd = Signal(reset_less=True)\ne = Instance('CELL', p_SIZE=4)\n") == []
 
 
 def test_every_mutant_of_the_project_is_valid_and_has_a_name_of_its_own() -> None:

@@ -196,7 +196,8 @@ def campaign(settings: Settings) -> Campaign:
     if not chosen:
         raise UserError(f"files {', '.join(settings.only)}", "no such file", f"name one below {', '.join(BLOCKS)}")
     baselines = _Baselines(settings, store)
-    claims = {file: claiming(root, file) for file in chosen}
+    every = {file: claiming(root, file) for file in chosen}
+    claims = {file: tests[: settings.most] for file, tests in every.items()}
     sample = sampled(
         {file: mutants(file, (root / file).read_text(encoding="utf-8")) for file in chosen if claims[file]},
         settings.sample,
@@ -208,10 +209,10 @@ def campaign(settings: Settings) -> Campaign:
 
     runs: dict[Mutant, list[Result]] = {}
     for mutant in sample:
-        before = (store.get(key(mutant, test)) for test in claims[mutant.file])
+        before = (store.get(key(mutant, test)) for test in every[mutant.file])
         runs[mutant] = [found for found in before if found is not None and found.verdict != "passed"][:1]
-    alive = {mutant.file: claims[mutant.file][0] for mutant, results in runs.items() if not results}
-    baselines.prepare(list(dict.fromkeys(alive.values())))
+    alive = {mutant.file: 0 for mutant, results in runs.items() if not results}
+    baselines.prepare(list({test: 0 for file in alive for test in claims[file]}))
     meet = {mutant: baselines.meet(mutant, claims[mutant.file]) for mutant in sample}
     for turn in range(settings.most):
         jobs = {}

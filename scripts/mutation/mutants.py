@@ -30,7 +30,8 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
     ast.BitXor: ast.BitOr,
 }
-#: What holds no behaviour: types, decorators' options, and the wording of errors.
+#: What holds no behaviour: types, decorators' options, and the wording of errors. Cells of a family (``Instance``) are
+#: apart, too: no simulator of these tiers knows what they do, netlist tests do.
 _APART = (ast.Import, ast.ImportFrom, ast.Raise, ast.JoinedStr)
 #: Options of calls that hold none either: a check of the program itself, and which registers a reset leaves alone.
 _OPTIONS_APART = ("strict", "reset_less")
@@ -115,20 +116,25 @@ def _in_width(node: ast.expr) -> Iterator[ast.Constant]:
 def _narrower(tree: ast.AST) -> dict[int, list[tuple[str, ast.AST]]]:
     """What may stand for each number of bits, by its node.
 
-    One bit more would hold nothing that is ever read, so a width gets one less. The only bit of a flag stays.
+    One bit more would hold nothing that is ever read, so a width gets one less. The only bit of a flag stays. The end
+    of a slice is a width, too: what takes it cuts off the rest.
     """
-    widths: list[ast.expr] = []
+    widths, ends = list[ast.expr](), list[ast.expr]()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and node.args:
+        if isinstance(node, ast.Slice) and node.upper is not None:
+            ends.append(node.upper)
+        elif isinstance(node, ast.Call) and node.args:
             if _called(node) in _WIDE:
                 widths.append(node.args[0])
+            elif _called(node) == "Const":
+                widths += node.args[1:]
             elif _called(node) == "StructLayout" and isinstance(node.args[0], ast.Dict):
                 widths += node.args[0].values
     found: dict[int, list[tuple[str, ast.AST]]] = {}
-    for width in widths:
+    for width in widths + ends:
         for constant in _in_width(width):
             bits = constant.value if isinstance(constant.value, int) else 0
-            smaller = not isinstance(bits, bool) and bits > (1 if constant is width else 0)
+            smaller = not isinstance(bits, bool) and bits > (constant in widths)
             found[id(constant)] = [("constant", ast.Constant(bits - 1))] if smaller else []
     return found
 
@@ -167,6 +173,8 @@ def _places(tree: ast.AST, scope: str = "") -> Iterator[tuple[str, ast.AST]]:
             if not isinstance(node, ast.AST) or isinstance(node, _APART):
                 continue
             if isinstance(node, ast.keyword) and node.arg in _OPTIONS_APART:
+                continue
+            if isinstance(node, ast.Call) and _called(node) == "Instance":
                 continue
             named = isinstance(node, ast.FunctionDef | ast.ClassDef)
             inner = f"{scope}.{node.name}".lstrip(".") if named else scope  # type: ignore[attr-defined]

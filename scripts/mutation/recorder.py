@@ -70,10 +70,13 @@ class Recorder:
     """A plugin of pytest that writes :class:`Calls`; modules tell it by ``TOLD`` what runs."""
 
     def __init__(self, path: Path):
-        self._path, self._test, self._written = path, SHARED, -_PERIOD
+        self._path, self._test = path, SHARED
         self._seconds: dict[str, float] = {}
         self._failed: set[str] = set()
         self._scopes: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        # A file of which no test ends has its record, too.
+        self._write()
+        self._written = -_PERIOD
         setattr(builtins, TOLD, lambda file, scope: self._scopes[file][scope].add(self._test))
 
     @pytest.hookimpl(wrapper=True)

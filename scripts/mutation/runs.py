@@ -6,6 +6,7 @@ own modules and its tests alone. No file is written, so runs side by side do not
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import resource
@@ -16,11 +17,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
+from importlib.metadata import entry_points
 from pathlib import Path
+from pkgutil import iter_modules
 from types import CodeType
 
 import pytest
 
+from lstmith import spec
 from lstmith.scripts.mutation.claims import BLOCKS
 from lstmith.scripts.mutation.mutants import told_scopes
 from lstmith.scripts.mutation.recorder import Recorder
@@ -70,9 +74,14 @@ class Result:
 
 
 def warm() -> None:
-    """Imports what every run needs."""
+    """Imports what every run needs; what is there now is not looked through again when a run collects garbage."""
     for name in _LIBRARIES:
         import_module(name)
+    for plugin in entry_points(group="pytest11"):
+        plugin.load()
+    for module in iter_modules(spec.__path__, f"{spec.__name__}."):
+        import_module(module.name)
+    gc.freeze()
 
 
 def _load_by(change: Callable[[Path], str | None]) -> None:

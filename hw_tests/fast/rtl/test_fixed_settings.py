@@ -29,20 +29,23 @@ ENGINES = {
 }
 
 
-def test_settings_are_those_of_the_network(rng: np.random.Generator) -> None:
-    engine, network = fixed_engine(rng, OPTIONS, [3, 5])
+@pytest.mark.parametrize(("name", "mode"), [("delta", Mode.DELTA), ("dense", Mode.DENSE)])
+def test_settings_are_those_of_the_network(name: str, mode: Mode, rng: np.random.Generator) -> None:
+    """A fixed engine has no thresholds: its list leaves out nothing but zeros."""
+    engine, network = fixed_engine(rng, ENGINES[name], [3, 5])
     unit = FixedSettings(engine, build_memory_image(network, engine, default_policies(network, engine)))
     grid = network.layers[0].x_grid
     seen: list[int] = []
 
     async def look(ctx: Any) -> None:
         seen.append(ctx.get(unit.settings.inputs))
-        seen.extend(ctx.get(unit.settings.grid[name]) for name in ("shift", "exponent", "unsigned", "mode"))
+        names = "shift", "exponent", "unsigned", "mode", "theta"
+        seen.extend(ctx.get(unit.settings.grid[each]) for each in names)
 
     simulation = Simulator(unit)
     simulation.add_testbench(look)
     simulation.run()
-    assert seen == [network.inputs - 1, grid.shift, grid.exponent, int(grid.low == 0), Mode.DELTA]
+    assert seen == [network.inputs - 1, grid.shift, grid.exponent, int(grid.low == 0), mode, 0]
 
 
 @pytest.mark.parametrize("name", list(ENGINES))

@@ -266,9 +266,46 @@ def _host_check(rng: np.random.Generator) -> Check:
     return Check(_loader(config), table, verify)
 
 
+def _named_check(rng: np.random.Generator) -> Check:
+    """Programs, counts and layers that the host names: while it begins its own, then those that it began with last."""
+    cycles, programs = 1200, 5
+    unit = StateLoader(layers=3, units=8, c_width=20, programs=programs)
+    table = {name: (rng.random(cycles) < 0.1).astype(np.int64) for name in ("host.begin", "host.end")}
+    table["host.end"] &= 1 - table["host.begin"]
+    sizes = {"layer": 3, "mask": 8, "program": programs}
+    table |= {f"host.{name}": rng.integers(0, size, cycles) for name, size in sizes.items()}
+    begins = table["host.begin"] == 1
+    last = np.maximum.accumulate(np.where(begins, np.arange(cycles), -1))
+
+    def verify(outputs: Table) -> None:
+        for name in ("mask", "program"):
+            named = np.where(last < 0, 0, table[f"host.{name}"][last])
+            assert_equal(f"select.{name}", outputs[f"select.{name}"][:cycles], named)
+        # What is in force for the next step is what the host loaded states for.
+        in_force = np.where(last < 0, 0, table["host.mask"][last])
+        assert_equal("reload.mask", outputs["reload.mask"][1 : cycles + 1], in_force)
+
+    return Check(unit, table, verify)
+
+
+def _sequence_check(rng: np.random.Generator) -> Check:
+    """Of two sequences, the host's states are those of the one that it named when it began."""
+    cycles = 400
+    unit = StateLoader(layers=1, units=8, c_width=20, sequences=2)
+    begins, sequence = rng.random(cycles) < 0.1, rng.integers(0, 2, cycles)
+    last = np.maximum.accumulate(np.where(begins, np.arange(cycles), -1))
+    want = np.where(last < 0, 0, sequence[last])
+
+    def verify(outputs: Table) -> None:
+        assert_equal("load.sequence", outputs["load.sequence"][1 : cycles + 1], want)
+
+    return Check(unit, {"host.begin": begins.astype(np.int64), "host.sequence": sequence}, verify)
+
+
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
-    """The host alone; then several active counts, of one layer and of a stack."""
-    return {"host": _host_check(rng)} | {f"layers_{layers}": _renewal_check(rng, layers) for layers in (1, 3)}
+    """The host alone, with programs and with sequences; then several active counts, of one layer and of a stack."""
+    alone = {"host": _host_check(rng), "named": _named_check(rng), "sequences": _sequence_check(rng)}
+    return alone | {f"layers_{layers}": _renewal_check(rng, layers) for layers in (1, 3)}
 
 
 def test_alone(rng: np.random.Generator) -> None:
