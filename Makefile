@@ -15,7 +15,7 @@ export PYTHONSAFEPATH := 1
 # pytest already uses one process per core; BLAS threads on top of that only fight.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo check test lint bench docs mutation verification setup clean
+.PHONY: demo check test lint bench docs coverage fuzz mutation verification setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -47,7 +47,16 @@ docs: $(ENVIRONMENT)
 mutation: setup
 	nice -n 19 $(PYTHON_BIN) -m lstmith.scripts.mutation
 
-# The totals of docs/verification; mutants as `make mutation` left them.
+# About twenty minutes of a processor: random engines on two simulators, units on Verilator, tests of golden and compiler.
+# A part alone: make coverage PARTS=python.
+coverage: setup
+	nice -n 10 $(PYTHON_BIN) -m lstmith.scripts.coverage $(if $(PARTS),--parts $(PARTS))
+
+# An hour and a half of a processor; for less: python -m lstmith.scripts.fuzz --files 1000 --devices 100.
+fuzz: setup
+	nice -n 10 $(PYTHON_BIN) -m lstmith.scripts.fuzz
+
+# The totals of docs/verification; mutants, coverage and fuzz as their own commands left them.
 verification: $(ENVIRONMENT)
 	$(PYTHON_BIN) -m lstmith.scripts.docs.verification
 

@@ -84,7 +84,7 @@ def write_design(draft: Path, engine: EngineConfig, programs: Sequence[Program],
     # Only an engine of a single program has a predictor.
     _save_arrays(draft / "network.npz", layers, _QUANT_ARRAYS, {_PREDICTOR: programs[0].network.predictor})
     _save_arrays(draft / "float.npz", sources, _FLOAT_ARRAYS)
-    described["checksums"] = _checksums(draft, described)
+    described["checksums"] = checksums(draft, described)
     (draft / MARKER).write_text(json.dumps(described, indent=2) + "\n")
 
 
@@ -155,7 +155,7 @@ def _programs(
     return tuple(found)
 
 
-def _checksums(path: Path, described: dict[str, Any]) -> dict[str, str]:
+def checksums(path: Path, described: dict[str, Any]) -> dict[str, str]:
     """SHA-256 of every file of a design by its name, and of ``design.json`` without the checksums."""
     # As it is read back: tuples as lists, all keys as strings.
     own = json.loads(json.dumps({name: value for name, value in described.items() if name != "checksums"}))
@@ -168,7 +168,7 @@ def _checksums(path: Path, described: dict[str, Any]) -> dict[str, str]:
 
 def check_unchanged(path: Path, described: dict[str, Any]) -> None:
     recorded = typed(described, "checksums", dict, str(path / MARKER))
-    for name, checksum in _checksums(path, described).items():
+    for name, checksum in checksums(path, described).items():
         if recorded.get(name) != checksum:
             raise UserError(
                 str(path / name), "was changed after the design was written (its checksum differs)", _REMEDY

@@ -41,6 +41,8 @@ class Case:
         For messages.
     job : CoreJob
     network : QuantNetwork
+    policies : list of Policy
+        One per layer.
     layers : list of LayerResult
         One sequence.
     before : list of (h, c, active units)
@@ -56,6 +58,7 @@ class Case:
     label: str
     job: CoreJob
     network: QuantNetwork
+    policies: list[Policy]
     layers: list[LayerResult]
     before: list[Held]
     state: IntArray
@@ -167,6 +170,7 @@ def golden_case(
         label=label,
         job=every,
         network=network,
+        policies=policies,
         layers=[LayerResult.of_trace(layer, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)],
         before=before,
         state=np.concatenate(

@@ -29,6 +29,7 @@ class Pair:
     job: CoreJob
     lengths: list[int]
     network: QuantNetwork
+    policies: list[Policy]
     layers: list[LayerResult]
     before: list[list[tuple[IntArray, IntArray, int]]]
     state: IntArray
@@ -102,6 +103,7 @@ def pair_case(
         ),
         lengths,
         network,
+        policies,
         [LayerResult.of_trace(layer, trace, valid) for layer, trace in zip(network.layers, traces, strict=True)],
         before,
         np.concatenate(ends),

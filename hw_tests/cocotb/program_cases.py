@@ -18,6 +18,7 @@ from lstmith.host.jobs import EVENT_FIELDS, RESULT_FIELDS, CoreJob, CoreTrace
 from lstmith.spec.codes import Kind
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy
+from lstmith.spec.policy_check import default_policies
 from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 from lstmith.spec.registers import Region, address
 
@@ -165,7 +166,8 @@ def _refused(rng: np.random.Generator, programs: Programs) -> Case:
     ]
     layers = read_layers(network, CoreTrace(results, events, skips, 0, np.zeros(0, np.int64)), steps, before)
     quiet = Activity(dict.fromkeys((4, 8, 16), 0), {}, 0, 0, 0, steps, 0, 0)
-    return Case(f"program {job.program}", job, network, layers, before, np.zeros(0, np.int64), None, quiet)
+    policies = default_policies(network, config)
+    return Case(f"program {job.program}", job, network, policies, layers, before, np.zeros(0, np.int64), None, quiet)
 
 
 def _forget(left: dict[int, Left], place: int, units: int) -> None:

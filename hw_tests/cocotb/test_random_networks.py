@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,24 +15,13 @@ from hw_tests.cocotb.core_cases import (
     golden_case,
     image_writes,
     policy_writes,
-    state_writes,
 )
-from hw_tests.cocotb.random_networks import (
-    further_networks,
-    input_of,
-    preset_engine,
-    random_active_indices,
-    random_engine,
-    random_hints,
-    random_network,
-    random_state,
-)
-from hw_tests.cocotb.random_policies import random_policies
+from hw_tests.cocotb.random_networks import further_networks, input_of, preset_engine, random_engine, random_network
+from hw_tests.cocotb.random_runs import random_runs, short_run
 from hw_tests.presets import claiming
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob
-from lstmith.host.request import chosen_index
 from lstmith.host.simulate import Simulation
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy, Skip
@@ -59,67 +47,6 @@ STARTING = (*range(1, ENGINES, 4), "digit", "generic")
 #: program takes longer to build than to run, so each engine gets many.
 MORE_ENGINES = range(ENGINES, ENGINES + 10)
 MORE_ROUNDS = 5
-#: Weight words that one dense run may issue, so that a run on Icarus takes about a second.
-WORDS_PER_RUN = 3000
-
-
-def _runs(
-    rng: np.random.Generator, network: QuantNetwork, config: EngineConfig, name: str, *, load: bool, rounds: int
-) -> list[Case]:
-    """The first two runs share an input; of each round's three, the last continues the one before it."""
-    layers = len(network.layers)
-    model = GoldenModel(network, config)
-    words = sum(config.folds(layer.units) * layer.weights.shape[1] * layer.entry_words for layer in network.layers)
-    steps = int(np.clip(WORDS_PER_RUN // words, 2, 12))
-    x = input_of(rng, steps, network)
-    cases = []
-
-    def stalled(job: CoreJob) -> CoreJob:
-        x_stall, h_stall = (float(chance) for chance in rng.choice([0.0, 0.1, 0.6], 2))
-        return replace(job, x_stall=x_stall, h_stall=h_stall, seed=int(rng.integers(1 << 30)))
-
-    dense = [Policy(Mode.DENSE)] * layers
-    image = build_memory_image(network, config, dense)
-    writes = image_writes(image, config) if load else policy_writes(image)
-    cases.append(golden_case(f"{name} dense", model, dense, CoreJob(x, writes))[0])
-
-    exact = [Mode.SKIP, Mode.DELTA] if config.delta else [Mode.DENSE]
-    exact += [Mode.AUTO] if config.planes == 2 else []
-    sparse = [Policy(Mode(int(mode))) for mode in rng.choice(exact, layers)]
-    writes = policy_writes(build_memory_image(network, config, sparse))
-    cases.append(golden_case(f"{name} exact {sparse}", model, sparse, stalled(CoreJob(x, writes)))[0])
-
-    for loaded in (False, True) * rounds:
-        policies = random_policies(rng, network, config)
-        writes = policy_writes(build_memory_image(network, config, policies))
-        x, hints = input_of(rng, steps, network), random_hints(rng, steps)
-        # Half of the runs stay at the policy's own active count.
-        active_indices = random_active_indices(rng, network, steps).tolist() if rng.random() < 0.5 else []
-        if not loaded:
-            # As over a wire: some steps begin in an idle core, the others right behind the one before.
-            rests = [False, *(rng.random(steps - 1) < 0.5).tolist()]
-            job = CoreJob(x, writes, active_indices=active_indices, rests=rests)
-            cases.append(golden_case(f"{name} {policies}", model, policies, job, hints=hints)[0])
-            continue
-        values = random_state(rng, network, config)
-        state = model.loaded_state(policies, values)
-        half = max(1, steps // 2)
-        writes += state_writes(network, values, chosen_index(network, policies))
-        job = CoreJob(x[:half], writes, start=False, restart=True, active_indices=active_indices[:half])
-        case, state = golden_case(f"{name} loaded {policies}", model, policies, job, state, hints[:half])
-        job = stalled(CoreJob(x[half:], start=False, restart=False, active_indices=active_indices[half:]))
-        cases += [case, golden_case(f"{name} continued {policies}", model, policies, job, state, hints[half:])[0]]
-    return cases
-
-
-def _short_run(rng: np.random.Generator, network: QuantNetwork, config: EngineConfig) -> Case:
-    """A few steps in a random policy, whatever the network before left behind."""
-    policies = random_policies(rng, network, config)
-    writes = image_writes(build_memory_image(network, config, policies), config)
-    x_stall, h_stall = (float(chance) for chance in rng.choice([0.0, 0.1, 0.6], 2))
-    job = CoreJob(input_of(rng, 3, network), writes, x_stall=x_stall, h_stall=h_stall, seed=int(rng.integers(1 << 30)))
-    label = f"{[layer.kind.name for layer in network.layers]} {policies}"
-    return golden_case(label, GoldenModel(network, config), policies, job, hints=random_hints(rng, 3))[0]
 
 
 def test_there_are_three_hundred_networks() -> None:
@@ -160,9 +87,9 @@ def test_core_equals_golden(engine: int | str, simulator: str, seed: int, tmp_pa
         dims = [network.inputs, *(layer.units for layer in network.layers)]
         drawn = [f"{layer.kind.name} {layer.precision}" for layer in network.layers]
         name = f"network {index} {dims} of {drawn} bits,"
-        cases += _runs(rng, network, config, name, load=index > 0 or initial is None, rounds=rounds)
+        cases += random_runs(rng, network, config, name, load=index > 0 or initial is None, rounds=rounds)
     compared = len(cases)
-    cases += [_short_run(rng, network, config) for network in further]
+    cases += [short_run(rng, network, config) for network in further]
     core = Simulation(core_files(config, tmp_path, initial), simulator, tmp_path / "simulation")
     core_traces = core.run([case.job for case in cases])
 

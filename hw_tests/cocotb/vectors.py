@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +19,35 @@ SIMULATORS = ("icarus", "verilator")
 TOP = "units"
 
 
-def run_checks(checks: Mapping[str, Check], simulator: str, folder: Path, family: str | None = None) -> None:
+def run_checks(
+    checks: Mapping[str, Check],
+    simulator: str,
+    folder: Path,
+    family: str | None = None,
+    options: Sequence[str] = (),
+) -> None:
     """Build all units into one simulator, since building takes longer than running, and judge each alone.
 
-    With ``family``, ``ecp5`` or ``ice40``, what is simulated is the netlist that yosys makes of them.
+    With ``family``, ``ecp5`` or ``ice40``, what is simulated is the netlist that yosys makes of them. With ``options``,
+    more of Verilator's, ``units.v`` tells where each statement comes from.
     """
     packed = Packed({name: check.unit for name, check in checks.items()})
     table = {f"{name}.{port}": values for name, check in checks.items() for port, values in check.table.items()}
-    judge(checks, _simulate(packed, table, simulator, folder, family), simulator)
+    judge(checks, _simulate(packed, table, simulator, folder, family, options), simulator)
 
 
 def _simulate(
-    packed: Packed, table: Mapping[str, npt.ArrayLike], simulator: str, folder: Path, family: str | None
+    packed: Packed,
+    table: Mapping[str, npt.ArrayLike],
+    simulator: str,
+    folder: Path,
+    family: str | None,
+    options: Sequence[str],
 ) -> Table:
     if family is None:
         sources = [folder / "units.v"]
-        sources[0].write_text(verilog.convert(packed, name=TOP, emit_src=False, strip_internal_attrs=True))
+        told = bool(options)
+        sources[0].write_text(verilog.convert(packed, name=TOP, emit_src=told, strip_internal_attrs=not told))
     else:
         netlist, _ = map_netlist(packed, family, TOP, folder)
         sources = [netlist, *cell_models(family, folder)]
@@ -42,7 +55,7 @@ def _simulate(
     runner.build(
         sources=sources,
         hdl_toplevel=TOP,
-        build_args=VERILATOR_OPTIONS if simulator == "verilator" else ("-g2005",),
+        build_args=(*VERILATOR_OPTIONS, *options) if simulator == "verilator" else ("-g2005",),
         build_dir=folder / "build",
         timescale=("1ns", "1ps"),
         always=True,

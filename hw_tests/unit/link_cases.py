@@ -21,10 +21,12 @@ from lstmith.compiler.program_image import check_fit
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.size import limits_for, size_engine
 from lstmith.golden.network import FloatLayer, FloatNetwork
+from lstmith.host.link.codec import Frame, Receiver
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.link_identity import Identity
-from lstmith.spec.link_map import Feature
+from lstmith.spec.link_map import ANSWER, Command, Feature
 from lstmith.spec.quantised import QuantNetwork
+from lstmith.test_support.model import DeviceModel
 
 #: Waits of the driver in tests: a device in memory answers at once.
 PATIENCE = 1e-3
@@ -129,3 +131,41 @@ class PtyDevice:
             if select.select([self._far], [], [], 0.01)[0]:
                 with contextlib.suppress(BlockingIOError):
                     os.write(self._far, self._answer(os.read(self._far, 4096)))
+
+
+Change = Callable[[Frame], Frame]
+
+
+def changed(design: Design, change: Change) -> Callable[[bytes], bytes]:
+    """A healthy device whose answers are changed on their way, with a right checksum."""
+    model, receiver = DeviceModel(identity(design.engine)), Receiver()
+
+    def answer(content: bytes) -> bytes:
+        return b"".join(change(frame).encode() for frame in receiver.feed(model.receive(content)))
+
+    return answer
+
+
+def with_body(frame: Frame, body: bytes) -> Frame:
+    """The frame with another body."""
+    return Frame(frame.seq, frame.command, body)
+
+
+def nonsense(rng: np.random.Generator, share: float) -> Change:
+    """So many of the answers, but that to HELLO, are cut, lengthened, flipped in a bit, or anything at all."""
+
+    def change(frame: Frame) -> Frame:
+        if frame.command == Command.HELLO | ANSWER or rng.random() > share:
+            return frame
+        body = bytearray(frame.body)
+        kind = rng.integers(4)
+        if kind == 0:
+            return with_body(frame, bytes(body[: rng.integers(len(body) + 1)]))
+        if kind == 1:
+            return with_body(frame, bytes(body) + rng.bytes(int(rng.integers(1, 8))))
+        if kind == 2 and body:
+            body[rng.integers(len(body))] ^= 1 << rng.integers(8)
+            return with_body(frame, bytes(body))
+        return Frame(int(rng.integers(256)), int(rng.integers(256)), rng.bytes(int(rng.integers(20))))
+
+    return change

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hw_tests.unit.link_cases import PtyDevice, identity, small_design
+from hw_tests.unit.link_cases import Change, PtyDevice, changed, identity, nonsense, small_design, with_body
 from lstmith.cli.main import execute
-from lstmith.compiler.design import Design
 from lstmith.host.link import device as link_device
 from lstmith.host.link import session
 from lstmith.host.link.codec import Frame, Receiver
@@ -61,27 +60,10 @@ def case(tmp_path: Path, rng: np.random.Generator) -> Case:
     return Case(tmp_path, rng)
 
 
-Change = Callable[[Frame], Frame]
-
-
-def changed(design: Design, change: Change) -> Callable[[bytes], bytes]:
-    """A healthy device whose answers are changed on their way, with a right checksum."""
-    model, receiver = DeviceModel(identity(design.engine)), Receiver()
-
-    def answer(content: bytes) -> bytes:
-        return b"".join(change(frame).encode() for frame in receiver.feed(model.receive(content)))
-
-    return answer
-
-
 def of(commands: Collection[Command], change: Change) -> Change:
     """The change, to answers of some commands alone."""
     answers = {command | ANSWER for command in commands}
     return lambda frame: change(frame) if frame.command in answers else frame
-
-
-def with_body(frame: Frame, body: bytes) -> Frame:
-    return Frame(frame.seq, frame.command, body)
 
 
 def status(code: int) -> Change:
@@ -140,23 +122,7 @@ def test_a_device_that_never_stops(case: Case, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("number", range(12))
 def test_random_nonsense(number: int, case: Case, capsys: pytest.CaptureFixture[str]) -> None:
     """A run ends with results, which are compared as always, or in one line."""
-    rng = np.random.default_rng(number)
-    share = (0.02, 0.2, 1.0)[number % 3]
-
-    def change(frame: Frame) -> Frame:
-        if frame.command == Command.HELLO | ANSWER or rng.random() > share:
-            return frame
-        body = bytearray(frame.body)
-        kind = rng.integers(4)
-        if kind == 0:
-            return with_body(frame, bytes(body[: rng.integers(len(body) + 1)]))
-        if kind == 1:
-            return with_body(frame, bytes(body) + rng.bytes(int(rng.integers(1, 8))))
-        if kind == 2 and body:
-            body[rng.integers(len(body))] ^= 1 << rng.integers(8)
-            return with_body(frame, bytes(body))
-        return Frame(int(rng.integers(256)), int(rng.integers(256)), rng.bytes(int(rng.integers(20))))
-
+    change = nonsense(np.random.default_rng(number), (0.02, 0.2, 1.0)[number % 3])
     begin = time.monotonic()
     with PtyDevice(changed(case.design, change)) as device:
         code = execute([*case.command, "--port", device.port, "-o", str(case.output)])

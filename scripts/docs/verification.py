@@ -1,7 +1,7 @@
 """docs/verification/README.md and verification.json: what is proven, mutated and tested, in four totals.
 
-``python -m lstmith.scripts.docs.verification`` (``make verification``) counts tests and properties anew, and takes the
-figures of mutants from docs/verification/mutation.json, which their own campaign writes.
+``python -m lstmith.scripts.docs.verification`` (``make verification``) counts tests and properties anew, and takes
+those of mutants, coverage and fuzz from the JSON files that their own commands wrote.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lstmith.scripts.bench.stamps import stamp
+from lstmith.scripts.coverage.report import totals
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "verification"
@@ -40,11 +41,13 @@ _LIMITS = """
 - The score of mutants is of a sample, and of the tests of the fast and the unit tier: what only a simulator with
   Verilog, a netlist or a proof would notice counts as a survivor.
 - Properties hold for the configurations that their page names. *Bounded* ones hold for so many cycles after reset.
-- Coverage of lines, toggles and functional bins is not measured.
+- Toggles are those of named signals, over all engines that were simulated; parts of Amaranth's library do not count.
 - Nothing here is of a real device: boards are simulated.
 
 ## Pages
 - [Properties that are proven](properties.md)
+- [Coverage](coverage.md), and [what is waived](coverage_waivers.csv)
+- [Files and devices that mean harm](fuzz.md)
 - [Mutants](mutation.md), and [those that change nothing](equivalent_mutants.csv)
 """
 
@@ -64,7 +67,28 @@ def counted_by_tier(listing: str) -> Counter[str]:
     return found
 
 
-def page(figures: Mapping[str, Any], mutants: Mapping[str, Any] | None) -> str:
+def _coverage_rows(coverage: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """A row for each figure of the coverage command, with the time of its part."""
+    rows = []
+    for what, figure in totals(coverage).items():
+        part = "python" if what.startswith("branches") else "engines"
+        rows.append((what, figure, coverage["measured"][part], f"make coverage PARTS={part}"))
+    return rows
+
+
+def _fuzz_row(fuzz: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    counts: dict[str, int] = fuzz["kinds"]["all"]
+    right = counts.get("refused", 0) + counts.get("accepted", 0)
+    figure = f"{right} of {sum(counts.values())}"
+    return "hostile files and devices that do no harm", figure, fuzz["measured"], fuzz["command"]
+
+
+def page(
+    figures: Mapping[str, Any],
+    mutants: Mapping[str, Any] | None,
+    coverage: Mapping[str, Any] | None = None,
+    fuzz: Mapping[str, Any] | None = None,
+) -> str:
     """The page.
 
     Parameters
@@ -73,6 +97,8 @@ def page(figures: Mapping[str, Any], mutants: Mapping[str, Any] | None) -> str:
         ``measured``, ``properties`` and ``tests`` by tier.
     mutants : dict or None
         What the campaign of mutants wrote: ``measured``, ``command``, and verdicts by block; None before the first one.
+    coverage, fuzz : dict or None
+        What their commands wrote.
     """
     tests: dict[str, int] = figures["tests"]
     when = figures["measured"]
@@ -86,22 +112,34 @@ def page(figures: Mapping[str, Any], mutants: Mapping[str, Any] | None) -> str:
         different = noticed + counts.get("passed", 0)
         share = f" ({100 * noticed / different:.1f} %)" if different else ""
         rows.insert(1, ("mutants noticed", f"{noticed} of {different}{share}", mutants["measured"], mutants["command"]))
+    rows += [] if coverage is None else _coverage_rows(coverage)
+    rows += [] if fuzz is None else [_fuzz_row(fuzz)]
     text = _HEAD + "".join(f"| {what} | {total} | {at} | `{command}` |\n" for what, total, at, command in rows)
     text += "\n| tests | number | what they run |\n|---|---|---|\n"
     text += "".join(f"| `hw_tests/{tier}` | {tests.get(tier, 0)} | {what} |\n" for tier, what in TIERS.items())
     return text + _LIMITS
 
 
+def _told(coverage: Mapping[str, Any] | None, fuzz: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The same totals as the page's, for programs; details are in the files of their own."""
+    return {
+        "coverage": None if coverage is None else totals(coverage),
+        "fuzz": None if fuzz is None else fuzz["kinds"]["all"],
+    }
+
+
 def main() -> None:
     """Counts, and writes both files."""
-    store = FOLDER / "mutation.json"
-    mutants = json.loads(store.read_text(encoding="utf-8")) if store.exists() else None
+    stores = {name: FOLDER / f"{name}.json" for name in ("mutation", "coverage", "fuzz")}
+    mutants, coverage, fuzz = (
+        json.loads(store.read_text(encoding="utf-8")) if store.exists() else None for store in stores.values()
+    )
     command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-p", "no:cacheprovider", "hw_tests"]
     listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     figures = {"measured": stamp(), "properties": _properties(), "tests": dict(counted_by_tier(listing))}
-    (FOLDER / "README.md").write_text(page(figures, mutants), encoding="utf-8")
+    (FOLDER / "README.md").write_text(page(figures, mutants, coverage, fuzz), encoding="utf-8")
     (FOLDER / "verification.json").write_text(
-        json.dumps({**figures, "mutants": mutants}, indent=1) + "\n", encoding="utf-8"
+        json.dumps({**figures, "mutants": mutants, **_told(coverage, fuzz)}, indent=1) + "\n", encoding="utf-8"
     )
 
 

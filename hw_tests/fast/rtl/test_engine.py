@@ -13,7 +13,7 @@ from hw_tests.cocotb.program_cases import random_programs, switching_cases
 from hw_tests.cocotb.random_networks import for_two, random_active_indices, random_hints, random_input
 from hw_tests.cocotb.random_networks import random_state as drawn_state
 from hw_tests.cocotb.random_policies import random_policies
-from hw_tests.cocotb.test_two_sequences import random_pairs
+from hw_tests.cocotb.random_runs import random_pairs
 from hw_tests.cocotb.verdict_cases import verdicts_alone, with_verdicts
 from hw_tests.fast.rtl.core_driver import run_jobs
 from hw_tests.fast.rtl.small_engine import Features, small_engine

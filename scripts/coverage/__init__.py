@@ -1,0 +1,1 @@
+"""Coverage: functional bins of a plan, lines and toggles of the hardware, lines and branches of Python."""
