@@ -105,9 +105,7 @@ def main() -> None:
     # Tests are no package of the project's: they are found from its folder.
     sys.path.insert(0, str(ROOT))
     store = given.documents / "coverage.json"
-    figures: dict[str, Any] = {"measured": {}, "ran": {}, "seconds": {}}
-    if store.exists():
-        figures |= json.loads(store.read_text(encoding="utf-8"))
+    figures: dict[str, Any] = {}
     waivers, when = Waivers.load(DOCUMENTS / "coverage_waivers.csv"), stamp()
     for part in given.parts:
         before, begin = _processor(), time.monotonic()
@@ -115,6 +113,10 @@ def main() -> None:
         found = measured.get(part, lambda: _python(given))()
         if part != "python":
             found["rtl"] = point_figures(stored_points(BUILD), waivers)
+        # Read anew: another part may have been measured meanwhile.
+        figures = {"measured": {}, "ran": {}, "seconds": {}}
+        if store.exists():
+            figures |= json.loads(store.read_text(encoding="utf-8"))
         figures["measured"][part], figures["ran"][part] = when, found.pop("ran")
         figures["seconds"][part] = round(_processor() - before)
         figures |= found
