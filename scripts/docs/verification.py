@@ -1,7 +1,7 @@
 """docs/verification/README.md and verification.json: what is proven, mutated and tested, in four totals.
 
 ``python -m lstmith.scripts.docs.verification`` (``make verification``) counts tests and properties anew, and takes
-those of mutants, coverage and fuzz from the JSON files that their own commands wrote.
+those of mutants, coverage, fuzz and numbers from the JSON files that their own commands wrote.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ _LIMITS = """
 - [Properties that are proven](properties.md)
 - [Coverage](coverage.md), and [what is waived](coverage_waivers.csv)
 - [Files and devices that mean harm](fuzz.md)
+- [Numbers: how far the engine is from float64, and why](numeric.md)
 - [Mutants](mutation.md), and [those that change nothing](equivalent_mutants.csv)
 """
 
@@ -83,11 +84,24 @@ def _fuzz_row(fuzz: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return "hostile files and devices that do no harm", figure, fuzz["measured"], fuzz["command"]
 
 
+def _numeric_rows(numeric: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Of each precision, the networks within the bound among those whose own sensitivity allows it."""
+    rows = []
+    for bits, groups in numeric["shares"].items():
+        within = sum(found["within"] for found in groups.values())
+        own = sum(found["causes"].get("the network itself", 0) for found in groups.values())
+        able = sum(found["networks"] - found["refused"] for found in groups.values()) - own
+        what = f"networks of {bits} bits as near to float64 as they allow"
+        rows.append((what, f"{within} of {able}", numeric["measured"], numeric["command"]))
+    return rows
+
+
 def page(
     figures: Mapping[str, Any],
     mutants: Mapping[str, Any] | None,
     coverage: Mapping[str, Any] | None = None,
     fuzz: Mapping[str, Any] | None = None,
+    numeric: Mapping[str, Any] | None = None,
 ) -> str:
     """The page.
 
@@ -97,7 +111,7 @@ def page(
         ``measured``, ``properties`` and ``tests`` by tier.
     mutants : dict or None
         What the campaign of mutants wrote: ``measured``, ``command``, and verdicts by block; None before the first one.
-    coverage, fuzz : dict or None
+    coverage, fuzz, numeric : dict or None
         What their commands wrote.
     """
     tests: dict[str, int] = figures["tests"]
@@ -114,32 +128,36 @@ def page(
         rows.insert(1, ("mutants noticed", f"{noticed} of {different}{share}", mutants["measured"], mutants["command"]))
     rows += [] if coverage is None else _coverage_rows(coverage)
     rows += [] if fuzz is None else [_fuzz_row(fuzz)]
+    rows += [] if numeric is None else _numeric_rows(numeric)
     text = _HEAD + "".join(f"| {what} | {total} | {at} | `{command}` |\n" for what, total, at, command in rows)
     text += "\n| tests | number | what they run |\n|---|---|---|\n"
     text += "".join(f"| `hw_tests/{tier}` | {tests.get(tier, 0)} | {what} |\n" for tier, what in TIERS.items())
     return text + _LIMITS
 
 
-def _told(coverage: Mapping[str, Any] | None, fuzz: Mapping[str, Any] | None) -> dict[str, Any]:
+def _told(
+    coverage: Mapping[str, Any] | None, fuzz: Mapping[str, Any] | None, numeric: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """The same totals as the page's, for programs; details are in the files of their own."""
     return {
         "coverage": None if coverage is None else totals(coverage),
         "fuzz": None if fuzz is None else fuzz["kinds"]["all"],
+        "numeric": None if numeric is None else {what: figure for what, figure, *_ in _numeric_rows(numeric)},
     }
 
 
 def main() -> None:
     """Counts, and writes both files."""
-    stores = {name: FOLDER / f"{name}.json" for name in ("mutation", "coverage", "fuzz")}
-    mutants, coverage, fuzz = (
+    stores = {name: FOLDER / f"{name}.json" for name in ("mutation", "coverage", "fuzz", "numeric")}
+    mutants, coverage, fuzz, numeric = (
         json.loads(store.read_text(encoding="utf-8")) if store.exists() else None for store in stores.values()
     )
     command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-p", "no:cacheprovider", "hw_tests"]
     listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     figures = {"measured": stamp(), "properties": _properties(), "tests": dict(counted_by_tier(listing))}
-    (FOLDER / "README.md").write_text(page(figures, mutants, coverage, fuzz), encoding="utf-8")
+    (FOLDER / "README.md").write_text(page(figures, mutants, coverage, fuzz, numeric), encoding="utf-8")
     (FOLDER / "verification.json").write_text(
-        json.dumps({**figures, "mutants": mutants, **_told(coverage, fuzz)}, indent=1) + "\n", encoding="utf-8"
+        json.dumps({**figures, "mutants": mutants, **_told(coverage, fuzz, numeric)}, indent=1) + "\n", encoding="utf-8"
     )
 
 

@@ -1,0 +1,132 @@
+"""``python -m lstmith.scripts.numeric`` (``make numeric``): errors of random networks and their causes.
+
+Writes docs/verification/numeric.md and numeric.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lstmith.cli.console import progress, say
+from lstmith.compiler.quantise.calibration import Calibration
+from lstmith.compiler.quantise.quantise import quantise
+from lstmith.compiler.sizing.size import limits_for, size_engine
+from lstmith.scripts.bench.stamps import stamp
+from lstmith.scripts.numeric.stages import NUDGE, STAGES, measure
+from lstmith.spec.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = ROOT / "docs" / "verification"
+#: Mean errors of h that networks stay below, by weight bits, unless they themselves are the cause.
+BOUNDS = {4: 5e-2, 8: 1e-2, 16: 1e-3}
+CAUSES = ("the network itself", *STAGES)
+_HEAD = """# Numbers: how far the engine is from float64, and why
+
+`make numeric` quantises random networks on one input and runs them on another, in float64 and on the golden model. The
+error is the mean of |h - h in float64| of the last layer. In between, a float64 network takes over what the engine does
+to numbers, one thing after the other: {stages}.
+
+The *cause* of an error beyond the bound is the first of these that goes beyond it; or the network itself, if a change
+of the input by {nudge:g} of its value does. Peepholes count as weights. *Deep peepholes* are stacks of three
+layers whose cell states reach beyond 100.
+
+"""
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m lstmith.scripts.numeric", description=__doc__)
+    parser.add_argument("--wild", type=int, default=300, help="Networks of all scales; about one in five is ordinary.")
+    parser.add_argument("--deep", type=int, default=20, help="Three layers with peepholes and cells beyond 100.")
+    parser.add_argument("--precisions", type=int, nargs="+", default=list(BOUNDS), choices=list(BOUNDS))
+    parser.add_argument("--documents", type=Path, default=DOCUMENTS, help="Folder for the page and the JSON.")
+    return parser.parse_args()
+
+
+def _measured(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """A figure for each network and precision; those that the compiler refuses have no errors."""
+    from lstmith.scripts.numeric.networks import deep_case, wild_case
+
+    makers = [(wild_case, seed) for seed in range(given.wild)] + [(deep_case, seed) for seed in range(given.deep)]
+    with progress("networks", len(makers)) as report:
+        for index, (make, seed) in enumerate(makers):
+            case = make(seed)
+            for bits in given.precisions:
+                told: dict[str, Any] = {"name": case.name, "group": case.group, "bits": bits}
+                try:
+                    layers = len(case.network.layers)
+                    calibration = Calibration(case.calibration)
+                    found = quantise(case.network, calibration, precision=[bits] * layers, limits=limits_for(None))
+                    engine, _ = size_engine(found.network, None, lanes=1)
+                except UserError as error:
+                    yield {**told, "refused": str(error)}
+                    continue
+                errors = measure(case.network, found.network, engine, case.x)
+                yield {**told, **asdict(errors), "cause": errors.cause(BOUNDS[bits])}
+            report(index + 1)
+
+
+def shares(rows: Sequence[Mapping[str, Any]], bits: int, group: str) -> dict[str, Any]:
+    """How many networks of a group are within the bound, refused, or beyond it for which cause."""
+    own = [row for row in rows if row["bits"] == bits and row["group"] == group]
+    run = [row for row in own if "refused" not in row]
+    causes = Counter(row["cause"] for row in run if row["cause"] is not None)
+    errors = sorted(row["stages"][STAGES[-1]] for row in run)
+    return {
+        "networks": len(own),
+        "refused": len(own) - len(run),
+        "within": len(run) - sum(causes.values()),
+        "causes": dict(causes),
+        "median": errors[len(errors) // 2] if errors else None,
+        "means": {stage: sum(row["stages"][stage] for row in run) / len(run) if run else None for stage in STAGES},
+    }
+
+
+def page(figures: Mapping[str, Any]) -> str:
+    """The page: shares by precision and group, then errors by stage."""
+    text = _HEAD.format(stages=", ".join(STAGES), nudge=NUDGE)
+    text += f"Measured {figures['measured']} with `{figures['command']}`.\n\n"
+    text += f"| weights | bound | networks | number | refused | within | {' | '.join(CAUSES)} |\n"
+    text += f"|{'---|' * (len(CAUSES) + 6)}\n"
+    for bits, groups in figures["shares"].items():
+        for group, found in groups.items():
+            cells = [str(found["causes"].get(cause, 0)) for cause in CAUSES]
+            text += f"| {bits} bits | {BOUNDS[int(bits)]:g} | {group} | {found['networks']} | {found['refused']} | "
+            text += f"{found['within']} | {' | '.join(cells)} |\n"
+    text += "\nMean error of all that ran, after each stage with those before it:\n\n"
+    text += f"| weights | networks | {' | '.join(STAGES)} | median of the last |\n|{'---|' * (len(STAGES) + 3)}\n"
+    for bits, groups in figures["shares"].items():
+        for group, found in groups.items():
+            if found["median"] is not None:
+                cells = [f"{found['means'][stage]:.1e}" for stage in STAGES]
+                text += f"| {bits} bits | {group} | {' | '.join(cells)} | {found['median']:.1e} |\n"
+    return text
+
+
+def main() -> None:
+    """Measures, and writes the page."""
+    given, when = _options(), stamp()
+    # Tests are no package of the project's: they are found from its folder.
+    sys.path.insert(0, str(ROOT))
+    from lstmith.scripts.numeric.networks import GROUPS
+
+    rows = list(_measured(given))
+    found = {bits: {group: shares(rows, bits, group) for group in GROUPS} for bits in given.precisions}
+    bits = " ".join(map(str, given.precisions))
+    command = f"python -m lstmith.scripts.numeric --wild {given.wild} --deep {given.deep} --precisions {bits}"
+    figures = {"measured": when, "command": command, "shares": found, "networks": rows}
+    (given.documents / "numeric.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    (given.documents / "numeric.md").write_text(page(figures), encoding="utf-8")
+    for precision, groups in found.items():
+        for group, counts in groups.items():
+            say(f"{precision} bits, {group}: {counts['within']} of {counts['networks'] - counts['refused']} within")
+
+
+if __name__ == "__main__":
+    main()
