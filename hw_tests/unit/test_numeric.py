@@ -19,8 +19,8 @@ from lstmith.spec.config import EngineConfig
 from lstmith.spec.quantised import QuantNetwork
 
 
-def _engine(network: QuantNetwork, **changes: int) -> EngineConfig:
-    config = EngineConfig(
+def _engine(network: QuantNetwork, c_width: int = 18) -> EngineConfig:
+    return EngineConfig(
         lanes=1,
         precisions=(16,),
         acc_width=48,
@@ -29,14 +29,18 @@ def _engine(network: QuantNetwork, **changes: int) -> EngineConfig:
         inputs=network.inputs,
         layers=len(network.layers),
         peepholes=True,
+        c_width=c_width,
     )
-    return replace(config, **changes)
 
 
 def _made(rng: np.random.Generator) -> tuple[FloatNetwork, QuantNetwork, FloatArray]:
     network = random_network(rng, 8, 4, layers=2, peepholes=True)
     data = random_calibration(rng, network)
-    return network, quantise(network, data, precision=[16, 16], limits=EngineLimits()).network, data.x
+    return (
+        network,
+        quantise(network, data, precision=[16, 16], limits=EngineLimits()).network,
+        data.x.astype(np.float64),
+    )
 
 
 def test_stages_of_a_network_that_fits(rng: np.random.Generator) -> None:

@@ -105,16 +105,16 @@ def _on_grid(values: FloatArray, lsb: float, grid: Grid, rounds: bool, clips: bo
 def _as_integers(layer: FloatLayer, integer: QuantLayer, config: EngineConfig) -> FloatLayer:
     """The layer whose weights, biases and peepholes are what the integers stand for."""
     q = integer
-    scale = 2.0 ** (REQUANT_PRESHIFT + 2 - config.requant_shift - _BIAS_FRAC) * q.mantissa / 2.0**q.shift
+    scale = np.ldexp(q.mantissa.astype(np.float64), REQUANT_PRESHIFT + 2 - config.requant_shift - _BIAS_FRAC - q.shift)
     of_x = 2.0 ** (q.x_grid.exponent - q.x_grid.shift) / q.x_lsb
     of_h = 2.0**-q.h_grid.shift / q.h_lsb
-    rows = q.weights * scale[:, None]
-    peep = None if q.peep is None else q.peep * 2.0 ** (q.c_frac - q.peep_shift - _BIAS_FRAC)
+    rows: FloatArray = q.weights.astype(np.float64) * scale[:, None]
+    peep = None if q.peep is None else q.peep.astype(np.float64) * 2.0 ** (q.c_frac - q.peep_shift - _BIAS_FRAC)
     return replace(
         layer,
         w_ih=rows[:, : q.inputs] * of_x,
         w_hh=rows[:, q.inputs :] * of_h,
-        bias=q.bias * 2.0**-_BIAS_FRAC,
+        bias=q.bias.astype(np.float64) * 2.0**-_BIAS_FRAC,
         peep=peep,
     )
 
