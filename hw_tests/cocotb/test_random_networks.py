@@ -17,6 +17,7 @@ from hw_tests.cocotb.core_cases import (
     policy_writes,
 )
 from hw_tests.cocotb.random_networks import further_networks, input_of, preset_engine, random_engine, random_network
+from hw_tests.cocotb.random_policies import random_policies
 from hw_tests.cocotb.random_runs import random_runs, short_run
 from hw_tests.presets import claiming
 from lstmith.compiler.program_image import build_memory_image

@@ -15,7 +15,7 @@ import numpy as np
 import safetensors.numpy
 
 from hw_tests.unit.link_cases import small_design
-from hw_tests.unit.onnx_models import save_lstm, weights
+from lstmith.test_support.graphs.nodes import save_lstm, weights
 
 #: What a value of JSON may turn into.
 _VALUES: tuple[Any, ...] = (
