@@ -14,7 +14,7 @@ from lstmith.spec.link_identity import IDENTITY_BYTES
 @proves(
     "ring frees once",
     says="Places are freed by a release alone, exactly the ones before its place, and never again without another.",
-    fault=Fault(ring, "with m.If(self.release):", "with m.If(self.release | self.seek):"),
+    fault=Fault(ring, "Mux(self.release, self.release_place", "Mux(self.release | self.seek, self.release_place"),
     depth=2,
     cover=12,
 )
