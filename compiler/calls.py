@@ -162,13 +162,16 @@ def _feeds(arrays: Mapping[str, npt.NDArray[Any]], plan: Plan, source: str, *, s
     known = (*plan.inputs, *plan.state_inputs)
     for name in arrays:
         if name not in (*known, *_OTHERS):
-            raise UserError(f"{source} field {name}", "is no input of the graph", f"use {', '.join(known)}, or x")
+            told = ", ".join(each for each in known if each != "x")
+            also = f"{told}, or x" if told else "x"
+            raise UserError(f"{source} field {name}", "is no input of the graph", f"use {also}")
     given: dict[str, npt.NDArray[Any]] = {}
     for name in known:
         if name in arrays:
             given[name] = _call_array(arrays[name], name, plan, source)
         elif name in plan.inputs:
-            wanted = f"give {_shape(name, plan)}, and the other inputs {', '.join(plan.inputs)}"
+            others = ", ".join(each for each in plan.inputs if each != name)
+            wanted = f"give {_shape(name, plan)}" + (f", and the other inputs {others}" if others else "")
             raise UserError(f"{source} field {name}", "is missing", f"{wanted}; or x as the first layer sees it")
     counts = {name: len(value) for name, value in given.items() if value.ndim}
     if len(set(counts.values())) > 1:

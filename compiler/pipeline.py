@@ -97,10 +97,11 @@ def compile_model(
     read = read_model(model, layer, head=head)
     counts = _refused_early(read.source, read.network, options)
     read = with_symbols(read, model, layer, calibration, options, head=head)
-    calls = read_calls(calibration, read.plan, read.networks, "calibration", stateful=stateful)
-    data = program_sequences(calls, read.plan, read.networks)
+    # Why there is no graph may also be why the data does not suit what is left.
     for text in read.remarks:
         told(text)
+    calls = read_calls(calibration, read.plan, read.networks, "calibration", stateful=stateful)
+    data = program_sequences(calls, read.plan, read.networks)
     if len(read.networks) > 1:
         return _of_programs(read, data, options, stage, told)
     return compile_chain(read, data[0].calibration(), options, counts, stage, told)

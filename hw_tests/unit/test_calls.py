@@ -142,7 +142,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "packed_lengths",
         {"x": (2, STEPS, 3, WIDTH), "lens": (2, 3), "speed": (2,)},
-        "field speed: is no input of the graph; use x, lens, or x",
+        "field speed: is no input of the graph; use lens, or x",
     ),
     (
         "packed_lengths",
@@ -153,6 +153,12 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "packed_lengths",
         {"x": (2, STEPS, 3, WIDTH), "lens": (4, 3)},
         "holds different numbers of calls: x has 2, lens has 4; give all inputs the same leading size",
+    ),
+    ("bidirectional", {"y": (2, 2, STEPS, WIDTH)}, "field x: is missing; give [calls, N, T, 4]; or x as the first layer"),
+    (
+        "bidirectional",
+        {"x": (2, 2, STEPS, WIDTH), "z": (2,)},
+        "field z: is no input of the graph; use x",
     ),
     ("keras_gru_stack", {"tokens": (0, 2, STEPS)}, "input: holds no call; give at least one"),
     ("siamese", {"x": (2, STEPS, 7)}, "field x: has width 7; give the 4 inputs that layer 'left' takes; or, of an"),
