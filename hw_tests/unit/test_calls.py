@@ -154,7 +154,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"x": (2, STEPS, 3, WIDTH), "lens": (4, 3)},
         "holds different numbers of calls: x has 2, lens has 4; give all inputs the same leading size",
     ),
-    ("bidirectional", {"y": (2, 2, STEPS, WIDTH)}, "field x: is missing; give [calls, N, T, 4]; or x as the first layer"),
+    (
+        "bidirectional",
+        {"y": (2, 2, STEPS, WIDTH)},
+        "field x: is missing; give [calls, N, T, 4]; or x as the first layer",
+    ),
     (
         "bidirectional",
         {"x": (2, 2, STEPS, WIDTH), "z": (2,)},

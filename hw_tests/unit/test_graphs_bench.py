@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from hw_tests.unit.workload_cases import loaded
+from lstmith.cli.main import app
 from lstmith.scripts.bench.graphs import bench
 from lstmith.scripts.bench.graphs.bench import LIMIT, measure, refusals
 from lstmith.scripts.bench.graphs.cases import Case, made_cases
+from lstmith.scripts.bench.graphs.demos import write
 from lstmith.scripts.bench.graphs.run import run_graphs
 from lstmith.scripts.bench.graphs.tables import graph_tables, graphs_text
 from lstmith.scripts.bench.stamps import MEASURED
 from lstmith.spec.errors import UserError
+from lstmith.workloads.japanese_vowels import utterances
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "networks.md"
 SHOWN = {
     "about": "a GRU", "enters": "12 values", "leaves": "a speaker", "decides": "speakers", "lanes": 9, "target": "b",
     "weight_bits": 8, "steps": 296, "right": 350, "decisions": 370, "answers": 370, "differ": 1,
@@ -86,3 +93,27 @@ def test_the_page(tmp_path: Path) -> None:
 def test_an_unknown_part_is_one_line() -> None:
     with pytest.raises(UserError, match="option --part: 'reals' is unknown; use real, made, refused, vowels, gru"):
         run_graphs(print, ["reals"])
+
+
+def test_the_commands_of_networks_md(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the page says of the GRU, on golden: nothing is left to the host, and the speakers are right."""
+    loaded("japanese_vowels")
+    monkeypatch.chdir(tmp_path)
+    write("gru", Path("gru"))
+    for command in (
+        "compile gru/model.onnx --calibration gru/calibration.npz --target ulx3s-25f --head -o gru-design",
+        "run gru-design --input gru/test.npz --engine golden -o gru-out.npz --json gru-run.json",
+    ):
+        found = CliRunner().invoke(app, command.split())
+        assert found.exit_code == 0, found.output
+        assert command.replace("golden", "verilator") in PAGE.read_text()
+    figures = json.loads(Path("gru-run.json").read_text())
+    assert {item["where"] for item in figures["placement"]} == {"core", "folded"}
+    with np.load("gru-out.npz") as out, np.load("gru/test.npz") as test:
+        speakers = out["verdict"][np.arange(len(test["lengths"])), test["lengths"] - 1]
+    assert (speakers == utterances("TEST")[1]).mean() > 0.9
+
+
+def test_an_unknown_network_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="network 'lstm': is unknown; choose one of vowels, gru, silero, icu_thai"):
+        write("lstm", tmp_path / "new")

@@ -40,6 +40,11 @@ APART: dict[str, dict[str, str]] = {
         "dask": "other machines; test_runner.py runs a scheduler of its own",
         "lstmith verify": "minutes to days; test_verification.py compares fewer steps",
     },
+    "docs/networks.md": {
+        "python -m lstmith.scripts.bench.graphs.demos": "data from the network; test_graphs_bench.py runs all three",
+        "lstmith compile gru/model.onnx": "what the command before writes",
+        "lstmith run gru-design": "what the command before writes",
+    },
     "docs/spi.md": {"lstmith program": "a board; test_program.py runs it with a loader of its own"},
     "docs/litex.md": {
         "pip install": "packages from the network; test_package_litex.py compares their list",
