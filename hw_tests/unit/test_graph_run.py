@@ -106,3 +106,20 @@ def test_a_saturated_cell_state_that_leaves_the_graph_is_told(
     assert figures["outputs"]["lstm_y"]["max_abs_error"] < 1e-2 * (high - low)
     told = [text for text in figures["remarks"] if "output 'lstm_yc' is off by up to" in text]
     assert len(told) == read
+
+
+def test_an_output_that_no_saturated_cell_reaches_is_not_blamed_on_one(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """Beside counting cells another network, which 4-bit weights alone make wrong."""
+    arrays = weights(rng, WIDTH, UNITS)
+    arrays["B"][0, : 4 * UNITS] = np.repeat([9.0, 0.0, 9.0, 9.0], UNITS)
+    counting, constants = lstm(arrays)
+    other, more = lstm(weights(rng, WIDTH, UNITS), name="other")
+    save(tmp_path / "m.onnx", [counting, other], [*constants, *more], {"x": ["T", 1, WIDTH]}, ["lstm_yc", "other_y"])
+    calls = {"x": np.tanh(rng.standard_normal((2, 60, 1, WIDTH))).astype(np.float32)}
+    figures = compile_model(tmp_path / "m.onnx", calls, precision=4, target="generic", lanes=4).run(calls).figures
+    low, high = figures["outputs"]["other_y"]["range"]
+    assert figures["outputs"]["other_y"]["max_abs_error"] > 1e-2 * (high - low)
+    assert any("output 'lstm_yc'" in text for text in figures["remarks"])
+    assert not any("output 'other_y'" in text for text in figures["remarks"])
