@@ -104,7 +104,13 @@ def open_cluster(workers: int = 1, scheduler: str | None = None) -> Iterator[Clu
             yield Cluster(client, scheduler)
         return
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": DEATHS}),
+        dask.config.set(
+            {
+                "distributed.scheduler.allowed-failures": DEATHS,
+                # It looks at every worker's stack a hundred times a second, for a page that few open.
+                "distributed.worker.profile.enabled": False,
+            }
+        ),
         LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
         ) as local,

@@ -14,13 +14,15 @@ import typer
 
 from lstmith.boards.catalogue import BOARDS, find_board
 from lstmith.boards.clock import with_clock
+from lstmith.campaign import Store
 from lstmith.cli.campaigns import JsonLines, Scheduler, StoreFile, Workers, open_store, workers_of
 from lstmith.cli.console import out, remark, say, steps, table
 from lstmith.cli.models import Head, Layer
 from lstmith.compiler.files import whole_directory
 from lstmith.compiler.marks import EXPLORATION
 from lstmith.compiler.outputs import Output, check_outputs, save_json
-from lstmith.compiler.sizing.estimate import told_error
+from lstmith.compiler.sizing.estimate import LINK_LUTS, told_error
+from lstmith.explore.builds import TOLD, collected
 from lstmith.explore.objectives import DEFAULT, parse
 from lstmith.explore.points import LEVELS
 from lstmith.explore.report import COLUMNS, FOLDER, rows, write
@@ -122,6 +124,7 @@ def command(
     if json is not None:
         save_json(json, result, EXPLORATION)
     _print(found, output, explain=explain)
+    _print_builds(found, kept)
 
 
 def _told(report: Callable[..., None], level: str, part: float | None) -> None:
@@ -166,6 +169,24 @@ def _clocks(text: str | None, boards: tuple[str, ...], place: int) -> dict[str, 
             raise UserError(option, refused, "add one that it can make, or leave the board out with --boards")
         found[name] = tuple(made)
     return found
+
+
+def _print_builds(found: Exploration, store: Store | None) -> None:
+    """What placing the points that were not would give, by what earlier ones gave."""
+    lines = collected(store)
+    for family in sorted({find_board(one.point.board).family for one in found.pareto if one.level != LEVELS[-1]}):
+        luts = [
+            one.figures["luts"] + LINK_LUTS[family]
+            for one in found.pareto
+            if one.level != LEVELS[-1] and find_board(one.point.board).family == family
+        ]
+        for name, told in TOLD.items():
+            if line := lines.get(family, {}).get(name):
+                ends = sorted((line.at(min(luts)), line.at(max(luts))))
+                say(
+                    f"{told} on {family}, expected: {ends[0]:.3g} to {ends[1]:.3g}, by {line.builds} builds of the "
+                    f"store; median error {100 * line.median_error:.0f} %, R2 {line.r2:.2f}, of builds left out"
+                )
 
 
 def _print(found: Exploration, output: Path, *, explain: bool) -> None:
