@@ -26,10 +26,12 @@ class Cluster:
     client : distributed.Client
     address : str
         Of the scheduler.
+    own : bool
+        Whether its workers are processes of this machine that were started for it.
     """
 
-    def __init__(self, client: Any, address: str):
-        self.client, self.address = client, address
+    def __init__(self, client: Any, address: str, *, own: bool):
+        self.client, self.address, self.own = client, address, own
         self._checked: set[tuple[str, ...]] = set()
 
     @property
@@ -101,7 +103,7 @@ def open_cluster(workers: int = 1, scheduler: str | None = None) -> Iterator[Clu
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler is not None:
         with _connected(Client, scheduler) as client:
-            yield Cluster(client, scheduler)
+            yield Cluster(client, scheduler, own=False)
         return
     with (
         dask.config.set(
@@ -117,7 +119,7 @@ def open_cluster(workers: int = 1, scheduler: str | None = None) -> Iterator[Clu
         Client(local, set_as_default=False) as client,
         _replacing(local, workers),
     ):
-        yield Cluster(client, str(local.scheduler_address))
+        yield Cluster(client, str(local.scheduler_address), own=True)
 
 
 @contextmanager

@@ -221,6 +221,9 @@ class _There(_Place):
         if isinstance(error, KilledWorker):
             problem = "takes every worker down that it is given to"
             return UserError(f"task {future.key[:40]}", problem, "give workers more memory, or run it with --workers 1")
+        if isinstance(error, UserError) and error.worker and not self._cluster.own:
+            # What is wrong may be so on that machine alone.
+            return UserError(error.where, f"{error.problem}, on worker {error.worker}", error.fix)
         return error
 
     def stop(self) -> None:

@@ -80,13 +80,17 @@ def compute(
     Raises
     ------
     UserError
-        If this worker has other versions.
+        If this worker has other versions; what the function raises passes through, and says in ``worker`` where.
     """
     if wrong := _wrong(tools, tuple(expected.items())):
         raise UserError(*wrong)
     cache = _folder() / "lstmith-inputs"
     places = {name: content.unpack(each, cache) for (name, content), each in zip(files, packed, strict=True)}
-    return result_text(function, spec, places)
+    try:
+        return result_text(function, spec, places)
+    except UserError as error:
+        error.worker = _address()
+        raise
 
 
 def result_text(function: str, spec: Any, files: Mapping[str, Path]) -> str:
@@ -111,10 +115,14 @@ def same(packed: bytes) -> bytes:
 @functools.cache
 def _wrong(tools: tuple[str, ...], expected: tuple[tuple[str, str], ...]) -> tuple[str, str, str] | None:
     """Once per process: what it is does not change, and its disk filling up is told by whoever writes."""
+    found = refusal(_address(), describe(tools), dict(expected))
+    return None if found is None else (found.where, found.problem, found.fix)
+
+
+def _address() -> str:
     from distributed import get_worker
 
-    found = refusal(get_worker().address, describe(tools), dict(expected))
-    return None if found is None else (found.where, found.problem, found.fix)
+    return str(get_worker().address)
 
 
 def _folder() -> Path:

@@ -20,6 +20,8 @@ class UserError(Exception):
 
     def __init__(self, where: str, problem: str, fix: str):
         self.where, self.problem, self.fix = where, problem, fix
+        #: Address of the worker of a campaign that it comes from; empty if it is of this process.
+        self.worker = ""
         super().__init__(f"{where}: {problem}; {fix}")
 
     def __reduce__(self) -> tuple[Any, ...]:

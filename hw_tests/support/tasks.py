@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lstmith.spec.errors import UserError
+
 
 def square(spec: Any, files: Mapping[str, Path]) -> Any:
     """Of ``value``; a line for each call goes into the file ``log``, if there is one."""
@@ -39,6 +41,11 @@ def lethal(spec: Any, files: Mapping[str, Path]) -> Any:
 def wrong(spec: Any, files: Mapping[str, Path]) -> Any:
     """It raises."""
     raise ArithmeticError(f"{spec} is too much")
+
+
+def refused(spec: Any, files: Mapping[str, Path]) -> Any:
+    """It finds fault with its input."""
+    raise UserError("it", f"is {spec}", "mend it")
 
 
 def texts(spec: Any, files: Mapping[str, Path]) -> Any:

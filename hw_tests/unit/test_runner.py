@@ -17,7 +17,7 @@ import pytest
 from lstmith.campaign import Cluster, Store, Task, cluster, open_cluster, run_tasks, runner, task, worker
 from lstmith.campaign.task import Content
 from lstmith.spec.errors import UserError
-from lstmith.test_support.tasks import fragile, lethal, square, texts, wrong
+from lstmith.test_support.tasks import fragile, lethal, refused, square, texts, wrong
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,14 @@ def test_what_a_task_raises_passes_through(two: Cluster) -> None:
     for where in (two, None):
         with pytest.raises(ArithmeticError, match="7 is too much"):
             list(run_tasks(wrong, [Task(7)], cluster=where))
+
+
+def test_what_a_task_refuses_names_a_worker_that_is_not_the_commands_own(two: Cluster) -> None:
+    with pytest.raises(UserError, match=r"^it: is 7; mend it$"):
+        list(run_tasks(refused, [Task(7)], cluster=two))
+    foreign = Cluster(two.client, two.address, own=False)
+    with pytest.raises(UserError, match=r"^it: is 7, on worker tcp://127.0.0.1:\d+; mend it$"):
+        list(run_tasks(refused, [Task(7)], cluster=foreign))
 
 
 def test_what_arrives_beside_an_error_is_kept(tmp_path: Path) -> None:
