@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import tempfile
 import time
@@ -14,7 +15,7 @@ import numpy as np
 from amaranth.back import rtlil
 
 from lstmith.boards.catalogue import find_board
-from lstmith.cli.console import out, say, steps, table
+from lstmith.cli.console import steps
 from lstmith.compiler.files import read_json, whole_file
 from lstmith.compiler.sizing.estimate import estimate
 from lstmith.compiler.sizing.size import size_engine
@@ -23,12 +24,14 @@ from lstmith.flow.processes import processor_seconds
 from lstmith.flow.toolchain import count_cells, logic_cells, read_statistics
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.blank import blank_network
+from lstmith.scripts.bench.blocks import markdown, replace_block
 from lstmith.scripts.bench.perf.options import ENGINES as OPTIONS
 from lstmith.scripts.bench.stamps import MEASURED, stamp
 from lstmith.spec.config import EngineConfig
 
 #: Cells by engine, part of the repository: what the constants of ``compiler/sizing/estimate.py`` were fitted to.
 RECORD = Path("scripts/bench/recorded/estimates.json")
+DOCUMENT, BLOCK = Path("docs/results/estimates.md"), "bench:estimates"
 RESOURCES = ("luts", "dsps", "brams")
 BOARDS = {"ecp5": "ulx3s-85f", "ice40": "icebreaker", "gowin": "tang-nano-9k"}
 
@@ -177,18 +180,36 @@ def errors(found: Sequence[Mapping[str, Any]], resource: str) -> tuple[float, fl
     return float(np.median(np.abs(estimated - counted) / counted)), float(r2)
 
 
-def main() -> None:
-    """Synthesise what is missing, and print how far the estimates are off."""
-    found = compared(record())
-    columns = ["engine", "held out", *(f"{name} {kind}" for name in RESOURCES for kind in ("estimated", "counted"))]
-    rows = [[one["name"], one["held_out"], *(value for name in RESOURCES for value in one[name])] for one in found]
-    out.print(table("cells", columns, rows))
-    for unseen, title in ((False, "fitted to"), (True, "held out")):
+def page(rows: Mapping[str, Any]) -> str:
+    """The block of the documents: engines that the estimate never saw, and how far it is off by group."""
+    found = compared(rows)
+    unseen = [one for one in found if one["held_out"]]
+    columns = ["engine", *(f"{name}: {kind}" for name in RESOURCES for kind in ("estimated", "counted")), MEASURED]
+    cells = [
+        [one["name"], *(value for name in RESOURCES for value in one[name]), rows[one["name"]][MEASURED]]
+        for one in unseen
+    ]
+    groups = []
+    for title, held in (("fitted to", False), ("held out", True)):
         # The small families are estimated as nextpnr counts, with the link.
-        chosen = [one for one in found if one["held_out"] is unseen and one["family"] == "ecp5"]
-        for name in RESOURCES:
+        chosen = [one for one in found if one["held_out"] is held and one["family"] == "ecp5"]
+        for name in RESOURCES if chosen else ():
             median, r2 = errors(chosen, name)
-            say(f"{title}, {len(chosen)} ECP5 engines: {name} median error {100 * median:.1f} %, R2 {r2:.3f}")
+            groups.append([title, len(chosen), name, f"{100 * median:.1f} %", f"{r2:.3f}"])
+    return (
+        f"Cells of cores by yosys, beside what `lstmith` estimates (`python -m lstmith.scripts.bench.estimates`): "
+        f"{len(unseen)} of {len(held_out())} engines that nothing was fitted to were synthesised. Of ECP5:\n\n"
+        f"{markdown(['engines', 'how many', 'of', 'median error', 'R2'], list(groups))}\n"
+        f"Each of those that were held out:\n\n{markdown(columns, cells)}"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Synthesise what is missing, and write how far the estimates are off."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--recorded", action="store_true", help="write what is recorded, without more syntheses")
+    rows = load() if parser.parse_args(arguments).recorded else record()
+    replace_block(DOCUMENT, BLOCK, page(rows))
 
 
 if __name__ == "__main__":
