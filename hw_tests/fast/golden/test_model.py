@@ -113,6 +113,27 @@ def test_batch_is_its_sequences_and_a_run_can_be_cut(rng: np.random.Generator) -
                 assert (getattr(all_of_it, name)[index] == parts[0]).all(), name
 
 
+@settings(max_examples=30)
+@given(rng=seeds)
+def test_a_run_goes_on_from_the_states_that_another_left(rng: np.random.Generator) -> None:
+    """Every list of the rest begins anew, so only what is exact is the same: all values.
+
+    A dense step lists every h but that of a start, which is zero.
+    """
+    config, (network, _) = random_engine(rng)
+    model, policies = GoldenModel(network, config), random_dense(network)
+    x = np.stack([random_input(rng, 8, network.inputs) for _ in range(2)])
+    whole, cut = model.run(x, policies), int(rng.integers(1, 8))
+    left = [(trace.h[:, cut - 1].astype(np.int64), trace.c[:, cut - 1]) for trace in whole]
+    rest = model.run(x[:, cut:], policies, model.loaded_state(policies, left))
+    for name in ("h", "c"):
+        for trace, then in zip(whole, rest, strict=True):
+            assert (getattr(trace, name)[:, cut:] == getattr(then, name)).all(), name
+    for trace, then in zip(whole, rest, strict=True):
+        assert not trace.h_planes[:, 0].any()
+        assert then.h_planes[:, 0].all()
+
+
 @pytest.mark.parametrize("peepholes", [False, True])
 def test_sixteen_bits_follow_float(peepholes: bool) -> None:
     rng = np.random.default_rng(3)

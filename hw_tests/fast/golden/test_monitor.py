@@ -54,6 +54,13 @@ def test_the_ratio_of_what_moved(low: int, wanted: bool) -> None:
     assert _deferred([8, 8, 8, 8], policy) == [wanted, wanted]
 
 
+@pytest.mark.parametrize(("moved", "wanted"), [([9, 8, 8, 8], True), ([9, 9, 8, 8], False)])
+def test_the_lowest_bit_of_a_sum_over_two_lanes_does_not_count(moved: list[int], wanted: bool) -> None:
+    """A half and a little more: 33 of 64 counts as 16 of 32, 34 as 17."""
+    policy = Monitor(rule=Rule.RATIO, scope=Scope.LAYER, low=HALF + 1)
+    assert _deferred(moved, policy) == [wanted, wanted]
+
+
 def test_folds_are_judged_alone() -> None:
     policy = Monitor(rule=Rule.COUNT, scope=Scope.FOLD, theta=1, low=1)
     assert _deferred([0, 0, 9, 0], policy) == [True, False]
