@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstmith.golden.activation import Z_MASK, sigma_lookup, tanh_lookup
+from lstmith.golden.activation import Z_MASK, sigma_lookup, tanh_lookup, tanh_magnitude
+from lstmith.spec.activation_table import SEGMENT_BITS, SEGMENTS, tanh_table
 from lstmith.spec.config import H_FRAC, Z_BITS, Z_FRAC
 
 Z = np.arange(-(1 << (Z_BITS - 1)), 1 << (Z_BITS - 1))
@@ -27,3 +28,12 @@ def test_never_falls() -> None:
     assert (np.diff(tanh) >= 0).all()
     assert (np.diff(sigma) >= 0).all()
     assert (tanh[1:] == -tanh[:0:-1]).all()
+
+
+def test_interpolates_to_the_nearest_and_halves_go_up() -> None:
+    argument = np.arange(SEGMENTS << SEGMENT_BITS)
+    value, rise = (each[argument >> SEGMENT_BITS] for each in tanh_table())
+    exact = (value << SEGMENT_BITS) + rise * (argument & ((1 << SEGMENT_BITS) - 1))
+    beyond = (tanh_magnitude(argument) << SEGMENT_BITS) - exact
+    half = 1 << SEGMENT_BITS >> 1
+    assert (beyond.min(), beyond.max()) == (1 - half, half)

@@ -28,6 +28,15 @@ def test_a_skipped_step_is_undone(rng: np.random.Generator) -> None:
             assert (have[1] == old[1]).all(), name
 
 
+def test_a_trace_begins_with_nothing_listed(rng: np.random.Generator) -> None:
+    """A unit's decisions are of its fold; there is one unless it is told."""
+    layer = random_network(rng, [2, 3], (8,), peepholes=False, requant_width=18).layers[0]
+    trace = LayerTrace.empty(layer, sequences=4, steps=5)
+    assert trace.deferred.shape == (4, 5, 1)
+    assert LayerTrace.empty(layer, 4, 5, 2).deferred.shape == (4, 5, 2)
+    assert (trace.columns.shape, int(trace.columns.sum())) == ((4, 5), 0)
+
+
 def test_entries_are_counted_by_plane(rng: np.random.Generator) -> None:
     layer = random_network(rng, [2, 3], (8,), peepholes=False, requant_width=18, planes=2).layers[0]
     trace = LayerTrace.empty(layer, sequences=1, steps=2)

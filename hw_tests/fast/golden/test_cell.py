@@ -10,13 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstmith.golden.cell import cell_step, requantise, saturate, tanh_of_cell
-from lstmith.spec.codes import Kind
+from lstmith.golden.cell import cell_step, requantise, saturate, squashed, tanh_of_cell
+from lstmith.spec.codes import Kind, Squash
 from lstmith.spec.config import H_FRAC, REQUANT_PRESHIFT, EngineConfig
 
 
 def test_saturate_clips_at_both_ends() -> None:
     assert saturate(np.array([-9, -8, 7, 8]), 4).tolist() == [-8, -8, 7, 7]
+
+
+def test_arguments_that_are_results_keep_to_16_bits() -> None:
+    arguments = np.array([-65536, -32769, -32768, -1, 0, 1, 32767, 32768, 65535])
+    assert squashed(arguments, Squash.LINEAR).tolist() == [-32768, -32768, -32768, -1, 0, 1, 32767, 32767, 32767]
+    assert squashed(arguments, Squash.RELU).tolist() == [0, 0, 0, 0, 0, 1, 32767, 32767, 32767]
 
 
 @pytest.mark.parametrize("width", [16, 18])

@@ -25,7 +25,7 @@ from lstmith.golden.activity import LayerTrace
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import run_float
 from lstmith.spec.config import EngineConfig
-from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.policy import Mode, Policy, Skip
 from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
@@ -132,6 +132,18 @@ def test_a_run_goes_on_from_the_states_that_another_left(rng: np.random.Generato
     for trace, then in zip(whole, rest, strict=True):
         assert not trace.h_planes[:, 0].any()
         assert then.h_planes[:, 0].all()
+
+
+def test_hints_are_for_policies_that_follow_them() -> None:
+    rng = np.random.default_rng(5)
+    network = random_network(rng, [2, 3], (8,), peepholes=False, requant_width=18)
+    model = GoldenModel(network, EngineConfig(lanes=1, precisions=(8,), acc_width=32, operand_width=18, skip=True))
+    x, hints = random_input(rng, 6, 2)[None], np.array([[False, True, True, False, True, False]])
+    for follows in (False, True):
+        policies = [Policy(Mode.DENSE, skip=Skip(hints=follows))]
+        (trace,) = model.run(x, policies, hints=hints)
+        assert trace.skipped.tolist() == (hints & follows).tolist()
+        assert not model.run(x, policies)[0].skipped.any()
 
 
 @pytest.mark.parametrize("peepholes", [False, True])

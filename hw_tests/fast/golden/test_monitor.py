@@ -75,3 +75,19 @@ def test_hysteresis_holds_a_plane_back_that_was_deferred() -> None:
 def test_dropped_units_do_not_count() -> None:
     policy = Monitor(rule=Rule.COUNT, scope=Scope.LAYER, theta=1, low=1)
     assert _deferred([0, 0, 9, 9], policy, active=[1, 1, 0, 0]) == [True, True]
+
+
+@pytest.mark.parametrize(("low", "wanted"), [(HALF, False), (HALF + 1, True)])
+def test_dropped_units_have_no_size(low: int, wanted: bool) -> None:
+    """Two units of 16 moved by 8 each, whatever the others do."""
+    policy = Monitor(rule=Rule.RATIO, scope=Scope.LAYER, low=low)
+    assert _deferred([8, 8, 9, 0], policy, active=[1, 1, 0, 0]) == [wanted, wanted]
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_sequences_are_judged_alone(scope: Scope) -> None:
+    policy = Monitor(rule=Rule.COUNT, scope=scope, theta=1, low=1)
+    after = np.full((2, 4), 16 * ONE)
+    before = after - np.array([[0, 0, 0, 0], [9, 0, 9, 0]]) * ONE
+    found = judge(before, after, None, np.zeros((2, 2), dtype=bool), policy, CONFIG)
+    assert found.tolist() == [[True, True], [False, False]]
