@@ -166,6 +166,13 @@ def test_a_campaign_is_counted_and_goes_on(tree: Path) -> None:
     assert "| all | 4 | 1 | 1 | 1 | 1 | 66.7 % |" in page
     store = tree / "build" / "mutation" / "results.jsonl"
     lines = store.read_text().splitlines()
+    # The page of all that is known runs nothing, and says what was run.
+    told = subprocess.run([*command, "--stored"], capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout == done.stdout
+    assert store.read_text().splitlines() == lines
+    again = (tree / "docs" / "verification" / "mutation.md").read_text()
+    assert [row for row in again.splitlines() if "|" in row] == [row for row in page.splitlines() if "|" in row]
+    assert "--stored" not in again
     store.write_text("\n".join(lines[:3]) + "\n")
     subprocess.run(command, capture_output=True, timeout=120, check=True)
     assert len(store.read_text().splitlines()) == len(lines) == 5

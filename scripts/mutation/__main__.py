@@ -21,6 +21,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m lstmith.scripts.mutation", description=__doc__)
     parser.add_argument("files", nargs="*", help="Beginnings of file names, as rtl/link; default: all.")
     parser.add_argument("--sample", type=int, default=1050, help="Mutants of all files, taken in turns.")
+    parser.add_argument("--stored", action="store_true", help="Run none: the page of all that earlier runs found.")
     parser.add_argument("--seed", type=int, default=1, help="Of the sample and of random tests.")
     parser.add_argument("--workers", type=int, choices=range(1, MOST_WORKERS + 1), default=MOST_WORKERS)
     parser.add_argument("--baseline", type=float, default=4.0, help="Seconds of a file of tests without a fault.")
@@ -40,11 +41,19 @@ def main() -> None:
     same, when = equivalents(documents / "equivalent_mutants.csv"), stamp()
     warm()
     store = given.store or root / "build" / "mutation" / "results.jsonl"
+    sample = None if given.stored else given.sample
     limits = given.baseline, given.tests, given.budget
-    found = campaign(Settings(root, store, given.seed, given.sample, tuple(given.files), given.workers, *limits))
+    found = campaign(Settings(root, store, given.seed, sample, tuple(given.files), given.workers, *limits))
     command = " ".join(["python -m lstmith.scripts.mutation", *given.files])
     command += f" --sample {given.sample} --seed {given.seed}"
     command += f" --baseline {given.baseline:g} --tests {given.tests} --budget {given.budget:g}"
+    # What the store holds is of these commands.
+    told = store.with_name("commands.txt")
+    commands = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
+    if not given.stored:
+        commands = list(dict.fromkeys([*commands, command]))
+        told.write_text("".join(f"{each}\n" for each in commands), encoding="utf-8")
+    command = "`, `".join(commands) if given.stored else command
     target = given.page or (None if given.files else documents / "mutation.md")
     if target is not None:
         target.write_text(page(found, same, command, when), encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -35,8 +35,8 @@ class Settings:
         Results, a JSON object a line.
     seed : int
         Of the sample and of random tests.
-    sample : int
-        Mutants of all files, taken in turns.
+    sample : int or None
+        Mutants of all files, taken in turns; None runs none, and is of those of which the store has a result.
     only : tuple of str
         Beginnings of file names; all files if there is none.
     workers : int
@@ -52,7 +52,7 @@ class Settings:
     root: Path
     store: Path
     seed: int
-    sample: int
+    sample: int | None
     only: tuple[str, ...]
     workers: int
     baseline: float
@@ -91,11 +91,14 @@ class Store:
 
     def __init__(self, path: Path):
         self._path, self._known = path, dict[str, Result]()
+        #: Of mutants and of files of tests that have a result.
+        self.names: set[str] = set()
         if path.exists():
             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
                 try:
                     entry = json.loads(line)
                     self._known[entry["key"]] = Result(entry["verdict"], float(entry["seconds"]))
+                    self.names.add(entry["name"])
                 except (ValueError, KeyError, TypeError):
                     raise UserError(f"{path}, line {number}", "is no result", "remove the line or the file") from None
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -195,25 +198,43 @@ def campaign(settings: Settings) -> Campaign:
     chosen = [file for file in files(root) if not settings.only or file.startswith(settings.only)]
     if not chosen:
         raise UserError(f"files {', '.join(settings.only)}", "no such file", f"name one below {', '.join(BLOCKS)}")
-    baselines = _Baselines(settings, store)
     every = {file: claiming(root, file) for file in chosen}
     claims = {file: tests[: settings.most] for file, tests in every.items()}
-    sample = sampled(
-        {file: mutants(file, (root / file).read_text(encoding="utf-8")) for file in chosen if claims[file]},
-        settings.sample,
-        settings.seed,
-    )
+    of_file = {file: mutants(file, (root / file).read_text(encoding="utf-8")) for file in chosen if claims[file]}
 
     def key(mutant: Mutant, test: Path) -> str:
         return content_key(str(settings.seed), mutant.file, mutant.text, *_named(root, test))
 
+    if settings.sample is None:
+        sample = [mutant for found in of_file.values() for mutant in found if mutant.label in store.names]
+    else:
+        sample = sampled(of_file, settings.sample, settings.seed)
     runs: dict[Mutant, list[Result]] = {}
     for mutant in sample:
-        before = (store.get(key(mutant, test)) for test in every[mutant.file])
-        runs[mutant] = [found for found in before if found is not None and found.verdict != "passed"][:1]
+        before = [store.get(key(mutant, test)) for test in every[mutant.file]]
+        known = [found for found in before if found is not None]
+        if settings.sample is not None or known:
+            # One run that notices it is enough.
+            runs[mutant] = [found for found in known if found.verdict != "passed"][:1]
+    if settings.sample is not None:
+        _meet_tests(settings, store, claims, runs, key)
+    outcomes = [Outcome(mutant, results[-1].verdict if results else "passed") for mutant, results in runs.items()]
+    seconds = sum(each.seconds for results in runs.values() for each in results)
+    return Campaign(outcomes, [file for file in chosen if not claims[file]], seconds)
+
+
+def _meet_tests(
+    settings: Settings,
+    store: Store,
+    claims: dict[str, list[Path]],
+    runs: dict[Mutant, list[Result]],
+    key: Callable[[Mutant, Path], str],
+) -> None:
+    """Adds to the results of each mutant those of its tests, until one notices it."""
+    root, baselines = settings.root, _Baselines(settings, store)
     alive = {mutant.file: 0 for mutant, results in runs.items() if not results}
     baselines.prepare(list({test: 0 for file in alive for test in claims[file]}))
-    meet = {mutant: baselines.meet(mutant, claims[mutant.file]) for mutant in sample}
+    meet = {mutant: baselines.meet(mutant, claims[mutant.file]) for mutant in runs}
     for turn in range(settings.most):
         jobs = {}
         for mutant, results in runs.items():
@@ -227,6 +248,3 @@ def campaign(settings: Settings) -> Campaign:
         found = _go(settings, store, f"mutants, file {turn + 1} of tests of each", list(jobs.values()))
         for mutant, job in jobs.items():
             runs[mutant].append(found[job.key])
-    outcomes = [Outcome(mutant, results[-1].verdict if results else "passed") for mutant, results in runs.items()]
-    seconds = sum(each.seconds for results in runs.values() for each in results)
-    return Campaign(outcomes, [file for file in chosen if not claims[file]], seconds)
