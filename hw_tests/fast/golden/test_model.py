@@ -124,7 +124,7 @@ def test_a_run_goes_on_from_the_states_that_another_left(rng: np.random.Generato
     model, policies = GoldenModel(network, config), random_dense(network)
     x = np.stack([random_input(rng, 8, network.inputs) for _ in range(2)])
     whole, cut = model.run(x, policies), int(rng.integers(1, 8))
-    left = [(trace.h[:, cut - 1].astype(np.int64), trace.c[:, cut - 1]) for trace in whole]
+    left = [(trace.h[:, cut - 1].astype(np.int64), trace.c[:, cut - 1].astype(np.int64)) for trace in whole]
     rest = model.run(x[:, cut:], policies, model.loaded_state(policies, left))
     for name in ("h", "c"):
         for trace, then in zip(whole, rest, strict=True):
