@@ -90,5 +90,7 @@ def test_shares_and_their_page() -> None:
     found = shares(rows, 16, "wild")
     assert (found["networks"], found["refused"], found["within"], found["causes"]) == (3, 1, 1, {"c": 1})
     assert found["median"] == pytest.approx(1e-4)
-    text = page({"measured": "today", "command": "make numeric", "shares": {16: {"wild": found}}})
+    wider = {"networks": 20, "within": 19, "mean": 3e-4, "most": 2e-3}
+    text = page({"measured": "today", "command": "make numeric", "shares": {16: {"wild": found}}, "wider": {22: wider}})
     assert "| 16 bits | 0.001 | wild | 3 | 1 | 1 | 0 | 0 | 0 | 0 | 0 | 1 | 0 |" in text
+    assert "| 22 | 20 | 19 | 3.0e-04 | 2.0e-03 |" in text

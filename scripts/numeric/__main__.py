@@ -10,22 +10,27 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lstmith.cli.console import progress, say
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.size import limits_for, size_engine
 from lstmith.scripts.bench.stamps import stamp
-from lstmith.scripts.numeric.stages import NUDGE, STAGES, measure
+from lstmith.scripts.numeric.stages import NUDGE, STAGES, Errors, measure
 from lstmith.spec.errors import UserError
+
+if TYPE_CHECKING:
+    from lstmith.scripts.numeric.networks import Case
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ROOT / "docs" / "verification"
 #: Mean errors of h that networks stay below, by weight bits, unless they themselves are the cause.
 BOUNDS = {4: 5e-2, 8: 1e-2, 16: 1e-3}
+#: Widths of the cell state that networks whose cells reach far are tried with.
+CELL_WIDTHS = (18, 20, 22, 24)
 CAUSES = ("the network itself", *STAGES)
 _HEAD = """# Numbers: how far the engine is from float64, and why
 
@@ -49,25 +54,26 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measured(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """A figure for each network and precision; those that the compiler refuses have no errors."""
-    from lstmith.scripts.numeric.networks import deep_case, wild_case
+def _errors(case: Case, bits: int, c_width: int) -> Errors:
+    """Errors of a network, quantised at so many weight bits for an engine with so wide a cell state."""
+    limits = replace(limits_for(None), c_width=c_width)
+    precision = [bits] * len(case.network.layers)
+    found = quantise(case.network, Calibration(case.calibration), precision=precision, limits=limits)
+    engine, _ = size_engine(found.network, None, lanes=1)
+    return measure(case.network, found.network, replace(engine, c_width=c_width), case.x)
 
-    makers = [(wild_case, seed) for seed in range(given.wild)] + [(deep_case, seed) for seed in range(given.deep)]
-    with progress("networks", len(makers)) as report:
-        for index, (make, seed) in enumerate(makers):
-            case = make(seed)
-            for bits in given.precisions:
+
+def _measured(cases: Sequence[Case], precisions: Sequence[int], c_width: int) -> Iterator[dict[str, Any]]:
+    """A figure for each network and precision; those that the compiler refuses have no errors."""
+    with progress(f"networks, cell states of {c_width} bits", len(cases)) as report:
+        for index, case in enumerate(cases):
+            for bits in precisions:
                 told: dict[str, Any] = {"name": case.name, "group": case.group, "bits": bits}
                 try:
-                    layers = len(case.network.layers)
-                    calibration = Calibration(case.calibration)
-                    found = quantise(case.network, calibration, precision=[bits] * layers, limits=limits_for(None))
-                    engine, _ = size_engine(found.network, None, lanes=1)
+                    errors = _errors(case, bits, c_width)
                 except UserError as error:
                     yield {**told, "refused": str(error)}
                     continue
-                errors = measure(case.network, found.network, engine, case.x)
                 yield {**told, **asdict(errors), "cause": errors.cause(BOUNDS[bits])}
             report(index + 1)
 
@@ -106,7 +112,20 @@ def page(figures: Mapping[str, Any]) -> str:
             if found["median"] is not None:
                 cells = [f"{found['means'][stage]:.1e}" for stage in STAGES]
                 text += f"| {bits} bits | {group} | {' | '.join(cells)} | {found['median']:.1e} |\n"
+    text += "\nDeep peepholes at 16 bits, by the width of the cell state, which the compiler leaves at "
+    text += f"{limits_for(None).c_width}:\n\n"
+    text += "| bits of c | networks | within | mean error | largest mean of a network |\n|---|---|---|---|---|\n"
+    for width, found in figures["wider"].items():
+        text += f"| {width} | {found['networks']} | {found['within']} | {found['mean']:.1e} | {found['most']:.1e} |\n"
     return text
+
+
+def _wider(cases: Sequence[Case], c_width: int) -> dict[str, Any]:
+    """What a cell state of so many bits does for 16-bit weights."""
+    rows = [row for row in _measured(cases, [16], c_width) if "refused" not in row]
+    errors = [row["stages"][STAGES[-1]] for row in rows]
+    within = sum(row["cause"] is None for row in rows)
+    return {"networks": len(rows), "within": within, "mean": sum(errors) / len(errors), "most": max(errors)}
 
 
 def main() -> None:
@@ -114,13 +133,16 @@ def main() -> None:
     given, when = _options(), stamp()
     # Tests are no package of the project's: they are found from its folder.
     sys.path.insert(0, str(ROOT))
-    from lstmith.scripts.numeric.networks import GROUPS
+    from lstmith.scripts.numeric.networks import GROUPS, deep_case, wild_case
 
-    rows = list(_measured(given))
+    deep = [deep_case(seed) for seed in range(given.deep)]
+    cases = [wild_case(seed) for seed in range(given.wild)] + deep
+    rows = list(_measured(cases, given.precisions, limits_for(None).c_width))
     found = {bits: {group: shares(rows, bits, group) for group in GROUPS} for bits in given.precisions}
     bits = " ".join(map(str, given.precisions))
     command = f"python -m lstmith.scripts.numeric --wild {given.wild} --deep {given.deep} --precisions {bits}"
     figures = {"measured": when, "command": command, "shares": found, "networks": rows}
+    figures["wider"] = {width: _wider(deep, width) for width in CELL_WIDTHS}
     (given.documents / "numeric.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     (given.documents / "numeric.md").write_text(page(figures), encoding="utf-8")
     for precision, groups in found.items():
