@@ -80,6 +80,8 @@ def _child(arguments: list[str], folder: Path, told: Path, output: str, right: C
     null, text = os.open(os.devnull, os.O_RDWR), os.open(told, os.O_WRONLY | os.O_CREAT)
     for stream, target in ((0, null), (1, null), (2, text)):
         os.dup2(target, stream)
+    # Whoever started this may have put something else in their places.
+    sys.stdout, sys.stderr = (os.fdopen(stream, "w", closefd=False) for stream in (1, 2))
     code = execute(arguments)
     sys.stderr.flush()
     if code:

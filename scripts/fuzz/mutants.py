@@ -55,7 +55,7 @@ def protected(kind: Kind, contents: Mapping[str, bytes], folder: Path) -> bool:
 
 def _sign(design: Path) -> None:
     """Right checksums, unless ``design.json`` holds nothing that could have any."""
-    with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+    with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError, OSError):
         described = json.loads((design / MARKER).read_bytes())
         described["checksums"] = checksums(design, described)
         (design / MARKER).write_text(json.dumps(described), encoding="utf-8")
