@@ -45,7 +45,8 @@ def test_median_spread_and_histogram(measured: dict[str, list[dict[str, Any]]], 
         "| 95 to 100 | # |",
         "| 100 to 105 | # |",
     ]
-    assert "64 lanes with the link (seed 2)" in text, "what is missing is told"
+    assert "64 lanes with the link, seed 1, 2, 3" in text, "what is missing is told"
+    assert f"{LINKED}, seed" not in text
 
 
 def test_what_was_measured_stays(measured: dict[str, list[dict[str, Any]]], tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ ALONE = next(iter(ENGINES))
 ROWS = (*LINKED, f"{ALONE}, alone")
 #: Width of the histogram's bars in MHz.
 BIN_MHZ = 5
-#: Of the median, for tools and designs that differ; the board's clock leaves as much.
+#: Of the median: what may be counted on, since tools and designs differ.
 MARGIN = 0.9
 
 
@@ -143,8 +143,11 @@ def _bin(mhz: float) -> int:
 
 def clocks_text(recorded: dict[str, Any]) -> str:
     """The block of the document."""
-    missing = [f"{row} (seed {seed})" for row in ROWS for seed in SEEDS if str(seed) not in recorded.get(row, {})]
-    left = f"\nNot measured yet: {', '.join(missing)}.\n" if missing else ""
+    missing = {row: [seed for seed in SEEDS if str(seed) not in recorded.get(row, {})] for row in ROWS}
+    left = "; ".join(f"{row}, seed {', '.join(map(str, seeds))}" for row, seeds in missing.items() if seeds)
+    if not recorded:
+        return f"Not measured yet (`lstmith bench clocks`): {left}.\n"
+    left = f"\nNot measured yet: {left}.\n" if left else ""
     board = find_board(DEFAULT)
     return (
         f"Silero VAD's W8A8 core with its link on the {board.title}, and the engine with all options alone, behind "
