@@ -21,10 +21,14 @@ def test_totals() -> None:
     mutants = {
         "measured": "yesterday",
         "command": "make mutation",
-        "blocks": {"all": {"failed": 90, "timed out": 5, "passed": 5, "equivalent": 7}},
+        "blocks": {
+            "all": {"failed": 90, "timed out": 5, "passed": 5, "equivalent": 7},
+            "golden": {"failed": 60, "equivalent": 7},
+            "rtl/link": {"failed": 30, "timed out": 5, "passed": 5},
+        },
     }
     text = page({"measured": "today", "properties": len(all_properties()), "tests": {"fast": 15}}, mutants)
-    assert "| mutants noticed | 95 of 100 (95.0 %) | yesterday | `make mutation` |" in text
+    assert "| mutants of `golden/`, `rtl/` noticed | 95 of 100 (95.0 %) | yesterday | `make mutation` |" in text
     assert f"| properties proven | {len(all_properties())} | today |" in text
     assert "| tests | 15 | today |" in text
     assert "| `hw_tests/unit` | 0 |" in text

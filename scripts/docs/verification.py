@@ -125,7 +125,9 @@ def page(
         noticed = counts.get("failed", 0) + counts.get("timed out", 0)
         different = noticed + counts.get("passed", 0)
         share = f" ({100 * noticed / different:.1f} %)" if different else ""
-        rows.insert(1, ("mutants noticed", f"{noticed} of {different}{share}", mutants["measured"], mutants["command"]))
+        folders = sorted({name.partition("/")[0] for name in mutants["blocks"]} - {"all"})
+        what = f"mutants of {', '.join(f'`{folder}/`' for folder in folders)} noticed"
+        rows.insert(1, (what, f"{noticed} of {different}{share}", mutants["measured"], mutants["command"]))
     rows += [] if coverage is None else _coverage_rows(coverage)
     rows += [] if fuzz is None else [_fuzz_row(fuzz)]
     rows += [] if numeric is None else _numeric_rows(numeric)

@@ -34,5 +34,6 @@ def test_a_skipped_step_leaves_shapes(rng: np.random.Generator) -> None:
     model.run(x, [Policy(Mode.DENSE, skip=Skip(hints=True))], state, hints=hints)
     for name, value in vars(state[0]).items():
         before = vars(fresh[0])[name]
-        parts = zip(value, before, strict=True) if isinstance(value, list) else [(value, before)]
-        assert all(have.shape == had.shape for have, had in parts), name
+        pairs = list(zip(value, before, strict=True)) if isinstance(value, list) else [(value, before)]
+        for have, had in pairs:
+            assert have.shape == had.shape, name

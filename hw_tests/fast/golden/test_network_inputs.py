@@ -7,8 +7,9 @@ import numpy as np
 from lstmith.golden.network import FloatLayer, padded
 
 
-def _layer(rng: np.random.Generator, **options: bool) -> FloatLayer:
-    return FloatLayer("a", rng.normal(size=(8, 5)), rng.normal(size=(8, 2)), np.zeros(8), **options)
+def _layer(rng: np.random.Generator, *, symbols: bool = False, rectified: bool = False) -> FloatLayer:
+    weights = rng.normal(size=(8, 5)), rng.normal(size=(8, 2))
+    return FloatLayer("a", *weights, np.zeros(8), symbols=symbols, rectified=rectified)
 
 
 def test_a_symbol_adds_its_column(rng: np.random.Generator) -> None:
