@@ -15,7 +15,7 @@ export PYTHONSAFEPATH := 1
 # pytest already uses one process per core; BLAS threads on top of that only fight.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo check test lint bench docs coverage fuzz mutation numeric verification setup clean
+.PHONY: demo check test lint bench docs coverage flips fuzz mutation numeric verification setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -51,6 +51,10 @@ mutation: setup
 # A part alone: make coverage PARTS=python.
 coverage: setup
 	nice -n 10 $(PYTHON_BIN) -m lstmith.scripts.coverage $(if $(PARTS),--parts $(PARTS))
+
+# An hour of a processor; for less: python -m lstmith.scripts.flips --flips 500.
+flips: setup
+	nice -n 10 $(PYTHON_BIN) -m lstmith.scripts.flips
 
 # An hour and a half of a processor; for less: python -m lstmith.scripts.fuzz --files 1000 --devices 100.
 fuzz: setup

@@ -120,14 +120,14 @@ def test_labels_of_a_dense_run(rng: np.random.Generator) -> None:
     policies = [Policy(Mode.DENSE)] * len(network.layers)
     job = CoreJob(input_of(rng, 3, network), x_stall=0.6)
     case = golden_case("dense", GoldenModel(network, config), policies, job)[0]
-    for labels in labels_of(config, network, policies, case.job, case.layers, queue=frozenset({"no room"})):
+    for labels in labels_of(config, network, policies, case.job, case.layers, queue=frozenset({"half full"})):
         assert labels["mode"] == {"dense"}
         assert labels["list"] == {"all"}
         assert labels["restart"] == {"sums anew"}
         assert labels["x stream"] == {"x mostly waits"}
         assert labels["h stream"] == {"h flows"}
         assert labels["begin"] == {"start"}
-        assert labels["queue"] == {"no room"}
+        assert labels["queue"] == {"half full"}
 
 
 def test_engines_steer_towards_empty_bins(seed: int) -> None:

@@ -29,7 +29,7 @@ from lstmith.host.simulate import Simulation
 from lstmith.rtl.cells import cell_models
 from lstmith.rtl.top import NAME, Top
 from lstmith.scripts.coverage.labels import labels_of
-from lstmith.scripts.coverage.plan import Bin, Labels, Plan
+from lstmith.scripts.coverage.plan import AXES, Bin, Labels, Plan
 from lstmith.scripts.coverage.points import Point, SourceMap, read_points, signal_rose
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy
@@ -179,7 +179,7 @@ def steered(rng: np.random.Generator, plan: Plan, draws: int = DRAWS) -> Drawn:
     empty = plan.empty()
 
     def promises(drawn: Drawn) -> int:
-        labels = drawn.labels(drawn.runs) + drawn.labels(drawn.jammed, frozenset({"half full", "no room"}))
+        labels = drawn.labels(drawn.runs) + drawn.labels(drawn.jammed, frozenset(AXES["queue"]))
         hit: set[Bin] = set().union(*map(plan.bins_of, labels))
         return len(hit & empty)
 
@@ -250,10 +250,10 @@ def simulate(drawn: Drawn, plan: Plan, simulator: str, folder: Path, root: Path)
 
 
 def queue_labels(data: Path, config: EngineConfig) -> frozenset[str]:
-    """How full the output queue was: its level reached half the depth; an entry waited for room."""
+    """How full the output queue was: half of its places were reserved by entries under way; half held results."""
     half = (config.out_depth // 2).bit_length() - 1
     told = {
+        "half reserved": signal_rose(data, ".throttle", f"outstanding[{half}]"),
         "half full": signal_rose(data, ".queue", f"level[{half}]"),
-        "no room": signal_rose(data, ".throttle", "room", "1->0"),
     }
     return frozenset(label for label, met in told.items() if met)

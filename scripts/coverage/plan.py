@@ -41,7 +41,7 @@ AXES: dict[str, tuple[str, ...]] = {
     "active units": ("all units", "fewer units", "count changes"),
     "folds": ("one fold", "several folds", "last fold of one unit"),
     "lanes": ("one lane", "several lanes"),
-    "queue": ("half full", "no room"),
+    "queue": ("half reserved", "half full"),
 }
 
 

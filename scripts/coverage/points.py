@@ -144,7 +144,7 @@ def read_points(data: Path, source: SourceMap) -> Counter[Point]:
             signal, _, rest = told.partition("[") if "[" in told else told.partition(":")
             if signal.startswith(_DOLLAR):
                 continue
-            name = f"{re.sub(_DOLLAR + r'[0-9]+$', '', signal)}{'[' if '[' in told else ':'}{rest}"
+            name = f"{re.sub(_DOLLAR + r'[0-9]+', '', signal)}{'[' if '[' in told else ':'}{rest}"
             found[block, "toggle", name] += count
         elif kind in ("line", "branch") and source.owner(line):
             place = field.get("h", ""), source.owner(line), told, kind

@@ -1,0 +1,1 @@
+"""Single bit flips in registers and memories of a running core."""
