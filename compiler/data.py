@@ -151,6 +151,8 @@ def sequences_of(arrays: Mapping[str, npt.NDArray[Any]], network: FloatNetwork, 
             )
         lengths = lengths.astype(np.int64)
     checked, lengths = Calibration(batch, lengths, source).checked(network)
+    if (peak := np.abs(checked).max()) > np.finfo(np.float32).max:
+        raise UserError(f"{source} field x", f"reaches {peak:g}", "give values that float32 can hold")
     return Sequences(
         checked.astype(np.float32),
         lengths,

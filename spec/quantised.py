@@ -162,7 +162,7 @@ class QuantLayer:
     threshold: int = 0
 
     def __post_init__(self) -> None:
-        if self.weights.shape[0] % self.kind.rows or self.inputs < 1:
+        if self.weights.ndim != 2 or self.weights.shape[0] % self.kind.rows or self.inputs < 1:
             raise ValueError(f"Weights must have shape [{self.kind.rows}H, I + H], not {self.weights.shape!r}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"Precision must be 4, 8 or 16, not {self.precision!r}")

@@ -92,6 +92,7 @@ NAN[1, 2, 0] = np.nan
             r"field x: has width 1; give the 2 inputs that layer 'layer0' takes; or, of an ONNX model",
         ),
         ({"x": X[:, :0]}, r"field x: has length 0"),
+        ({"x": np.full((2, 2), 1e300)}, r"field x: reaches 1e\+300; give values that float32 can hold$"),
         ({"x": NAN}, r"field x: is nan at \(1, 2, 0\); give finite values$"),
         ({"x": X, "lengths": np.array([4, 5])}, r"field lengths: is \[4, 5\]; give 2 values in 0\.\.4$"),
         ({"x": X, "lengths": np.array([4])}, r"field lengths: is \[4\]"),

@@ -182,6 +182,10 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (_edit("design.json", lambda d: d["layers"][0].update(precision=5)), r"layers\[0\]: is damaged \(Precision must"),
     (_edit("design.json", lambda d: d["layers"][0]["x_grid"].update(shift=99)), r"is damaged \(Grid shift must"),
     (_edit("design.json", lambda d: d["layers"].__setitem__(0, 3)), r"layers\[0\]: is 3"),
+    (
+        _arrays(lambda a: a.update(l0_weights=a["l0_weights"].reshape(-1))),
+        r"layers\[0\]: is damaged \(Weights must have shape",
+    ),
     (_edit("engine.json", lambda d: d.update(lanes=0)), r"engine\.json: is damaged \(Engine lanes must"),
     (_edit("engine.json", lambda d: d.update(colour=1)), r"Unknown engine parameters: colour"),
     (
