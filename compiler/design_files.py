@@ -191,7 +191,10 @@ def _quant_layer(entry: Any, arrays: dict[str, Any], where: str) -> QuantLayer:
         if any(type(value) is not int for value in values[name]):
             raise UserError(f"{where} field {name}", f"is {list(values[name])!r}", _REMEDY)
     for name in _QUANT_GRIDS:
-        values[name] = Grid(**typed(entry, name, dict, where))
+        fields = typed(entry, name, dict, where)
+        if any(type(value) is not int for value in fields.values()):
+            raise UserError(f"{where} field {name}", f"is {fields!r}", _REMEDY)
+        values[name] = Grid(**fields)
     return QuantLayer(**arrays, **values)
 
 

@@ -181,6 +181,7 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (_edit("design.json", lambda d: d["layers"][1].update(c_frac="x")), r"field layers\[1\] field c_frac: is 'x'"),
     (_edit("design.json", lambda d: d["layers"][0].update(precision=5)), r"layers\[0\]: is damaged \(Precision must"),
     (_edit("design.json", lambda d: d["layers"][0]["x_grid"].update(shift=99)), r"is damaged \(Grid shift must"),
+    (_edit("design.json", lambda d: d["layers"][0]["x_grid"].update(exponent=0.5)), r"field x_grid: is \{.*0\.5\}"),
     (_edit("design.json", lambda d: d["layers"].__setitem__(0, 3)), r"layers\[0\]: is 3"),
     (
         _arrays(lambda a: a.update(l0_weights=a["l0_weights"].reshape(-1))),
