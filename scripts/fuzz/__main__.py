@@ -122,6 +122,7 @@ def main() -> None:
     for each in counts.values():
         total.update(each)
     command = f"python -m lstmith.scripts.fuzz --files {given.files} --devices {given.devices} --seed {given.seed}"
+    command += f" --first {given.first}" if given.first else ""
     figures = {
         "measured": when,
         "command": command,
