@@ -48,6 +48,7 @@ _LIMITS = """
 - [Properties that are proven](properties.md)
 - [Coverage](coverage.md), and [what is waived](coverage_waivers.csv)
 - [Files and devices that mean harm](fuzz.md)
+- [Bit flips in a running core](flips.md)
 - [Numbers: how far the engine is from float64, and why](numeric.md)
 - [Mutants](mutation.md), and [those that change nothing](equivalent_mutants.csv)
 """
