@@ -6,10 +6,8 @@ import argparse
 import json
 import os
 import resource
-import sys
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,24 +18,21 @@ from lstmith.scripts.coverage.plan import Plan
 from lstmith.scripts.coverage.points import Point, store_points, stored_points
 from lstmith.scripts.coverage.python_code import TESTS, TestsFailedError, measure
 from lstmith.scripts.coverage.report import Waivers, bin_figures, page, point_figures, totals
-from lstmith.spec.errors import UserError
+from lstmith.scripts.measuring import DOCUMENTS, ROOT, ended, find_tests, options, publish
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ROOT / "docs" / "verification"
 BUILD = ROOT / "build" / "coverage"
 #: What may be measured alone; lines and toggles are those of engines and units together, each as last measured.
 PARTS = ("engines", "units", "python")
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m lstmith.scripts.coverage", description=__doc__)
+    parser = options("coverage", __doc__)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="What to measure; the rest is kept.")
     parser.add_argument("--seed", type=int, default=1, help="Of all random tests.")
     parser.add_argument("--verilator", type=int, default=6, help="Engines whose lines and toggles are counted.")
     parser.add_argument("--icarus", type=int, default=24, help="Further engines, at most, while bins are empty.")
     parser.add_argument("--groups", nargs="+", help="Of units; default: all.")
     parser.add_argument("--workers", type=int, default=1, help="Processes of the Python tests.")
-    parser.add_argument("--documents", type=Path, default=DOCUMENTS, help="Folder for the page and the JSON.")
     return parser.parse_args()
 
 
@@ -102,8 +97,7 @@ def _python(given: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     """Measures the parts of the command line and writes the page."""
     given = _options()
-    # Tests are no package of the project's: they are found from its folder.
-    sys.path.insert(0, str(ROOT))
+    find_tests()
     store = given.documents / "coverage.json"
     figures: dict[str, Any] = {}
     waivers, when = Waivers.load(DOCUMENTS / "coverage_waivers.csv"), stamp()
@@ -121,8 +115,7 @@ def main() -> None:
         figures["seconds"][part] = round(_processor() - before)
         figures |= found
         remark(f"{part}: {time.monotonic() - begin:.0f} s, {figures['seconds'][part]} s of the processor")
-        store.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        (given.documents / "coverage.md").write_text(page(figures), encoding="utf-8")
+        publish(given.documents, "coverage", figures, page(figures))
     if {"engines", "units"} <= set(given.parts):
         for name in waivers.unused():
             remark(f"nothing needs the waiver of {name}")
@@ -131,11 +124,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except (WrongError, TestsFailedError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
+    ended(main, WrongError, TestsFailedError)

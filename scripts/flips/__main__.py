@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,10 +14,9 @@ import numpy as np
 
 from lstmith.cli.console import say
 from lstmith.scripts.bench.stamps import stamp
+from lstmith.scripts.measuring import ROOT, ended, find_tests, options, publish
 from lstmith.spec.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ROOT / "docs" / "verification"
 BUILD = ROOT / "build" / "flips"
 VERDICTS = ("masked", "late", "wrong value", "hang")
 STEPS = 4
@@ -35,17 +32,15 @@ may notice.
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m lstmith.scripts.flips", description=__doc__)
+    parser = options("flips", __doc__)
     parser.add_argument("--flips", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1, help="Of the network, its input and the flips.")
-    parser.add_argument("--documents", type=Path, default=DOCUMENTS, help="Folder for the page and the JSON.")
     return parser.parse_args()
 
 
 def run(flips: int, seed: int, folder: Path) -> tuple[str, list[dict[str, Any]]]:
     """The engine, and what each flip did: its path, whether it is a memory's, the verdict, what made it right again."""
-    # Tests are no package of the project's: they are found from its folder.
-    sys.path.insert(0, str(ROOT))
+    find_tests()
     from hw_tests.cocotb.core_cases import golden_case, image_writes, policy_writes
     from hw_tests.cocotb.flip_runs import simulate
     from hw_tests.cocotb.random_networks import random_input, random_network
@@ -131,14 +126,9 @@ def main() -> None:
         "counts": counts,
         "parts": dict(sorted(parts.items())),
     }
-    (given.documents / "flips.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    (given.documents / "flips.md").write_text(page(figures), encoding="utf-8")
+    publish(given.documents, "flips", figures, page(figures))
     say(", ".join(f"{count} {what}" for what, count in counts["all"].items()))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    ended(main)

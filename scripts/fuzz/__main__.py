@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -16,9 +15,8 @@ import numpy as np
 
 from lstmith.cli.console import progress, remark, say
 from lstmith.scripts.bench.stamps import stamp
+from lstmith.scripts.measuring import ended, find_tests, options, publish
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ROOT / "docs" / "verification"
 _HEAD = """# Files and devices that mean harm
 
 `make fuzz` mutates files of every kind that `compile` and `run` read, and answers the driver with nonsense. Those
@@ -34,12 +32,11 @@ RIGHT = ("refused", "accepted")
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m lstmith.scripts.fuzz", description=__doc__)
+    parser = options("fuzz", __doc__)
     parser.add_argument("--files", type=int, default=20_000, help="Mutants of files, of all kinds in turn.")
     parser.add_argument("--devices", type=int, default=2_000, help="Devices that answer nonsense.")
     parser.add_argument("--first", type=int, default=0, help="Number of the first one: one alone with --files 1.")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--documents", type=Path, default=DOCUMENTS, help="Folder for the page and the JSON.")
     return parser.parse_args()
 
 
@@ -108,8 +105,7 @@ def page(figures: dict[str, Any]) -> str:
 def main() -> None:
     """Tries all, and writes the page."""
     given, begin, when = _options(), time.monotonic(), stamp()
-    # Tests are no package of the project's: they are found from its folder.
-    sys.path.insert(0, str(ROOT))
+    find_tests()
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     bad: list[str] = []
     with tempfile.TemporaryDirectory(prefix="lstmith_fuzz_") as name:
@@ -130,11 +126,10 @@ def main() -> None:
         "kinds": {**{kind: dict(each) for kind, each in counts.items()}, "all": dict(total)},
         "bad": bad,
     }
-    (given.documents / "fuzz.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    (given.documents / "fuzz.md").write_text(page(figures), encoding="utf-8")
+    publish(given.documents, "fuzz", figures, page(figures))
     say(", ".join(f"{count} {verdict}" for verdict, count in sorted(total.items())))
     sys.exit(1 if bad else 0)
 
 
 if __name__ == "__main__":
-    main()
+    ended(main)

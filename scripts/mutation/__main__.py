@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from pathlib import Path
 
 from lstmith.scripts.bench.stamps import stamp
+from lstmith.scripts.measuring import ROOT, ended
 from lstmith.scripts.mutation.campaign import Settings, campaign
 from lstmith.scripts.mutation.report import equivalents, figures, page
 from lstmith.scripts.mutation.runs import warm
-from lstmith.spec.errors import UserError
 
 #: Runs at a time, at most: memory, and the other work of a machine.
 MOST_WORKERS = 2
@@ -27,7 +26,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--baseline", type=float, default=4.0, help="Seconds of a file of tests without a fault.")
     parser.add_argument("--tests", type=int, default=8, help="Files of tests that a mutant meets, at most.")
     parser.add_argument("--budget", type=float, default=2.0, help="Seconds of the tests of each, without a fault.")
-    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2], help="The repository.")
+    parser.add_argument("--root", type=Path, default=ROOT, help="The repository.")
     parser.add_argument("--store", type=Path, help="Results; default build/mutation/results.jsonl of the root.")
     parser.add_argument("--page", type=Path, help="Page to write; default of a run over all files: docs/verification.")
     return parser.parse_args()
@@ -66,11 +65,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on", file=sys.stderr)
-        sys.exit(130)
+    ended(main)

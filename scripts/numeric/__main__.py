@@ -6,12 +6,9 @@ Writes docs/verification/numeric.md and numeric.json.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstmith.cli.console import progress, say
@@ -19,14 +16,13 @@ from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.size import limits_for, size_engine
 from lstmith.scripts.bench.stamps import stamp
+from lstmith.scripts.measuring import ended, find_tests, options, publish
 from lstmith.scripts.numeric.stages import NUDGE, STAGES, Errors, measure
 from lstmith.spec.errors import UserError
 
 if TYPE_CHECKING:
     from lstmith.scripts.numeric.networks import Case
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ROOT / "docs" / "verification"
 #: Mean errors of h that networks stay below, by weight bits, unless they themselves are the cause.
 BOUNDS = {4: 5e-2, 8: 1e-2, 16: 1e-3}
 #: Widths of the cell state that networks whose cells reach far are tried with.
@@ -46,11 +42,10 @@ layers whose cell states reach beyond 100.
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m lstmith.scripts.numeric", description=__doc__)
+    parser = options("numeric", __doc__)
     parser.add_argument("--wild", type=int, default=300, help="Networks of all scales; about one in five is ordinary.")
     parser.add_argument("--deep", type=int, default=20, help="Three layers with peepholes and cells beyond 100.")
     parser.add_argument("--precisions", type=int, nargs="+", default=list(BOUNDS), choices=list(BOUNDS))
-    parser.add_argument("--documents", type=Path, default=DOCUMENTS, help="Folder for the page and the JSON.")
     return parser.parse_args()
 
 
@@ -131,8 +126,7 @@ def _wider(cases: Sequence[Case], c_width: int) -> dict[str, Any]:
 def main() -> None:
     """Measures, and writes the page."""
     given, when = _options(), stamp()
-    # Tests are no package of the project's: they are found from its folder.
-    sys.path.insert(0, str(ROOT))
+    find_tests()
     from lstmith.scripts.numeric.networks import GROUPS, deep_case, wild_case
 
     deep = [deep_case(seed) for seed in range(given.deep)]
@@ -143,12 +137,11 @@ def main() -> None:
     command = f"python -m lstmith.scripts.numeric --wild {given.wild} --deep {given.deep} --precisions {bits}"
     figures = {"measured": when, "command": command, "shares": found, "networks": rows}
     figures["wider"] = {width: _wider(deep, width) for width in CELL_WIDTHS}
-    (given.documents / "numeric.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    (given.documents / "numeric.md").write_text(page(figures), encoding="utf-8")
+    publish(given.documents, "numeric", figures, page(figures))
     for precision, groups in found.items():
         for group, counts in groups.items():
             say(f"{precision} bits, {group}: {counts['within']} of {counts['networks'] - counts['refused']} within")
 
 
 if __name__ == "__main__":
-    main()
+    ended(main)
