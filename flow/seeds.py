@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from lstmith.boards.board import Board
 from lstmith.compiler.design import Design
 from lstmith.flow.attempt import Progress, Work
 from lstmith.flow.bitstream import board_engine
+from lstmith.flow.processes import processor_seconds
 from lstmith.flow.toolchain import workspace
 
 
@@ -44,14 +44,8 @@ def reached_clocks(
     with workspace() as folder:
         work = Work(board, config, design.image(engine=config), folder, progress)
         for seed in seeds:
-            before = processor_minutes()
+            before = processor_seconds()
             (_,) = work.attempts(board.clock_mhz, [seed])
             figures = work.results[board.clock_mhz, seed].figures
-            spent = None if "placement and routing" in figures["reused"] else processor_minutes() - before
+            spent = None if "placement and routing" in figures["reused"] else (processor_seconds() - before) / 60
             yield seed, {**figures, "minutes": spent}
-
-
-def processor_minutes() -> float:
-    """Of the programs that this one ran and that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return (used.ru_utime + used.ru_stime) / 60

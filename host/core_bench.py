@@ -247,10 +247,8 @@ async def run_job(dut: Any, job: CoreJob) -> CoreTrace:
     )
 
 
-@cocotb.test()
-async def run_jobs(dut: Any) -> None:
-    """All jobs of the folder, one after another, with a bound on each."""
-    folder = Path(os.environ["LSTMITH_JOBS"])
+async def start(dut: Any) -> None:
+    """The clock runs, nothing is given, every result is taken; a reset of four cycles."""
     for name in INPUTS:
         # A fixed core has no bus.
         if hasattr(dut, name):
@@ -260,6 +258,13 @@ async def run_jobs(dut: Any) -> None:
     Clock(dut.clk, PERIOD_NS, unit="ns").start()
     await ClockCycles(dut.clk, 4)
     dut.rst.value = 0
+
+
+@cocotb.test()
+async def run_jobs(dut: Any) -> None:
+    """All jobs of the folder, one after another, with a bound on each."""
+    folder = Path(os.environ["LSTMITH_JOBS"])
+    await start(dut)
     for index in range(len(list(folder.glob("job_*.npz")))):
         job = CoreJob.load(folder / f"job_{index}.npz")
         # A core that hangs must fail, not wait for ever; no network here takes this long per step.

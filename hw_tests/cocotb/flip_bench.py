@@ -15,10 +15,9 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, SimTimeoutError, with_timeout
 
-from lstmith.host.core_bench import INPUTS, PERIOD_NS, now, reset, run_job
+from lstmith.host.core_bench import PERIOD_NS, now, reset, run_job, start
 from lstmith.host.jobs import CoreJob, CoreTrace
 
 #: A run with a flip may take so many times the cycles of one without.
@@ -73,13 +72,7 @@ async def flip_bits(dut: Any) -> None:
     rng = random.Random(plan["seed"])
     whole = CoreJob.load(folder / "job.npz")
     job = CoreJob.load(folder / "again.npz")
-    for name in INPUTS:
-        getattr(dut, name).value = 0
-    dut.h_ready.value = 1
-    dut.rst.value = 1
-    Clock(dut.clk, PERIOD_NS, unit="ns").start()
-    await ClockCycles(dut.clk, 4)
-    dut.rst.value = 0
+    await start(dut)
     await run_job(dut, whole)
     begin = now()
     right = await run_job(dut, job)

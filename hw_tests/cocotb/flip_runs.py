@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-from cocotb_tools.runner import get_runner
-
+from hw_tests.cocotb.bench_runs import run_bench
 from lstmith.host.jobs import CoreJob
 from lstmith.host.simulate import SimulationError
 from lstmith.rtl.top import NAME
@@ -43,27 +41,7 @@ def simulate(
     (folder / "plan.json").write_text(json.dumps({"targets": targets, "flips": flips, "seed": seed}), encoding="utf-8")
     job.save(folder / "job.npz")
     again.save(folder / "again.npz")
-    runner = get_runner("icarus")
-    runner.build(
-        sources=[folder / "core.v"],
-        hdl_toplevel=NAME,
-        build_args=["-g2005"],
-        build_dir=folder / "build",
-        timescale=("1ns", "1ps"),
-        always=True,
-        log_file=folder / "build.log",
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        # The runner hands sys.path on to the simulator, which imports the bench by name.
-        patch.syspath_prepend(str(Path(__file__).parent))
-        runner.test(
-            test_module="flip_bench",
-            hdl_toplevel=NAME,
-            build_dir=folder / "build",
-            test_dir=folder,
-            extra_env={"LSTMITH_FLIPS": str(folder), "COCOTB_LOG_LEVEL": "WARNING"},
-            log_file=folder / "test.log",
-        )
+    run_bench("flip_bench", "LSTMITH_FLIPS", [folder / "core.v"], NAME, "icarus", folder)
     answer = folder / "flips.json"
     found: list[dict[str, Any]] = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else []
     if len(found) != flips:

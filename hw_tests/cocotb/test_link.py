@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cocotb_tools.runner import get_runner
 
+from hw_tests.cocotb.bench_runs import run_bench
 from hw_tests.unit.link_cases import PATIENCE, identity, sequences, small_design
 from lstmith.boards.top import SIMULATED, simulation_verilog
 from lstmith.compiler.design import Design
@@ -283,24 +283,7 @@ def test_icarus_equals_golden(
     (tmp_path / "packets.json").write_text(
         json.dumps({"cycles_per_bit": CYCLES_PER_BIT, "packets": [packet.hex() for packet in packets]})
     )
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    runner = get_runner("icarus")
-    runner.build(
-        sources=[tmp_path / "core.v"],
-        hdl_toplevel=SIMULATED,
-        build_args=["-g2005"],
-        build_dir=tmp_path / "build",
-        timescale=("1ns", "1ps"),
-        log_file=tmp_path / "build.log",
-    )
-    runner.test(
-        test_module="serial_replay_bench",
-        hdl_toplevel=SIMULATED,
-        build_dir=tmp_path / "build",
-        test_dir=tmp_path,
-        extra_env={"LSTMITH_REPLAY": str(tmp_path), "COCOTB_LOG_LEVEL": "WARNING"},
-        log_file=tmp_path / "test.log",
-    )
+    run_bench("serial_replay_bench", "LSTMITH_REPLAY", [tmp_path / "core.v"], SIMULATED, "icarus", tmp_path)
     answers = [bytes.fromhex(answer) for answer in json.loads((tmp_path / "answers.json").read_text())]
     live = work(Accelerator(Replay(packets, answers), patience=PATIENCE))
     np.testing.assert_array_equal(live, golden.h[0, : given.lengths[0]])

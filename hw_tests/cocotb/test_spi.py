@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cocotb_tools.runner import get_runner
 
+from hw_tests.cocotb.bench_runs import run_bench
 from hw_tests.unit.link_cases import identity, small_design
 from lstmith.boards.top import SIMULATED, simulation_verilog
 from lstmith.host.request import integer_request
 from lstmith.host.run import run_golden
-from lstmith.host.simulate import SIMULATORS, VERILATOR_OPTIONS
+from lstmith.host.simulate import SIMULATORS
 from lstmith.spec.codes import Verdict
 from lstmith.spec.link_map import Feature
 from lstmith.spec.memory_image import image_tag
@@ -46,25 +46,7 @@ def test_equals_golden(
     x = rng.normal(0, 1, (2, 3, 2)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
     (tmp_path / "seed.json").write_text(json.dumps(int(rng.integers(1 << 31))))
-    for path in (ROOT, Path(__file__).parent):
-        monkeypatch.syspath_prepend(str(path))
-    runner = get_runner(simulator)
-    runner.build(
-        sources=[tmp_path / "board.v"],
-        hdl_toplevel=SIMULATED,
-        build_args=VERILATOR_OPTIONS if simulator == "verilator" else ("-g2005",),
-        build_dir=tmp_path / "build",
-        timescale=("1ns", "1ps"),
-        log_file=tmp_path / "build.log",
-    )
-    runner.test(
-        test_module="spi_bench",
-        hdl_toplevel=SIMULATED,
-        build_dir=tmp_path / "build",
-        test_dir=tmp_path,
-        extra_env={"LSTMITH_SPI": str(tmp_path), "COCOTB_LOG_LEVEL": "WARNING"},
-        log_file=tmp_path / "test.log",
-    )
+    run_bench("spi_bench", "LSTMITH_SPI", [tmp_path / "board.v"], SIMULATED, simulator, tmp_path)
     request = integer_request(design, [Policy()], design.network.quantise_input(x))
     golden = run_golden(request)
     if verdict is Verdict.NONE:

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 from amaranth.back import verilog
-from cocotb_tools.runner import get_runner
 
 from hw_tests.checks import Check, Packed, Table, judge, outputs_of, pack
+from hw_tests.cocotb.bench_runs import run_bench
 from lstmith.flow.netlist import cell_models, map_netlist
-from lstmith.host.simulate import VERILATOR_OPTIONS
 
 SIMULATORS = ("icarus", "verilator")
 TOP = "units"
@@ -51,27 +49,7 @@ def _simulate(
     else:
         netlist, _ = map_netlist(packed, family, TOP, folder)
         sources = [netlist, *cell_models(family, folder)]
-    runner = get_runner(simulator)
-    runner.build(
-        sources=sources,
-        hdl_toplevel=TOP,
-        build_args=(*VERILATOR_OPTIONS, *options) if simulator == "verilator" else ("-g2005",),
-        build_dir=folder / "build",
-        timescale=("1ns", "1ps"),
-        always=True,
-        log_file=folder / "build.log",
-    )
     np.save(folder / "inputs.npy", pack(packed.fields["inputs"], table))
-    with pytest.MonkeyPatch.context() as patch:
-        # The runner hands sys.path on to the simulator, which imports the bench by name.
-        patch.syspath_prepend(str(Path(__file__).parent))
-        runner.test(
-            test_module="vector_bench",
-            hdl_toplevel=TOP,
-            build_dir=folder / "build",
-            test_dir=folder,
-            extra_env={"LSTMITH_VECTORS": str(folder), "COCOTB_LOG_LEVEL": "WARNING"},
-            log_file=folder / "test.log",
-        )
+    run_bench("vector_bench", "LSTMITH_VECTORS", sources, TOP, simulator, folder, options)
     bits = np.unpackbits(np.load(folder / "outputs.npy"), axis=1, bitorder="little")
     return outputs_of(packed, bits)

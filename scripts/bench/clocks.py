@@ -15,11 +15,11 @@ from lstmith.compiler.files import read_json, whole_file
 from lstmith.flow.attempt import Progress
 from lstmith.flow.seeds import reached_clocks
 from lstmith.scripts.bench.blocks import Table, markdown
+from lstmith.scripts.bench.choices import check_known
 from lstmith.scripts.bench.perf.clock import ENGINES, WANTED_MHZ
 from lstmith.scripts.bench.placement import SEEDS, place, ring_source
 from lstmith.scripts.bench.silero import silero_design
 from lstmith.scripts.bench.stamps import MEASURED, stamp
-from lstmith.spec.errors import UserError
 
 #: Figures by row and seed, each with the commit and the day it was measured: part of the repository.
 RECORD = Path("scripts/bench/recorded/clocks.json")
@@ -58,10 +58,8 @@ def run_clocks(rows: Sequence[str], seeds: Sequence[int], cache: Path) -> dict[s
     ToolError
         If a tool fails.
     """
-    if unknown := sorted(set(rows) - set(ROWS)):
-        raise UserError("option --only", f"{unknown[0]!r} is unknown", f"use {'; '.join(ROWS)}")
-    if unknown_seeds := sorted(set(seeds) - set(SEEDS)):
-        raise UserError("option --seeds", f"{unknown_seeds[0]} is unknown", f"use {', '.join(map(str, SEEDS))}")
+    check_known("--only", rows, ROWS, "; ")
+    check_known("--seeds", seeds, SEEDS)
     with steps() as report:
         for row in rows:
             for seed, found in _measured(row, seeds, cache, report):

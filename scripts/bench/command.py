@@ -15,6 +15,7 @@ from lstmith.compiler.files import read_json
 from lstmith.compiler.marks import bench_figures
 from lstmith.compiler.outputs import Output, check_outputs, save_json
 from lstmith.scripts.bench.blocks import Table, find_block, markdown, replace_block
+from lstmith.scripts.bench.choices import check_known
 from lstmith.scripts.bench.stamps import MEASURED, stamp, told
 from lstmith.spec.errors import UserError
 from lstmith.spec.extras import require
@@ -369,8 +370,7 @@ def _trained(networks: list[str] | None, folder: Path) -> tuple[dict[str, Any], 
 
 def _known(networks: list[str] | None, names: Iterable[str]) -> list[str]:
     """The networks that are asked for, all if none is."""
-    if unknown := sorted(set(networks or []) - set(names)):
-        raise UserError("option --network", f"{unknown[0]!r} is unknown", f"use {', '.join(names)}")
+    check_known("--network", networks or [], names)
     return networks or list(names)
 
 

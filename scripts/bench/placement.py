@@ -17,7 +17,7 @@ from lstmith.compiler.files import whole_file
 from lstmith.flow.families import SYNTHESIS, device_arguments
 from lstmith.flow.floorplan import GRIDS, place_lanes
 from lstmith.flow.pin_ring import PinRing
-from lstmith.flow.seeds import processor_minutes
+from lstmith.flow.processes import processor_seconds
 from lstmith.flow.toolchain import ToolError, first_error, read_report, run_tool
 from lstmith.flow.toolset import tool_versions
 from lstmith.spec.config import EngineConfig
@@ -131,11 +131,11 @@ def _synthesise(source: Source, script: str, folder: Path) -> None:
 def _place(tool: str, arguments: Sequence[str], folder: Path, kept: Path) -> None:
     (folder / "report.json").unlink(missing_ok=True)
     # Missing the clock that is asked for is a result too.
-    before = processor_minutes()
+    before = processor_seconds()
     run_tool(tool, arguments, folder, allowed=(0, 1))
     if not (folder / "report.json").exists():
         log = folder / f"{tool}.out"
         raise ToolError(f"{tool} failed ({first_error(log)}), see {log}")
     clocks = [entry["achieved"] for entry in read_report(folder / "report.json")["fmax"].values()]
     with whole_file(kept) as draft:
-        draft.write_text(json.dumps({"mhz": min(clocks), "minutes": processor_minutes() - before}) + "\n")
+        draft.write_text(json.dumps({"mhz": min(clocks), "minutes": (processor_seconds() - before) / 60}) + "\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import time
 from collections import Counter
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lstmith.cli.console import progress, remark, say
+from lstmith.flow.processes import processor_seconds
 from lstmith.scripts.bench.stamps import stamp
 from lstmith.scripts.coverage.plan import Plan
 from lstmith.scripts.coverage.points import Point, store_points, stored_points
@@ -38,8 +38,7 @@ def _options() -> argparse.Namespace:
 
 def _processor() -> float:
     """Seconds of this process and of all that it waited for."""
-    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    return time.process_time() + processor_seconds()
 
 
 class WrongError(Exception):

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.hdl import Assert, Cat, Cover, Module, Mux, Signal
 from amaranth.lib.wiring import In
 
-from hw_tests.formal.benches.slot_issuer import CONFIG
+from hw_tests.formal.benches.slot_issuer import Issuing
 from hw_tests.formal.properties import Around, Fault, proves
-from lstmith.rtl.layouts import fetch_layout
 from lstmith.rtl.link import queue
 from lstmith.rtl.sequencer import slot_issuer
-from lstmith.spec.codes import Precision
 
 #: Entries that the queue of the proof has room for.
 PLACES = 2
@@ -59,14 +56,11 @@ class HeadQueueBench(Around):
     cover=12,
     enough="six cycles from the lists to the head of the queue, and eight in which others fill it, wait and leave",
 )
-class IssueOrderBench(wiring.Component):
+class IssueOrderBench(Issuing):
     """One entry, any, is remembered when it is fetched, with the number of those before it."""
 
     def __init__(self) -> None:
-        self.issuer = slot_issuer.SlotIssuer(CONFIG)
-        entries = {"x_entry": In(self.issuer.x_list.entry.shape()), "h_entry": In(self.issuer.h_list.entry.shape())}
-        free = {"offered": In(1), "entry": In(fetch_layout(CONFIG)), "popped": In(1), "pick": In(1)}
-        super().__init__({**entries, **free})
+        super().__init__(pick=In(1))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -76,13 +70,7 @@ class IssueOrderBench(wiring.Component):
         marked, kept, before = Signal(), Signal.like(self.entry), Signal.like(issuer.queued)
         named = given.payload
         m.d.comb += [
-            fetch.offer.valid.eq(self.offered),
-            fetch.entry.eq(self.entry),
-            issuer.x_list.entry.eq(self.x_entry),
-            issuer.h_list.entry.eq(self.h_entry),
-            issuer.popped.eq(self.popped),
-            # A 16-bit weight is two digits of 8 bits.
-            Assume(self.entry.word < Precision.W16),
+            *self.given(),
             taken.eq(fetch.offer.valid & fetch.offer.ready),
             fires.eq(given.valid & given.ready),
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Assert, Assume, Cover, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
@@ -20,17 +22,16 @@ ON_THE_WAY = RAM_LATENCY + 1
 CONFIG = EngineConfig(lanes=2, precisions=PRECISIONS, weight_depth=4, units=2, inputs=2, planes=2)
 
 
-@proves(
-    "fetched entry has a place",
-    says="An entry that the sequencer fetches always has a place in the queue before the array.",
-    fault=Fault(slot_issuer, "room.eq(coming != QUEUE)", "room.eq(coming != QUEUE + 2)"),
-    depth=DEPTH,
-    cover=DEPTH + 6,
-)
-class IssuerBench(wiring.Component):
-    """Offers of any kind, which are fetched when they are taken; the array may be as slow as it likes."""
+class Issuing(wiring.Component):
+    """An issuer that is offered entries of any kind.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    more : In
+        Further inputs of the bench.
+    """
+
+    def __init__(self, **more: In) -> None:
         self.issuer = slot_issuer.SlotIssuer(CONFIG)
         super().__init__(
             {
@@ -39,8 +40,33 @@ class IssuerBench(wiring.Component):
                 "x_entry": In(self.issuer.x_list.entry.shape()),
                 "h_entry": In(self.issuer.h_list.entry.shape()),
                 "popped": In(1),
+                **more,
             }
         )
+
+    def given(self) -> list[Any]:
+        """The inputs reach the issuer."""
+        issuer = self.issuer
+        return [
+            issuer.fetch.offer.valid.eq(self.offered),
+            issuer.fetch.entry.eq(self.entry),
+            issuer.x_list.entry.eq(self.x_entry),
+            issuer.h_list.entry.eq(self.h_entry),
+            issuer.popped.eq(self.popped),
+            # A 16-bit weight is two digits of 8 bits.
+            Assume(self.entry.word < Precision.W16),
+        ]
+
+
+@proves(
+    "fetched entry has a place",
+    says="An entry that the sequencer fetches always has a place in the queue before the array.",
+    fault=Fault(slot_issuer, "room.eq(coming != QUEUE)", "room.eq(coming != QUEUE + 2)"),
+    depth=DEPTH,
+    cover=DEPTH + 6,
+)
+class IssuerBench(Issuing):
+    """Offers of any kind, which are fetched when they are taken; the array may be as slow as it likes."""
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -51,13 +77,7 @@ class IssuerBench(wiring.Component):
         m.d.sync += [fetch.valid.eq(taken), coming.eq(coming << 1 | taken)]
         on_the_way = sum(coming[bit] for bit in range(ON_THE_WAY + 1))
         m.d.comb += [
-            fetch.offer.valid.eq(self.offered),
-            fetch.entry.eq(self.entry),
-            issuer.x_list.entry.eq(self.x_entry),
-            issuer.h_list.entry.eq(self.h_entry),
-            issuer.popped.eq(self.popped),
-            # A 16-bit weight is two digits of 8 bits.
-            Assume(self.entry.word < Precision.W16),
+            *self.given(),
             Assert(issuer.queued <= slot_issuer.QUEUE),
             Assert(issuer.queued == issuer.queue.level + issuer.waits + on_the_way),
             Assert(~issuer.queue.w_en | issuer.queue.w_rdy),

@@ -133,21 +133,23 @@ def keras_bidirectional_pair(path: Path, rng: Rng) -> Feeds:
     return {"x": normal(rng, 2, STEPS, WIDTH)}
 
 
-def sliced_pair(path: Path, rng: Rng) -> Feeds:
-    """A pair of forward LSTMs by hand: a Slice with step -1, and a Concat."""
+def pair_by_slice(rng: Rng) -> tuple[list[NodeProto], list[TensorProto]]:
+    """Two forward LSTMs, one of which reads x through a Slice with step -1; outputs are those of either node."""
     forward, constants = lstm(weights(rng, WIDTH, UNITS), name="forward")
     backward, more = lstm(weights(rng, WIDTH, UNITS), x="reversed", name="backward")
+    nodes = [forward, helper.make_node("Slice", ["x", "from", "to", "time", "back"], ["reversed"]), backward]
+    bounds = {"from": -1, "to": np.iinfo(np.int64).min, "time": 0, "back": -1}
+    return nodes, [*constants, *more, *(const(name, [value]) for name, value in bounds.items())]
+
+
+def sliced_pair(path: Path, rng: Rng) -> Feeds:
+    """A pair of forward LSTMs by hand: a Slice with step -1, and a Concat."""
+    pair, constants = pair_by_slice(rng)
     nodes = [
-        forward,
-        helper.make_node("Slice", ["x", "from", "to", "time", "back"], ["reversed"]),
-        backward,
+        *pair,
         helper.make_node("Slice", ["backward_y", "from", "to", "time", "back"], ["b"]),
         helper.make_node("Concat", ["forward_y", "b"], ["y"], axis=3),
     ]
-    constants = [
-        *constants, *more, const("from", [-1]), const("to", [np.iinfo(np.int64).min]), const("time", [0]),
-        const("back", [-1]),
-    ]  # fmt: skip
     save(path, nodes, constants, {"x": ["T", "N", WIDTH]}, ["y"])
     return {"x": normal(rng, STEPS, 2, WIDTH)}
 

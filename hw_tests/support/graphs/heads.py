@@ -12,7 +12,17 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from lstmith.test_support.graphs.exporters import STEPS, UNITS, WIDTH, Feeds, Rng, matrix, normal, save_typed
+from lstmith.test_support.graphs.exporters import (
+    STEPS,
+    UNITS,
+    WIDTH,
+    Feeds,
+    Rng,
+    matrix,
+    normal,
+    pair_by_slice,
+    save_typed,
+)
 from lstmith.test_support.graphs.nodes import const, lstm, save, weights
 
 CLASSES = 5
@@ -139,12 +149,9 @@ def retyped(path: Path, output: str, kind: int) -> None:
 
 def hand_made_pair(path: Path, rng: Rng) -> Feeds:
     """Two LSTMs, one behind a Slice backwards, and a Gemm of the last step of both: Keras-like."""
-    forward, constants = lstm(weights(rng, WIDTH, UNITS), name="forward")
-    backward, more = lstm(weights(rng, WIDTH, UNITS), x="reversed", name="backward")
+    pair, constants = pair_by_slice(rng)
     nodes = [
-        forward,
-        helper.make_node("Slice", ["x", "from", "to", "time", "back"], ["reversed"]),
-        backward,
+        *pair,
         helper.make_node("Concat", ["forward_yh", "backward_yh"], ["both"], axis=2),
         helper.make_node("Squeeze", ["both", "time"], ["last"]),
         helper.make_node("Gemm", ["last", "w", "b"], ["hidden"], name="one", transB=1),
@@ -153,8 +160,7 @@ def hand_made_pair(path: Path, rng: Rng) -> Feeds:
         helper.make_node("Sigmoid", ["product"], ["p"]),
     ]
     constants = [
-        *constants, *more, const("from", [-1]), const("to", [np.iinfo(np.int64).min]), const("time", [0]),
-        const("back", [-1]), matrix(rng, "w", 7, 2 * UNITS), const("b", normal(rng, 7), np.float32),
+        *constants, matrix(rng, "w", 7, 2 * UNITS), const("b", normal(rng, 7), np.float32),
         matrix(rng, "w2", 7, 2),
     ]  # fmt: skip
     save(path, nodes, constants, {"x": ["T", "N", WIDTH]}, ["p"])

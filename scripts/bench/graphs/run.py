@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lstmith.scripts.bench.choices import check_known
 from lstmith.scripts.bench.graphs.bench import measure, refusals
 from lstmith.scripts.bench.graphs.cases import Case, made_cases, real_cases
 from lstmith.scripts.bench.graphs.demos import DEMOS, run_demo
 from lstmith.scripts.bench.stamps import MEASURED, stamp
-from lstmith.spec.errors import UserError
 
 #: Graphs against onnxruntime, what is refused, and each network on the virtual board.
 PARTS = ("real", "made", "refused", *DEMOS)
@@ -25,8 +25,7 @@ def run_graphs(report: Callable[[str], None], parts: Sequence[str]) -> dict[str,
     UserError
         If there is no such part.
     """
-    if unknown := sorted(set(parts) - set(PARTS)):
-        raise UserError("option --part", f"{unknown[0]!r} is unknown", f"use {', '.join(PARTS)}")
+    check_known("--part", parts, PARTS)
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "model.onnx"

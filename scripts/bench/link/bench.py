@@ -26,10 +26,10 @@ from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
 from lstmith.host.self_test import BYTE_BITS
 from lstmith.scripts.bench.blocks import Table, markdown
+from lstmith.scripts.bench.choices import check_known
 from lstmith.scripts.bench.link.faults import run_moments
 from lstmith.scripts.bench.silero import silero_design
 from lstmith.scripts.bench.stamps import MEASURED, stamp, told
-from lstmith.spec.errors import UserError
 from lstmith.spec.memory_image import image_tag
 from lstmith.spec.policy import Mode, Policy
 from lstmith.test_support.link_fuzz import baud_tolerated, build_probe, fuzz
@@ -77,8 +77,7 @@ def run_link(report: Report, parts: list[str], effort: float = 1.0) -> dict[str,
     UserError
         If there is no such part.
     """
-    if unknown := sorted(set(parts) - set(PARTS)):
-        raise UserError("option --part", f"{unknown[0]!r} is unknown", f"use {', '.join(PARTS)}")
+    check_known("--part", parts, PARTS)
     figures = {name: PARTS[name](report, effort) for name in PARTS if name in parts}
     return {**figures, MEASURED: dict.fromkeys(figures, stamp())}
 

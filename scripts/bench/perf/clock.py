@@ -9,10 +9,10 @@ from typing import Any
 
 from lstmith.boards.catalogue import DEFAULT, find_board
 from lstmith.cli.console import steps
+from lstmith.scripts.bench.choices import check_known
 from lstmith.scripts.bench.perf.scaling import POINTS, scaling_config
 from lstmith.scripts.bench.placement import SEEDS, place, ring_source
 from lstmith.spec.config import EngineConfig
-from lstmith.spec.errors import UserError
 from lstmith.spec.presets import preset
 
 #: What nextpnr is asked for: more than can be had, so that it goes on trying.
@@ -41,8 +41,7 @@ def chosen_engines(titles: Sequence[str] | None) -> tuple[str, ...]:
     UserError
         If there is no such engine.
     """
-    if unknown := sorted(set(titles or ()) - set(ENGINES)):
-        raise UserError("option --engine", f"{unknown[0]!r} is unknown", f"use {'; '.join(ENGINES)}")
+    check_known("--engine", titles or (), ENGINES, "; ")
     return tuple(title for title in ENGINES if titles is None or title in titles)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lstmith.scripts.bench.choices import check_known
 from lstmith.scripts.bench.perf.bench import LONG, PARTS, run_perf
 from lstmith.scripts.bench.perf.clock import chosen_engines
 from lstmith.scripts.bench.perf.history import HISTORY, load_history, record, regressions
@@ -32,8 +33,7 @@ def chosen_parts(parts: Sequence[str] | None, *, quick: bool) -> tuple[str, ...]
     UserError
         If there is no such part.
     """
-    if unknown := sorted(set(parts or ()) - set(PARTS)):
-        raise UserError("option --part", f"{unknown[0]!r} is unknown", f"use {', '.join(PARTS)}")
+    check_known("--part", parts or (), PARTS)
     return tuple(part for part in parts or PARTS if not (quick and part in LONG))
 
 
