@@ -14,7 +14,7 @@ from lstmith.rtl.link.collect import CompactCollector, StepCollector, held_steps
 from lstmith.rtl.link.executor import Executor
 from lstmith.rtl.link.pins import front_pins
 from lstmith.rtl.link.receiver import FrameReceiver
-from lstmith.rtl.link.ring import ResultRing
+from lstmith.rtl.link.ring import RING_WORD_BITS, ResultRing
 from lstmith.rtl.link.spi import SpiPeripheral
 from lstmith.rtl.link.uart import UartReceiver, UartTransmitter
 from lstmith.spec.config import bits_for
@@ -118,11 +118,12 @@ class Link(wiring.Component):
         m.submodules.answer = answer = AnswerSender()
         executor, ring = Executor(buffers=identity.window), ResultRing(words=identity.ring_words)
 
-        # A HELLO resets everything, and is then answered like any frame.
-        hello, greet = Signal(), Signal()
+        # A HELLO resets everything, and is then answered like any frame. The ring is held until what writes to it has
+        # been reset too.
+        hello, held, greet = Signal(), Signal(), Signal()
         m.submodules.executor = ResetInserter(hello)(executor)
-        m.submodules.ring = ResetInserter(hello)(ring)
-        m.d.sync += hello.eq(receiver.hello)
+        m.submodules.ring = ResetInserter(hello | held)(ring)
+        m.d.sync += [hello.eq(receiver.hello), held.eq(hello)]
         # The reset reaches the engine after a cycle for each part of its way through the device; what the engine says
         # until then belongs to nobody. No request follows so soon.
         resets, clears = hello | executor.stalled, Signal()
@@ -263,8 +264,7 @@ class Link(wiring.Component):
                 executor.occupied.eq(self.engine_busy),
             ]
             connect(m, flipped(self.h), compact.h)
-            connect(m, compact.o, ring.i)
-            return (self.engine_busy | self.h.valid) & ~ring.full
+            return (self.engine_busy | self.h.valid | self._elaborate_words(m, compact.o, ring, clears)) & ~ring.full
         # A verdict is one more result.
         results = config.units + config.verdicts
         steps = held_steps(results)
@@ -276,9 +276,11 @@ class Link(wiring.Component):
         m.submodules.collector = ResetInserter(clears)(collector)
         connect(m, x, admission.i)
         connect(m, admission.x, flipped(self.x))
-        connect(m, flipped(self.h), collector.h)
-        connect(m, collector.o, ring.i)
+        # The engine's memory of results answers late in the cycle, and the collector's may lie far away.
+        m.d.sync += [collector.h.payload.eq(self.h.payload), collector.h.valid.eq(self.h.valid)]
+        word = self._elaborate_words(m, collector.o, ring, clears)
         m.d.comb += [
+            self.h.ready.eq(1),
             admission.i_quiet.eq(executor.quiet),
             admission.step_inputs.eq(self.step_inputs),
             admission.engine_busy.eq(self.engine_busy),
@@ -294,4 +296,15 @@ class Link(wiring.Component):
             collector.event.eq(self.event),
             executor.occupied.eq(self.engine_busy | admission.occupied),
         ]
-        return self.engine_busy | admission.active | ((admission.pending != 0) & ~ring.full)
+        return self.engine_busy | admission.active | (((admission.pending != 0) | word) & ~ring.full)
+
+    @staticmethod
+    def _elaborate_words(m: Module, source: wiring.PureInterface, ring: ResultRing, clears: Signal) -> Signal:
+        """Let words wait in a register before the ring, as both sides decide much; returns whether one is there."""
+        word, waits = Signal(RING_WORD_BITS, reset_less=True), Signal()
+        m.d.comb += [ring.i.payload.eq(word), ring.i.valid.eq(waits), source.ready.eq(~waits | ring.i.ready)]
+        with m.If(source.ready):
+            m.d.sync += [word.eq(source.payload), waits.eq(source.valid)]
+        with m.If(clears):
+            m.d.sync += waits.eq(0)
+        return waits

@@ -5,9 +5,13 @@ from __future__ import annotations
 import struct
 
 import numpy as np
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from hw_tests.fast.rtl.link.serial_host import BAUD, CLOCK, talk
 from lstmith.host.link.codec import Frame
+from lstmith.rtl.link.link import Link
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.link_identity import IDENTITY_BYTES, Identity
 from lstmith.spec.link_map import (
@@ -36,6 +40,8 @@ IDENTITY = Identity(
     design_format=1,
     config=EngineConfig(lanes=1, precisions=(8,), units=4, inputs=3),
 )
+#: What an endless engine gives.
+H = 0x1234
 TAG = LINK_REGION << REGION_SHIFT | LinkRegister.TAG
 
 
@@ -77,3 +83,44 @@ def test_session(rng: np.random.Generator) -> None:
         content = struct.pack(f"<{len(body)}I", *body) if isinstance(body, list) else body
         assert content is None or answer.body[2:] == content, number
     assert len(answers[1].body) == 2 + IDENTITY_BYTES
+
+
+class _EndlessEngine(wiring.Component):
+    """A link whose engine computes every step and gives h until it is reset."""
+
+    def __init__(self) -> None:
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.link = link = Link(IDENTITY)
+        column, inputs = Signal(2), IDENTITY.config.inputs
+        m.d.comb += [
+            link.rx.eq(self.rx),
+            self.tx.eq(link.tx),
+            link.ready.eq(1),
+            link.step_inputs[0].eq(inputs - 1),
+            link.x.ready.eq(1),
+            link.h.payload.h.eq(H),
+            link.engine_busy.eq(link.h.valid),
+        ]
+        m.d.sync += link.outcome_valid.eq(0)
+        with m.If(link.x.valid):
+            m.d.sync += column.eq(column + 1)
+            with m.If(column == inputs - 1):
+                m.d.sync += [column.eq(0), link.outcome_valid.eq(1), link.h.valid.eq(1)]
+        with m.If(link.engine_reset):
+            m.d.sync += [column.eq(0), link.h.valid.eq(0)]
+        return m
+
+
+def test_hello_while_results_are_written() -> None:
+    """After it the first word in the ring is the next step's outcome, and then come its results."""
+    step = struct.pack(f"{STREAM_HEAD}3h", StreamFlag.START, 0, 0, 1, 2, 3)
+    session = [(Command.HELLO, b""), (Command.STREAM, step), (Command.FETCH, struct.pack("<HH", 0, 0))]
+    frames = [Frame(number, command, body) for number, (command, body) in enumerate(2 * session)]
+    answers = talk(_EndlessEngine(), frames)
+    for answer in (answers[2], answers[5]):
+        assert answer.body[0] == Status.OK
+        words = struct.unpack(f"<{len(answer.body) // 2 - 1}H", answer.body[2:])
+        assert words[:8] == (0, *[H] * 7)
