@@ -24,7 +24,7 @@ _ULX3S_85F = Board(
     package="BG381",
     speed="6",
     oscillator_mhz=25.0,
-    clock_mhz=50.0,
+    clock_mhz=75.0,
     luts=83_640,
     dsps=156,
     brams=208,
@@ -67,7 +67,7 @@ BOARDS = (
         package="SG48",
         speed="",
         oscillator_mhz=12.0,
-        clock_mhz=24.0,
+        clock_mhz=30.0,
         luts=5_280,
         dsps=8,
         brams=30,
@@ -82,7 +82,7 @@ BOARDS = (
         extra_resources="break_off_pmod",
         spi=_PMOD,
         # What the engine leaves of block memory and lookup tables.
-        # An FT2232H; 12 Mbaud would be two cycles per bit.
+        # An FT2232H; 12 Mbaud would be two and a half cycles per bit.
         baud=6_000_000,
         window=2,
         ring_words=256,
@@ -141,7 +141,7 @@ BOARDS = (
         speed="C6/I5",
         die="GW1N-9C",
         oscillator_mhz=27.0,
-        clock_mhz=36.0,
+        clock_mhz=48.0,
         luts=8_640,
         dsps=20,
         brams=26,

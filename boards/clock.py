@@ -19,6 +19,7 @@ START_CYCLES = 1 << 10
 _ECP5_PHASE, _ECP5_VCO = (3.125, 400.0), (400.0, 800.0)
 #: Bounds of the iCE40 PLL, in MHz.
 _ICE40_PHASE, _ICE40_VCO = (10.0, 133.0), (533.0, 1066.0)
+_ICE40_FACTORS = 128
 #: Bounds of the PLL of a GW1NR-9 of speed C6/I5, in MHz, and its output dividers.
 _GOWIN_PHASE, _GOWIN_VCO = (3.0, 400.0), (400.0, 1200.0)
 _GOWIN_OUTPUT = (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
@@ -87,7 +88,11 @@ def pll_clocks(board: Board) -> list[float]:
     """
     dividers, divisors, factors = {
         "ecp5": (ecp5_dividers, range(1, 129), range(1, 81)),
-        "ice40": (ice40_dividers, [(divr + 1) << divq for divr in range(16) for divq in range(1, 7)], range(1, 65)),
+        "ice40": (
+            ice40_dividers,
+            [(divr + 1) << divq for divr in range(16) for divq in range(1, 7)],
+            range(1, _ICE40_FACTORS + 1),
+        ),
         "gowin": (gowin_dividers, range(1, 65), range(1, 65)),
     }[board.family]
     found = {board.oscillator_mhz}
@@ -144,6 +149,9 @@ def ecp5_dividers(source: float, target: float) -> tuple[int, int, int]:
 def ice40_dividers(source: float, target: float) -> tuple[int, int, int]:
     """DIVR, DIVF and DIVQ for exactly ``target`` MHz.
 
+    DIVF has seven bits. Lattice's guide (FPGA-TN-02052) allows 63 at most, which holds for the other feedback paths;
+    with the simple one, IceStorm's ``icepll`` takes all, as designs on real devices do (66 for 25.125 MHz of 12).
+
     Raises
     ------
     ValueError
@@ -155,7 +163,7 @@ def ice40_dividers(source: float, target: float) -> tuple[int, int, int]:
             divf = target * (1 << divq) / phase - 1
             vco = phase * (divf + 1)
             fits = _ICE40_PHASE[0] <= phase <= _ICE40_PHASE[1] and _ICE40_VCO[0] <= vco <= _ICE40_VCO[1]
-            if fits and divf == int(divf) and divf < 64:
+            if fits and divf == int(divf) and divf < _ICE40_FACTORS:
                 return divr, int(divf), divq
     raise ValueError(f"No PLL setting makes {target} MHz of {source} MHz")
 

