@@ -277,7 +277,12 @@ class Link(wiring.Component):
         connect(m, x, admission.i)
         connect(m, admission.x, flipped(self.x))
         # The engine's memory of results answers late in the cycle, and the collector's may lie far away.
-        m.d.sync += [collector.h.payload.eq(self.h.payload), collector.h.valid.eq(self.h.valid)]
+        # So may what chooses between records and results, which changes long before the next step.
+        m.d.sync += [
+            collector.h.payload.eq(self.h.payload),
+            collector.h.valid.eq(self.h.valid),
+            collector.full.eq(full),
+        ]
         word = self._elaborate_words(m, collector.o, ring, clears)
         m.d.comb += [
             self.h.ready.eq(1),
@@ -286,7 +291,6 @@ class Link(wiring.Component):
             admission.engine_busy.eq(self.engine_busy),
             admission.outcome_valid.eq(self.outcome_valid),
             admission.done.eq(collector.done),
-            collector.full.eq(full),
             collector.begins.eq(admission.begins),
             collector.idle.eq(admission.idle),
             collector.quiet.eq(admission.quiet),
