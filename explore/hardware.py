@@ -14,6 +14,7 @@ from lstmith.flow.attempt import YOSYS
 from lstmith.flow.families import FLOWS
 from lstmith.flow.processes import processor_seconds
 from lstmith.flow.toolchain import ToolError, logic_cells
+from lstmith.spec.errors import UserError
 
 
 def synthesised(spec: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def placed(spec: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, Any]
         except TimingError as error:
             # A clock that is missed is a result too.
             found = error.result
-        except ToolError as error:
+        except (ToolError, UserError) as error:
             # So is a device that has no room. The folder that the message names is of another machine, perhaps.
             return {"failed": str(error).partition(", see ")[0]}
     seconds = None if found["reused"] else round(processor_seconds() - before, 1)

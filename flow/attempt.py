@@ -23,12 +23,14 @@ from lstmith.flow.toolchain import (
     TimingError,
     ToolError,
     count_cells,
+    logic_cells,
     read_report,
     read_statistics,
     run_tool,
 )
 from lstmith.flow.toolset import tool_versions
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.errors import UserError
 from lstmith.spec.memory_image import MemoryImage, image_tag
 
 Progress = Callable[[str], None]
@@ -99,6 +101,8 @@ class Work:
 
         Raises
         ------
+        UserError
+            If the board has too few cells.
         ToolError
             If a tool fails.
         """
@@ -126,6 +130,7 @@ class Work:
         top = BoardTop(board, build_identity(board, self._config), self._image, image_tag(self._image, self._config))
         find_platform(board).build(top, name="top", do_build=False, emit_src=False).extract(str(folder))
         self._reused[board.clock_mhz] = ["synthesis"] if run_yosys(folder, "top.il", board.family, "top") else []
+        check_room(board, read_statistics(folder / "stat.json"))
         place_lanes(folder / "top.json", board.device)
 
     def _tell(self, stage: str, clock_mhz: float, seed: int | None = None) -> None:
@@ -167,6 +172,24 @@ def run_yosys(folder: Path, source: str, family: str, top: str) -> bool:
         ["top.json", "stat.json"],
         lambda: run_tool("yosys", ["-q", "-l", "yosys.log", "-p", script], folder),
     )
+
+
+def check_room(board: Board, cells: dict[str, int]) -> None:
+    """Refuse a netlist of more cells than the board's device has: nextpnr's static placer would not end.
+
+    Raises
+    ------
+    UserError
+        With what there is too little of.
+    """
+    taken = count_cells(cells) | {"luts": logic_cells(cells)}
+    for name, has in (("luts", board.luts), ("dsps", board.dsps), ("brams", board.brams)):
+        if taken[name] > has:
+            raise UserError(
+                f"board {board.name}",
+                f"has {has} {name}, and the design takes {taken[name]}",
+                "compile it with fewer --lanes, or for a larger board",
+            )
 
 
 def _routing(board: Board, seed: int, asked_mhz: float, folder: Path) -> Routing:

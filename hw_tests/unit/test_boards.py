@@ -25,6 +25,7 @@ from lstmith.compiler.design import Design
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.sizing.size import limits_for, size_engine
+from lstmith.flow.attempt import Work
 from lstmith.flow.bitstream import build, estimate_seconds, synthesise
 from lstmith.flow.families import SYNTHESIS, bitstream_name
 from lstmith.flow.identity import build_identity
@@ -297,6 +298,18 @@ def test_bitstream(board: str, size: int, tmp_path: Path) -> None:
         image = build_memory_image(design.network, design.engine, [Policy()])
         assert (out / "weights.bin").read_bytes() == flash_content(image)
         assert result["weights_offset"] == found.flash_offset
+
+
+def test_a_netlist_that_is_too_large_is_not_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(top, "LinkedBoard", _StandIn)
+    design, board = _design("ulx3s-25f", 5, 4, 1), replace(find_board("ulx3s-25f"), luts=10)
+    stages: list[str] = []
+    work = Work(board, design.engine, design.image(), tmp_path, stages.append)
+    with pytest.raises(
+        UserError, match=r"^board ulx3s-25f: has 10 luts, and the design takes [2-9]\d; compile "
+    ):
+        next(work.attempts(board.clock_mhz, [1]))
+    assert stages == ["synthesis"]
 
 
 def test_missed_timing_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,8 +154,9 @@ def clocks_text(recorded: dict[str, Any]) -> str:
     left = f"\nNot measured yet: {left}.\n" if left else ""
     board = find_board(DEFAULT)
     return (
-        f"Silero VAD's W8A8 core with its link on the {board.title}, and the engine with all options alone, behind "
-        f"three pins and asked for {WANTED_MHZ} MHz: what nextpnr reached by seed of placement (`lstmith bench "
-        "clocks`). Processor minutes are the median of the seeds, with the synthesis before the first.\n\n"
+        f"Silero VAD's W8A8 core with its link on the {board.title}, presets with their link on their boards, and the "
+        f"engine with all options alone, behind three pins and asked for {WANTED_MHZ} MHz: what nextpnr reached by "
+        "seed of placement (`lstmith bench clocks`). Processor minutes are the median of the seeds, with the synthesis "
+        "before the first.\n\n"
         f"{markdown(*clock_rows(recorded))}{left}\nOne mark for each seed:\n\n{markdown(*histogram_rows(recorded))}"
     )
