@@ -41,7 +41,6 @@ def test_median_spread_and_histogram(measured: dict[str, list[dict[str, Any]]], 
     assert f"| {LINKED} | 99.4 | 104.9 | 88.0 | 99.4 | 88.0 | 104.9 | 89.5 | 5.0 |" in text
     assert [line for line in text.splitlines() if " to " in line and line.startswith("|")] == [
         "| 85 to 90 | # |",
-        "| 90 to 95 | - |",
         "| 95 to 100 | # |",
         "| 100 to 105 | # |",
     ]

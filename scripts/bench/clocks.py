@@ -130,13 +130,13 @@ def _cells(row: str, by_seed: dict[str, Any]) -> list[object]:
 
 
 def histogram_rows(recorded: dict[str, Any]) -> Table:
-    """How many seeds of each row reached which clock: one mark for each."""
+    """How many seeds of each row reached which clock, one mark for each; without clocks that none reached."""
     rows = [row for row in ROWS if row in recorded]
     bins = {row: [_bin(found["mhz"]) for found in recorded[row].values()] for row in rows}
     every = [each for found in bins.values() for each in found]
     lines: list[list[object]] = [
         [f"{low} to {low + BIN_MHZ}", *("#" * bins[row].count(low) for row in rows)]
-        for low in range(min(every, default=0), max(every, default=-1) + 1, BIN_MHZ)
+        for low in sorted(set(every))
     ]
     return ["MHz", *rows], lines
 
