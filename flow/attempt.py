@@ -194,12 +194,13 @@ def check_room(board: Board, cells: dict[str, int]) -> None:
 
 def _routing(board: Board, seed: int, asked_mhz: float, folder: Path) -> Routing:
     flow = FLOWS[board.family]
+    share = logic_cells(read_statistics(folder / "stat.json")) / board.luts
     # A clock that is missed is a result too: others may be tried.
     common = ["--json", "top.json", "--seed", str(seed), "--freq", str(asked_mhz), "--timing-allow-fail"]
     return Routing(
         folder,
         flow.router,
-        (*flow.place(board), *common, "--report", REPORT),
+        (*flow.place(board, share), *common, "--report", REPORT),
         ("top.json", flow.constraints),
         (REPORT, LOG, flow.routed),
         flow.packages,

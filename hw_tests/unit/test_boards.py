@@ -29,8 +29,9 @@ from lstmith.flow.attempt import Work
 from lstmith.flow.bitstream import build, estimate_seconds, synthesise
 from lstmith.flow.families import SYNTHESIS, bitstream_name
 from lstmith.flow.identity import build_identity
+from lstmith.flow.routing import LOG
 from lstmith.flow.seeds import reached_clocks
-from lstmith.flow.toolchain import RESOURCES, TimingError, ToolError, count_cells
+from lstmith.flow.toolchain import RESOURCES, TimingError, ToolError, count_cells, logic_cells
 from lstmith.rtl.link.flash import flash_content
 from lstmith.rtl.link.pins import front_pins
 from lstmith.spec.config import EngineConfig
@@ -305,11 +306,24 @@ def test_a_netlist_that_is_too_large_is_not_placed(tmp_path: Path, monkeypatch: 
     design, board = _design("ulx3s-25f", 5, 4, 1), replace(find_board("ulx3s-25f"), luts=10)
     stages: list[str] = []
     work = Work(board, design.engine, design.image(), tmp_path, stages.append)
-    with pytest.raises(
-        UserError, match=r"^board ulx3s-25f: has 10 luts, and the design takes [2-9]\d; compile "
-    ):
+    with pytest.raises(UserError, match=r"^board ulx3s-25f: has 10 luts, and the design takes [2-9]\d; compile "):
         next(work.attempts(board.clock_mhz, [1]))
     assert stages == ["synthesis"]
+
+
+@pytest.mark.parametrize(("room", "placer"), [(2.0, "Running Static placer"), (1.3, "Running main analytical placer")])
+def test_full_devices_have_another_placer(
+    room: float, placer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The static one need not end where little is left."""
+    monkeypatch.setattr(top, "LinkedBoard", _StandIn)
+    design, board = _design("ulx3s-25f", 5, 4, 1), find_board("ulx3s-25f")
+    work = Work(board, design.engine, design.image(), tmp_path / "first")
+    next(work.attempts(board.clock_mhz, [1]))
+    taken = logic_cells(work.results[board.clock_mhz, 1].figures["cells"])
+    work = Work(replace(board, luts=int(room * taken)), design.engine, design.image(), tmp_path / "second")
+    next(work.attempts(board.clock_mhz, [1]))
+    assert placer in (work.results[board.clock_mhz, 1].folder / LOG).read_text()
 
 
 def test_missed_timing_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
