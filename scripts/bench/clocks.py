@@ -135,8 +135,7 @@ def histogram_rows(recorded: dict[str, Any]) -> Table:
     bins = {row: [_bin(found["mhz"]) for found in recorded[row].values()] for row in rows}
     every = [each for found in bins.values() for each in found]
     lines: list[list[object]] = [
-        [f"{low} to {low + BIN_MHZ}", *("#" * bins[row].count(low) for row in rows)]
-        for low in sorted(set(every))
+        [f"{low} to {low + BIN_MHZ}", *("#" * bins[row].count(low) for row in rows)] for low in sorted(set(every))
     ]
     return ["MHz", *rows], lines
 
