@@ -42,12 +42,13 @@ SYNTHESIS = {
     "gowin": f"{_WITHOUT_FIELDS}; {COLLISIONS_UNDEFINED}; {_GOWIN_MEMORIES}; synth_gowin -family gw1n -run map_ffram:",
     "nexus": f"{_WITHOUT_FIELDS}; synth_nexus",
 }
-#: On ECP5. The default router, router1, gives small designs a faster clock but does not end on a net that reaches every
-#: flip-flop of a large one (docs/decisions/0025). The default placer, heap, gives slower clocks (docs/decisions/0071).
-_ROUTER = ("--router", "router2")
-ECP5_WAYS = ("--placer", "static", *_ROUTER)
-#: Most of an ECP5's lookup tables that the static placer is given: it was seen to end at 0.52, and not to at 0.73.
-STATIC_MOST = 0.6
+#: On ECP5. The default, router1, gives small designs a faster clock but does not end on a net that reaches every
+#: flip-flop of a large one (docs/decisions/0025).
+ROUTER = ("--router", "router2")
+#: On ECP5. The default, heap, gives slower clocks (docs/decisions/0071).
+PLACER = ("--placer", "static")
+#: Largest share of an ECP5's lookup tables with which that placer was seen to end is 0.52; with 0.73 it was not.
+PLACER_SHARE = 0.6
 #: nextpnr's names of devices and packages of ECP5 and iCE40.
 DEVICES = {
     "LFE5U-25F": "25k",
@@ -97,8 +98,8 @@ def device_arguments(board: Board) -> list[str]:
 
 
 def _place_ecp5(board: Board, share: float) -> list[str]:
-    ways = ECP5_WAYS if share <= STATIC_MOST else _ROUTER
-    return [*device_arguments(board), *ways, "--lpf", "top.lpf", "--textcfg", "top.config"]
+    placer = PLACER if share <= PLACER_SHARE else ()
+    return [*device_arguments(board), *placer, *ROUTER, "--lpf", "top.lpf", "--textcfg", "top.config"]
 
 
 def _place_gowin(board: Board, share: float) -> list[str]:

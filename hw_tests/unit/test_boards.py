@@ -40,6 +40,8 @@ from lstmith.spec.link_identity import Identity
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.policy import Policy
 
+ROOT = Path(__file__).parents[2]
+
 
 def _design(board: str, units: int, inputs: int, lanes: int) -> Design:
     rng = np.random.default_rng(3)
@@ -67,6 +69,14 @@ def test_clock_has_a_setting(board) -> None:
         vco = board.oscillator_mhz / (divr + 1) * (divf + 1)
         assert vco / (1 << divq) == board.clock_mhz
         assert 533 <= vco <= 1066
+
+
+def test_the_page_tells_the_clocks() -> None:
+    rows = [line for line in (ROOT / "docs" / "board.md").read_text().splitlines() if " MHz | " in line]
+    told = {name: row.split(" | ")[2] for row in rows for name in re.findall(r"`(.*?)`", row.split(" | ")[1])}
+    # Of one kind only the end of the name changes.
+    told = {f"ulx3s{name}" if name.startswith("-") else name: clock for name, clock in told.items()}
+    assert told == {board.name: f"{board.clock_mhz:g} MHz" for board in BOARDS}
 
 
 def test_clock_without_a_setting() -> None:

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from lstmith.boards.board import Board
 from lstmith.cli.main import execute
+from lstmith.compiler.design import Design
 from lstmith.scripts.bench import clocks
+from lstmith.spec.presets import preset
 
 LINKED = "32 lanes with the link"
 
@@ -63,3 +66,19 @@ def test_an_unknown_row_costs_no_time(measured: dict[str, list[dict[str, Any]]],
     paths = ["--json", str(tmp_path / "f.json"), "--document", str(tmp_path / "d.md")]
     assert execute(["bench", "clocks", "--only", "63 lanes", *paths]) == 2
     assert execute(["bench", "clocks", "--seeds", "4", *paths]) == 2
+
+
+def test_a_preset_is_placed_on_its_own_board(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[int, str]] = []
+
+    def reached(design: Design, board: Board, seeds: Sequence[int], report: object) -> Iterator[tuple[int, Any]]:
+        asked.append((design.engine.lanes, board.name))
+        figures = {"fmax_mhz": 35.0, "minutes": 1.0, "luts": 5, "ffs": 5, "target_mhz": 30.0, "critical_path": []}
+        yield from ((seed, figures) for seed in seeds)
+
+    monkeypatch.setattr(clocks, "RECORD", tmp_path / "clocks.json")
+    monkeypatch.setattr(clocks, "reached_clocks", reached)
+    row = "preset ice40, iCEBreaker"
+    figures, _ = _bench(tmp_path, "--only", row, "--seeds", "2")
+    assert asked == [(preset("ice40").engine.lanes, "icebreaker")]
+    assert (figures[row]["2"]["mhz"], figures[row]["2"]["target_mhz"]) == (35.0, 30.0)

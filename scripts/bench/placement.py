@@ -14,7 +14,7 @@ from amaranth.back import rtlil
 
 from lstmith.boards.board import Board
 from lstmith.compiler.files import whole_file
-from lstmith.flow.families import ECP5_WAYS, SYNTHESIS, device_arguments
+from lstmith.flow.families import PLACER, ROUTER, SYNTHESIS, device_arguments
 from lstmith.flow.floorplan import GRIDS, place_lanes
 from lstmith.flow.pin_ring import PinRing
 from lstmith.flow.processes import processor_seconds
@@ -94,7 +94,7 @@ def place(
         If a tool fails.
     """
     tools = ["yosys", f"nextpnr-{board.family}"]
-    device = [*device_arguments(board), *ECP5_WAYS]
+    device = [*device_arguments(board), *PLACER, *ROUTER]
     script = f"{source.read}; {SYNTHESIS[board.family]} -top {source.top} -json top.json"
     versions = tool_versions([f"yowasp-{tool}" for tool in tools])
     basis = [source.text, script, device, wanted_mhz, versions, repr(GRIDS.get(board.device))]
