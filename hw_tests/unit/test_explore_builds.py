@@ -10,7 +10,10 @@ import pytest
 
 from lstmith.campaign import Store
 from lstmith.campaign.store import Result
+from lstmith.compiler.design import Design
+from lstmith.explore import hardware
 from lstmith.explore.builds import FEWEST, collected, fitted
+from lstmith.spec.errors import UserError
 
 LUTS = [5000, 6000, 8000, 12000, 20000]
 
@@ -56,3 +59,17 @@ def test_builds_of_a_store(tmp_path: Path) -> None:
     assert list(found) == ["ecp5"]
     assert found["ecp5"]["fmax_mhz"].at(10000) == pytest.approx(100)
     assert found["ecp5"]["seconds"].at(10000) == pytest.approx(100)
+
+
+def test_a_design_that_its_board_cannot_hold_is_one_that_failed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    problem = UserError("board ulx3s-25f", "has 1 luts, and the design takes 2", "compile it with fewer --lanes")
+
+    def refuses(*given: object, **more: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(Design, "load", lambda folder: None)
+    monkeypatch.setattr(hardware, "build", refuses)
+    spec = {"board": "ulx3s-25f", "clock_mhz": 75.0, "seed": 1, "seeds": 1}
+    assert hardware.placed(spec, {"design": tmp_path}) == {"failed": str(problem)}
