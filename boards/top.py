@@ -124,7 +124,7 @@ class LinkedBoard(wiring.Component):
         return m
 
 
-def simulation_verilog(identity: Identity, image: MemoryImage, tag: int = 0) -> str:
+def simulation_verilog(identity: Identity, image: MemoryImage, tag: int = 0, platform: object = None) -> str:
     """A board as Verilog: module ``lstmith_board`` with ports clk, rst, lights, busy and those of the front.
 
     Parameters
@@ -133,9 +133,10 @@ def simulation_verilog(identity: Identity, image: MemoryImage, tag: int = 0) -> 
         Of a serial port ``clock_hz / baud`` are the cycles per bit, 2 or more.
     image : MemoryImage
     tag : int
+    platform : object
+        See :func:`lstmith.rtl.verilog.convert`.
     """
-    board = LinkedBoard(identity, image, tag)
-    return convert(board, SIMULATED).text
+    return convert(LinkedBoard(identity, image, tag), SIMULATED, platform=platform).text
 
 
 def find_platform(board: Board) -> Any:

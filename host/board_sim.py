@@ -1,6 +1,7 @@
-"""The virtual board: the very top level that a bitstream holds, simulated behind a pseudo-terminal.
+"""The virtual board: the top level that a bitstream holds, simulated behind a pseudo-terminal.
 
-The driver talks to it as to a board, byte by byte through the UART's pins; only the bits are shorter.
+The driver talks to it as to a board, byte by byte through the UART's pins; only the bits are shorter, and carry chains
+are plain sums (:mod:`lstmith.rtl.prim.expressed`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from lstmith.host.compiled import compile_program
 from lstmith.host.simulate import SimulationError
 from lstmith.rtl.array.weight_bank import initialised
 from lstmith.rtl.cells import cell_models
+from lstmith.rtl.prim.expressed import Expressed
 from lstmith.spec.memory_image import image_tag
 
 HARNESS = Path(__file__).with_name("board_sim.cpp")
@@ -72,7 +74,8 @@ class VirtualBoard:
         source = folder / "board.v"
         # Weights in memories without initial contents come from a flash, which is not here: the driver sends them.
         filled = initialised(depth=design.engine.weight_depth, family=design.engine.family)
-        text = simulation_verilog(identity, image, image_tag(image, design.engine) if filled else 0)
+        tag = image_tag(image, design.engine) if filled else 0
+        text = simulation_verilog(identity, image, tag, Expressed())
         source.write_text(text)
         models = folder / "cells.v"
         models.write_text(cell_models(text))

@@ -36,6 +36,8 @@ def core_verilog(
     name: str = NAME,
     header: tuple[str, ...] = (),
     bus: Bus = Bus.NATIVE,
+    *,
+    platform: object = None,
 ) -> VerilogText:
     """The core as Verilog, and the names of its modules; the same input gives the same bytes.
 
@@ -51,8 +53,10 @@ def core_verilog(
         Comment lines at the beginning.
     bus : Bus
         Which top level.
+    platform : object
+        See :func:`lstmith.rtl.verilog.convert`.
     """
-    return convert(TOPS[bus](config, image), name, header)
+    return convert(TOPS[bus](config, image), name, header, platform)
 
 
 def to_verilog(config: EngineConfig, image: MemoryImage | None = None, bus: Bus = Bus.NATIVE) -> str:

@@ -71,7 +71,9 @@ def is_identifier(name: str) -> bool:
     return plain and name not in _KEYWORDS and name not in model_files()
 
 
-def convert(component: wiring.Component, name: str, header: tuple[str, ...] = ()) -> VerilogText:
+def convert(
+    component: wiring.Component, name: str, header: tuple[str, ...] = (), platform: object = None
+) -> VerilogText:
     """Write a component as Verilog.
 
     Parameters
@@ -81,6 +83,8 @@ def convert(component: wiring.Component, name: str, header: tuple[str, ...] = ()
         Name of its module, and the beginning of all other modules' names; a plain Verilog identifier.
     header : tuple of str
         Comment lines that stand before the text.
+    platform : object
+        What the component is elaborated for: None, or :class:`lstmith.rtl.prim.expressed.Expressed`.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def convert(component: wiring.Component, name: str, header: tuple[str, ...] = ()
     RuntimeError
         If yosys does not take what Amaranth gives it.
     """
-    source = rtlil.convert(component, name=name, emit_src=False)
+    source = rtlil.convert(component, name=name, platform=platform, emit_src=False)
     paths = sorted(set(re.findall(rf"^module \\({re.escape(name)}(?:\.\S+)?)$", source, re.MULTILINE)))
     plain: dict[str, str] = {}
     for path in paths:

@@ -48,7 +48,7 @@ class Fault:
 
     @contextmanager
     def planted(self) -> Iterator[None]:
-        """Classes of the module are the broken ones."""
+        """Classes and functions of the module are the broken ones."""
         source = inspect.getsource(self.module)
         if source.count(self.line) != 1:
             raise LookupError(f"{self.block} has {source.count(self.line)} times {self.line!r}, not once")
@@ -58,7 +58,7 @@ class Fault:
         sound = {
             name: getattr(self.module, name)
             for name, part in names.items()
-            if inspect.isclass(part) and part.__module__ == self.module.__name__
+            if (inspect.isclass(part) or inspect.isfunction(part)) and part.__module__ == self.module.__name__
         }
         for name in sound:
             setattr(self.module, name, names[name])

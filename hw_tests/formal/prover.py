@@ -11,11 +11,12 @@ from amaranth.lib import wiring
 
 from lstmith.flow.toolchain import run_tool
 from lstmith.flow.tools import find_tool
+from lstmith.rtl.cells import model_files
 
 TOP = "bench"
 #: Memories become registers, since SMT arrays make proofs by induction slow.
 _SCRIPT = (
-    "read_rtlil bench.il; hierarchy -top {top}; proc; flatten; memory_map; opt -full; "
+    "read_rtlil bench.il; read_verilog -defer cells.v; hierarchy -top {top}; proc; flatten; memory_map; opt -full; "
     "async2sync; dffunmap; setundef -undriven -anyseq; opt_clean; write_smt2 -wires bench.smt2"
 )
 
@@ -49,6 +50,7 @@ class Bench:
     def __init__(self, design: wiring.Component, folder: Path):
         self._folder = folder
         (folder / "bench.il").write_text(rtlil.convert(design, name=TOP, emit_src=False))
+        (folder / "cells.v").write_text("\n".join(path.read_text() for path in model_files().values()))
         run_tool("yosys", ["-q", "-p", _SCRIPT.format(top=TOP)], folder)
 
     def induction(self, depth: int) -> Verdict:

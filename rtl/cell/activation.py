@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.prim import parameters as check
 from lstmith.rtl.prim.arith import delayed, negated, sum_where
+from lstmith.rtl.prim.expressed import chain_family
 from lstmith.rtl.prim.product import registered_product
 from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
 from lstmith.spec.activation_table import SEGMENT_BITS, SEGMENTS, SLOPE_BITS, tanh_table
@@ -58,6 +59,7 @@ class Activation(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        chains = chain_family(self._family, platform)
         segment_layout = data.StructLayout({"value": H_FRAC, "rise": SLOPE_BITS})
         values, rises = tanh_table()
         init = [{"value": int(value), "rise": int(rise)} for value, rise in zip(values, rises, strict=True)]
@@ -68,14 +70,14 @@ class Activation(wiring.Component):
         magnitude, doubled = Signal(Z_BITS), Signal(Z_BITS + 1)
         argument = Signal(_ARGUMENT_BITS, reset_less=True)
         m.d.comb += [
-            magnitude.eq(negated(m, "magnitude", self.z, self.z[-1], self._family)),
+            magnitude.eq(negated(m, "magnitude", self.z, self.z[-1], chains)),
             doubled.eq(magnitude << self.is_tanh),
         ]
         m.d.sync += argument.eq(Mux(doubled[_ARGUMENT_BITS:].any(), (1 << _ARGUMENT_BITS) - 1, doubled))
         m.d.comb += table.r_addr.eq(argument[SEGMENT_BITS:])
         fraction = delayed(m, argument[:SEGMENT_BITS], table.latency, "fraction")
 
-        product = self._product(m, table.r_data.rise, fraction)
+        product = self._product(m, table.r_data.rise, fraction, chains)
         base, value = Signal(H_FRAC, reset_less=True), Signal(H_FRAC, reset_less=True)
         m.d.sync += base.eq(table.r_data.value)
         # Rounded by a carry into the sum's lowest bit: the bit below it, beside a one.
@@ -96,7 +98,7 @@ class Activation(wiring.Component):
         m.d.comb += self.y.eq(delayed(m, Mux(is_tanh, turned, halved.as_signed()) + carry, 1, "y"))
         return m
 
-    def _product(self, m: Module, rise: Value, fraction: Value) -> Value:
+    def _product(self, m: Module, rise: Value, fraction: Value, chains: str) -> Value:
         """``rise * fraction``, SLOPE_BITS + SEGMENT_BITS bits, one cycle later."""
         rise = Cat(rise, Const(0, 1))
         if self._multiplies:
@@ -106,10 +108,9 @@ class Activation(wiring.Component):
         halves = [Signal(SLOPE_BITS + 4, name=f"half_{index}", reset_less=True) for index in range(2)]
         for index, half in enumerate(halves):
             bits = fraction[4 * index :][:4]
+            twice = Cat(Const(0, 1), rise)
             low, high = (
-                sum_where(
-                    m, f"pair_{index}_{bit}", rise, bits[bit], Cat(Const(0, 1), rise), bits[bit + 1], self._family
-                )
+                sum_where(m, f"pair_{index}_{bit}", rise, bits[bit], twice, bits[bit + 1], len(twice), chains)
                 for bit in (0, 2)
             )
             m.d.sync += half.eq(low + (high << 2))

@@ -33,19 +33,20 @@ def negated(m: Module, name: str, value: Value, negative: Value, family: str) ->
     return Mux(negative, -value, value)[: len(value)].as_signed()
 
 
-def sum_where(m: Module, name: str, a: Value, a_on: Value, b: Value, b_on: Value, family: str) -> Value:
-    """``(a if a_on else 0) + (b if b_on else 0)``, with as many bits as ``b``.
+def sum_where(m: Module, name: str, a: Value, a_on: Value, b: Value, b_on: Value, width: int, family: str) -> Value:
+    """``(a if a_on else 0) + (b if b_on else 0)`` of ``width`` bits, unsigned.
 
     Parameters
     ----------
     a, b : Value
-        Numbers that are not negative, with a sign bit; ``b`` is the longer one.
+        Signed numbers, or others that are not negative and have a sign bit; the longer one has ``width - 1`` bits or
+        more.
     a_on, b_on : Value
         One bit each.
     """
     if family == "ecp5":
-        return gated_sum(m, name, a, a_on, b, b_on, len(b))
-    return (Mux(a_on, a, 0) + Mux(b_on, b, 0))[: len(b)]
+        return gated_sum(m, name, a, a_on, b, b_on, width)
+    return (Mux(a_on, a, 0) + Mux(b_on, b, 0))[:width]
 
 
 def shifted_limited(m: Module, value: Value, shift: Value, width: int, name: str, cycles: int) -> Signal:

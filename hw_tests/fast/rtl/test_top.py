@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from lstmith.rtl.cores import to_verilog
+from lstmith.rtl.cells import cell_models
+from lstmith.rtl.cores import core_verilog, to_verilog
+from lstmith.rtl.prim.expressed import Expressed
 from lstmith.rtl.top import NAME, Top, port_widths
 from lstmith.spec.config import EngineConfig
 
@@ -16,6 +18,8 @@ CONFIG = EngineConfig(lanes=1, precisions=(8,), units=2, inputs=2, weight_depth=
 STREAM = ["x_value", "x_start", "x_restart", "x_mark", "x_mask", "x_valid"]
 INPUTS = [*STREAM, "h_ready", "bus_addr", "bus_w_data", "bus_w_en", "bus_r_en"]
 RESULT = ["x_ready", "h_value", "h_cell", "h_layer", "h_last", "h_valid", "bus_r_data"]
+#: What a core is elaborated for.
+PLATFORMS = {"device": None, "simulator": Expressed()}
 #: Behind the columns of an event: what an engine of two planes tells in addition.
 DIGITS = ["event_digits", "event_low"]
 #: A port of a module in Verilog.
@@ -39,6 +43,14 @@ def test_ports(sequences: int, planes: int) -> None:
     top = Top(config)
     widths = {name: len(getattr(top, name)) for name in ports}
     assert widths == {name: width for name, (_, width) in ports.items()}
+
+
+@pytest.mark.parametrize("mac", ["dsp", "digit"])
+def test_a_simulator_gets_sums_for_carry_chains(mac: str) -> None:
+    config = replace(CONFIG, family="ecp5", mac=mac, precisions=(4, 8), planes=2, acc_width=24)
+    texts = {name: core_verilog(config, platform=platform).text for name, platform in PLATFORMS.items()}
+    cells = {name: set(re.findall(r"^module (\w+)", cell_models(text), re.MULTILINE)) for name, text in texts.items()}
+    assert cells == {"device": {"CCU2C", "MULT18X18D"}, "simulator": {"MULT18X18D"}}
 
 
 @pytest.mark.parametrize("planes", [1, 2])

@@ -9,7 +9,8 @@ from lstmith.rtl.array.mac.negated import PARTS, top_operand
 from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.array.mac.signature import mac_signature
 from lstmith.rtl.array.mac.sums import Term, add_terms
-from lstmith.rtl.prim.ecp5 import gated_sum
+from lstmith.rtl.prim.arith import sum_where
+from lstmith.rtl.prim.expressed import chain_family
 
 #: Width of a 4-bit weight times the largest operand that meets one.
 _PACKED_BITS = 15
@@ -43,17 +44,19 @@ class DigitMac(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        parts = [self._held(m, f"part_{part}", self._brick(m, part)) for part in range(PARTS)]
+        chains = chain_family(self._mac.family, platform)
+        parts = [self._held(m, f"part_{part}", self._brick(m, part, chains)) for part in range(PARTS)]
         rows, widest = parts, self._mac.word_bits[-1]
         if widest > 4:
             rows = [
-                self._joined(m, "low_half", parts[0], parts[1], 4, Const(1)),
-                self._joined(m, "high_half", parts[2], parts[3], 4, Const(1)),
+                self._joined(m, "low_half", parts[0], parts[1], 4, Const(1), chains),
+                self._joined(m, "high_half", parts[2], parts[3], 4, Const(1), chains),
             ] * 2
         if widest > 8:
-            rows = self._widened(m, rows[0], rows[1]) * 2
+            rows = self._widened(m, rows[0], rows[1], chains) * 2
             parts = [self._held(m, f"held_part_{part}", value[:_PACKED_BITS]) for part, value in enumerate(parts)]
-        add_terms(m, self._mac, self, [self._term(row, part) for row, part in zip(rows, parts, strict=True)])
+        terms = [self._term(row, part) for row, part in zip(rows, parts, strict=True)]
+        add_terms(m, self._mac, self, terms, chains)
         return m
 
     def _term(self, row: Value, part: Value) -> Term:
@@ -66,18 +69,18 @@ class DigitMac(wiring.Component):
         part = part[:_PACKED_BITS].as_signed()
         return Term(Mux(self.raised, row << 8, row), Mux(self.raised, part << 4, part), self.split)
 
-    def _widened(self, m: Module, low: Signal, high: Signal) -> list[Signal]:
+    def _widened(self, m: Module, low: Signal, high: Signal, chains: str) -> list[Signal]:
         """Products of the word's halves one cycle later; of wide words, the product of both."""
         wide = Signal(name="wide_held", reset_less=True)
         wide_part = Signal(name="wide_part", reset_less=True)
         m.d.sync += [wide_part.eq(self.wide), wide.eq(wide_part)]
         low, high = self._held(m, "low_held", low), self._held(m, "high_held", high)
-        whole = self._joined(m, "whole", low, high, 8, wide)
+        whole = self._joined(m, "whole", low, high, 8, wide, chains)
         odd = Signal.like(whole, name="odd_row")
         m.d.comb += odd.eq(Mux(wide, whole, high) if 8 in self._mac.word_bits else whole)
         return [whole, odd]
 
-    def _brick(self, m: Module, part: int) -> Value:
+    def _brick(self, m: Module, part: int, chains: str) -> Value:
         """A part of the word times the operand."""
         bits = self.word[4 * part :][:4]
         top: Value = getattr(self, top_operand(self._mac, part))
@@ -87,24 +90,24 @@ class DigitMac(wiring.Component):
         above: Value = self.operand[1:].as_signed()
         on: Value = bits[0]
         for place, added in enumerate((self.operand, self.operand, top), 1):
-            total = self._gated_sum(m, f"part_{part}_{place}", above, on, added, bits[place], width)
+            total = self._gated_sum(m, f"part_{part}_{place}", above, on, added, bits[place], width, chains)
             product, above, on = Cat(product[:place], total), total[1:].as_signed(), Const(1)
         return product.as_signed()
 
-    def _joined(self, m: Module, name: str, low: Signal, high: Signal, shift: int, on: Value) -> Signal:
+    def _joined(self, m: Module, name: str, low: Signal, high: Signal, shift: int, on: Value, chains: str) -> Signal:
         """``low + (high << shift if on else 0)``."""
         joined = Signal(signed(shift + len(high)), name=name)
-        above = self._gated_sum(m, f"{name}_above", low[shift:].as_signed(), Const(1), high, on, len(high))
+        kept = low[shift:].as_signed()
+        above = self._gated_sum(m, f"{name}_above", kept, Const(1), high, on, len(high), chains)
         m.d.comb += joined.eq(Cat(low[:shift], above))
         return joined
 
-    def _gated_sum(self, m: Module, name: str, a: Value, a_on: Value, b: Value, b_on: Value, width: int) -> Signal:
-        """``(a if a_on else 0) + (b if b_on else 0)``, of ``width`` bits."""
+    def _gated_sum(
+        self, m: Module, name: str, a: Value, a_on: Value, b: Value, b_on: Value, width: int, chains: str
+    ) -> Signal:
+        """``(a if a_on else 0) + (b if b_on else 0)``, of ``width`` bits, in a signal of its own."""
         result = Signal(width, name=name)
-        if self._mac.family == "ecp5":
-            m.d.comb += result.eq(gated_sum(m, name, a, a_on, b, b_on, width))
-        else:
-            m.d.comb += result.eq(Mux(a_on, a, 0) + Mux(b_on, b, 0))
+        m.d.comb += result.eq(sum_where(m, name, a, a_on, b, b_on, width, chains))
         return result
 
     def _held(self, m: Module, name: str, value: Value) -> Signal:

@@ -9,6 +9,7 @@ from lstmith.rtl.array.mac.parameters import MacParameters
 from lstmith.rtl.array.mac.signature import mac_signature
 from lstmith.rtl.array.mac.sums import Term, add_terms
 from lstmith.rtl.prim.ecp5 import multiplier
+from lstmith.rtl.prim.expressed import chain_family
 
 #: Distance of the two digits that share a multiplier, in bits: exact for |operand| <= 1023.
 PACK_SHIFT = 14
@@ -65,7 +66,8 @@ class DspMac(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         results = [self._multiplied(m, half) for half in range(2)]
-        add_terms(m, self._mac, self, [self._term(results, row) for row in range(4)])
+        terms = [self._term(results, row) for row in range(4)]
+        add_terms(m, self._mac, self, terms, chain_family(self._mac.family, platform))
         return m
 
     def _term(self, results: list[Signal], row: int) -> Term:

@@ -85,5 +85,5 @@ class DualMac(wiring.Component):
         )
         # Gates i and g are in a word's lower byte, f and o in its upper one.
         rows = products[:16].as_signed(), products[16:].as_signed()
-        add_terms(m, self._mac, self, [Term(rows[row % 2]) for row in range(4)])
+        add_terms(m, self._mac, self, [Term(rows[row % 2]) for row in range(4)], self._mac.family)
         return m

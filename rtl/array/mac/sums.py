@@ -35,7 +35,7 @@ class Term(NamedTuple):
     always: bool = False
 
 
-def add_terms(m: Module, mac: MacParameters, unit: Any, terms: Sequence[Term]) -> None:
+def add_terms(m: Module, mac: MacParameters, unit: Any, terms: Sequence[Term], family: str) -> None:
     """Add each row's term where ``unit.enables`` names the row, and drive ``unit.sums``.
 
     Parameters
@@ -45,6 +45,8 @@ def add_terms(m: Module, mac: MacParameters, unit: Any, terms: Sequence[Term]) -
         Its ports are those of :func:`.signature.mac_signature`.
     terms : sequence of Term
         One term per gate row.
+    family : str
+        Of :func:`.chain_family`.
     """
     for row, term in enumerate(terms):
         total = Signal(signed(mac.acc_width), name=f"sum_{row}", reset_less=True)
@@ -52,14 +54,15 @@ def add_terms(m: Module, mac: MacParameters, unit: Any, terms: Sequence[Term]) -
         with m.If(unit.clear[row // 2]):
             m.d.sync += total.eq(0)
         with m.Elif(unit.enables[row]):
-            m.d.sync += total.eq(_added(m, mac, f"added_{row}", total, term))
+            m.d.sync += total.eq(added(m, f"added_{row}", total, term, family))
         m.d.comb += unit.sums[row].eq(total)
 
 
-def _added(m: Module, mac: MacParameters, name: str, total: Signal, term: Term) -> Value:
+def added(m: Module, name: str, total: Signal, term: Term, family: str) -> Value:
+    """``total`` and a term; of ECP5 with a choice in one carry chain, else an expression, which may be wider."""
     if term.other is None:
         return total + term.plain
-    if mac.family == "ecp5":
+    if family == "ecp5":
         carries = Const(1) if term.always else term.choice[0]
         return chosen_sum(m, name, total, term.plain, term.other, term.choice, term.carry, carries)
     # The carry enters below the lowest bit: one adder, not two.

@@ -73,7 +73,7 @@ def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
         "sum_where": _check(
             {"a": signed(6), "a_on": bit, "b": signed(10), "b_on": bit},
             signed(10),
-            lambda m, i: sum_where(m, "it", i["a"], i["a_on"], i["b"], i["b_on"], "generic"),
+            lambda m, i: sum_where(m, "it", i["a"], i["a_on"], i["b"], i["b_on"], 10, "generic"),
             {"a": small, "a_on": flag, "b": large, "b_on": other},
             small * flag + large * other,
         ),
