@@ -56,7 +56,7 @@ coverage: setup
 flips: setup
 	nice -n 10 $(PYTHON_BIN) -m lstmith.scripts.flips
 
-# An hour and a half of a processor; for less: python -m lstmith.scripts.fuzz --files 1000 --devices 100.
+# An hour and a half of a processor, shared by all there are; for less: python -m lstmith.scripts.fuzz --files 1000 --devices 100.
 fuzz: setup
 	nice -n 10 $(PYTHON_BIN) -m lstmith.scripts.fuzz
 

@@ -20,8 +20,17 @@ STOPPED = 130
 def options(command: str, told: str | None) -> argparse.ArgumentParser:
     """A command of ``lstmith.scripts`` that takes the folder of its page."""
     parser = argparse.ArgumentParser(prog=f"python -m lstmith.scripts.{command}", description=told)
-    parser.add_argument("--documents", type=Path, default=DOCUMENTS, help="Folder for the page and the JSON.")
+    parser.add_argument("--documents", type=_folder, default=DOCUMENTS, help="Folder for the page and the JSON.")
     return parser
+
+
+def _folder(text: str) -> Path:
+    """A folder that is there, made if it was missing: what is measured for hours must find it."""
+    try:
+        Path(text).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be a folder ({error.strerror})") from None
+    return Path(text)
 
 
 def find_tests() -> None:

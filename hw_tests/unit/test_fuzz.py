@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from lstmith.cli import main
+from lstmith.host.link import device, session
 from lstmith.scripts.fuzz import attempts
 from lstmith.scripts.fuzz.__main__ import page
-from lstmith.scripts.fuzz.attempts import attempt
+from lstmith.scripts.fuzz.attempts import Attempt, attempt
+from lstmith.scripts.fuzz.devices import Devices
 from lstmith.scripts.fuzz.files import KINDS, originals
 from lstmith.scripts.fuzz.mutants import place, protected, right
+from lstmith.scripts.fuzz.side_by_side import run_attempts
 
 NAMES = {kind.name: kind for kind in KINDS}
 
@@ -115,6 +118,27 @@ def test_a_signed_design_tells_of_its_content(contents: dict[str, bytes], tmp_pa
     found = attempt(list(kind.arguments), tmp_path, kind.output, right)
     assert found.verdict == "refused"
     assert "lanes" in found.told
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_attempts_at_a_time_are_those_of_their_numbers(workers: int) -> None:
+    found = run_attempts(lambda number: (f"kind {number % 2}", Attempt("refused", str(number))), range(3, 9), workers)
+    assert sorted((number, kind, each.told) for number, kind, each in found) == [
+        (number, f"kind {number % 2}", str(number)) for number in range(3, 9)
+    ]
+
+
+def test_a_device_of_a_number_is_always_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answers are, and with them the verdict; two runs at a time disturb each other nowhere."""
+    # Shorter for devices in memory, but not for the tests behind this one.
+    for module, name in ((session, "HELLO"), (session, "ANSWER"), (session, "LONGEST"), (device, "RESULT")):
+        monkeypatch.setattr(module, f"{name}_SECONDS", getattr(module, f"{name}_SECONDS"))
+    devices = Devices(tmp_path, 1)
+    alone = {number: devices.attempt(number) for number in range(3)}
+    beside = {number: (kind, found) for number, kind, found in run_attempts(devices.attempt, range(3), 2)}
+    assert {number: (kind, found.verdict) for number, (kind, found) in alone.items()} == {
+        number: (kind, found.verdict) for number, (kind, found) in beside.items()
+    }
 
 
 def test_the_page_counts_all_verdicts() -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lstmith.cli.console import progress, remark, say
 from lstmith.scripts.bench.stamps import stamp
+from lstmith.scripts.fuzz.side_by_side import Try, run_attempts
 from lstmith.scripts.measuring import ended, find_tests, options, publish
 
 _HEAD = """# Files and devices that mean harm
@@ -37,55 +36,30 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--devices", type=int, default=2_000, help="Devices that answer nonsense.")
     parser.add_argument("--first", type=int, default=0, help="Number of the first one: one alone with --files 1.")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--workers",
+        type=int,
+        choices=range(1, 129),
+        metavar="N",
+        default=os.cpu_count() or 1,
+        help="Commands at a time.",
+    )
     return parser.parse_args()
 
 
-def _files(given: argparse.Namespace, work: Path, counts: dict[str, Counter[str]], bad: list[str]) -> None:
-    from lstmith.scripts.fuzz.attempts import attempt
-    from lstmith.scripts.fuzz.files import KINDS, originals
-    from lstmith.scripts.fuzz.mutants import place, protected, right
-
-    (work / "originals").mkdir()
-    contents = originals(work / "originals", np.random.default_rng(given.seed))
-    for kind in KINDS:
-        with tempfile.TemporaryDirectory(dir=work) as name:
-            place(replace(kind, mutations=()), contents, np.random.default_rng(given.seed), Path(name))
-            found = attempt(list(kind.arguments), Path(name), kind.output, right)
-        if found.verdict != "accepted":
-            raise RuntimeError(f"{kind.name} without a fault is {found.verdict}: {found.told}")
-    with progress("files", given.files) as report:
-        for number in range(given.first, given.first + given.files):
-            kind = KINDS[number % len(KINDS)]
-            rng = np.random.default_rng([given.seed, number])
-            with tempfile.TemporaryDirectory(dir=work) as name:
-                folder = Path(name)
-                place(kind, contents, rng, folder)
-                found = attempt(list(kind.arguments), folder, kind.output, right)
-                if found.verdict == "accepted" and protected(kind, contents, folder):
-                    found = replace(found, verdict="wrong")
-            counts[kind.name][found.verdict] += 1
-            _note(number, kind.name, found, bad)
-            report(number - given.first + 1)
-
-
-def _devices(given: argparse.Namespace, work: Path, counts: dict[str, Counter[str]], bad: list[str]) -> None:
-    from lstmith.scripts.fuzz.devices import Devices
-
-    devices = Devices(work / "devices", np.random.default_rng(given.seed))
-    with progress("devices", given.devices) as report:
-        for number in range(given.first, given.first + given.devices):
-            with tempfile.TemporaryDirectory(dir=work) as name:
-                found = devices.attempt(np.random.default_rng([given.seed, 1, number]), number, Path(name))
-            counts["device"][found.verdict] += 1
-            _note(number, "device", found, bad)
-            report(number - given.first + 1)
-
-
-def _note(number: int, kind: str, found: Any, bad: list[str]) -> None:
-    if found.verdict not in RIGHT:
-        last = (found.told.strip().splitlines() or [""])[-1]
-        bad.append(f"{number}, {kind}: {found.verdict}: {last[:200]}")
-        remark(bad[-1])
+def _met(what: str, run: Try, given: argparse.Namespace, count: int, found: dict[str, Counter[str]]) -> list[str]:
+    """Try so many of a kind, count their verdicts, and return what was not right, by number."""
+    bad: dict[int, str] = {}
+    with progress(what, count) as report:
+        numbers = range(given.first, given.first + count)
+        for done, (number, kind, attempt) in enumerate(run_attempts(run, numbers, given.workers), 1):
+            found[kind][attempt.verdict] += 1
+            if attempt.verdict not in RIGHT:
+                last = (attempt.told.strip().splitlines() or [""])[-1]
+                bad[number] = f"{number}, {kind}: {attempt.verdict}: {last[:200]}"
+                remark(bad[number])
+            report(done)
+    return [bad[number] for number in sorted(bad)]
 
 
 def page(figures: dict[str, Any]) -> str:
@@ -106,14 +80,17 @@ def main() -> None:
     """Tries all, and writes the page."""
     given, begin, when = _options(), time.monotonic(), stamp()
     find_tests()
+    from lstmith.scripts.fuzz.commands import Files
+    from lstmith.scripts.fuzz.devices import Devices
+
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     bad: list[str] = []
     with tempfile.TemporaryDirectory(prefix="lstmith_fuzz_") as name:
         work = Path(name)
         if given.files:
-            _files(given, work, counts, bad)
+            bad += _met("files", Files(work, given.seed).attempt, given, given.files, counts)
         if given.devices:
-            _devices(given, work, counts, bad)
+            bad += _met("devices", Devices(work, given.seed).attempt, given, given.devices, counts)
     total = Counter[str]()
     for each in counts.values():
         total.update(each)

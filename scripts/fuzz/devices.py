@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +22,16 @@ class Devices:
 
     Parameters
     ----------
-    folder : Path
-        For the design.
-    rng : Generator
+    work : Path
+        Where each run gets a folder of its own.
+    seed : int
     """
 
-    def __init__(self, folder: Path, rng: np.random.Generator):
+    def __init__(self, work: Path, seed: int):
+        rng = np.random.default_rng(seed)
+        self._work, self._seed, self._design = work, seed, small_design(rng)
+        self._folder = folder = work / "devices"
         folder.mkdir()
-        self._folder, self._design = folder, small_design(rng)
         self._design.save(folder / "design")
         np.savez(folder / "x.npz", x=rng.normal(0, 1, (6, self._design.network.inputs)))
         # A device in memory answers at once; one that does not will not.
@@ -35,9 +39,25 @@ class Devices:
         session.LONGEST_SECONDS = 0.1
         device.RESULT_SECONDS = 2.0
 
-    def attempt(self, rng: np.random.Generator, number: int, folder: Path) -> Attempt:
+    def attempt(self, number: int) -> tuple[str, Attempt]:
         """A run at one device; results of another kind than golden's are told by the command as always."""
-        with PtyDevice(changed(self._design, nonsense(rng, SHARES[number % len(SHARES)]))) as port:
+        rng = np.random.default_rng([self._seed, 1, number])
+        with (
+            tempfile.TemporaryDirectory(dir=self._work) as name,
+            PtyDevice(_misled(changed(self._design, nonsense(rng, SHARES[number % len(SHARES)])))) as port,
+        ):
             command = ["run", str(self._folder / "design"), "--input", str(self._folder / "x.npz")]
             command += ["--engine", "board", "--port", port.port, "-o", "y.npz"]
-            return attempt(command, folder, "y.npz", right)
+            return "device", attempt(command, Path(name), "y.npz", right)
+
+
+def _misled(device: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """A device that says nothing when a host asks what the model holds for impossible: it was told nonsense."""
+
+    def answer(content: bytes) -> bytes:
+        try:
+            return device(content)
+        except AssertionError:
+            return b""
+
+    return answer
