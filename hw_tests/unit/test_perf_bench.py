@@ -16,17 +16,21 @@ from lstmith.compiler.data import Sequences
 from lstmith.golden.cycles import dense_breakdown
 from lstmith.host.request import make_request
 from lstmith.host.run import run_golden
+from lstmith.scripts.bench import clocks
 from lstmith.scripts.bench.blank import blank_network
 from lstmith.scripts.bench.perf import history as perf_history
 from lstmith.scripts.bench.perf import peer_creator
 from lstmith.scripts.bench.perf import run as perf_run
-from lstmith.scripts.bench.perf.bench import SHAPES, Shape, _dense_cycles, _step_time
+from lstmith.scripts.bench.perf.bench import SHAPES, Shape, _dense_cycles
+from lstmith.scripts.bench.perf.board import MODES
 from lstmith.scripts.bench.perf.clock import ENGINES, chosen_engines
 from lstmith.scripts.bench.perf.history import load_history, merged, record, regressions
 from lstmith.scripts.bench.perf.memory import memory_figures
+from lstmith.scripts.bench.perf.onnxruntime_time import step_time
 from lstmith.scripts.bench.perf.scaling import grid_point
 from lstmith.scripts.bench.perf.scaling_figure import scaling_figure
 from lstmith.scripts.bench.perf.tables import perf_tables, perf_text
+from lstmith.scripts.bench.silero import POLICIES
 from lstmith.spec.codes import Kind
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Mode, Policy
@@ -150,8 +154,32 @@ def test_scaling_study() -> None:
     assert len(figure.legends) == 1
 
 
+def test_silero_is_measured_with_policies_that_there_are() -> None:
+    assert set(MODES) <= set(POLICIES)
+
+
+def test_a_step_on_the_board() -> None:
+    engine = {"mhz": {"board": 75.0, "measured": 100.0}, "cycles": {"dense": {"mean": 900.0, "max": 1000}}}
+    board = {
+        "onnxruntime_us": 12.0,
+        "frames": 1000,
+        "decisions": {"dense": 2},
+        "engines": {"64 lanes": {**engine, "us": {"dense": {"board": 12.0, "measured": 9.0}}}},
+    }
+    text = perf_text({"board": board})
+    assert "| 64 lanes | dense | 0.200% | 900 | 1,000 | 12.00 (75 MHz) | 1.00x | 9.00 (100 MHz) | 1.33x |" in text
+
+
+def test_a_clock_to_count_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clocks, "RECORD", tmp_path / "clocks.json")
+    clocks.RECORD.write_text('{"an engine": {"1": {"mhz": 100.0}, "2": {"mhz": 120.0}, "3": {"mhz": 90.0}}}')
+    assert clocks.median_clock("an engine") == pytest.approx(90.0)
+    with pytest.raises(UserError, match="lstmith bench clocks --only 'no row'"):
+        clocks.median_clock("no row")
+
+
 def test_float_step_takes_time() -> None:
-    assert 0 < _step_time(3, 5) < 1e4
+    assert 0 < step_time(3, 5) < 1e4
 
 
 def test_memory_that_a_last_fold_wastes() -> None:

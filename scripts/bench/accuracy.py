@@ -22,6 +22,8 @@ from lstmith.spec.quantised import QuantNetwork
 from lstmith.vad.silero import THRESHOLD, features, feeds, model_path
 
 Float32 = npt.NDArray[np.float32]
+#: All columns of every step.
+DENSE = Policy(Mode.DENSE)
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,12 @@ def compare(
     limits: EngineLimits,
     recordings: list[Recording],
     graph: HostGraph,
+    policy: Policy,
 ) -> Accuracy:
     """Run float and golden on recordings and count the decisions that differ."""
     x = [features(recording.samples, graph) for recording in recordings]
     data = recorded(x)
-    policies = [Policy(Mode.DENSE)] * len(quantised.layers)
+    policies = [policy] * len(quantised.layers)
     golden = GoldenModel(quantised, limits.model_config()).run(quantised.quantise_input(data.x), policies)[-1].h
     exact = run_float(network, np.asarray(data.x, dtype=np.float64)).h[-1]
     changed, probability_errors, h_errors = 0, [], []
@@ -89,8 +92,13 @@ def compare(
     )
 
 
-def measure(precisions: tuple[int, ...], calibration: list[Recording], heldout: list[Recording]) -> dict[int, Accuracy]:
-    """Quantise Silero VAD on ``calibration`` at each precision and judge it on ``heldout``."""
+def measure(
+    precisions: tuple[int, ...],
+    calibration: list[Recording],
+    heldout: list[Recording],
+    policy: Policy = DENSE,
+) -> dict[int, Accuracy]:
+    """Quantise Silero VAD on ``calibration`` at each precision and judge it with a policy on ``heldout``."""
     network = load_model(model_path())
     graph = HostGraph(plan_model(model_path()))
     data = recorded([features(recording.samples, graph) for recording in calibration])
@@ -98,7 +106,7 @@ def measure(precisions: tuple[int, ...], calibration: list[Recording], heldout: 
     results = {}
     for precision in precisions:
         quantised = quantise(network, data, precision=[precision], limits=limits)
-        results[precision] = compare(network, quantised.network, limits, heldout, graph)
+        results[precision] = compare(network, quantised.network, limits, heldout, graph, policy)
     return results
 
 

@@ -10,14 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper
 
 from lstmith.cli.console import progress
 from lstmith.compiler import compile_model
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.program_image import build_memory_image
-from lstmith.compiler.runtime import ort
 from lstmith.compiler.sizing.size import in_turn
 from lstmith.datasets.speech import heldout_audio
 from lstmith.flow.toolchain import workspace
@@ -29,9 +26,11 @@ from lstmith.host.run import run_golden
 from lstmith.rtl.array.array import SystolicArray
 from lstmith.rtl.cores import to_verilog
 from lstmith.scripts.bench.area import synthesised
+from lstmith.scripts.bench.perf.board import MODES, run_board
 from lstmith.scripts.bench.perf.clock import run_clock
 from lstmith.scripts.bench.perf.history import IN_TURN
 from lstmith.scripts.bench.perf.memory import run_memory
+from lstmith.scripts.bench.perf.onnxruntime_time import float_times
 from lstmith.scripts.bench.perf.options import run_options
 from lstmith.scripts.bench.perf.peers import run_peers
 from lstmith.scripts.bench.perf.scaling import run_scaling
@@ -40,12 +39,8 @@ from lstmith.scripts.bench.silero import POLICIES, heldout_request, save_feature
 from lstmith.spec.codes import Kind
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy
-from lstmith.workloads.catalogue import NAMES, load
 
 STEPS, SETTLED = 12, 4
-#: Timed blocks of onnxruntime, of which the fastest counts, since other work on the machine only slows it, and
-#: steps in each.
-TIMED_BLOCKS, BLOCK_STEPS = 20, 100
 
 
 #: Gates of a unit, by kind.
@@ -96,7 +91,10 @@ LANES["digit {4,8}, 11-bit operands"] = replace(LANES["digit {4,8}"], operand_wi
 
 
 #: What can be measured by itself, in this order.
-PARTS = ("cycles", "silero", "lanes", "memory", "symbols", "onnxruntime_us", "peers", "options", "scaling", "clock")
+PARTS = (
+    *("cycles", "silero", "lanes", "memory", "symbols", "onnxruntime_us", "board"),
+    *("peers", "options", "scaling", "clock"),
+)
 #: Hours rather than minutes.
 LONG = ("clock",)
 
@@ -126,7 +124,8 @@ def run_perf(parts: Sequence[str], cache: Path, engines: Sequence[str]) -> dict[
             "lanes": lambda: _lanes(folder),
             "memory": run_memory,
             "symbols": run_symbols,
-            "onnxruntime_us": _onnxruntime,
+            "onnxruntime_us": float_times,
+            "board": lambda: run_board(folder),
             "peers": lambda: run_peers(folder, cache),
             "options": lambda: run_options(folder),
             "scaling": lambda: run_scaling(folder),
@@ -150,15 +149,6 @@ def _cycles(folder: Path) -> dict[str, Any]:
 def _lanes(folder: Path) -> dict[str, Any]:
     with progress("area of lanes"):
         return {title: _lane_area(config, folder) for title, config in LANES.items()}
-
-
-def _onnxruntime() -> dict[str, Any]:
-    found = {}
-    with progress("onnxruntime, one step at a time", len(NAMES)) as report:
-        for done, workload in enumerate(NAMES):
-            found[workload] = _float_times(workload)
-            report(done + 1)
-    return found
 
 
 def _dense_cycles(shape: Shape, folder: Path) -> dict[str, Any]:
@@ -204,7 +194,7 @@ def _silero(folder: Path) -> dict[str, Any]:
     with progress("predicting Silero VAD"):
         modes = {}
         engines = {"": design.engine, ", two sequences": in_turn(design.engine)}
-        for title, (turns, engine) in product(("dense", "delta", "auto, 4 bit"), engines.items()):
+        for title, (turns, engine) in product(MODES, engines.items()):
             given = replace(request, design=replace(design, engine=engine), policies=[POLICIES[title]])
             run = run_golden(given)
             assert run.activity is not None
@@ -239,46 +229,3 @@ def _lane_area(config: EngineConfig, folder: Path) -> dict[str, float]:
         name: (getattr(large, name) - getattr(small, name)) / config.lanes
         for name in ("logic", "luts", "carries", "lut_rams", "ffs", "dsps")
     }
-
-
-def _float_times(workload: str) -> dict[str, float]:
-    """Microseconds per step of each of a workload's networks in onnxruntime on one thread."""
-    return {
-        name: sum(_step_time(layer.inputs, layer.units) for layer in network.layers)
-        for name, network in load(workload).networks.items()
-    }
-
-
-def _step_time(inputs: int, units: int) -> float:
-    """One LSTM layer, state handed over from step to step; what it computes does not change how long it takes."""
-    rng = np.random.default_rng(1)
-    weights = {
-        "W": rng.normal(0, 0.1, (1, 4 * units, inputs)).astype(np.float32),
-        "R": rng.normal(0, 0.1, (1, 4 * units, units)).astype(np.float32),
-        "B": np.zeros((1, 8 * units), dtype=np.float32),
-    }
-    state = [1, 1, units]
-    node = helper.make_node("LSTM", ["x", "W", "R", "B", "", "h", "c"], ["", "h_next", "c_next"], hidden_size=units)
-    graph = helper.make_graph(
-        [node],
-        "step",
-        [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-            for name, shape in (("x", [1, 1, inputs]), ("h", state), ("c", state))
-        ],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, state) for name in ("h_next", "c_next")],
-        [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    h = c = np.zeros(state, dtype=np.float32)
-    x = rng.normal(0, 1, (1, 1, inputs)).astype(np.float32)
-    blocks = []
-    for _ in range(TIMED_BLOCKS):
-        begun = time.perf_counter()
-        for _ in range(BLOCK_STEPS):
-            h, c = session.run(None, {"x": x, "h": h, "c": c})
-        blocks.append(time.perf_counter() - begun)
-    return min(blocks) / BLOCK_STEPS * 1e6

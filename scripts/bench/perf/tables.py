@@ -6,6 +6,7 @@ from typing import Any
 
 from lstmith.golden.breakdown import TITLES, CycleClass
 from lstmith.scripts.bench.blocks import Table, markdown
+from lstmith.scripts.bench.perf.board import board_table
 from lstmith.scripts.bench.perf.history import IN_TURN
 from lstmith.scripts.bench.stamps import MEASURED, told
 
@@ -322,6 +323,15 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "embedding on the host ([decision 52](../decisions/0052-symbols.md)):",
     ),
     ("clock", "Clock", clock_table, "Engines alone on ULX3S 85F, every port used, nextpnr:"),
+    (
+        "board",
+        "A step on the board",
+        board_table,
+        "Silero VAD's LSTM on the ULX3S 85F with its link: cycles from a complete input to a complete result, every "
+        "step of held-out speech in an idle engine, and what that is in time, by the board's default clock and by what "
+        "may be counted on of that engine ([clocks.md](clocks.md)). Beside it the same layer's step in onnxruntime, "
+        "one thread, in the same run:",
+    ),
     (
         "onnxruntime_us",
         "Time in onnxruntime",
