@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from lstmith.host.board_sim import CLOCKS_PER_BIT, VirtualBoard
 from lstmith.host.request import make_request
 from lstmith.host.results import mismatches
 from lstmith.host.run import run_golden
-from lstmith.host.self_test import BYTE_BITS
 from lstmith.scripts.bench.blocks import Table, markdown
 from lstmith.scripts.bench.choices import check_known
 from lstmith.scripts.bench.link.faults import run_moments
@@ -41,9 +41,9 @@ from lstmith.vad.silero import features
 LANES = 32
 FRAMES = 300  #: 9.6 s of speech
 POLICIES = {"dense": Policy(Mode.DENSE), "auto, thresholds": Policy(Mode.AUTO, 0, 1, 8, 8)}
-BAUD = 3_000_000
-#: Clock cycles per bit where time is measured, as on a board with 48 MHz; milliseconds that a host's reaction may take.
-TIMED_CLOCKS, ROUND_TRIPS = 16, (0.0, 1.0, 2.0)
+#: Where time is measured: the board's clock, bauds, of how many steps one's h is asked for, and milliseconds that a
+#: host's reaction may take.
+CLOCK_HZ, BAUDS, EVERY, ROUND_TRIPS = 48_000_000, (3_000_000, 12_000_000), (1, 8), (0.0, 1.0, 2.0)
 #: Steps that only fill the pipeline, further ones that are timed, and steps alone.
 FILLING, STREAMED, ALONE = 20, 40, 5
 #: Sessions with a fault, and frames of noise.
@@ -124,50 +124,39 @@ def _exactness(report: Report, effort: float) -> dict[str, Any]:
 
 
 def _throughput(report: Report, effort: float) -> dict[str, Any]:
-    """In the board's own time, which passes only while the driver waits: bits on the wire."""
+    """In the board's own time, which passes only while the driver waits."""
     with tempfile.TemporaryDirectory(prefix="lstmith-") as name:
         design, x = _silero(report, Path(name))
         image = build_memory_image(design.network, design.engine, [Policy(Mode.DELTA)])
         identity = build_identity(find_board(DEFAULT), replace(design.engine, family="generic"))
-        identity = replace(identity, clock_hz=TIMED_CLOCKS * BAUD, baud=BAUD)
-        verilog = simulation_verilog(identity, image, image_tag(image, design.engine))
-        report("building the board")
-        with SerialBench(verilog, SIMULATED, Path(name) / "board", TIMED_CLOCKS) as bench:
-            delays = []
-            for delay in ROUND_TRIPS:
-                report(f"streaming, {delay:g} ms to react")
-                delays.append(_timed(TimedLine(bench, identity.clock_hz, delay / 1e3), design, x))
-    payload = 2 * max(design.network.inputs, 1 + design.network.layers[-1].units)
-    return {
-        "lanes": design.engine.lanes,
-        "payload_bytes": payload,
-        "delays": [
-            {
-                "ms": delay,
-                "share": payload * BYTE_BITS / bits,
-                "steps_per_second": BAUD / bits,
-                "alone_ms": 1e3 * alone / BAUD,
-            }
-            for delay, (bits, alone) in zip(ROUND_TRIPS, delays, strict=True)
-        ],
-    }
+        rows = []
+        for baud in BAUDS:
+            identity = replace(identity, clock_hz=CLOCK_HZ, baud=baud)
+            verilog = simulation_verilog(identity, image, image_tag(image, design.engine))
+            report(f"building the board for {baud / 1e6:g} Mbaud")
+            with SerialBench(verilog, SIMULATED, Path(name) / f"board_{baud}", CLOCK_HZ // baud) as bench:
+                for every, delay in product(EVERY, ROUND_TRIPS):
+                    report(f"streaming at {baud / 1e6:g} Mbaud, h of one step in {every}, {delay:g} ms to react")
+                    figures = _timed(TimedLine(bench, CLOCK_HZ, delay / 1e3), design, x, every)
+                    rows.append({"baud": baud, "every": every, "ms": delay, **figures})
+    return {"lanes": design.engine.lanes, "rows": rows}
 
 
-def _timed(line: TimedLine, design: Design, x: npt.NDArray[np.float32]) -> tuple[float, float]:
-    """Bit times of a step among others, and of a step alone."""
+def _timed(line: TimedLine, design: Design, x: npt.NDArray[np.float32], every: int) -> dict[str, float]:
+    """Steps per second among others, and milliseconds of a step alone."""
     accelerator = Accelerator(line, patience=_PATIENCE)
     accelerator.load(design, check=False)
 
-    def bits(work: Callable[[], object]) -> float:
+    def seconds(work: Callable[[], object]) -> float:
         before = line.cycles
         work()
-        return (line.cycles - before) / TIMED_CLOCKS
+        return (line.cycles - before) / CLOCK_HZ
 
-    few = bits(lambda: accelerator.infer(x[:FILLING]))
-    many = bits(lambda: accelerator.infer(x[: FILLING + STREAMED]))
-    one = bits(lambda: list(accelerator.infer(iter(x[:1]))))
-    more = bits(lambda: list(accelerator.infer(iter(x[: 1 + ALONE]))))
-    return (many - few) / STREAMED, (more - one) / ALONE
+    few = seconds(lambda: accelerator.infer(x[:FILLING], every=every))
+    many = seconds(lambda: accelerator.infer(x[: FILLING + STREAMED], every=every))
+    one = seconds(lambda: list(accelerator.infer(iter(x[:1]))))
+    more = seconds(lambda: list(accelerator.infer(iter(x[: 1 + ALONE]))))
+    return {"steps_per_second": STREAMED / (many - few), "alone_ms": 1e3 * (more - one) / ALONE}
 
 
 def _faults(report: Report, effort: float) -> dict[str, Any]:
@@ -216,10 +205,16 @@ def _silero_table(figures: dict[str, Any]) -> Table:
 
 
 def _throughput_table(figures: dict[str, Any]) -> Table:
-    columns = ["reaction of the host in ms", "share of the wire", "steps per second", "step alone in ms"]
+    columns = ["Mbaud", "h of", "reaction of the host in ms", "steps per second", "step alone in ms"]
     rows: list[list[object]] = [
-        [f"{one['ms']:g}", f"{100 * one['share']:.1f} %", f"{one['steps_per_second']:.0f}", f"{one['alone_ms']:.2f}"]
-        for one in figures["delays"]
+        [
+            f"{one['baud'] / 1e6:g}",
+            "every step" if one["every"] == 1 else f"one step in {one['every']}",
+            f"{one['ms']:g}",
+            f"{one['steps_per_second']:,.0f}",
+            f"{one['alone_ms']:.2f}",
+        ]
+        for one in figures["rows"]
     ]
     return columns, rows
 
@@ -256,9 +251,9 @@ def _silero_text(figures: dict[str, Any]) -> str:
 
 def _throughput_text(figures: dict[str, Any]) -> str:
     return (
-        f"Streamed h of Silero VAD with {figures['lanes']} lanes at 3 Mbaud, by the board's own clock of "
-        f"{TIMED_CLOCKS} cycles per bit; the host takes no time, but reacts late. A step's payload is "
-        f"{figures['payload_bytes']} bytes in the fuller direction (`lstmith bench link --part throughput`):"
+        f"Silero VAD with {figures['lanes']} lanes streamed over a serial port, by the clock of a board with "
+        f"{CLOCK_HZ // 1_000_000} MHz; the host takes no time, but reacts late "
+        "(`lstmith bench link --part throughput`):"
     )
 
 
