@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal
 
 from lstmith.rtl.top import Top, port_widths
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.memory_image import MemoryImage
 
 
 class PinRing(Elaboratable):
@@ -14,6 +15,8 @@ class PinRing(Elaboratable):
     Parameters
     ----------
     config : EngineConfig
+    image : MemoryImage or None
+        What its memories hold from the start, and what a fixed engine is made of.
 
     Attributes
     ----------
@@ -21,13 +24,13 @@ class PinRing(Elaboratable):
         Its pins, beside clock and reset: next input bit, take the outputs, next output bit.
     """
 
-    def __init__(self, config: EngineConfig):
-        self._config = config
+    def __init__(self, config: EngineConfig, image: MemoryImage | None = None):
+        self._config, self._image = config, image
         self.serial_in, self.load, self.serial_out = Signal(), Signal(), Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.core = core = Top(self._config)
+        m.submodules.core = core = Top(self._config, self._image)
         ports = port_widths(self._config)
         inputs, outputs = (
             Cat(getattr(core, name) for name, (direction, _) in ports.items() if direction == wanted)

@@ -21,6 +21,7 @@ from lstmith.flow.processes import processor_seconds
 from lstmith.flow.toolchain import ToolError, first_error, read_report, run_tool
 from lstmith.flow.toolset import tool_versions
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.memory_image import MemoryImage
 
 Report = Callable[..., None]
 
@@ -50,9 +51,9 @@ class Source:
     top: str
 
 
-def ring_source(config: EngineConfig) -> Source:
+def ring_source(config: EngineConfig, image: MemoryImage | None = None) -> Source:
     """A core with all its ports behind three pins."""
-    ring = PinRing(config)
+    ring = PinRing(config, image)
     text = rtlil.convert(ring, ports=[ring.serial_in, ring.load, ring.serial_out], name="top", emit_src=False)
     return Source(text, "top.il", "read_rtlil top.il", "top")
 

@@ -18,6 +18,7 @@ from lstmith.scripts.bench.area import Area, area_of, synthesised
 from lstmith.scripts.bench.blank import blank_network
 from lstmith.scripts.bench.perf import peer_creator
 from lstmith.scripts.bench.placement import SEEDS, Report, Source, place, ring_source
+from lstmith.scripts.bench.small import small_design
 from lstmith.spec.config import EngineConfig
 
 UNITS, INPUTS, MULTIPLIERS = 20, 1, 4
@@ -34,6 +35,8 @@ ENGINES: dict[str, tuple[EngineConfig, Sequence[int]]] = {
     "lstmith, 8 bit": (SMALL, SEEDS),
     "lstmith, all options": (replace(SMALL, precisions=(4, 8), planes=2, monitor=True, skip=True), SEEDS[:1]),
 }
+#: Lanes of engines whose weights and formats are constants, as the peer's are: as many multipliers, and half of them.
+FIXED = {"lstmith, fixed, always dense": MULTIPLIERS // 2, "lstmith, fixed, one lane": 1}
 
 
 def run_peers(folder: Path, cache: Path) -> dict[str, Any]:
@@ -63,6 +66,13 @@ def run_peers(folder: Path, cache: Path) -> dict[str, Any]:
             )
             placed = place(title, ring_source(config), board, WANTED_MHZ, cache, report, seeds)
             rows[title] = _row(cycles, synthesised(Top(config), folder), placed)
+        for title, lanes in FIXED.items():
+            report(f"synthesising {title}")
+            design = small_design(fixed=True, lanes=lanes)
+            cycles = int(dense_breakdown(design.network, design.engine, STEPS).cycles[0, -1])
+            image = design.image()
+            placed = place(title, ring_source(design.engine, image), board, WANTED_MHZ, cache, report)
+            rows[title] = _row(cycles, synthesised(Top(design.engine, image), folder), placed, 2 * lanes)
     return {"rows": rows, "missing": lacking}
 
 
@@ -84,10 +94,10 @@ def _area(source: Source, board: Board, folder: Path) -> Area:
     return area_of(read_statistics(folder / "stat.json"))
 
 
-def _row(cycles: int, area: Area, placed: dict[str, Any]) -> dict[str, Any]:
+def _row(cycles: int, area: Area, placed: dict[str, Any], multipliers: int = MULTIPLIERS) -> dict[str, Any]:
     return {
         "cycles_per_step": cycles,
-        "ideal": 4 * UNITS * (UNITS + INPUTS) // MULTIPLIERS,
+        "ideal": 4 * UNITS * (UNITS + INPUTS) // multipliers,
         **vars(area),
         "logic": area.logic,
         "mhz": placed["mhz"],

@@ -269,8 +269,9 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         peer_table,
         "The same small LSTM by elastic-ai.creator's generator and by ours: cycles of its VHDL in GHDL and of our "
         "cycle model, which the RTL equals; cells by the same yosys, clock by the same nextpnr, median of three "
-        "seeds. Its weights and biases are constants and its activations straight lines; ours can be rewritten and "
-        "have tables. How it is measured: [decision 19](../decisions/0019-how-peers-are-measured.md).",
+        "seeds. Its weights and biases are constants and its activations straight lines; ours can be rewritten, but in "
+        "*fixed* engines, and have tables. How it is measured: [decision "
+        "19](../decisions/0019-how-peers-are-measured.md).",
     ),
     (
         "options",
