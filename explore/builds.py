@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lstmith.boards.catalogue import find_board
 from lstmith.campaign import Store
@@ -35,7 +36,7 @@ class Line:
     builds : int
         That it was fitted to.
     median_error : float
-        Relative, of builds that were left out one at a time.
+        Relative, of builds that were left out, see :func:`left_out`.
     r2 : float
         Of the same; not a number if all builds are equal.
     """
@@ -57,13 +58,21 @@ def fitted(luts: Sequence[float], values: Sequence[float]) -> Line | None:
         return None
     across, up = np.log(np.array(luts, dtype=float)), np.log(np.array(values, dtype=float))
     factor, exponent = _least_squares(across, up)
-    kept = ~np.eye(len(up), dtype=bool)
-    lines = [_least_squares(across[each], up[each]) for each in kept]
-    told = np.exp([a + b * x for (a, b), x in zip(lines, across, strict=True)])
-    true = np.exp(up)
+    told, true = left_out(luts, values), np.array(values, dtype=float)
     spread = ((true - true.mean()) ** 2).sum()
     r2 = float(1 - ((told - true) ** 2).sum() / spread) if spread else float("nan")
     return Line(factor, exponent, len(up), float(np.median(np.abs(told / true - 1))), r2)
+
+
+def left_out(luts: Sequence[float], values: Sequence[float]) -> npt.NDArray[np.float64]:
+    """What the line of other designs tells of each build; those with as many lookup tables are seeds of one design."""
+    across, up = np.log(np.array(luts, dtype=float)), np.log(np.array(values, dtype=float))
+    told = []
+    for here in across:
+        others = across != here
+        factor, exponent = _least_squares(across[others], up[others])
+        told.append(factor + exponent * here)
+    return np.exp(told)
 
 
 def _least_squares(across: np.ndarray[Any, Any], up: np.ndarray[Any, Any]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from lstmith.campaign import Store
 from lstmith.campaign.store import Result
 from lstmith.compiler.design import Design
 from lstmith.explore import hardware
-from lstmith.explore.builds import FEWEST, collected, fitted
+from lstmith.explore.builds import FEWEST, collected, fitted, left_out
 from lstmith.spec.errors import UserError
 
 LUTS = [5000, 6000, 8000, 12000, 20000]
@@ -36,6 +36,13 @@ def test_errors_are_of_builds_that_the_line_never_saw(rng: np.random.Generator) 
     seen = np.median([abs(line.at(luts) / value - 1) for luts, value in zip(LUTS, values, strict=True)])
     assert line.median_error > 1.1 * seen
     assert line.r2 < 1
+
+
+def test_seeds_of_a_design_are_left_out_together() -> None:
+    """Another seed of the same design would tell what its clock is."""
+    luts = [5000, 6000, 8000, 12000, 12000, 12000]
+    values = [900 * count**-0.3 for count in luts[:3]] + [500.0] * 3
+    assert left_out(luts, values)[3:] == pytest.approx([900 * 12000**-0.3] * 3)
 
 
 def test_too_few_tell_nothing() -> None:

@@ -159,15 +159,16 @@ def test_silero_is_measured_with_policies_that_there_are() -> None:
 
 
 def test_a_step_on_the_board() -> None:
-    engine = {"mhz": {"board": 75.0, "measured": 100.0}, "cycles": {"dense": {"mean": 900.0, "max": 1000}}}
+    cycles = {"dense": {"streamed": 600.0, "alone": 900.0, "alone_max": 1200}}
     board = {
         "onnxruntime_us": 12.0,
         "frames": 1000,
         "decisions": {"dense": 2},
-        "engines": {"64 lanes": {**engine, "us": {"dense": {"board": 12.0, "measured": 9.0}}}},
+        "engines": {"64 lanes": {"mhz": {"board": 75.0, "measured": 100.0}, "cycles": cycles}},
     }
     text = perf_text({"board": board})
-    assert "| 64 lanes | dense | 0.200% | 900 | 1,000 | 12.00 (75 MHz) | 1.00x | 9.00 (100 MHz) | 1.33x |" in text
+    assert "| 64 lanes | dense | 0.200% | 75.0 | 600 | 8.00 | 900 | 12.00 | 16.00 | 1.00x |" in text
+    assert "| 64 lanes | dense | 0.200% | 100.0 | 600 | 6.00 | 900 | 9.00 | 12.00 | 1.33x |" in text
 
 
 def test_a_clock_to_count_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,6 @@ from lstmith.spec.quantised import QuantNetwork
 from lstmith.vad.silero import THRESHOLD, features, feeds, model_path
 
 Float32 = npt.NDArray[np.float32]
-#: All columns of every step.
-DENSE = Policy(Mode.DENSE)
 
 
 @dataclass(frozen=True)
@@ -65,20 +63,19 @@ def compare(
     limits: EngineLimits,
     recordings: list[Recording],
     graph: HostGraph,
-    policy: Policy,
 ) -> Accuracy:
     """Run float and golden on recordings and count the decisions that differ."""
     x = [features(recording.samples, graph) for recording in recordings]
     data = recorded(x)
-    policies = [policy] * len(quantised.layers)
+    policies = [Policy(Mode.DENSE)] * len(quantised.layers)
     golden = GoldenModel(quantised, limits.model_config()).run(quantised.quantise_input(data.x), policies)[-1].h
     exact = run_float(network, np.asarray(data.x, dtype=np.float64)).h[-1]
     changed, probability_errors, h_errors = 0, [], []
     for index, recording in enumerate(recordings):
         steps = len(x[index])
         have, want = golden[index, :steps] / float(1 << H_FRAC), exact[index, :steps]
-        p_have, p_want = _probability(have, recording, graph), _probability(want, recording, graph)
-        changed += int(((p_have > THRESHOLD) != (p_want > THRESHOLD)).sum())
+        p_have, p_want = probability(have, recording, graph), probability(want, recording, graph)
+        changed += decisions_changed(p_have, p_want)
         probability_errors.append(np.abs(p_have - p_want))
         h_errors.append(np.abs(have - want))
     every = np.concatenate(h_errors)
@@ -92,13 +89,8 @@ def compare(
     )
 
 
-def measure(
-    precisions: tuple[int, ...],
-    calibration: list[Recording],
-    heldout: list[Recording],
-    policy: Policy = DENSE,
-) -> dict[int, Accuracy]:
-    """Quantise Silero VAD on ``calibration`` at each precision and judge it with a policy on ``heldout``."""
+def measure(precisions: tuple[int, ...], calibration: list[Recording], heldout: list[Recording]) -> dict[int, Accuracy]:
+    """Quantise Silero VAD on ``calibration`` at each precision and judge it on ``heldout``."""
     network = load_model(model_path())
     graph = HostGraph(plan_model(model_path()))
     data = recorded([features(recording.samples, graph) for recording in calibration])
@@ -106,11 +98,16 @@ def measure(
     results = {}
     for precision in precisions:
         quantised = quantise(network, data, precision=[precision], limits=limits)
-        results[precision] = compare(network, quantised.network, limits, heldout, graph, policy)
+        results[precision] = compare(network, quantised.network, limits, heldout, graph)
     return results
 
 
-def _probability(h: npt.NDArray[np.floating], recording: Recording, graph: HostGraph) -> Float32:
+def decisions_changed(have: Float32, want: Float32) -> int:
+    """How many frames of two courses of p(speech) are decided differently."""
+    return int(((have > THRESHOLD) != (want > THRESHOLD)).sum())
+
+
+def probability(h: npt.NDArray[np.floating], recording: Recording, graph: HostGraph) -> Float32:
     """p(speech) per frame from the last layer's h, float [T, H]."""
     _, carried = graph.before(feeds(recording.samples))
     outputs = graph.after(h[None].astype(np.float32), carried)

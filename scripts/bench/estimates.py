@@ -19,13 +19,16 @@ from lstmith.cli.console import steps
 from lstmith.compiler.files import read_json, whole_file
 from lstmith.compiler.sizing.estimate import estimate
 from lstmith.compiler.sizing.size import size_engine
+from lstmith.explore.builds import left_out
 from lstmith.flow.attempt import run_yosys
 from lstmith.flow.processes import processor_seconds
 from lstmith.flow.toolchain import count_cells, logic_cells, read_statistics
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.blank import blank_network
 from lstmith.scripts.bench.blocks import markdown, replace_block
+from lstmith.scripts.bench.clocks import PRESET_ROWS, load_clocks
 from lstmith.scripts.bench.perf.options import ENGINES as OPTIONS
+from lstmith.scripts.bench.presets import load_rows
 from lstmith.scripts.bench.stamps import MEASURED, stamp
 from lstmith.spec.config import EngineConfig
 
@@ -204,12 +207,63 @@ def page(rows: Mapping[str, Any]) -> str:
     )
 
 
+def placed_figures() -> list[dict[str, Any]]:
+    """ECP5 designs that ``bench clocks`` and ``bench presets`` placed, beside what the other designs tell of each.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``luts``, ``seeds``, and pairs of ``expected`` and ``found``, the median of the seeds, of ``mhz`` and
+        ``minutes``, which presets do not tell.
+    """
+    builds = [
+        (row, found["luts"], found["mhz"], found["minutes"])
+        for row, seeds in load_clocks().items()
+        for found in seeds.values()
+        if "luts" in found and (row not in PRESET_ROWS or find_board(PRESET_ROWS[row].board or "").family == "ecp5")
+    ]
+    placed = {row for row, *_ in builds}
+    for row, preset in PRESET_ROWS.items():
+        found = load_rows().get(preset.name, {})
+        if row not in placed and found.get("fmax_mhz") and find_board(preset.board or "").family == "ecp5":
+            builds.append((row, found["luts"], found["fmax_mhz"], None))
+    figures: dict[str, dict[str, Any]] = {
+        row: {"name": row, "luts": luts, "seeds": sum(each[0] == row for each in builds)} for row, luts, *_ in builds
+    }
+    for name, place in (("mhz", 2), ("minutes", 3)):
+        known = [each for each in builds if each[place] is not None]
+        values = [float(each[place]) for each in known]
+        told = left_out([each[1] for each in known], values)
+        for row in {each[0]: None for each in known}:
+            mine = [index for index, each in enumerate(known) if each[0] == row]
+            figures[row][name] = (float(told[mine[0]]), float(np.median([values[index] for index in mine])))
+    return list(figures.values())
+
+
+def placed_text(figures: Sequence[Mapping[str, Any]]) -> str:
+    """What placement was expected to give, beside what it gave."""
+    columns = ["design with its link", "LUTs", "seeds", "MHz: expected", "reached", "minutes: expected", "taken"]
+    cells, median = [], {}
+    for name in ("mhz", "minutes"):
+        off = [abs(one[name][0] / one[name][1] - 1) for one in figures if name in one]
+        median[name] = f"{100 * float(np.median(off)):.1f} % of {len(off)} designs"
+    for one in figures:
+        told = [f"{value:.1f}" for name in ("mhz", "minutes") for value in one.get(name, ())]
+        cells.append([one["name"], one["luts"], one["seeds"], *told, *[""] * (4 - len(told))])
+    return (
+        "\nClock and processor minutes of a build are powers of its lookup tables ([`explore/builds.py`]"
+        "(../../explore/builds.py)). Of each design on ECP5 that `lstmith bench clocks` and `lstmith bench presets` "
+        "placed, the medians of its seeds beside what the other designs tell; an estimate is off by a median of "
+        f"{median['mhz']} for the clock, {median['minutes']} for the time:\n\n{markdown(columns, cells)}"
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Synthesise what is missing, and write how far the estimates are off."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--recorded", action="store_true", help="write what is recorded, without more syntheses")
     rows = load() if parser.parse_args(arguments).recorded else record()
-    replace_block(DOCUMENT, BLOCK, page(rows))
+    replace_block(DOCUMENT, BLOCK, page(rows) + placed_text(placed_figures()))
 
 
 if __name__ == "__main__":

@@ -6,25 +6,33 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lstmith.boards.catalogue import DEFAULT, find_board
 from lstmith.cli.console import progress
-from lstmith.datasets.speech import calibration_audio, heldout_audio
-from lstmith.host.request import RunRequest
+from lstmith.compiler.importers.host_graph import HostGraph
+from lstmith.compiler.importers.importer import load_model
+from lstmith.compiler.importers.planner import plan_model
+from lstmith.datasets.speech import Recording, heldout_audio
+from lstmith.golden.network import run_float
+from lstmith.host.results import EngineRun
 from lstmith.host.run import run_golden
-from lstmith.scripts.bench.accuracy import measure
+from lstmith.scripts.bench.accuracy import decisions_changed, probability
 from lstmith.scripts.bench.blocks import Table
 from lstmith.scripts.bench.clocks import LINKED, median_clock
 from lstmith.scripts.bench.perf.onnxruntime_time import step_time
 from lstmith.scripts.bench.silero import POLICIES, heldout_request, save_features, silero_design
+from lstmith.spec.config import H_FRAC
+from lstmith.vad.silero import features, model_path
 
 #: Lanes, of rows of ``lstmith bench clocks``.
 ENGINES = {row: lanes for row, lanes in LINKED.items() if lanes in (32, 64)}
-#: Policies, and the precision of the weights.
-MODES, PRECISION = ("dense", "delta", "auto, thresholds"), 8
+#: Policies.
+MODES = ("dense", "delta", "auto, thresholds")
 
 
 def run_board(folder: Path) -> dict[str, Any]:
-    """Cycles from a complete input to a complete result, every step in an idle engine; what they are in time.
+    """Cycles of a step among others, and of one alone, from a complete input to a complete result.
 
     Parameters
     ----------
@@ -35,53 +43,62 @@ def run_board(folder: Path) -> dict[str, Any]:
     -------
     dict
         ``onnxruntime_us``, the same layer's step; ``decisions``, by policy how many of the ``frames`` differ from
-        float; and by row of ``bench clocks`` and policy: ``cycles`` in the mean, ``cycles_max``, and ``us`` by the
-        board's own clock and by that row's median less 10 %.
+        float; and by row of ``bench clocks`` its ``mhz``, the board's own clock and that row's median less 10 %, and
+        by policy ``cycles``.
     """
-    calibration, heldout = calibration_audio(), heldout_audio()
-    decisions, frames = {}, 0
-    with progress("decisions of Silero VAD", len(MODES)) as report:
-        for done, mode in enumerate(MODES):
-            found = measure((PRECISION,), calibration, heldout, POLICIES[mode])[PRECISION]
-            decisions[mode], frames = found.changed, found.frames
-            report(done + 1)
+    heldout = heldout_audio()
     save_features(folder / "heldout.npz", heldout)
-    engines: dict[str, Any] = {}
+    engines, decisions, frames = {}, dict[str, int](), 0
     for row, lanes in ENGINES.items():
         clocks = {"board": find_board(DEFAULT).clock_mhz, "measured": median_clock(row)}
         with tempfile.TemporaryDirectory(dir=folder) as name:
             design = silero_design(Path(name), lanes=lanes)
         request = heldout_request(design, folder / "heldout.npz")
-        with progress(f"cycles of {row}"):
-            layers = len(design.network.layers)
-            modes = {mode: _alone(request.with_policies([POLICIES[mode]] * layers)) for mode in MODES}
-        times = {mode: {which: cycles["mean"] / mhz for which, mhz in clocks.items()} for mode, cycles in modes.items()}
-        engines[row] = {"mhz": clocks, "cycles": modes, "us": times}
+        frames = int(request.valid.sum())
+        modes = {}
+        with progress(f"cycles of {row}", len(MODES)) as report:
+            for done, mode in enumerate(MODES, 1):
+                given = request.with_policies([POLICIES[mode]] * len(design.network.layers))
+                run, alone = run_golden(given), run_golden(given, request.valid)
+                cycles = alone.cycles[request.valid]
+                streamed = float(run.cycles[request.valid].mean())
+                modes[mode] = {"streamed": streamed, "alone": float(cycles.mean()), "alone_max": int(cycles.max())}
+                # h does not depend on the lanes.
+                if mode not in decisions:
+                    decisions[mode] = _changed(run, heldout)
+                report(done)
+        engines[row] = {"mhz": clocks, "cycles": modes}
     layer = design.network.layers[0]
     with progress("onnxruntime, one step at a time"):
         taken = step_time(layer.inputs, layer.units)
     return {"onnxruntime_us": taken, "frames": frames, "decisions": decisions, "engines": engines}
 
 
-def _alone(request: RunRequest) -> dict[str, float]:
-    """Cycles of steps, each of which finds an idle engine."""
-    run = run_golden(request, request.valid)
-    cycles = run.cycles[request.valid]
-    return {"mean": float(cycles.mean()), "max": int(cycles.max())}
+def _changed(run: EngineRun, recordings: list[Recording]) -> int:
+    """Frames that are decided otherwise than by float."""
+    network, graph = load_model(model_path()), HostGraph(plan_model(model_path()))
+    changed = 0
+    for h, recording in zip(run.layers[-1].h, recordings, strict=True):
+        x = features(recording.samples, graph)
+        want = run_float(network, np.asarray(x[None], dtype=np.float64)).h[-1][0]
+        p_have = probability(h[: len(x)] / float(1 << H_FRAC), recording, graph)
+        changed += decisions_changed(p_have, probability(want, recording, graph))
+    return changed
 
 
 def board_table(result: dict[str, Any]) -> Table:
-    """A row for each engine and policy."""
+    """A row for each engine, policy and clock."""
     found = result["board"]
-    columns = ["Silero VAD", "policy", "decisions changed", "cycles", "worst"]
-    columns += ["us, board's clock", "of onnxruntime", "us, median less 10 %", "of onnxruntime"]
+    columns = ["Silero VAD", "policy", "decisions changed", "MHz", "streamed: cycles", "us", "alone: cycles", "us"]
+    columns += ["worst us", "of onnxruntime"]
     rows: list[list[object]] = []
     for row, engine in found["engines"].items():
         for mode, cycles in engine["cycles"].items():
             share = found["decisions"][mode] / found["frames"]
-            cells: list[object] = [row, mode, f"{share:.3%}", f"{cycles['mean']:,.0f}", f"{cycles['max']:,.0f}"]
-            for which, mhz in engine["mhz"].items():
-                us = engine["us"][mode][which]
-                cells += [f"{us:.2f} ({mhz:.0f} MHz)", f"{found['onnxruntime_us'] / us:.2f}x"]
-            rows.append(cells)
+            for mhz in engine["mhz"].values():
+                us = {which: count / mhz for which, count in cycles.items()}
+                told = [f"{cycles['streamed']:,.0f}", f"{us['streamed']:.2f}", f"{cycles['alone']:,.0f}"]
+                told += [f"{us['alone']:.2f}", f"{us['alone_max']:.2f}"]
+                faster = f"{found['onnxruntime_us'] / us['alone']:.2f}x"
+                rows.append([row, mode, f"{share:.3%}", f"{mhz:.1f}", *told, faster])
     return columns, rows

@@ -328,10 +328,10 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "board",
         "A step on the board",
         board_table,
-        "Silero VAD's LSTM on the ULX3S 85F with its link: cycles from a complete input to a complete result, every "
-        "step of held-out speech in an idle engine, and what that is in time, by the board's default clock and by what "
-        "may be counted on of that engine ([clocks.md](clocks.md)). Beside it the same layer's step in onnxruntime, "
-        "one thread, in the same run:",
+        "Silero VAD's LSTM on the ULX3S 85F with its link, on held-out speech: a step among others, and one *alone*, "
+        "from a complete input in the link to its last result, in an idle engine. Time is by the board's default clock "
+        "and by what may be counted on of that engine ([clocks.md](clocks.md)); the last column compares a step alone "
+        "with the same layer's in onnxruntime, one thread, in the same run:",
     ),
     (
         "onnxruntime_us",
