@@ -44,8 +44,8 @@ POLICIES = {"dense": Policy(Mode.DENSE), "auto, thresholds": Policy(Mode.AUTO, 0
 #: Where time is measured: the board's clock, bauds, of how many steps one's h is asked for, and milliseconds that a
 #: host's reaction may take.
 CLOCK_HZ, BAUDS, EVERY, ROUND_TRIPS = 48_000_000, (3_000_000, 12_000_000), (1, 8), (0.0, 1.0, 2.0)
-#: Steps that only fill the pipeline, further ones that are timed, and steps alone.
-FILLING, STREAMED, ALONE = 20, 40, 5
+#: Steps that only fill the pipeline, further ones that are timed, multiples of ``EVERY``, and steps alone.
+FILLING, STREAMED, ALONE = 24, 96, 5
 #: Sessions with a fault, and frames of noise.
 MOMENTS, FUZZED = 500, 100_000
 #: Waits of the driver in simulated time, of which nothing is known beforehand.
