@@ -141,6 +141,17 @@ def test_engines_steer_towards_empty_bins(seed: int) -> None:
     assert (drawn.config.mac, drawn.config.rows_per_cycle) == ("digit", 4)
 
 
+def test_what_a_simulator_cannot_tell_steers_nothing(seed: int) -> None:
+    """Where the queue's bins alone are left, the first engine is as good as any for who does not see them."""
+    plan = Plan(f"blind {seed}", (Cross(("queue", "sequences")), Cross(("lanes", "mac"))))
+    for cross, words in plan.empty(without="queue"):
+        plan.sample({axis: frozenset({word}) for axis, word in zip(cross.split(" x "), words, strict=True)})
+    assert {cross for cross, _ in plan.empty()} == {"queue x sequences"}
+    assert not plan.empty(without="queue")
+    first = draw(np.random.default_rng(seed)).config
+    assert steered(np.random.default_rng(seed), plan, draws=8, queue=False).config == first
+
+
 def test_runs_of_a_drawn_engine_have_labels_of_the_plan(seed: int) -> None:
     drawn, plan = draw(np.random.default_rng(seed)), Plan(f"drawn {seed}")
     for labels in drawn.labels(drawn.runs) + drawn.labels(drawn.jammed):

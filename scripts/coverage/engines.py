@@ -45,6 +45,8 @@ MOST_UNITS, MOST_LANES = 12, 4
 RESULTS, CLOSED = 120, 3000
 #: Steps of a run between whose results nothing stands but the queue: nothing is listed.
 NOTHING_COUNTS = 0xFFFF
+#: What only Verilator tells: how full the output queue was.
+QUEUE = "queue"
 #: Cycles after which a run is given up, by a reset.
 ABANDONED = (3, 200)
 
@@ -174,12 +176,12 @@ def draw(rng: np.random.Generator) -> Drawn:
     return Drawn(config, runs, _jammed(rng, networks[0], config))
 
 
-def steered(rng: np.random.Generator, plan: Plan, draws: int = DRAWS) -> Drawn:
-    """Of so many engines the one that would hit the most empty bins, the queue's among them."""
-    empty = plan.empty()
+def steered(rng: np.random.Generator, plan: Plan, draws: int = DRAWS, *, queue: bool = True) -> Drawn:
+    """Of so many engines the one that would hit the most empty bins, and if asked for the queue's among them."""
+    empty = plan.empty(without=None if queue else QUEUE)
 
     def promises(drawn: Drawn) -> int:
-        labels = drawn.labels(drawn.runs) + drawn.labels(drawn.jammed, frozenset(AXES["queue"]))
+        labels = drawn.labels(drawn.runs) + drawn.labels(drawn.jammed, frozenset(AXES[QUEUE]))
         hit: set[Bin] = set().union(*map(plan.bins_of, labels))
         return len(hit & empty)
 

@@ -154,9 +154,9 @@ class Plan:
             for words, count in coverage_db[place].detailed_coverage.items()
         }
 
-    def empty(self) -> set[Bin]:
-        """Bins that nothing hit."""
-        return {each for each, count in self.hits().items() if not count}
+    def empty(self, without: str | None = None) -> set[Bin]:
+        """Bins that nothing hit; without those of an axis."""
+        return {each for each, count in self.hits().items() if not count and without not in self._axes[each[0]]}
 
     def bins_of(self, labels: Labels) -> set[Bin]:
         """Combinations that a run with these labels would hit, planned or not."""
