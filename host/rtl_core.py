@@ -24,7 +24,7 @@ class RtlCore:
     """A generated core, built once; each run may have its own policy.
 
     Icarus simulates the text that ``generate`` writes. For Verilator, which long runs take, the carry chains of vendor
-    cells are plain sums, which makes a core of 64 lanes sixteen times as fast: see :mod:`lstmith.rtl.prim.expressed`.
+    cells are plain sums, which makes a core of 64 lanes some twenty times as fast: :mod:`lstmith.rtl.prim.expressed`.
 
     Parameters
     ----------

@@ -79,7 +79,8 @@ class Property:
     says : str
         A sentence.
     bench : Callable
-        Makes the component that asks; it names classes of the part through their module, where faults are planted.
+        Makes the component that asks; it names classes and functions of the part through their module, where faults
+        are planted.
     fault : Fault
     depth : int
         Cycles of the induction, or of the bounded proof.

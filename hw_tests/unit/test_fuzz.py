@@ -121,11 +121,17 @@ def test_a_signed_design_tells_of_its_content(contents: dict[str, bytes], tmp_pa
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_attempts_at_a_time_are_those_of_their_numbers(workers: int) -> None:
-    found = run_attempts(lambda number: (f"kind {number % 2}", Attempt("refused", str(number))), range(3, 9), workers)
+def test_attempts_at_a_time_are_those_of_their_numbers(workers: int, tmp_path: Path) -> None:
+    def run(number: int, folder: Path) -> tuple[str, Attempt]:
+        assert not list(folder.iterdir()), "a folder of its own"
+        (folder / "left.txt").touch()
+        return f"kind {number % 2}", Attempt("refused", str(number))
+
+    found = run_attempts(run, range(3, 9), workers, tmp_path)
     assert sorted((number, kind, each.told) for number, kind, each in found) == [
         (number, f"kind {number % 2}", str(number)) for number in range(3, 9)
     ]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_device_of_a_number_is_always_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,11 +140,12 @@ def test_a_device_of_a_number_is_always_the_same(tmp_path: Path, monkeypatch: py
     for module, name in ((session, "HELLO"), (session, "ANSWER"), (session, "LONGEST"), (device, "RESULT")):
         monkeypatch.setattr(module, f"{name}_SECONDS", getattr(module, f"{name}_SECONDS"))
     devices = Devices(tmp_path, 1)
-    alone = {number: devices.attempt(number) for number in range(3)}
-    beside = {number: (kind, found) for number, kind, found in run_attempts(devices.attempt, range(3), 2)}
-    assert {number: (kind, found.verdict) for number, (kind, found) in alone.items()} == {
-        number: (kind, found.verdict) for number, (kind, found) in beside.items()
-    }
+    alone, beside = (
+        sorted((number, found.verdict) for number, _, found in run_attempts(devices.attempt, range(3), many, tmp_path))
+        for many in (1, 2)
+    )
+    assert alone == beside
+    assert [number for number, _ in alone] == [0, 1, 2]
 
 
 def test_the_page_counts_all_verdicts() -> None:

@@ -159,14 +159,15 @@ def test_silero_is_measured_with_policies_that_there_are() -> None:
 
 
 def test_a_step_on_the_board() -> None:
-    cycles = {"dense": {"streamed": 600.0, "alone": 900.0, "alone_max": 1200}}
+    cycles = {"dense": {"streamed": 600.0, "alone": 900.0, "alone_max": 1200, "spent": {"waiting for x": 147.0}}}
     board = {
         "onnxruntime_us": 12.0,
         "frames": 1000,
         "decisions": {"dense": 2},
         "engines": {"64 lanes": {"mhz": {"board": 75.0, "measured": 100.0}, "cycles": cycles}},
     }
-    text = perf_text({"board": board})
+    text = perf_text({"silero": {**RESULT["silero"]}, "board": board})
+    assert "| Silero VAD, 64 lanes, dense, each step alone |" in text
     assert "| 64 lanes | dense | 0.200% | 75.0 | 600 | 8.00 | 900 | 12.00 | 16.00 | 1.00x |" in text
     assert "| 64 lanes | dense | 0.200% | 100.0 | 600 | 6.00 | 900 | 9.00 | 12.00 | 1.33x |" in text
 

@@ -69,18 +69,44 @@ def compare(
     data = recorded(x)
     policies = [Policy(Mode.DENSE)] * len(quantised.layers)
     golden = GoldenModel(quantised, limits.model_config()).run(quantised.quantise_input(data.x), policies)[-1].h
-    exact = run_float(network, np.asarray(data.x, dtype=np.float64)).h[-1]
+    precision = max(layer.precision for layer in quantised.layers)
+    return judged(golden, precision, network, x, recordings, graph)
+
+
+def judged(
+    h: npt.NDArray[np.integer],
+    precision: int,
+    network: FloatNetwork,
+    x: list[Float32],
+    recordings: list[Recording],
+    graph: HostGraph,
+) -> Accuracy:
+    """How far h is from float's, and how many decisions differ.
+
+    Parameters
+    ----------
+    h : int [N, T, H]
+        Of the last layer, Q0.15, as any engine gives it.
+    precision : int
+        Weight bits of that engine.
+    network : FloatNetwork
+    x : list of float32 [T_n, I]
+        Inputs of the recordings.
+    recordings : list of Recording
+    graph : HostGraph
+    """
+    exact = run_float(network, np.asarray(recorded(x).x, dtype=np.float64)).h[-1]
     changed, probability_errors, h_errors = 0, [], []
     for index, recording in enumerate(recordings):
         steps = len(x[index])
-        have, want = golden[index, :steps] / float(1 << H_FRAC), exact[index, :steps]
-        p_have, p_want = probability(have, recording, graph), probability(want, recording, graph)
-        changed += decisions_changed(p_have, p_want)
+        have, want = h[index, :steps] / float(1 << H_FRAC), exact[index, :steps]
+        p_have, p_want = _probability(have, recording, graph), _probability(want, recording, graph)
+        changed += int(((p_have > THRESHOLD) != (p_want > THRESHOLD)).sum())
         probability_errors.append(np.abs(p_have - p_want))
         h_errors.append(np.abs(have - want))
     every = np.concatenate(h_errors)
     return Accuracy(
-        precision=max(layer.precision for layer in quantised.layers),
+        precision=precision,
         frames=len(every),
         changed=changed,
         max_probability_error=float(np.concatenate(probability_errors).max()),
@@ -102,12 +128,7 @@ def measure(precisions: tuple[int, ...], calibration: list[Recording], heldout: 
     return results
 
 
-def decisions_changed(have: Float32, want: Float32) -> int:
-    """How many frames of two courses of p(speech) are decided differently."""
-    return int(((have > THRESHOLD) != (want > THRESHOLD)).sum())
-
-
-def probability(h: npt.NDArray[np.floating], recording: Recording, graph: HostGraph) -> Float32:
+def _probability(h: npt.NDArray[np.floating], recording: Recording, graph: HostGraph) -> Float32:
     """p(speech) per frame from the last layer's h, float [T, H]."""
     _, carried = graph.before(feeds(recording.samples))
     outputs = graph.after(h[None].astype(np.float32), carried)

@@ -47,12 +47,14 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _met(what: str, run: Try, given: argparse.Namespace, count: int, found: dict[str, Counter[str]]) -> list[str]:
+def _met(
+    what: str, run: Try, given: argparse.Namespace, count: int, work: Path, found: dict[str, Counter[str]]
+) -> list[str]:
     """Try so many of a kind, count their verdicts, and return what was not right, by number."""
     bad: dict[int, str] = {}
     with progress(what, count) as report:
         numbers = range(given.first, given.first + count)
-        for done, (number, kind, attempt) in enumerate(run_attempts(run, numbers, given.workers), 1):
+        for done, (number, kind, attempt) in enumerate(run_attempts(run, numbers, given.workers, work), 1):
             found[kind][attempt.verdict] += 1
             if attempt.verdict not in RIGHT:
                 last = (attempt.told.strip().splitlines() or [""])[-1]
@@ -88,9 +90,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lstmith_fuzz_") as name:
         work = Path(name)
         if given.files:
-            bad += _met("files", Files(work, given.seed).attempt, given, given.files, counts)
+            bad += _met("files", Files(work, given.seed).attempt, given, given.files, work, counts)
         if given.devices:
-            bad += _met("devices", Devices(work, given.seed).attempt, given, given.devices, counts)
+            bad += _met("devices", Devices(work, given.seed).attempt, given, given.devices, work, counts)
     total = Counter[str]()
     for each in counts.values():
         total.update(each)

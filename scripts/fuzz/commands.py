@@ -19,7 +19,7 @@ class Files:
     Parameters
     ----------
     work : Path
-        Where each command gets a folder of its own.
+        For the files without a fault.
     seed : int
 
     Raises
@@ -29,24 +29,23 @@ class Files:
     """
 
     def __init__(self, work: Path, seed: int):
-        self._work, self._seed = work, seed
+        self._seed = seed
         (work / "originals").mkdir()
         self._contents = originals(work / "originals", np.random.default_rng(seed))
         for kind in KINDS:
-            found = self._tried(replace(kind, mutations=()), np.random.default_rng(seed))
+            with tempfile.TemporaryDirectory(dir=work) as name:
+                found = self._tried(replace(kind, mutations=()), np.random.default_rng(seed), Path(name))
             if found.verdict != "accepted":
                 raise RuntimeError(f"{kind.name} without a fault is {found.verdict}: {found.told}")
 
-    def attempt(self, number: int) -> tuple[str, Attempt]:
-        """The kind of the mutant of a number, all kinds in turn, and what became of the command."""
+    def attempt(self, number: int, folder: Path) -> tuple[str, Attempt]:
+        """The kind of the mutant of a number, all kinds in turn, and what became of the command in a folder."""
         kind = KINDS[number % len(KINDS)]
-        return kind.name, self._tried(kind, np.random.default_rng([self._seed, number]))
+        found = self._tried(kind, np.random.default_rng([self._seed, number]), folder)
+        if found.verdict == "accepted" and protected(kind, self._contents, folder):
+            found = replace(found, verdict="wrong")
+        return kind.name, found
 
-    def _tried(self, kind: Kind, rng: np.random.Generator) -> Attempt:
-        with tempfile.TemporaryDirectory(dir=self._work) as name:
-            folder = Path(name)
-            place(kind, self._contents, rng, folder)
-            found = attempt(list(kind.arguments), folder, kind.output, right)
-            if kind.mutations and found.verdict == "accepted" and protected(kind, self._contents, folder):
-                return replace(found, verdict="wrong")
-            return found
+    def _tried(self, kind: Kind, rng: np.random.Generator, folder: Path) -> Attempt:
+        place(kind, self._contents, rng, folder)
+        return attempt(list(kind.arguments), folder, kind.output, right)

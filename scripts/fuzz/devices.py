@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,13 +22,13 @@ class Devices:
     Parameters
     ----------
     work : Path
-        Where each run gets a folder of its own.
+        For the design.
     seed : int
     """
 
     def __init__(self, work: Path, seed: int):
         rng = np.random.default_rng(seed)
-        self._work, self._seed, self._design = work, seed, small_design(rng)
+        self._seed, self._design = seed, small_design(rng)
         self._folder = folder = work / "devices"
         folder.mkdir()
         self._design.save(folder / "design")
@@ -39,16 +38,13 @@ class Devices:
         session.LONGEST_SECONDS = 0.1
         device.RESULT_SECONDS = 2.0
 
-    def attempt(self, number: int) -> tuple[str, Attempt]:
-        """A run at one device; results of another kind than golden's are told by the command as always."""
+    def attempt(self, number: int, folder: Path) -> tuple[str, Attempt]:
+        """A run at one device, in a folder; results of another kind than golden's are told by the command as always."""
         rng = np.random.default_rng([self._seed, 1, number])
-        with (
-            tempfile.TemporaryDirectory(dir=self._work) as name,
-            PtyDevice(_misled(changed(self._design, nonsense(rng, SHARES[number % len(SHARES)])))) as port,
-        ):
+        with PtyDevice(_misled(changed(self._design, nonsense(rng, SHARES[number % len(SHARES)])))) as port:
             command = ["run", str(self._folder / "design"), "--input", str(self._folder / "x.npz")]
             command += ["--engine", "board", "--port", port.port, "-o", "y.npz"]
-            return "device", attempt(command, Path(name), "y.npz", right)
+            return "device", attempt(command, folder, "y.npz", right)
 
 
 def _misled(device: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from lstmith.scripts.fuzz.attempts import Attempt
 
-#: What an attempt is of, and what became of it.
-Try = Callable[[int], tuple[str, Attempt]]
-#: What the processes of `run_attempts` run: they are forked, and with it take over all that is imported and prepared.
-_running: list[Try] = []
+#: Of a number and a folder that nobody else uses: what the attempt is of, and what became of it.
+Try = Callable[[int, Path], tuple[str, Attempt]]
+#: What the processes of `run_attempts` run, and where: they are forked, and with it take over all that is prepared.
+_running: list[tuple[Try, Path]] = []
 
 
-def run_attempts(run: Try, numbers: range, workers: int) -> Iterator[tuple[int, str, Attempt]]:
+def run_attempts(run: Try, numbers: range, workers: int, work: Path) -> Iterator[tuple[int, str, Attempt]]:
     """Run all numbers, so many at a time; they come as they end.
 
     Parameters
@@ -24,12 +26,14 @@ def run_attempts(run: Try, numbers: range, workers: int) -> Iterator[tuple[int, 
     numbers : range
     workers : int
         Processes.
+    work : Path
+        Where each attempt gets a folder.
 
     Yields
     ------
     number, kind, attempt
     """
-    _running.append(run)
+    _running.append((run, work))
     try:
         with multiprocessing.get_context("fork").Pool(workers, initializer=_leave_stopping) as pool:
             yield from pool.imap_unordered(_numbered, numbers)
@@ -43,4 +47,6 @@ def _leave_stopping() -> None:
 
 
 def _numbered(number: int) -> tuple[int, str, Attempt]:
-    return number, *_running[-1](number)
+    run, work = _running[-1]
+    with tempfile.TemporaryDirectory(dir=work) as name:
+        return number, *run(number, Path(name))

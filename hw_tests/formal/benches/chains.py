@@ -21,7 +21,7 @@ CHAINS = chain_family("ecp5", None), chain_family("ecp5", Expressed())
     fault=Fault(arith, "(Mux(a_on, a, 0) + Mux(b_on, b, 0))", "(Mux(a_on, a, 0) | Mux(b_on, b, 0))"),
     depth=1,
     cover=1,
-    variants=((9, 1), (14, 1), (24, 1), (24, 20), (40, 1), (40, 19)),
+    variants=((9, 6, 1), (14, 14, 1), (24, 13, 1), (24, 36, 20), (40, 30, 1), (40, 36, 19)),
 )
 class ChainsBench(wiring.Component):
     """Every kind of chain, of some width, as cells and as an expression.
@@ -29,16 +29,18 @@ class ChainsBench(wiring.Component):
     Parameters
     ----------
     width : int
-        Bits of the numbers.
+        Bits of the sums.
+    other : int
+        Bits of one of the numbers; the other number has ``width``.
     choices : int
         Bits of a row's choice.
     """
 
-    def __init__(self, width: int, choices: int) -> None:
+    def __init__(self, width: int, other: int, choices: int) -> None:
         self._width = width
-        number = In(signed(width))
+        number, short = In(signed(width)), In(signed(other))
         flags = dict.fromkeys(("a_on", "b_on", "carry"), In(1))
-        super().__init__({"a": number, "b": number, "total": number, "choice": In(choices), **flags})
+        super().__init__({"a": short, "b": number, "total": number, "choice": In(choices), **flags})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

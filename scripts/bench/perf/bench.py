@@ -26,7 +26,7 @@ from lstmith.host.run import run_golden
 from lstmith.rtl.array.array import SystolicArray
 from lstmith.rtl.cores import to_verilog
 from lstmith.scripts.bench.area import synthesised
-from lstmith.scripts.bench.perf.board import MODES, run_board
+from lstmith.scripts.bench.perf.board import MODES, run_board, spent_per_step
 from lstmith.scripts.bench.perf.clock import run_clock
 from lstmith.scripts.bench.perf.history import IN_TURN
 from lstmith.scripts.bench.perf.memory import run_memory
@@ -198,12 +198,10 @@ def _silero(folder: Path) -> dict[str, Any]:
             given = replace(request, design=replace(design, engine=engine), policies=[POLICIES[title]])
             run = run_golden(given)
             assert run.activity is not None
-            assert run.breakdown is not None
-            steps = int(run.valid.sum())
             modes[title + turns] = {
                 "cycles_per_step": float(run.cycles[run.valid].mean()),
                 "utilisation": utilisation(run.activity, int(run.cycles.sum()), design.engine),
-                "spent": _titled({kind: count / steps for kind, count in run.breakdown.total(run.valid).items()}),
+                "spent": spent_per_step(run),
             }
     with progress("simulating Silero VAD"):
         simulated = RtlCore(request, "verilator", folder / "core").run(request)

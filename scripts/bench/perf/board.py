@@ -6,23 +6,20 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lstmith.boards.catalogue import DEFAULT, find_board
 from lstmith.cli.console import progress
 from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.importer import load_model
 from lstmith.compiler.importers.planner import plan_model
-from lstmith.datasets.speech import Recording, heldout_audio
-from lstmith.golden.network import run_float
+from lstmith.datasets.speech import heldout_audio
+from lstmith.golden.breakdown import TITLES
 from lstmith.host.results import EngineRun
 from lstmith.host.run import run_golden
-from lstmith.scripts.bench.accuracy import decisions_changed, probability
+from lstmith.scripts.bench.accuracy import judged
 from lstmith.scripts.bench.blocks import Table
 from lstmith.scripts.bench.clocks import LINKED, median_clock
 from lstmith.scripts.bench.perf.onnxruntime_time import step_time
 from lstmith.scripts.bench.silero import POLICIES, heldout_request, save_features, silero_design
-from lstmith.spec.config import H_FRAC
 from lstmith.vad.silero import features, model_path
 
 #: Lanes, of rows of ``lstmith bench clocks``.
@@ -47,6 +44,8 @@ def run_board(folder: Path) -> dict[str, Any]:
         by policy ``cycles``.
     """
     heldout = heldout_audio()
+    network, graph = load_model(model_path()), HostGraph(plan_model(model_path()))
+    x = [features(recording.samples, graph) for recording in heldout]
     save_features(folder / "heldout.npz", heldout)
     engines, decisions, frames = {}, dict[str, int](), 0
     for row, lanes in ENGINES.items():
@@ -54,18 +53,16 @@ def run_board(folder: Path) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(dir=folder) as name:
             design = silero_design(Path(name), lanes=lanes)
         request = heldout_request(design, folder / "heldout.npz")
-        frames = int(request.valid.sum())
         modes = {}
         with progress(f"cycles of {row}", len(MODES)) as report:
             for done, mode in enumerate(MODES, 1):
                 given = request.with_policies([POLICIES[mode]] * len(design.network.layers))
                 run, alone = run_golden(given), run_golden(given, request.valid)
-                cycles = alone.cycles[request.valid]
-                streamed = float(run.cycles[request.valid].mean())
-                modes[mode] = {"streamed": streamed, "alone": float(cycles.mean()), "alone_max": int(cycles.max())}
+                modes[mode] = _cycles(run, alone)
                 # h does not depend on the lanes.
                 if mode not in decisions:
-                    decisions[mode] = _changed(run, heldout)
+                    found = judged(run.layers[-1].h, design.network.layers[-1].precision, network, x, heldout, graph)
+                    decisions[mode], frames = found.changed, found.frames
                 report(done)
         engines[row] = {"mhz": clocks, "cycles": modes}
     layer = design.network.layers[0]
@@ -74,16 +71,19 @@ def run_board(folder: Path) -> dict[str, Any]:
     return {"onnxruntime_us": taken, "frames": frames, "decisions": decisions, "engines": engines}
 
 
-def _changed(run: EngineRun, recordings: list[Recording]) -> int:
-    """Frames that are decided otherwise than by float."""
-    network, graph = load_model(model_path()), HostGraph(plan_model(model_path()))
-    changed = 0
-    for h, recording in zip(run.layers[-1].h, recordings, strict=True):
-        x = features(recording.samples, graph)
-        want = run_float(network, np.asarray(x[None], dtype=np.float64)).h[-1][0]
-        p_have = probability(h[: len(x)] / float(1 << H_FRAC), recording, graph)
-        changed += decisions_changed(p_have, probability(want, recording, graph))
-    return changed
+def _cycles(run: EngineRun, alone: EngineRun) -> dict[str, Any]:
+    """Cycles of a step among others, and of one alone with what it spends them on."""
+    streamed, cycles = float(run.cycles[run.valid].mean()), alone.cycles[alone.valid]
+    figures = {"streamed": streamed, "alone": float(cycles.mean()), "alone_max": int(cycles.max())}
+    return {**figures, "spent": spent_per_step(alone)}
+
+
+def spent_per_step(run: EngineRun) -> dict[str, float]:
+    """What golden's cycles of a step went into, in the mean, by title."""
+    assert run.breakdown is not None
+    return {
+        TITLES[kind]: count / int(run.valid.sum()) for kind, count in run.breakdown.total(run.valid).items() if count
+    }
 
 
 def board_table(result: dict[str, Any]) -> Table:
@@ -96,7 +96,7 @@ def board_table(result: dict[str, Any]) -> Table:
         for mode, cycles in engine["cycles"].items():
             share = found["decisions"][mode] / found["frames"]
             for mhz in engine["mhz"].values():
-                us = {which: count / mhz for which, count in cycles.items()}
+                us = {which: cycles[which] / mhz for which in ("streamed", "alone", "alone_max")}
                 told = [f"{cycles['streamed']:,.0f}", f"{us['streamed']:.2f}", f"{cycles['alone']:,.0f}"]
                 told += [f"{us['alone']:.2f}", f"{us['alone_max']:.2f}"]
                 faster = f"{found['onnxruntime_us'] / us['alone']:.2f}x"

@@ -135,6 +135,11 @@ def spent_table(result: dict[str, Any]) -> Table:
     }
     modes = result.get("silero", {}).get("modes", {})
     runs |= {f"Silero VAD, {title}": mode["spent"] for title, mode in modes.items()}
+    runs |= {
+        f"Silero VAD, {row}, {title}, each step alone": cycles["spent"]
+        for row, engine in result.get("board", {}).get("engines", {}).items()
+        for title, cycles in engine["cycles"].items()
+    }
     runs = {title: spent for title, spent in runs.items() if set(spent) != {TITLES[CycleClass.BUSY]}}
     kinds = [title for title in TITLES.values() if any(title in spent for spent in runs.values())]
     rows: list[list[object]] = [
