@@ -36,15 +36,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--devices", type=int, default=2_000, help="Devices that answer nonsense.")
     parser.add_argument("--first", type=int, default=0, help="Number of the first one: one alone with --files 1.")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--workers",
-        type=int,
-        choices=range(1, 129),
-        metavar="N",
-        default=os.cpu_count() or 1,
-        help="Commands at a time.",
-    )
+    parser.add_argument("--workers", type=_workers, default=os.cpu_count() or 1, help="Commands at a time.")
     return parser.parse_args()
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes, 1 or more")
+    return int(text)
 
 
 def _met(
