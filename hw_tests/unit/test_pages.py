@@ -19,7 +19,7 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 def test_every_bench_has_a_page_with_its_blocks(name: Name, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     for document in _documents(name):
-        for block in _blocks(name, quick=False):
+        for block in _blocks(name):
             find_block(document, block)
 
 

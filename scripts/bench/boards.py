@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -14,6 +15,7 @@ from lstmith.boards.catalogue import BOARDS, find_board
 from lstmith.cli.console import steps
 from lstmith.compiler import compile_model
 from lstmith.compiler.design import Design
+from lstmith.compiler.files import read_json, whole_file
 from lstmith.datasets.speech import heldout_audio
 from lstmith.flow import TimingError, build
 from lstmith.host.run import run_golden
@@ -21,6 +23,8 @@ from lstmith.scripts.bench.blocks import Table
 from lstmith.scripts.bench.silero import heldout_request, save_features, silero_design
 from lstmith.scripts.bench.stamps import MEASURED, stamp
 
+#: Rows by part and board, each with the seed, the commit and the day it was measured: part of the repository.
+RECORD = Path("scripts/bench/recorded/boards.json")
 #: Boards and lanes of Silero: on the large board as many as the demo builds; None leaves the choice to the compiler.
 BUILDS: dict[str, int | None] = {"icebreaker": None, "ulx3s-85f": 32}
 #: Milliseconds of speech that a step of Silero hears.
@@ -53,15 +57,27 @@ def small_design(folder: Path, target: str) -> Design:
     return compile_model(model, data, lanes=LANES, target=target)
 
 
-def run_small(seed: int, boards: list[str]) -> dict[str, Any]:
-    """Build the small network; a missed clock is a result too."""
-    return _built(seed, {board: partial(small_design, target=board) for board in boards})
+def run_small(seed: int, boards: Collection[str]) -> None:
+    """Build the small network and record each board's row; a missed clock is a result too."""
+    _record("small", seed, {board: partial(small_design, target=board) for board in boards})
 
 
-def run_silero(seed: int, boards: Collection[str]) -> dict[str, Any]:
-    """Build Silero VAD and run it on held-out speech, exact changes; a missed clock is a result too."""
+def run_silero(seed: int, boards: Collection[str]) -> None:
+    """Build Silero VAD, run it on held-out speech, exact changes, and record each board's row."""
     designs = {board: partial(silero_design, lanes=BUILDS[board], target=board) for board in BUILDS if board in boards}
-    return _built(seed, designs, _silero_figures)
+    _record("silero", seed, designs, _silero_figures)
+
+
+def load_boards() -> dict[str, dict[str, Any]]:
+    """The recorded rows by part, ``small`` and ``silero``, and board.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged.
+    """
+    recorded = read_json(RECORD, "restore it from the repository") if RECORD.exists() else {}
+    return {part: recorded.get(part, {}) for part in ("small", "silero")}
 
 
 def _silero_figures(design: Design, folder: Path) -> dict[str, Any]:
@@ -77,12 +93,13 @@ def _silero_figures(design: Design, folder: Path) -> dict[str, Any]:
     }
 
 
-def _built(
+def _record(
+    part: str,
     seed: int,
     designs: Mapping[str, Callable[[Path], Design]],
     more: Callable[[Design, Path], dict[str, Any]] = lambda design, folder: {},
-) -> dict[str, Any]:
-    results = {}
+) -> None:
+    """Each row is kept as soon as it is measured: a board takes minutes, and others stay as they are."""
     with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         for board, make in designs.items():
@@ -92,8 +109,12 @@ def _built(
                     result = build(design, board, folder / board, seed=seed, progress=report)
                 except TimingError as error:
                     result = error.result
-            results[board] = {**result, "lanes": design.engine.lanes, **more(design, folder), MEASURED: stamp()}
-    return results
+            kept = {name: result[name] for name in (*RESOURCES, "fmax_mhz", "target_mhz", "seconds", "tool_versions")}
+            told = {"lanes": design.engine.lanes, "seed": seed, **more(design, folder), MEASURED: stamp()}
+            recorded = load_boards()
+            recorded[part][board] = {**kept, **told}
+            with whole_file(RECORD) as draft:
+                draft.write_text(json.dumps(recorded, indent=1, sort_keys=True) + "\n")
 
 
 def silero_rows(results: dict[str, Any]) -> Table:
@@ -110,7 +131,7 @@ def silero_rows(results: dict[str, Any]) -> Table:
 
 def board_rows(results: dict[str, Any]) -> Table:
     """Resources and clock as a table, in the order of the catalogue."""
-    columns = ["board", "lanes", *RESOURCES, "MHz", "clock", "slack", "seconds", MEASURED]
+    columns = ["board", "lanes", *RESOURCES, "MHz", "clock", "slack", "seconds", "seed", MEASURED]
     rows: list[list[object]] = [
         [
             board.title,
@@ -120,7 +141,8 @@ def board_rows(results: dict[str, Any]) -> Table:
             f"{figures['target_mhz']:g}",
             f"{100 * (1 - figures['target_mhz'] / figures['fmax_mhz']):.0f} %",
             f"{figures['seconds']:.0f}",
-            figures.get(MEASURED, ""),
+            figures["seed"],
+            figures[MEASURED],
         ]
         for board in BOARDS
         if (figures := results.get(board.name)) is not None

@@ -110,7 +110,7 @@ def command(
     documents = [] if check else document or _documents(name)
     check_outputs([], [Output(each, None) for each in documents])
     for each in documents:
-        for block in _blocks(name, quick=quick):
+        for block in _blocks(name):
             find_block(each, block)
     means_in = README if name is Name.ADAPTIVE and not document else None
     if means_in is not None:
@@ -143,7 +143,7 @@ def command(
     elif name is Name.LINK:
         result, tables, text = _link(part, effort, path)
     elif name is Name.BOARDS:
-        result, tables, blocks = _boards(seed, path, board or [], quick=quick)
+        result, tables, blocks = _boards(seed, board or [], quick=quick)
     elif name is Name.PRESETS:
         result, tables, text = _presets(only)
     elif name is Name.CLOCKS:
@@ -173,7 +173,7 @@ def _documents(name: Name) -> list[Path]:
     """
     page = PAGES / f"{name.value}.md"
     if not page.is_file():
-        blocks = " and ".join(_blocks(name, quick=False))
+        blocks = " and ".join(_blocks(name))
         raise UserError(
             "option --document",
             "is missing, and this is not the project's folder",
@@ -182,11 +182,11 @@ def _documents(name: Name) -> list[Path]:
     return [README, page] if name in IN_README else [page]
 
 
-def _blocks(name: Name, *, quick: bool) -> list[str]:
+def _blocks(name: Name) -> list[str]:
     """Names of the blocks that a bench renews."""
     if name is not Name.BOARDS:
         return [f"bench:{name.value}"]
-    return ["bench:boards-small"] if quick else ["bench:boards-small", "bench:boards"]
+    return ["bench:boards-small", "bench:boards"]
 
 
 def _today() -> str:
@@ -216,18 +216,16 @@ def _silero() -> tuple[dict[str, Any], dict[str, Table], str]:
     return result, tables, text
 
 
-def _boards(
-    seed: int, path: Path, boards: list[str], *, quick: bool
-) -> tuple[dict[str, Any], dict[str, Table], dict[str, str]]:
-    """The small network and, unless ``quick``, Silero; what is not measured again is kept from the file of figures."""
+def _boards(seed: int, boards: list[str], *, quick: bool) -> tuple[dict[str, Any], dict[str, Table], dict[str, str]]:
+    """The small network and, unless ``quick``, Silero; other boards' rows are those that the repository holds."""
     from lstmith.boards.catalogue import BOARDS, find_board
-    from lstmith.compiler.files import read_json
     from lstmith.scripts.bench.boards import (
         BUILDS,
         INPUTS,
         LANES,
         UNITS,
         board_rows,
+        load_boards,
         run_silero,
         run_small,
         silero_rows,
@@ -235,22 +233,18 @@ def _boards(
 
     for board in boards:
         find_board(board)
-    before = read_json(path, "remove it") if path.exists() else {}
-    result: dict[str, Any] = {part: before[part] for part in ("small", "silero") if part in before}
-    result["small"] = {**result.get("small", {}), **run_small(seed, boards or [board.name for board in BOARDS])}
-    tables = {"a small network": board_rows(result["small"])}
+    run_small(seed, boards or [board.name for board in BOARDS])
+    if not quick:
+        run_silero(seed, boards or list(BUILDS))
+    result = load_boards()
+    tables = {"a small network": board_rows(result["small"]), "Silero": silero_rows(result["silero"])}
     blocks = {
         "bench:boards-small": f"A network of {UNITS} units and {INPUTS} input, W8A8, {LANES} lanes, with the host link "
-        f"on every board, with seed {seed} (`lstmith bench boards --quick`):\n\n{markdown(*tables['a small network'])}"
+        f"on every board (`lstmith bench boards --quick`):\n\n{markdown(*tables['a small network'])}",
+        "bench:boards": "Silero VAD's W8A8 core with the host link (`lstmith bench boards`); cycles of exact changes "
+        "on held-out speech, and how often a step fits into the 32 ms of its frame, at the board's clock:\n\n"
+        f"{markdown(*tables['Silero'])}",
     }
-    if not quick:
-        result["silero"] = {**result.get("silero", {}), **run_silero(seed, boards or list(BUILDS))}
-        tables["Silero"] = silero_rows(result["silero"])
-        blocks["bench:boards"] = (
-            f"Silero VAD's W8A8 core with the host link, with seed {seed} (`lstmith bench boards`); cycles of exact "
-            "changes on held-out speech, and how often a step fits into the 32 ms of its frame, at the board's "
-            f"clock:\n\n{markdown(*tables['Silero'])}"
-        )
     return result, tables, blocks
 
 
