@@ -15,7 +15,7 @@ export PYTHONSAFEPATH := 1
 # pytest already uses one process per core; BLAS threads on top of that only fight.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo check test lint bench docs coverage flips fuzz mutation numeric verification setup clean
+.PHONY: demo check test nightly lint bench docs coverage flips fuzz mutation numeric verification setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -23,6 +23,12 @@ demo: setup
 
 test: setup lint
 	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --durations=10
+
+# What `make test` leaves out: more engines on both simulators, all pages' commands, and the campaigns.
+nightly: setup
+	@echo "make nightly: some six hours of a processor, three of two cores that do nothing else"
+	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow --durations=10
+	$(MAKE) coverage flips fuzz numeric verification
 
 # Needs the tools of .venv but no recordings, and sets nothing up: what it answers, it answers within a minute.
 check:

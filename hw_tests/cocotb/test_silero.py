@@ -79,6 +79,7 @@ def test_every_mode_on_verilator(tmp_path: Path) -> None:
     assert (served.layers[0].low != adaptive.layers[0].low).any(), "the monitor defers something"
 
 
+@pytest.mark.slow
 def test_a_few_frames_on_icarus(tmp_path: Path) -> None:
     """It simulates a few hundred cycles of this core per second, so there is one run, of the policy with everything."""
     request = _problem(tmp_path, 6).with_policies([ADAPTIVE])
@@ -97,5 +98,5 @@ def test_axi_takes_no_cycle_more(tmp_path: Path) -> None:
         run = wrapper_run(case, stall=0, seed=0)
         assert run.cycles is not None
         runs.append(run)
-    core = WrapperSimulation(config, Bus.AXI, "icarus", tmp_path, image)
+    core = WrapperSimulation(config, Bus.AXI, "verilator", tmp_path, image)
     assert not beat_differences(runs, core.run(runs))

@@ -14,10 +14,11 @@ from hw_tests.presets import claiming
 from lstmith.host.simulate import Simulation
 from lstmith.spec.presets import Tier, preset
 
-#: Presets for two sequences, on both simulators, and random engines.
+#: Presets for two sequences, on both simulators.
 PRESETS = [each.name for each in claiming(Tier.RANDOM) if each.engine.sequences > 1]
+#: Random engines, in turn on either simulator, and on the other one too: `pytest -m slow`.
 ENGINES = 11
-ON_VERILATOR = range(0, ENGINES, 6)
+SIMULATORS = ("icarus", "verilator")
 #: Engines for all kinds of layers.
 MIXED = range(0, ENGINES, 2)
 #: Engines whose networks read symbols, all or some of them.
@@ -27,8 +28,12 @@ SYMBOLS = range(0, ENGINES, 3)
 @pytest.mark.parametrize(
     ("engine", "simulator"),
     [
-        *((engine, "verilator") for engine in (*PRESETS, *ON_VERILATOR)),
-        *((engine, "icarus") for engine in (*PRESETS, *range(ENGINES))),
+        *((name, simulator) for name in PRESETS for simulator in SIMULATORS),
+        *(
+            pytest.param(engine, simulator, marks=() if engine % 2 == place else pytest.mark.slow)
+            for engine in range(ENGINES)
+            for place, simulator in enumerate(SIMULATORS)
+        ),
     ],
 )
 def test_each_as_if_alone(engine: int | str, simulator: str, seed: int, tmp_path: Path) -> None:
