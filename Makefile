@@ -15,7 +15,7 @@ export PYTHONSAFEPATH := 1
 # pytest already uses one process per core; BLAS threads on top of that only fight.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo check test nightly lint bench docs coverage flips fuzz mutation numeric verification setup clean
+.PHONY: demo check test nightly lint bench docs coverage flips fuzz long mutation numeric verification setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -26,9 +26,9 @@ test: setup lint
 
 # What `make test` leaves out: more engines on both simulators, all pages' commands, and the campaigns.
 nightly: setup
-	@echo "make nightly: some six hours of a processor, three of two cores that do nothing else"
+	@echo "make nightly: some seven hours of a processor, or half of that on two that do nothing else"
 	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow --durations=10
-	$(MAKE) coverage flips fuzz numeric verification
+	$(MAKE) coverage long fuzz flips numeric verification
 
 # Needs the tools of .venv but no recordings, and sets nothing up: what it answers, it answers within a minute.
 check:
@@ -65,6 +65,10 @@ flips: setup
 # An hour and a half of a processor, shared by all there are; for less: python -m lstmith.scripts.fuzz --files 1000 --devices 100.
 fuzz: setup
 	nice -n 10 $(PYTHON_BIN) -m lstmith.scripts.fuzz
+
+# A million steps of Silero VAD beside golden: most of an hour of a processor, shared by all there are. It goes on where it was stopped.
+long: setup
+	nice -n 10 $(PYTHON_BIN) -m lstmith.scripts.long
 
 # Errors of 320 random networks at three precisions, and their causes; about five minutes.
 numeric: setup

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hw_tests.formal.properties import all_properties
 from lstmith.scripts.docs.verification import counted_by_tier, page
 
@@ -27,7 +29,18 @@ def test_totals() -> None:
             "rtl/link": {"failed": 30, "timed out": 5, "passed": 5},
         },
     }
-    text = page({"measured": "today", "properties": len(all_properties()), "tests": {"fast": 15}}, mutants)
+    flips = {
+        "all": {"masked": 4, "hang": 2, "right after a reset": 3, "right after a reload": 1, "right after nothing": 2}
+    }
+    written: dict[str, dict[str, Any]] = {
+        "mutation": mutants,
+        "flips": {"measured": "once", "command": "make flips", "counts": flips},
+        "long": {"measured": "now", "command": "make long", "steps": 5000, "mismatches": 1, "wrong_cycles": 2},
+    }
+    text = page({"measured": "today", "properties": len(all_properties()), "tests": {"fast": 15}}, written)
+    assert "makes the core right | 4 of 6 | once | `make flips` |" in text
+    assert "in values and cycles | 4,997 of 5,000 | now | `make long` |" in text
+    assert "fuzz.json" not in text
     assert "| mutants of `golden/`, `rtl/` noticed | 95 of 100 (95.0 %) | yesterday | `make mutation` |" in text
     assert f"| properties proven | {len(all_properties())} | today |" in text
     assert "| tests | 15 | today |" in text

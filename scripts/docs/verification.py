@@ -1,7 +1,7 @@
 """docs/verification/README.md and verification.json: what is proven, mutated and tested, in four totals.
 
 ``python -m lstmith.scripts.docs.verification`` (``make verification``) counts tests and properties anew, and takes
-those of mutants, coverage, fuzz and numbers from the JSON files that their own commands wrote.
+all others from the JSON files that their own commands wrote.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from lstmith.scripts.coverage.report import totals
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "verification"
+#: What, how much, measured when, by which command.
+Row = tuple[str, str, str, str]
 #: Folders of tests, and what they run on.
 TIERS = {
     "fast": "parts and whole engines on Amaranth's simulator, the golden model",
@@ -47,6 +49,7 @@ _LIMITS = """
 ## Pages
 - [Properties that are proven](properties.md)
 - [Coverage](coverage.md), and [what is waived](coverage_waivers.csv)
+- [A long run](long.md)
 - [Files and devices that mean harm](fuzz.md)
 - [Bit flips in a running core](flips.md)
 - [Numbers: how far the engine is from float64, and why](numeric.md)
@@ -69,7 +72,17 @@ def counted_by_tier(listing: str) -> Counter[str]:
     return found
 
 
-def _coverage_rows(coverage: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+def _mutant_rows(mutants: Mapping[str, Any]) -> list[Row]:
+    counts: dict[str, int] = mutants["blocks"]["all"]
+    noticed = counts.get("failed", 0) + counts.get("timed out", 0)
+    different = noticed + counts.get("passed", 0)
+    share = f" ({100 * noticed / different:.1f} %)" if different else ""
+    folders = sorted({name.partition("/")[0] for name in mutants["blocks"]} - {"all"})
+    what = f"mutants of {', '.join(f'`{folder}/`' for folder in folders)} noticed"
+    return [(what, f"{noticed} of {different}{share}", mutants["measured"], mutants["command"])]
+
+
+def _coverage_rows(coverage: Mapping[str, Any]) -> list[Row]:
     """A row for each figure of the coverage command, with the time of its part."""
     rows = []
     for what, figure in totals(coverage).items():
@@ -78,14 +91,30 @@ def _coverage_rows(coverage: Mapping[str, Any]) -> list[tuple[str, str, str, str
     return rows
 
 
-def _fuzz_row(fuzz: Mapping[str, Any]) -> tuple[str, str, str, str]:
+def _long_rows(long: Mapping[str, Any]) -> list[Row]:
+    """Each value that differs counts as a step, at most."""
+    steps: int = long["steps"]
+    equal = max(0, steps - long["mismatches"] - long["wrong_cycles"])
+    what = "steps of Silero VAD's core that equal golden's, in values and cycles"
+    return [(what, f"{equal:,} of {steps:,}", long["measured"], long["command"])]
+
+
+def _fuzz_rows(fuzz: Mapping[str, Any]) -> list[Row]:
     counts: dict[str, int] = fuzz["kinds"]["all"]
     right = counts.get("refused", 0) + counts.get("accepted", 0)
     figure = f"{right} of {sum(counts.values())}"
-    return "hostile files and devices that do no harm", figure, fuzz["measured"], fuzz["command"]
+    return [("hostile files and devices that do no harm", figure, fuzz["measured"], fuzz["command"])]
 
 
-def _numeric_rows(numeric: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+def _flip_rows(flips: Mapping[str, Any]) -> list[Row]:
+    counts: dict[str, int] = flips["counts"]["all"]
+    after = {what.removeprefix("right after "): count for what, count in counts.items() if what.startswith("right")}
+    right, all_of_them = sum(after.values()) - after.get("nothing", 0), sum(after.values())
+    what = "bit flips behind which a reset, or loading again, makes the core right"
+    return [(what, f"{right} of {all_of_them}", flips["measured"], flips["command"])]
+
+
+def _numeric_rows(numeric: Mapping[str, Any]) -> list[Row]:
     """Of each precision, the networks within the bound among those whose own sensitivity allows it."""
     rows = []
     for bits, groups in numeric["shares"].items():
@@ -97,71 +126,51 @@ def _numeric_rows(numeric: Mapping[str, Any]) -> list[tuple[str, str, str, str]]
     return rows
 
 
-def page(
-    figures: Mapping[str, Any],
-    mutants: Mapping[str, Any] | None,
-    coverage: Mapping[str, Any] | None = None,
-    fuzz: Mapping[str, Any] | None = None,
-    numeric: Mapping[str, Any] | None = None,
-) -> str:
+#: Files that other commands wrote, by name, in the order of the page.
+ROWS: dict[str, Callable[[Mapping[str, Any]], list[Row]]] = {
+    "mutation": _mutant_rows,
+    "coverage": _coverage_rows,
+    "long": _long_rows,
+    "fuzz": _fuzz_rows,
+    "flips": _flip_rows,
+    "numeric": _numeric_rows,
+}
+
+
+def page(figures: Mapping[str, Any], written: Mapping[str, Mapping[str, Any]]) -> str:
     """The page.
 
     Parameters
     ----------
     figures : dict
         ``measured``, ``properties`` and ``tests`` by tier.
-    mutants : dict or None
-        What the campaign of mutants wrote: ``measured``, ``command``, and verdicts by block; None before the first one.
-    coverage, fuzz, numeric : dict or None
-        What their commands wrote.
+    written : dict
+        By name, what commands wrote, as far as they ever ran.
     """
     tests: dict[str, int] = figures["tests"]
     when = figures["measured"]
-    rows = [
+    rows: list[Row] = [
         ("properties proven", f"{figures['properties']}", when, ".venv/bin/pytest hw_tests/formal"),
-        ("tests", f"{sum(tests.values())}", when, "make test"),
+        ("tests", f"{sum(tests.values())}", when, "make test` and `make nightly"),
+        *(row for name, make in ROWS.items() if name in written for row in make(written[name])),
     ]
-    if mutants is not None:
-        counts: dict[str, int] = mutants["blocks"]["all"]
-        noticed = counts.get("failed", 0) + counts.get("timed out", 0)
-        different = noticed + counts.get("passed", 0)
-        share = f" ({100 * noticed / different:.1f} %)" if different else ""
-        folders = sorted({name.partition("/")[0] for name in mutants["blocks"]} - {"all"})
-        what = f"mutants of {', '.join(f'`{folder}/`' for folder in folders)} noticed"
-        rows.insert(1, (what, f"{noticed} of {different}{share}", mutants["measured"], mutants["command"]))
-    rows += [] if coverage is None else _coverage_rows(coverage)
-    rows += [] if fuzz is None else [_fuzz_row(fuzz)]
-    rows += [] if numeric is None else _numeric_rows(numeric)
     text = _HEAD + "".join(f"| {what} | {total} | {at} | `{command}` |\n" for what, total, at, command in rows)
     text += "\n| tests | number | what they run |\n|---|---|---|\n"
     text += "".join(f"| `hw_tests/{tier}` | {tests.get(tier, 0)} | {what} |\n" for tier, what in TIERS.items())
     return text + _LIMITS
 
 
-def _told(
-    coverage: Mapping[str, Any] | None, fuzz: Mapping[str, Any] | None, numeric: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """The same totals as the page's, for programs; details are in the files of their own."""
-    return {
-        "coverage": None if coverage is None else totals(coverage),
-        "fuzz": None if fuzz is None else fuzz["kinds"]["all"],
-        "numeric": None if numeric is None else {what: figure for what, figure, *_ in _numeric_rows(numeric)},
-    }
-
-
 def main() -> None:
     """Counts, and writes both files."""
-    stores = {name: FOLDER / f"{name}.json" for name in ("mutation", "coverage", "fuzz", "numeric")}
-    mutants, coverage, fuzz, numeric = (
-        json.loads(store.read_text(encoding="utf-8")) if store.exists() else None for store in stores.values()
-    )
+    stores = {name: FOLDER / f"{name}.json" for name in ROWS}
+    written = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in stores.items() if path.exists()}
     command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-p", "no:cacheprovider", "hw_tests"]
     listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     figures = {"measured": stamp(), "properties": _properties(), "tests": dict(counted_by_tier(listing))}
-    (FOLDER / "README.md").write_text(page(figures, mutants, coverage, fuzz, numeric), encoding="utf-8")
-    (FOLDER / "verification.json").write_text(
-        json.dumps({**figures, "mutants": mutants, **_told(coverage, fuzz, numeric)}, indent=1) + "\n", encoding="utf-8"
-    )
+    (FOLDER / "README.md").write_text(page(figures, written), encoding="utf-8")
+    # The same totals for programs; details are in the files of their own.
+    told = {name: {what: total for what, total, *_ in ROWS[name](found)} for name, found in written.items()}
+    (FOLDER / "verification.json").write_text(json.dumps({**figures, **told}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
