@@ -12,7 +12,7 @@ from hw_tests.cocotb.core_cases import golden_case
 from hw_tests.cocotb.random_networks import input_of, random_engine
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob
-from lstmith.scripts.coverage.engines import draw, steered
+from lstmith.scripts.coverage.engines import LARGE_STEPS, LARGE_UNITS, draw, draw_large, steered
 from lstmith.scripts.coverage.labels import labels_of
 from lstmith.scripts.coverage.plan import AXES, CROSSES, Bin, Cross, Plan
 from lstmith.scripts.coverage.points import SourceMap, read_points, signal_rose, store_points, stored_points
@@ -158,6 +158,20 @@ def test_what_a_simulator_cannot_tell_steers_nothing(seed: int) -> None:
 def test_runs_of_a_drawn_engine_have_labels_of_the_plan(seed: int) -> None:
     drawn, plan = draw(np.random.default_rng(seed)), Plan(f"drawn {seed}")
     for labels in drawn.labels(drawn.runs) + drawn.labels(drawn.jammed):
+        plan.sample(labels)
+    assert len(plan.empty()) < len(plan.hits())
+
+
+def test_a_large_engine(seed: int) -> None:
+    """Each of its runs is labelled, and is as short as simulating hundreds of units asks for."""
+    drawn = draw_large(np.random.default_rng(seed))
+    assert drawn.config.units > LARGE_UNITS
+    assert drawn.config.monitor
+    assert drawn.config.layers > 1
+    assert [len(run.job.x) for run in drawn.runs] == [LARGE_STEPS] * 3
+    assert not drawn.jammed
+    plan = Plan(f"large {seed}")
+    for labels in drawn.labels(drawn.runs):
         plan.sample(labels)
     assert len(plan.empty()) < len(plan.hits())
 

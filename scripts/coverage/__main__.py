@@ -31,6 +31,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="Of all random tests.")
     parser.add_argument("--verilator", type=int, default=6, help="Engines whose lines and toggles are counted.")
     parser.add_argument("--icarus", type=int, default=24, help="Further engines, at most, while bins are empty.")
+    parser.add_argument("--large", type=int, default=2, help="Large engines; their lines and toggles are counted too.")
     parser.add_argument("--groups", nargs="+", help="Of units; default: all.")
     parser.add_argument("--workers", type=int, default=1, help="Processes of the Python tests.")
     return parser.parse_args()
@@ -47,29 +48,30 @@ class WrongError(Exception):
 
 def _engines(given: argparse.Namespace, waivers: Waivers) -> dict[str, Any]:
     """Functional bins, and points of whole engines."""
-    from lstmith.scripts.coverage.engines import QUEUE, simulate, steered
+    from lstmith.scripts.coverage.engines import QUEUE, draw_large, simulate, steered
 
     plan, points = Plan(), Counter[Point]()
     rng = np.random.default_rng(given.seed)
     # Icarus begins sooner, but does not see the queue: what it leaves empty Verilator is steered to.
-    engines = ["icarus"] * given.icarus + ["verilator"] * given.verilator
+    engines = ["icarus"] * given.icarus + ["verilator"] * given.verilator + ["large"] * given.large
     done = Counter[str]()
     with progress("engines", len(engines)) as report:
-        for index, simulator in enumerate(engines):
-            if simulator == "icarus" and not plan.empty(without=QUEUE):
+        for index, kind in enumerate(engines):
+            if kind == "icarus" and not plan.empty(without=QUEUE):
                 continue
+            drawn = draw_large(rng) if kind == "large" else steered(rng, plan, queue=kind == "verilator")
+            simulator = "verilator" if kind == "large" else kind
             # One folder for all: what the compiler's cache knows of one engine it knows of the next.
-            result = simulate(
-                steered(rng, plan, queue=simulator == "verilator"), plan, simulator, BUILD / simulator, ROOT
-            )
+            result = simulate(drawn, plan, simulator, BUILD / simulator, ROOT)
             if result.wrong:
                 raise WrongError("\n".join([f"seed {given.seed}, engine {index}:", *result.wrong[:20]]))
             points.update(result.points)
-            done[simulator] += 1
+            done[kind] += 1
             report(index + 1)
-            remark(f"engine {index} on {simulator}: {len(plan.empty())} of {len(plan.hits())} bins are empty")
+            remark(f"engine {index}, {kind}: {len(plan.empty())} of {len(plan.hits())} bins are empty")
     store_points(BUILD / "engines.json.gz", points)
-    ran = f"{done['verilator']} random engines on Verilator and {done['icarus']} on Icarus, seed {given.seed}"
+    counted = f"{done['verilator']} random engines and {done['large']} large ones on Verilator"
+    ran = f"{counted}, {done['icarus']} on Icarus, seed {given.seed}"
     return {"ran": ran, "bins": bin_figures(plan.hits(), waivers)}
 
 

@@ -41,6 +41,8 @@ OPTIONS = ("--coverage-line", "--coverage-toggle")
 DRAWS = 24
 #: Units and inputs of a layer, and lanes, at most: a build costs more than all its runs.
 MOST_UNITS, MOST_LANES = 12, 4
+#: The same of a large engine, whose sizes and addresses fill more of their fields; and the steps of its runs.
+LARGE_UNITS, LARGE_STEPS = 150, 2
 #: Results that a receiver which is closed for long leaves in the queue and before it, and how long.
 RESULTS, CLOSED = 120, 3000
 #: Steps of a run between whose results nothing stands but the queue: nothing is listed.
@@ -176,6 +178,24 @@ def draw(rng: np.random.Generator) -> Drawn:
     return Drawn(config, runs, _jammed(rng, networks[0], config))
 
 
+def draw_large(rng: np.random.Generator) -> Drawn:
+    """An engine of several layers, together larger than ``LARGE_UNITS``, with a monitor; few runs, and short ones."""
+    while True:
+        config, (network,) = random_engine(rng, LARGE_UNITS, networks=1)
+        if config.lanes <= MOST_LANES and config.monitor and config.layers > 1 and config.units > LARGE_UNITS:
+            break
+    model, found = GoldenModel(network, config), list[_Run]()
+    dense = [Policy(Mode.DENSE)] * len(network.layers)
+    for policies in (dense, random_policies(rng, network, config), random_policies(rng, network, config)):
+        image = build_memory_image(network, config, policies)
+        job = CoreJob(
+            input_of(rng, LARGE_STEPS, network), policy_writes(image) if found else image_writes(image, config)
+        )
+        case = golden_case("large", model, policies, job)[0]
+        found.append(_Run(case, case.job))
+    return Drawn(config, found, [])
+
+
 def steered(rng: np.random.Generator, plan: Plan, draws: int = DRAWS, *, queue: bool = True) -> Drawn:
     """Of so many engines the one that would hit the most empty bins, and if asked for the queue's among them."""
     empty = plan.empty(without=None if queue else QUEUE)
@@ -236,7 +256,7 @@ def simulate(drawn: Drawn, plan: Plan, simulator: str, folder: Path, root: Path)
     simulation = Simulation(files, simulator, folder / "simulation", options=OPTIONS if counts else ())
     points, wrong = Counter[Point](), list[str]()
     source = SourceMap(files[0].read_text(encoding="utf-8"), root) if counts else None
-    for runs in (drawn.runs, drawn.jammed):
+    for runs in filter(None, (drawn.runs, drawn.jammed)):
         before = set(folder.glob("simulation/run_*"))
         found = _differences(runs, simulation.run([run.job for run in runs]))
         wrong += found
