@@ -86,8 +86,12 @@ def test_a_few_frames_on_icarus(tmp_path: Path) -> None:
     _assert_equal(RtlCore(request, "icarus", tmp_path / "core"), request)
 
 
+@pytest.mark.slow
 def test_axi_takes_no_cycle_more(tmp_path: Path) -> None:
-    """With x waiting and h taken, steps are as far apart at the wrapper's streams as the core's own cycles say."""
+    """With x waiting and h taken, steps are as far apart at the wrapper's streams as the core's own cycles say.
+
+    `test_wrappers.py` compares the cycles of small engines.
+    """
     request = _problem(tmp_path, 4)
     network, config = request.design.network, request.design.engine
     model, runs = GoldenModel(network, config), []

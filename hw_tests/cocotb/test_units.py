@@ -1,6 +1,7 @@
-"""The checks of the fast tier on Icarus, and at their full size on Verilator: one build for a group of units.
+"""The checks of the fast tier at their full size on Verilator: one build for a group of units.
 
-Icarus, which takes minutes for what Verilator does in seconds, is here for how it reads the text and for what is X.
+Icarus takes minutes for what Verilator does in seconds. It runs them as they are, with `pytest -m slow`: whole engines
+on Icarus are a part of every run.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ GROUPS = {
 }
 
 
-@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize(
+    "simulator", [pytest.param(each, marks=pytest.mark.slow if each == "icarus" else ()) for each in SIMULATORS]
+)
 @pytest.mark.parametrize("group", GROUPS)
 def test_units(group: str, simulator: str, rng: np.random.Generator, tmp_path: Path) -> None:
     checks: dict[str, Check] = {}
