@@ -133,8 +133,9 @@ def totals(figures: Mapping[str, Any]) -> dict[str, str]:
         met, waived = counts.get("met", 0), counts.get("waived", 0)
         found["functional bins met"] = f"{met} of {sum(counts.values())} ({waived} waived)"
         every = figures["rtl"]["blocks"]["all"]
-        found["lines of the RTL"] = share_of(every["line"])
-        found["toggles of the RTL"] = share_of(every["toggle"])
+        for kind in ("line", "toggle"):
+            waived = f" ({every[kind]['waived']:,} waived)" if every[kind].get("waived") else ""
+            found[f"{kind}s of the RTL"] = share_of(every[kind]) + waived
     for block, counts in figures.get("python", {}).get("blocks", {}).items():
         if "/" not in block:
             found[f"branches of {block}/"] = share(counts["branches met"], counts["branches"])
