@@ -53,7 +53,7 @@ docs: $(ENVIRONMENT)
 mutation: setup
 	nice -n 19 $(PYTHON_BIN) -m lstmith.scripts.mutation
 
-# About twenty minutes of a processor: random engines on two simulators, units on Verilator, tests of golden and compiler.
+# Some forty minutes of a processor: random engines on two simulators, units on Verilator, tests of golden and compiler.
 # A part alone: make coverage PARTS=python.
 coverage: setup
 	nice -n 10 $(PYTHON_BIN) -m lstmith.scripts.coverage $(if $(PARTS),--parts $(PARTS))

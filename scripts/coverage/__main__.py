@@ -30,7 +30,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="What to measure; the rest is kept.")
     parser.add_argument("--seed", type=int, default=1, help="Of all random tests.")
     parser.add_argument("--verilator", type=int, default=6, help="Engines whose lines and toggles are counted.")
-    parser.add_argument("--icarus", type=int, default=24, help="Further engines, at most, while bins are empty.")
+    parser.add_argument("--icarus", type=int, default=32, help="Further engines, at most, while bins are empty.")
     parser.add_argument("--large", type=int, default=2, help="Large engines; their lines and toggles are counted too.")
     parser.add_argument("--groups", nargs="+", help="Of units; default: all.")
     parser.add_argument("--workers", type=int, default=1, help="Processes of the Python tests.")

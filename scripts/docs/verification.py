@@ -84,10 +84,11 @@ def _mutant_rows(mutants: Mapping[str, Any]) -> list[Row]:
 
 def _coverage_rows(coverage: Mapping[str, Any]) -> list[Row]:
     """A row for each figure of the coverage command, with the time of its part."""
+    hardware = [part for part in ("engines", "units") if part in coverage["measured"]]
     rows = []
     for what, figure in totals(coverage).items():
-        part = "python" if what.startswith("branches") else "engines"
-        rows.append((what, figure, coverage["measured"][part], f"make coverage PARTS={part}"))
+        parts = ["python"] if what.startswith("branches") else ["engines"] if "bins" in what else hardware
+        rows.append((what, figure, coverage["measured"][parts[0]], f'make coverage PARTS="{" ".join(parts)}"'))
     return rows
 
 
