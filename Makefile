@@ -30,7 +30,7 @@ nightly: setup
 	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow --durations=10
 	$(MAKE) coverage long fuzz flips numeric verification
 
-# Needs the tools of .venv but no recordings, and sets nothing up: what it answers, it answers within a minute.
+# Needs the tools of .venv but no recordings, and sets nothing up.
 check:
 	@test -x .venv/bin/pytest || { echo "make check: .venv has no tools yet; run 'make setup' once" >&2; exit 2; }
 	@$(MAKE) --no-print-directory lint ENVIRONMENT=
