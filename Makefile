@@ -7,6 +7,8 @@ PYTHON_BIN  := .venv/bin/python
 ENVIRONMENT := .venv/.ready
 DATA        := build/data/.ready
 TYPES       := build/types/lstmith
+# A worker takes whole files, in the order of hw_tests/conftest.py.
+TESTS       := .venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Folders that are the package lstmith; hw_tests/support is lstmith.test_support.
 PACKAGES    := spec golden rtl boards compiler flow campaign host package cli tuning explore training vad datasets workloads scripts
 
@@ -22,12 +24,12 @@ demo: setup
 	.venv/bin/lstmith demo
 
 test: setup lint
-	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --durations=10
+	$(TESTS) -m "not slow" --durations=10
 
 # What `make test` leaves out: more engines on both simulators, all pages' commands, and the campaigns.
 nightly: setup
 	@echo "make nightly: some seven hours of a processor, or half of that on two that do nothing else"
-	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow --durations=10
+	$(TESTS) -m slow --durations=10
 	$(MAKE) coverage long fuzz flips numeric verification
 
 # Needs the tools of .venv but no recordings, and sets nothing up.

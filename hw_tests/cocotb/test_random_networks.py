@@ -19,6 +19,7 @@ from hw_tests.cocotb.core_cases import (
 from hw_tests.cocotb.random_networks import further_networks, input_of, preset_engine, random_engine, random_network
 from hw_tests.cocotb.random_policies import random_policies
 from hw_tests.cocotb.random_runs import random_runs, short_run
+from hw_tests.cocotb.vectors import SIMULATORS
 from hw_tests.presets import claiming
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.model import GoldenModel
@@ -34,7 +35,6 @@ from lstmith.spec.quantised import QuantNetwork
 PRESETS = [each.name for each in claiming(Tier.RANDOM) if each.engine.sequences == 1]
 #: Random engines, in turn on either simulator, and on the other one too: `pytest -m slow`.
 ENGINES = 24
-SIMULATORS = ("icarus", "verilator")
 #: Four (engine, network, policy) triples for each of two networks per engine, one for each further; Verilator runs many
 #: in the time that it takes to build one core.
 FURTHER = {"icarus": 4, "verilator": 20}

@@ -10,6 +10,7 @@ import pytest
 from hw_tests.cocotb.core_cases import core_files
 from hw_tests.cocotb.random_networks import for_two, preset_engine, random_engine
 from hw_tests.cocotb.random_runs import random_pairs
+from hw_tests.cocotb.vectors import SIMULATORS
 from hw_tests.presets import claiming
 from lstmith.host.simulate import Simulation
 from lstmith.spec.presets import Tier, preset
@@ -19,7 +20,6 @@ PRESETS = [each.name for each in claiming(Tier.RANDOM) if each.engine.sequences 
 #: Random engines, the first ones in turn on either simulator; all on both of them: `pytest -m slow`.
 ENGINES = 11
 FIRST = 6
-SIMULATORS = ("icarus", "verilator")
 #: Engines for all kinds of layers.
 MIXED = range(0, ENGINES, 2)
 #: Engines whose networks read symbols, all or some of them.
