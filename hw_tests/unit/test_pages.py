@@ -12,6 +12,8 @@ from lstmith.scripts.bench.command import Name, _blocks, _documents
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+INDEX = ROOT / "docs" / "index.md"
+_TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -37,6 +39,18 @@ def broken(page: Path, link: str) -> bool:
         return True
     headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE) if anchor else []
     return bool(anchor) and anchor not in {re.sub(r"[^\w\- ]", "", each).lower().replace(" ", "-") for each in headings}
+
+
+def contents(page: Path) -> set[Path]:
+    """Documents that the tables of contents of a page list, and those that theirs list."""
+    entries = [line for block in _TOCTREE.findall(page.read_text()) for line in block.splitlines() if line[:1] != ":"]
+    listed = {found for entry in entries if entry for found in page.parent.glob(f"{entry}.md")}
+    return listed.union(*(contents(each) for each in listed))
+
+
+def test_every_document_is_in_a_table_of_contents() -> None:
+    """Otherwise the site, which the slower tests build, does not build."""
+    assert set((ROOT / "docs").rglob("*.md")) - contents(INDEX) == {INDEX}
 
 
 def test_a_broken_link_is_found() -> None:
