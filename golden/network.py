@@ -84,11 +84,15 @@ class FloatLayer:
     threshold: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.w_ih.ndim != 2 or not self.units or not self.inputs:
+            raise ValueError(
+                f"Layer {self.name!r} field w_ih must have shape [{self.kind.rows}H, I], not {self.w_ih.shape!r}"
+            )
         units, rows = self.units, self.kind.rows * self.units
         recurrent = 0 if self.kind is Kind.DENSE else units
         wanted = {"w_ih": (rows, self.w_ih.shape[1]), "w_hh": (rows, recurrent), "bias": (rows,)}
-        if self.peep is not None:
-            wanted["peep"] = (3, units)
+        states = {"peep": (3, units), "h0": (units,), "c0": (units,)}
+        wanted |= {field: shape for field, shape in states.items() if getattr(self, field) is not None}
         for field, shape in wanted.items():
             if (have := getattr(self, field).shape) != shape:
                 raise ValueError(f"Layer {self.name!r} field {field} must have shape {shape!r}, not {have!r}")

@@ -162,8 +162,10 @@ class QuantLayer:
     threshold: int = 0
 
     def __post_init__(self) -> None:
-        if self.weights.ndim != 2 or self.weights.shape[0] % self.kind.rows or self.inputs < 1:
-            raise ValueError(f"Weights must have shape [{self.kind.rows}H, I + H], not {self.weights.shape!r}")
+        rows = self.kind.rows
+        if self.weights.ndim != 2 or self.weights.shape[0] % rows or self.units < 1 or self.inputs < 1:
+            raise ValueError(f"Weights must have shape [{rows}H, I + H], not {self.weights.shape!r}")
+        self._check_shapes()
         if self.precision not in PRECISIONS:
             raise ValueError(f"Precision must be 4, 8 or 16, not {self.precision!r}")
         if self.planes not in (1, 2) or self.plane_bits not in PRECISIONS:
@@ -221,6 +223,15 @@ class QuantLayer:
     def from_source(self, values: npt.NDArray[T]) -> npt.NDArray[T]:
         """Inverse of :meth:`to_source`."""
         return values if self.order is None else values[..., self.order]
+
+    def _check_shapes(self) -> None:
+        """Of what is there whatever the active counts are."""
+        by_row, by_unit = self.weights.shape[:1], (self.units,)
+        wanted = {"mantissa": by_row, "shift": by_row, "bias": by_row, "peep": (3, *by_unit), "order": by_unit}
+        for name, shape in wanted.items():
+            array = getattr(self, name)
+            if array is not None and array.shape != shape:
+                raise ValueError(f"Layer {name} must have shape {shape}, not {array.shape}")
 
     def _check_counts(self) -> None:
         counts = (self.units, *self.counts, 0)

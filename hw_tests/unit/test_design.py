@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -146,14 +147,18 @@ def _edit(name: str, change: Callable[[dict], object]) -> Callable[[Path], None]
     return apply
 
 
-def _arrays(change: Callable[[dict], object]) -> Callable[[Path], None]:
+def _arrays(change: Callable[[dict], object], name: str = "network.npz") -> Callable[[Path], None]:
     def apply(path: Path) -> None:
-        with np.load(path / "network.npz") as content:
+        with np.load(path / name) as content:
             arrays = dict(content)
         change(arrays)
-        np.savez(path / "network.npz", **arrays)
+        np.savez(path / name, **arrays)
 
     return apply
+
+
+def _cut(name: str, arrays: dict) -> None:
+    arrays[name] = np.zeros(3, dtype=np.int64)
 
 
 DAMAGE: list[tuple[Callable[[Path], object], str]] = [
@@ -187,6 +192,15 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
         _arrays(lambda a: a.update(l0_weights=a["l0_weights"].reshape(-1))),
         r"layers\[0\]: is damaged \(Weights must have shape",
     ),
+    *(
+        (
+            _arrays(partial(_cut, f"l0_{name}")),
+            rf"layers\[0\]: is damaged \(Layer {name} must have shape",
+        )
+        for name in ("mantissa", "shift", "bias", "peep", "order")
+    ),
+    (_arrays(lambda a: a.update(l0_h0=np.zeros(3)), "float.npz"), r"float\.npz layer 0: is damaged \(.* field h0 must"),
+    (_arrays(lambda a: a.update(l0_w_ih=np.zeros(8)), "float.npz"), r"layer 0: is damaged \(Layer .* field w_ih must"),
     (_edit("engine.json", lambda d: d.update(lanes=0)), r"engine\.json: is damaged \(Engine lanes must"),
     (_edit("engine.json", lambda d: d.update(colour=1)), r"Unknown engine parameters: colour"),
     (

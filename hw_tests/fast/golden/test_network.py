@@ -128,6 +128,12 @@ def test_initial_states(rng: np.random.Generator) -> None:
 def test_shapes_are_checked(rng: np.random.Generator) -> None:
     with pytest.raises(ValueError, match=r"^Layer 'a' field bias must have shape \(4,\), not \(3,\)$"):
         FloatLayer("a", rng.normal(size=(4, 2)), rng.normal(size=(4, 1)), rng.normal(size=3))
+    for shape in ((8,), (0, 2), (4, 0), (4, 2, 1)):
+        with pytest.raises(ValueError, match=r"^Layer 'a' field w_ih must have shape \[4H, I\], not "):
+            FloatLayer("a", np.zeros(shape), rng.normal(size=(4, 1)), rng.normal(size=4))
+    for change in (lambda: _layer(rng, h0=np.zeros(2)), lambda: _layer(rng, c0=np.zeros(2))):
+        with pytest.raises(ValueError, match=r"^Layer 'a' field [hc]0 must have shape \(1,\), not \(2,\)$"):
+            change()
 
 
 def test_padding_and_sigmoid() -> None:
