@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
@@ -47,6 +48,8 @@ _QUANT_SCALARS: dict[str, type] = {
     "symbols": bool,
     "threshold": int,
 }
+#: Scalars that values are divided by.
+_LSBS = ("x_lsb", "h_lsb")
 #: What a layer is, of both its float and its integer form.
 _CODES: dict[str, type[IntEnum]] = {"kind": Kind, "squash": Squash, "verdict": Verdict}
 _FLOAT_ARRAYS = ("w_ih", "w_hh", "bias", "peep", "h0", "c0")
@@ -186,6 +189,9 @@ def _quant_layer(entry: Any, arrays: dict[str, Any], where: str) -> QuantLayer:
         raise UserError(where, f"is {entry!r}", _REMEDY)
     values: dict[str, Any] = {name: typed(entry, name, kind, where) for name, kind in _QUANT_SCALARS.items()}
     values |= _codes(entry, where)
+    for name in _LSBS:
+        if values[name] <= 0:
+            raise UserError(f"{where} field {name}", f"is {values[name]!r}", _REMEDY)
     for name in _QUANT_LISTS:
         values[name] = tuple(typed(entry, name, list, where))
         if any(type(value) is not int for value in values[name]):
@@ -205,9 +211,14 @@ def _codes(entry: dict[str, Any], where: str) -> dict[str, Any]:
 
 def typed(values: dict[str, Any], name: str, kind: type, where: str) -> Any:
     value = values.get(name)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)) or not _finite(value):
         raise UserError(f"{where} field {name}", f"is {value!r}", _REMEDY)
     return value
+
+
+def _finite(value: Any) -> bool:
+    """JSON as Python reads it has NaN and Infinity."""
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 @contextmanager
@@ -249,4 +260,6 @@ def _read_arrays(
     for key, array in arrays.items():
         if array.dtype != kind:
             raise UserError(f"{path} field {key}", f"is {array.dtype}, not {kind}", _REMEDY)
+        if not np.isfinite(array).all():
+            raise UserError(f"{path} field {key}", "holds values that are not finite", _REMEDY)
     return [{name: arrays.pop(f"l{index}_{name}", None) for name in names} for index in range(layers)], arrays

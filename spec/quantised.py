@@ -162,9 +162,8 @@ class QuantLayer:
     threshold: int = 0
 
     def __post_init__(self) -> None:
-        rows = self.kind.rows
-        if self.weights.ndim != 2 or self.weights.shape[0] % rows or self.units < 1 or self.inputs < 1:
-            raise ValueError(f"Weights must have shape [{rows}H, I + H], not {self.weights.shape!r}")
+        if self.weights.ndim != 2 or self.weights.shape[0] % self.kind.rows or min(self.units, self.inputs) < 1:
+            raise ValueError(f"Weights must have shape [{self.kind.rows}H, I + H], not {self.weights.shape!r}")
         self._check_shapes()
         if self.precision not in PRECISIONS:
             raise ValueError(f"Precision must be 4, 8 or 16, not {self.precision!r}")
@@ -397,4 +396,5 @@ class QuantNetwork:
 
     def quantise_input(self, x: npt.NDArray[np.floating]) -> npt.NDArray[np.int16]:
         """Float input to the stream's int16, rounded half to even and saturated; symbols stay."""
-        return np.clip(np.rint(x / self.x_lsb), -32768, 32767).astype(np.int16)
+        with np.errstate(over="ignore"):  # Infinity is saturated like any other.
+            return np.clip(np.rint(x / self.x_lsb), -32768, 32767).astype(np.int16)

@@ -199,6 +199,18 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
         )
         for name in ("mantissa", "shift", "bias", "peep", "order")
     ),
+    (
+        _arrays(lambda a: a["l0_c0"].fill(np.nan), "float.npz"),
+        r"float\.npz field l0_c0: holds values that are not",
+    ),
+    (
+        _edit("design.json", lambda d: d["layers"][0].update(x_lsb=0.0)),
+        r"layers\[0\] field x_lsb: is 0\.0; compile",
+    ),
+    (
+        _edit("design.json", lambda d: d["layers"][0].update(h_lsb=float("nan"))),
+        r"layers\[0\] field h_lsb: is nan;",
+    ),
     (_arrays(lambda a: a.update(l0_h0=np.zeros(3)), "float.npz"), r"float\.npz layer 0: is damaged \(.* field h0 must"),
     (_arrays(lambda a: a.update(l0_w_ih=np.zeros(8)), "float.npz"), r"layer 0: is damaged \(Layer .* field w_ih must"),
     (_edit("engine.json", lambda d: d.update(lanes=0)), r"engine\.json: is damaged \(Engine lanes must"),

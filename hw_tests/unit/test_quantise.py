@@ -78,6 +78,14 @@ def test_input_grid_follows_the_sign_of_the_data(positive: bool, bits: int, want
     assert 0 < stream.max() < 32767
 
 
+def test_an_input_of_any_size_saturates() -> None:
+    rng = np.random.default_rng(12)
+    network = random_network(rng, 2, 1)
+    quantised = quantise(network, random_calibration(rng, network), precision=[8]).network
+    for largest in (np.finfo(np.float32).max, np.finfo(np.float64).max):
+        assert quantised.quantise_input(np.array([[largest], [-largest]])).tolist() == [[32767], [-32768]]
+
+
 @pytest.mark.parametrize("requant_width", [16, 18])
 def test_row_scales_are_exact_to_fifteen_bits(requant_width: int) -> None:
     scale = np.concatenate([[0.0, 2.0**-5, 2.0**-5 * (1 - 2.0**-40)], np.geomspace(1e-11, 0.12, 400)])
