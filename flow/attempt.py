@@ -29,6 +29,7 @@ from lstmith.flow.toolchain import (
     run_tool,
 )
 from lstmith.flow.toolset import tool_versions
+from lstmith.rtl.rtlil import without_collector
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.memory_image import MemoryImage, image_tag
@@ -128,7 +129,8 @@ class Work:
     def _synthesise(self, board: Board, folder: Path) -> None:
         self._tell("synthesis", board.clock_mhz)
         top = BoardTop(board, build_identity(board, self._config), self._image, image_tag(self._image, self._config))
-        find_platform(board).build(top, name="top", do_build=False, emit_src=False).extract(str(folder))
+        with without_collector():
+            find_platform(board).build(top, name="top", do_build=False, emit_src=False).extract(str(folder))
         self._reused[board.clock_mhz] = ["synthesis"] if run_yosys(folder, "top.il", board.family, "top") else []
         check_room(board, read_statistics(folder / "stat.json"))
         place_lanes(folder / "top.json", board.device)

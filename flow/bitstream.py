@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import rtlil
-
 from lstmith.boards.board import FAMILIES, Board
 from lstmith.boards.catalogue import DEFAULT, find_board
 from lstmith.boards.clock import pll_clocks, with_clock
@@ -26,6 +24,7 @@ from lstmith.flow.routing import LOG, Router, one_by_one
 from lstmith.flow.toolchain import count_cells, read_statistics, run_tool, workspace
 from lstmith.flow.toolset import chosen_tools, tool_path, tool_versions
 from lstmith.rtl.link.flash import flash_content
+from lstmith.rtl.rtlil import to_rtlil
 from lstmith.rtl.top import NAME, Top
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
@@ -73,7 +72,7 @@ def synthesise(design: Design, family: str, progress: Progress | None = None) ->
     with workspace() as folder:
         _tell(progress, "synthesis")
         image = design.image(engine=config)
-        (folder / "core.il").write_text(rtlil.convert(Top(config, image), name=NAME, emit_src=False))
+        (folder / "core.il").write_text(to_rtlil(Top(config, image), NAME))
         run_yosys(folder, "core.il", family, NAME)
         cells = read_statistics(folder / "stat.json")
     return {

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable
 
 from lstmith.flow.families import synthesis
 from lstmith.flow.toolchain import read_statistics, run_tool
 from lstmith.flow.toolset import yosys_share
 from lstmith.rtl import cells
+from lstmith.rtl.rtlil import to_rtlil
 
 #: Yosys' own models, below its share directory.
 _YOSYS_MODELS = {
@@ -63,7 +63,7 @@ def map_netlist(design: Elaboratable, family: str, top: str, folder: Path) -> tu
         If yosys fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "design.il").write_text(rtlil.convert(design, name=top, emit_src=False))
+    (folder / "design.il").write_text(to_rtlil(design, top))
     script = (
         f"read_rtlil design.il; {synthesis(family, folder)} -top {top}; "
         "delete t:$scopeinfo; splitnets; opt_clean -purge; tee -q -o stat.json stat -json; "

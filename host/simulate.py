@@ -15,11 +15,12 @@ from lstmith.spec.errors import UserError
 
 SIMULATORS = ("icarus", "verilator")
 #: Of a short run the build takes nearly all the time. cocotb's runner makes every signal visible, so that Verilator
-#: may not simplify anything; here only the ports are. The C++ is not optimised.
+#: may not simplify anything; here only the ports are. The C++ is one file, which reads its headers once, and is not
+#: optimised.
 VERILATOR_OPTIONS = (
     *("-O3", "-Wno-fatal", "--x-initial", "0"),
     *("--no-public-flat-rw", "--public-depth", "1"),
-    *("-CFLAGS", "-O0"),
+    *("--output-split", "0", "-CFLAGS", "-O0"),
 )
 
 

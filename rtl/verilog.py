@@ -12,10 +12,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from lstmith.rtl.cells import model_files
+from lstmith.rtl.rtlil import to_rtlil
 
 #: Classes of Verilator's lint that the back end's text always breaks: one file holds all modules; the fields of a
 #: structured port are declared once more, for readers of waveforms; registers are declared with their initial value;
@@ -96,7 +96,7 @@ def convert(
     RuntimeError
         If yosys does not take what Amaranth gives it.
     """
-    source = rtlil.convert(component, name=name, platform=platform, emit_src=False)
+    source = to_rtlil(component, name, platform)
     paths = sorted(set(re.findall(rf"^module \\({re.escape(name)}(?:\.\S+)?)$", source, re.MULTILINE)))
     plain: dict[str, str] = {}
     for path in paths:

@@ -6,12 +6,12 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from lstmith.flow.toolchain import run_tool
 from lstmith.flow.tools import find_tool
 from lstmith.rtl.cells import model_files
+from lstmith.rtl.rtlil import to_rtlil
 
 TOP = "bench"
 #: Memories become registers, since SMT arrays make proofs by induction slow.
@@ -49,7 +49,7 @@ class Bench:
 
     def __init__(self, design: wiring.Component, folder: Path):
         self._folder = folder
-        (folder / "bench.il").write_text(rtlil.convert(design, name=TOP, emit_src=False))
+        (folder / "bench.il").write_text(to_rtlil(design, TOP))
         (folder / "cells.v").write_text("\n".join(path.read_text() for path in model_files().values()))
         run_tool("yosys", ["-q", "-p", _SCRIPT.format(top=TOP)], folder)
 

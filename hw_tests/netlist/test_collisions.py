@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from amaranth.back import rtlil
 
 from hw_tests.cocotb.core_cases import differences, golden_case, policy_writes
 from hw_tests.cocotb.random_networks import random_engine, random_input
@@ -17,6 +16,7 @@ from lstmith.flow.toolchain import run_tool
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob
 from lstmith.host.simulate import Simulation
+from lstmith.rtl.rtlil import to_rtlil
 from lstmith.rtl.top import NAME, Top
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy
@@ -30,7 +30,7 @@ ENGINES, STEPS = 4, 5
 def _collision_verilog(config: EngineConfig, network: QuantNetwork, folder: Path) -> Path:
     folder.mkdir()
     image = build_memory_image(network, config, [Policy()] * len(network.layers))
-    (folder / "core.il").write_text(rtlil.convert(Top(config, image), name=NAME, emit_src=False))
+    (folder / "core.il").write_text(to_rtlil(Top(config, image), NAME))
     script = f"read_rtlil core.il; {COLLISIONS_UNDEFINED}; proc; clean; write_verilog -noattr core.v"
     run_tool("yosys", ["-q", "-p", script], folder)
     text = (folder / "core.v").read_text()

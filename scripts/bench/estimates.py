@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from amaranth.back import rtlil
 
 from lstmith.boards.catalogue import find_board
 from lstmith.cli.console import steps
@@ -23,6 +22,7 @@ from lstmith.explore.builds import left_out
 from lstmith.flow.attempt import run_yosys
 from lstmith.flow.processes import processor_seconds
 from lstmith.flow.toolchain import count_cells, logic_cells, read_statistics
+from lstmith.rtl.rtlil import to_rtlil
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.blank import blank_network
 from lstmith.scripts.bench.blocks import markdown, replace_block
@@ -131,7 +131,7 @@ def synthesised(config: EngineConfig) -> dict[str, Any]:
     begun, before = time.monotonic(), processor_seconds()
     with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        (folder / "top.il").write_text(rtlil.convert(Top(config), name="top", emit_src=False))
+        (folder / "top.il").write_text(to_rtlil(Top(config), "top"))
         reused = run_yosys(folder, "top.il", config.family, "top")
         cells = read_statistics(folder / "stat.json")
     used = {} if reused else {"processor_seconds": round(processor_seconds() - before, 1)}
