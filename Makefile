@@ -29,7 +29,7 @@ test: setup lint
 # What `make test` leaves out: more engines on both simulators, all pages' commands, and the campaigns.
 nightly: setup
 	@echo "make nightly: some seven hours of a processor, or half of that on two that do nothing else"
-	$(TESTS) -m slow --durations=10
+	$(TESTS) -m "slow or drawn" --durations=10
 	$(MAKE) coverage long fuzz flips numeric verification
 
 # Needs the tools of .venv but no recordings, and sets nothing up.

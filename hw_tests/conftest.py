@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections import defaultdict
 from pathlib import Path
 
 # Before NumPy is imported by any test: workers share two cores, BLAS threads would only fight.
@@ -33,13 +34,32 @@ def pytest_report_header() -> str:
     return f"LSTMITH_SEED={os.environ['LSTMITH_SEED']}"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the fast tier behind all others: with short files at the end, no worker waits for another.
+    """Put the fast tier behind all others, and draw: with short files at the end, no worker waits for another.
 
     Workers take whole files in this order, so that what a module's fixture builds is built once.
     """
     fast = Path(__file__).parent / "fast"
     items.sort(key=lambda item: item.path.is_relative_to(fast))
+    draw(items, int(os.environ["LSTMITH_SEED"]))
+
+
+def draw(items: list[pytest.Item], seed: int) -> None:
+    """Mark as slow all but so many cases of a test as its mark ``drawn`` says, by the run's seed.
+
+    Whole engines are alike: a run tries some of them on some simulator, and over the runs all are tried. It does not
+    depend on which other tests are collected.
+    """
+    cases: dict[tuple[str, int], list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        mark = item.get_closest_marker("drawn")
+        if mark is not None and item.get_closest_marker("slow") is None:
+            cases[item.nodeid.partition("[")[0], mark.args[0]].append(item)
+    for (name, count), found in cases.items():
+        order = np.random.default_rng([seed, *name.encode()]).permutation(len(found))
+        for place in order[count:]:
+            found[place].add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from lstmith.spec.policy import Mode, Policy
 STEPS = 6
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("engine", range(4))
 def test_accesses_while_busy_change_nothing(engine: int, rng: np.random.Generator, tmp_path: Path) -> None:
     config, networks = random_engine(rng)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hw_tests.cocotb.core_cases import core_files, differences
+from hw_tests.cocotb.vectors import SIMULATORS
 from hw_tests.fixed_cases import fixed_cases, fixed_engine
 from lstmith.compiler import compile_model
 from lstmith.compiler.data import load_sequences
@@ -31,14 +32,11 @@ ENGINES = {
     "all bits, a stack": (EngineConfig(lanes=3, precisions=(4, 8, 16)), [2, 5, 4]),
     "16 bit, all kinds": (EngineConfig(lanes=2, precisions=(16,), kinds=tuple(Kind)), [3, 5, 4]),
 }
-#: Those that Verilator, which takes longer to compile, runs too.
-ON_VERILATOR = ("4 bit", "8 bit", "16 bit")
 
 
-@pytest.mark.parametrize(
-    ("name", "simulator"),
-    [*((name, "icarus") for name in ENGINES), *((name, "verilator") for name in ON_VERILATOR)],
-)
+@pytest.mark.drawn(4)
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("name", ENGINES)
 def test_equals_golden(name: str, simulator: str, seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng([seed, *name.encode()])
     engine, network = fixed_engine(rng, *ENGINES[name])

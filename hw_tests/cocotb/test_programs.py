@@ -13,12 +13,12 @@ import pytest
 
 from hw_tests.cocotb.core_cases import Case, core_files, counter_differences, differences
 from hw_tests.cocotb.program_cases import random_programs, switching_cases, with_refusals
+from hw_tests.cocotb.vectors import SIMULATORS
 from hw_tests.cocotb.wrapper_runs import WrapperSimulation, beat_differences, wrapper_run
 from lstmith.host.simulate import Simulation
 from lstmith.spec.register_map import Bus
 
 ENGINES = 6
-ON_VERILATOR = range(0, ENGINES, 6)
 #: Engines of which one or more programs read symbols.
 SYMBOLS = range(0, ENGINES, 2)
 RUNS, STEPS = 9, 3
@@ -28,10 +28,9 @@ COUNT = 3
 BY_REGISTERS = 0.3
 
 
-@pytest.mark.parametrize(
-    ("engine", "simulator"),
-    [*((engine, "verilator") for engine in ON_VERILATOR), *((engine, "icarus") for engine in range(ENGINES))],
-)
+@pytest.mark.drawn(3)
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("engine", range(ENGINES))
 def test_switching_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng([seed, engine, 3])
     programs = random_programs(rng, symbols=engine in SYMBOLS)
@@ -49,7 +48,8 @@ def there(case: Case) -> bool:
     return case.job.program < COUNT
 
 
-@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+@pytest.mark.drawn(1)
+@pytest.mark.parametrize("simulator", SIMULATORS)
 def test_axi_switches_as_tdest_says(simulator: str, seed: int, tmp_path: Path) -> None:
     """By TDEST with a sequence's first element, or by the register X."""
     rng = np.random.default_rng([seed, 5])
@@ -69,7 +69,8 @@ def test_axi_switches_as_tdest_says(simulator: str, seed: int, tmp_path: Path) -
     assert not found, "\n".join([str(programs.config), *found])
 
 
-@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+@pytest.mark.drawn(1)
+@pytest.mark.parametrize("simulator", SIMULATORS)
 def test_wishbone_switches_as_the_port_or_register_says(simulator: str, seed: int, tmp_path: Path) -> None:
     """By x_program, with the cycles of the native core, or by the register X."""
     rng = np.random.default_rng([seed, 6])

@@ -33,11 +33,11 @@ from lstmith.spec.quantised import QuantNetwork
 
 #: Presets for one sequence, on both simulators.
 PRESETS = [each.name for each in claiming(Tier.RANDOM) if each.engine.sequences == 1]
-#: Random engines, in turn on either simulator, and on the other one too: `pytest -m slow`.
+#: Random engines.
 ENGINES = 24
 #: Four (engine, network, policy) triples for each of two networks per engine, one for each further; Verilator runs many
 #: in the time that it takes to build one core.
-FURTHER = {"icarus": 4, "verilator": 20}
+FURTHER = {"icarus": 4, "verilator": 40}
 #: Engines for all kinds of layers.
 MIXED = range(0, ENGINES, 3)
 #: Engines whose networks read symbols, all or some of them.
@@ -46,39 +46,19 @@ SYMBOLS = range(2, ENGINES + 10, 6)
 DENSE_ONLY = range(4, ENGINES, 8)
 #: Engines that start with a network in their memories.
 STARTING = (*range(1, ENGINES, 4), "digit", "generic")
-#: With these, 200 more pairs of a random policy and a network, on both simulators: `pytest -m slow`. A simulator's
-#: program takes longer to build than to run, so each engine gets many.
+#: With these, 200 more pairs of a random policy and a network, at night. A simulator's program takes longer to build
+#: than to run, so each engine gets many.
 MORE_ENGINES = range(ENGINES, ENGINES + 10)
 MORE_ROUNDS = 5
 
 
-def _first(engine: int) -> str:
-    """The simulator of an engine; it draws as many networks for the other one."""
-    return SIMULATORS[engine % 2]
-
-
-def test_there_are_three_hundred_networks() -> None:
-    assert 2 * len(PRESETS) + sum(2 + FURTHER[_first(engine)] for engine in range(ENGINES)) >= 300
-
-
+@pytest.mark.drawn(12)
+@pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize(
-    ("engine", "simulator"),
-    [
-        *((name, simulator) for name in PRESETS for simulator in SIMULATORS),
-        *(
-            pytest.param(engine, simulator, marks=() if simulator == _first(engine) else pytest.mark.slow)
-            for engine in range(ENGINES)
-            for simulator in SIMULATORS
-        ),
-        *(
-            pytest.param(engine, simulator, marks=pytest.mark.slow)
-            for engine in MORE_ENGINES
-            for simulator in SIMULATORS
-        ),
-    ],
+    "engine", [*PRESETS, *range(ENGINES), *(pytest.param(engine, marks=pytest.mark.slow) for engine in MORE_ENGINES)]
 )
 def test_core_equals_golden(engine: int | str, simulator: str, seed: int, tmp_path: Path) -> None:
-    # The same engine and runs on both simulators.
+    # The same engine and first runs on both simulators.
     rng = np.random.default_rng([seed, *str(engine).encode()])
     if isinstance(engine, str):
         config, networks = preset_engine(rng, preset(engine).engine)
@@ -88,7 +68,7 @@ def test_core_equals_golden(engine: int | str, simulator: str, seed: int, tmp_pa
         )
     further: list[QuantNetwork] = []
     if isinstance(engine, int) and engine < ENGINES:
-        config, further = further_networks(rng, config, FURTHER[_first(engine)])
+        config, further = further_networks(rng, config, FURTHER[simulator])
     print(config)
     # Some engines have their first network as initial memory contents.
     starts = engine in STARTING
@@ -120,6 +100,7 @@ def test_core_equals_golden(engine: int | str, simulator: str, seed: int, tmp_pa
 RESET = (*PRESETS, 0, 1, 2)
 
 
+@pytest.mark.drawn(3)
 @pytest.mark.parametrize("engine", RESET)
 def test_reset_in_mid_run(engine: int | str, seed: int, tmp_path: Path) -> None:
     """Whatever was under way, after a reset of one cycle the next sequence is exact, in results and in cycles."""

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 FEATURES = {"full": Feature.RECORDS | Feature.STATES | Feature.SPI, "narrow": Feature.SPI}
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize(("simulator", "features"), list(zip(SIMULATORS, ("narrow", "full"), strict=True)))
 @pytest.mark.parametrize("verdict", [Verdict.NONE, Verdict.ARGMAX])
 def test_equals_golden(

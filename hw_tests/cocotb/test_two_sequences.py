@@ -17,26 +17,17 @@ from lstmith.spec.presets import Tier, preset
 
 #: Presets for two sequences, on both simulators.
 PRESETS = [each.name for each in claiming(Tier.RANDOM) if each.engine.sequences > 1]
-#: Random engines, the first ones in turn on either simulator; all on both of them: `pytest -m slow`.
+#: Random engines.
 ENGINES = 11
-FIRST = 6
 #: Engines for all kinds of layers.
 MIXED = range(0, ENGINES, 2)
 #: Engines whose networks read symbols, all or some of them.
 SYMBOLS = range(0, ENGINES, 3)
 
 
-@pytest.mark.parametrize(
-    ("engine", "simulator"),
-    [
-        *((name, simulator) for name in PRESETS for simulator in SIMULATORS),
-        *(
-            pytest.param(engine, simulator, marks=() if engine < FIRST and engine % 2 == place else pytest.mark.slow)
-            for engine in range(ENGINES)
-            for place, simulator in enumerate(SIMULATORS)
-        ),
-    ],
-)
+@pytest.mark.drawn(4)
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("engine", [*PRESETS, *range(ENGINES)])
 def test_each_as_if_alone(engine: int | str, simulator: str, seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng([seed, *str(engine).encode(), 2])
     if isinstance(engine, str):

@@ -11,6 +11,7 @@ import pytest
 from hw_tests.cocotb.core_cases import Case, core_files, counter_differences, differences, golden_case, image_writes
 from hw_tests.cocotb.random_networks import input_of, random_engine, random_hints
 from hw_tests.cocotb.random_policies import random_policies
+from hw_tests.cocotb.vectors import SIMULATORS
 from hw_tests.cocotb.verdict_cases import verdicts_alone, with_verdicts
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.model import GoldenModel
@@ -18,15 +19,13 @@ from lstmith.host.jobs import CoreJob
 from lstmith.host.simulate import Simulation
 
 ENGINES = 6
-ON_VERILATOR = 2
 RUNS = 3
 STEPS = 5
 
 
-@pytest.mark.parametrize(
-    ("engine", "simulator"),
-    [*((engine, "icarus") for engine in range(ENGINES)), *((engine, "verilator") for engine in range(ON_VERILATOR))],
-)
+@pytest.mark.drawn(3)
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("engine", range(ENGINES))
 def test_verdicts_equal_golden(engine: int, simulator: str, seed: int, tmp_path: Path) -> None:
     """Each run once with the h of every layer, in the predicted cycles, and once with the verdicts alone, stalled."""
     rng = np.random.default_rng([seed, engine])

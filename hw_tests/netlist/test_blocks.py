@@ -267,6 +267,7 @@ def _run(bench: str, parameters: dict[str, int], netlist: Path, folder: Path, fa
     return subprocess.run(["vvp", "bench.vvp"], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.drawn(4)
 @pytest.mark.parametrize("family", ["ecp5", "gowin"])
 @pytest.mark.parametrize("width", [1, 2, 4, 9, 18, 36])
 def test_memory(family: str, width: int, tmp_path: Path, rng: np.random.Generator) -> None:
@@ -305,6 +306,7 @@ def test_registered_multiplier(
     assert _run(_REGISTERED_BENCH, parameters, netlist, tmp_path) == "bad 0 of 60000\n"
 
 
+@pytest.mark.drawn(4)
 @pytest.mark.parametrize(("has_carry", "always"), [(False, False), (True, False), (True, True)])
 @pytest.mark.parametrize(("width", "choices"), [(16, 1), (23, 1), (40, 1), (40, 19)])
 def test_chosen_sum(width: int, choices: int, has_carry: bool, always: bool, tmp_path: Path) -> None:

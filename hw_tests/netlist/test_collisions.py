@@ -38,6 +38,7 @@ def _collision_verilog(config: EngineConfig, network: QuantNetwork, folder: Path
     return folder / "core.v"
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("index", range(ENGINES))
 def test_collisions_do_not_matter(index: int, tmp_path: Path, rng: np.random.Generator) -> None:
     config, networks = random_engine(rng, most=10)

@@ -41,6 +41,7 @@ def test_mapped_sums(rng: np.random.Generator, tmp_path: Path) -> None:
     run_checks(checks, "icarus", tmp_path, "ecp5")
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize(
     "config",
     [_config((4, 8), 13), _config((4, 8, 16), 17, 40), _config((4, 8), 13, planes=2), _config((4, 8, 16), 17, 40, 2)],

@@ -65,6 +65,7 @@ def _network(rng: np.random.Generator, config: EngineConfig, precision: int) -> 
             return QuantNetwork((layer,))
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("name", [each.name for each in claiming(Tier.NETLIST)])
 def test_equals_golden(name: str, tmp_path: Path, rng: np.random.Generator) -> None:
     config = preset(name).small()
@@ -72,6 +73,7 @@ def test_equals_golden(name: str, tmp_path: Path, rng: np.random.Generator) -> N
     assert CELLS[config.family] <= cells
 
 
+@pytest.mark.slow
 def test_wide_operands_on_ice40(tmp_path: Path, rng: np.random.Generator) -> None:
     assert not WIDE_OPERANDS.dual_rows
     assert CELLS["ice40"] - {"SB_SPRAM256KA"} <= _compare(WIDE_OPERANDS, tmp_path, rng)

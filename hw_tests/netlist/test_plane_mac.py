@@ -22,6 +22,7 @@ CYCLES = 1500
 SIZES = (((4,), 9, 20), ((4,), 11, 24), ((8,), 17, 40), ((4, 8), 17, 40))
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize(("family", "kinds"), [("ecp5", ("dsp", "digit")), ("ice40", ("dsp",))])
 def test_mapped_sums(family: str, kinds: tuple[str, ...], rng: np.random.Generator, tmp_path: Path) -> None:
     checks = {}

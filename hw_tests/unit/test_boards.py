@@ -139,6 +139,7 @@ def test_cells_are_counted_once() -> None:
     assert count_cells(small) == {"luts": 1, "carries": 0, "ffs": 3, "brams": 7, "spram": 4, "dsps": 8}
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("family", ["gowin", "nexus"])
 def test_synthesis(family: str) -> None:
     stages: list[str] = []
@@ -175,6 +176,7 @@ class _StandIn(wiring.Component):
         return m
 
 
+@pytest.mark.drawn(3)
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
 def test_every_board_is_built(board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clock, reset, pins and every tool, around a stand-in: real cores take minutes (`lstmith bench boards`)."""
@@ -288,6 +290,7 @@ def test_an_output_that_is_something_else_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "mine" / "file").read_text() == "keep"
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize(("board", "size"), [("ulx3s-85f", 5), ("icebreaker", 16)])
 def test_bitstream(board: str, size: int, tmp_path: Path) -> None:
     found = find_board(board)
@@ -321,6 +324,7 @@ def test_a_netlist_that_is_too_large_is_not_placed(tmp_path: Path, monkeypatch: 
     assert stages == ["synthesis"]
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize(("room", "placer"), [(2.0, "Running Static placer"), (1.3, "Running main analytical placer")])
 def test_full_devices_have_another_placer(
     room: float, placer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -236,6 +236,7 @@ def test_an_unknown_bus(folder: Path, output: str, capsys: pytest.CaptureFixture
     assert not (folder / "none.v").exists()
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize(
     "options",
     [
@@ -290,6 +291,7 @@ def test_program_starts_from_the_shell() -> None:
         assert command in done.stdout
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("engine", ["icarus", "verilator"])
 def test_two_sequences_in_turn(folder: Path, engine: str, tmp_path: Path) -> None:
     model, data = folder / "model.npz", folder / "calibration.npz"

@@ -49,6 +49,7 @@ def test_outputs_are_those_of_onnxruntime(tmp_path: Path, rng: Rng, name: str) -
     run_as_onnxruntime(design, tmp_path / "d", calls)
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize(
     ("name", "engine"), [("two_layers", "icarus"), ("by_convolution", "verilator"), ("rectified", "icarus")]
 )
@@ -102,6 +103,7 @@ def test_relu_is_of_the_dense_layer(tmp_path: Path, rng: Rng) -> None:
     assert len(read_model(tmp_path / "m.onnx", head=True).networks) == 2
 
 
+@pytest.mark.slow
 def test_speech_probability_leaves_the_core(tmp_path: Path) -> None:
     """Silero VAD with its decoder: a step takes 128 features and gives one probability."""
     parts = [

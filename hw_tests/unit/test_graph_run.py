@@ -43,6 +43,7 @@ def test_outputs_are_those_of_onnxruntime(tmp_path: Path, rng: np.random.Generat
     assert {len(result.arrays[output]) for output in result.figures["outputs"]} == {CALLS}
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize(
     ("name", "engine"),
     [

@@ -110,6 +110,7 @@ def test_answers_are_those_of_onnxruntime(tmp_path: Path, rng: Rng, name: str) -
     assert (result.figures["reference"], result.figures["outputs"]["picked"]["differing"]) == ("onnxruntime", 0)
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize(
     ("name", "engine", "options"),
     [

@@ -55,6 +55,7 @@ def test_outputs_are_those_of_onnxruntime(tmp_path: Path, rng: Rng, name: str) -
     assert (design.programs[-1].network.layers[0].x_lsb == 2.0**-15) == last.moved
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize(
     ("name", "engine"), [("tagger", "icarus"), ("tagger", "verilator"), ("hand_made_pair", "icarus")]
 )

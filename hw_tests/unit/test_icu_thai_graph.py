@@ -39,6 +39,7 @@ def test_every_line_is_broken_as_icu_breaks_it(design: Design) -> None:
     assert {item.node: item.why for item in design.graph.placement}["argmax"] == "the verdict of program 2"
 
 
+@pytest.mark.slow
 def test_both_directions_and_the_head_run_on_one_board(design: Design) -> None:
     """The virtual board: three programs through the link; each line backwards for the second, and then the head."""
     assert [program.units for program in design.programs] == [23, 23, 4]

@@ -45,6 +45,7 @@ def built(config: EngineConfig) -> Iterator[tuple[int, int, str]]:
             style = ""
 
 
+@pytest.mark.drawn(6)
 @pytest.mark.parametrize("name", ENGINES)
 def test_memories_are_those_of_the_hardware(name: str) -> None:
     told = Counter[tuple[int, int, str]]()

@@ -94,6 +94,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], bool, str]] = {
 VERDICTS = {"another kind of layer": Verdict.ARGMAX, "axi, loaded": Verdict.THRESHOLD}
 
 
+@pytest.mark.drawn(3)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_bench_of_other_cores(variant: str, rng: np.random.Generator, tmp_path: Path) -> None:
     options, image, bus = VARIANTS[variant]
@@ -113,6 +114,7 @@ def _flip(path: Path, line: int, bit: int) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize(
     ("file", "line", "bit", "told"),
     [
@@ -217,6 +219,7 @@ sys.exit(subprocess.run(["{yosys}", "-q", "-p", script]).returncode)
 """
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("target", ["lint", "sim", "synth"])
 def test_fusesoc(package: Path, tmp_path: Path, target: str) -> None:
     """The targets of the core file run."""
@@ -254,6 +257,7 @@ def test_folder_is_replaced_if_it_is_ours(design: Design, package: Path) -> None
     assert (package / "thesis.txt").read_text() == "the only copy"
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("bus", ["native", "axi", "wishbone"])
 def test_bench_of_several_programs(bus: str, rng: np.random.Generator, tmp_path: Path) -> None:
     """It runs each from zero and hands states over, loads them all, and sees a hand-over or a program that is wrong."""

@@ -67,6 +67,7 @@ def build(design: Design, bus: Bus, folder: Path) -> Path:
     return compile_program([package / "core.v", BENCH], "lstmith_core", folder / "verilator", options, fast="-O0")
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("bus", Bus)
 def test_driver_equals_golden(bus: Bus, rng: np.random.Generator, tmp_path: Path) -> None:
     # Active counts order the units anew.
@@ -125,6 +126,7 @@ def test_driver_equals_golden(bus: Bus, rng: np.random.Generator, tmp_path: Path
     assert not told.lines
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("bus", Bus)
 def test_driver_switches_programs(bus: Bus, rng: np.random.Generator, tmp_path: Path) -> None:
     """Program by program, from zero and in the states of another; what cannot be handed over is refused."""

@@ -124,6 +124,7 @@ def test_firmware_equals_golden(design: Design, simulated: Simulated) -> None:
     assert 0 < busy < cpu
 
 
+@pytest.mark.slow
 def test_firmware_picks_the_program(rng: np.random.Generator, tmp_path: Path) -> None:
     """Of several: each from zero, and one in the states that another left, by CPU and by DMA."""
     design = several_programs(rng)

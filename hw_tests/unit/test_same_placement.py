@@ -37,6 +37,7 @@ def _mapped(design: Elaboratable, family: str, folder: Path) -> tuple[str, set[s
     return json.dumps(netlist), contents
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("what", ["commit", "weights"])
 def test_contents_change_nothing_else(what: str, family: str, tmp_path: Path, rng: np.random.Generator) -> None:

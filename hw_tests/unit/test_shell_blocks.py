@@ -112,6 +112,7 @@ def run(command: list[str], folder: Path) -> None:
             assert (folder / name).exists(), command
 
 
+@pytest.mark.drawn(3)
 @pytest.mark.parametrize("page", PAGES)
 def test_page(page: str, folder: Path) -> None:
     for command in PAGES[page]:

@@ -110,6 +110,7 @@ def tutorial(folder: Path, *, build: bool) -> None:
             assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_tutorial(tmp_path: Path) -> None:
     tutorial(tmp_path, build=False)
     assert {"golden.json", "icarus.json", "fewer.json", "core.v", "synth.json"} <= {

@@ -71,6 +71,7 @@ def _told(program: Path, x: np.ndarray, units: int, faults: int, seed: int) -> l
     return [(name, [int(value) for value in values]) for name, *values in lines]
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("faults", [0, 2])
 def test_driver_equals_golden(board: tuple[Path, Design], faults: int, rng: np.random.Generator) -> None:
     """Whatever the wires do: every step once, in its order; half a step has no result until it is whole."""

@@ -52,7 +52,7 @@ def measure(tests: Sequence[str], workers: int, folder: Path, root: Path) -> dic
     folder.mkdir(parents=True, exist_ok=True)
     report = folder / "python.json"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", str(workers), "--dist", "loadfile"]
-    command += ["-m", "not slow and not netlist", "--cov-branch", f"--cov-report=json:{report}"]
+    command += ["-m", "(not slow or drawn) and not netlist", "--cov-branch", f"--cov-report=json:{report}"]
     command += [*(f"--cov={name}" for name in FOLDERS)]
     command += sorted(str(path) for pattern in tests for path in root.glob(pattern))
     environment = {**os.environ, "COVERAGE_FILE": str(folder / ".coverage")}

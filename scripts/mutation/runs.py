@@ -118,7 +118,7 @@ def _child(root: Path, job: Job, seed: int) -> int:
     os.environ["LSTMITH_SEED"] = str(seed)
     sys.path.insert(0, str(root))
     # Libraries that are there already cannot be rewritten, and need not be.
-    options = ["-q", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-m", "not slow and not netlist"]
+    options = ["-q", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-m", "(not slow or drawn) and not netlist"]
     options += ["-p", "no:cacheprovider", "-p", "no:xdist", *job.tests]
     if job.record is not None:
         _telling(root)
