@@ -13,7 +13,18 @@ NAME = "test_core_equals_golden["
 
 def collected(seed: int, wanted: str) -> list[str]:
     """Names of the cases of one test that a run with a seed and an expression of marks would run."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-m", wanted, TESTS]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        wanted,
+        TESTS,
+    ]
     done = subprocess.run(
         command, env={**os.environ, "LSTMITH_SEED": str(seed)}, capture_output=True, text=True, check=True
     )
