@@ -149,6 +149,8 @@ def _programs(
         if not isinstance(entry, dict):
             raise UserError(spot, f"is {entry!r}", _REMEDY)
         end = used + typed(entry, "layers", int, spot)
+        if not used < end <= len(layers):
+            raise UserError(f"{spot} field layers", f"is {end - used}, of {len(layers) - used} that are left", _REMEDY)
         network = QuantNetwork(tuple(layers[used:end]), None if found else predictor)
         source, place = FloatNetwork(tuple(sources[used:end])), typed(entry, "place", int, spot)
         found.append(Program(typed(entry, "name", str, spot), network, source, place))

@@ -182,6 +182,15 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (_edit("design.json", lambda d: d["layers"][0].update(counts=["2"])), r"layers\[0\] field counts: is \['2'\]"),
     (_edit("design.json", lambda d: d["layers"][0].update(counts=[3])), r"\(Layer idle_h must have shape|reduced_bias"),
     (_edit("design.json", lambda d: d.update(layers=[])), r"field layers: is empty"),
+    (
+        _edit("design.json", lambda d: d["programs"][0].update(layers=0)),
+        r"\[0\] field layers: is 0, of 2 that are left",
+    ),
+    (
+        _edit("design.json", lambda d: d["programs"][0].update(layers=3)),
+        r"\[0\] field layers: is 3, of 2 that are left",
+    ),
+    (_edit("design.json", lambda d: d["programs"][0].update(layers=1)), r"field programs: has 1 layers of 2"),
     (_edit("design.json", lambda d: d.pop("target")), r"field target: is None"),
     (_edit("design.json", lambda d: d["layers"][1].update(c_frac="x")), r"field layers\[1\] field c_frac: is 'x'"),
     (_edit("design.json", lambda d: d["layers"][0].update(precision=5)), r"layers\[0\]: is damaged \(Precision must"),

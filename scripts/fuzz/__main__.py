@@ -58,7 +58,8 @@ def _met(
             if attempt.verdict not in RIGHT:
                 last = (attempt.told.strip().splitlines() or [""])[-1]
                 bad[number] = f"{number}, {kind}: {attempt.verdict}: {last[:200]}"
-                remark(bad[number])
+                # Of one alone, which repeats what many found, all that the command told.
+                remark(bad[number] if count > 1 else f"{number}, {kind}: {attempt.verdict}\n{attempt.told}")
             report(done)
     return [bad[number] for number in sorted(bad)]
 

@@ -7,6 +7,7 @@ import resource
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,9 @@ def attempt(arguments: list[str], folder: Path, output: str, right: Callable[[Pa
         code = _BROKEN
         try:
             code = _child(arguments, folder, told, output, right)
+        except Exception:  # With LSTMITH_DEBUG nothing turns it into a message.
+            traceback.print_exc()
+            sys.stderr.flush()
         finally:
             # The parent's handlers and buffers are not this process's to run.
             os._exit(code)
