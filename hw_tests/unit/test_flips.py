@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from lstmith.rtl.cores import core_verilog
 from lstmith.rtl.verilog import VerilogText
 from lstmith.scripts.flips.__main__ import VERDICTS, page, run, table
 from lstmith.scripts.flips.places import places, plainly_named
+from lstmith.scripts.flips.protection import costs, parity, sum_luts
 from lstmith.spec.config import EngineConfig
 
 TEXT = """module core(clk);
@@ -66,8 +69,31 @@ def test_the_page_counts_registers_and_memories() -> None:
         {"path": "b", "memory": True, "verdict": "wrong value", "right after": "a reload"},
     ]
     counts = {group: dict(each) for group, each in table(flips).items()}
+    held = [{"width": 7, "depth": 0}, {"width": 36, "depth": 512}, {"width": 4, "depth": 16}]
     text = page(
-        {"measured": "today", "command": "make flips", "engine": "one", "counts": counts, "parts": {"a": [1, 0]}}
+        {
+            "measured": "today",
+            "command": "make flips",
+            "engine": "one",
+            "counts": counts,
+            "parts": {"a": [1, 0]},
+            "protection": {"one": {**parity(held, "ecp5"), "writes": 3000}},
+        }
     )
     assert "| registers | 1 | 1 | 0 | 0 | 0 | 1 | 0 | 0 |" in text
     assert "| memories | 1 | 0 | 0 | 1 | 0 | 0 | 1 | 0 |" in text
+    # A block is 36 bits wide; sums of 36 and 37 bits take 12 tables each, those of 4 and 5 bits 1 and 2.
+    assert "| `one` | 7 | 18,496 | 528 | 1 | 2 | 27 | 3,000 | 40 |" in text
+
+
+@pytest.mark.parametrize(("bits", "luts"), [(1, 0), (2, 1), (4, 1), (5, 2), (7, 2), (8, 3)])
+def test_sums_of_bits(bits: int, luts: int) -> None:
+    assert sum_luts(bits) == luts
+
+
+def test_what_a_scrub_writes_is_what_was_loaded() -> None:
+    tiny = costs()["tiny"]
+    assert tiny["registers"] > 500
+    # Weights of 21 columns and 80 rows of 8 bits are two to a word, and each row has a scale.
+    assert tiny["writes"] > 21 * 80 / 2
+    assert tiny["parity"] < tiny["memories"]

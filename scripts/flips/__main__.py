@@ -14,6 +14,7 @@ import numpy as np
 
 from lstmith.cli.console import say
 from lstmith.scripts.bench.stamps import stamp
+from lstmith.scripts.flips.protection import costs, section
 from lstmith.scripts.measuring import ROOT, ended, find_tests, options, publish
 from lstmith.spec.errors import UserError
 
@@ -102,7 +103,7 @@ def page(figures: Mapping[str, Any]) -> str:
     text += "\n| part | flips | not masked |\n|---|---|---|\n"
     for part, (total, seen) in figures["parts"].items():
         text += f"| `{part}` | {total} | {seen} |\n"
-    return text
+    return text + section(figures["protection"])
 
 
 def main() -> None:
@@ -125,6 +126,7 @@ def main() -> None:
         "engine": engine,
         "counts": counts,
         "parts": dict(sorted(parts.items())),
+        "protection": costs(),
     }
     publish(given.documents, "flips", figures, page(figures))
     say(", ".join(f"{count} {what}" for what, count in counts["all"].items()))
