@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ import pytest
 from lstmith.cli import main
 from lstmith.host.link import device, session
 from lstmith.scripts.fuzz import attempts
-from lstmith.scripts.fuzz.__main__ import page
+from lstmith.scripts.fuzz.__main__ import page, tried_again
 from lstmith.scripts.fuzz.attempts import Attempt, attempt
 from lstmith.scripts.fuzz.devices import Devices
 from lstmith.scripts.fuzz.files import KINDS, originals
@@ -148,14 +151,43 @@ def test_a_device_of_a_number_is_always_the_same(tmp_path: Path, monkeypatch: py
     assert [number for number, _ in alone] == [0, 1, 2]
 
 
-def test_the_page_counts_all_verdicts() -> None:
-    figures = {
+def _figures(bad: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
         "measured": "today",
         "command": "make fuzz",
+        "seed": 1,
         "seconds": 60,
-        "kinds": {"policy": {"refused": 7, "accepted": 2, "hang": 1}},
-        "bad": ["3, policy: hang: "],
+        "kinds": {"policy": {"refused": 7, "accepted": 2, "hang": 1}, "all": {"refused": 7, "accepted": 2, "hang": 1}},
+        "bad": bad,
+        "again": [],
     }
-    text = page(figures)
+
+
+BAD = {"of": "files", "number": 5, "kind": "policy", "verdict": "hang", "told": ""}
+
+
+def test_the_page_counts_all_verdicts() -> None:
+    text = page(_figures([BAD]))
     assert "| policy | 10 | 7 | 2 | 0 | 0 | 1 | 0 | 0 |" in text
-    assert "- `3, policy: hang: `" in text
+    assert "- `5, policy: hang: `" in text
+    assert "--again" not in text
+
+
+@pytest.mark.parametrize("still", [False, True])
+def test_what_was_not_right_is_tried_again(still: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those alone, with their seed; a verdict takes the place of the one before."""
+    bad = [BAD | {"verdict": "memory"}] if still else []
+
+    def tried(numbers: dict[str, list[int]], seed: int, workers: int) -> tuple[dict[str, Counter[str]], list[Any]]:
+        assert (numbers, seed, workers) == ({"files": [5], "devices": []}, 1, 2)
+        return {"policy": Counter(["memory" if still else "refused"])}, bad
+
+    monkeypatch.setattr("lstmith.scripts.fuzz.__main__._tried", tried)
+    found = tried_again(argparse.Namespace(workers=2), "tomorrow", _figures([BAD]))
+    assert found["kinds"]["all"] == (
+        {"refused": 7, "accepted": 2, "memory": 1} if still else {"refused": 8, "accepted": 2}
+    )
+    assert found["bad"] == bad
+    told = f"1 that were not right were tried again tomorrow, with `--again`: {int(not still)} were right"
+    assert told in page(found)
+    assert "hang: `" not in page(found)

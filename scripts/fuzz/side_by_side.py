@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lstmith.scripts.fuzz.attempts import Attempt
@@ -16,14 +16,14 @@ Try = Callable[[int, Path], tuple[str, Attempt]]
 _running: list[tuple[Try, Path]] = []
 
 
-def run_attempts(run: Try, numbers: range, workers: int, work: Path) -> Iterator[tuple[int, str, Attempt]]:
+def run_attempts(run: Try, numbers: Sequence[int], workers: int, work: Path) -> Iterator[tuple[int, str, Attempt]]:
     """Run all numbers, so many at a time; they come as they end.
 
     Parameters
     ----------
     run : callable
         May fork.
-    numbers : range
+    numbers : sequence of int
     workers : int
         Processes.
     work : Path
