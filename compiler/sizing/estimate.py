@@ -72,8 +72,8 @@ SMALL_OPTION_LUTS = {"active_counts": 200, "programs": 200, "verdicts": 180}
 MEDIAN_ERRORS = {"ecp5": (2, 0, 0)}
 #: Block memories of the host link, which a bitstream has beside the core.
 LINK_BRAMS = {"ecp5": 4, "ice40": 0, "gowin": 3}
-#: DSP blocks that options add, the monitor's sum being no wider than an input of one.
-OPTION_DSPS, DSP_BITS = {"monitor": 1, "skip": 1}, 18
+#: DSP blocks that options add, up to so wide a sum of the monitor: an input of a block, and a bit that becomes logic.
+OPTION_DSPS, DSP_BITS = {"monitor": 1, "skip": 1}, 18 + 1
 #: Part of a device that still routes well; on Gowin 67 % was placed, 85 % was not.
 USABLE_LUTS = {"ecp5": 0.85, "ice40": 0.99, "gowin": 0.7}
 #: DSP blocks of the cell unit by rows per cycle, and what peepholes add.
