@@ -28,7 +28,7 @@ test: setup lint
 
 # What `make test` leaves out: more engines on both simulators, all pages' commands, and the campaigns.
 nightly: setup
-	@echo "make nightly: some seven hours of a processor, or half of that on two that do nothing else"
+	@echo "make nightly: some eight hours of a processor, or half of that on two that do nothing else"
 	$(TESTS) -m "slow or drawn" --durations=10
 	$(MAKE) coverage long fuzz flips numeric verification
 

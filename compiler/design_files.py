@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -153,11 +154,29 @@ def _programs(
             raise UserError(f"{spot} field layers", f"is {end - used}, of {len(layers) - used} that are left", _REMEDY)
         network = QuantNetwork(tuple(layers[used:end]), None if found else predictor)
         source, place = FloatNetwork(tuple(sources[used:end])), typed(entry, "place", int, spot)
+        _check_chain(network, source)
         found.append(Program(typed(entry, "name", str, spot), network, source, place))
         used = end
     if not found or used != len(layers):
         raise UserError(f"{where} field programs", f"has {used} layers of {len(layers)}", _REMEDY)
     return tuple(found)
+
+
+def _check_chain(network: QuantNetwork, source: FloatNetwork) -> None:
+    """Every layer reads what the one before makes, and is the same in integers as in floating point.
+
+    Raises
+    ------
+    ValueError
+        If one is not.
+    """
+    for index, (before, layer) in enumerate(itertools.pairwise(network.layers), 1):
+        if layer.inputs != before.units:
+            raise ValueError(f"Layer {index} must read the {before.units} values of the one before, not {layer.inputs}")
+    for index, (layer, real) in enumerate(zip(network.layers, source.layers, strict=True)):
+        if (layer.units, layer.inputs) != (real.units, real.inputs):
+            sizes = f"{layer.units} units and {layer.inputs} inputs"
+            raise ValueError(f"Layer {index} has {sizes}, and in float.npz {real.units} and {real.inputs}")
 
 
 def checksums(path: Path, described: dict[str, Any]) -> dict[str, str]:

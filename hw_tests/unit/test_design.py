@@ -221,6 +221,14 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
         r"layers\[0\] field h_lsb: is nan;",
     ),
     (_arrays(lambda a: a.update(l0_h0=np.zeros(3)), "float.npz"), r"float\.npz layer 0: is damaged \(.* field h0 must"),
+    (
+        _arrays(lambda a: a.update(l1_weights=a["l1_weights"][:, 1:])),
+        r"network\.npz: is damaged \(Layer 1 must read the 5 values of the one before, not 4\)",
+    ),
+    (
+        _arrays(lambda a: a.update(l0_w_ih=a["l0_w_ih"][:, 1:]), "float.npz"),
+        r"is damaged \(Layer 0 has 5 units and 3 inputs, and in float\.npz 5 and 2\)",
+    ),
     (_arrays(lambda a: a.update(l0_w_ih=np.zeros(8)), "float.npz"), r"layer 0: is damaged \(Layer .* field w_ih must"),
     (_edit("engine.json", lambda d: d.update(lanes=0)), r"engine\.json: is damaged \(Engine lanes must"),
     (_edit("engine.json", lambda d: d.update(colour=1)), r"Unknown engine parameters: colour"),
