@@ -40,7 +40,15 @@ def test_rivals_are_silero_engines_of_these_boards() -> None:
 def test_the_page_tells_who_has_no_match(monkeypatch: pytest.MonkeyPatch) -> None:
     preset, _ = rivals()["adaptive"]
     monkeypatch.setattr(exploring, "rivals", lambda: {"adaptive": (preset, {"us": 1.0, "luts": 1.0})})
-    run = {"front": FRONT, "seconds": 90, "processors": 2, "load": 1.0, "evaluated": 7, "measured": "today"}
+    run = {
+        "front": FRONT,
+        "seconds": 90,
+        "processors": 2,
+        "load": 1.0,
+        "evaluated": 7,
+        "frames": 9,
+        "measured": "today",
+    }
     alone = page({"search": run})
     assert "1.5 minutes on 2 processors" in alone
     assert "| adaptive | ulx3s-85f | 1.0 | 1 | none |" in alone
