@@ -14,16 +14,25 @@ from pathlib import Path
 
 #: Of prctl(2): the signal that a process gets when its parent ends.
 _PDEATHSIG = 1
+#: Seconds of a processor that a program has to end by itself.
+_GRACE = 10
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def end_with_parent() -> None:
+def begin(seconds: int | None) -> None:
     """For ``preexec_fn``: the program ends when its parent does, also by kill -9; on Linux alone.
 
     A worker that is given up would otherwise leave a placement behind that goes on for minutes, for nobody.
+
+    Parameters
+    ----------
+    seconds : int or None
+        Of a processor, after which it gets SIGXCPU.
     """
     if _libc is not None:
         _libc.prctl(_PDEATHSIG, signal.SIGKILL)
+    if seconds is not None:
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + _GRACE))
 
 
 @contextmanager

@@ -12,6 +12,9 @@ from lstmith.flow.toolset import tool_versions
 
 #: nextpnr's log and its figures, in a folder of results.
 LOG, REPORT = "nextpnr.log", "report.json"
+#: Seconds of a processor after which nextpnr is taken not to end: on a device that is nearly full a placer may search
+#: for ever. 64 lanes with their link, 22,000 lookup tables, take nine minutes.
+LONGEST = 3600
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,10 @@ class Routing:
         Raises
         ------
         ToolError
-            If nextpnr fails.
+            If nextpnr fails, or does not end within ``LONGEST``.
         """
         log = self.folder / f"{self.router}.out"
-        code = run_tool(self.router, self.arguments, self.folder, allowed=(0, 1))
+        code = run_tool(self.router, self.arguments, self.folder, allowed=(0, 1), seconds=LONGEST)
         if code or not (self.folder / REPORT).exists():
             raise ToolError(f"{self.router} failed ({first_error(log)}), see {log}")
         log.replace(self.folder / LOG)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lstmith.flow.processes import end_with_parent
+from lstmith.flow.processes import begin
 from lstmith.flow.toolset import tool_path
 from lstmith.spec.errors import UserError
 
@@ -44,8 +46,20 @@ class TimingError(UserError):
         self.result = result
 
 
-def run_tool(name: str, arguments: Sequence[str], folder: Path, *, allowed: Sequence[int] = (0,)) -> int:
+def run_tool(
+    name: str, arguments: Sequence[str], folder: Path, *, allowed: Sequence[int] = (0,), seconds: int | None = None
+) -> int:
     """Run a tool in a folder; what it prints goes to ``<name>.out`` there.
+
+    Parameters
+    ----------
+    name : str
+    arguments : sequence of str
+    folder : Path
+    allowed : sequence of int
+        Exit codes that are no failure.
+    seconds : int or None
+        Of a processor, that it may take.
 
     Returns
     -------
@@ -55,7 +69,7 @@ def run_tool(name: str, arguments: Sequence[str], folder: Path, *, allowed: Sequ
     Raises
     ------
     ToolError
-        If the exit code is not allowed.
+        If the exit code is not allowed, or it takes longer than it may.
     UserError
         If the tool is not installed, or too old.
     """
@@ -68,8 +82,10 @@ def run_tool(name: str, arguments: Sequence[str], folder: Path, *, allowed: Sequ
             stdout=output,
             stderr=subprocess.STDOUT,
             check=False,
-            preexec_fn=end_with_parent,
+            preexec_fn=partial(begin, seconds),
         ).returncode
+    if seconds is not None and code == -signal.SIGXCPU:
+        raise ToolError(f"{name} was not done after {seconds / 60:.2g} minutes of a processor, see {log}")
     if code not in allowed:
         # Under -q, yosys tells some errors only to the log it was asked to write.
         own = folder / f"{name}.log"

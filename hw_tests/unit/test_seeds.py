@@ -107,6 +107,25 @@ def test_a_tool_that_fails_on_a_worker(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_placement_that_does_not_end(
+    design: Path,
+    log: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    router = tmp_path / "tools" / "nextpnr-ecp5"
+    router.write_text(
+        f"#!{sys.executable}\nimport sys\nif '--version' in sys.argv:\n    print('(Version nextpnr-0.9)')\n"
+    )
+    with router.open("a") as file:
+        file.write("while '--version' not in sys.argv:\n    pass\n")
+    monkeypatch.setattr("lstmith.flow.routing.LONGEST", 1)
+    assert execute(arguments(design, tmp_path / "out", "--workers", 1)) == 1
+    assert "nextpnr-ecp5 was not done after 0.017 minutes of a processor, see " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_a_killed_build_goes_on(design: Path, log: Path, tmp_path: Path) -> None:
     """After kill -9 nothing of it runs on, and what was placed is not placed again."""
