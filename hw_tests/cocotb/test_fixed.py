@@ -34,7 +34,7 @@ ENGINES = {
 }
 
 
-@pytest.mark.drawn(4)
+@pytest.mark.drawn(3)
 @pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize("name", ENGINES)
 def test_equals_golden(name: str, simulator: str, seed: int, tmp_path: Path) -> None:

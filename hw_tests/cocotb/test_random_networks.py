@@ -52,7 +52,7 @@ MORE_ENGINES = range(ENGINES, ENGINES + 10)
 MORE_ROUNDS = 5
 
 
-@pytest.mark.drawn(12)
+@pytest.mark.drawn(10)
 @pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize(
     "engine", [*PRESETS, *range(ENGINES), *(pytest.param(engine, marks=pytest.mark.slow) for engine in MORE_ENGINES)]

@@ -34,7 +34,7 @@ GROUPS = {
 }
 
 
-@pytest.mark.drawn(4)
+@pytest.mark.drawn(3)
 @pytest.mark.parametrize(
     "simulator", [pytest.param(each, marks=pytest.mark.slow if each == "icarus" else ()) for each in SIMULATORS]
 )

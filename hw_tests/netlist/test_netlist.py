@@ -65,7 +65,7 @@ def _network(rng: np.random.Generator, config: EngineConfig, precision: int) -> 
             return QuantNetwork((layer,))
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("name", [each.name for each in claiming(Tier.NETLIST)])
 def test_equals_golden(name: str, tmp_path: Path, rng: np.random.Generator) -> None:
     config = preset(name).small()

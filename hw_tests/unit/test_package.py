@@ -94,7 +94,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], bool, str]] = {
 VERDICTS = {"another kind of layer": Verdict.ARGMAX, "axi, loaded": Verdict.THRESHOLD}
 
 
-@pytest.mark.drawn(3)
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_bench_of_other_cores(variant: str, rng: np.random.Generator, tmp_path: Path) -> None:
     options, image, bus = VARIANTS[variant]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,16 +33,18 @@ TESTS: dict[Tier, tuple[list[Callable[..., None]], set[str]]] = {
 
 
 def run_by(test: Callable[..., None]) -> set[tuple[str, str]]:
-    """Preset and simulator of everything that `make test` runs of a test; the simulator is empty if there is none."""
+    """Preset and simulator of all cases that `make test` draws from; the simulator is empty if there is none."""
     found: set[tuple[str, str]] = set()
-    for mark in (mark for mark in vars(test)["pytestmark"] if mark.name == "parametrize"):
-        for entry in mark.args[1]:
-            # What is marked is left out, for example because it is slow.
-            values: list[Any] = [] if hasattr(entry, "marks") else [entry] if isinstance(entry, str) else list(entry)
-            # One simulator, or several as a tuple.
-            others = [value for value in values if value not in NAMES]
-            simulators = [one for other in others for one in (other if isinstance(other, tuple) else (other,))] or [""]
-            found |= {(value, simulator) for value in values if value in NAMES for simulator in simulators}
+    lists = [mark.args[1] for mark in vars(test)["pytestmark"] if mark.name == "parametrize"]
+    for case in itertools.product(*lists):
+        # What is marked is at night alone, for example because it is slow.
+        if any(hasattr(entry, "marks") for entry in case):
+            continue
+        values: list[Any] = [value for entry in case for value in (entry if isinstance(entry, tuple) else (entry,))]
+        # One simulator, or several as a tuple.
+        others = [value for value in values if value not in NAMES]
+        simulators = [one for other in others for one in (other if isinstance(other, tuple) else (other,))] or [""]
+        found |= {(value, simulator) for value in values if value in NAMES for simulator in simulators}
     return found
 
 
