@@ -25,7 +25,14 @@ def of_sequence(core_trace: CoreTrace, turns: IntArray, sequence: int) -> CoreTr
     turns : int64 [T]
         Which sequence each step belongs to.
     sequence : int
+
+    Raises
+    ------
+    SimulationError
+        If there is not an outcome for every step.
     """
+    if len(core_trace.outcomes) != len(turns):
+        raise SimulationError(f"{len(core_trace.outcomes)} outcomes of {len(turns)} steps")
 
     def own(rows: IntArray, layer: int) -> IntArray:
         mine = rows[rows[:, layer] >> SEQUENCE_SHIFT == sequence].copy()

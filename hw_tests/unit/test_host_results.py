@@ -17,8 +17,10 @@ from lstmith.golden.activity import LayerTrace
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.pass_words import pass_words
 from lstmith.host.activity import Activity, count_activity, lanes_in_use, step_words
+from lstmith.host.core_traces import of_sequence
 from lstmith.host.energy import CONSTANTS, estimate_energy
 from lstmith.host.jobs import EVENT_FIELDS, CoreJob, CoreTrace, Element
+from lstmith.host.simulate import SimulationError
 from lstmith.spec.config import PRECISIONS, EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import QuantNetwork
@@ -78,6 +80,16 @@ def test_golden_as_a_core_has_no_differences(rng: np.random.Generator) -> None:
     reads = core_trace.reads.copy()
     reads[-1] += 1
     assert counter_differences([case], [replace(core_trace, reads=reads)]) != []
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_device_with_too_few_or_too_many_outcomes(change: int, rng: np.random.Generator) -> None:
+    core_trace = _answer(_case(rng)[2])
+    turns = np.zeros(STEPS, dtype=np.int64)
+    assert len(of_sequence(core_trace, turns, 0).outcomes) == STEPS
+    outcomes = np.resize(core_trace.outcomes, (STEPS + change, 2))
+    with pytest.raises(SimulationError, match=f"^{STEPS + change} outcomes of {STEPS} steps$"):
+        of_sequence(replace(core_trace, outcomes=outcomes), turns, 0)
 
 
 @settings(max_examples=60)
