@@ -20,12 +20,13 @@ from lstmith.test_support.graphs import nodes as onnx_models
 ROOT = Path(__file__).resolve().parents[2]
 LSTMITH = Path(sys.executable).with_name("lstmith")
 INPUTS, UNITS, STEPS = 3, 5, 80
+README = "README.md"
 _SHELL = re.compile(r"^```(?:sh|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 #: Pages whose blocks other tests run, all of them.
 ELSEWHERE = {"docs/tutorial.md": "test_site.py; what it marks as a console's needs a board"}
 #: Commands that are run nowhere or elsewhere, by page and how they begin: each only because of what stands here.
 APART: dict[str, dict[str, str]] = {
-    "README.md": {
+    README: {
         "make demo": "ten minutes, and recordings from the network; test_vad.py and the builds are its parts",
         "make test": "it runs this test",
         "make check": "the fast tests, which `make test` runs as well",
@@ -112,9 +113,19 @@ def run(command: list[str], folder: Path) -> None:
             assert (folder / name).exists(), command
 
 
+def test_readme(folder: Path) -> None:
+    """What a newcomer types first is in every run."""
+    run_page(README, folder)
+
+
 @pytest.mark.drawn(3)
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [page for page in PAGES if page != README])
 def test_page(page: str, folder: Path) -> None:
+    run_page(page, folder)
+
+
+def run_page(page: str, folder: Path) -> None:
+    """All commands of a page, but for those that stand apart and those that take minutes."""
     for command in PAGES[page]:
         if any(begins(command, beginning) for beginning in (*APART.get(page, {}), *LONG)):
             continue

@@ -122,13 +122,13 @@ def page(parts: Mapping[str, Any]) -> str:
         f"processors (load {search['load']:.1f}) for {search['evaluated']} points by estimate and golden model.\n\n"
         f"{_front_text(search['front'])}\n"
         "README's engines for this network on these boards, by the same estimates and with dense steps, beside a point "
-        "that is no slower and no larger:\n\n"
+        "that is no slower and no larger. It may lose as much as was allowed, also where the engine loses less:\n\n"
     )
     rows: list[list[object]] = []
     for name, (chosen, figures) in rivals().items():
         point = matched(search["front"], chosen.board, figures)
         rows.append([name, chosen.board, f"{figures['us']:.1f}", f"{figures['luts']:.0f}", point or "none"])
-    told += markdown(["preset", "board", "us", "luts", "at least as good"], rows)
+    told += markdown(["preset", "board", "us", "luts", "no slower, no larger"], rows)
     if PLACE in parts:
         placed = parts[PLACE]
         count = sum(one["stage"] == "place" for one in placed["front"])

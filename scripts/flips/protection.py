@@ -21,8 +21,8 @@ _HEAD = f"""
 The core has neither. *Parity* is a bit for every word of every memory, made at its write port and compared at its read
 port; it notices one flipped bit of a memory and mends none. Lookup tables are those of the sums alone, by their widths.
 *Scrub* is all that the host has loaded, written again between two steps: so many words of 32 bits, a cycle each on the
-core's bus, or their bits over a serial port of {_BAUD / 1e6:g} Mbaud. Lists, row sums and states are not among them:
-what a flip did there is gone behind a reset, as the table above tells.
+core's bus, or their bits over a serial port of {_BAUD / 1e6:g} Mbaud. References, lists, row sums and states are not
+among them: a sequence writes these itself.
 
 """
 _COLUMNS = {
