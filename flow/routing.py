@@ -15,6 +15,8 @@ LOG, REPORT = "nextpnr.log", "report.json"
 #: Seconds of a processor after which nextpnr is taken not to end: on a device that is nearly full a placer may search
 #: for ever. 64 lanes with their link, 22,000 lookup tables, take nine minutes.
 LONGEST = 3600
+#: What nextpnr says of a cell that fits nowhere.
+NO_PLACE = "Unable to find legal placement"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Routing:
     router : str
         The tool, as ``nextpnr-ecp5``.
     arguments : tuple of str
+    placers : tuple of tuple of str
+        Further arguments, one choice after the other until one finds a placement.
     inputs, outputs : tuple of str
         Files in the folder.
     packages : tuple of str
@@ -37,6 +41,7 @@ class Routing:
     folder: Path
     router: str
     arguments: tuple[str, ...]
+    placers: tuple[tuple[str, ...], ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     packages: tuple[str, ...]
@@ -44,7 +49,7 @@ class Routing:
     @property
     def step(self) -> Step:
         """By which its results are kept."""
-        basis = [self.router, list(self.arguments), tool_versions(self.packages)]
+        basis = [self.router, list(self.arguments), list(map(list, self.placers)), tool_versions(self.packages)]
         return Step(self.folder, self.inputs, basis, self.outputs)
 
     def run(self) -> None:
@@ -53,13 +58,25 @@ class Routing:
         Raises
         ------
         ToolError
-            If nextpnr fails, or does not end within ``LONGEST``.
+            If nextpnr fails, with the last of the placers if none finds a placement, or does not end within
+            ``LONGEST``.
         """
         log = self.folder / f"{self.router}.out"
-        code = run_tool(self.router, self.arguments, self.folder, allowed=(0, 1), seconds=LONGEST)
+        for placer in self.placers:
+            try:
+                self._run_with(placer, log)
+            except ToolError:
+                if placer == self.placers[-1] or NO_PLACE not in log.read_text(errors="replace"):
+                    raise
+            else:
+                break
+        log.replace(self.folder / LOG)
+
+    def _run_with(self, placer: tuple[str, ...], log: Path) -> None:
+        arguments = (*self.arguments, *placer)
+        code = run_tool(self.router, arguments, self.folder, allowed=(0, 1), seconds=LONGEST)
         if code or not (self.folder / REPORT).exists():
             raise ToolError(f"{self.router} failed ({first_error(log)}), see {log}")
-        log.replace(self.folder / LOG)
 
 
 #: Has the outputs of each routing in its folder, in order; tells of each whether an earlier run's were used. Routings

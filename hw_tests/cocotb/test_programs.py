@@ -28,7 +28,7 @@ COUNT = 3
 BY_REGISTERS = 0.3
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize("engine", range(ENGINES))
 def test_switching_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ MORE_ENGINES = range(ENGINES, ENGINES + 10)
 MORE_ROUNDS = 5
 
 
-@pytest.mark.drawn(10)
+@pytest.mark.drawn(8)
 @pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize(
     "engine", [*PRESETS, *range(ENGINES), *(pytest.param(engine, marks=pytest.mark.slow) for engine in MORE_ENGINES)]
@@ -100,7 +100,7 @@ def test_core_equals_golden(engine: int | str, simulator: str, seed: int, tmp_pa
 RESET = (*PRESETS, 0, 1, 2)
 
 
-@pytest.mark.drawn(3)
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("engine", RESET)
 def test_reset_in_mid_run(engine: int | str, seed: int, tmp_path: Path) -> None:
     """Whatever was under way, after a reset of one cycle the next sequence is exact, in results and in cycles."""

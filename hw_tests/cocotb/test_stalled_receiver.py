@@ -85,7 +85,7 @@ def _found(case: Case | Pair, core_trace: CoreTrace) -> list[str]:
     return differences(case, core_trace) if isinstance(case, Case) else case.differences(core_trace)
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize(
     "engine", [*range(ENGINES), *(pytest.param(engine, marks=pytest.mark.slow) for engine in MORE_ENGINES)]
 )

@@ -25,7 +25,7 @@ MIXED = range(0, ENGINES, 2)
 SYMBOLS = range(0, ENGINES, 3)
 
 
-@pytest.mark.drawn(3)
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize("engine", [*PRESETS, *range(ENGINES)])
 def test_each_as_if_alone(engine: int | str, simulator: str, seed: int, tmp_path: Path) -> None:

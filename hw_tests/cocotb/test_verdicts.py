@@ -23,7 +23,7 @@ RUNS = 3
 STEPS = 5
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize("engine", range(ENGINES))
 def test_verdicts_equal_golden(engine: int, simulator: str, seed: int, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def core_with_cases(
     return config, build_memory_image(network, config, default_policies(network, config)), cases
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize(("engine", "simulator"), CHOSEN)
 def test_axi_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng([seed, engine, 3])
@@ -116,7 +116,7 @@ def test_axi_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Pat
     assert not found, "\n".join([str(config), *found])
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize(("engine", "simulator"), CHOSEN)
 def test_wishbone_equals_golden(engine: int, simulator: str, seed: int, tmp_path: Path) -> None:
     """Values, cycles and counters, for a classic master and for a pipelined one in turn."""

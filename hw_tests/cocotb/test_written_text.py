@@ -59,7 +59,7 @@ def _design(name: str, rng: np.random.Generator, folder: Path) -> Design:
     return design
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize(
     ("name", "simulators"),
     [

@@ -114,7 +114,7 @@ def _flip(path: Path, line: int, bit: int) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize(
     ("file", "line", "bit", "told"),
     [
@@ -219,7 +219,7 @@ sys.exit(subprocess.run(["{yosys}", "-q", "-p", script]).returncode)
 """
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("target", ["lint", "sim", "synth"])
 def test_fusesoc(package: Path, tmp_path: Path, target: str) -> None:
     """The targets of the core file run."""

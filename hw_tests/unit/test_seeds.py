@@ -126,6 +126,38 @@ def test_a_placement_that_does_not_end(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("options", [(), ("--workers", 1)], ids=["here", "worker"])
+@pytest.mark.parametrize("told", ["Unable to find legal placement for cell 'a'", "cell 'a' is unknown"])
+def test_another_placer_has_its_turn(
+    told: str,
+    options: tuple[object, ...],
+    design: Path,
+    log: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """On a device that is nearly full, where the first finds no placement; any other failure stays one."""
+    monkeypatch.setattr("lstmith.flow.families.PLACER_SHARE", 0.1)
+    router = tmp_path / "tools" / "nextpnr-ecp5"
+    able = router.rename(router.with_name("able"))
+    tries = tmp_path / "tries"
+    script = f'#!/bin/sh\n[ $1 = --version ] || echo "$*" >> {tries}\n'
+    script += f'case "$*" in *"--placer heap"*) echo "ERROR: {told}"; exit 125;; *) exec {able} "$@";; esac\n'
+    router.write_text(script)
+    router.chmod(0o755)
+    given = arguments(design, tmp_path / "out", *options, "--seeds", 1)
+    if told.startswith("Unable"):
+        assert execute([*given, "--clock", "65"]) == 0
+        first, second = tries.read_text().splitlines()
+        assert "--placer heap" in first
+        assert "--placer static" in second
+    else:
+        assert execute(given) == 1
+        assert f"nextpnr-ecp5 failed (ERROR: {told})" in capsys.readouterr().err
+        assert len(tries.read_text().splitlines()) == 1
+
+
 @pytest.mark.slow
 def test_a_killed_build_goes_on(design: Path, log: Path, tmp_path: Path) -> None:
     """After kill -9 nothing of it runs on, and what was placed is not placed again."""

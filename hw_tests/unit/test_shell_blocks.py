@@ -118,7 +118,7 @@ def test_readme(folder: Path) -> None:
     run_page(README, folder)
 
 
-@pytest.mark.drawn(3)
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("page", [page for page in PAGES if page != README])
 def test_page(page: str, folder: Path) -> None:
     run_page(page, folder)
