@@ -100,7 +100,8 @@ def open_cluster(workers: int = 1, scheduler: str | None = None) -> Iterator[Clu
     from distributed import Client, LocalCluster
 
     # What it logs of workers that die or leave is dealt with here.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler is not None:
         with _connected(Client, scheduler) as client:
             yield Cluster(client, scheduler, own=False)
