@@ -24,7 +24,7 @@ from lstmith.golden.network import FloatLayer, FloatNetwork
 from lstmith.host.link.codec import Frame, Receiver
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.link_identity import Identity
-from lstmith.spec.link_map import ANSWER, Command, Feature
+from lstmith.spec.link_map import ANSWER, CRC_BYTES, FRAME_BYTES, REQUEST_HEAD, Command, Feature
 from lstmith.spec.quantised import QuantNetwork
 from lstmith.test_support.model import DeviceModel
 
@@ -162,7 +162,8 @@ def nonsense(rng: np.random.Generator, share: float) -> Change:
         if kind == 0:
             return with_body(frame, bytes(body[: rng.integers(len(body) + 1)]))
         if kind == 1:
-            return with_body(frame, bytes(body) + rng.bytes(int(rng.integers(1, 8))))
+            longer = bytes(body) + rng.bytes(int(rng.integers(1, 8)))
+            return with_body(frame, longer[: FRAME_BYTES - REQUEST_HEAD - CRC_BYTES])
         if kind == 2 and body:
             body[rng.integers(len(body))] ^= 1 << rng.integers(8)
             return with_body(frame, bytes(body))
