@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from hw_tests.cocotb.test_random_networks import test_core_equals_golden as marked
+
 TESTS = Path(__file__).parents[1] / "cocotb" / "test_random_networks.py"
-NAME, COUNT = "test_core_equals_golden[", 10
+NAME = f"{marked.__name__}["
+COUNT = next(mark.args[0] for mark in vars(marked)["pytestmark"] if mark.name == "drawn")
 
 
 def collected(seed: int, wanted: str) -> list[str]:
