@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from lstmith.test_support.graphs.exporters import STEPS, UNITS, WIDTH, Feeds, Rng, matrix, normal
+from lstmith.test_support.graphs.exporters import STEPS, UNITS, WIDTH, Feeds, Rng, Writer, matrix, normal
 from lstmith.test_support.graphs.nodes import const, lstm, save, weights
 from lstmith.test_support.graphs.reported import CLASSES, vector
 
@@ -151,4 +151,6 @@ def quantised_tagger(path: Path, rng: Rng) -> Feeds:
 
 
 #: And whether `--head` finds something.
-ARCHITECTURES = {crnn: True, attention: True, residual: True, autoencoder: True, quantised_tagger: False}
+ARCHITECTURES: dict[Writer, bool] = {
+    crnn: True, attention: True, residual: True, autoencoder: True, quantised_tagger: False,
+}  # fmt: skip

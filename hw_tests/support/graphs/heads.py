@@ -18,6 +18,7 @@ from lstmith.test_support.graphs.exporters import (
     WIDTH,
     Feeds,
     Rng,
+    Writer,
     matrix,
     normal,
     pair_by_slice,
@@ -206,4 +207,6 @@ def gru_tagger(path: Path, rng: Rng) -> Feeds:
     return tagger(path, rng, "GRU")
 
 
-HEADS = (two_layers, by_convolution, rectified, tagger, gru_tagger, hand_made_pair, two_heads, pooled)
+HEADS: tuple[Writer, ...] = (
+    two_layers, by_convolution, rectified, tagger, gru_tagger, hand_made_pair, two_heads, pooled,
+)  # fmt: skip

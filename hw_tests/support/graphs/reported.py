@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
 
-from lstmith.test_support.graphs.exporters import STEPS, UNITS, WIDTH, Feeds, Rng, matrix, normal, save_typed
+from lstmith.test_support.graphs.exporters import STEPS, UNITS, WIDTH, Feeds, Rng, Writer, matrix, normal, save_typed
 from lstmith.test_support.graphs.nodes import const, lstm, save, weights
 
 node = helper.make_node
@@ -260,7 +260,7 @@ def static_context(path: Path, rng: Rng) -> Feeds:
 
 
 #: By name, and whether `--head` finds something.
-REPORTED = {
+REPORTED: dict[Writer, bool] = {
     keras_stack: True, linear_between: True, masked: False, flat_states: False, sliced_states: False,
     states_of_bands: False, one_name: False, backwards: False, peepholes: False, stacked_rnn: True,
     last_states: True, sentiment: True, opset_9: True, static_context: True,

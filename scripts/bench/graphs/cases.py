@@ -66,7 +66,7 @@ class Case:
 def made_cases() -> list[Case]:
     """Graphs in the forms of exporters and of public bug reports."""
     writers: dict[Writer, bool] = {writer: writer.__name__ in _WITH_HEAD for writer in MODELS.values()}
-    writers |= {**dict.fromkeys(HEADS, True), **REPORTED, **ARCHITECTURES}
+    writers |= dict.fromkeys(HEADS, True) | REPORTED | ARCHITECTURES
     return [
         Case(writer.__name__, about(writer), functools.partial(_drawn, writer), head)
         for writer, head in writers.items()
