@@ -9,6 +9,7 @@ import pytest
 
 from hw_tests.cocotb.random_networks import random_input, random_network
 from lstmith.compiler.program_image import words_per_lane
+from lstmith.golden.activity import START
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.spec import latency as timing
@@ -58,3 +59,33 @@ def test_idle_before_every_step(rng: np.random.Generator) -> None:
     idle[0, 1::2] = False
     assert model.cycles(traces, idle=idle)[0, ::2].tolist() == alone[::2].tolist()
     assert model.cycles(traces, idle=idle)[0, 1] == behind[1]
+
+
+def test_sequences_share_the_array_in_pairs(rng: np.random.Generator) -> None:
+    """Sequences 0 and 1 are together, then 2 and 3, and the last is alone: no other pair changes their cycles."""
+    network = random_network(rng, [3, 20], (8,), peepholes=False, requant_width=18, planes=2)
+    config = EngineConfig(lanes=10, precisions=(8,), acc_width=32, operand_width=18, units=20, inputs=3, planes=2)
+    config = replace(config, sequences=2, weight_depth=words_per_lane(network, config))
+    # The first pair keeps the array busy, the second one lists little.
+    changing = np.array([True, True, False, False, True])[:, None, None]
+    x = np.where(changing, np.stack([random_input(rng, 8, 3) for _ in changing]), 0).astype(np.int16)
+
+    def cycles(rows: slice) -> list[list[int]]:
+        traces = GoldenModel(network, config).run(x[rows], [Policy(Mode.DELTA)])
+        return CycleModel(network, config).cycles(traces).tolist()
+
+    assert cycles(slice(5)) == cycles(slice(2)) + cycles(slice(2, 4)) + cycles(slice(4, 5))
+
+
+def test_a_loaded_state_is_listed_before_its_step(rng: np.random.Generator) -> None:
+    """A start fetches records alone; a step behind a loaded state waits for its active units, too."""
+    network = random_network(rng, [3, 8], (8,), peepholes=False, requant_width=18, active_counts=3)
+    config = EngineConfig(lanes=1, precisions=(8,), acc_width=32, operand_width=18, units=8, inputs=3, active_counts=3)
+    config = replace(config, weight_depth=words_per_lane(network, config))
+    golden, policies = GoldenModel(network, config), [Policy(Mode.DENSE)]
+    nothing = [(np.zeros((1, 8), dtype=np.int64), np.zeros((1, 8), dtype=np.int64))]
+    traces = golden.run(random_input(rng, 1, 3)[None], policies, golden.resumed_state(policies, nothing))
+    loaded = int(CycleModel(network, config).cycles(traces)[0, 0])
+    traces[0].renewal[:] = START
+    start = int(CycleModel(network, config).cycles(traces)[0, 0])
+    assert loaded - start == timing.renew(config, [8]) - timing.renew(config, ())
