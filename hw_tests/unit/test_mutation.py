@@ -191,6 +191,16 @@ def test_what_one_test_misses_the_next_one_meets(tree: Path) -> None:
     assert both.stdout.splitlines()[-1] == "1 failed, 2 passed, 1 timed out", both.stdout + both.stderr
 
 
+def test_files_whose_tests_do_not_call_the_function_do_not_count(tree: Path) -> None:
+    """The file of the mutant's name comes first, but calls nothing of it: the one behind is the one file that counts."""
+    own = tree / "hw_tests" / "fast" / "golden" / "test_loop.py"
+    own.with_name("test_wide.py").write_text(TEST + "\n\ndef unused():\n    import lstmith.golden.loop\n")
+    own.write_text("def test_nothing():\n    import lstmith.golden.loop\n")
+    command = [sys.executable, "-m", "lstmith.scripts.mutation", "--root", str(tree), "--tests", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.splitlines()[-1] == "1 failed, 2 passed, 1 timed out", done.stdout + done.stderr
+
+
 def test_a_mutant_meets_the_tests_that_call_its_function(tmp_path: Path) -> None:
     """What the tests of a file share is of all of them; of a module's own lines, those that call a function of it."""
     path = tmp_path / "calls.json"

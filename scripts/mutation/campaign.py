@@ -44,7 +44,8 @@ class Settings:
     baseline : float
         Seconds of the processor that a file of tests may take without a fault; tests behind that are not used.
     most : int
-        Files of tests that a mutant meets, at most.
+        Files of tests that a mutant meets, at most: the first ones of those that claim its file of which a test calls
+        its function.
     budget : float
         Seconds of the processor that the tests of such a file may take, without a fault, for one mutant.
     """
@@ -198,8 +199,7 @@ def campaign(settings: Settings) -> Campaign:
     chosen = [file for file in files(root) if not settings.only or file.startswith(settings.only)]
     if not chosen:
         raise UserError(f"files {', '.join(settings.only)}", "no such file", f"name one below {', '.join(BLOCKS)}")
-    every = {file: claiming(root, file) for file in chosen}
-    claims = {file: tests[: settings.most] for file, tests in every.items()}
+    claims = {file: claiming(root, file) for file in chosen}
     of_file = {file: mutants(file, (root / file).read_text(encoding="utf-8")) for file in chosen if claims[file]}
 
     def key(mutant: Mutant, test: Path) -> str:
@@ -211,7 +211,7 @@ def campaign(settings: Settings) -> Campaign:
         sample = sampled(of_file, settings.sample, settings.seed)
     runs: dict[Mutant, list[Result]] = {}
     for mutant in sample:
-        before = [store.get(key(mutant, test)) for test in every[mutant.file]]
+        before = [store.get(key(mutant, test)) for test in claims[mutant.file]]
         known = [found for found in before if found is not None]
         if settings.sample is not None or known:
             # One run that notices it is enough.
