@@ -192,7 +192,7 @@ def test_what_one_test_misses_the_next_one_meets(tree: Path) -> None:
 
 
 def test_files_whose_tests_do_not_call_the_function_do_not_count(tree: Path) -> None:
-    """The file of the mutant's name comes first, but calls nothing of it: the one behind is the one file that counts."""
+    """The file of the mutant's name comes first, but calls nothing of it: the one behind is the one that counts."""
     own = tree / "hw_tests" / "fast" / "golden" / "test_loop.py"
     own.with_name("test_wide.py").write_text(TEST + "\n\ndef unused():\n    import lstmith.golden.loop\n")
     own.write_text("def test_nothing():\n    import lstmith.golden.loop\n")
