@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lstmith.scripts.bench import estimates
 from lstmith.scripts.bench.clocks import LINKED, PRESET_ROWS
-from lstmith.scripts.bench.estimates import placed_figures, placed_text
+from lstmith.scripts.bench.estimates import load, page, placed_figures, placed_text
 
 #: Lookup tables of designs that lie on a line, and of one beside it.
 LINE = dict(zip(LINKED, (5000, 10000, 20000), strict=True))
@@ -46,3 +47,9 @@ def test_the_page_tells_how_far_they_are_off() -> None:
     text = placed_text(placed_figures())
     assert "of 4 designs for the clock, 0.0 % of 3 designs for the time" in text
     assert f"| {TINY} | 2500 | 1 | 141.4 | 70.7 | - | - |" in text
+
+
+def test_the_page_is_what_the_present_estimates_tell() -> None:
+    """Another constant of ``compiler.sizing.estimate`` makes another page: `--recorded` writes it."""
+    shown = Path("docs/results/estimates.md").read_text(encoding="utf-8")
+    assert page(load()) + placed_text(placed_figures()) in shown
