@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 OPSET = 17
 Weights = dict[str, np.ndarray]
@@ -62,6 +62,24 @@ def const(name: str, value: Any, dtype: Any = np.int64) -> TensorProto:
     return numpy_helper.from_array(np.asarray(value, dtype), name)
 
 
+def made(
+    nodes: Sequence[NodeProto],
+    constants: Sequence[TensorProto],
+    inputs: Mapping[str, Sequence[Any] | None],
+    outputs: Sequence[str],
+    opset: int = OPSET,
+) -> ModelProto:
+    """A model; inputs are float32 of the given shapes, of None of any."""
+    graph = helper.make_graph(
+        list(nodes),
+        "test",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        list(constants),
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+
+
 def save(
     path: Path,
     nodes: Sequence[NodeProto],
@@ -70,16 +88,8 @@ def save(
     outputs: Sequence[str],
     opset: int = OPSET,
 ) -> Path:
-    """Write a model; inputs are float32 of the given shapes."""
-    graph = helper.make_graph(
-        list(nodes),
-        "test",
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
-        list(constants),
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
-    onnx.save(model, path)
+    """Write a model; arguments are those of :func:`made`."""
+    onnx.save(made(nodes, constants, inputs, outputs, opset), path)
     return path
 
 
