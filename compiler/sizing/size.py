@@ -334,9 +334,14 @@ def _refuse_overflow(network: QuantNetwork, config: EngineConfig, board: Board) 
     lower = [bits for bits in board.precisions if bits < highest and _lower_fits(network, board, config, bits)]
     fixes = ([f"--precision {max(lower)}"] if lower else []) + ([f"--target {larger}"] if larger else [])
     need, have = max(need, have + 16), max(have, 0)
+    problem = f"{have} bits for weights and the network needs {need}, {need - have} too many"
+    if board.sprams and estimate(config, board).weight_memories <= board.sprams:
+        # The weights fit, and what lies in the other memories does not.
+        blocks = state_blocks(config, board) + LINK_BRAMS[board.family]
+        problem = f"{board.brams} block memories, and lists and states of {network.inputs} inputs need {blocks}"
     raise UserError(
         "target",
-        f"{board.name} has {have} bits for weights and the network needs {need}, {need - have} too many",
+        f"{board.name} has {problem}",
         f"use {' or '.join(fixes)}" if fixes else "use a smaller network; no supported board holds this one",
     )
 
