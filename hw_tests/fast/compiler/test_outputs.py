@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lstmith.compiler.files import Folder
-from lstmith.compiler.marks import RUN_FIGURES, RUN_RESULTS
+from lstmith.compiler.marks import RUN_FIGURES, RUN_RESULTS, Kind
 from lstmith.compiler.outputs import Output, check_outputs
 from lstmith.spec.errors import UserError
 
@@ -42,7 +42,7 @@ def test_a_hard_link_is_the_same_file(tmp_path: Path) -> None:
 )
 def test_outputs_have_separate_places(first: str, second: str, problem: str, tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
-    kinds = {".npz": RUN_RESULTS, ".json": RUN_FIGURES, "": KIND}
+    kinds: dict[str, Kind | Folder] = {".npz": RUN_RESULTS, ".json": RUN_FIGURES, "": KIND}
     outputs = [Output(tmp_path / name, kinds[Path(name).suffix]) for name in (first, second)]
     found = _refusal([], *outputs)
     assert problem in found

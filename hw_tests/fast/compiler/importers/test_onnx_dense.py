@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from onnx import NodeProto, helper
@@ -32,7 +34,7 @@ def _reader(nodes: list[NodeProto], shapes: dict[str, tuple[int, ...]], rng: np.
     ],
 )
 def test_a_kernel_of_one_step_is_a_product(
-    kernel: tuple[int, ...], attributes: dict[str, object], is_product: bool, rng: np.random.Generator
+    kernel: tuple[int, ...], attributes: dict[str, Any], is_product: bool, rng: np.random.Generator
 ) -> None:
     node = helper.make_node("Conv", ["x", "w", "b"], ["y"], **attributes)
     found = list(_reader([node], {"w": kernel, "b": (K,)}, rng).products())

@@ -14,7 +14,7 @@ WIDTH, UNITS = 2, 3
 
 
 def test_peepholes_stay_and_weights_become_what_they_stand_for(rng: np.random.Generator) -> None:
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "w": rng.integers(-100, 100, (1, WIDTH, 4 * UNITS)).astype(np.int8),
         "r": rng.integers(-100, 100, (1, UNITS, 4 * UNITS)).astype(np.int8),
         "p": rng.normal(size=(1, 3 * UNITS)).astype(np.float32),
