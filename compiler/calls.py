@@ -196,7 +196,7 @@ def _call_array(value: npt.NDArray[Any], name: str, plan: Plan, source: str) -> 
     kind = dtype_of(plan.graph_types[name].elem_type)
     if value.dtype.kind not in "fiub" or (value.dtype.kind == "f" and kind.kind != "f"):
         raise UserError(where, f"has type {value.dtype}", f"give {kind}")
-    if not (value.ndim == 0 and not declared) and not _fits(value.shape[1:], declared):
+    if not _fits(value.shape[1:], declared):
         raise UserError(where, f"has shape {list(value.shape)}", f"give {_shape(name, plan)}")
     if not np.isfinite(value).all():
         raise UserError(where, "holds NaN or infinity", "give finite values")

@@ -176,6 +176,9 @@ def _places(tree: ast.AST, scope: str = "") -> Iterator[tuple[str, ast.AST]]:
                 continue
             if isinstance(node, ast.Call) and _called(node) == "Instance":
                 continue
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'":
+                # Only another process runs it, which has the file as it is.
+                continue
             named = isinstance(node, ast.FunctionDef | ast.ClassDef)
             inner = f"{scope}.{node.name}".lstrip(".") if named else scope  # type: ignore[attr-defined]
             yield inner, node

@@ -12,7 +12,7 @@ from lstmith.compiler.quantise.order import with_counts
 from lstmith.compiler.quantise.quantise import quantise
 
 #: Units of three layers with different counts.
-COUNTS = [(5, 2), (4, 3), (3, 1)]
+COUNTS: list[tuple[int, ...]] = [(5, 2), (4, 3), (3, 1)]
 WIDTH = 18
 
 
@@ -33,5 +33,7 @@ def test_each_layer_reads_the_dropped_units_of_the_one_before(rng: np.random.Gen
         kept = with_counts(replace(plain, layers=tuple(layers)), WIDTH, COUNTS, means)
         moved = with_counts(plain, WIDTH, COUNTS, means)
         for layer, without, dropped in zip(plain.layers, kept.layers, moved.layers, strict=True):
+            assert without.reduced_bias is not None
+            assert dropped.reduced_bias is not None
             assert (without.reduced_bias[place] == layer.bias).all()
             assert (dropped.reduced_bias[place] != layer.bias).any()

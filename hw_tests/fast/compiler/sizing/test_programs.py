@@ -27,7 +27,8 @@ def programs() -> Sequence[Program]:
 
 @pytest.mark.parametrize("target", ["colorlight-5a75b", "generic"])
 def test_auto_takes_the_kind_with_fewer_words(target: str, programs: Sequence[Program]) -> None:
-    sized = {mac: size_programs(programs, CompileOptions(8, target=target, mac=mac)) for mac in ("dsp", "digit", "auto")}
+    options = {mac: CompileOptions(8, target=target, mac=mac) for mac in ("dsp", "digit", "auto")}
+    sized = {mac: size_programs(programs, each) for mac, each in options.items()}
     kinds = {mac: engine.mac for mac, (engine, _) in sized.items()}
     words = {mac: report.weight_words for mac, (_, report) in sized.items()}
     assert (kinds["dsp"], kinds["digit"]) == ("dsp", "digit")
