@@ -85,7 +85,7 @@ def compile_chains(
     UserError
         If a chain or an option is wrong, or the chains do not fit the target.
     """
-    options = CompileOptions(precision, activations, target, lanes, mac, None, planes, 1, delta)
+    options = CompileOptions(precision, activations, target, lanes, mac, planes=planes, delta=delta)
     stage, told = progress or _nobody, remark or _nobody
     _check(chains)
     data = [

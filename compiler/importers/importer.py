@@ -165,7 +165,7 @@ def _model(
     from lstmith.compiler.importers.onnx_graph import prepare
     from lstmith.compiler.importers.torch_graph import torch_graph
 
-    read = _read_graph(prepare(torch_graph(found), source), source, None, head=head)
+    read = _read_graph(prepare(torch_graph(found), source), source, None, symbols=False, head=head)
     return replace(read, remarks=(*found.remarks, *read.remarks))
 
 
@@ -184,9 +184,7 @@ def _read_mapping(given: Mapping[str, Any], layer: str | None) -> FloatNetwork |
     return from_arrays(IN_MEMORY, given, layer)
 
 
-def _read_graph(
-    model: ModelProto, source: str, layer: str | None, *, symbols: bool = False, head: bool = False
-) -> Model:
+def _read_graph(model: ModelProto, source: str, layer: str | None, *, symbols: bool, head: bool) -> Model:
     from lstmith.compiler.importers.onnx_import import choose_networks
     from lstmith.compiler.importers.onnx_quantised import dequantised
     from lstmith.compiler.importers.planner import plan_graph

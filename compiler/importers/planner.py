@@ -38,11 +38,11 @@ def plan_model(path: Path, layer: str | None = None, *, head: bool = False) -> P
     """
     source = str(path)
     model = dequantised(load_onnx(path), source)
-    return plan_graph(model, choose_networks(model, source, layer), head=head)[0]
+    return plan_graph(model, choose_networks(model, source, layer), symbols=False, head=head)[0]
 
 
 def plan_graph(
-    model: ModelProto, chosen: list[OnnxNetwork], *, symbols: bool = False, head: bool = False
+    model: ModelProto, chosen: list[OnnxNetwork], *, symbols: bool, head: bool
 ) -> tuple[Plan, tuple[FloatNetwork, ...]]:
     """A plan for a graph whose chosen networks run on the core, and their distinct weights.
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from lstmith.compiler.calls import read_calls
+from lstmith.compiler.calls import read_calls, reads_by_name
 from lstmith.compiler.importers.feeds import Feeds
 from lstmith.compiler.importers.importer import Model, read_model
 from lstmith.spec.errors import UserError
-from lstmith.test_support.graphs.nodes import lstm, save, weights
+from lstmith.test_support.graphs.nodes import const, lstm, save, weights
 
 WIDTH, UNITS, STEPS = 2, 3, 5
 
@@ -82,3 +82,27 @@ def test_sequences_are_steps_side_by_side_where_a_call_is_one_step(tmp_path: Pat
     steps = np.stack([each["signal"] for each in found.values])
     assert steps.shape == (STEPS, 1, 3, WIDTH)
     assert np.array_equal(steps[:, 0].swapaxes(0, 1), x)
+
+
+@pytest.mark.parametrize(
+    ("flat", "shape", "by_name"),
+    [
+        (False, (4, STEPS, 1, WIDTH), True),
+        (False, (4, STEPS, WIDTH), False),
+        (False, (STEPS, WIDTH), False),
+        (True, (4, STEPS, WIDTH), True),
+        (True, (STEPS, WIDTH), False),
+    ],
+)
+def test_x_of_the_graph_is_told_from_x_of_the_layer(
+    flat: bool, shape: tuple[int, ...], by_name: bool, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """A graph may call an input x, of one sequence without an axis for it; then the shapes tell."""
+    node, constants = lstm(weights(rng, WIDTH, UNITS), x="rows")
+    move = helper.make_node("Unsqueeze", ["x", "axis"], ["rows"]) if flat else helper.make_node("Relu", ["x"], ["rows"])
+    nodes = [move, node, helper.make_node("Mul", ["lstm_y", "gain"], ["y"])]
+    inputs: dict[str, list[Any]] = {"x": ["T", WIDTH] if flat else ["T", 1, WIDTH], "gain": []}
+    model = read_model(save(tmp_path / "m.onnx", nodes, [*constants, const("axis", [1])], inputs, ["y"]))
+    assert model.plan is not None
+    arrays = {"x": np.zeros(shape, np.float32), "gain": np.ones(4, np.float32)}
+    assert reads_by_name(arrays, model.plan, model.network) == by_name

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lstmith.compiler.files import Folder
-from lstmith.compiler.marks import RUN_FIGURES, RUN_RESULTS, Kind
+from lstmith.compiler.marks import REPORT, RUN_FIGURES, RUN_RESULTS, Kind
 from lstmith.compiler.outputs import Output, check_outputs
 from lstmith.spec.errors import UserError
 
@@ -72,3 +72,11 @@ def test_an_empty_file_holds_nothing_to_lose(tmp_path: Path) -> None:
     assert not _refusal([], Output(tmp_path / "out.json", RUN_FIGURES))
     (tmp_path / "out.json").write_text('{"generator": "my own"}')
     assert "was not written by" in _refusal([], Output(tmp_path / "out.json", RUN_FIGURES))
+
+
+@pytest.mark.parametrize(("mark", "ours"), [("lstmith report", True), ("lstmith run", False), ("hand", False)])
+def test_a_page_says_who_wrote_it(mark: str, ours: bool, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(f'<html><head><meta name="generator" content="{mark}"></head></html>')
+    assert bool(_refusal([], Output(tmp_path / "page.html", REPORT))) != ours
+    (tmp_path / "page.html").write_text("<html></html>")
+    assert _refusal([], Output(tmp_path / "page.html", REPORT))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from onnx import NodeProto, helper
 
@@ -46,3 +47,10 @@ def test_values_that_are_changed_are_not_moved() -> None:
 
 def test_rows_of_no_recurrent_layer() -> None:
     assert _rows([helper.make_node("Identity", ["x"], ["rows"])], ("T", 1, "N", H), {}) == RowsOfH()
+
+
+def test_constant_rows_are_no_h() -> None:
+    """Not even zeros, of which moved rows may have some."""
+    nodes = [helper.make_node("Expand", ["nothing", "shape"], ["rows"])]
+    model = made(nodes, [const("nothing", 0.0, np.float32), const("shape", [2, H])], {}, ["rows"])
+    assert rows_of_h(model, Scope(model.graph), "rows", -1, {"y": Y}) == RowsOfH()

@@ -12,7 +12,7 @@ import pytest
 from lstmith.compiler.importers.onnx_site import find_sites, full_length
 from lstmith.test_support.graphs.nodes import const, lstm, save, weights
 
-STEPS, SEQUENCES = 5, 2
+STEPS, SEQUENCES, WIDTH = 5, 2, 4
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,8 @@ def test_lengths_are_compared_with_steps(
 ) -> None:
     """Where the sequences come first, the steps are X's second axis."""
     inputs = {} if lengths is None else {"sequence_lens": "lengths"}
-    node, constants = lstm(weights(rng, STEPS, 3), inputs=inputs, layout=layout)
+    node, constants = lstm(weights(rng, WIDTH, 3), inputs=inputs, layout=layout)
     constants += [] if lengths is None else [const("lengths", lengths, np.int32)]
-    shape = [SEQUENCES, STEPS, STEPS] if layout else [STEPS, SEQUENCES, STEPS]
+    shape = [SEQUENCES, STEPS, WIDTH] if layout else [STEPS, SEQUENCES, WIDTH]
     [site] = find_sites(onnx.load(save(tmp_path / "m.onnx", [node], constants, {"x": shape}, ["lstm_y"])), "m.onnx")
     assert full_length(site) == full

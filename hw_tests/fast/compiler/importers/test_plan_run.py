@@ -74,3 +74,26 @@ def test_inputs_that_take_the_other_branch_are_refused(tmp_path: Path, rng: np.r
     np.testing.assert_allclose(run.run(feeds)[0]["y"], want[0]["y"], atol=CLOSE, rtol=0)
     with pytest.raises(UserError, match="past the compiled layers"):
         run.run(Feeds([{"x": -x}]))
+
+
+@pytest.mark.parametrize("shape", [(3, 1, WIDTH), (1, 1, WIDTH), ("T", "N", WIDTH)])
+def test_a_rectified_head_of_fixed_sizes(
+    shape: tuple[int | str, ...], tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """A graph whose sizes are fixed is tried on these alone."""
+    node, constants = lstm(weights(rng, WIDTH, UNITS))
+    nodes = [
+        node,
+        helper.make_node("Squeeze", ["lstm_y", "axis"], ["flat"]),
+        helper.make_node("Relu", ["flat"], ["positive"]),
+        helper.make_node("MatMul", ["positive", "w"], ["y"]),
+    ]
+    constants += [const("axis", [1]), const("w", rng.normal(size=(UNITS, 2)), np.float32)]
+    model = read_model(save(tmp_path / "m.onnx", nodes, constants, {"x": shape}, ["y"]), head=True)
+    assert model.plan is not None
+    assert [layer.rectified for layer in model.network.layers] == [False, True]
+    sizes = [size if isinstance(size, int) else 4 for size in shape]
+    run, feeds = PlanRun(model.plan, model.networks), Feeds([{"x": rng.standard_normal(sizes).astype(np.float32)}])
+    want = run.reference(feeds)
+    assert want is not None
+    np.testing.assert_allclose(run.run(feeds)[0]["y"], want[0]["y"], atol=CLOSE, rtol=0)

@@ -37,3 +37,18 @@ def test_each_layer_reads_the_dropped_units_of_the_one_before(rng: np.random.Gen
             assert dropped.reduced_bias is not None
             assert (without.reduced_bias[place] == layer.bias).all()
             assert (dropped.reduced_bias[place] != layer.bias).any()
+
+
+def test_a_dropped_unit_counts_as_its_own_mean(rng: np.random.Generator) -> None:
+    """Those of the layer before are zero here, so that nothing of theirs moves, whatever the others are."""
+    network = random_network(rng, 6, 3, layers=3)
+    plain = quantise(network, random_calibration(rng, network), precision=[8]).network
+    for index in (1, 2):
+        means = [np.full(6, 0.0 if at == index - 1 else 0.7) for at in range(3)]
+        layer = plain.layers[index]
+        weights = layer.weights.copy()
+        weights[:, layer.inputs :] = 0
+        layers = [replace(layer, weights=weights) if at == index else other for at, other in enumerate(plain.layers)]
+        found = with_counts(replace(plain, layers=tuple(layers)), WIDTH, COUNTS, means).layers[index].reduced_bias
+        assert found is not None
+        assert (found == layer.bias).all()
