@@ -16,6 +16,7 @@ FOLDERS = ("golden", "compiler")
 #: Files of tests that run, as patterns: those of the two folders that neither synthesise nor train.
 TESTS = (
     "hw_tests/fast/golden/test_*.py",
+    "hw_tests/fast/compiler/**/test_*.py",
     *(
         f"hw_tests/unit/test_{name}.py"
         for name in (

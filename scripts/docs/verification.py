@@ -24,7 +24,7 @@ FOLDER = ROOT / "docs" / "verification"
 Row = tuple[str, str, str, str]
 #: Folders of tests, and what they run on.
 TIERS = {
-    "fast": "parts and whole engines on Amaranth's simulator, the golden model",
+    "fast": "files alone: parts and whole engines on Amaranth's simulator, the golden model, the compiler",
     "unit": "compiler, host, flow, commands",
     "cocotb": "Icarus and Verilator: parts, and random engines against golden",
     "netlist": "what synthesis made, simulated",
