@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from amaranth.hdl import Fragment, Value
+from amaranth.hdl import Fragment, Shape
 from amaranth.lib import wiring
 
 from hw_tests.fast.rtl.link.test_link import IDENTITY
@@ -22,7 +22,7 @@ from lstmith.rtl.wrappers.wishbone_top import WishboneTop
 from lstmith.spec.config import EngineConfig
 
 #: A port whose line tells its width as a number.
-LINE = re.compile(r"^ *(\w+) : (?:In|Out)\((\d+)\)", re.MULTILINE)
+LINE = re.compile(r"^ *(\w+) : (?:In|Out)\((?:signed\()?(\d+)\)", re.MULTILINE)
 EVERYTHING = Features(
     dims=(3, 5, 4), precisions=(4, 8, 16), peepholes=True, planes=2, skip=True, active_counts=4, rows_per_cycle=2
 )
@@ -39,22 +39,28 @@ MAKE: dict[str, tuple[Callable[[EngineConfig], wiring.Component], Features]] = {
 @pytest.mark.parametrize("name", MAKE)
 def test_widths(name: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     parts: list[Any] = []
-    begin = wiring.Component.__init__
 
-    def kept(self: wiring.Component, *given: Any, **named: Any) -> None:
-        begin(self, *given, **named)
-        parts.append(self)
+    def watch(kind: type[Any]) -> None:
+        begin = kind.__init__
 
-    monkeypatch.setattr(wiring.Component, "__init__", kept)
+        def kept(self: Any, *given: Any, **named: Any) -> None:
+            begin(self, *given, **named)
+            parts.append(self)
+
+        monkeypatch.setattr(kind, "__init__", kept)
+
+    watch(wiring.Component)
+    watch(wiring.Signature)
     make, features = MAKE[name]
     Fragment.get(make(small_engine(rng, features)[0]), None)
     wrong, seen = [], 0
     for part in parts:
         told = {port: int(width) for port, width in LINE.findall(type(part).__doc__ or "")}
-        for path, _, value in part.signature.flatten(part):
-            if len(path) == 1 and path[0] in told:
+        signature = part if isinstance(part, wiring.Signature) else part.signature
+        for port, member in signature.members.items():
+            if port in told and member.is_port:
                 seen += 1
-                if len(Value.cast(value)) != told[path[0]]:
-                    wrong.append((type(part).__name__, path[0], len(Value.cast(value)), told[path[0]]))
+                if (width := Shape.cast(member.shape).width) != told[port]:
+                    wrong.append((type(part).__name__, port, width, told[port]))
     assert wrong == []
     assert seen > 5

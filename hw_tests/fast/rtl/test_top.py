@@ -26,6 +26,13 @@ DIGITS = ["event_digits", "event_low"]
 DECLARED = re.compile(r"^  (input|output) (?:signed )?(?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
 
 
+#: Ports of more than one bit of the smallest engine; the others are flags.
+WIDE = {
+    "x_value": 16, "x_mask": 3, "h_value": 16, "h_cell": 18, "bus_addr": 24, "bus_w_data": 32, "bus_r_data": 32,
+    "event_columns": 3, "event_digits": 4, "event_low": 3, "event_mask": 3,
+}  # fmt: skip
+
+
 def _outputs(planes: int) -> list[str]:
     digits = DIGITS if planes == 2 else []
     event = ["event_valid", "event_layer", "event_columns", *digits, "event_restart", "event_mask"]
@@ -43,6 +50,7 @@ def test_ports(sequences: int, planes: int) -> None:
     top = Top(config)
     widths = {name: len(getattr(top, name)) for name in ports}
     assert widths == {name: width for name, (_, width) in ports.items()}
+    assert {name: width for name, width in widths.items() if width > 1} == {n: w for n, w in WIDE.items() if n in ports}
 
 
 @pytest.mark.parametrize("mac", ["dsp", "digit"])

@@ -84,3 +84,34 @@ def test_ends_of_the_range(
         _made(make(**given | {name: high}))
         with pytest.raises(ValueError, match=f"not {high + 1}$"):
             make(**given | {name: high + 1})
+
+
+@pytest.mark.parametrize(
+    ("planes", "bits", "can"), [(1, (16,), True), (2, (16,), False), (2, (8,), True), (1, (4,), True)]
+)
+def test_digits_have_at_most_eight_bits(planes: int, bits: tuple[int, ...], can: bool) -> None:
+    if can:
+        assert MacParameters(planes=planes, word_bits=bits).planes == planes
+        return
+    with pytest.raises(ValueError, match="word_bits must be at most 8 with two planes"):
+        MacParameters(planes=planes, word_bits=bits)
+
+
+@pytest.mark.parametrize(
+    ("kind", "planes", "bits", "told"),
+    [
+        ("dsp", 2, (4, 8), (True, False)),
+        ("dsp", 2, (4,), (False, True)),
+        ("dsp", 2, (8,), (False, False)),
+        ("dsp", 1, (4, 8), (False, False)),
+        ("dsp", 1, (4,), (False, False)),
+        ("digit", 2, (4, 8), (False, False)),
+        ("digit", 2, (4,), (False, False)),
+    ],
+)
+def test_digits_get_their_place_where_multipliers_allow_it(
+    kind: str, planes: int, bits: tuple[int, ...], told: tuple[bool, bool]
+) -> None:
+    """Both widths get it before the product; 4 bits alone lie packed in the memory."""
+    mac = MacParameters(kind=kind, planes=planes, word_bits=bits)
+    assert (mac.lifts, mac.packs_memory) == told
