@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
-from lstmith.rtl.control import Control
+from lstmith.rtl.control import NUMBER_BITS, Control
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.registers import IDENTITY, REGION_SHIFT, WEIGHTS, Region, Register, address
 
@@ -155,7 +155,7 @@ def _registers(rng: np.random.Generator) -> Check:
         sheet.put("bus.w_en", cycle, 1)
         settings.append((cycle + 2, now))
         # A read of anything behind the write.
-        at, kind = cycle + 2, int(rng.integers(4))
+        at, kind = cycle + 2, int(rng.integers(5))
         if kind == 0:
             register = list(counted)[int(rng.integers(len(counted)))]
             place, answer = address(Region.CONTROL, register), int(counted[register][: at + 2].sum())
@@ -163,6 +163,10 @@ def _registers(rng: np.random.Generator) -> Check:
             place, answer = address(Region.CONTROL, Register.IDENTITY), IDENTITY
         elif kind == 2:
             place, answer = address(Region.CELL, 3), int(cell[at + 3] * idle[at])
+        elif kind == 3:
+            # No register is there, though its lowest bits are those of one.
+            region = (Region.CONTROL, Region.ROWS)[int(rng.integers(2))]
+            place, answer = address(region, Register.IDENTITY + (1 << NUMBER_BITS)), 0
         else:
             place, answer = address(Region.HIDDEN, 5), int(hidden[at + 3] * idle[at])
         sheet.put("bus.addr", at, place)

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from lstmith.rtl.wrappers.axi_top import AxiTop
 from lstmith.rtl.wrappers.wishbone_top import WishboneTop
+from lstmith.spec.register_table import entry_of, pack_register
+from lstmith.spec.registers import FrontRegister
 
 #: Cycles that nothing here takes.
 LIMIT = 4000
@@ -55,6 +57,7 @@ class Port:
             if len(seen) == results and (results or waited > FULL):
                 break
         ctx.set(x_valid, 0)
+        ctx.set(h_ready, 0)
         return seen
 
     async def reset(self) -> None:
@@ -151,3 +154,22 @@ def axi_elements(x: npt.NDArray[np.int16]) -> list[Element]:
 def native_elements(x: npt.NDArray[np.int16]) -> list[Element]:
     """A sequence [T, I] for the native streams, where its first step's elements begin it."""
     return [(value, int(index < x.shape[1])) for index, value in enumerate(x.ravel().tolist())]
+
+
+async def by_registers(port: Port, steps: list[list[int]], results: int) -> list[int]:
+    """A sequence through X and H; its last element ends it where the port has no start."""
+    seen: list[int] = []
+    x, h = (entry_of(register).address for register in (FrontRegister.X, FrontRegister.H))
+    sent = {"restart": 0, "mark": 0, "sequence": 0, "mask": 0, "program": 0}
+    ends = isinstance(port, AxiPort)
+    for t, step in enumerate(steps):
+        for column, value in enumerate(step):
+            last = int(ends and (t, column) == (len(steps) - 1, len(step) - 1))
+            word = pack_register(FrontRegister.X, value=value, start=int(t == column == 0), last=last, **sent)
+            while await port.access(x, word) is None:
+                pass
+    while len(seen) < results:
+        word = await port.access(h) or 0
+        if word >> 31:
+            seen.append((word & 0x7FFF) - (word & 0x8000))
+    return seen

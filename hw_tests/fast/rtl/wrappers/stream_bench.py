@@ -80,9 +80,11 @@ class Receiver:
             self.cycles.append(cycle)
 
 
-def simulate(top: wiring.Component, bench: Callable[[Any], Any]) -> None:
-    """Run a test bench to its end."""
+def simulate(top: wiring.Component, bench: Callable[[Any], Any], watch: Callable[[Any], Any] | None = None) -> None:
+    """Run a test bench to its end, and beside it another one that only looks."""
     simulation = Simulator(top)
     simulation.add_clock(1e-6)
     simulation.add_testbench(bench)
+    if watch is not None:
+        simulation.add_testbench(watch, background=True)
     simulation.run()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from hw_tests.cocotb.random_networks import random_input
 from hw_tests.fast.rtl.small_engine import Features, small_engine
-from hw_tests.fast.rtl.wrappers.core_ports import AxiPort, axi_elements
+from hw_tests.fast.rtl.wrappers.core_ports import AxiPort, axi_elements, by_registers
 from hw_tests.fast.rtl.wrappers.stream_bench import simulate
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.model import GoldenModel
@@ -17,6 +17,9 @@ from lstmith.rtl.wrappers.axi_top import AxiTop
 from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.register_table import entry_of
 from lstmith.spec.registers import FrontRegister, Register
+
+#: Cycles after which an engine of this size is idle.
+SETTLED = 100
 
 
 def test_sequences(rng: np.random.Generator) -> None:
@@ -55,5 +58,14 @@ def test_sequences(rng: np.random.Generator) -> None:
         assert await port.access(entry_of(Register.STATUS).address) is not None
         assert await port.access(status) is not None
         assert await port.run(rest, len(wanted)) == wanted
+        # Streams are switched when the last result was taken, not before; then registers do the same.
+        streams = entry_of(FrontRegister.STREAMS).address
+        assert await port.run(axi_elements(x), len(wanted) - 1) == wanted[:-1]
+        for _ in range(SETTLED):
+            await ctx.tick()
+        assert await port.access(streams, 1) is None
+        assert await port.run([], 1) == wanted[-1:]
+        assert await port.access(streams, 1) is not None
+        assert await by_registers(port, x.tolist(), len(wanted)) == [h for h, _ in wanted]
 
     simulate(top, bench)

@@ -8,32 +8,16 @@ import numpy as np
 
 from hw_tests.cocotb.random_networks import random_input
 from hw_tests.fast.rtl.small_engine import Features, small_engine
-from hw_tests.fast.rtl.wrappers.core_ports import LIMIT, WishbonePort, native_elements
+from hw_tests.fast.rtl.wrappers.core_ports import LIMIT, WishbonePort, by_registers, native_elements
 from hw_tests.fast.rtl.wrappers.stream_bench import simulate
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.model import GoldenModel
 from lstmith.rtl.wrappers.wishbone_top import WishboneTop
 from lstmith.spec.policy import Mode, Policy
-from lstmith.spec.register_table import entry_of, pack_register
+from lstmith.spec.register_table import entry_of
 from lstmith.spec.registers import FrontRegister, Region, address
 
-ENABLE, STATUS, STREAMS, X, H = (entry_of(register).address for register in FrontRegister)
-
-
-async def by_registers(port: WishbonePort, steps: list[list[int]], results: int) -> list[int]:
-    """A sequence through X and H."""
-    seen: list[int] = []
-    sent = {"restart": 0, "mark": 0, "last": 0, "sequence": 0, "mask": 0, "program": 0}
-    for t, step in enumerate(steps):
-        for column, value in enumerate(step):
-            word = pack_register(FrontRegister.X, value=value, start=int(t == column == 0), **sent)
-            while await port.access(X, word) is None:
-                pass
-    while len(seen) < results:
-        word = await port.access(H) or 0
-        if word >> 31:
-            seen.append((word & 0x7FFF) - (word & 0x8000))
-    return seen
+ENABLE, STATUS, STREAMS = (entry_of(register).address for register in list(FrontRegister)[:3])
 
 
 def test_streams_and_registers(rng: np.random.Generator) -> None:
@@ -42,7 +26,21 @@ def test_streams_and_registers(rng: np.random.Generator) -> None:
     top = WishboneTop(config, build_memory_image(network, config, policies))
     model = GoldenModel(network, config)
     x = random_input(rng, 2, network.inputs)
-    wanted = model.run(x[None], policies, model.zero_state(1))[0].h[0].ravel().tolist()
+    trace = model.run(x[None], policies, model.zero_state(1))[0]
+    wanted = trace.h[0].ravel().tolist()
+    events: list[tuple[int, int, int]] = []
+    outcomes: list[int] = []
+
+    async def watch(ctx: Any) -> None:
+        while True:
+            _, _, event, layer, columns, restart, outcome, skipped = await ctx.tick().sample(
+                *(top.event_valid, top.event_layer, top.event_columns, top.event_restart),
+                *(top.outcome_valid, top.outcome_skipped),
+            )
+            if event:
+                events.append((layer, columns, restart))
+            if outcome:
+                outcomes.append(skipped)
 
     async def bench(ctx: Any) -> None:
         port = WishbonePort(ctx, top)
@@ -61,4 +59,10 @@ def test_streams_and_registers(rng: np.random.Generator) -> None:
         assert await port.access(address(Region.FRONT, 0)) is None
         assert (await port.access(STATUS) or 0) & 6 == 6
 
-    simulate(top, bench)
+    simulate(top, bench, watch)
+    # The same sequence came by streams and by registers.
+    assert (
+        events
+        == [(0, columns, restart) for columns, restart in zip(trace.columns[0], trace.restart[0], strict=True)] * 2
+    )
+    assert outcomes == [0] * 2 * len(x)
