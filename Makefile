@@ -60,7 +60,7 @@ mutation: setup
 coverage: setup
 	nice -n 10 $(PYTHON_BIN) -m lstmith.scripts.coverage $(if $(PARTS),--parts $(PARTS))
 
-# An hour of a processor; for less: python -m lstmith.scripts.flips --flips 500.
+# An hour and a half of a processor; for less: python -m lstmith.scripts.flips --flips 500.
 flips: setup
 	nice -n 10 $(PYTHON_BIN) -m lstmith.scripts.flips
 
