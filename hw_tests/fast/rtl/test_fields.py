@@ -9,6 +9,7 @@ import pytest
 from lstmith.rtl.fields import final_field, program_field
 from lstmith.rtl.host_interfaces import InputSettingsSignature
 from lstmith.rtl.layouts import sequence_field, single_field
+from lstmith.rtl.wrappers.signatures import beat_layout, element_layout
 from lstmith.spec.config import EngineConfig
 
 
@@ -40,3 +41,7 @@ def test_symbols_are_a_setting_of_engines_that_have_them(symbols: int) -> None:
 
 def test_layers_of_single_rows_have_a_bit() -> None:
     assert (single_field(single_rows=False), single_field(single_rows=True)) == ({}, {"single": 1})
+
+
+def test_values_on_streams_have_sixteen_bits() -> None:
+    assert [layout(_engine())["value"].width for layout in (element_layout, beat_layout)] == [16, 16]

@@ -20,8 +20,11 @@ from lstmith.spec.policy import Mode, Policy
 
 def test_steps_over_the_line(rng: np.random.Generator) -> None:
     config, network = small_engine(rng, Features(dims=(2, 2)))
-    dense, exact = [Policy(Mode.DENSE)], [Policy(Mode.DELTA)]
-    x = rng.integers(-3000, 3000, (2, network.inputs)).astype(np.int16)
+    dense, coarse = [Policy(Mode.DENSE)], [Policy(Mode.DELTA, theta_x=1 << 12)]
+    x = rng.integers(-3000, 3000, (3, network.inputs)).astype(np.int16)
+    model = GoldenModel(network, config)
+    (trace,), (before,) = model.run(x[None], coarse), model.run(x[None], dense)
+    assert (trace.h != before.h).any(), "the policy that is written makes no difference"
     frames = [Frame(255, Command.HELLO)]
 
     def ask(command: Command, body: bytes) -> None:
@@ -29,13 +32,13 @@ def test_steps_over_the_line(rng: np.random.Generator) -> None:
 
     # The policy, a frame for each run of addresses.
     runs: list[tuple[int, list[int]]] = []
-    for address, value in build_memory_image(network, config, exact).policy_writes():
+    for address, value in build_memory_image(network, config, coarse).policy_writes():
         if not runs or address != runs[-1][0] + len(runs[-1][1]):
             runs.append((address, []))
         runs[-1][1].append(value % (1 << 32))
     for address, values in runs:
         ask(Command.WRITE, struct.pack(f"{WRITE_HEAD}{len(values)}I", address & 0xFFFF, address >> 16, *values))
-    for step, flag in zip(x, (StreamFlag.START, StreamFlag(0)), strict=True):
+    for step, flag in zip(x, (StreamFlag.START, *[StreamFlag(0)] * 2), strict=True):
         ask(Command.STREAM, struct.pack(f"{STREAM_HEAD}{len(step)}h", flag, 0, 0, *step.tolist()))
     # Twice, since the first may be answered before the last result is there.
     for _ in range(2):
@@ -44,7 +47,6 @@ def test_steps_over_the_line(rng: np.random.Generator) -> None:
     image = build_memory_image(network, config, dense)
     answers = talk(LinkedCore(identity, image), frames, {"ready": 1})
     assert [answer.body[0] for answer in answers] == [Status.OK] * len(answers)
-    (trace,) = GoldenModel(network, config).run(x[None], exact)
     want = [word for step in trace.h[0].tolist() for word in (0, *step)]
     body = answers[-1].body[2:]
     assert list(struct.unpack(f"<{len(body) // 2}h", body)) == want

@@ -26,6 +26,7 @@ def test_elements_pass(sends: float, takes: float, rng: np.random.Generator) -> 
             receiver.drive(ctx, rng)
             sender.look(ctx)
             receiver.look(ctx, cycle)
+            assert ctx.get(unit.spare_valid) != ctx.get(unit.i.ready)
             await ctx.tick()
             if len(receiver.taken) == ELEMENTS:
                 break
