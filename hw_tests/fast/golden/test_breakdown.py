@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hw_tests.cocotb.random_networks import for_two, random_active_indices, random_engine, random_hints, random_input
 from hw_tests.cocotb.random_policies import random_policies
-from lstmith.golden.breakdown import TITLES, CycleClass
+from lstmith.golden.breakdown import TITLES, CycleBreakdown, CycleClass
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.host.activity import count_activity
@@ -55,3 +56,15 @@ def test_every_class_occurs() -> None:
         if not missing:
             break
     assert {TITLES[kind] for kind in missing} == set()
+
+
+@pytest.mark.parametrize(("lengths", "ends"), [((2, 2), 1), ((3, 2), 0), ((2, 3), 1), ((1, 3), 1)])
+def test_of_two_sequences_the_one_that_ends_last_has_a_tail(lengths: tuple[int, int], ends: int) -> None:
+    """They take turns, the first one first; what follows the other one's end is a step of this one."""
+    shape = (2, 3, len(CycleClass))
+    spent, tail = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    # Each tail tells whose it is, and of which step.
+    tail[..., CycleClass.TAIL] = [[1, 2, 3], [10, 20, 30]]
+    valid = np.arange(3) < np.array(lengths)[:, None]
+    found = CycleBreakdown(spent, tail, spent.sum(axis=2), together=2).total(valid)
+    assert found[CycleClass.TAIL] == tail[ends, lengths[ends] - 1, CycleClass.TAIL]

@@ -8,8 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstmith.golden.network import FloatLayer, FloatNetwork, initial_state, padded, run_float, sigmoid, squashed
-from lstmith.spec.codes import Kind, Squash
+from lstmith.golden.network import (
+    FloatLayer,
+    FloatNetwork,
+    float_verdicts,
+    initial_state,
+    padded,
+    run_float,
+    sigmoid,
+    squashed,
+)
+from lstmith.spec.codes import Kind, Squash, Verdict
 
 
 def _sigma(z: float) -> float:
@@ -141,3 +150,14 @@ def test_padding_and_sigmoid() -> None:
     assert batch[..., 0].tolist() == [[1, 1, 0], [1, 1, 1]]
     assert lengths.tolist() == [2, 3]
     assert sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist() == [0, 0.5, 1]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [(Verdict.THRESHOLD, 0b100), (Verdict.AT_MOST, 0b011), (Verdict.ARGMAX, 2), (Verdict.NONE, None)],
+)
+def test_a_value_at_the_threshold_is_not_above_it(verdict: Verdict, told: int | None) -> None:
+    weights = np.zeros((3, 1))
+    layer = FloatLayer("head", weights, np.zeros((3, 0)), np.zeros(3), kind=Kind.DENSE, verdict=verdict, threshold=0.5)
+    found = float_verdicts(layer, np.array([[0.25, 0.5, 0.75]]))
+    assert (found is None) if told is None else (found is not None and found.tolist() == [told])
