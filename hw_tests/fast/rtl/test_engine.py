@@ -21,7 +21,7 @@ from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob
 from lstmith.host.request import chosen_index
-from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.policy import Mode, Policy, Skip
 from lstmith.spec.policy_check import default_policies
 
 STEPS = 4
@@ -79,6 +79,18 @@ def test_initial_memories_hold_a_network(rng: np.random.Generator) -> None:
     policies = default_policies(network, config)
     job = CoreJob(random_input(rng, STEPS, network.inputs))
     case, _ = golden_case("initial", GoldenModel(network, config), policies, job)
+    (core_trace,) = run_jobs(config, [case.job], build_memory_image(network, config, policies))
+    assert differences(case, core_trace) == []
+
+
+def test_as_many_steps_are_skipped_in_a_row_as_the_limit_says(rng: np.random.Generator) -> None:
+    """An input that stands still is less than one away from what was listed."""
+    config, network = small_engine(rng, replace(ENGINES["together"], dims=(2, 2), rows_per_cycle=2))
+    model, policies = GoldenModel(network, config), [Policy(Mode.DELTA, skip=Skip(change=1, limit=15))]
+    x = np.repeat(random_input(rng, 1, network.inputs), 20, axis=0)
+    case, _ = golden_case("still", model, policies, CoreJob(x))
+    skipped = model.run(x[None], policies)[0].skipped[0]
+    assert skipped.tolist() == [False] + [True] * 15 + [False] + [True] * 3
     (core_trace,) = run_jobs(config, [case.job], build_memory_image(network, config, policies))
     assert differences(case, core_trace) == []
 
