@@ -1,4 +1,4 @@
-"""Rows per cycle: whether a cell unit that takes a unit every cycle pays for a network."""
+"""Rows per cycle: whether a cell unit that takes a unit every cycle pays for a network, or one in four cycles does."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from lstmith.spec.quantised import QuantLayer, QuantNetwork
 WORTH = 0.04
 #: With fewer lanes a step waits for the way through the pipeline, not for the drain.
 FEWEST_LANES = 32
+#: Part of the cycles that one row per cycle may cost: it takes a tenth less logic of an engine of few lanes.
+MAY_COST = 0.01
 #: Thresholds such as ``lstmith tune`` finds, top plane and low plane, in LSBs of an 8-bit grid. Without any the lists
 #: of a network are too long to wait for a drain.
 THETA, LOW_THETA = 1, 8
@@ -28,22 +30,26 @@ def for_drain(
     """The same engine with four rows per cycle where steps of calibration data take clearly fewer cycles with them.
 
     With many lanes a fold drains longer than its list takes. Engines with two planes, one layer and one sequence may
-    have it, on devices that have room.
+    have it, on devices that have room. With few lanes a fold's list takes much longer than its drain, so there it is
+    one row per cycle, where steps hardly take more cycles with it.
     """
-    if not may_drain_faster(config):
+    if may_drain_faster(config):
+        other, most = replace(config, rows_per_cycle=4), 1 - WORTH
+    elif config.rows_per_cycle == 2 and config.few_lanes:
+        other, most = replace(config, rows_per_cycle=1), 1 + MAY_COST
+    else:
         return config, report
-    quick = replace(config, rows_per_cycle=4)
-    if board is not None and not fits(quick, board):
+    if board is not None and not fits(other, board):
         return config, report
     x = network.quantise_input(some_steps(calibration))
-    policies = [_typical(network.layers[0])]
-    now, then = (cycles_per_step(network, engine, policies, x) for engine in (config, quick))
-    if then > (1 - WORTH) * now:
+    policies = [_typical(layer, config) for layer in network.layers]
+    now, then = (cycles_per_step(network, engine, policies, x) for engine in (config, other))
+    if then > most * now:
         return config, report
     if board is None:
-        return quick, report
-    cost = estimate(quick, board)
-    return quick, replace(report, luts=cost.luts, dsps=cost.dsps, brams=cost.brams)
+        return other, report
+    cost = estimate(other, board)
+    return other, replace(report, luts=cost.luts, dsps=cost.dsps, brams=cost.brams)
 
 
 def may_drain_faster(config: EngineConfig) -> bool:
@@ -52,8 +58,10 @@ def may_drain_faster(config: EngineConfig) -> bool:
     return able and config.lanes >= FEWEST_LANES
 
 
-def _typical(layer: QuantLayer) -> Policy:
+def _typical(layer: QuantLayer, config: EngineConfig) -> Policy:
     """A policy that makes lists short, as it may be used later."""
+    if not config.delta:
+        return Policy(Mode.DENSE)
     finer = 1 << 8 - min(8, layer.h_grid.shift)
     low = LOW_THETA * finer if layer.planes == 2 else None
-    return Policy(Mode.AUTO, THETA * finer, THETA * finer, low, low)
+    return Policy(Mode.AUTO if config.planes > 1 else Mode.DELTA, THETA * finer, THETA * finer, low, low)

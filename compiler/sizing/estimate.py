@@ -45,8 +45,9 @@ DIGIT_FAMILIES = ("ecp5",)
 FIXED_LUTS = {"ecp5": 3175, "ice40": 4050, "gowin": 4700}
 #: What a bitstream has beside a core, where the line above does not hold it.
 LINK_LUTS = {"ecp5": 3000, "ice40": 0, "gowin": 0}
-#: What few lanes save by multipliers and block memories, and what each bit of sums takes beyond the least width.
-FEW_LANES_LUTS, SUM_BIT_LUTS, LEAST_SUM = 450, 11.5, 24
+#: What few lanes save by multipliers and block memories, what one row per cycle saves beside two, and what each bit of
+#: sums takes beyond the least width.
+FEW_LANES_LUTS, ONE_ROW_LUTS, SUM_BIT_LUTS, LEAST_SUM = 690, 270, 11.5, 24
 #: Most flip-flops of the same, with all options and the link, and of what a lane without DSP blocks has beside its
 #: numbers.
 MOST_FIXED_FFS, DIGIT_CONTROL_FFS = 8000, 24
@@ -137,7 +138,8 @@ def fixed_luts(config: EngineConfig, family: str) -> int:
     if family != "ecp5":
         return luts
     sums = round(SUM_BIT_LUTS * max(0, config.acc_width - LEAST_SUM))
-    return luts + sums + table_luts(config) - (FEW_LANES_LUTS if config.few_lanes else 0)
+    saved = FEW_LANES_LUTS * config.few_lanes + ONE_ROW_LUTS * (config.rows_per_cycle == 1)
+    return luts + sums + table_luts(config) - saved
 
 
 def fits(config: EngineConfig, board: Board) -> bool:

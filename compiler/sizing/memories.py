@@ -122,7 +122,7 @@ def state_memories(config: EngineConfig) -> Iterator[Memory]:
     width = _OUTPUT_BITS + config.c_width + config.layer_bits + config.sequence_bits
     yield Memory("output queue", width + (_VERDICT_BITS if config.verdicts else 0), config.out_depth - 1, constant=1)
     if config.rows_per_cycle == 1:
-        yield Memory("drain queue", 2 * config.acc_width, 2 << bits_for(2 * config.lanes))
+        yield Memory("drain queue", 2 * config.acc_width, 2 << bits_for(2 * config.lanes), 1, asked)
     if config.family == "ice40":
         yield Memory("delays", *_DELAYS, 2 + (config.unit_bits >= _PLACE_BITS), BLOCK)
 

@@ -9,10 +9,11 @@ import pytest
 
 from lstmith.boards.catalogue import find_board
 from lstmith.compiler.quantise.calibration import Calibration
-from lstmith.compiler.sizing.choose import KINDS, choose_engine
-from lstmith.compiler.sizing.drain import for_drain
+from lstmith.compiler.sizing.choose import KINDS, choose_engine, cycles_per_step, some_steps
+from lstmith.compiler.sizing.drain import LOW_THETA, MAY_COST, THETA, for_drain
 from lstmith.compiler.sizing.size import size_engine
 from lstmith.spec.errors import UserError
+from lstmith.spec.policy import Mode, Policy
 from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
 
@@ -90,3 +91,23 @@ def test_a_unit_per_cycle_where_many_lanes_drain_long(rng: np.random.Generator) 
     for name, (others, engine, where) in kept.items():
         data = _calibration(others.inputs, rng)
         assert for_drain(others, engine, report, where, data) == (engine, report), name
+
+
+@pytest.mark.parametrize(
+    ("units", "lanes", "delta", "rows"), [(20, 1, False, 1), (20, 4, False, 2), (20, 4, True, 2), (40, 1, True, 1)]
+)
+def test_a_row_per_cycle_where_few_lanes_hardly_wait_for_it(
+    units: int, lanes: int, delta: bool, rows: int, rng: np.random.Generator
+) -> None:
+    board, calibration, network = find_board("ulx3s-25f"), _calibration(8, rng), _network(units, 8, rng)
+    x = network.quantise_input(some_steps(calibration))
+    config, report = size_engine(network, board, lanes=lanes, delta=delta)
+    chosen, cost = for_drain(network, config, report, board, calibration)
+    policy = Policy(Mode.AUTO, THETA, THETA, LOW_THETA, LOW_THETA) if delta else Policy(Mode.DENSE)
+    slow, now = (cycles_per_step(network, replace(config, rows_per_cycle=each), [policy], x) for each in (1, 2))
+    assert (slow <= (1 + MAY_COST) * now) == (rows == 1)
+    assert chosen == replace(config, rows_per_cycle=rows)
+    assert cost.luts is not None
+    assert report.luts is not None
+    assert cost.luts < report.luts if rows == 1 else cost == report
+    assert for_drain(network, config, report, None, calibration)[0] == chosen
