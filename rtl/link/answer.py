@@ -189,14 +189,17 @@ class AnswerSender(wiring.Component):
             builder.sending.eq(self.sending),
             self.finished.eq(builder.finished & ~self.abort),
             self.body_full.eq(builder.body_full),
-            write.addr.eq(Cat(builder.w_addr, buffer)),
-            write.data.eq(builder.w_data),
-            write.en.eq(builder.w_en),
             read.addr.eq(Cat(sent, ~buffer)),
             read.en.eq(1),
             self.o.valid.eq(self.sending),
         ]
-        m.d.sync += self.o.payload.eq(read.data)
+        # What the builder writes was decided in the same cycle, so it waits for one; what is written last is sent last.
+        m.d.sync += [
+            write.addr.eq(Cat(builder.w_addr, buffer)),
+            write.data.eq(builder.w_data),
+            write.en.eq(builder.w_en),
+            self.o.payload.eq(read.data),
+        ]
         with m.If(self.finished):
             m.d.sync += [self.sending.eq(1), sent.eq(0), buffer.eq(~buffer)]
         with m.Elif(self.o.valid & self.o.ready):

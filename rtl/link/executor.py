@@ -128,7 +128,7 @@ class Executor(wiring.Component):
         m, frame = Module(), self.frame
         self._elaborate_bytes(m, frame)
         self._elaborate_fields(m, frame)
-        self._elaborate_lengths(m, frame)
+        frame.elaborate_lengths(m)
         self._elaborate_watchdog(m, frame)
         with m.FSM() as states:
             self._states_of_request(m, frame)
@@ -144,16 +144,12 @@ class Executor(wiring.Component):
         return m
 
     def _elaborate_bytes(self, m: Module, frame: Frame) -> None:
-        """What the strobes do to the place in the buffer and to the last four bytes."""
+        """What the strobes do to the place in the buffer and to the last bytes."""
         m.d.comb += self.r_addr.eq(Cat(frame.place, frame.buffer))
         m.d.sync += [frame.moved.eq(frame.advance), frame.settled.eq(~frame.advance & ~frame.moved)]
         with m.If(frame.advance):
             m.d.sync += frame.place.eq(frame.place + 1)
-        oldest, others = frame.word[-8:], frame.word[:-8]
-        with m.If(frame.shift):
-            m.d.sync += frame.word.eq(Cat(self.r_data, others))
-        with m.Elif(frame.rotate):
-            m.d.sync += frame.word.eq(Cat(oldest, others))
+        frame.elaborate_word(m, self.r_data, self.bus.r_data)
 
     def _elaborate_fields(self, m: Module, frame: Frame) -> None:
         """Ports that are nothing but fields of the request."""
@@ -172,30 +168,6 @@ class Executor(wiring.Component):
             self.x.payload.program.eq(frame.flags[ACTIVE_SHIFT:]),
             self.quiet.eq(frame.flag(StreamFlag.QUIET)),
         ]
-
-    @staticmethod
-    def _elaborate_lengths(m: Module, frame: Frame) -> None:
-        """Where the body's head ends, and whether the body has a length that the command allows."""
-        end, least = frame.end, HEAD_END[Command.WRITE] + WORD_BYTES
-        with m.Switch(frame.command):
-            with m.Case(Command.WRITE):
-                m.d.comb += frame.fits.eq((end[:2] == least % WORD_BYTES) & (end >= least))
-            with m.Case(Command.STREAM):
-                head = HEAD_END[Command.STREAM]
-                m.d.comb += frame.fits.eq((end[0] == head % VALUE_BYTES) & (end >= head))
-            with m.Case(Command.NARROW):
-                m.d.comb += frame.fits.eq(end >= HEAD_END[Command.NARROW])
-            with m.Case(Command.READ, Command.FETCH):
-                m.d.comb += frame.fits.eq(end == HEAD_END[Command.READ])
-        with m.Switch(frame.command):
-            with m.Case(Command.WRITE):
-                m.d.comb += frame.head_end.eq(HEAD_END[Command.WRITE])
-            with m.Case(Command.STREAM):
-                m.d.comb += frame.head_end.eq(HEAD_END[Command.STREAM])
-            with m.Case(Command.NARROW):
-                m.d.comb += frame.head_end.eq(HEAD_END[Command.NARROW])
-            with m.Default():
-                m.d.comb += frame.head_end.eq(HEAD_END[Command.READ])
 
     def _elaborate_watchdog(self, m: Module, frame: Frame) -> None:
         """Give a frame up that waits at two ticks, without a cycle between them in which it did not wait."""
@@ -290,7 +262,7 @@ class Executor(wiring.Component):
             self._take(m, frame)
             with m.If(place[:2] == (HEAD_END[Command.WRITE] - 1) % WORD_BYTES):
                 m.next = "Write"
-        with m.State("Write"):
+        with m.State("Write"), m.If(~frame.moved):
             m.d.comb += self.bus.w_en.eq(1)
             m.d.sync += frame.address.eq(frame.address + 1)
             m.next = "Word"
@@ -303,9 +275,8 @@ class Executor(wiring.Component):
                 m.next = "Widen"
             with m.Elif(place[0] == (HEAD_END[Command.STREAM] - 1) % VALUE_BYTES):
                 m.next = "Transfer"
-        with m.State("Widen"):
-            sign = newest[0][-1] & ~frame.grid[-1]
-            m.d.sync += Cat(newest[1], newest[0]).eq(Cat(newest[0], sign.replicate(8)))
+        with m.State("Widen"), m.If(~frame.moved):
+            m.d.comb += frame.widen.eq(1)
             m.next = "Scale"
         with m.State("Scale"):
             # A bit per cycle, for which there is time.
@@ -313,10 +284,10 @@ class Executor(wiring.Component):
             with m.If(frame.left == 0):
                 m.next = "Transfer"
             with m.Else():
-                m.d.sync += Cat(newest[1], newest[0]).eq(Cat(newest[1], newest[0]) << 1)
+                m.d.comb += frame.scale.eq(1)
         with m.State("Transfer"):
-            m.d.comb += [self.x.valid.eq(1), frame.waits.eq(~self.x.ready)]
-            with m.If(self.x.ready):
+            m.d.comb += [self.x.valid.eq(~frame.moved), frame.waits.eq(~self.x.ready)]
+            with m.If(self.x.ready & ~frame.moved):
                 # Flags below QUIET belong to the frame's first transfer.
                 m.d.sync += frame.flags[: flag_bit(StreamFlag.QUIET)].eq(0)
                 m.next = "Value"
@@ -351,12 +322,11 @@ class Executor(wiring.Component):
                 m.next = "Finish"
         with m.State("Take"):
             m.d.sync += left.eq(left - 1)
+            m.d.comb += frame.load.eq(left == 1)
             with m.If(left == 0):
-                # The lowest byte goes out first, and each turn brings the next one.
-                first, second, third, fourth = (self.bus.r_data.word_select(byte, 8) for byte in range(WORD_BYTES))
-                m.d.sync += [frame.word.eq(Cat(first, fourth, third, second)), left.eq(WORD_BYTES - 1)]
+                m.d.sync += left.eq(WORD_BYTES - 1)
                 m.next = "Bytes"
-        with m.State("Bytes"), m.If(self._put(m, frame.newest[0])):
+        with m.State("Bytes"), m.If(self._put(m, frame.newest[0], ~frame.turns)):
             m.d.comb += frame.rotate.eq(1)
             m.d.sync += left.eq(left - 1)
             with m.If(left == 0):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from struct import calcsize
 
-from amaranth.hdl import Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
 from lstmith.rtl.link.receiver import BUFFER_BYTES, FRAME_START
 from lstmith.spec.link_map import (
@@ -54,11 +54,14 @@ class Frame:
     settled : Signal
         The byte at ``place`` is there: it comes two cycles after ``place`` has changed, through memory and register.
     moved : Signal
-        ``place`` has just changed.
+        ``place`` has just changed, and a byte that was taken enters ``word`` at the end of this cycle.
     word : Signal
         The last four bytes, the newest one lowest; words go out of it by rotation.
-    shift, rotate : Signal
-        Strobes: the byte at ``place`` enters ``word``; ``word`` turns by a byte.
+    shift, rotate, load, widen, scale : Signal
+        Strobes: a cycle later the byte at ``place`` enters ``word``; ``word`` turns by a byte; it becomes the word
+        from the bus; its newest byte becomes a value of two; that value doubles.
+    turns : Signal
+        ``word`` turns at the end of this cycle.
     end : Signal
         Place behind the body.
     head_end : Signal
@@ -84,8 +87,10 @@ class Frame:
         self.settled = Signal()
         self.moved = Signal(init=1)
         self.word = Signal(8 * WORD_BYTES)
-        self.shift = Signal()
-        self.rotate = Signal()
+        self.shift, self.rotate, self.load, self.widen, self.scale = (
+            Signal(name=name) for name in ("shift", "rotate", "load", "widen", "scale")
+        )
+        self.turns = Signal()
         self.end = Signal(range(BUFFER_BYTES))
         self.head_end = Signal(range(BUFFER_BYTES))
         self.fits = Signal()
@@ -99,6 +104,61 @@ class Frame:
         self.status = Signal(Status)
         self.waits = Signal()
         self.left = Signal(range(max(READ_CYCLES + 1, UNSIGNED)))
+
+    def elaborate_word(self, m: Module, byte: Value, read: Value) -> None:
+        """Change the last bytes as the strobes of the cycle before say: all states have a part in those.
+
+        Parameters
+        ----------
+        m : Module
+        byte : Value
+            The byte at ``place``.
+        read : Value
+            Word from the bus.
+        """
+        shifts, loads, widens, scales = (Signal(name=name) for name in ("shifts", "loads", "widens", "scales"))
+        m.d.sync += [
+            shifts.eq(self.shift),
+            self.turns.eq(self.rotate),
+            loads.eq(self.load),
+            widens.eq(self.widen),
+            scales.eq(self.scale),
+        ]
+        oldest, others = self.word[-8:], self.word[:-8]
+        newest, value = self.newest[0], Cat(self.newest[1], self.newest[0])
+        with m.If(shifts | self.turns):
+            m.d.sync += self.word.eq(Cat(Mux(shifts, byte, oldest), others))
+        with m.If(loads):
+            # The lowest byte goes out first, and each turn brings the next one.
+            first, second, third, fourth = (read.word_select(place, 8) for place in range(WORD_BYTES))
+            m.d.sync += self.word.eq(Cat(first, fourth, third, second))
+        with m.If(widens):
+            m.d.sync += value.eq(Cat(newest, (newest[-1] & ~self.grid[-1]).replicate(8)))
+        with m.If(scales):
+            m.d.sync += value.eq(value << 1)
+
+    def elaborate_lengths(self, m: Module) -> None:
+        """Work out where the body's head ends, and whether the body has a length that the command allows."""
+        end, least = self.end, HEAD_END[Command.WRITE] + WORD_BYTES
+        with m.Switch(self.command):
+            with m.Case(Command.WRITE):
+                m.d.comb += self.fits.eq((end[:2] == least % WORD_BYTES) & (end >= least))
+            with m.Case(Command.STREAM):
+                head = HEAD_END[Command.STREAM]
+                m.d.comb += self.fits.eq((end[0] == head % VALUE_BYTES) & (end >= head))
+            with m.Case(Command.NARROW):
+                m.d.comb += self.fits.eq(end >= HEAD_END[Command.NARROW])
+            with m.Case(Command.READ, Command.FETCH):
+                m.d.comb += self.fits.eq(end == HEAD_END[Command.READ])
+        with m.Switch(self.command):
+            with m.Case(Command.WRITE):
+                m.d.comb += self.head_end.eq(HEAD_END[Command.WRITE])
+            with m.Case(Command.STREAM):
+                m.d.comb += self.head_end.eq(HEAD_END[Command.STREAM])
+            with m.Case(Command.NARROW):
+                m.d.comb += self.head_end.eq(HEAD_END[Command.NARROW])
+            with m.Default():
+                m.d.comb += self.head_end.eq(HEAD_END[Command.READ])
 
     @property
     def newest(self) -> list[Value]:

@@ -261,8 +261,9 @@ class Link(wiring.Component):
                 x.ready.eq(self.x.ready & compact.room),
                 compact.outcome_valid.eq(self.outcome_valid),
                 compact.outcome_skipped.eq(self.outcome_skipped),
-                executor.occupied.eq(self.engine_busy),
             ]
+            # Here as below: the engine is busy, or a step waits, long before the next frame's head has come.
+            m.d.sync += executor.occupied.eq(self.engine_busy)
             connect(m, flipped(self.h), compact.h)
             return (self.engine_busy | self.h.valid | self._elaborate_words(m, compact.o, ring, clears)) & ~ring.full
         # A verdict is one more result.
@@ -282,6 +283,7 @@ class Link(wiring.Component):
             collector.h.payload.eq(self.h.payload),
             collector.h.valid.eq(self.h.valid),
             collector.full.eq(full),
+            executor.occupied.eq(self.engine_busy | admission.occupied),
         ]
         word = self._elaborate_words(m, collector.o, ring, clears)
         m.d.comb += [
@@ -298,7 +300,6 @@ class Link(wiring.Component):
             collector.outcome_skipped.eq(self.outcome_skipped),
             collector.event_valid.eq(self.event_valid),
             collector.event.eq(self.event),
-            executor.occupied.eq(self.engine_busy | admission.occupied),
         ]
         return self.engine_busy | admission.active | (((admission.pending != 0) | word) & ~ring.full)
 

@@ -31,8 +31,8 @@ def check_buffers(buffers: int) -> int:
 class FrameReceiver(wiring.Component):
     """Decodes COBS, checks the CRC and keeps what is right; everything else leaves no trace.
 
-    A frame whose CRC is right is in the buffer when its zero byte has come, or, if it is a HELLO, strobes
-    ``hello``, whether there is a free buffer or not. A frame that comes when there is none is lost.
+    A frame whose CRC is right is in the buffer two cycles after its zero byte has come, or, if it is a HELLO, strobes
+    ``hello`` with that byte, whether there is a free buffer or not. A frame that comes when there is none is lost.
 
     Parameters
     ----------
@@ -161,16 +161,21 @@ class FrameReceiver(wiring.Component):
             good.eq(ends & begun & is_code & ~bad & whole),
             self.hello.eq(good & is_hello & (place == least)),
             taken.eq(good & kept & ~self.hello),
+        ]
+        # The memory may lie far away: what is written waits a cycle, and so does the word that the frame is there.
+        filled = Signal.like(self.full)
+        m.d.sync += [
             # The body's end; pushes and ends never coincide.
             write.addr.eq(Cat(Mux(ends, 0, place), buffer)),
             write.data.eq(Mux(ends, place - CRC_BYTES, decoded)),
             write.en.eq(Mux(ends, taken, pushes & kept & ~in_tail)),
+            filled.eq(Mux(taken, 1 << buffer, 0)),
         ]
         with m.If(ends):
             m.d.sync += [left.eq(0), begun.eq(0), bad.eq(0), place.eq(FRAME_START)]
-        m.d.sync += self.full.eq(self.full & ~self.release)
+        m.d.sync += self.full.eq((self.full & ~self.release) | filled)
         with m.If(taken):
-            m.d.sync += [self.full.bit_select(buffer, 1).eq(1), buffer.eq(buffer + 1)]
+            m.d.sync += buffer.eq(buffer + 1)
         with m.If(self.hello):
             m.d.sync += [self.full.eq(0), buffer.eq(0)]
         return m

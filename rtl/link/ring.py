@@ -112,7 +112,8 @@ class ResultRing(wiring.Component):
         m.d.comb += [
             self.held.eq(written != released),
             accepted.eq(self.i.valid & ~self.full),
-            self.i.ready.eq(upper & ~self.full),
+            # A word's first half has been taken only where the ring had room for both.
+            self.i.ready.eq(upper),
             read.addr.eq(reading),
             read.en.eq(1),
             # A place beyond the last word looks as if more than the whole ring lay ahead.
