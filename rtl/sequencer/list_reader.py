@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -83,64 +83,64 @@ class ListReader(wiring.Component):
         b_count, whole = Signal.like(self.b_count), Signal()
         m.d.sync += [b_count.eq(self.b_count), whole.eq(self.b_whole)]
         a_none, wait = Signal(), Signal(range(OPEN))
-        after, after_that = Signal(len(a_count) + 1, init=1), Signal(len(a_count) + 1, init=2)
+        m.d.sync += a_none.eq(a_count == 0)
+        none = a_none & whole & (b_count == 0)
+
+        # Where a segment begins, its count alone tells what is known of its first entry.
+        turns, at_start, opening = Signal(), Signal(), wait != 0
+        b_first = Mux(opening, a_none, ~self.last | a_none)
+        m.d.comb += at_start.eq(self.fetches & (self.last | turns))
+        first_count = Mux(b_first, b_count, a_count)
+        # Within it, what follows the entry after this one was counted a cycle ago, before the latest fetch.
+        after, gap, fetched = Signal.like(a_count, init=1), Signal(signed(len(a_count) + 1)), Signal()
+        anew = opening | at_start
+        m.d.sync += [
+            gap.eq(Mux(Mux(anew, b_first, self.in_b), self.b_count, a_count) - Mux(anew, 1, after)),
+            fetched.eq(self.fetches & ~at_start),
+        ]
 
         # What is known of the entry here, of the next one in its segment, and of the first one of the segment after it.
-        known, turns = Signal(), Signal()
-        ends_segment = self.last | turns
-        b_follows = ~self.last | a_none
-        here, following, first = (
-            self._look(m, name, in_b, place, b_count, whole, a_none)
-            for name, in_b, place in (
-                ("here", Mux(wait != 0, a_none, self.in_b), after),
-                ("following", self.in_b, after_that),
-                ("first", b_follows, Const(1, len(after))),
+        first = self._known(b_first, first_count > 1, first_count == 1, b_count, whole, none)
+        here, following = (
+            self._known(
+                self.in_b,
+                Mux(fetched, gap > steps + 1, gap > steps),
+                Mux(fetched, gap == steps + 1, gap == steps),
+                b_count,
+                whole,
+                none,
             )
+            for steps in range(2)
         )
-        at_start = self.fetches & ends_segment
         state = Signal(data.StructLayout({"known": 1, "last": 1, "turns": 1, "empty": 1}))
-        with m.If(at_start):
-            m.d.sync += state.eq(first)
-        with m.Elif(self.fetches):
-            m.d.sync += state.eq(following)
-        with m.Else():
-            m.d.sync += state.eq(here)
-        m.d.sync += a_none.eq(a_count == 0)
+        m.d.sync += state.eq(Mux(anew, first, Mux(self.fetches, following, here)))
         m.d.comb += [
-            known.eq(state.known),
             turns.eq(state.turns),
             self.last.eq(state.last),
             self.empty.eq(state.empty),
-            self.ready.eq(known & (wait == 0)),
+            self.ready.eq(state.known & ~opening),
         ]
 
         with m.If(self.fetches):
-            m.d.sync += [self.place.eq(after), after.eq(after_that), after_that.eq(after_that + 1)]
+            m.d.sync += [self.place.eq(after), after.eq(after + 1)]
             m.d.sync += self.opens.eq(self.last)
         with m.If(self.begins | at_start):
-            m.d.sync += [self.place.eq(0), after.eq(1), after_that.eq(2)]
+            m.d.sync += [self.place.eq(0), after.eq(1)]
         with m.If(at_start):
-            m.d.sync += self.in_b.eq(b_follows)
-        with m.If(wait != 0):
+            m.d.sync += self.in_b.eq(b_first)
+        with m.If(opening):
             m.d.sync += [wait.eq(wait - 1), self.in_b.eq(a_none), self.opens.eq(1)]
         with m.If(self.begins):
             m.d.sync += wait.eq(OPEN - 1)
         return m
 
-    def _look(
-        self, m: Module, name: str, in_b: Value, after: Value, b_count: Signal, whole: Signal, a_none: Signal
-    ) -> Value:
-        """Of an entry of a segment and the place after it: known, last of the fold, turns from a to b, empty."""
-        some, more, b_last, a_last, empty = (
-            Signal(name=f"{name}_{part}") for part in ("some", "more", "b_last", "a_last", "empty")
-        )
-        m.d.comb += [
-            some.eq(b_count != 0),
-            more.eq(b_count > after),
-            b_last.eq(b_count == after),
-            a_last.eq(self.a_count == after),
-            empty.eq(a_none & whole & ~some),
-        ]
-        known = Mux(in_b, more | (whole & (b_last | empty)), ~a_last | some | whole)
-        last = whole & Mux(in_b, b_last | empty, a_last & ~some)
-        return Cat(known, last, ~in_b & a_last, empty)
+    @staticmethod
+    def _known(in_b: Value, more: Value, is_last: Value, b_count: Signal, whole: Signal, none: Value) -> Value:
+        """Of an entry: known, last of the fold, turns from a to b, empty.
+
+        More follow it so far, or it is its segment's last so far; b may still grow.
+        """
+        some = b_count != 0
+        known = Mux(in_b, more | (whole & (is_last | none)), ~is_last | some | whole)
+        last = whole & Mux(in_b, is_last | none, is_last & ~some)
+        return Cat(known, last, ~in_b & is_last, none)
