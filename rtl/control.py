@@ -203,8 +203,8 @@ class Control(wiring.Component):
                 for bits, register in WORD_COUNTS.items()
                 if bits in config.word_bits
             },
-            Register.SKIPPED: self.skipped,
-            Register.RESTARTS: self.restarts,
+            **({Register.SKIPPED: self.skipped} if config.skips_unmarked else {}),
+            **({Register.RESTARTS: self.restarts} if config.delta else {}),
         }
         register_value = Signal(32, reset_less=True)
         beyond = Signal()
@@ -227,15 +227,16 @@ class Control(wiring.Component):
                 m.d.sync += register_value.eq(0)
         with m.If(beyond):
             m.d.sync += register_value.eq(0)
-        region_before = delayed(m, address[REGION_SHIFT:], RAM_LATENCY, "region")
-        open_before = delayed(m, allowed, RAM_LATENCY, "allowed")
+
+        def shown(which: Region, state: Value) -> Value:
+            """A state, if it was asked for and the engine is idle; else zero, as a register is then."""
+            asked = delayed(m, allowed & (address[REGION_SHIFT:] == which), RAM_LATENCY, f"shows_{which.name.lower()}")
+            return Mux(asked, state, 0)
+
         answer = Signal(32)
-        with m.If(region_before == Region.CELL):
-            m.d.comb += answer.eq(Mux(open_before, self.states.cell, 0))
-        with m.Elif(region_before == Region.HIDDEN):
-            m.d.comb += answer.eq(Mux(open_before, self.states.hidden, 0))
-        with m.Else():
-            m.d.comb += answer.eq(register_value)
+        m.d.comb += answer.eq(
+            register_value | shown(Region.CELL, self.states.cell) | shown(Region.HIDDEN, self.states.hidden)
+        )
         m.d.comb += self.bus.r_data.eq(delayed(m, answer, 1, "answer"))
         return m
 

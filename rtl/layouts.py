@@ -7,7 +7,7 @@ from amaranth.lib import data
 
 from lstmith.rtl.fields import final_field, program_field
 from lstmith.spec import layer_descriptor
-from lstmith.spec.codes import Kind
+from lstmith.spec.codes import Kind, Precision
 from lstmith.spec.config import (
     ACTIVE_COUNTS,
     BIAS_BITS,
@@ -360,6 +360,12 @@ def sequence_field(config: EngineConfig) -> dict[str, int]:
 def single_field(single_rows: bool) -> dict[str, int]:
     """The field of a layout that says that a unit has a single row, in the first word of its digits."""
     return {"single": 1} if single_rows else {}
+
+
+def word_of(value: Any, config: EngineConfig) -> Value:
+    """What a structure says that its weight words hold; of an engine with one width alone a constant."""
+    widths = config.word_bits
+    return value.word if len(widths) > 1 else Const(Precision.of(widths[0]), len(value.word))
 
 
 def single_of(value: Any) -> Value:

@@ -220,6 +220,11 @@ class EngineConfig:
         return self.rows_per_cycle > 1
 
     @property
+    def skips_unmarked(self) -> bool:
+        """Whether steps are skipped that were not marked: by a rule, or since there is no program that they name."""
+        return self.skip or self.programs > 1
+
+    @property
     def few_lanes(self) -> bool:
         """Whether multipliers and block memories are to spare beside the lanes, and take the place of logic."""
         return self.family == "ecp5" and self.mac == "dsp" and self.lanes <= FEW_LANES

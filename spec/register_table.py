@@ -138,8 +138,8 @@ TABLE: tuple[Entry, ...] = (
     _counter(Register.WORDS_4, "Weight words issued of 4-bit digits", _word_bits(4)),
     _counter(Register.WORDS_8, "Weight words issued of 8-bit digits", _word_bits(8)),
     _counter(Register.WORDS_16, "Weight words issued of whole 16-bit weights", _word_bits(16)),
-    _counter(Register.SKIPPED, "Skipped steps"),
-    _counter(Register.RESTARTS, "Passes that recomputed their sums"),
+    _counter(Register.SKIPPED, "Skipped steps", lambda config: config.skips_unmarked),
+    _counter(Register.RESTARTS, "Passes that recomputed their sums", lambda config: config.delta),
     _setting(
         Register.X_LOW_THETA,
         "Threshold of x in the low plane",

@@ -112,6 +112,7 @@ class LinkBackend:
         self.device.write(image.policy_writes())
         self._state: State | None = zero_state(design)
         self._broken = False
+        self._marks_before = self.device.marks
 
     def _image(self, design: Design, policies: Sequence[Policy]) -> MemoryImage:
         wanted, have = design.engine, self.config
@@ -238,12 +239,21 @@ class LinkBackend:
         return self.device.read(_TAG)[0]
 
     def counters(self) -> dict[str, int]:
-        """The device's counters, since the design was loaded, modulo 2^32."""
+        """What was counted since the design was loaded, modulo 2^32.
+
+        An engine without skip rules does not count skipped steps; all of them were marked here. One without deltas
+        does not count restarts, since every pass recomputes its sums; they are left out.
+        """
         self._need_states("read counters")
         self._mend()
         first = min(COUNTERS.values())
         words = self.device.read(address(Region.CONTROL, first), max(COUNTERS.values()) - first + 1)
-        return {name: words[register - first] for name, register in COUNTERS.items()}
+        found = {name: words[register - first] for name, register in COUNTERS.items()}
+        if not self.config.skips_unmarked:
+            found["skipped"] = self.device.marks - self._marks_before
+        if not self.config.delta:
+            del found["restarts"]
+        return found
 
     def close(self) -> None:
         """End the session; the device is left idle."""

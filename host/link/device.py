@@ -63,11 +63,14 @@ class Device:
     ----------
     identity : Identity
         What it says of itself.
+    marks : int
+        Marks that were sent: steps that are skipped because the host says so.
     """
 
     def __init__(self, session: Session):
         self._session = session
         self.identity: Identity = session.greet()
+        self.marks = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -189,6 +192,7 @@ class Device:
     ) -> None:
         """One request with up to ``request_values`` values, of any steps, or with a mark; see :meth:`send_step`."""
         self._session.make_room()
+        self.marks += values is None
         ask = self._asks.with_input(self._ring.taken, sure)
         first = flags | (StreamFlag.MARK if values is None else StreamFlag(0))
         places = Ring.wire(self._ring.taken), Ring.wire(ask.place)

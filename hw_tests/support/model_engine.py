@@ -15,6 +15,7 @@ from lstmith.golden.model import GoldenModel
 from lstmith.host.results import LayerResult
 from lstmith.spec.codes import Verdict
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.core_map import core_map
 from lstmith.spec.link_map import RECORDS, Kind, Mode, StreamFlag
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.quantised import QuantLayer
@@ -44,6 +45,7 @@ class ModelEngine:
 
     def __init__(self, config: EngineConfig, image: MemoryImage | None = None):
         self._config, self._memories = config, Memories(config)
+        self._has = {entry.register for entry in core_map(config).entries}
         for address, value in image.bus_writes(config) if image else ():
             self._memories.write(address, value)
         self._initial = dict(self._memories.registers)
@@ -72,7 +74,10 @@ class ModelEngine:
         """A bus read."""
         region, index = divmod(address, 1 << REGION_SHIFT)
         if region == Region.CONTROL:
-            return {Register.IDENTITY: IDENTITY, **self._counts}.get(Register(index), 0)
+            register = Register(index)
+            if register is Register.IDENTITY:
+                return IDENTITY
+            return self._counts.get(register, 0) if register in self._has else 0
         if region not in (Region.CELL, Region.HIDDEN):
             return 0
         values = [value for state in self._states for value in (state.c if region == Region.CELL else state.h)[0]]

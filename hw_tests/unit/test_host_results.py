@@ -57,11 +57,10 @@ def _answer(case: Case, first: int = 100) -> CoreTrace:
             events.append((end, index, *entries, int(run.restart[0, t]), mask))
             for unit in range(active):
                 results.append((run.h[0, t, unit], run.c[0, t, unit], index, int(unit == active - 1)))
-    counters = [*case.activity.words.values(), case.activity.skipped_steps, case.activity.restarts]
     tables = [
         np.array(rows, dtype=np.int64).reshape(-1, width) for rows, width in ((results, 4), (events, 7), (outcomes, 2))
     ]
-    return CoreTrace(tables[0], tables[1], tables[2], first, np.array([*case.state, *counters], dtype=np.int64))
+    return CoreTrace(tables[0], tables[1], tables[2], first, np.array([*case.state, *case.counts], dtype=np.int64))
 
 
 @settings(max_examples=60)

@@ -12,7 +12,7 @@ from lstmith.rtl.array.lane import Lane, lane_layout
 from lstmith.rtl.array.mac import mac_init, mac_operand, mac_word
 from lstmith.rtl.array.mac.negated import negated_operand, negated_operands
 from lstmith.rtl.array.mac.parameters import MacParameters
-from lstmith.rtl.layouts import drain_layout, slot_layout
+from lstmith.rtl.layouts import drain_layout, slot_layout, word_of
 from lstmith.rtl.prim.arith import delayed
 from lstmith.spec import latency as timing
 from lstmith.spec.codes import Gate, Precision
@@ -89,7 +89,8 @@ class SystolicArray(wiring.Component):
     def _first_slot(self, m: Module) -> Signal:
         """The slot as lanes take it."""
         first, mac = self._lanes[0], self._mac
-        is_width = {code: self.i.word == code for code in Precision}
+        word = word_of(self.i, self._config)
+        is_width = {code: word == code for code in Precision}
         enables, rows = Signal(len(Gate)), Signal(len(Gate))
         with m.If(is_width[Precision.W4]):
             m.d.comb += rows.eq(0b1111)

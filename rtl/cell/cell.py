@@ -192,10 +192,15 @@ class CellUnit(wiring.Component):
         fresh = self._product(m, "fresh", gate_i, meets_i)
         # The products of gates have twice their fraction bits, those with the cell state its own ones besides.
         fresh_scaled = Signal(signed(2 * gate_bits(config)), reset_less=True)
+        # Half of a state's last place is added here: a sum of three in the next cycle would be a chain and a half.
+        kept_half = Signal(signed(len(kept) + 1), reset_less=True)
         total = Signal(signed(max(gate_bits(config) + config.c_width, 2 * gate_bits(config)) + 2))
         c_frac = of_sequence(self.c_frac, delayed(m, sequence_of(self.rows), PRODUCT_LATENCY, "sequence_fresh"))
-        m.d.sync += fresh_scaled.eq(fresh >> (H_FRAC - c_frac)[: FIELDS["c_frac"]])
-        m.d.comb += total.eq(delayed(m, kept, 1, "kept_late").as_signed() + fresh_scaled + (1 << (H_FRAC - 1)))
+        m.d.sync += [
+            fresh_scaled.eq(fresh >> (H_FRAC - c_frac)[: FIELDS["c_frac"]]),
+            kept_half.eq(kept + (1 << (H_FRAC - 1))),
+        ]
+        m.d.comb += total.eq(kept_half + fresh_scaled)
         c_new = Signal(signed(config.c_width), reset_less=True)
         m.d.sync += c_new.eq(saturated(m, total >> H_FRAC, config.c_width, "c_limited"))
         place = delayed(m, Cat(self.rows.unit, sequence_of(self.rows)), cell, "place_c")

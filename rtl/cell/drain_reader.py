@@ -16,7 +16,7 @@ from lstmith.rtl.layouts import (
 )
 from lstmith.rtl.prim import parameters as check
 from lstmith.rtl.prim.arith import delayed
-from lstmith.rtl.prim.ram import RAM_LATENCY, Ram
+from lstmith.rtl.prim.ram import BLOCK, RAM_LATENCY, Ram
 from lstmith.spec.codes import Gate
 from lstmith.spec.config import EngineConfig, bits_for
 
@@ -128,7 +128,8 @@ class DrainReader(wiring.Component):
         """Write pairs as the chain brings them, and read rows at half that rate; folds alternate between two halves."""
         config = self._config
         place = bits_for(2 * config.lanes)
-        m.submodules.queue = queue = Ram(drain_layout(acc_width=config.acc_width, rows=2), 2 << place)
+        attrs = BLOCK if config.few_lanes else None
+        m.submodules.queue = queue = Ram(drain_layout(acc_width=config.acc_width, rows=2), 2 << place, attrs=attrs)
         arriving = delayed(m, self.fold_valid, self._array_latency, "arriving")
         w_half, w_place = Signal(), Signal(place + 1, init=1 << place)
         full = w_place[place]

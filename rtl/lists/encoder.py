@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -150,26 +150,24 @@ class Encoder(wiring.Component):
         return m
 
     def _round(self, m: Module) -> _Rounded:
-        """Stages 1 and 2: shift to the grid, keeping one fraction bit; round half up, saturate."""
-        shifted, largest = Signal(signed(17), reset_less=True), Signal(signed(17), reset_less=True)
+        """Stages 1 and 2: shift to the grid; round half up, but not beyond the grid's largest value."""
+        shifted = Signal(signed(17))
+        m.d.comb += shifted.eq((self.value << 1) >> self.grid.shift)
+        # It alone has ones in all places that stay, and would round up to a value that the grid has not.
+        stays = Cat(self.value[place] | (self.grid.shift > place + 1) for place in range(15))
+        largest = stays.all() & ~self.value[-1]
+        floor, half = Signal(signed(16), reset_less=True), Signal(reset_less=True)
+        m.d.sync += [floor.eq(shifted >> 1), half.eq(shifted[0] & ~largest)]
         grid, rounded = Signal(GridFields, reset_less=True), Signal(GridFields, reset_less=True)
-        m.d.sync += [
-            shifted.eq((self.value << 1) >> self.grid.shift),
-            largest.eq(0xFFFF >> self.grid.shift),
-        ]
         self._follow(m, grid, self.grid, "grid")
-        # Only the largest value rounds beyond the grid.
-        on_grid = Signal(signed(16))
-        with m.If(grid.unsigned & (shifted < 0)):
-            m.d.comb += on_grid.eq(0)
-        with m.Elif(shifted == largest):
-            m.d.comb += on_grid.eq(largest >> 1)
-        with m.Else():
-            m.d.comb += on_grid.eq((shifted + 1) >> 1)
+        value = Signal(signed(self._value_bits), reset_less=True)
+        m.d.sync += value.eq(floor + half)
+        with m.If(grid.unsigned & (floor < 0)):
+            m.d.sync += value.eq(0)
         self._follow(m, rounded, grid, "rounded")
         return _Rounded(
             valid=delayed(m, self.valid, 2, "valid"),
-            value=delayed(m, on_grid[: self._value_bits], 1, "value").as_signed(),
+            value=value,
             index=delayed(m, self.index, 2, "index"),
             tag=delayed(m, self.tag.as_value(), 2, "tag"),
             grid=rounded,

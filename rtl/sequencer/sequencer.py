@@ -14,7 +14,7 @@ from lstmith.rtl.interfaces import (
     StateLoadSignature,
     WaitingStepsSignature,
 )
-from lstmith.rtl.layouts import pass_layout, sequence_of, set_sequence, set_single, single_of
+from lstmith.rtl.layouts import pass_layout, sequence_of, set_sequence, set_single, single_of, word_of
 from lstmith.rtl.prim.arith import delayed
 from lstmith.rtl.sequencer.list_reader import ListReader
 from lstmith.rtl.sequencer.pass_control import PassControl
@@ -90,15 +90,14 @@ class Sequencer(wiring.Component):
         fields, first_layer = passes.present.descriptor, passes.first_layer
         folds_left = Signal(bits_for(config.folds(config.units)))
         first_fold, last_fold = Signal(), Signal()
-        x_place, h_place = (Signal(config.address_bits, name=name, reset_less=True) for name in ("x_place", "h_place"))
+        columns_before = Signal(config.address_bits, reset_less=True)
         fetches = Signal()
         with m.If(fetches & reader.last):
             m.d.sync += [
                 folds_left.eq(folds_left - 1),
                 first_fold.eq(0),
                 last_fold.eq(folds_left == 1),
-                x_place.eq(x_place + fields.columns),
-                h_place.eq(h_place + fields.columns),
+                columns_before.eq(columns_before + fields.columns),
             ]
         with m.If(passes.begins):
             folds = self.program.descriptor.folds
@@ -106,8 +105,7 @@ class Sequencer(wiring.Component):
                 folds_left.eq(folds),
                 first_fold.eq(1),
                 last_fold.eq(folds[: len(folds_left)] == 0),
-                x_place.eq(0),
-                h_place.eq(self.program.descriptor.inputs),
+                columns_before.eq(0),
             ]
 
         # The offer.
@@ -120,7 +118,7 @@ class Sequencer(wiring.Component):
             reader.fetches.eq(fetches),
             offer.valid.eq(passes.active & reader.ready & (~reader.last | ~first_fold | passes.may_end)),
             fetches.eq(offer.valid & offer.ready),
-            terms.word.eq(fields.word),
+            terms.word.eq(word_of(fields, config)),
             *set_single(terms, single_of(fields)),
             terms.last.eq(reader.last),
             terms.lanes.eq(Mux(last_fold, fields.last_lanes, config.lanes - 1)),
@@ -140,7 +138,7 @@ class Sequencer(wiring.Component):
         place = Signal(config.address_bits, reset_less=True)
         entry = self.fetch.entry
         m.d.sync += [
-            place.eq(Mux(from_inputs, x_place, h_place)),
+            place.eq(columns_before + Mux(from_inputs, 0, fields.inputs)),
             self.fetch.valid.eq(fetches),
             entry.from_x.eq(first_layer & ~reader.in_b),
             entry.empty.eq(reader.empty),

@@ -19,6 +19,7 @@ from lstmith.rtl.layouts import (
     set_single,
     single_of,
     slot_layout,
+    word_of,
     work_layout,
 )
 from lstmith.rtl.prim.arith import delayed
@@ -181,11 +182,12 @@ class SlotIssuer(wiring.Component):
     def _placed(self, m: Module, fetch: Signal, entry: Signal) -> Signal:
         """By plane the entry's first word and its operand, and what ends with it."""
         config = self._config
+        word = word_of(fetch, config)
         read = Signal(work_layout(config))
         m.d.comb += [
             # An empty entry is one digit that adds nothing.
             read.planes.eq(Mux(fetch.empty, 1, entry.planes) if config.planes > 1 else 1),
-            read.word.eq(fetch.word),
+            read.word.eq(word),
             *set_single(read, single_of(fetch)),
             read.raises.eq(fetch.raises),
             read.last.eq(fetch.last),
@@ -199,7 +201,7 @@ class SlotIssuer(wiring.Component):
         ]
         for plane in range(config.planes):
             m.d.comb += [
-                read.addresses[plane].eq(fetch.bases[plane] + (entry.column << Mux(single_of(fetch), 0, fetch.word))),
+                read.addresses[plane].eq(fetch.bases[plane] + (entry.column << Mux(single_of(fetch), 0, word))),
                 read.operands[plane].eq(Mux(fetch.empty, 0, entry.operands[plane])),
             ]
         return read

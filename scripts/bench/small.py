@@ -39,7 +39,7 @@ def small_design(*, fixed: bool, lanes: int = 1, delta: bool = False) -> Design:
     if fixed:
         return design
     # As small as one that may be loaded with other networks gets.
-    return replace(design, engine=replace(design.engine, precisions=(8,), skip=False))
+    return replace(design, engine=replace(design.engine, precisions=(8,), skip=False, rows_per_cycle=1))
 
 
 def run_small(folder: Path) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from lstmith.rtl.prim.expressed import chain_family
 
 #: Distance of the two digits that share a multiplier, in bits: exact for |operand| <= 1023.
 PACK_SHIFT = 14
+#: Registers that a multiplier of the lanes has of its own.
+BESIDE = ("INPUTA", "INPUTB", "OUTPUT")
 
 
 def packed_word(word: Value) -> Value:
@@ -124,7 +126,11 @@ class DspMac(wiring.Component):
                     factor.eq(Cat(low, low[-1].replicate(self._pack_shift - 4), packed_high).as_signed()),
                 ]
         if mac.family == "ecp5" and mac.pipelined:
-            return multiplier(m, f"multiplier_{half}", factor, self.operand)
+            # Multipliers stand in columns; the flip-flops of the last stage may stand beside the sum.
+            far = multiplier(m, f"multiplier_{half}", factor, self.operand, registers=BESIDE)
+            near = Signal.like(far, name=f"near_{half}", reset_less=True)
+            m.d.sync += near.eq(far)
+            return near
         held = Signal.like(factor, name=f"held_{half}", reset_less=True)
         operand = Signal.like(self.operand, name=f"operand_{half}", reset_less=True)
         m.d.sync += [held.eq(factor), operand.eq(self.operand)]
