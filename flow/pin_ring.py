@@ -21,7 +21,8 @@ class PinRing(Elaboratable):
     Attributes
     ----------
     serial_in, load, serial_out : Signal
-        Its pins, beside clock and reset: next input bit, take the outputs, next output bit.
+        Its pins, beside clock and reset: next input bit, take the outputs and the bits so far as inputs, next output
+        bit.
     """
 
     def __init__(self, config: EngineConfig, image: MemoryImage | None = None):
@@ -36,11 +37,15 @@ class PinRing(Elaboratable):
             Cat(getattr(core, name) for name, (direction, _) in ports.items() if direction == wanted)
             for wanted in ("in", "out")
         )
-        driven, seen = Signal(len(inputs), reset_less=True), Signal(len(outputs), reset_less=True)
-        leaving = Signal(len(outputs), reset_less=True)
+        coming, driven = Signal(len(inputs), reset_less=True), Signal(len(inputs), reset_less=True)
+        seen, leaving = Signal(len(outputs), reset_less=True), Signal(len(outputs), reset_less=True)
         m.d.comb += inputs.eq(driven)
+        # Were the inputs the shift register itself, a register of the core behind one of them would equal the next
+        # one: synthesis would take one for both, and it could stand beside neither.
+        with m.If(self.load):
+            m.d.sync += driven.eq(coming)
         m.d.sync += [
-            driven.eq(Cat(self.serial_in, driven)),
+            coming.eq(Cat(self.serial_in, coming)),
             seen.eq(outputs),
             leaving.eq(Mux(self.load, seen, Cat(Const(0, 1), leaving))),
             self.serial_out.eq(leaving[-1]),
