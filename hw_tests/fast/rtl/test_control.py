@@ -9,7 +9,7 @@ import numpy as np
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from lstmith.rtl.control import NUMBER_BITS, Control
 from lstmith.spec.config import EngineConfig
-from lstmith.spec.registers import IDENTITY, REGION_SHIFT, WEIGHTS, Region, Register, address
+from lstmith.spec.registers import IDENTITY, PROGRAM_REGISTERS, REGION_SHIFT, WEIGHTS, Region, Register, address
 
 CONFIG = EngineConfig(
     lanes=3,
@@ -124,7 +124,7 @@ def _registers(rng: np.random.Generator) -> Check:
         value = int(rng.integers(1 << 32))
         fields = {
             Register.OUTPUT_ALL: {"emit_all": value & 1},
-            Register.X_INPUTS: {"settings.inputs": value & 7},
+            Register.X_INPUTS: {"settings.inputs": value & 7, "step_inputs.0": value & 7},
             Register.X_GRID: {
                 "settings.grid.shift": value & 15,
                 "settings.grid.exponent": value >> 4 & 7,
@@ -185,9 +185,66 @@ def _registers(rng: np.random.Generator) -> Check:
     return Check(unit, sheet.table, verify)
 
 
+def _programs(rng: np.random.Generator) -> Check:
+    """Registers that each program has: written by number, told of the program that is asked for, lengths of all."""
+    config = EngineConfig(lanes=1, precisions=(8,), programs=3, units=4, inputs=8)
+    sheet, unit = Sheet(900), Control(config)
+    idle = (rng.random(sheet.cycles) < 0.7).astype(np.int64)
+    asked = rng.integers(0, config.programs, sheet.cycles)
+    sheet.put("idle", slice(None), idle)
+    sheet.put("settings.program", slice(None), asked)
+    kept = np.zeros((config.programs, 3), dtype=np.int64)  # inputs, shift, theta
+    wanted: list[tuple[int, list[int]]] = []
+    registers = (Register.X_INPUTS, Register.X_GRID, Register.X_THETA)
+    for cycle in range(1, sheet.cycles, 4):
+        # The last program's number has room for one more, which is not there.
+        program, which = int(rng.integers(config.programs + 1)), int(rng.integers(3))
+        value = int(rng.integers(1 << 16))
+        beyond = int(rng.random() < 0.2) << NUMBER_BITS + config.program_bits
+        sheet.put("bus.addr", cycle, PROGRAM_REGISTERS * program + registers[which] | beyond)
+        sheet.put("bus.w_data", cycle, value)
+        sheet.put("bus.w_en", cycle, 1)
+        if idle[cycle] and not beyond and program < config.programs:
+            kept[program, which] = value & (7, 15, 0xFFFF)[which]
+        # Written a cycle later, and told of a program a cycle after it is asked for.
+        wanted.append((cycle + 3, [*kept[asked[cycle + 2]].tolist(), *kept[:, 0].tolist()]))
+    names = ["settings.inputs", "settings.grid.shift", "settings.grid.theta"]
+    names += [f"step_inputs.{program}" for program in range(config.programs)]
+
+    def verify(outputs: Table) -> None:
+        for at, values in wanted:
+            assert [int(outputs[name][at]) for name in names] == values, f"in cycle {at}"
+
+    return Check(unit, sheet.table, verify)
+
+
+def _uncounted(rng: np.random.Generator) -> Check:
+    """What an engine without skip rules and deltas does not count, and words of widths that it has not, read as zero."""
+    sheet, unit = Sheet(200), Control(EngineConfig(lanes=1, precisions=(8,), delta=False))
+    for name in ("skipped", "restarts", "word_valid", "word_width"):
+        sheet.put(name, slice(None), 1)
+    absent = (Register.WORDS_4, Register.WORDS_16, Register.SKIPPED, Register.RESTARTS)
+    reads = {10 + 4 * place: register for place, register in enumerate((*absent, Register.WORDS_8, Register.CYCLES))}
+    for cycle, register in reads.items():
+        sheet.put("bus.addr", cycle, address(Region.CONTROL, register))
+        sheet.put("bus.r_en", cycle, 1)
+
+    def verify(outputs: Table) -> None:
+        for cycle, register in reads.items():
+            want = 0 if register in absent else cycle + 2
+            assert outputs["bus.r_data"][cycle + unit.read_latency] == want, register
+
+    return Check(unit, sheet.table, verify)
+
+
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """Writes of memories, and registers."""
-    return {"writes": _writes(rng), "registers": _registers(rng)}
+    return {
+        "writes": _writes(rng),
+        "registers": _registers(rng),
+        "programs": _programs(rng),
+        "uncounted": _uncounted(rng),
+    }
 
 
 def test_alone(rng: np.random.Generator) -> None:
