@@ -9,9 +9,9 @@ from amaranth.sim import Simulator
 from lstmith.flow.pin_ring import PinRing
 from lstmith.rtl.top import port_widths
 from lstmith.spec.config import EngineConfig
-from lstmith.spec.registers import IDENTITY, READ_LATENCY, Region, Register, address
+from lstmith.spec.registers import READ_LATENCY, Region, Register, address
 
-CONFIG = EngineConfig(lanes=1, precisions=(4,), units=2, inputs=1, delta=False)
+CONFIG = EngineConfig(lanes=1, precisions=(4,), units=5, inputs=3, delta=False)
 #: Cycles from a read to the last one in which the register's word is still there: it is asked for in each.
 SETTLED = READ_LATENCY + 2
 
@@ -19,7 +19,7 @@ SETTLED = READ_LATENCY + 2
 def test_a_register_is_read_through_the_pins() -> None:
     ring = PinRing(CONFIG)
     ports = port_widths(CONFIG)
-    given = {"bus_addr": address(Region.CONTROL, Register.IDENTITY), "bus_r_en": 1}
+    given = {"bus_addr": address(Region.CONTROL, Register.SIZES), "bus_r_en": 1}
     bits = {
         way: [(name, bit) for name, (direction, width) in ports.items() if direction == way for bit in range(width)]
         for way in ("in", "out")
@@ -51,5 +51,5 @@ def test_a_register_is_read_through_the_pins() -> None:
     out: dict[str, int] = {}
     for (name, bit), value in zip(reversed(bits["out"]), seen, strict=True):
         out[name] = out.get(name, 0) | value << bit
-    assert out["bus_r_data"] == IDENTITY
+    assert out["bus_r_data"] == CONFIG.inputs - 1 | CONFIG.units - 1 << 16
 

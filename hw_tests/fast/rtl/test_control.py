@@ -219,7 +219,7 @@ def _programs(rng: np.random.Generator) -> Check:
 
 
 def _uncounted(rng: np.random.Generator) -> Check:
-    """What an engine without skip rules and deltas does not count, and words of widths that it has not, read as zero."""
+    """What an engine without skip rules and deltas does not count, and words of widths that it has not, read as 0."""
     sheet, unit = Sheet(200), Control(EngineConfig(lanes=1, precisions=(8,), delta=False))
     for name in ("skipped", "restarts", "word_valid", "word_width"):
         sheet.put(name, slice(None), 1)
