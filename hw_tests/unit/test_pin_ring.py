@@ -52,4 +52,3 @@ def test_a_register_is_read_through_the_pins() -> None:
     for (name, bit), value in zip(reversed(bits["out"]), seen, strict=True):
         out[name] = out.get(name, 0) | value << bit
     assert out["bus_r_data"] == CONFIG.inputs - 1 | CONFIG.units - 1 << 16
-
