@@ -306,10 +306,13 @@ class Link(wiring.Component):
     @staticmethod
     def _elaborate_words(m: Module, source: wiring.PureInterface, ring: ResultRing, clears: Signal) -> Signal:
         """Let words wait in a register before the ring, as both sides decide much; returns whether one is there."""
-        word, waits = Signal(RING_WORD_BITS, reset_less=True), Signal()
-        m.d.comb += [ring.i.payload.eq(word), ring.i.valid.eq(waits), source.ready.eq(~waits | ring.i.ready)]
-        with m.If(source.ready):
+        word, waits, ready = Signal(RING_WORD_BITS, reset_less=True), Signal(), Signal(init=1)
+        first_half = waits & ~ring.full & ~ring.i.ready
+        m.d.comb += [ring.i.payload.eq(word), ring.i.valid.eq(waits), source.ready.eq(ready)]
+        # The ring takes a word whole if it takes its first half, so it is known a cycle before.
+        m.d.sync += ready.eq(~Mux(ready, source.valid, waits) | first_half)
+        with m.If(ready):
             m.d.sync += [word.eq(source.payload), waits.eq(source.valid)]
         with m.If(clears):
-            m.d.sync += waits.eq(0)
+            m.d.sync += [waits.eq(0), ready.eq(1)]
         return waits
