@@ -92,20 +92,23 @@ class ListReader(wiring.Component):
         m.d.comb += at_start.eq(self.fetches & (self.last | turns))
         first_count = Mux(b_first, b_count, a_count)
         # Within it, what follows the entry after this one was counted a cycle ago, before the latest fetch.
-        after, gap, fetched = Signal.like(a_count, init=1), Signal(signed(len(a_count) + 1)), Signal()
+        after, gap = Signal.like(a_count, init=1), Signal(signed(len(a_count) + 1))
+        fetched, fresh = Signal(), Signal()
         anew = opening | at_start
         m.d.sync += [
-            gap.eq(Mux(Mux(anew, b_first, self.in_b), self.b_count, a_count) - Mux(anew, 1, after)),
-            fetched.eq(self.fetches & ~at_start),
+            gap.eq(Mux(self.in_b, self.b_count, a_count) - after),
+            fetched.eq(self.fetches),
+            fresh.eq(anew),
         ]
+        count = Mux(self.in_b, b_count, a_count)
 
         # What is known of the entry here, of the next one in its segment, and of the first one of the segment after it.
         first = self._known(b_first, first_count > 1, first_count == 1, b_count, whole, none)
         here, following = (
             self._known(
                 self.in_b,
-                Mux(fetched, gap > steps + 1, gap > steps),
-                Mux(fetched, gap == steps + 1, gap == steps),
+                Mux(fresh, count > steps + 1, Mux(fetched, gap > steps + 1, gap > steps)),
+                Mux(fresh, count == steps + 1, Mux(fetched, gap == steps + 1, gap == steps)),
                 b_count,
                 whole,
                 none,
