@@ -16,6 +16,7 @@ from amaranth.lib.wiring import In, Out
 
 from lstmith.boards.board import FAMILIES
 from lstmith.flow.netlist import cell_models, map_netlist
+from lstmith.rtl.array.mac.dsp import BESIDE
 from lstmith.rtl.prim.ecp5 import REGISTERS, chosen_sum, gated_sum, multiplier
 
 pytestmark = pytest.mark.netlist
@@ -295,7 +296,7 @@ def test_multiplier(family: str, width_a: int, width_b: int, is_signed: bool, tm
     assert _run(_MULTIPLIER_BENCH, parameters, netlist, tmp_path, family) == "bad 0 of 20000\n"
 
 
-@pytest.mark.parametrize(("registers", "latency"), [(REGISTERS, 3), (("OUTPUT",), 1)])
+@pytest.mark.parametrize(("registers", "latency"), [(REGISTERS, 3), (BESIDE, 2), (("OUTPUT",), 1)])
 @pytest.mark.parametrize(("width_a", "width_b"), [(18, 13), (18, 18), (8, 13)])
 def test_registered_multiplier(
     width_a: int, width_b: int, registers: tuple[str, ...], latency: int, tmp_path: Path

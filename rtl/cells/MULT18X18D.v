@@ -1,4 +1,4 @@
-// MULT18X18D of ECP5 without registers, with all of them, or with that of the output alone, on CLK0, CE0 and RST0.
+// MULT18X18D of ECP5 with any of its registers, those of both inputs or of none, on CLK0, CE0 and RST0.
 module MULT18X18D (
     input A0, A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15, A16, A17,
     input B0, B1, B2, B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13, B14, B15, B16, B17,
@@ -10,17 +10,18 @@ module MULT18X18D (
     parameter REG_INPUTA_CLK = "NONE", REG_INPUTB_CLK = "NONE", REG_PIPELINE_CLK = "NONE", REG_OUTPUT_CLK = "NONE";
     parameter REG_INPUTA_CE = "CE0", REG_INPUTB_CE = "CE0", REG_PIPELINE_CE = "CE0", REG_OUTPUT_CE = "CE0";
     parameter REG_INPUTA_RST = "RST0", REG_INPUTB_RST = "RST0", REG_PIPELINE_RST = "RST0", REG_OUTPUT_RST = "RST0";
-    localparam REGISTERED = REG_OUTPUT_CLK == "CLK0", WITHIN = REG_PIPELINE_CLK == "CLK0";
+    localparam HELD = REG_INPUTA_CLK == "CLK0", WITHIN = REG_PIPELINE_CLK == "CLK0", REGISTERED = REG_OUTPUT_CLK == "CLK0";
     wire [17:0] a = {A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0};
     wire [17:0] b = {B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0};
     reg [17:0] held_a, held_b;
     reg [35:0] product_held, p_held;
-    wire [17:0] factor_a = WITHIN ? held_a : a, factor_b = WITHIN ? held_b : b;
+    wire [17:0] factor_a = HELD ? held_a : a, factor_b = HELD ? held_b : b;
     wire [35:0] wide_a = {{18{SIGNEDA & factor_a[17]}}, factor_a};
     wire [35:0] wide_b = {{18{SIGNEDB & factor_b[17]}}, factor_b};
     // Modulo 2^36 the product of the extended factors is that of the signed or unsigned ones.
     wire [35:0] product = wide_a * wide_b;
-    wire [35:0] p = REGISTERED ? p_held : product;
+    wire [35:0] late = WITHIN ? product_held : product;
+    wire [35:0] p = REGISTERED ? p_held : late;
 
     always @(posedge CLK0)
         if (RST0) begin
@@ -32,14 +33,12 @@ module MULT18X18D (
             held_a <= a;
             held_b <= b;
             product_held <= product;
-            p_held <= WITHIN ? product_held : product;
+            p_held <= late;
         end
 
     initial
-        if (WITHIN
-            ? REG_INPUTA_CLK != "CLK0" || REG_INPUTB_CLK != "CLK0" || !REGISTERED
-            : REG_INPUTA_CLK != "NONE" || REG_INPUTB_CLK != "NONE" || REG_PIPELINE_CLK != "NONE"
-                || (REG_OUTPUT_CLK != "NONE" && !REGISTERED)) begin
+        if (REG_INPUTA_CLK != REG_INPUTB_CLK || (REG_INPUTA_CLK != "NONE" && !HELD)
+            || (REG_PIPELINE_CLK != "NONE" && !WITHIN) || (REG_OUTPUT_CLK != "NONE" && !REGISTERED)) begin
             $display("MULT18X18D: these registers are not modelled");
             $finish;
         end

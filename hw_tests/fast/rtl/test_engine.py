@@ -110,9 +110,11 @@ def test_two_sequences(judges: bool, rng: np.random.Generator) -> None:
     ] == []
 
 
-def test_verdicts(rng: np.random.Generator) -> None:
-    """Behind every h, and alone."""
-    config, network = small_engine(rng, ENGINES["planes"])
+@pytest.mark.parametrize("name", ["planes", "dense", "wide"])
+def test_verdicts(name: str, rng: np.random.Generator) -> None:
+    """Behind every h, and alone; of engines with narrow words, with wide ones alone, and with both."""
+    engines = ENGINES | {"wide": Features(dims=(3, 4), precisions=(8, 16), rows_per_cycle=2)}
+    config, network = small_engine(rng, engines[name])
     config, [network] = with_verdicts(rng, config, [network])
     policies = default_policies(network, config)
     writes = image_writes(build_memory_image(network, config, policies), config)
