@@ -8,6 +8,7 @@ import numpy as np
 
 from hw_tests.cocotb.random_networks import random_network
 from lstmith.compiler.program_image import words_per_lane
+from lstmith.spec.codes import Kind
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.quantised import QuantNetwork
 
@@ -25,6 +26,7 @@ class Features:
     skip: bool = False
     active_counts: int = 1
     delta: bool = True
+    kinds: tuple[Kind, ...] = (Kind.LSTM,)
 
 
 def small_engine(rng: np.random.Generator, features: Features) -> tuple[EngineConfig, QuantNetwork]:
@@ -38,6 +40,7 @@ def small_engine(rng: np.random.Generator, features: Features) -> tuple[EngineCo
         planes=features.planes,
         active_counts=features.active_counts,
         predictor=features.skip,
+        kinds=features.kinds,
     )
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in network.layers)
     config = EngineConfig(
@@ -51,6 +54,7 @@ def small_engine(rng: np.random.Generator, features: Features) -> tuple[EngineCo
         skip=features.skip,
         active_counts=features.active_counts,
         delta=features.delta,
+        kinds=features.kinds,
         acc_width=min(48, max(layer.sum_bound for layer in network.layers).bit_length() + 9),
         operand_width=max(10, span.bit_length() + 1),
         units=sum(features.dims[1:]),

@@ -21,6 +21,7 @@ from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob
 from lstmith.host.request import chosen_index
+from lstmith.spec.codes import Kind
 from lstmith.spec.policy import Mode, Policy, Skip
 from lstmith.spec.policy_check import default_policies
 
@@ -32,6 +33,7 @@ ENGINES = {
     "dense": Features(dims=(2, 3), precisions=(16,), rows_per_cycle=1, delta=False),
     "digit": Features(dims=(4, 4, 3), precisions=(4, 8), mac="digit", rows_per_cycle=1, peepholes=True),
     "planes": Features(dims=(4, 5), precisions=(4, 8), mac="digit", rows_per_cycle=1, planes=2),
+    "kinds": Features(dims=(3, 3, 4, 3), precisions=(16,), kinds=tuple(Kind)),
     "together": Features(dims=(4, 7), precisions=(4, 8), planes=2, skip=True, rows_per_cycle=4),
     "everything": Features(
         dims=(3, 5, 4), precisions=(4, 8, 16), peepholes=True, planes=2, skip=True, active_counts=4, rows_per_cycle=2
