@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from hw_tests.cocotb.core_cases import Case, golden_case
-from hw_tests.cocotb.random_networks import random_input, random_network
+from hw_tests.cocotb.random_networks import input_of, random_network
 from lstmith.compiler.program_image import build_memory_image, words_per_lane
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob
@@ -35,6 +35,7 @@ def fixed_engine(rng: np.random.Generator, options: EngineConfig, dims: list[int
         peepholes=options.peepholes,
         requant_width=options.requant_width,
         kinds=options.kinds,
+        symbols=options.symbols > 0,
     )
     layers = network.layers
     span = max(max(layer.x_grid.span, layer.h_grid.span) for layer in layers)
@@ -46,6 +47,7 @@ def fixed_engine(rng: np.random.Generator, options: EngineConfig, dims: list[int
         operand_width=max(9, span.bit_length() + 1),
         units=sum(layer.units for layer in layers),
         inputs=network.inputs,
+        symbols=network.symbols,
         layers=len(layers),
     )
     return replace(engine, weight_depth=words_per_lane(network, engine)), network
@@ -57,7 +59,7 @@ def fixed_cases(
     """What a fixed engine is made of, and two sequences: one without pauses, one whose streams stall."""
     policies = default_policies(network, engine)
     model = GoldenModel(network, engine)
-    jobs = [CoreJob(random_input(rng, steps, network.inputs)) for _ in range(2)]
+    jobs = [CoreJob(input_of(rng, steps, network)) for _ in range(2)]
     jobs[1] = replace(jobs[1], x_stall=0.3, h_stall=0.3, seed=int(rng.integers(1 << 30)))
     cases = [golden_case(f"sequence {index}", model, policies, job)[0] for index, job in enumerate(jobs)]
     return build_memory_image(network, engine, policies), cases

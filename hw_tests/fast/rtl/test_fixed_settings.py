@@ -25,11 +25,12 @@ OPTIONS = EngineConfig(lanes=2, precisions=(8,))
 ENGINES = {
     "delta": OPTIONS,
     "dense": replace(OPTIONS, delta=False, rows_per_cycle=1),
+    "symbols": replace(OPTIONS, symbols=4),
     "peepholes": replace(OPTIONS, precisions=(4,), peepholes=True, lanes=1),
 }
 
 
-@pytest.mark.parametrize(("name", "mode"), [("delta", Mode.DELTA), ("dense", Mode.DENSE)])
+@pytest.mark.parametrize(("name", "mode"), [("delta", Mode.DELTA), ("dense", Mode.DENSE), ("symbols", Mode.DELTA)])
 def test_settings_are_those_of_the_network(name: str, mode: Mode, rng: np.random.Generator) -> None:
     """A fixed engine has no thresholds: its list leaves out nothing but zeros."""
     engine, network = fixed_engine(rng, ENGINES[name], [3, 5])
@@ -41,11 +42,14 @@ def test_settings_are_those_of_the_network(name: str, mode: Mode, rng: np.random
         seen.append(ctx.get(unit.settings.inputs))
         names = "shift", "exponent", "unsigned", "mode", "theta"
         seen.extend(ctx.get(unit.settings.grid[each]) for each in names)
+        if engine.symbols:
+            seen.append(ctx.get(unit.settings.symbols))
 
     simulation = Simulator(unit)
     simulation.add_testbench(look)
     simulation.run()
-    assert seen == [network.inputs - 1, grid.shift, grid.exponent, int(grid.low == 0), mode, 0]
+    wanted = [network.inputs - 1, grid.shift, grid.exponent, int(grid.low == 0), mode, 0]
+    assert seen == wanted + [1] * (name == "symbols")
 
 
 @pytest.mark.parametrize("name", list(ENGINES))
