@@ -148,8 +148,6 @@ class Link(wiring.Component):
             answer.finish.eq(executor.finish),
             executor.finished.eq(answer.finished),
             executor.body_full.eq(answer.body_full),
-            ring.release.eq(executor.ring_release),
-            ring.release_place.eq(executor.release_place),
             ring.seek.eq(executor.ring_seek),
             ring.seek_place.eq(executor.seek_place),
             ring.next.eq(executor.ring_next),
@@ -158,7 +156,13 @@ class Link(wiring.Component):
             executor.ring_data.eq(ring.data),
         ]
         # The receiver's memory answers late in the cycle. A frame's length is the last that is written of it.
-        m.d.sync += [executor.r_data.eq(receiver.r_data), executor.full.eq(receiver.full)]
+        # Words may be freed later, and much hangs on whether the ring is full.
+        m.d.sync += [
+            executor.r_data.eq(receiver.r_data),
+            executor.full.eq(receiver.full),
+            ring.release.eq(executor.ring_release),
+            ring.release_place.eq(executor.release_place),
+        ]
         connect(m, executor.answer, answer.i)
         sends = self._elaborate_front(m, receiver, answer)
         full = self._elaborate_registers(m, executor, hello)

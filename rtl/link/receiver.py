@@ -154,14 +154,12 @@ class FrameReceiver(wiring.Component):
             m.d.sync += bad.eq(1)
 
         least = FRAME_START + FRAME_BYTES_MIN
-        good, taken, whole = Signal(), Signal(), Signal()
+        greets, keeps, taken = Signal(), Signal(), Signal()
         # Nothing of this moves in the last cycles before a byte.
-        m.d.sync += whole.eq(check.match_detected & (place >= least))
-        m.d.comb += [
-            good.eq(ends & begun & is_code & ~bad & whole),
-            self.hello.eq(good & is_hello & (place == least)),
-            taken.eq(good & kept & ~self.hello),
-        ]
+        whole = check.match_detected & (place >= least) & begun & is_code & ~bad
+        shortest = is_hello & (place == least)
+        m.d.sync += [greets.eq(whole & shortest), keeps.eq(whole & kept & ~shortest)]
+        m.d.comb += [self.hello.eq(ends & greets), taken.eq(ends & keeps)]
         # The memory may lie far away: what is written waits a cycle, and so does the word that the frame is there.
         filled = Signal.like(self.full)
         m.d.sync += [
