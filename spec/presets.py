@@ -107,7 +107,14 @@ PRESETS = (
         name="tiny",
         purpose="the smallest engine: one lane of 8-bit weights, every step dense",
         engine=EngineConfig(
-            lanes=1, precisions=(8,), family="ecp5", weight_depth=1024, units=20, inputs=1, delta=False
+            lanes=1,
+            precisions=(8,),
+            family="ecp5",
+            rows_per_cycle=1,
+            weight_depth=1024,
+            units=20,
+            inputs=1,
+            delta=False,
         ),
         board="ulx3s-25f",
         serves=(20, 1),
