@@ -47,7 +47,7 @@ FIXED_LUTS = {"ecp5": 3175, "ice40": 4050, "gowin": 4700}
 LINK_LUTS = {"ecp5": 3000, "ice40": 0, "gowin": 0}
 #: What few lanes save by multipliers and block memories, what one row per cycle saves beside two, and what each bit of
 #: sums takes beyond the least width.
-FEW_LANES_LUTS, ONE_ROW_LUTS, SUM_BIT_LUTS, LEAST_SUM = 690, 270, 11.5, 24
+FEW_LANES_LUTS, ONE_ROW_LUTS, SUM_BIT_LUTS, LEAST_SUM = 640, 280, 11.5, 24
 #: Most flip-flops of the same, with all options and the link, and of what a lane without DSP blocks has beside its
 #: numbers.
 MOST_FIXED_FFS, DIGIT_CONTROL_FFS = 8000, 24
@@ -59,11 +59,11 @@ OPTION_LUTS = {
     "monitor": 406,
     "skip": 184,
     "active_counts": 202,
-    "programs": 200,
-    "verdicts": 180,
-    "layers": 265,
+    "programs": 240,
+    "verdicts": 250,
+    "layers": 450,
     "sequences": 36,
-    "peepholes": 907,
+    "peepholes": 700,
     "kinds": 222,
 }
 #: The same on the small families, where the others are within what was measured.
