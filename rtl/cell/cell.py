@@ -192,15 +192,18 @@ class CellUnit(wiring.Component):
         fresh = self._product(m, "fresh", gate_i, meets_i)
         # The products of gates have twice their fraction bits, those with the cell state its own ones besides.
         fresh_scaled = Signal(signed(2 * gate_bits(config)), reset_less=True)
-        # Half of a state's last place is added here: a sum of three in the next cycle would be a chain and a half.
+        # Half of a state's last place is added here: a sum of three in the next cycle would be a chain and a half. Only
+        # to a multiplier that is an instance: yosys takes a constant into one of iCE40, and its sum is wrong then.
+        half = 1 << (H_FRAC - 1)
+        early = half if config.family == "ecp5" else 0
         kept_half = Signal(signed(len(kept) + 1), reset_less=True)
         total = Signal(signed(max(gate_bits(config) + config.c_width, 2 * gate_bits(config)) + 2))
         c_frac = of_sequence(self.c_frac, delayed(m, sequence_of(self.rows), PRODUCT_LATENCY, "sequence_fresh"))
         m.d.sync += [
             fresh_scaled.eq(fresh >> (H_FRAC - c_frac)[: FIELDS["c_frac"]]),
-            kept_half.eq(kept + (1 << (H_FRAC - 1))),
+            kept_half.eq(kept + early),
         ]
-        m.d.comb += total.eq(kept_half + fresh_scaled)
+        m.d.comb += total.eq(kept_half + fresh_scaled + (half - early))
         c_new = Signal(signed(config.c_width), reset_less=True)
         m.d.sync += c_new.eq(saturated(m, total >> H_FRAC, config.c_width, "c_limited"))
         place = delayed(m, Cat(self.rows.unit, sequence_of(self.rows)), cell, "place_c")
@@ -236,7 +239,6 @@ class CellUnit(wiring.Component):
 
         # The last two stages: h.
         to_h = late + PRODUCT_LATENCY + 1
-        half = 1 << (H_FRAC - 1)
         if config.mixed:
             self._elaborate_mixed(m, gate_o_late, squashed, delayed(m, sequence, late, "sequence_h"))
         else:
