@@ -70,6 +70,8 @@ class FrameReceiver(wiring.Component):
         Bytes of the frame before its next zero, whether it has begun, and where its next byte goes.
     buffer, kept, is_hello : Signal
         Where the frame is written, whether there was a free buffer when it began, and whether it is a HELLO.
+    filled : Signal
+        A bit per buffer: from the next cycle on it holds a frame.
     check, coded, bits : Processor, Signal, Signal
         The CRC, the rest of the byte that goes into it, and how many bits that has. All of these are no part of the
         interface, proofs look at them.
@@ -102,6 +104,7 @@ class FrameReceiver(wiring.Component):
         self.left, self.begun, self.bad = Signal(8), Signal(), Signal()
         self.place = Signal(8, init=FRAME_START)
         self.buffer, self.kept, self.is_hello = Signal(range(buffers)), Signal(), Signal()
+        self.filled = Signal(buffers)
         self.check = crc.catalog.CRC32_ISO_HDLC(data_width=1).create()
         self.coded, self.bits = Signal(8), Signal(range(9))
 
@@ -156,22 +159,21 @@ class FrameReceiver(wiring.Component):
         least = FRAME_START + FRAME_BYTES_MIN
         greets, keeps, taken = Signal(), Signal(), Signal()
         # Nothing of this moves in the last cycles before a byte.
-        whole = check.match_detected & (place >= least) & begun & is_code & ~bad
+        whole = check.match_detected & (place >= least) & begun & is_code
         shortest = is_hello & (place == least)
         m.d.sync += [greets.eq(whole & shortest), keeps.eq(whole & kept & ~shortest)]
-        m.d.comb += [self.hello.eq(ends & greets), taken.eq(ends & keeps)]
+        m.d.comb += [self.hello.eq(ends & greets & ~bad), taken.eq(ends & keeps & ~bad)]
         # The memory may lie far away: what is written waits a cycle, and so does the word that the frame is there.
-        filled = Signal.like(self.full)
         m.d.sync += [
             # The body's end; pushes and ends never coincide.
             write.addr.eq(Cat(Mux(ends, 0, place), buffer)),
             write.data.eq(Mux(ends, place - CRC_BYTES, decoded)),
             write.en.eq(Mux(ends, taken, pushes & kept & ~in_tail)),
-            filled.eq(Mux(taken, 1 << buffer, 0)),
+            self.filled.eq(Mux(taken, 1 << buffer, 0)),
         ]
         with m.If(ends):
             m.d.sync += [left.eq(0), begun.eq(0), bad.eq(0), place.eq(FRAME_START)]
-        m.d.sync += self.full.eq((self.full & ~self.release) | filled)
+        m.d.sync += self.full.eq((self.full & ~self.release) | self.filled)
         with m.If(taken):
             m.d.sync += buffer.eq(buffer + 1)
         with m.If(self.hello):

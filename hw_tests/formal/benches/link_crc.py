@@ -102,8 +102,8 @@ class FrameBench(wiring.Component):
     says="An undamaged HELLO is heard at its last byte whether there is a free buffer or not, and nothing else is one.",
     fault=Fault(
         receiver,
-        "self.hello.eq(good & is_hello & (place == least))",
-        "self.hello.eq(good & kept & is_hello & (place == least))",
+        "self.hello.eq(ends & greets & ~bad)",
+        "self.hello.eq(ends & greets & ~bad & kept)",
     ),
     depth=2,
     cover=HELLO_CYCLES,
@@ -128,7 +128,7 @@ class HelloBench(FrameBench):
 class CrcBench(FrameBench):
     def ask(self, m: Module, unit: Any) -> None:
         empty, was_right, was_empty, before = Signal(), Signal(), Signal(), Signal.like(unit.full)
-        heard = Signal()
+        heard, filled = Signal(), Signal.like(unit.full)
         with m.If(self.valid & (self.data != 0) & ~self.begun):
             m.d.sync += empty.eq(unit.full == 0)
         m.d.sync += [
@@ -136,14 +136,19 @@ class CrcBench(FrameBench):
             was_empty.eq(empty),
             heard.eq(unit.hello),
             before.eq(unit.full & ~self.release),
+            filled.eq(unit.filled),
         ]
-        filled = (unit.full & ~before).any()
+        # A cycle after its end a frame is written, and another one later its buffer is full.
         m.d.comb += [
-            Assert(~filled | was_right),
-            Assert(~(was_right & was_empty & ~heard) | filled),
+            Assert(~unit.filled.any() | was_right),
+            Assert(~(was_right & was_empty & ~heard) | unit.filled.any()),
+            Assert(~(unit.full & ~before).any() | filled.any()),
+            Assert((filled & ~unit.full) == 0),
+            Assert(~unit.filled.any() | (self.since == 1)),
+            Assert(~unit.filled.bit_select(unit.buffer, 1)),
             Assert(~(self.begun & empty) | unit.kept),
             Assert(~(self.begun & unit.kept) | ~unit.full.bit_select(unit.buffer, 1)),
-            Cover(filled & was_right),
+            Cover((filled & unit.full).any()),
         ]
 
 
