@@ -154,7 +154,7 @@ class Encoder(wiring.Component):
         shifted = Signal(signed(17))
         m.d.comb += shifted.eq((self.value << 1) >> self.grid.shift)
         # It alone has ones in all places that stay, and would round up to a value that the grid has not.
-        stays = Cat(self.value[place] | (self.grid.shift > place + 1) for place in range(15))
+        stays = Cat(*(self.value[place] | (self.grid.shift > place + 1) for place in range(14)), self.value[14])
         largest = stays.all() & ~self.value[-1]
         floor, half = Signal(signed(16), reset_less=True), Signal(reset_less=True)
         m.d.sync += [floor.eq(shifted >> 1), half.eq(shifted[0] & ~largest)]

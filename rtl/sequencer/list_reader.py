@@ -49,7 +49,8 @@ class ListReader(wiring.Component):
     """
 
     def __init__(self, *, columns: int):
-        count = unsigned(bits_for(columns + 1))
+        # Of a bit more than a single entry needs, so that comparisons with two are none of constants.
+        count = unsigned(max(2, bits_for(columns + 1)))
         super().__init__(
             {
                 "begins": In(1),
