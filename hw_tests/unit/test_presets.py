@@ -8,11 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hw_tests.cocotb import test_random_networks, test_two_sequences, test_written_text
 from hw_tests.netlist import test_netlist
 from lstmith.boards.catalogue import find_board
+from lstmith.compiler.quantise.calibration import Calibration
+from lstmith.compiler.sizing.drain import for_drain
 from lstmith.compiler.sizing.size import for_sequences, size_engine
 from lstmith.scripts.bench import presets as bench
 from lstmith.scripts.bench.blank import blank_network
@@ -78,6 +81,9 @@ def test_the_compiler_would_size_it_so(chosen: Preset) -> None:
     network = QuantNetwork((replace(blank, planes=engine.planes),))
     sized, report = size_engine(network, board, lanes=engine.lanes, mac=engine.mac, delta=engine.delta)
     sized, _ = for_sequences(network, sized, report, board, engine.sequences)
+    if engine.few_lanes:
+        # Others drain as their data's changes say.
+        sized, _ = for_drain(network, sized, report, board, Calibration(np.zeros((1, 8, inputs)), np.array([8])))
     widths = ("acc_width", "operand_width")
     assert all(getattr(sized, name) <= getattr(engine, name) for name in widths)
     # Options of the network rather than of its shape, and what a board without limits does not tell.
