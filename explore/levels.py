@@ -27,7 +27,7 @@ from lstmith.compiler.pipeline import compile_chain
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.quantise.calibration import Calibration
 from lstmith.compiler.sizing.choose import KINDS
-from lstmith.compiler.sizing.drain import may_drain_faster
+from lstmith.compiler.sizing.drain import other_rows
 from lstmith.compiler.sizing.early import empty_network
 from lstmith.compiler.sizing.estimate import DIGIT_FAMILIES, estimate, fits
 from lstmith.compiler.sizing.size import fitting_engines, most_planes, size_engine
@@ -82,8 +82,7 @@ def estimated(spec: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, A
 def _sized(network: FloatNetwork, board: Board, asked: Point, left: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
     empty = empty_network(network, board, asked.precision, asked.planes)
     for config in fitting_engines(empty, board, asked.mac, planes=asked.planes, delta=asked.delta):
-        engines = [config, *([replace(config, rows_per_cycle=4)] if may_drain_faster(config) else [])]
-        for engine in engines:
+        for engine in (config, *(replace(config, rows_per_cycle=rows) for rows in other_rows(config))):
             point = replace(asked, lanes=engine.lanes, rows=engine.rows_per_cycle)
             if not fits(engine, board):
                 left.append({"point": point.name, "why": f"too large for {board.name}"})

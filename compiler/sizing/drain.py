@@ -33,12 +33,10 @@ def for_drain(
     have it, on devices that have room. With few lanes a fold's list takes much longer than its drain, so there it is
     one row per cycle, where steps hardly take more cycles with it.
     """
-    if may_drain_faster(config):
-        other, most = replace(config, rows_per_cycle=4), 1 - WORTH
-    elif config.rows_per_cycle == 2 and config.few_lanes:
-        other, most = replace(config, rows_per_cycle=1), 1 + MAY_COST
-    else:
+    rows = other_rows(config)
+    if not rows:
         return config, report
+    other, most = replace(config, rows_per_cycle=rows[0]), 1 + MAY_COST if rows == (1,) else 1 - WORTH
     if board is not None and not fits(other, board):
         return config, report
     x = network.quantise_input(some_steps(calibration))
@@ -52,10 +50,14 @@ def for_drain(
     return other, replace(report, luts=cost.luts, dsps=cost.dsps, brams=cost.brams)
 
 
-def may_drain_faster(config: EngineConfig) -> bool:
-    """Whether four rows per cycle may be of use to an engine with two."""
-    able = config.rows_per_cycle == 2 and config.planes > 1 and config.layers == 1 and config.sequences == 1
-    return able and config.lanes >= FEWEST_LANES
+def other_rows(config: EngineConfig) -> tuple[int, ...]:
+    """Rows per cycle that may be of use to an engine with two: four, one, or none."""
+    if config.rows_per_cycle != 2:
+        return ()
+    if config.few_lanes:
+        return (1,)
+    able = config.planes > 1 and config.layers == 1 and config.sequences == 1
+    return (4,) if able and config.lanes >= FEWEST_LANES else ()
 
 
 def _typical(layer: QuantLayer, config: EngineConfig) -> Policy:
