@@ -83,7 +83,7 @@ class Point:
     @property
     def name(self) -> str:
         """For folders and messages."""
-        rows = {1: "-1row", 2: "", 4: "-4rows"}[self.rows]
+        rows = {1: "-1row", 4: "-4rows"}.get(self.rows, "")
         numbers = _numbers(self.precision, self.planes, self.delta)
         return f"{self.board}-{numbers}-{self.lanes}{self.mac}{rows}"
 
