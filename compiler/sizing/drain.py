@@ -27,11 +27,11 @@ THETA, LOW_THETA = 1, 8
 def for_drain(
     network: QuantNetwork, config: EngineConfig, report: SizingReport, board: Board | None, calibration: Calibration
 ) -> tuple[EngineConfig, SizingReport]:
-    """The same engine with four rows per cycle where steps of calibration data take clearly fewer cycles with them.
+    """The same engine with as many rows per cycle as pay for steps of calibration data.
 
-    With many lanes a fold drains longer than its list takes. Engines with two planes, one layer and one sequence may
-    have it, on devices that have room. With few lanes a fold's list takes much longer than its drain, so there it is
-    one row per cycle, where steps hardly take more cycles with it.
+    With many lanes a fold drains longer than its list takes: engines with two planes, one layer and one sequence have
+    four rows where steps take clearly fewer cycles with them, on devices that have room. With few lanes the list takes
+    much longer than the drain: they have one row where steps hardly take more cycles with it.
     """
     rows = other_rows(config)
     if not rows:

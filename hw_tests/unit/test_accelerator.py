@@ -89,8 +89,25 @@ def test_states_can_be_read_between_live_steps(rng: np.random.Generator) -> None
         assert np.array_equal(device.infer(x), golden.infer(x))
 
 
-def test_hints_skip_steps(rng: np.random.Generator) -> None:
+def test_restarts_are_counted_with_deltas_alone(rng: np.random.Generator) -> None:
+    """Without them every pass recomputes its sums."""
     design = small_design(rng)
+    engine = replace(design.engine, delta=False, skip=False, planes=1, monitor=False)
+    layers = tuple(replace(layer, planes=1) for layer in design.network.layers)
+    dense = replace(design, engine=engine, network=replace(design.network, layers=layers))
+    x = rng.normal(0, 1, (3, design.network.inputs))
+    for each, counted in ((design, True), (dense, False)):
+        with model_accelerator(each) as device:
+            device.load(each, Policy(Mode.DENSE), check=False)
+            device.infer(x)
+            assert device.counters().get("restarts") == (len(x) if counted else None)
+
+
+@pytest.mark.parametrize("rules", [True, False])
+def test_hints_skip_steps(rules: bool, rng: np.random.Generator) -> None:
+    """On engines that count skipped steps, and on those that skip no others."""
+    design = small_design(rng)
+    design = replace(design, engine=replace(design.engine, skip=rules))
     x = rng.normal(0, 1, (5, design.network.inputs))
     results: list[IntArray] = []
     for accelerator in (model_accelerator(design), Accelerator("golden"), Accelerator("icarus")):

@@ -1,4 +1,4 @@
-"""The frame that the executor works on: lengths of its parts, and the signals that the executor's states share."""
+"""The frame that the executor works on: lengths of its parts, its last bytes, and signals that all states share."""
 
 from __future__ import annotations
 
