@@ -28,7 +28,7 @@ GROUPS = {
         *("sequencer.pass_control", "sequencer.sequencer", "program_store"),
     ),
     "link": (
-        *("link.admission", "link.answer", "link.collect", "link.executor"),
+        *("link.admission", "link.answer", "link.collect", "link.executor", "link.frame"),
         *("link.queue", "link.receiver", "link.ring", "link.spi", "link.uart"),
     ),
 }

@@ -344,6 +344,10 @@ void lstmith_count(lstmith *core, lstmith_counters *counters) {
 #ifdef LSTMITH_WORDS_16
     counters->words_16 = get(core, LSTMITH_WORDS_16);
 #endif
+#ifdef LSTMITH_SKIPPED
     counters->skipped = get(core, LSTMITH_SKIPPED);
+#endif
+#ifdef LSTMITH_RESTARTS
     counters->restarts = get(core, LSTMITH_RESTARTS);
+#endif
 }

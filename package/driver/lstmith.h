@@ -116,6 +116,7 @@ typedef struct {
     uint8_t program, left;  /* which one runs; which one ran last, LSTMITH_NONE if its states are not as it left them */
 } lstmith;
 
+/* Counters that the engine does not have stay 0. */
 typedef struct {
     uint32_t cycles, words_4, words_8, words_16, skipped, restarts;
 } lstmith_counters;

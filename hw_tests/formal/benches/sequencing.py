@@ -117,7 +117,7 @@ class ReaderBench(Around):
     "entries in order",
     says="A fold fetches every entry of both lists once and in order, none that is not known to be there, "
     "and marks the first and the last.",
-    fault=Fault(list_reader, "more.eq(b_count > after)", "more.eq(b_count >= after)"),
+    fault=Fault(list_reader, "Mux(fetched, gap > steps + 1, gap > steps)", "Mux(fetched, gap > steps, gap > steps)"),
     depth=20,
     cover=16,
     enough="two lists of up to two entries are read twice from every state of growing",
