@@ -40,7 +40,18 @@ def test_every_step_is_compared(told: list[str], tmp_path: Path) -> None:
     assert caught.value.code == 0
     figures = json.loads((tmp_path / "documents" / "long.json").read_text())
     assert (figures["steps"], figures["mismatches"], figures["wrong_cycles"]) == (120, 0, 0)
-    assert "| 120 | 0 | 0 |" in (tmp_path / "documents" / "long.md").read_text()
+    page = (tmp_path / "documents" / "long.md").read_text()
+    assert "| 120 | 0 | 0 |" in page
+    assert f"It took {figures['minutes']} minutes." in page
+
+
+def test_minutes_are_told_of_whole_runs_alone(told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long, "verify_design", lambda *given, **more: Compared(120, 0, 0))
+    for whole in (True, False):
+        with pytest.raises(SystemExit):
+            ended(long.main, long.DifferenceError)
+        assert (json.loads((tmp_path / "documents" / "long.json").read_text())["minutes"] is not None) == whole
+        assert ("It took" in (tmp_path / "documents" / "long.md").read_text()) == whole
 
 
 def test_a_difference_is_published_and_told(
