@@ -107,7 +107,7 @@ def _registers(rng: np.random.Generator) -> Check:
     loads: list[tuple[int, dict[str, int]]] = []
     reads: list[tuple[int, int]] = []
     events = {name: (rng.random(sheet.cycles) < 0.3).astype(np.int64) for name in ("skipped", "restarts", "word_valid")}
-    idle = (rng.random(sheet.cycles) < 0.5).astype(np.int64)
+    idle = (rng.random(sheet.cycles) < 0.75).astype(np.int64)
     # Digits of two planes have 8 bits at most.
     width = rng.integers(0, len(CONFIG.word_bits), sheet.cycles)
     for name, values in (events | {"idle": idle, "word_width": width}).items():
@@ -148,7 +148,8 @@ def _registers(rng: np.random.Generator) -> Check:
             if idle[cycle]:
                 loads.append((cycle + 1, begins if word else {"states.begin": 0, "states.end": 1}))
         else:
-            register = list(fields)[int(rng.integers(len(fields)))]
+            # In turn, so that each is written some ten times.
+            register = list(fields)[len(settings) % len(fields)]
             sheet.put("bus.w_data", cycle, value)
             sheet.put("bus.addr", cycle, address(Region.CONTROL, register))
             now = now | fields[register] if idle[cycle] else now

@@ -62,6 +62,21 @@ def test_equals_golden(name: str, rng: np.random.Generator) -> None:
     ] == []
 
 
+def test_the_link_is_told_how_long_a_step_is(rng: np.random.Generator) -> None:
+    engine, network = fixed_engine(rng, OPTIONS, [5, 3])
+    unit = Engine(engine, build_memory_image(network, engine, default_policies(network, engine)))
+    told: list[int] = []
+
+    async def look(ctx: Any) -> None:
+        told.append(ctx.get(unit.step_inputs[0]))
+
+    simulation = Simulator(unit)
+    simulation.add_clock(1e-6)
+    simulation.add_testbench(look)
+    simulation.run()
+    assert told == [network.inputs - 1]
+
+
 def test_it_has_no_bus_and_needs_its_network(rng: np.random.Generator) -> None:
     engine, network = fixed_engine(rng, OPTIONS, [2, 3])
     assert not [name for name in port_widths(engine) if name.startswith("bus_")]
