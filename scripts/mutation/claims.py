@@ -79,15 +79,14 @@ def claiming(root: Path, file: str) -> list[Path]:
     Returns
     -------
     list of Path
-        The tests of the file's name, then those of its block that need no simulator of their own, then all others; of
-        each those that import it themselves, then those that import what imports it, those that import the least first.
+        The tests of the file's name, then those of its folder and of the folders around it, then all others; of each
+        those that import it themselves, then those that import what imports it, those that import the least first.
     """
     path = root / file
     own = root / "hw_tests" / "fast" / Path(file).with_name(f"test_{path.name}")
-    block = root / "hw_tests" / "fast" / Path(file).parts[0]
 
     def rank(test: Path) -> tuple[bool, bool, bool, int, int]:
         steps, named = _steps(root, test), test.stem.startswith(f"test_{path.stem}")
-        return test != own, not named, not test.is_relative_to(block), steps.get(path, _STEPS), len(steps)
+        return test != own, not named, not own.is_relative_to(test.parent), steps.get(path, _STEPS), len(steps)
 
     return sorted((test for test in _tests(root) if test == own or path in _steps(root, test)), key=rank)
