@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.tuning.head import Head
-
 Float32 = npt.NDArray[np.float32]
+#: What a model makes of h: float32 [T, K] of float32 [T, H].
+Output = Callable[[Float32], Float32]
 
 #: By how much one unit's h is moved.
 NUDGE = 2.0**-7
@@ -23,13 +25,13 @@ class Sensitivity:
 
     Parameters
     ----------
-    head : Head
+    head : callable
         What the model makes of h.
     seed : int
         Of the random directions.
     """
 
-    def __init__(self, head: Head, seed: int = 1):
+    def __init__(self, head: Output, seed: int = 1):
         self._head, self._seed = head, seed
         self._directions: Float32 | None = None
 

@@ -19,11 +19,12 @@ from lstmith.workloads.float_runner import FloatRunner
 from lstmith.workloads.g2p_data import BOUNDARY, Entry, entries
 from lstmith.workloads.g2p_score import phoneme_errors, word_errors
 from lstmith.workloads.g2p_skip import Costs, skipped
-from lstmith.workloads.workload import Bools, Float32, Metric, Runner, Scores, Session, State, Workload, chosen
+from lstmith.workloads.workload import Bools, Float32, Float64, Metric, Runner, Scores, Session, State, Workload, chosen
 
 SIDES = ("encoder", "decoder")
 WEIGHTS = Path(__file__).parent / "weights"
 CALIBRATION = 300  #: words for the quantiser, from the training split
+TRAINING = 4000  #: words to train on without labels, of the same split
 LIMIT = 24  #: phonemes after which a word counts as not ending; the longest one to judge has 16
 
 
@@ -38,14 +39,17 @@ class Plan:
         lower count. 0 gives all units to every word.
     tolerance : float
         Letters that cost less than this are marked to be skipped; 0 marks none.
+    units : int
+        So many for every word; 0: as ``full_from`` has it.
     """
 
     full_from: int = 0
     tolerance: float = 0.0
+    units: int = 0
 
     def active(self, letters: int, counts: tuple[int, ...]) -> int:
         """Units for a word of so many letters, one of ``counts``, which descend."""
-        return counts[min(max(self.full_from - letters, 0), len(counts) - 1)]
+        return self.units or counts[min(max(self.full_from - letters, 0), len(counts) - 1)]
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,14 @@ class Spoken:
     Parameters
     ----------
     phonemes : list of tuple of int
+    margins : float64 [N]
+        How much the best phoneme's score was above the next one's, at least.
     steps : dict of int64 [N]
         Per network of the workload: steps done for each word; skipped ones do not count.
     """
 
     phonemes: list[tuple[int, ...]]
+    margins: Float64
     steps: dict[str, npt.NDArray[np.int64]]
 
 
@@ -118,12 +125,19 @@ class G2p(Workload):
         full = self.with_plan(Plan())
         return full._inputs(words, full.speak(words, FloatRunner(full)).phonemes)
 
-    def starts(self) -> dict[str, State]:
+    def training(self) -> dict[str, list[Float32]]:
+        """Some words of the training split, evenly spread; decoders are given what the full network says in float."""
+        words = entries("train")
+        words = words[1 :: len(words) // TRAINING]
+        full = self.with_plan(Plan())
+        return full._inputs(words, full.speak(words, FloatRunner(full)).phonemes)
+
+    def starts(self, inputs: dict[str, list[Float32]] | None = None) -> dict[str, State]:
         """A decoder starts where the encoder of as many units ends."""
         found = {}
         for active in self.counts:
             encoder, decoder = (self.network(side, active) for side in SIDES)
-            batch, lengths = padded(self.calibration[encoder])
+            batch, lengths = padded((inputs or self.calibration)[encoder])
             trace = run_float(self.networks[encoder], batch)
             last = np.arange(len(batch)), lengths - 1
             found[decoder] = [(h[last], c[last]) for h, c in zip(trace.h, trace.c, strict=True)]
@@ -131,8 +145,8 @@ class G2p(Workload):
 
     def speak(self, words: list[Entry], runner: Runner) -> Spoken:
         """Pronounce words by the plan; those of one length and count run side by side, so that none waits."""
-        phonemes: list[tuple[int, ...]] = [()] * len(words)
         steps = {name: np.zeros(len(words), dtype=np.int64) for name in self.networks}
+        spoken = Spoken([()] * len(words), np.empty(len(words)), steps)
         marks = self.hints(words)
         groups: dict[tuple[int, int], list[int]] = defaultdict(list)
         for row, skips in enumerate(marks):
@@ -144,32 +158,39 @@ class G2p(Workload):
             session = runner.session(encoder, len(members))
             for step in range(length):
                 session.step(letters[:, step], skips[:, step])
-            said = self._decode(runner.session(decoder, len(members), session.state()), active, len(members))
+            said, margins = self._decode(runner.session(decoder, len(members), session.state()), active, len(members))
             for member, one in zip(members, said, strict=True):
-                phonemes[member] = one
+                spoken.phonemes[member] = one
+            spoken.margins[members] = margins
             steps[encoder][members] = (~skips).sum(axis=1)
             steps[decoder][members] = [min(len(one) + 1, LIMIT) for one in said]
-        return Spoken(phonemes, steps)
+        return spoken
 
     def hints(self, words: list[Entry]) -> list[Bools]:
         """Per word: the steps the encoder may skip by the plan, in the order it reads, bool [L]."""
         return [skipped(self.costs, entry.graphemes, self.plan.tolerance)[::-1] for entry in words]
 
-    def _decode(self, session: Session, active: int, sequences: int) -> list[tuple[int, ...]]:
-        """Say the most probable phoneme, which is the next input; steps past a word's end are marked to be skipped."""
+    def _decode(self, session: Session, active: int, sequences: int) -> tuple[list[tuple[int, ...]], Float64]:
+        """Say the most probable phoneme, which is the next input; steps past a word's end are marked to be skipped.
+
+        Returns what is said, and the least margin of each word.
+        """
         previous = np.full(sequences, BOUNDARY)
         ended = np.zeros(sequences, dtype=bool)
+        margins = np.full(sequences, np.inf)
         said: list[list[int]] = [[] for _ in range(sequences)]
         for _ in range(LIMIT):
             h = session.step(self.embeddings["decoder"][previous], ended)
             scores = h.astype(np.float64) @ self.head_weight[:, :active].T + self.head_bias[active]
             previous = scores.argmax(axis=1)
+            next_best, best = np.sort(scores, axis=1)[:, -2:].T
+            margins = np.where(ended, margins, np.minimum(margins, best - next_best))
             ended |= previous == BOUNDARY
             for row in np.flatnonzero(~ended):
                 said[row].append(int(previous[row]))
             if ended.all():
                 break
-        return [tuple(one) for one in said]
+        return [tuple(one) for one in said], margins
 
     def _letters(self, entry: Entry) -> Float32:
         return self.embeddings["encoder"][list(entry.graphemes[::-1])]

@@ -179,15 +179,18 @@ class Workload(ABC):
         """Recorded inputs per network, each float32 [T, I]; of a closed loop, those that float produces."""
 
     def training(self) -> dict[str, list[Float32]]:
-        """Inputs to train on without labels, per network, each float32 [T, I]; nothing that judges is among them.
-
-        Sequences begin in the network's own initial state.
-        """
+        """Inputs to train on without labels, per network, each float32 [T, I]; nothing that judges is among them."""
         tuned = self.inputs("tune")
         return {name: [*self.calibration[name], *tuned[name]] for name in self.networks}
 
-    def starts(self) -> dict[str, State]:
-        """What calibration sequences start in, for networks that do not begin in their own initial state."""
+    def starts(self, inputs: dict[str, list[Float32]] | None = None) -> dict[str, State]:
+        """What sequences start in, for networks that do not begin in their own initial state.
+
+        Parameters
+        ----------
+        inputs : dict of list of float32 [T, I] or None
+            Sequences of every network, those of one word or recording at the same place; None: those of calibration.
+        """
         return {}
 
 

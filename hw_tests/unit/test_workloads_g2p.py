@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 
 import numpy as np
 import pytest
@@ -154,3 +155,22 @@ def test_skipped_letters_are_not_read(adaptive: G2p, words: list[Entry]) -> None
     assert not any(hint[0] for hint in hints)
     changed = planned.speak(words, FloatRunner(planned)).phonemes
     assert changed != spoken.phonemes, "an engine that ignores hints reads every letter"
+
+
+def test_decoders_start_where_encoders_end(base: G2p, words: list[Entry], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(g2p, "TRAINING", 20)
+    inputs = base.training()
+    starts = base.starts(inputs)
+    assert starts.keys() == {"decoder"}
+    (h, c) = starts["decoder"][0]
+    assert len(h) == len(inputs["encoder"]) == len(inputs["decoder"]) >= 20
+    for row, letters in enumerate(inputs["encoder"]):
+        session = FloatRunner(base).session("encoder", 1)
+        for letter in letters:
+            session.step(letter[None])
+        assert np.allclose(session.state()[0], (h[row : row + 1], c[row : row + 1]), atol=1e-12)
+    # The decoder is given what the network itself says.
+    decoded = FloatRunner(base).session("decoder", 1, [(h[:1], c[:1])])
+    for now, following in itertools.pairwise(inputs["decoder"][0]):
+        scores = decoded.step(now[None]) @ base.head_weight.T + base.head_bias[base.counts[0]]
+        assert (base.embeddings["decoder"][scores[0].argmax()] == following).all()

