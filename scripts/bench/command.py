@@ -29,6 +29,7 @@ class Name(enum.StrEnum):
     ADAPTIVE = "adaptive"
     STEPS = "steps"
     TRAINED = "trained"
+    SEQ2SEQ = "seq2seq"
     AREA = "area"
     ENERGY = "energy"
     PERF = "perf"
@@ -115,7 +116,7 @@ def command(
     means_in = README if name is Name.ADAPTIVE and not document else None
     if means_in is not None:
         find_block(means_in, MEANS)
-    if name is Name.TRAINED:
+    if name in (Name.TRAINED, Name.SEQ2SEQ):
         require("torch")
     if json is None:
         path.parent.mkdir(exist_ok=True)
@@ -130,6 +131,8 @@ def command(
         result, tables, text = _steps(network, path.with_suffix(""))
     elif name is Name.TRAINED:
         result, tables, text = _trained(network, path.with_suffix(""))
+    elif name is Name.SEQ2SEQ:
+        result, tables, text = _seq2seq(path.with_suffix(""))
     elif name is Name.AREA:
         result, tables, text = _area()
     elif name is Name.ENERGY:
@@ -360,6 +363,15 @@ def _trained(networks: list[str] | None, folder: Path) -> tuple[dict[str, Any], 
     with steps() as report:
         result = run_trained(_known(networks, TRIALS), report, folder)
     return result, trained_tables(result), trained_text(result)
+
+
+def _seq2seq(folder: Path) -> tuple[dict[str, Any], dict[str, Table], str]:
+    from lstmith.scripts.bench.seq2seq.bench import run_seq2seq
+    from lstmith.scripts.bench.seq2seq.tables import seq2seq_rows, seq2seq_text
+
+    with steps() as report:
+        result = run_seq2seq(report, folder)
+    return result, {"held-out words": seq2seq_rows(result)}, seq2seq_text(result, _today())
 
 
 def _known(networks: list[str] | None, names: Iterable[str]) -> list[str]:

@@ -1,0 +1,1 @@
+"""`lstmith bench seq2seq`."""

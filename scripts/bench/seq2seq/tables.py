@@ -1,0 +1,40 @@
+"""Tables of `lstmith bench seq2seq`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lstmith.scripts.bench.blocks import Table, markdown
+from lstmith.scripts.bench.seq2seq.bench import FEW, FORMAT, LANES, UNITS
+
+COLUMNS = ["words are said by", "again by all", "cycles per word", "A", "WER", "more, 95 %", "PER", "more, 95 %"]
+
+
+def seq2seq_rows(result: dict[str, Any]) -> Table:
+    """A row for everything that was judged."""
+    return COLUMNS, [
+        [
+            row["name"],
+            f"{row['again']:.1%}" if row["again"] else "-",
+            f"{row['cycles']:,.0f}",
+            f"{row['speedup']:.2f}x",
+            *(text for metric in ("words", "phonemes") for text in _errors(row, metric)),
+        ]
+        for row in result["rows"]
+    ]
+
+
+def _errors(row: dict[str, Any], metric: str) -> list[str]:
+    """An error rate, and how much more it is than the base's, relative."""
+    more, low, high = row[f"{metric}_more"]
+    return [f"{row[metric]:.2%}", f"{more:+.1%} ({low:+.1%} to {high:+.1%})"]
+
+
+def seq2seq_text(result: dict[str, Any], measured: str) -> str:
+    """The block of the page."""
+    return (
+        f"{measured} Held-out words on engines of {LANES} lanes, {FORMAT.name}, every step dense. *base* has {UNITS} "
+        f"units; *nested* was trained to work with its first {FEW} too. What few units are unsure of is said again by "
+        "all; margins are chosen on tuning words. All networks were trained as long. A is over the base; changes are "
+        f"relative to it, with 95 % intervals of the same words drawn for both.\n\n{markdown(*seq2seq_rows(result))}"
+    )
