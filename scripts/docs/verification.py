@@ -1,4 +1,4 @@
-"""docs/verification/README.md and verification.json: what is proven, mutated and tested, in four totals.
+"""docs/verification/README.md, blocks.md and verification.json: what is proven, mutated and tested; README's totals.
 
 ``python -m lstmith.scripts.docs.verification`` (``make verification``) counts tests and properties anew, and takes
 all others from the JSON files that their own commands wrote.
@@ -15,11 +15,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lstmith.scripts.bench.blocks import replace_block
 from lstmith.scripts.bench.stamps import stamp
 from lstmith.scripts.coverage.report import totals
+from lstmith.scripts.docs.stages import blocks, blocks_page
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "verification"
+#: README's block of totals.
+BLOCK = "verification"
 #: What, how much, measured when, by which command.
 Row = tuple[str, str, str, str]
 #: Folders of tests, and what they run on.
@@ -47,6 +51,7 @@ _LIMITS = """
 - Nothing here is of a real device: boards are simulated.
 
 ## Pages
+- [Each block, and how far it has come](blocks.md)
 - [Properties that are proven](properties.md)
 - [Coverage](coverage.md), and [what is waived](coverage_waivers.csv)
 - [A long run](long.md)
@@ -57,11 +62,12 @@ _LIMITS = """
 """
 
 
-def _properties() -> int:
+def _proven() -> list[str]:
+    """The file of each property."""
     sys.path.insert(0, str(ROOT))
     from hw_tests.formal.properties import all_properties
 
-    return len(all_properties())
+    return [each.fault.block for each in all_properties().values()]
 
 
 def counted_by_tier(listing: str) -> Counter[str]:
@@ -161,14 +167,64 @@ def page(figures: Mapping[str, Any], written: Mapping[str, Mapping[str, Any]]) -
     return text + _LIMITS
 
 
+def readme_text(figures: Mapping[str, Any], written: Mapping[str, Mapping[str, Any]]) -> str:
+    """Four totals for the project's first page."""
+    mutants = _mutant_rows(written["mutation"])[0][1]
+    covered = totals(written["coverage"])
+    lines, toggles = (covered[f"{what} of the RTL"].partition(" (")[0] for what in ("lines", "toggles"))
+    tests = sum(figures["tests"].values())
+    return (
+        f"Proven: {figures['properties']} properties (`.venv/bin/pytest hw_tests/formal`). Noticed: {mutants} of the "
+        f"mutants (`make mutation`). Run: {lines} of the RTL's lines, {toggles} of its toggles (`make coverage`). "
+        f"Tests: {tests:,} (`make test`, `make nightly`). [All totals and known limits](docs/verification/README.md), "
+        "[each block](docs/verification/blocks.md).\n"
+    )
+
+
+def history(root: Path) -> list[tuple[str, str, dict[str, Any]]]:
+    """Commit, day and totals of each version of ``verification.json``, newest first, as git has them."""
+    path = "docs/verification/verification.json"
+    git = ["git", "-C", str(root)]
+    log = subprocess.run(
+        [*git, "log", "--format=%h %as", "--", path], capture_output=True, text=True, check=True
+    ).stdout
+    found = []
+    for commit, day in (line.split() for line in log.splitlines()):
+        shown = subprocess.run([*git, "show", f"{commit}:{path}"], capture_output=True, text=True, check=True).stdout
+        found.append((commit, day, json.loads(shown)))
+    return found
+
+
+def history_text(versions: list[tuple[str, str, dict[str, Any]]]) -> str:
+    """A table of totals by commit."""
+    text = "\n## History\n`git show COMMIT:docs/verification/verification.json` has all totals of a commit.\n\n"
+    text += "| commit | day | properties | tests | mutants noticed | bins | lines | toggles |\n"
+    text += "|---|---|---|---|---|---|---|---|\n"
+    for commit, day, told in versions:
+        others = {
+            what: total for figures in told.values() if isinstance(figures, dict) for what, total in figures.items()
+        }
+        cells = [commit, day, told["properties"], sum(told["tests"].values())]
+        for start, end in (("mutants", "noticed"), ("functional bins", ""), ("lines of the RTL", ""), ("toggles", "")):
+            cells.append(
+                next((each for what, each in others.items() if what.startswith(start) and what.endswith(end)), "-")
+            )
+        text += f"| {' | '.join(map(str, cells))} |\n"
+    return text
+
+
 def main() -> None:
-    """Counts, and writes both files."""
+    """Counts, and writes the pages, the JSON and README's totals."""
     stores = {name: FOLDER / f"{name}.json" for name in ROWS}
     written = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in stores.items() if path.exists()}
     command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-p", "no:cacheprovider", "hw_tests"]
     listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    figures = {"measured": stamp(), "properties": _properties(), "tests": dict(counted_by_tier(listing))}
-    (FOLDER / "README.md").write_text(page(figures, written), encoding="utf-8")
+    proven = _proven()
+    figures = {"measured": stamp(), "properties": len(proven), "tests": dict(counted_by_tier(listing))}
+    (FOLDER / "README.md").write_text(page(figures, written) + history_text(history(ROOT)), encoding="utf-8")
+    every = blocks(listing, written["mutation"], written["coverage"], proven)
+    (FOLDER / "blocks.md").write_text(blocks_page(every), encoding="utf-8")
+    replace_block(ROOT / "README.md", BLOCK, readme_text(figures, written))
     # The same totals for programs; details are in the files of their own.
     told = {name: {what: total for what, total, *_ in ROWS[name](found)} for name, found in written.items()}
     (FOLDER / "verification.json").write_text(json.dumps({**figures, **told}, indent=1) + "\n", encoding="utf-8")
