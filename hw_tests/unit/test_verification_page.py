@@ -105,6 +105,7 @@ def test_a_block_that_is_in_no_bitstream_says_so() -> None:
 
 def test_history_is_that_of_git(tmp_path: Path) -> None:
     """Totals of each commit that changed them, newest first; what a commit had not measured yet is a dash."""
+    assert history_text(history(tmp_path)) == ""
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run([*git, "init", "-q"], check=True)
     path = tmp_path / "docs" / "verification" / "verification.json"
