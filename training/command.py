@@ -39,6 +39,9 @@ def command(
     batch: Annotated[int, typer.Option(help="Windows per step of the optimiser.", min=1)] = 64,
     rate: Annotated[float, typer.Option(help="Largest step of a weight, in its LSBs.", min=1e-6)] = 0.1,
     sparsity: Annotated[float, typer.Option(help="Weight of what changes of h cost; 0 trains for quality.", min=0)] = 0,
+    from_float: Annotated[
+        bool, typer.Option("--from-float", help="Begin between integers and float weights: better where loss is large.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the order of windows.", min=0)] = 1,
     keep_best: Annotated[bool, typer.Option("--keep-best", help="Ctrl-C ends with the best epoch so far.")] = False,
 ) -> None:
@@ -49,7 +52,15 @@ def command(
     check_outputs([design, data, policy], [Output(output, FOLDER), Output(json, DISTILLED)])
     task = Task.load(design, data, "h_error")
     lessons = _Lessons.of(task, policy, str(design))
-    settings = Settings(epochs=epochs, batch=batch, rate=rate, sparsity=sparsity, seed=seed, keep_best=keep_best)
+    settings = Settings(
+        epochs=epochs,
+        batch=batch,
+        rate=rate,
+        sparsity=sparsity,
+        from_float=from_float,
+        seed=seed,
+        keep_best=keep_best,
+    )
     lesson = lessons.lesson(window, settings.hold_every, str(data))
     before = lessons.judged(task.design)
     trained, found = distil_design(task.design, lessons.policies, lesson, settings)

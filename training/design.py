@@ -28,6 +28,6 @@ def distil_design(
     ValueError
         If the engine cannot do what the policies ask, or the design has active counts.
     """
-    found = finetune(design.network, design.engine, policies, lesson.data, lesson.loss(), settings)
+    found = finetune(design.network, design.engine, policies, lesson.data, lesson.loss(), settings, design.source)
     report = {**design.report, "training": {"loss": found.history, "seed": settings.seed}}
     return replace(design, network=found.network, report=report), found

@@ -12,6 +12,7 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from lstmith.golden.network import FloatNetwork
 from lstmith.spec.config import H_FRAC, EngineConfig
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import QuantNetwork
@@ -45,12 +46,14 @@ class Settings:
         Every so many sequences one is held back to judge epochs by.
     patience : int
         Epochs without a better loss on what is held back, after which training goes on from the best epoch with a third
-        of the rate. All shadow weights begin on an integer, so that at a rate that is too large many of them pass the
+        of the rate. Where all shadow weights begin on an integer, at a rate that is too large many of them pass the
         half-way point in the same few steps, and what the quantiser balanced between them is lost. After the fourth
         rate training ends.
     sparsity : float
         Weight of what the references of h move in a step (:class:`.straight_through.Outcome`), beside the loss: larger
         ones leave fewer columns to compute.
+    from_float : bool
+        Shadow weights begin between the integers and the float weights, not on the integers.
     keep_best : bool
         Ctrl-C ends the training with the best epoch so far; else with nothing.
     seed : int
@@ -64,6 +67,7 @@ class Settings:
     hold_every: int = 5
     patience: int = 4
     sparsity: float = 0.0
+    from_float: bool = False
     keep_best: bool = False
     seed: int = 1
     quiet: bool = False
@@ -94,6 +98,7 @@ def finetune(
     data: TrainingSequences,
     loss: Loss,
     settings: Settings,
+    source: FloatNetwork,
 ) -> Finetuned:
     """Train weights and biases; scales, grids and formats stay.
 
@@ -106,6 +111,8 @@ def finetune(
     data : Sequences
     loss : Loss
     settings : Settings
+    source : FloatNetwork
+        What the network was quantised from.
 
     Returns
     -------
@@ -113,7 +120,7 @@ def finetune(
         The network itself if no epoch was better.
     """
     torch.manual_seed(settings.seed)
-    model = StraightThrough(network, config)
+    model = StraightThrough(network, config, source if settings.from_float else None)
     rows = np.arange(len(data))
     held, train = rows[:: settings.hold_every], rows[rows % settings.hold_every != 0]
 

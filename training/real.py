@@ -31,8 +31,7 @@ def real_network(network: QuantNetwork, config: EngineConfig, names: list[str]) 
 
 def real_layer(layer: QuantLayer, config: EngineConfig, name: str) -> FloatLayer:
     """One layer of :func:`real_network`."""
-    steps = operand_steps(layer)
-    weights = layer.weights * row_scale(layer, config.requant_width)[:, None] / steps
+    weights = layer.weights * weight_steps(layer, config)
     peep: FloatArray | None = None
     if layer.peep is not None:
         peep = layer.peep.astype(np.float64) * 2.0 ** float(layer.c_frac - layer.peep_shift - RESULT_FRAC)
@@ -43,6 +42,17 @@ def real_layer(layer: QuantLayer, config: EngineConfig, name: str) -> FloatLayer
         bias=((layer.bias - 1) * 2.0**-RESULT_FRAC).astype(np.float64),
         peep=peep,
     )
+
+
+def real_weights(layer: FloatLayer) -> FloatArray:
+    """All weights of a layer as the engine has them beside each other, float64 [4H, I + H]."""
+    return np.concatenate([layer.w_ih, layer.w_hh], axis=1).astype(np.float64)
+
+
+def weight_steps(layer: QuantLayer, config: EngineConfig) -> FloatArray:
+    """Real value of one LSB of each weight, float64 [4H, I + H]."""
+    steps: FloatArray = row_scale(layer, config.requant_width)[:, None] / operand_steps(layer)
+    return steps
 
 
 def operand_steps(layer: QuantLayer) -> FloatArray:

@@ -16,16 +16,20 @@ import torch
 from torch import Tensor, nn
 
 from lstmith.golden.encoder import BoolArray
+from lstmith.golden.network import FloatArray, FloatNetwork
 from lstmith.spec.codes import Kind
 from lstmith.spec.config import BIAS_BITS, EngineConfig
 from lstmith.spec.policy import Policy
 from lstmith.spec.quantised import Grid, IntArray, QuantLayer, QuantNetwork, has_digits, split_digits, weight_limit
 from lstmith.training.cell import cell
 from lstmith.training.data import TrainingSequences
+from lstmith.training.real import real_weights, weight_steps
 from lstmith.training.recorded import Recorded, References, Values, record
 
 #: Shadow biases count in this many LSBs (2^-13): a step of the optimiser then means about as much as in weights.
 BIAS_UNIT = 64
+#: Shadow weights begin at most so far from their integers.
+WITHIN = 0.49
 
 
 class _Exact(torch.autograd.Function):
@@ -63,13 +67,18 @@ class StraightThroughLayer(nn.Module):
     ----------
     layer : QuantLayer
         Its scales, grids, cell format and peepholes stay as they are.
+    wanted : float64 [4H, I + H] or None
+        Shadow weights begin as near to these, in LSBs of the integer weights, as they may and still be rounded to the
+        layer's integers; None is on the integers.
     """
 
-    def __init__(self, layer: QuantLayer) -> None:
+    def __init__(self, layer: QuantLayer, wanted: FloatArray | None = None) -> None:
         super().__init__()
         self.layer = layer
+        integers = layer.weights.astype(np.float64)
+        begin = integers if wanted is None else np.clip(wanted, integers - WITHIN, integers + WITHIN)
         #: In LSBs of the integer weights, float64 [4H, I + H].
-        self.weights = nn.Parameter(torch.tensor(layer.weights, dtype=torch.float64))
+        self.weights = nn.Parameter(torch.from_numpy(begin.copy()))
         #: In ``BIAS_UNIT`` LSBs of the integer biases, float64 [4H].
         self.bias = nn.Parameter(torch.tensor(layer.bias, dtype=torch.float64) / BIAS_UNIT)
 
@@ -139,6 +148,8 @@ class StraightThrough(nn.Module):
     ----------
     network : QuantNetwork
     config : EngineConfig
+    source : FloatNetwork or None
+        What the network was quantised from: shadow weights begin between the integers and its weights.
 
     Raises
     ------
@@ -146,7 +157,7 @@ class StraightThrough(nn.Module):
         If the network has active counts: their biases follow from the trained network.
     """
 
-    def __init__(self, network: QuantNetwork, config: EngineConfig) -> None:
+    def __init__(self, network: QuantNetwork, config: EngineConfig, source: FloatNetwork | None = None) -> None:
         super().__init__()
         if network.active_counts > 1:
             raise ValueError("A network with active counts cannot be trained: train first, then add the counts")
@@ -155,7 +166,10 @@ class StraightThrough(nn.Module):
         if network.symbols:
             raise ValueError("Only layers that read values can be trained, not symbols")
         self._network, self.config = network, config
-        self.layers = nn.ModuleList(StraightThroughLayer(layer) for layer in network.layers)
+        self.layers = nn.ModuleList()
+        for index, layer in enumerate(network.layers):
+            wanted = None if source is None else real_weights(source.layers[index]) / weight_steps(layer, config)
+            self.layers.append(StraightThroughLayer(layer, wanted))
 
     def network(self) -> QuantNetwork:
         """The network with the integers of now."""

@@ -23,7 +23,8 @@ torch = pytest.importorskip("torch", reason="training needs the extra torch")
 from lstmith.training.data import sequences  # noqa: E402
 from lstmith.training.design import distil_design  # noqa: E402
 from lstmith.training.finetune import Settings, keep_sums  # noqa: E402
-from lstmith.training.straight_through import StraightThrough  # noqa: E402
+from lstmith.training.real import weight_steps  # noqa: E402
+from lstmith.training.straight_through import WITHIN, StraightThrough  # noqa: E402
 from lstmith.training.windows import Lesson, lesson  # noqa: E402
 from lstmith.tuning.pieces import Recorded  # noqa: E402
 
@@ -86,3 +87,24 @@ def test_sums_stay_within_the_accumulators(case: tuple[Design, list[np.ndarray]]
         GoldenModel(too_much, narrow)
     keep_sums(model)
     GoldenModel(model.network(), narrow).run(np.zeros((1, 2, 3), dtype=np.int16), [POLICY])
+
+
+def test_shadow_weights_begin_between_integers_and_float(case: tuple[Design, list[np.ndarray]]) -> None:
+    design, xs = case
+    (layer,), (source,) = design.network.layers, design.source.layers
+    model = StraightThrough(design.network, design.engine, design.source)
+    np.testing.assert_array_equal(model.network().layers[0].weights, layer.weights)
+    shadow = model.layers[0].weights.detach().numpy()
+    wanted = np.concatenate([source.w_ih, source.w_hh], axis=1) / weight_steps(layer, design.engine)
+    # Most weights were rounded to the nearest integer, and all that were begin on the float weight itself.
+    near = np.abs(wanted - layer.weights) < WITHIN
+    assert near.mean() > 0.5
+    np.testing.assert_allclose(shadow[near], wanted[near])
+    assert (np.sign(shadow - layer.weights) == np.sign(wanted - layer.weights))[~near].all()
+    settings = replace(SETTINGS, epochs=2, rate=0.05)
+    found = [
+        distil_design(design, [POLICY], everything(design, xs), replace(settings, from_float=begins))[1]
+        for begins in (False, True)
+    ]
+    assert found[0].history[0] == found[1].history[0]
+    assert found[0].history[1:] != found[1].history[1:]

@@ -34,7 +34,8 @@ REACH = 2.0
 TRIALS = {"silero": 24, "dtln": 12, "icu_thai": 24, "textgenrnn": 16, "g2p": 12, "japanese_vowels": 32}
 COURSES = {
     "silero": Course(64, 480, Settings(epochs=40, batch=32, rate=0.03, quiet=True)),
-    "dtln": Course(64, 240, Settings(epochs=15, batch=32, rate=0.05, quiet=True)),
+    # Its many trainings with skipped steps take long.
+    "dtln": Course(64, 240, Settings(epochs=15, batch=32, rate=0.05, quiet=True), begins=(False,)),
     "icu_thai": Course(64, 480, Settings(epochs=40, batch=32, rate=0.03, quiet=True)),
     "textgenrnn": Course(40, 320, Settings(epochs=15, batch=32, rate=0.05, quiet=True)),
     "g2p": Course(20, 2000, Settings(epochs=15, batch=64, rate=0.1, quiet=True)),

@@ -13,9 +13,10 @@ RULES = (
     "trained on telephone prompts that nothing else uses, the others on the data that calibrates and tunes. "
     "Thresholds are searched with the same number of policies before training and after it. A network is trained "
     "for the fastest policy whose error of h is at most twice that of the chosen one. Static formats that lose "
-    "something get the same training. *A*, *B*, *no loss* and *error* are as in [adaptive](adaptive.md); B counts"
-    " from the cheapest static format that loses nothing on the data to tune on, trained or not. Minutes are of "
-    "one processor."
+    "something get the same training. It begins on the integers and, except for DTLN, between them and the float "
+    "weights too, and the lower loss on what is held back counts (*from float*); minutes are of both. *A*, *B*, *no "
+    "loss* and *error* are as in [adaptive](adaptive.md); B counts from the cheapest static format that loses nothing "
+    "on the data to tune on, trained or not. Minutes are of one processor."
 )
 SKIPS = (
     "**Skipped steps.** The rule skips a step whose input is near that of the last computed step, at most one in "
@@ -49,7 +50,7 @@ def trained_text(result: dict[str, Any]) -> str:
 def _preamble(network: dict[str, Any]) -> str:
     efforts = [
         f"{name} {each['minutes']:.1f} minutes ({each['near']:.1f} to within 10 % of the best loss), loss "
-        f"{each['losses'][0]:.3g} to {each['losses'][1]:.3g}"
+        f"{each['losses'][0]:.3g} to {each['losses'][1]:.3g}{_begun(each)}"
         for name, each in network["efforts"].items()
     ]
     first = next(iter(network["efforts"].values()))
@@ -57,6 +58,11 @@ def _preamble(network: dict[str, Any]) -> str:
         f"Base {network['base']}, best static {network['static']}; float {network['of_float']:.4g}. Training, of "
         f"{first['windows']} windows: {'; '.join(efforts)}."
     )
+
+
+def _begun(effort: dict[str, Any]) -> str:
+    """Where training began, if not on the integers."""
+    return ", from float" if effort["from_float"] else ""
 
 
 def _table(network: dict[str, Any]) -> Table:

@@ -14,7 +14,7 @@ from lstmith.compiler.importers.planner import plan_model
 from lstmith.datasets.workload_files import fetch_files
 from lstmith.scripts.bench.adaptive.search import Bed
 from lstmith.spec.policy import Policy
-from lstmith.training.finetune import Settings, finetune
+from lstmith.training.finetune import Finetuned, Settings, finetune
 from lstmith.training.sensitivity import Output, Sensitivity
 from lstmith.training.windows import lesson
 from lstmith.tuning.engine import GoldenEngine
@@ -41,11 +41,14 @@ class Course:
     windows : int
         At most so many are trained on, evenly spread.
     settings : Settings
+    begins : tuple of bool
+        Whether shadow weights begin between integers and float weights: all of these are tried.
     """
 
     window: int
     windows: int
     settings: Settings
+    begins: tuple[bool, ...] = (False, True)
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,17 @@ class Effort:
     Parameters
     ----------
     windows, epochs : int
+    from_float : int
+        Networks whose better training began between integers and float weights.
     losses : list of float
         Before and after, on what is held back; mean of the networks.
     minutes, near : float
-        Processor time in minutes: all of it, and until a loss was within 10 % of the best.
+        Processor time in minutes: all trainings, and of the best one until a loss was within 10 % of its best.
     """
 
     windows: int
     epochs: int
+    from_float: int
     losses: list[float]
     minutes: float
     near: float
@@ -120,20 +126,31 @@ class Teacher:
                 self._sensitivities.get(name),
             )
             data = given.data if hints is None else replace(given.data, hints=hints(*given.data.valid.shape))
-            tuned = finetune(engine.network, engine.config, policies[name], data, given.loss(), self._course.settings)
+            tried: dict[bool, Finetuned] = {}
+            for begins in self._course.begins:
+                settings, loss = replace(self._course.settings, from_float=begins), given.loss()
+                tried[begins] = finetune(
+                    engine.network, engine.config, policies[name], data, loss, settings, engine.source
+                )
+            from_float, tuned = min(tried.items(), key=lambda one: min(one[1].history))
             engines[name] = GoldenEngine(tuned.network, engine.source, engine.config)
-            best = min(tuned.history)
-            near = next(at for at, loss in enumerate(tuned.history) if loss <= NEAR * best)
-            found.append((len(data), tuned, tuned.seconds[near]))
+            found.append(
+                Effort(
+                    windows=len(data),
+                    epochs=len(tuned.history) - 1,
+                    from_float=int(from_float),
+                    losses=[tuned.history[0], min(tuned.history)],
+                    minutes=sum(each.seconds[-1] for each in tried.values()) / 60,
+                    near=tuned.seconds[int(np.argmax(np.array(tuned.history) <= NEAR * min(tuned.history)))] / 60,
+                )
+            )
         effort = Effort(
-            windows=sum(count for count, _, _ in found),
-            epochs=max(len(tuned.history) - 1 for _, tuned, _ in found),
-            losses=[
-                float(np.mean([tuned.history[0] for _, tuned, _ in found])),
-                float(np.mean([min(tuned.history) for _, tuned, _ in found])),
-            ],
-            minutes=sum(tuned.seconds[-1] for _, tuned, _ in found) / 60,
-            near=sum(near for _, _, near in found) / 60,
+            windows=sum(each.windows for each in found),
+            epochs=max(each.epochs for each in found),
+            from_float=sum(each.from_float for each in found),
+            losses=np.mean([each.losses for each in found], axis=0).tolist(),
+            minutes=sum(each.minutes for each in found),
+            near=sum(each.near for each in found),
         )
         return Bed(bed.workload, engines), effort
 
