@@ -91,6 +91,10 @@ def command(
         str | None,
         typer.Option(help="Active counts: 96,64 also runs with the 96 or 64 most important units; / separates layers."),
     ] = None,
+    skim: Annotated[
+        bool,
+        typer.Option("--skim", help="Steps of the one active count leave the other units as they are, not dropped."),
+    ] = False,
     planes: Annotated[
         Planes,
         typer.Option(help="Digit planes of a weight, each following its own changes; auto: 2 where there is room."),
@@ -125,6 +129,7 @@ def command(
             head=head,
             stateful=stateful,
             active=active,
+            skim=skim,
             planes=planes.value,
             sequences=sequences,
             delta=delta,
@@ -156,7 +161,8 @@ def _print(design: Design) -> None:
     say(f"weights with digit planes for policies: {', '.join(split) or 'none'}")
     for name, layer in _named(design):
         if layer.counts:
-            say(f"{name} also runs with its {', '.join(map(str, layer.counts))} most important units")
+            others = ", the others left as they are" if layer.skims else ""
+            say(f"{name} also runs with its {', '.join(map(str, layer.counts))} most important units{others}")
     if sizing["memory_bits"]:
         say(f"weights take {sizing['weight_bits']} of {sizing['memory_bits']} bits of weight memory")
         say(f"precisions in this memory: {', '.join(_precisions(design.target, sizing['precisions']))}")

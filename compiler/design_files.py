@@ -25,7 +25,7 @@ from lstmith.spec.config import EngineConfig
 from lstmith.spec.errors import UserError
 from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
-FORMAT = 9
+FORMAT = 10
 MARKER = "design.json"
 GRAPH = "graph"
 _FILES = ("engine.json", "network.npz", "float.npz")
@@ -47,6 +47,7 @@ _QUANT_SCALARS: dict[str, type] = {
     "x_lsb": float,
     "h_lsb": float,
     "symbols": bool,
+    "skims": bool,
     "threshold": int,
 }
 #: Scalars that values are divided by.

@@ -39,6 +39,8 @@ class CompileOptions:
         ``dsp``, ``digit``, or ``auto`` for the one that takes the fewest nanoseconds per step.
     active : str, sequence of int, or sequence of sequences of int, or None
         Active counts: the network also runs with so many of its most important units.
+    skim : bool
+        A step of the single active count leaves h and c of the other units as they are, instead of dropping them.
     planes : int or str
         Digit planes of a weight, 1 or 2, each with references of its own; ``auto`` takes 2 where the target has room
         for them and steps may list changes.
@@ -61,6 +63,7 @@ class CompileOptions:
     lanes: int | None = None
     mac: str = "dsp"
     active: ActiveCounts | None = None
+    skim: bool = False
     planes: int | str = AUTO
     sequences: int = 1
     delta: bool = True
@@ -75,6 +78,8 @@ class CompileOptions:
         _choice("planes", str(self.planes), PLANES)
         if self.lanes is not None and self.lanes < 1:
             raise UserError("option --lanes", f"is {self.lanes}", "give a positive number")
+        if self.skim and self.active is None:
+            raise UserError("option --skim", "is given without --active", "say how many units such a step computes")
         if self.active is not None and not self.delta:
             raise UserError(
                 "option --active",

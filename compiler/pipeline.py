@@ -16,7 +16,7 @@ from lstmith.compiler.importers.importer import Model, ModelSource, read_model
 from lstmith.compiler.options import AUTO, ActiveCounts, CompileOptions
 from lstmith.compiler.program_image import build_memory_image
 from lstmith.compiler.quantise.calibration import Calibration
-from lstmith.compiler.quantise.order import mean_h, order_on, parse_counts, with_counts
+from lstmith.compiler.quantise.order import mean_h, order_on, parse_counts, with_counts, with_skim
 from lstmith.compiler.quantise.quantise import Quantised, quantise
 from lstmith.compiler.remarks import remarks
 from lstmith.compiler.sizing.choose import choose_engine
@@ -51,6 +51,7 @@ def compile_model(
     head: bool = False,
     stateful: bool = False,
     active: ActiveCounts | None = None,
+    skim: bool = False,
     planes: int | str = AUTO,
     sequences: int = 1,
     delta: bool = True,
@@ -68,7 +69,7 @@ def compile_model(
     calibration : str, Path, array or mapping
         Typical inputs: an .npz file, or arrays by the names that a file has: those of the graph's inputs, each
         [calls, ...], or ``x`` as the first recurrent layer sees it, float32 [T, I] or [N, T, I].
-    precision, activations, target, lanes, mac, active, planes, sequences, delta, fixed
+    precision, activations, target, lanes, mac, active, skim, planes, sequences, delta, fixed
         See :class:`~lstmith.compiler.options.CompileOptions`.
     layer : str or None
         Of several recurrent layers, the only one to run on the core.
@@ -91,7 +92,7 @@ def compile_model(
         If the model, the data or an option is wrong, or the model does not fit the target. What can be refused
         without calibration is refused before it.
     """
-    options = CompileOptions(precision, activations, target, lanes, mac, active, planes, sequences, delta, fixed)
+    options = CompileOptions(precision, activations, target, lanes, mac, active, skim, planes, sequences, delta, fixed)
     stage, told = progress or _nobody, remark or _nobody
     stage("reading the model")
     read = read_model(model, layer, head=head)
@@ -191,7 +192,7 @@ def _nobody(text: str) -> None:
 
 def _refused_early(source: str, network: FloatNetwork, options: CompileOptions) -> Counts | None:
     """The active counts of each layer; refuses what no calibration data can make fit."""
-    counts = None if options.active_text is None else parse_counts(options.active_text, network)
+    counts = None if options.active_text is None else parse_counts(options.active_text, network, skims=options.skim)
     with _no_engine(source):
         refuse_options(network, options, counts)
     return counts
@@ -208,8 +209,10 @@ def _quantised(network: FloatNetwork, data: Calibration, options: CompileOptions
         limits=limits,
         allowed=PRECISIONS if board is None else board.precisions,
     )
-    if counts is None:
+    if counts is None or permutations is None:
         return quantised
+    if options.skim:
+        return replace(quantised, network=with_skim(quantised.network, counts, permutations))
     means = mean_h(arranged, data)
     reduced = with_counts(quantised.network, limits.requant_width, counts, means, permutations)
     return replace(quantised, network=reduced)

@@ -289,6 +289,7 @@ def _descriptor(
         "kind": layer.kind,
         "squash": layer.squash,
         "columns": layer.weights.shape[1],
+        "skims": int(layer.skims),
         "unit_base": int(unit_bases[index]),
         "x_base": int(unit_bases[max(index - 1, 0)]),
         "theta_h": theta_h,

@@ -14,7 +14,7 @@ from lstmith.spec.quantised import IntArray, QuantLayer
 #: Most planes of a weight; a column's planes in a step are a set of bits, bit 0 the top plane.
 PLANES = 2
 #: Why records are fetched anew.
-START, RELOAD = 1, 2
+RECORDS, RELOAD = 1, 2
 
 
 @dataclass
@@ -113,7 +113,7 @@ class LayerTrace:
     Attributes
     ----------
     h : int16 [N, T, H]
-        Of a dropped unit: what it counts as.
+        Of a dropped unit: what it counts as. A step that skims leaves the others as they were.
     c : int32 [N, T, H]
         Of a dropped unit: zero.
     x_planes : int8 [N, T, I]
@@ -127,8 +127,8 @@ class LayerTrace:
     active_index : int8 [N, T]
         Index of the active count.
     renewal : int8 [N, T]
-        Whether records are fetched anew: 0 no, 1 at a sequence's start, 2 with h listed anew for another count or
-        program.
+        Whether records are fetched anew: 0 no, 1 they alone, at a sequence's start or where a step begins to skim, 2
+        with h listed anew for another count or program.
     deferred : bool [N, T, F]
         Where the monitor decided after the step that the low plane's changes are worth deferring.
     """

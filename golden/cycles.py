@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.activity import RELOAD, START, LayerTrace
+from lstmith.golden.activity import RECORDS, RELOAD, LayerTrace
 from lstmith.golden.breakdown import CycleBreakdown, CycleClass, CycleLedger
 from lstmith.golden.encoder import BoolArray
 from lstmith.golden.pass_words import NEVER, pass_words
@@ -217,10 +217,10 @@ class _Run:
         if not self._config.renews:
             return ready
         renewal, quiet = self._traces[0].renewal[place], np.maximum(ready, drained)
-        start = quiet + timing.renew(self._config, ())
+        records = quiet + timing.renew(self._config, ())
         active = [words.active[place] for words in self._words]
         reload = quiet + timing.renew(self._config, active)
-        return np.where(renewal == START, start, np.where(renewal == RELOAD, reload, ready))
+        return np.where(renewal == RECORDS, records, np.where(renewal == RELOAD, reload, ready))
 
     def _pass(
         self,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from lstmith.golden.activity import RELOAD, START, LayerState, LayerTrace
+from lstmith.golden.activity import RECORDS, RELOAD, LayerState, LayerTrace
 from lstmith.golden.cell import cell_step
 from lstmith.golden.encoder import BoolArray, distance, follow, listed, one_hot
 from lstmith.golden.monitor import judge
@@ -18,6 +19,7 @@ from lstmith.spec.policy import Mode, Policy, Scope
 from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 
 Floats = npt.NDArray[np.floating]
+T = TypeVar("T", bound="np.integer[Any]")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,13 @@ class Matrices:
 def index_of_active(layer: QuantLayer, policy: Policy) -> int:
     """Index of the policy's active count."""
     return (layer.units, *layer.counts).index(policy.active) if policy.active else 0
+
+
+def first_whole(active_indices: npt.NDArray[T]) -> npt.NDArray[T]:
+    """Indices of active counts by step of sequences that skim, [N, T]: the first step of each computes all units."""
+    found = active_indices.copy()
+    found[:, :1] = 0
+    return found
 
 
 class LayerRun:
@@ -101,11 +110,12 @@ class LayerRun:
 
         x_exact = exact = np.full(len(state.h), first)
         active: BoolArray | None = None
-        trace.renewal[:, t] = START * state.fresh + RELOAD * state.resumed
+        trace.renewal[:, t] = RECORDS * state.fresh + RELOAD * state.resumed
         if layer.counts:
-            changes, active = self._change_mask(t, computed)
-            exact = exact | changes
-            trace.renewal[changes & ~state.fresh, t] = RELOAD
+            changes, recomputes, active = self._change_mask(t, computed)
+            exact = exact | recomputes
+            trace.renewal[changes & ~state.fresh, t] = RECORDS
+            trace.renewal[recomputes & ~state.fresh, t] = RELOAD
         # The first layer's x was encoded before its step's active count took effect.
         self._columns(t, exact, x_exact if self._index == 0 else exact, active, trace)
         if layer.counts:
@@ -129,28 +139,37 @@ class LayerRun:
             skips |= distance(self._grid_x[:, t], state.x_reference[:, 0]).sum(axis=1) < rule.change
         return self._marked[:, t] | (skips & (state.skip_run < rule.limit))
 
-    def _change_mask(self, t: int, computed: BoolArray | None) -> tuple[BoolArray, BoolArray]:
+    def _change_mask(self, t: int, computed: BoolArray | None) -> tuple[BoolArray, BoolArray, BoolArray]:
         """Another active count lists h anew: what it drops and what it adds begins at zero.
 
-        Returns who changes, bool [N], and the active units, bool [N, H].
+        A layer that skims drops nothing. The sums of units that it left lack what changed meanwhile, so that only a
+        step that computes them again has to list h anew.
+
+        Returns who changes and who recomputes sums, bool [N] each, and the active units, bool [N, H].
         """
         state, layer = self._state, self._layer
         wanted = self._masks[:, t].astype(np.int64)
         counts = np.array([layer.units, *layer.counts])
         units = np.arange(layer.units)
         changes = (wanted != state.active_index) & (True if computed is None else computed)
-        kept = units < np.minimum(counts[wanted], counts[state.active_index])[:, None]
-        state.h = np.where(changes[:, None] & ~kept, 0, state.h)
-        state.c = np.where(changes[:, None] & ~kept, 0, state.c)
+        recomputes = changes
+        if layer.skims:
+            recomputes = changes & (wanted == 0)
+        else:
+            kept = units < np.minimum(counts[wanted], counts[state.active_index])[:, None]
+            state.h = np.where(changes[:, None] & ~kept, 0, state.h)
+            state.c = np.where(changes[:, None] & ~kept, 0, state.c)
         listed_anew = layer.h_grid.apply(state.h)[:, None]
-        state.h_reference = np.where(changes[:, None, None], listed_anew, state.h_reference)
+        state.h_reference = np.where(recomputes[:, None, None], listed_anew, state.h_reference)
         state.active_index = np.where(changes, wanted, state.active_index)
-        return changes, units < counts[state.active_index][:, None]
+        return changes, recomputes, units < counts[state.active_index][:, None]
 
     def _columns(
         self, t: int, exact: BoolArray, x_exact: BoolArray, active: BoolArray | None, trace: LayerTrace
     ) -> None:
         state, layer, policy, matrices = self._state, self._layer, self._policy, self._matrices
+        # Units of which nothing is left; those that a step leaves as they are do not count among them.
+        dropping = None if layer.skims else active
         steps, x_steps = np.where(exact, 0, state.steps), np.where(x_exact, 0, state.x_steps)
 
         # What each list would hold.
@@ -161,7 +180,7 @@ class LayerRun:
             held = self._held_x(steps if self._index else x_steps)
             x_reference = follow(self._grid_x[:, t, None], state.x_reference, thetas, held=held, snaps=self._snaps)
         inputs = None
-        if active is not None and self._feeder is not None:
+        if dropping is not None and self._feeder is not None:
             counts = np.array([self._feeder.units, *self._feeder.counts])
             inputs = (np.arange(layer.inputs) < counts[state.active_index][:, None])[:, None]
             x_reference = x_reference * inputs
@@ -170,7 +189,7 @@ class LayerRun:
         values = restart[:, None, None]
         mode = Mode.SKIP if layer.symbols else policy.mode
         trace.x_planes[:, t] = self._planes(np.where(values, x_reference, x_change), mode, inputs)
-        recurrent = ~state.fresh[:, None] & (True if active is None else active[:, : layer.recurrent])
+        recurrent = ~state.fresh[:, None] & (True if dropping is None else dropping[:, : layer.recurrent])
         trace.h_planes[:, t] = self._planes(np.where(values, h_reference, h_change), policy.mode, recurrent[:, None])
         trace.restart[:, t] = restart
 
@@ -180,14 +199,16 @@ class LayerRun:
         total = from_x + h_reference.reshape(rows, -1) @ matrices.h
 
         # The cell.
-        c_old, bias = state.c, None
+        h_old, c_old, bias = state.h, state.c, None
         if layer.counts:
             bias = np.stack([layer.bias_at(active_index) for active_index in range(1 + len(layer.counts))])[
                 state.active_index
             ]
         state.h, state.c = cell_step(total.astype(np.int64), c_old, layer, self._config, bias)
-        if active is not None:
-            state.h, state.c = state.h * active, state.c * active
+        if dropping is not None:
+            state.h, state.c = state.h * dropping, state.c * dropping
+        elif active is not None:
+            state.h, state.c = np.where(active, state.h, h_old), np.where(active, state.c, c_old)
         if self._index == 0 and self._rule.predictor and self._predictor is not None:
             columns = np.concatenate([x_reference[:, 0] << layer.x_grid.exponent, h_reference[:, 0]], axis=1)
             state.predicted = columns @ self._predictor >= self._rule.threshold
@@ -197,8 +218,11 @@ class LayerRun:
         grid_h = layer.h_grid.apply(state.h)[:, None, : layer.recurrent]
         held = self._held_h(steps + 1)
         state.h_reference = follow(grid_h, h_reference, self._theta_h, held=held, snaps=self._snaps)
-        if active is not None:
-            state.h_reference = state.h_reference * active[:, None]
+        if dropping is not None:
+            state.h_reference = state.h_reference * dropping[:, None]
+        elif active is not None:
+            # What is left as it is does not come to the encoder.
+            state.h_reference = np.where(active[:, None], state.h_reference, h_reference)
         state.h_change = state.h_reference - h_reference
         if policy.monitors:
             before = state.deferred[0] & (steps > 0)[:, None]

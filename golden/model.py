@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 from lstmith.golden.activity import LayerState, LayerTrace
 from lstmith.golden.encoder import BoolArray
-from lstmith.golden.layer_run import LayerRun, Matrices, index_of_active
+from lstmith.golden.layer_run import LayerRun, Matrices, first_whole, index_of_active
 from lstmith.spec.codes import Kind
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Policy
-from lstmith.spec.policy_check import check_policies
+from lstmith.spec.policy_check import check_policies, check_skims
 from lstmith.spec.quantised import IntArray, QuantNetwork
 
 
@@ -61,9 +61,9 @@ class GoldenModel:
         """
         loaded = self.zero_state(len(states[0][0]))
         for state, layer, policy, (h, c) in zip(loaded, self.network.layers, policies, states, strict=True):
-            state.active_index[:] = index_of_active(layer, policy)
-            state.fresh[:] = False
-            active = np.arange(layer.units) < layer.active(index_of_active(layer, policy))
+            index = 0 if layer.skims else index_of_active(layer, policy)
+            state.active_index[:], state.fresh[:] = index, False
+            active = np.arange(layer.units) < layer.active(index)
             state.h = h * active
             state.c = c * active if layer.kind is Kind.LSTM else state.h
             state.h_reference[:] = (layer.h_grid.apply(state.h) * active)[:, None, : layer.recurrent]
@@ -93,7 +93,7 @@ class GoldenModel:
         hints : bool [N, T] or None
             Steps to skip, if the policy follows hints.
         active_indices : int [N, T] or None
-            Index of the active count per step; None is the policy's own.
+            Index of the active count per step; None is the policy's own. The first step of a sequence never skims.
 
         Raises
         ------
@@ -109,6 +109,10 @@ class GoldenModel:
             if active_indices is None
             else active_indices
         )
+        if self.network.skims:
+            wanted = first_whole(wanted) if restart else wanted
+            if wanted.any():
+                check_skims(policies)
         marked = hints if policies[0].skip.hints and hints is not None else np.zeros((sequences, steps), dtype=bool)
         traces: list[LayerTrace] = []
         values: npt.NDArray[np.int16] = x

@@ -133,13 +133,14 @@ def _layer(
     run.columns[0, computed], run.digits[0, computed], run.low[0, computed] = columns, digits, low
     run.restart[0, computed] = restart != 0
     idle = np.zeros(layer.units, dtype=np.int64) if layer.idle_h is None else layer.idle_h
-    held_h, held_c, held_units = (idle, np.zeros_like(idle), layer.units) if before is None else before
+    nothing = np.zeros_like(idle)
+    held_h, held_c, held_units = (idle, nothing, layer.units) if before is None else before
     place = 0
     for t in range(steps):
         if not skipped[t]:
             held_units = int(units[place])
             given = results[ends[place] - held_units : ends[place]]
-            held_h, held_c = idle.copy(), np.zeros_like(idle)
+            held_h, held_c = (held_h.copy(), held_c.copy()) if layer.skims else (idle.copy(), nothing.copy())
             held_h[:held_units], held_c[:held_units] = given[:, 0], given[:, 1]
             place += 1
         run.verdict[0, t] = verdicts(layer, held_h) if skipped[t] or not judges else told[place - 1]

@@ -10,9 +10,11 @@ import numpy.typing as npt
 from lstmith.compiler.data import Sequences
 from lstmith.compiler.design import Design
 from lstmith.compiler.quantise.encode import quantised_state
+from lstmith.golden.layer_run import first_whole
 from lstmith.golden.network import initial_state
 from lstmith.spec.errors import UserError
 from lstmith.spec.policy import Policy
+from lstmith.spec.policy_check import check_skims
 from lstmith.spec.quantised import IntArray, QuantNetwork
 
 
@@ -52,6 +54,16 @@ class RunRequest:
             raise UserError(self.sequences.source, problem, "leave h0 and c0 out, or compile without --fixed")
         if self.after is not None:
             check_hand_over(self, self.after)
+        self._check_skims()
+
+    def _check_skims(self) -> None:
+        network, indices = self.design.network, self.active_indices * self.valid
+        if not network.skims or not indices.any():
+            return
+        try:
+            check_skims(self.policies)
+        except ValueError as error:
+            raise UserError(f"{self.sequences.source} field active", str(error), "leave it out") from None
 
     @property
     def lengths(self) -> IntArray:
@@ -70,10 +82,14 @@ class RunRequest:
 
     @property
     def active_indices(self) -> IntArray:
-        """Index of the active count of every step, int64 [N, T]: the sequences', else the policy's."""
-        if self.given_masks is not None:
-            return self.given_masks
-        return np.full(self.x.shape[:2], chosen_index(self.design.network, self.policies))
+        """Index of the active count of every step, int64 [N, T]: the sequences', else the policy's.
+
+        The first step of a sequence computes all units of a network that skims.
+        """
+        found = self.given_masks
+        if found is None:
+            found = np.full(self.x.shape[:2], chosen_index(self.design.network, self.policies))
+        return first_whole(found) if self.design.network.skims else found
 
     def with_policies(self, policies: list[Policy]) -> RunRequest:
         """The same run under other policies."""

@@ -91,7 +91,7 @@ def state_writes(
     ----------
     network : QuantNetwork
     states : list of (h, c)
-        Per layer, int64 [H] each; of dropped units nothing is written but a zero cell.
+        Per layer, int64 [H] each; of dropped units nothing is written but a zero cell. A network that skims drops none.
     active_index : int
         Index of the active count.
     sequence : int
@@ -102,10 +102,11 @@ def state_writes(
         Whose descriptors tell how h is listed.
     """
     load = address(Region.CONTROL, Register.LOAD)
+    active_index = 0 if network.skims else active_index
     writes: list[Write] = []
     select = (active_index << LOAD_ACTIVE_SHIFT) + (sequence << LOAD_SEQUENCE_SHIFT) + (program << LOAD_PROGRAM_SHIFT)
     for index, (layer, (h, c)) in enumerate(zip(network.layers, states, strict=True)):
-        active = layer.active(active_index)
+        active = layer.with_state(active_index)
         writes.append((load, 1 + index + select, LOAD_IDLE))
         for unit, value in enumerate(h[:active].tolist()):
             writes.append((address(Region.HIDDEN, place + unit), value % (1 << 32), HIDDEN_IDLE))

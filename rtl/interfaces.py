@@ -144,7 +144,7 @@ class ProgramSignature(wiring.Signature):
 
     Members
     -------
-    descriptor : Out(descriptor_layout(verdicts=verdicts))
+    descriptor : Out(descriptor_layout(verdicts=verdicts, counts=counts))
         Its fields; while ``loaded``.
     layer : Out(unsigned)
         Its layer.
@@ -154,15 +154,20 @@ class ProgramSignature(wiring.Signature):
         It is taken: fetch the next layer's, or layer 0's after the last.
     """
 
-    def __init__(self, *, layers: int, verdicts: bool = False) -> None:
+    def __init__(self, *, layers: int, verdicts: bool = False, counts: bool = False) -> None:
         super().__init__(
             {
-                "descriptor": Out(descriptor_layout(verdicts=verdicts)),
+                "descriptor": Out(descriptor_layout(verdicts=verdicts, counts=counts)),
                 "layer": Out(bits_for(layers)),
                 "loaded": Out(1),
                 "advance": In(1),
             }
         )
+
+    @classmethod
+    def of(cls, config: EngineConfig) -> ProgramSignature:
+        """That of an engine."""
+        return cls(layers=config.layers, verdicts=config.verdicts, counts=config.active_counts > 1)
 
 
 class DescriptorSelectSignature(wiring.Signature):
@@ -249,6 +254,8 @@ class ReloadSignature(wiring.Signature):
         A step waits.
     start : Out(1)
         It begins a sequence; while ``pending``.
+    restart : Out(1)
+        With several active counts: it begins in loaded states; while ``pending``.
     wanted : Out(unsigned)
         Index of its active count; while ``pending``.
     program : Out(unsigned)
@@ -265,12 +272,13 @@ class ReloadSignature(wiring.Signature):
         Index of the active count in force.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, counts: bool) -> None:
         mask = bits_for(ACTIVE_COUNTS)
         super().__init__(
             {
                 "pending": Out(1),
                 "start": Out(1),
+                **({"restart": Out(1)} if counts else {}),
                 "wanted": Out(mask),
                 "program": Out(bits_for(PROGRAMS)),
                 "quiet": Out(1),

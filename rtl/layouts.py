@@ -215,9 +215,12 @@ def step_list_layout(config: EngineConfig) -> data.StructLayout:
     )
 
 
-def descriptor_layout(*, verdicts: bool = False) -> data.StructLayout:
-    """The layer descriptor's fields; those of verdicts come last."""
-    left_out = () if verdicts else layer_descriptor.VERDICT_FIELDS
+def descriptor_layout(*, verdicts: bool = False, counts: bool = False) -> data.StructLayout:
+    """The layer descriptor's fields; those that only engines with verdicts or several active counts have come last."""
+    left_out = {
+        *(() if verdicts else layer_descriptor.VERDICT_FIELDS),
+        *(() if counts else layer_descriptor.COUNT_FIELDS),
+    }
     fields = {name: unsigned(width) for name, width in layer_descriptor.FIELDS.items() if name not in left_out}
     return data.StructLayout(fields)
 
@@ -242,7 +245,7 @@ def pass_layout(config: EngineConfig) -> data.StructLayout:
     """
     return data.StructLayout(
         {
-            "descriptor": descriptor_layout(verdicts=config.verdicts),
+            "descriptor": descriptor_layout(verdicts=config.verdicts, counts=config.active_counts > 1),
             "layer": unsigned(bits_for(config.layers)),
             **sequence_field(config),
             "list_half": 1,  # which half of the h lists the step reads; the next one's is written to the other

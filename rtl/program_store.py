@@ -60,7 +60,7 @@ class ProgramStore(wiring.Component):
             {
                 "write": In(ProgramWriteSignature(layers=layers, active_counts=active_counts, programs=programs)),
                 "select": In(DescriptorSelectSignature(layers=layers)),
-                "next": Out(ProgramSignature(layers=layers, verdicts=verdicts)),
+                "next": Out(ProgramSignature(layers=layers, verdicts=verdicts, counts=active_counts > 1)),
             }
         )
 

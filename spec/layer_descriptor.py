@@ -56,9 +56,13 @@ FIELDS: dict[str, int] = {
     # of a program's last layer: what is made of its h, and what a threshold compares it with, modulo 2^16
     "verdict": 2,
     "threshold": 16,
+    # a step of fewer units leaves the others as they are
+    "skims": 1,
 }
 #: Fields that only engines with verdicts have.
 VERDICT_FIELDS = ("verdict", "threshold")
+#: Fields that only engines with several active counts have.
+COUNT_FIELDS = ("skims",)
 
 
 def layout() -> dict[str, tuple[int, int, int]]:

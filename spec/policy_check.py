@@ -25,6 +25,9 @@ def check_policies(network: QuantNetwork, config: EngineConfig, policies: list[P
         if index and policy.skip != skip and policy.skip.active:
             raise ValueError(f"{where} skip differs from layer 0: give it there, all layers follow")
         counts = (layer.units, *layer.counts)
+        if layer.skims and policy.active not in (0, layer.units):
+            # Units that no step computes would better be left out of the network.
+            raise ValueError(f"{where} active is {policy.active}: say which steps skim with the input, by its active")
         if policy.active and policy.active not in counts:
             named = ", ".join(str(count) for count in counts)
             raise ValueError(f"{where} active is {policy.active}: use one of the compiled counts {named}")
@@ -42,6 +45,23 @@ def check_policies(network: QuantNetwork, config: EngineConfig, policies: list[P
         raise ValueError("Layer 0 policy field skip asks for a rule that this engine was built without")
     if skip.predictor and network.predictor is None:
         raise ValueError("Layer 0 policy field skip.predictor is true, but the network has no predictor: train one")
+
+
+def check_skims(policies: list[Policy]) -> None:
+    """Refuse steps that skim under policies for which more than their own columns counts.
+
+    Raises
+    ------
+    ValueError
+        Naming the layer, the field, its value and the fix.
+    """
+    for index, policy in enumerate(policies):
+        where = f"Layer {index} policy field"
+        if policy.mode is not Mode.DELTA:
+            # Of units that are left as they are nothing is listed, which is right for changes alone.
+            raise ValueError(f"{where} mode is {policy.mode.name.lower()}, which takes steps of all units: use delta")
+        if policy.monitors:
+            raise ValueError(f"{where} monitor judges all units of a layer: leave it out, or compute all in every step")
 
 
 def _check_planes(layer: QuantLayer, config: EngineConfig, policy: Policy, where: str) -> None:

@@ -21,6 +21,7 @@ from lstmith.spec.config import (
     SHIFT_BITS,
     SYMBOLS,
 )
+from lstmith.spec.digits import has_digits, split_digits, weight_limit
 
 IntArray = npt.NDArray[np.int64]
 T = TypeVar("T", bound=np.generic)
@@ -71,26 +72,6 @@ class Grid:
         return (self.high - self.low) << self.exponent
 
 
-def weight_limit(precision: int, planes: int = 1) -> int:
-    """Largest magnitude of a weight: digits are symmetric, as a multiplier of two 4-bit ones has no room for -8."""
-    bits = precision // planes
-    top = (1 << (bits - 1)) - 1
-    return sum(top << (bits * plane) for plane in range(planes))
-
-
-def split_digits(weights: IntArray, bits: int) -> IntArray:
-    """The upper of two digits of ``bits`` bits: the one that leaves a lower digit of ``-2^(bits-1)`` or more."""
-    return (weights + (1 << (bits - 1))) >> bits
-
-
-def has_digits(weights: IntArray, bits: int) -> npt.NDArray[np.bool_]:
-    """Whether a weight is the sum of two symmetric digits of ``bits`` bits: one value in ``2^bits`` is not."""
-    top = (1 << (bits - 1)) - 1
-    upper = split_digits(weights, bits)
-    found: npt.NDArray[np.bool_] = (np.abs(upper) <= top) & (np.abs(weights - (upper << bits)) <= top)
-    return found
-
-
 @dataclass(frozen=True)
 class QuantLayer:
     """One layer in integers.
@@ -118,8 +99,11 @@ class QuantLayer:
         Digits of a weight, 1 or 2, of ``precision / planes`` bits each; see :meth:`plane`.
     counts : tuple of int
         Active counts below H, descending: the layer may run with its first A units alone.
+    skims : bool
+        A step of fewer units leaves h and c of the others as they are (Seo et al., ICLR 2018, section 3); else it drops
+        them. With a single count.
     reduced_bias : int64 [len(counts), R * H] or None
-        Bias at each count, the mean of the dropped units folded in.
+        Bias at each count, the mean of the dropped units folded in; None of a layer that drops none, as the next.
     idle_h : int64 [H] or None
         What h of a dropped unit counts as, Q1.15.
     order : int64 [H] or None
@@ -151,6 +135,7 @@ class QuantLayer:
     peep_shift: int = 0
     planes: int = 1
     counts: tuple[int, ...] = ()
+    skims: bool = False
     reduced_bias: IntArray | None = None
     idle_h: IntArray | None = None
     order: IntArray | None = None
@@ -239,6 +224,10 @@ class QuantLayer:
                 f"Active counts must descend from below {self.units} to 1, at most {ACTIVE_COUNTS - 1}, "
                 f"not {self.counts!r}"
             )
+        if self.skims:
+            if len(self.counts) != 1 or self.reduced_bias is not None or self.idle_h is not None:
+                raise ValueError(f"Layer that skims must have one active count and drop no units, not {self.counts!r}")
+            return
         shapes = {"reduced_bias": (len(self.counts), self.weights.shape[0]), "idle_h": (self.units,)}
         for name, shape in shapes.items():
             array = getattr(self, name)
@@ -318,6 +307,10 @@ class QuantLayer:
         """Units computed at an active count's index; 0 is all of them."""
         return (self.units, *self.counts)[active_index]
 
+    def with_state(self, active_index: int) -> int:
+        """Units that have a state at an active count's index: those computed, and what a layer that skims leaves."""
+        return self.units if self.skims else self.active(active_index)
+
     def bias_at(self, active_index: int) -> IntArray:
         """Bias at an active count's index, int64 [R * H]."""
         return self.bias if active_index == 0 or self.reduced_bias is None else self.reduced_bias[active_index - 1]
@@ -368,11 +361,18 @@ class QuantNetwork:
             )
         if len({len(layer.counts) for layer in self.layers}) != 1:
             raise ValueError("Every layer must have the same number of active counts")
+        if len({layer.skims for layer in self.layers}) != 1:
+            raise ValueError("Either every layer skims, or none does")
 
     @property
     def active_counts(self) -> int:
         """Active counts, all units included."""
         return 1 + len(self.layers[0].counts)
+
+    @property
+    def skims(self) -> bool:
+        """Whether a step of fewer units leaves the others as they are."""
+        return self.layers[0].skims
 
     @property
     def inputs(self) -> int:

@@ -19,8 +19,9 @@ from lstmith.golden.encoder import BoolArray
 from lstmith.golden.network import FloatArray, FloatNetwork
 from lstmith.spec.codes import Kind
 from lstmith.spec.config import BIAS_BITS, EngineConfig
+from lstmith.spec.digits import has_digits, split_digits, weight_limit
 from lstmith.spec.policy import Policy
-from lstmith.spec.quantised import Grid, IntArray, QuantLayer, QuantNetwork, has_digits, split_digits, weight_limit
+from lstmith.spec.quantised import Grid, IntArray, QuantLayer, QuantNetwork
 from lstmith.training.cell import cell
 from lstmith.training.data import TrainingSequences
 from lstmith.training.real import real_weights, weight_steps

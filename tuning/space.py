@@ -145,7 +145,8 @@ class Space:
             sizes |= {"hysteresis": len(HYSTERESES), "warmup": len(WARMUPS)}
         if len(changes) > 1:
             sizes |= {"change": len(changes), "limit": len(LIMITS)}
-        if network.active_counts > 1:
+        # A policy that always skims would never compute the other units.
+        if network.active_counts > 1 and not network.skims:
             sizes["active"] = network.active_counts
         for index in range(1, len(network.layers)):
             names = ("theta", "low_theta")

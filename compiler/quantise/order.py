@@ -22,8 +22,8 @@ from lstmith.spec.quantised import IntArray, QuantLayer, QuantNetwork
 Permutations = list[npt.NDArray[np.intp]]
 
 
-def parse_counts(text: str, network: FloatNetwork) -> list[tuple[int, ...]]:
-    """Active counts per layer from ``96,64`` (all layers) or ``96,64/48,32`` (each).
+def parse_counts(text: str, network: FloatNetwork, *, skims: bool = False) -> list[tuple[int, ...]]:
+    """Active counts per layer from ``96,64`` (all layers) or ``96,64/48,32`` (each); a network that skims has one.
 
     Raises
     ------
@@ -51,6 +51,8 @@ def parse_counts(text: str, network: FloatNetwork) -> list[tuple[int, ...]]:
         raise UserError(
             "option --active", f"is {text!r}", f"give each layer the same number of counts, at most {ACTIVE_COUNTS - 1}"
         )
+    if skims and len(found[0]) > 1:
+        raise UserError("option --active", f"is {text!r} with --skim", "give the one count of a step that skims")
     return found
 
 
@@ -171,6 +173,27 @@ def with_counts(
             )
         )
     return replace(network, layers=tuple(layers))
+
+
+def with_skim(network: QuantNetwork, counts: list[tuple[int, ...]], permutations: Permutations) -> QuantNetwork:
+    """The network with steps that skim: they compute so many units, and leave the others as they are.
+
+    Parameters
+    ----------
+    network : QuantNetwork
+        Units in the order of their importance.
+    counts : list of (int,)
+        Per layer, below H.
+    permutations : list of int [H]
+        The units' places in the source network.
+    """
+    layers = zip(network.layers, counts, permutations, strict=True)
+    return replace(
+        network,
+        layers=tuple(
+            replace(layer, counts=count, skims=True, order=order.astype(np.int64)) for layer, count, order in layers
+        ),
+    )
 
 
 def _permuted(layer: FloatLayer, inputs: npt.NDArray[np.intp], order: npt.NDArray[np.intp]) -> FloatLayer:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from lstmith.golden.network import FloatArray
-from lstmith.spec.quantised import IntArray, has_digits, weight_limit
+from lstmith.spec.digits import has_digits, weight_limit
+from lstmith.spec.quantised import IntArray
 
 #: Part of the mean column energy added to the statistics, so that unseen directions keep their weight.
 DAMPING = 0.01

@@ -221,7 +221,7 @@ class LinkBackend:
             active_index = chosen_index(self._design.network, self._policies)
             for layer in self._design.network.layers:
                 # What dropped units hold is an earlier step's.
-                active = np.arange(layer.units) < layer.active(active_index)
+                active = np.arange(layer.units) < layer.with_state(active_index)
                 self._state.append((h[base : base + layer.units] * active, c[base : base + layer.units] * active))
                 base += layer.units
         return self._state

@@ -207,7 +207,8 @@ class HiddenStream:
                 self._held = h & ((1 << VERDICT_BITS) - 1)
             elif len(h):
                 idle = np.zeros(self._layer.units, dtype=np.int64) if self._layer.idle_h is None else self._layer.idle_h
-                self._held = np.concatenate([h, idle[self._units :]])
+                others = self._held if self._layer.skims else idle
+                self._held = np.concatenate([h, others[self._units :]])
             if asked:
                 self._found.append(self._held)
 

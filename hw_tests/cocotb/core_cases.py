@@ -99,7 +99,7 @@ def state_writes(
     begin, select = place, (active_index << 8) + (program << 20)
     for index, (layer, (h, c)) in enumerate(zip(network.layers, states, strict=True)):
         writes.append((address(Region.CONTROL, Register.LOAD), 1 + index + select, LOAD_GAP))
-        for unit in range(layer.active(active_index)):
+        for unit in range(layer.with_state(active_index)):
             writes.append((address(Region.CELL, begin + unit), int(c[0, unit]) % (1 << 32), 0))
             writes.append((address(Region.HIDDEN, begin + unit), int(h[0, unit]) % (1 << 32), 0))
         writes[-1] = (*writes[-1][:2], LOAD_GAP)
@@ -164,7 +164,7 @@ def golden_case(
     follows = policies[0].skip.hints
     # Where the first layer's units begin, and how many are in use.
     bases = np.cumsum([place, *(layer.units for layer in network.layers)]).tolist()
-    used = [layer.active(int(kept.active_index[0])) for layer, kept in zip(network.layers, state, strict=True)]
+    used = [layer.with_state(int(kept.active_index[0])) for layer, kept in zip(network.layers, state, strict=True)]
     places = [base + unit for base, count in zip(bases, used, strict=False) for unit in range(count)]
     every = replace(
         job,
@@ -197,7 +197,7 @@ def golden_case(
 def _shown(network: QuantNetwork, state: list[LayerState], index: int) -> IntArray:
     """h of a layer with what its dropped units count as, int64 [H]."""
     layer, kept = network.layers[index], state[index]
-    active = np.arange(layer.units) < layer.active(int(kept.active_index[0]))
+    active = np.arange(layer.units) < layer.with_state(int(kept.active_index[0]))
     shown: IntArray = np.where(active, kept.h[0], 0 if layer.idle_h is None else layer.idle_h)
     return shown
 

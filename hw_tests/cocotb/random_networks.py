@@ -12,16 +12,9 @@ from lstmith.compiler.program_image import words_per_lane
 from lstmith.golden.network import SQUASHES
 from lstmith.spec.codes import Kind, Squash
 from lstmith.spec.config import BIAS_BITS, H_FRAC, MANTISSA_BITS, PEEP_BITS, SHIFT_BITS, Z_BITS, EngineConfig
-from lstmith.spec.quantised import (
-    PREDICTOR_LIMIT,
-    PREDICTOR_SUM_BITS,
-    Grid,
-    IntArray,
-    QuantLayer,
-    QuantNetwork,
-    has_digits,
-    weight_limit,
-)
+from lstmith.spec.digits import has_digits, weight_limit
+from lstmith.spec.policy import Mode, Policy
+from lstmith.spec.quantised import PREDICTOR_LIMIT, PREDICTOR_SUM_BITS, Grid, IntArray, QuantLayer, QuantNetwork
 
 #: Largest operand of 4-bit weights, and of any.
 SPAN_LIMIT = {4: 1023, 8: (1 << 17) - 1, 16: (1 << 17) - 1}
@@ -50,6 +43,7 @@ def random_layer(
     requant_width: int,
     planes: int = 1,
     active_counts: int = 1,
+    skims: bool = False,
     kind: Kind = Kind.LSTM,
     symbols: bool = False,
 ) -> QuantLayer:
@@ -110,8 +104,9 @@ def random_layer(
         peep_shift=peep_shift,
         planes=planes,
         counts=counts,
-        reduced_bias=rng.integers(-20_000, 20_001, (len(counts), rows)) if counts else None,
-        idle_h=rng.integers(-top, top, units) if counts else None,
+        skims=skims,
+        reduced_bias=rng.integers(-20_000, 20_001, (len(counts), rows)) if counts and not skims else None,
+        idle_h=rng.integers(-top, top, units) if counts and not skims else None,
         kind=kind,
         symbols=symbols,
         squash=SQUASHES[kind][0] if len(SQUASHES[kind]) == 1 else Squash(int(rng.choice(SQUASHES[kind]))),
@@ -127,6 +122,7 @@ def random_network(
     requant_width: int,
     planes: int = 1,
     active_counts: int = 1,
+    skims: bool = False,
     predictor: bool = False,
     kinds: tuple[int, ...] = (Kind.LSTM,),
     symbols: bool = False,
@@ -139,6 +135,8 @@ def random_network(
         Of an engine; 4-bit weights have one plane in any.
     active_counts : int
         Most active counts; fewer where a layer has too few units.
+    skims : bool
+        Whether steps of fewer units leave the others as they are, if there are active counts: two then.
     predictor : bool
         Whether to give it one.
     kinds : tuple of int
@@ -148,6 +146,7 @@ def random_network(
     """
     drawn = [Kind(int(rng.choice(kinds))) if len(kinds) > 1 else Kind(kinds[0]) for _ in dims[1:]]
     active_counts = min(active_counts, *dims[1:]) if set(drawn) == {Kind.LSTM} else 1
+    skims = skims and active_counts > 1
     layers = []
     for index, (inputs, units) in enumerate(pairwise(dims)):
         precision = int(rng.choice(precisions))
@@ -161,7 +160,8 @@ def random_network(
             peepholes=peepholes,
             requant_width=requant_width,
             planes=1 if precision == 4 else planes,
-            active_counts=active_counts,
+            active_counts=2 if skims else active_counts,
+            skims=skims,
             kind=drawn[index],
             symbols=symbols and index == 0,
         )
@@ -286,6 +286,7 @@ def _network_for(
         requant_width=config.requant_width,
         planes=config.planes,
         active_counts=config.active_counts,
+        skims=config.active_counts > 1 and config.planes == 2 and bool(rng.random() < 0.5),
         predictor=config.skip and bool(rng.random() < 0.8),
         kinds=config.kinds,
         symbols=symbols,
@@ -306,7 +307,7 @@ def _with_room(config: EngineConfig, networks: list[QuantNetwork]) -> EngineConf
 
 def for_two(config: EngineConfig, network: QuantNetwork) -> tuple[EngineConfig, QuantNetwork]:
     """The same engine for two sequences in turn, and a network without active counts and predictor, which take one."""
-    layers = tuple(replace(layer, counts=(), reduced_bias=None, idle_h=None) for layer in network.layers)
+    layers = tuple(replace(layer, counts=(), skims=False, reduced_bias=None, idle_h=None) for layer in network.layers)
     return (
         replace(config, sequences=2, monitor=False, skip=False, active_counts=1),
         replace(network, layers=layers, predictor=None),
@@ -361,10 +362,19 @@ def random_hints(rng: np.random.Generator, steps: int) -> npt.NDArray[np.bool_]:
     return hints
 
 
-def random_active_indices(rng: np.random.Generator, network: QuantNetwork, steps: int) -> npt.NDArray[np.int64]:
-    """Index of the active count per step, int64 [T]: kept for a while, then another."""
+def random_active_indices(
+    rng: np.random.Generator, network: QuantNetwork, steps: int, policies: list[Policy]
+) -> npt.NDArray[np.int64]:
+    """Index of the active count per step, int64 [T]: kept for a while, then another.
+
+    Where the policies let no step skim, all compute every unit, as the first one of a sequence.
+    """
     indices = rng.integers(0, network.active_counts, steps)
     for t in range(1, steps):
         if rng.random() < 0.6:
             indices[t] = indices[t - 1]
+    if network.skims:
+        lets = all(policy.mode is Mode.DELTA and not policy.monitors for policy in policies)
+        indices *= lets
+        indices[0] = 0
     return indices

@@ -17,8 +17,16 @@ DRAWS = 30
 
 def random_policies(rng: np.random.Generator, network: QuantNetwork, config: EngineConfig) -> list[Policy]:
     """One policy per layer; modes mixed, thresholds from none to more than any change."""
-    active_index = int(rng.integers(0, network.active_counts)) if rng.random() < 0.5 else 0
+    few = not network.skims and rng.random() < 0.5
+    active_index = int(rng.integers(0, network.active_counts)) if few else 0
     skip = random_skip(rng, network, config)
+    if network.skims and rng.random() < 0.8:
+        # All that lets a step skim.
+        plain = [Policy(Mode.DELTA, theta(rng), theta(rng), skip=skip) for _ in network.layers]
+        return [
+            replace(policy, low_theta_x=theta(rng), low_theta_h=theta(rng)) if layer.planes == 2 else policy
+            for policy, layer in zip(plain, network.layers, strict=True)
+        ]
     chosen = [
         Policy(
             Mode(int(rng.integers(3))) if config.delta else Mode.DENSE,

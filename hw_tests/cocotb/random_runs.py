@@ -15,7 +15,6 @@ from lstmith.compiler.program_image import build_memory_image
 from lstmith.golden.activity import LayerState
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob
-from lstmith.host.request import chosen_index
 from lstmith.host.sequences import state_writes as state_writes_of
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Policy
@@ -56,7 +55,8 @@ def random_runs(
         writes = policy_writes(build_memory_image(network, config, policies))
         x, hints = input_of(rng, steps, network), random_hints(rng, steps)
         # Half of the runs stay at the policy's own active count.
-        active_indices = random_active_indices(rng, network, steps).tolist() if rng.random() < 0.5 else []
+        own = rng.random() < 0.5
+        active_indices = random_active_indices(rng, network, steps, policies).tolist() if own else []
         if not loaded:
             # As over a wire: some steps begin in an idle core, the others right behind the one before.
             rests = [False, *(rng.random(steps - 1) < 0.5).tolist()]
@@ -66,7 +66,7 @@ def random_runs(
         values = random_state(rng, network, config)
         state = model.loaded_state(policies, values)
         half = max(1, steps // 2)
-        writes += state_writes(network, values, chosen_index(network, policies))
+        writes += state_writes(network, values, int(state[0].active_index[0]))
         job = CoreJob(x[:half], writes, start=False, restart=True, active_indices=active_indices[:half])
         case, state = golden_case(f"{name} loaded {policies}", model, policies, job, state, hints[:half])
         job = stalled(CoreJob(x[half:], start=False, restart=False, active_indices=active_indices[half:]))

@@ -29,7 +29,6 @@ from hw_tests.cocotb.wrapper_runs import WrapperSimulation, beat_differences, wr
 from lstmith.compiler.program_image import build_memory_image, words_per_lane
 from lstmith.golden.model import GoldenModel
 from lstmith.host.jobs import CoreJob
-from lstmith.host.request import chosen_index
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.memory_image import MemoryImage
 from lstmith.spec.policy import Mode, Policy
@@ -70,14 +69,16 @@ def random_cases(rng: np.random.Generator, network: QuantNetwork, config: Engine
 
         policies = random_policies(rng, network, config)
         writes = policy_writes(build_memory_image(network, config, policies))
-        indices = random_active_indices(rng, network, steps).tolist()
+        indices = random_active_indices(rng, network, steps, policies).tolist()
         job = stalled(CoreJob(random_input(rng, steps, network.inputs), writes, active_indices=indices))
         cases.append(golden_case(f"{policies}", model, policies, job, hints=random_hints(rng, steps))[0])
 
         values = random_state(rng, network, config)
         state = model.loaded_state(policies, values)
-        writes = state_writes(network, values, chosen_index(network, policies))
-        job = stalled(CoreJob(random_input(rng, steps, network.inputs), writes, start=False, restart=True))
+        writes = state_writes(network, values, int(state[0].active_index[0]))
+        indices = random_active_indices(rng, network, steps, policies).tolist() if network.skims else []
+        x = random_input(rng, steps, network.inputs)
+        job = stalled(CoreJob(x, writes, start=False, restart=True, active_indices=indices))
         case, state = golden_case(f"loaded {policies}", model, policies, job, state, random_hints(rng, steps))
         cases.append(case)
         job = stalled(CoreJob(random_input(rng, steps, network.inputs), start=False))

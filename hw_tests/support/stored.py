@@ -142,6 +142,8 @@ class Memories:
         config, base = self._config, fields["unit_base"]
         units, inputs = fields["units"] + 1, fields["inputs"]
         bits, planes = Precision(fields["word"]).bits, 1 + fields["planes"]
+        skims = bool(fields["skims"] and counts)
+        counts = counts[:1] if skims else counts
         digits = [
             self._digits_of(begin, bits, units, inputs + units)
             for begin in (fields["base_top"], fields["base_low"])[:planes]
@@ -165,8 +167,9 @@ class Memories:
             peep_shift=fields["peep_shift"],
             planes=planes,
             counts=counts,
-            reduced_bias=bias[1:] if counts else None,
-            idle_h=np.zeros(units, dtype=np.int64) if counts else None,
+            skims=skims,
+            reduced_bias=bias[1:] if counts and not skims else None,
+            idle_h=np.zeros(units, dtype=np.int64) if counts and not skims else None,
             symbols=bool(grid >> 11 & 1),
             verdict=Verdict(fields["verdict"]),
             threshold=_signed(fields["threshold"], 16),

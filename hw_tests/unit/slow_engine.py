@@ -74,7 +74,7 @@ class SlowLayer:
 
     def load(self, h: list[int], c: list[int], active_index: int) -> None:
         """States that the host writes."""
-        active = self.counts[active_index]
+        active = self.layer.units if self.layer.skims else self.counts[active_index]
         self.active_index, self.fresh = active_index, False
         self.h = [value if unit < active else 0 for unit, value in enumerate(h)]
         self.c = [value if unit < active else 0 for unit, value in enumerate(c)]
@@ -85,9 +85,14 @@ class SlowLayer:
         return [self.layer.units, *self.layer.counts]
 
     def begin(self, active_index: int) -> bool:
-        """Another active count; returns whether it is another."""
+        """Another active count; returns whether sums are computed anew."""
         if active_index == self.active_index:
             return False
+        if self.layer.skims:
+            self.active_index = active_index
+            if active_index == 0:
+                self.h_next = self._by_plane(self._listed_h(self.layer.units))
+            return active_index == 0
         kept = min(self.counts[active_index], self.counts[self.active_index])
         self.h = [value if unit < kept else 0 for unit, value in enumerate(self.h)]
         self.c = [value if unit < kept else 0 for unit, value in enumerate(self.c)]
@@ -109,8 +114,9 @@ class SlowLayer:
         self.steps = 0 if exact else self.steps
         self.x_steps = 0 if x_exact else self.x_steps
         active = self.counts[self.active_index]
+        there = layer.units if layer.skims else active
         below = self.lower_layer
-        inputs = layer.inputs if below is None else [below.units, *below.counts][self.active_index]
+        inputs = layer.inputs if below is None or layer.skims else [below.units, *below.counts][self.active_index]
         x_defers = [not x_exact and not layer.symbols and self._defers_x()] * inputs
         x_thetas: list[int | None] = [policy.theta_x, policy.low_theta_x]
         if x_exact or layer.symbols:
@@ -125,7 +131,7 @@ class SlowLayer:
         x_list, h_list = (x_next, self.h_next) if restart else (x_change, h_change)
         dense = policy.mode is Mode.DENSE
         x_planes = self._listed(x_list, inputs, dense and not layer.symbols)
-        h_planes = self._listed(h_list, 0 if self.fresh else min(active, layer.recurrent), dense)
+        h_planes = self._listed(h_list, 0 if self.fresh else min(there, layer.recurrent), dense)
         if restart:
             self.sums = [0] * len(self.sums)
         scale = 2**layer.x_grid.exponent
@@ -135,9 +141,11 @@ class SlowLayer:
 
         old = self.c
         self._cells(active)
-        h_defers = [self._defers_h(unit) for unit in range(min(active, layer.recurrent))]
+        h_defers = [self._defers_h(unit) for unit in range(min(there, layer.recurrent))]
         h_grid = [slow_lstm.on_grid(value, layer.h_grid) for value in self.h[: layer.recurrent]]
         self.h_next = self._follow(h_grid, self.h_held, [policy.theta_h, policy.low_theta_h], h_defers)
+        if layer.skims:
+            self.h_next = [new[:active] + old[active:] for new, old in zip(self.h_next, self.h_held, strict=True)]
         if policy.monitor.rule is not Rule.OFF:
             self.quiet.insert(0, self._judge(old, active))
         self.steps, self.x_steps = self.steps + 1, self.x_steps + 1
@@ -153,7 +161,7 @@ class SlowLayer:
 
     def shown_h(self) -> list[int]:
         """h with what dropped units count as."""
-        active = self.counts[self.active_index]
+        active = len(self.h) if self.layer.skims else self.counts[self.active_index]
         idle = [0] * len(self.h) if self.layer.idle_h is None else self.layer.idle_h.tolist()
         return self.h[:active] + idle[active:]
 
@@ -231,7 +239,7 @@ class SlowLayer:
 
     def _cells(self, active: int) -> None:
         units, layer = self.layer.units, self.layer
-        h, c = [0] * units, [0] * units
+        h, c = (list(self.h), list(self.c)) if layer.skims else ([0] * units, [0] * units)
         for unit in range(active):
             rows = [gate * units + unit for gate in range(layer.kind.rows)]
             z = [slow_lstm.pre_activation(self.sums[row], layer, row, self.config, self.active_index) for row in rows]

@@ -170,12 +170,12 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda path: (path / "network.npz").write_bytes(b"PK\3\4"), r"network\.npz: is not an \.npz file"),
     (lambda path: (path / "float.npz").unlink(), r"float\.npz: cannot be read \(No such file"),
     (
-        _edit("design.json", lambda d: d.update(format=10)),
-        r"field format: is 10, of another version of lstmith; this one reads 9; compile the model again$",
+        _edit("design.json", lambda d: d.update(format=11)),
+        r"field format: is 11, of another version of lstmith; this one reads 10; compile the model again$",
     ),
     (
         _edit("design.json", lambda d: d.update(format=4)),
-        r"field format: is 4, of another version of lstmith; this one reads 9; compile the model again$",
+        r"field format: is 4, of another version of lstmith; this one reads 10; compile the model again$",
     ),
     (_edit("design.json", lambda d: d["layers"][0].pop("planes")), r"field layers\[0\] field planes: is None"),
     (_edit("design.json", lambda d: d["layers"][0].update(planes=3)), r"layers\[0\]: is damaged \(Planes of 8-bit"),

@@ -14,7 +14,7 @@ from onnx import helper
 from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.cli.main import execute
 from lstmith.compiler import Design, compile_model
-from lstmith.spec.quantised import has_digits
+from lstmith.spec.digits import has_digits
 from lstmith.test_support.graphs.nodes import const, lstm, save, weights
 
 TORCH = importlib.util.find_spec("torch") is not None

@@ -25,7 +25,7 @@ def test_memories_compute_what_was_written(engine: int, rng: np.random.Generator
         for address, value in build_memory_image(network, config, policies).bus_writes(config):
             memories.write(address, value)
         x = random_input(rng, 5, network.inputs)[None]
-        hints, active_indices = random_hints(rng, 5)[None], random_active_indices(rng, network, 5)[None]
+        hints, active_indices = random_hints(rng, 5)[None], random_active_indices(rng, network, 5, policies)[None]
         hints = hints & policies[0].skip.hints
         want = GoldenModel(network, config).run(x, policies, hints=hints, active_indices=active_indices)
         stored = memories.network()

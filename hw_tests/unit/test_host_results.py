@@ -34,7 +34,7 @@ def _case(rng: np.random.Generator) -> tuple[QuantNetwork, EngineConfig, Case, l
     policies = random_policies(rng, network, config)
     model = GoldenModel(network, config)
     x, hints = random_input(rng, STEPS, network.inputs), random_hints(rng, STEPS)
-    active_indices = random_active_indices(rng, network, STEPS)
+    active_indices = random_active_indices(rng, network, STEPS, policies)
     case, _ = golden_case("case", model, policies, CoreJob(x, active_indices=active_indices.tolist()), hints=hints)
     return network, config, case, model.run(x[None], policies, hints=hints[None], active_indices=active_indices[None])
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hw_tests.unit.networks import random_calibration, random_network
-from lstmith.compiler.quantise.order import importance, mean_h, ordered, parse_counts, with_counts
+from lstmith.compiler.limits import EngineLimits
+from lstmith.compiler.quantise.order import importance, mean_h, ordered, parse_counts, with_counts, with_skim
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import run_float
@@ -120,3 +123,30 @@ def test_counts_of_layers(rng: np.random.Generator) -> None:
     network = random_network(rng, 6, 3, layers=2)
     assert parse_counts("5,3", network) == [(5, 3), (5, 3)]
     assert parse_counts("5,3/4,1", network) == [(5, 3), (4, 1)]
+    assert parse_counts("5/4", network, skims=True) == [(5,), (4,)]
+    with pytest.raises(UserError, match="option --active: is '5,3' with --skim; give the one count of a step"):
+        parse_counts("5,3", network, skims=True)
+
+
+def test_steps_that_skim_compute_the_most_important_units(rng: np.random.Generator) -> None:
+    network = random_network(rng, 6, 3, layers=2)
+    calibration = random_calibration(rng, network)
+    changed, permutations = ordered(network, [rng.random(6), rng.random(6)])
+    quantised = quantise(changed, calibration, precision=[8], limits=EngineLimits(planes=2)).network
+    skimming = with_skim(quantised, [(3,), (2,)], permutations)
+    x = quantised.quantise_input(calibration.x)
+    config = replace(CONFIG, planes=2, active_counts=2)
+    active_indices = np.zeros(x.shape[:2], dtype=np.int64)
+    every = GoldenModel(quantised, config).run(x, [Policy()] * 2)[-1].h
+    np.testing.assert_array_equal(
+        GoldenModel(skimming, config).run(x, [Policy()] * 2, active_indices=active_indices)[-1].h, every
+    )
+    active_indices[:, 1] = 1
+    h = GoldenModel(skimming, config).run(x, [Policy()] * 2, active_indices=active_indices)[-1].h
+    np.testing.assert_array_equal(h[:, 1, 2:], h[:, 0, 2:])
+    np.testing.assert_array_equal(skimming.layers[1].order, permutations[1])
+    with pytest.raises(ValueError, match="Layer that skims must have one active count and drop no units"):
+        replace(skimming.layers[0], counts=(3, 2))
+    counted = with_counts(quantised, 18, [(3,), (2,)], mean_h(changed, calibration))
+    with pytest.raises(ValueError, match="Either every layer skims, or none does"):
+        replace(skimming, layers=(skimming.layers[0], counted.layers[1]))

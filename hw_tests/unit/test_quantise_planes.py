@@ -9,7 +9,7 @@ from hw_tests.unit.networks import random_calibration, random_network
 from lstmith.compiler.limits import EngineLimits
 from lstmith.compiler.quantise.quantise import quantise
 from lstmith.compiler.quantise.rows import damped, fit_scales, round_weights
-from lstmith.spec.quantised import has_digits, weight_limit
+from lstmith.spec.digits import has_digits, weight_limit
 
 
 @pytest.mark.parametrize("precision", [4, 8, 16])

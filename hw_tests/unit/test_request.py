@@ -83,3 +83,37 @@ def test_core_equals_golden_at_changing_counts(design: Design, rng: np.random.Ge
         assert golden.layers[0].skipped[:, 3].all()
         assert mismatches(run, golden) == 0
         np.testing.assert_array_equal(run.cycles, golden.cycles)
+
+
+def _skimming(design: Design) -> Design:
+    layers = tuple(
+        replace(layer, counts=layer.counts[:1], skims=True, reduced_bias=None, idle_h=None)
+        for layer in design.network.layers
+    )
+    network = QuantNetwork(layers)
+    engine, _ = size_engine(network, None, lanes=2)
+    return Design(engine, network, design.source)
+
+
+def test_core_equals_golden_where_steps_skim(design: Design, rng: np.random.Generator, tmp_path: Path) -> None:
+    skimming = _skimming(design)
+    active = np.array([[4, 4, 6, 4, 4, 6, 4], [6, 4, 4, 6, 6, 6, 6]])
+    policies = [Policy(theta_h=2, skip=Skip(hints=True))] * 2
+    problems = [make_request(skimming, _sequences(rng, active, state=state), policies) for state in (False, True)]
+    core = RtlCore(problems[0], "icarus", tmp_path)
+    for request in problems:
+        assert request.active_indices[0].tolist() == [0, 1, 0, 1, 1, 0, 1], "the first step computes all units"
+        run, golden = core.run(request), run_golden(request)
+        assert mismatches(run, golden) == 0
+        np.testing.assert_array_equal(run.cycles, golden.cycles)
+        layer = golden.layers[1]
+        np.testing.assert_array_equal(layer.h[0, 1, 5:], layer.h[0, 0, 5:])
+        assert (layer.h[0, 1, :5] != layer.h[0, 0, :5]).any()
+
+
+def test_what_cannot_skim_is_refused(design: Design, rng: np.random.Generator) -> None:
+    skimming, active = _skimming(design), np.array([[6, 4, 6, 4, 4, 6, 4], [6] * 7])
+    with pytest.raises(UserError, match=r"^x\.npz field active: Layer 1 policy field mode is dense, .*; leave it out$"):
+        make_request(skimming, _sequences(rng, active), [Policy(), Policy(Mode.DENSE)])
+    dense = make_request(skimming, _sequences(rng, None), [Policy(Mode.DENSE)] * 2)
+    assert not dense.active_indices.any()

@@ -18,8 +18,9 @@ from lstmith.compiler.sizing.estimate import DELTA_LUTS
 from lstmith.compiler.sizing.size import held_bits, limits_for, most_planes, size_engine, weight_words
 from lstmith.golden.model import GoldenModel
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.digits import weight_limit
 from lstmith.spec.errors import UserError
-from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork, weight_limit
+from lstmith.spec.quantised import Grid, QuantLayer, QuantNetwork
 
 
 def _network(units: int, inputs: int, *precisions: int, planes: int = 1) -> QuantNetwork:

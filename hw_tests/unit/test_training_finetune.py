@@ -16,8 +16,8 @@ from lstmith.compiler.quantise.quantise import quantise
 from lstmith.golden.model import GoldenModel
 from lstmith.golden.network import FloatNetwork
 from lstmith.spec.config import EngineConfig
+from lstmith.spec.digits import has_digits
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule
-from lstmith.spec.quantised import has_digits
 
 torch = pytest.importorskip("torch", reason="training needs the extra torch")
 from lstmith.training.data import sequences  # noqa: E402

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,7 +27,9 @@ class StateLoader(wiring.Component):
     step begins. In mid-sequence, and where a program begins in states that are there, the engine drains first. Then
     every layer's active h is read and encoded as it is when the host loads a state; units that were inactive before
     begin at h = c = 0; and the step that follows recomputes its sums. At a sequence's start only the descriptor is
-    fetched. ``spec.latency.renew`` says how many cycles a switch takes. The
+    fetched, as where a program skims: a step of fewer units goes on with the sums that they have, and a step of all
+    units finds the others as they were. The first step of a sequence computes all units, whatever it asks for:
+    nothing may be left of an earlier sequence. ``spec.latency.renew`` says how many cycles a switch takes. The
     host must not access states meanwhile.
 
     Parameters
@@ -51,7 +53,7 @@ class StateLoader(wiring.Component):
         Accesses by the host.
     reload : In(ReloadSignature)
         What pass control knows of the step that waits.
-    descriptor : In(descriptor_layout)
+    descriptor : In(descriptor_layout(counts=active_counts > 1))
         The descriptor that the program store holds; valid with ``loaded``.
     layer : In(range(layers))
         Its layer.
@@ -94,8 +96,8 @@ class StateLoader(wiring.Component):
         super().__init__(
             {
                 "host": In(HostStatesSignature(layers=layers, **sizes)),
-                "reload": In(ReloadSignature()),
-                "descriptor": In(descriptor_layout()),
+                "reload": In(ReloadSignature(counts=active_counts > 1)),
+                "descriptor": In(descriptor_layout(counts=active_counts > 1)),
                 "layer": In(bits_for(layers)),
                 "loaded": In(1),
                 "select": Out(DescriptorSelectSignature(layers=layers)),
@@ -144,12 +146,17 @@ class StateLoader(wiring.Component):
         """Another active count or program: what it does to the states overrides the host's accesses: there are none."""
         descriptor, unit = self.descriptor, Signal(bits_for(self._units))
         needed, reads, clears, layer = Signal(), Signal(), Signal(), Signal.like(self.select.layer)
+        # Whether a step leaves units as they are; whether it is a first one, and must not.
+        skims: Value = Const(0)
+        whole: Value = Const(0)
         if self._active_counts > 1:
+            skims = descriptor.skims & (self.reload.wanted != 0)
+            whole = descriptor.skims & (self.reload.start | self.reload.restart)
             # Units that each layer computed last.
             counts = Array(Signal(len(unit), name=f"count_{layer}") for layer in range(self._layers))
             with m.If(self.reload.begins | self.host.end):
                 m.d.sync += counts[self.layer].eq(descriptor.units)
-            m.d.comb += clears.eq(reads & (unit > counts[layer]))
+            m.d.comb += clears.eq(reads & (unit > counts[layer]) & ~descriptor.skims)
         program = Signal(max(1, index_bits(self._programs)))  # in force
         others = (self.reload.wanted != self.reload.mask) | (self.reload.program[: len(program)] != program)
         with m.If(self.host.begin):
@@ -166,10 +173,18 @@ class StateLoader(wiring.Component):
         zero = delayed(m, clears, RAM_LATENCY, "clear")
         with m.If(delayed(m, reads, RAM_LATENCY, "read")):
             m.d.comb += [self.load.valid.eq(1), self.load.h.eq(Mux(zero, 0, self.state.hidden))]
-        self._elaborate_states(m, needed, reads, unit, layer, program)
+        self._elaborate_states(m, needed, skims, whole, reads, unit, layer, program)
 
     def _elaborate_states(
-        self, m: Module, needed: Signal, reads: Signal, unit: Signal, layer: Signal, program: Signal
+        self,
+        m: Module,
+        needed: Signal,
+        skims: Value,
+        whole: Value,
+        reads: Signal,
+        unit: Signal,
+        layer: Signal,
+        program: Signal,
     ) -> None:
         """Fetch a layer's descriptor, read and list its h, and go on to the next layer."""
         descriptor, left, fresh = self.descriptor, Signal(range(RELOAD_FLUSH + 1)), Signal()
@@ -177,8 +192,8 @@ class StateLoader(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += self.reload.hold.eq(needed)
                 with m.If(needed & self.reload.quiet):
-                    m.d.sync += [self.reload.mask.eq(self.reload.wanted), layer.eq(0), fresh.eq(self.reload.start)]
-                    m.d.sync += program.eq(self.reload.program)
+                    m.d.sync += [self.reload.mask.eq(self.reload.wanted), layer.eq(0), program.eq(self.reload.program)]
+                    m.d.sync += fresh.eq(self.reload.start | skims)
                     m.next = "SELECT"
             with m.State("SELECT"):
                 m.d.comb += [
@@ -192,7 +207,10 @@ class StateLoader(wiring.Component):
             with m.State("FETCH"):
                 m.d.comb += self.reload.hold.eq(1)
                 with m.If(self.loaded):
-                    with m.If(fresh):
+                    with m.If(whole & (self.reload.mask != 0)):
+                        m.d.sync += self.reload.mask.eq(0)
+                        m.next = "SELECT"
+                    with m.Elif(fresh):
                         m.next = "READY"
                     with m.Else():
                         m.d.comb += self.load.begin.eq(1)

@@ -101,10 +101,10 @@ class PassControl(wiring.Component):
         self._pair = data.ArrayLayout(self._length, lists(config.planes))
         super().__init__(
             {
-                "program": In(ProgramSignature(layers=config.layers, verdicts=config.verdicts)),
+                "program": In(ProgramSignature.of(config)),
                 "steps": In(WaitingStepsSignature(config)),
                 "lists": In(ListLengthsSignature(config)),
-                "reload": Out(ReloadSignature()),
+                "reload": Out(ReloadSignature(counts=config.active_counts > 1)),
                 "load": In(StateLoadSignature()),
                 "entry": In(fetch_layout(config)),
                 "entry_valid": In(1),
@@ -205,6 +205,7 @@ class PassControl(wiring.Component):
             self.reload.pending.eq(waits),
             self.reload.start.eq(step.start),
             self.reload.wanted.eq(step.mask),
+            *([self.reload.restart.eq(step.restart)] if config.active_counts > 1 else []),
             self.reload.program.eq(program_of(step)),
             self.reload.begins.eq(begins),
             self.reload.quiet.eq(~self.active & (self._undrained == 0)),

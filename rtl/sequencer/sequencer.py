@@ -62,10 +62,10 @@ class Sequencer(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "program": In(ProgramSignature(layers=config.layers, verdicts=config.verdicts)),
+                "program": In(ProgramSignature.of(config)),
                 "steps": In(WaitingStepsSignature(config)),
                 "lists": In(ListLengthsSignature(config)),
-                "reload": Out(ReloadSignature()),
+                "reload": Out(ReloadSignature(counts=config.active_counts > 1)),
                 "load": In(StateLoadSignature()),
                 "emit_all": In(1),
                 "fetch": Out(FetchSignature(config)),

@@ -26,7 +26,7 @@ def _checked(rng: np.random.Generator) -> dict[CycleClass, int]:
     policies = random_policies(rng, network, config)
     x = np.stack([random_input(rng, STEPS, network.inputs) for _ in range(2)])
     hints = np.stack([random_hints(rng, STEPS) for _ in range(2)])
-    active_indices = np.stack([random_active_indices(rng, network, STEPS) for _ in range(2)])
+    active_indices = np.stack([random_active_indices(rng, network, STEPS, policies) for _ in range(2)])
     valid = np.arange(STEPS) < np.array([[STEPS], [rng.integers(1, STEPS + 1)]])
     traces = GoldenModel(network, config).run(x, policies, hints=hints, active_indices=active_indices)
     model = CycleModel(network, config)

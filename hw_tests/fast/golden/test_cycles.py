@@ -9,7 +9,7 @@ import pytest
 
 from hw_tests.cocotb.random_networks import random_input, random_network
 from lstmith.compiler.program_image import words_per_lane
-from lstmith.golden.activity import START
+from lstmith.golden.activity import RECORDS
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.spec import latency as timing
@@ -86,6 +86,6 @@ def test_a_loaded_state_is_listed_before_its_step(rng: np.random.Generator) -> N
     nothing = [(np.zeros((1, 8), dtype=np.int64), np.zeros((1, 8), dtype=np.int64))]
     traces = golden.run(random_input(rng, 1, 3)[None], policies, golden.resumed_state(policies, nothing))
     loaded = int(CycleModel(network, config).cycles(traces)[0, 0])
-    traces[0].renewal[:] = START
+    traces[0].renewal[:] = RECORDS
     start = int(CycleModel(network, config).cycles(traces)[0, 0])
     assert loaded - start == timing.renew(config, [8]) - timing.renew(config, ())

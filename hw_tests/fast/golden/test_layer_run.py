@@ -24,6 +24,7 @@ from hw_tests.cocotb.random_networks import (
 from hw_tests.cocotb.random_policies import accepted, highest, random_policies
 from hw_tests.unit.slow_engine import SlowEngine
 from lstmith.compiler.program_image import check_fit, words_per_lane
+from lstmith.golden.activity import RECORDS, RELOAD
 from lstmith.golden.cycles import CycleModel
 from lstmith.golden.model import GoldenModel
 from lstmith.spec.config import EngineConfig
@@ -50,7 +51,7 @@ def test_equals_plain_integers(rng: np.random.Generator) -> None:
         for layer, (h, c), loaded in zip(slow.layers, values, state, strict=True):
             layer.load(h[0].tolist(), c[0].tolist(), int(loaded.active_index[0]))
     x, hints = input_of(rng, STEPS, network), random_hints(rng, STEPS)
-    active_indices = random_active_indices(rng, network, STEPS)
+    active_indices = random_active_indices(rng, network, STEPS, policies)
     traces = model.run(x[None], policies, state, hints=hints[None], active_indices=active_indices[None])
     for trace, steps in zip(traces, slow.run(x.tolist(), hints.tolist(), active_indices.tolist()), strict=True):
         for t, step in enumerate(steps):
@@ -99,7 +100,7 @@ def test_every_plane_stays_within_its_threshold(rng: np.random.Generator) -> Non
         values = x[None, t]
         traces = model.run(x[None, t : t + 1], policies, state, restart=t == 0)
         for layer, trace, kept, policy in zip(network.layers, traces, state, policies, strict=True):
-            alive = np.arange(layer.units) < layer.active(int(kept.active_index[0]))
+            alive = np.arange(layer.units) < layer.with_state(int(kept.active_index[0]))
             pairs = [(layer.x_grid.apply(values), kept.x_reference, policy.thetas_x(layer.planes))] * (
                 network.active_counts == 1
             )
@@ -119,7 +120,7 @@ def test_a_batch_has_the_cycles_of_its_sequences(rng: np.random.Generator) -> No
     model, timing = GoldenModel(network, config), CycleModel(network, config)
     x = np.stack([random_input(rng, STEPS, network.inputs) for _ in range(3)])
     hints = np.stack([random_hints(rng, STEPS) for _ in range(3)])
-    active_indices = np.stack([random_active_indices(rng, network, STEPS) for _ in range(3)])
+    active_indices = np.stack([random_active_indices(rng, network, STEPS, policies) for _ in range(3)])
     together = timing.cycles(model.run(x, policies, hints=hints, active_indices=active_indices), policies, hints)
     assert (together >= 0).all()
     assert (together[:, 0] > 0).all()
@@ -265,6 +266,46 @@ def test_dropped_units_rest(rng: np.random.Generator) -> None:
     assert (fixed.active_index == 2).all()
 
 
+def test_units_that_a_step_skims_keep_what_they_have(rng: np.random.Generator) -> None:
+    network = _single(rng, active_counts=2, skims=True)
+    (layer,), (few,) = network.layers, network.layers[0].counts
+    model = GoldenModel(network, _engine(network))
+    x = random_input(rng, 9, 6)[None]
+    active_indices = np.array([[1, 1, 0, 1, 1, 1, 0, 1, 0]])
+    trace = model.run(x, [Policy()], active_indices=active_indices)[0]
+    assert trace.active_index[0].tolist() == [0, 1, 0, 1, 1, 1, 0, 1, 0], "the first step computes all units"
+    skims = np.flatnonzero(trace.active_index[0])
+    np.testing.assert_array_equal(trace.h[0, skims, few:], trace.h[0, skims - 1, few:])
+    np.testing.assert_array_equal(trace.c[0, skims, few:], trace.c[0, skims - 1, few:])
+    # What they did before is still listed by the first of several steps, and never again.
+    assert trace.h_planes[0, 3, few:].any()
+    assert not trace.h_planes[0, 4:6, few:].any()
+    # Sums of units that were left as they were lack what changed meanwhile.
+    assert np.flatnonzero(trace.restart[0]).tolist() == [0, 2, 6, 8]
+    assert trace.renewal[0].tolist() == [RECORDS, RECORDS, RELOAD, RECORDS, 0, 0, RELOAD, RECORDS, RELOAD]
+    # The others compute what they would if all were computed.
+    full = model.run(x[:, :2], [Policy()])[0]
+    np.testing.assert_array_equal(full.h[0, 1, :few], trace.h[0, 1, :few])
+    assert layer.with_state(1) == layer.units
+
+
+def test_skimming_takes_changes_alone(rng: np.random.Generator) -> None:
+    network = _single(rng, active_counts=2, skims=True)
+    model, x = GoldenModel(network, _engine(network)), random_input(rng, 2, 6)[None]
+    for policy, problem in (
+        (Policy(Mode.DENSE), "mode is dense, which takes steps of all units: use delta"),
+        (Policy(Mode.AUTO), "mode is auto, which takes steps of all units: use delta"),
+        (Policy(monitor=Monitor(Rule.RATIO)), "monitor judges all units of a layer: leave it out"),
+    ):
+        model.run(x, [policy])
+        model.run(x, [policy], active_indices=np.array([[1, 0]]))
+        with pytest.raises(ValueError, match=f"^Layer 0 policy field {problem}"):
+            model.run(x, [policy], active_indices=np.array([[0, 1]]))
+    few = network.layers[0].counts[0]
+    with pytest.raises(ValueError, match=f"^Layer 0 policy field active is {few}: say which steps skim with the input"):
+        model.run(x, [Policy(active=few)])
+
+
 REFUSED: list[tuple[dict[str, bool | int], Policy, str]] = [
     ({"planes": 1, "monitor": False}, Policy(Mode.AUTO), "mode is auto, which needs both lists"),
     ({"monitor": False}, Policy(Mode.DELTA, monitor=Monitor(Rule.RATIO)), "monitor is ratio, this engine was built"),
@@ -337,7 +378,7 @@ def test_random_dims_reach_every_feature() -> None:
     rng = np.random.default_rng(1)
     assert len(random_dims(rng, 1, 7)) == 2
     drawn = []
-    for _ in range(240):
+    for _ in range(400):
         config, (network, _) = random_engine(rng, most=7)
         drawn.append((network, random_policies(rng, network, config)))
     policies = [policy for _, stack in drawn for policy in stack]
@@ -351,3 +392,4 @@ def test_random_dims_reach_every_feature() -> None:
         lambda policy: policy.active,
     ):
         assert sum(bool(wanted(policy)) for policy in policies) >= 10
+    assert sum(network.skims for network, _ in drawn) >= 10

@@ -76,7 +76,7 @@ def test_batch_is_its_sequences_and_a_run_can_be_cut(rng: np.random.Generator) -
     policies = random_policies(rng, network, config)
     x = np.stack([random_input(rng, 9, network.inputs) for _ in range(3)])
     hints = np.stack([random_hints(rng, 9) for _ in range(3)])
-    active_indices = np.stack([random_active_indices(rng, network, 9) for _ in range(3)])
+    active_indices = np.stack([random_active_indices(rng, network, 9, policies) for _ in range(3)])
     values = [random_state(rng, network, config) for _ in range(3)]
     together = [
         (np.concatenate([h for h, _ in layer]), np.concatenate([c for _, c in layer]))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hw_tests.cocotb.random_networks import random_input, random_network
-from lstmith.golden.activity import RELOAD, START
+from lstmith.golden.activity import RECORDS, RELOAD
 from lstmith.golden.model import GoldenModel
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Skip
@@ -49,7 +49,7 @@ def test_records_are_fetched_where_a_sequence_starts_and_lists_where_it_is_resum
         model.run(x, policies, state)[0]
         for state in (None, model.loaded_state(policies, states), model.resumed_state(policies, states))
     ]
-    assert [trace.renewal[0].tolist() for trace in found] == [[START, 0, 0], [0, 0, 0], [RELOAD, 0, 0]]
+    assert [trace.renewal[0].tolist() for trace in found] == [[RECORDS, 0, 0], [0, 0, 0], [RELOAD, 0, 0]]
     # Unless it is told otherwise, a run begins: its sums are made anew.
     assert [trace.restart[0].tolist() for trace in found] == [[True, False, False]] * 3
     again = model.run(x, policies, model.loaded_state(policies, states), restart=False)[0]

@@ -54,7 +54,7 @@ def test_equals_golden(name: str, rng: np.random.Generator) -> None:
     job = CoreJob(
         random_input(rng, STEPS, network.inputs),
         writes,
-        active_indices=random_active_indices(rng, network, STEPS).tolist(),
+        active_indices=random_active_indices(rng, network, STEPS, policies).tolist(),
     )
     cases.append(golden_case(f"{policies}", model, policies, job, hints=random_hints(rng, STEPS))[0])
     values = drawn_state(rng, network, config)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lstmith.compiler.quantise.rows import _nearest
-from lstmith.spec.quantised import has_digits
+from lstmith.spec.digits import has_digits
 
 #: An integer that is not the sum of two symmetric digits of four bits: its lower half would be -8.
 LEFT_OUT = 8
