@@ -1,15 +1,16 @@
 """``lstmith bench seq2seq``: an encoder-decoder that says a word with few units first, and again if it is unsure.
 
 The networks are grapheme-to-phoneme networks, as in Sen and Raghunathan (TCAD 2018), of more units than most words
-need. One is trained to work with its first units alone too, *nested*. The host, which reads every h anyway, sees by the
-scores whether the few units were sure of a word. An engine holds both as programs: encoder and decoder of all units,
-and of few. Whatever is skipped or left out is compared with smaller networks of equal cost.
+need. The few units are the first ones of a network that was trained to work with them alone too, *nested*, or a
+smaller network. The host, which reads every h anyway, sees by the scores whether a word was said surely. An engine
+holds all as programs: encoder and decoder of all units, and of few. Whatever is left out is compared with smaller
+networks of equal cost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,17 @@ LANES = 16
 FORMAT = Static(8, 8)
 UNITS, FEW = 384, 160
 #: Networks of fewer units that every word is said with.
-SMALLER = (320, 256)
+SMALLER = (320, 256, 160)
+#: Those that cascades are to be as fast as.
+AS_FAST_AS = (320, 256)
+#: Network and units of who says a word first, and of who says it again.
+CASCADES = {
+    f"{FEW} of {UNITS} nested": (("nested", FEW), ("nested", UNITS)),
+    f"256, then {UNITS}": (("units-256", 256), ("base", UNITS)),
+    f"{FEW}, then {UNITS}": ((f"units-{FEW}", FEW), ("base", UNITS)),
+}
 MARGINS = (0.01, 0.05)  #: by which the word error rate may grow, relative
+SHARES = np.linspace(0, 1, 41)  #: of words said again, to choose from
 SEED = 1
 RANDOM = 3  #: random choices
 Report = Callable[[str], None]
@@ -104,6 +114,10 @@ def switches(engine: GoldenEngine, units: int) -> int:
     return int(renew(config, ())) + int(renew(config, [units]))
 
 
+#: By network and units.
+AllSaid = dict[tuple[str, int], Said]
+
+
 @dataclass(frozen=True)
 class Cascade:
     """What some words become if those that few units are least sure of are said again by all.
@@ -121,22 +135,20 @@ class Cascade:
         """Words of a smaller margin are said again."""
         return self.few.then(self.every, self.few.margin < margin)
 
-    def margin_at_errors(self, rate: float) -> float:
-        """The least margin from which on the word error rate is at most this; infinite if there is none."""
-        more, margins = self._wrong() > rate * len(self.few.wrong), self._margins()
+    def margin_within(self, errors: Scores, most: float) -> float:
+        """The least margin from which on the word error rate surely grows by at most so much, of those that have some
+        shares of words said again: the upper end of a 95 % interval counts. Infinite if there is none.
+        """
+        margins = [float(np.quantile(self.few.margin, share)) for share in SHARES[:-1]] + [np.inf]
+        more = [self.run(margin).errors.paired(errors, SEED)[1] > most for margin in margins]
         above = np.flatnonzero(more)
-        return float(margins[above[-1] + 1 if above.size else 0]) if not more[-1] else np.inf
+        return np.inf if more[-1] else margins[above[-1] + 1 if above.size else 0]
 
     def margin_at_cycles(self, cycles: float) -> float:
         """The largest margin with which a word takes at most so many cycles on average."""
         total = self.few.cycles.sum() + self._sums(self.every.cycles)
         within = np.flatnonzero(total <= cycles * len(total[1:]))
         return float(self._margins()[within[-1]]) if within.size else 0.0
-
-    def _wrong(self) -> Float64:
-        """Wrong words, if the 0, 1, ... least sure ones are said again."""
-        gained: Float64 = self.few.wrong.sum() + self._sums(self.every.wrong - self.few.wrong)
-        return gained
 
     def _margins(self) -> Float64:
         """Margins that have just so many words said again."""
@@ -147,10 +159,26 @@ class Cascade:
         return np.append(0.0, np.cumsum(values[np.argsort(self.few.margin, kind="stable")]))
 
 
+@dataclass(frozen=True)
+class Choice:
+    """A cascade, and the margin below which it says words again.
+
+    Parameters
+    ----------
+    cascade : str
+        Its name in ``CASCADES``.
+    margin : float
+    """
+
+    cascade: str
+    margin: float
+
+
 def run_seq2seq(report: Report, folder: Path) -> dict[str, Any]:
     """Train what is not in the folder yet, choose margins on tuning words, and judge all on held-out words.
 
-    Returns JSON values: ``rows`` of all that was judged, and ``chosen``, margins by name.
+    Returns JSON values: ``rows`` of all that was judged, ``chosen``, cascades and margins by name, and ``weights`` of
+    each network.
     """
     from lstmith.scripts.bench.seq2seq.training import Kind, trained
 
@@ -161,46 +189,81 @@ def run_seq2seq(report: Report, folder: Path) -> dict[str, Any]:
         *(Kind(f"units-{each}", (each,)) for each in SMALLER),
     ]
     networks = {kind.name: trained(kind, folder, report) for kind in kinds}
-    said: dict[str, dict[tuple[str, int], Said]] = {}
+    said: dict[str, AllSaid] = {}
     for split in ("tune", "heldout"):
         words = entries(split)
         for kind in kinds:
             for units in kind.counts:
                 report(f"{split}: {kind.name}, {units} units")
                 said.setdefault(split, {})[kind.name, units] = say_all(networks[kind.name], words, units)
-    lengths = {split: np.array([len(entry.word) for entry in entries(split)]) for split in said}
-    margins = choose(said["tune"])
-    return {MEASURED: when, "chosen": margins, "rows": judge(said["heldout"], margins, lengths["heldout"])}
-
-
-def choose(said: dict[tuple[str, int], Said]) -> dict[str, float]:
-    """Margins by the name of what they are for, from words to choose on."""
-    cascade, base = Cascade(said["nested", FEW], said["nested", UNITS]), said["base", UNITS]
-    wanted = {f"at most {margin:.0%} more errors": (1 + margin) * base.errors.value for margin in MARGINS}
-    costs = {f"as fast as {units} units": said[f"units-{units}", units].cycles.mean() for units in SMALLER}
+    lengths = np.array([len(entry.word) for entry in entries("heldout")])
+    report("choosing margins")
+    choices = choose(said["tune"])
     return {
-        **{name: cascade.margin_at_errors(rate) for name, rate in wanted.items()},
-        **{name: cascade.margin_at_cycles(float(cycles)) for name, cycles in costs.items()},
+        MEASURED: when,
+        "words": {split: len(entries(split)) for split in said},
+        "weights": {name: weights(network) for name, network in networks.items()},
+        "chosen": {name: asdict(choice) for name, choice in choices.items()},
+        "rows": judge(said["heldout"], choices, lengths),
     }
 
 
-def judge(
-    said: dict[tuple[str, int], Said], margins: dict[str, float], lengths: npt.NDArray[np.int64]
-) -> list[dict[str, Any]]:
+def weights(workload: G2p) -> int:
+    """Weights of encoder and decoder of all units."""
+    layers = [layer for side in SIDES for layer in workload.networks[side].layers]
+    return sum(layer.w_ih.size + layer.w_hh.size for layer in layers)
+
+
+def cascade_of(said: AllSaid, name: str) -> Cascade:
+    """The cascade of a name."""
+    few, every = CASCADES[name]
+    return Cascade(said[few], said[every])
+
+
+def choose(said: AllSaid) -> dict[str, Choice]:
+    """What to say words with by the name of what it is for, from words to choose on."""
+    base, found = said["base", UNITS], {}
+    cascades = {name: cascade_of(said, name) for name in CASCADES}
+    for margin in MARGINS:
+        limit = margin * base.errors.value
+        able = [Choice(name, cascade.margin_within(base.errors, limit)) for name, cascade in cascades.items()]
+        # Whoever loses too much even where all say every word cannot be chosen.
+        able = [each for each in able if _more(cascades[each.cascade].run(each.margin), base) <= limit]
+        found[f"at most {margin:.0%} more errors"] = min(
+            able, key=lambda each: cascades[each.cascade].run(each.margin).cycles.mean()
+        )
+    for units in AS_FAST_AS:
+        cycles = float(said[f"units-{units}", units].cycles.mean())
+        able = [Choice(name, cascade.margin_at_cycles(cycles)) for name, cascade in cascades.items()]
+        # A first network that takes as long by itself is no cascade.
+        able = [each for each in able if cascades[each.cascade].run(each.margin).cycles.mean() <= cycles]
+        found[f"as fast as {units} units"] = min(
+            able, key=lambda each: cascades[each.cascade].run(each.margin).errors.value
+        )
+    return found
+
+
+def _more(one: Said, base: Said) -> float:
+    """How much more the word error rate may be at most, with 97.5 % certainty."""
+    return one.errors.paired(base.errors, SEED)[1]
+
+
+def judge(said: AllSaid, choices: dict[str, Choice], lengths: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
     """Rows of all networks and choices on some words."""
     base = said["base", UNITS]
     rows = [_row(f"{name}, {units} units", one, base, 0.0) for (name, units), one in said.items()]
-    cascade, rng = Cascade(said["nested", FEW], said["nested", UNITS]), np.random.default_rng(SEED)
-    for name, margin in margins.items():
-        again = cascade.few.margin < margin
-        rows.append(_row(name, cascade.run(margin), base, again.mean()))
+    rng = np.random.default_rng(SEED)
+    for what, choice in choices.items():
+        name, cascade = f"{what}: {choice.cascade}", cascade_of(said, choice.cascade)
+        again = cascade.few.margin < choice.margin
+        rows.append(_row(name, cascade.run(choice.margin), base, again.mean()))
         for draw in range(RANDOM):
             drawn = rng.permutation(again)
             rows.append(
-                _row(f"{name}, random words {draw + 1}", cascade.few.then(cascade.every, drawn), base, drawn.mean())
+                _row(f"{what}, random words {draw + 1}", cascade.few.then(cascade.every, drawn), base, drawn.mean())
             )
-        long = by_length(cascade, lengths, cascade.run(margin).cycles.mean())
-        rows.append(_row(f"{name}, long words by all units", long, base, 0.0))
+        long = by_length(cascade, lengths, cascade.run(choice.margin).cycles.mean())
+        rows.append(_row(f"{what}, long words by all units", long, base, 0.0))
     return rows
 
 

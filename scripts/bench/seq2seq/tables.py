@@ -32,9 +32,14 @@ def _errors(row: dict[str, Any], metric: str) -> list[str]:
 
 def seq2seq_text(result: dict[str, Any], measured: str) -> str:
     """The block of the page."""
+    sizes = ", ".join(f"{name} {weights / 1e6:.2f}" for name, weights in result["weights"].items())
+    tuning, judged = (f"{result['words'][split]:,}" for split in ("tune", "heldout"))
     return (
-        f"{measured} Held-out words on engines of {LANES} lanes, {FORMAT.name}, every step dense. *base* has {UNITS} "
-        f"units; *nested* was trained to work with its first {FEW} too. What few units are unsure of is said again by "
-        "all; margins are chosen on tuning words. All networks were trained as long. A is over the base; changes are "
-        f"relative to it, with 95 % intervals of the same words drawn for both.\n\n{markdown(*seq2seq_rows(result))}"
+        f"{measured} {judged} held-out words on engines of {LANES} lanes, {FORMAT.name}, every step dense. *base* has "
+        f"{UNITS} units; *nested* was trained to work with its first {FEW} too. Millions of weights: {sizes}; a "
+        "cascade of two networks holds the weights of both. What the first of a cascade is unsure of is said again "
+        f"by the second. Cascades and margins are chosen on {tuning} tuning words, such that the upper end of the "
+        "95 % interval is within the limit. All networks were trained as long. A is over the base; changes are "
+        "relative to it, with 95 % intervals of the same words drawn for both.\n\n"
+        f"{markdown(*seq2seq_rows(result))}"
     )
