@@ -18,11 +18,18 @@ from lstmith.workloads.workload import Float32, Metric, Runner, Scores, Workload
 NETWORK = "silero"
 UNIT_FRAMES = 10 * RATE // HOP  #: neighbouring frames depend on each other: stretches of 10 s are what is resampled
 _AUDIO = {"calibration": calibration_audio, "tune": tune_audio, "heldout": heldout_audio, "training": training_audio}
+#: By how much probabilities differ.
+MOVED = "mean error of probability"
 
 
 @dataclass(frozen=True)
 class SileroWorkload(Workload):
     """Speech decisions of 32 ms frames; the float model's own decision is what is right."""
+
+    @property
+    def closeness(self) -> str:
+        """See `Workload.closeness`."""
+        return MOVED
 
     def evaluate(self, split: str, runner: Runner) -> Scores:
         """Changed decisions per frame; units are stretches of 10 s."""
@@ -40,7 +47,7 @@ class SileroWorkload(Workload):
         total = np.concatenate(frames)
         return {
             self.metric.name: Scores(np.concatenate(changed), total),
-            "mean error of probability": Scores(np.concatenate(moved), total),
+            MOVED: Scores(np.concatenate(moved), total),
         }
 
     def probabilities(self, split: str, runner: Runner) -> list[Float32]:

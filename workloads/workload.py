@@ -170,6 +170,13 @@ class Workload(ABC):
     def evaluate(self, split: str, runner: Runner) -> Scores:
         """Quality of what ``runner`` computes, on ``tune`` or ``heldout``."""
 
+    @property
+    def closeness(self) -> str | None:
+        """The metric of :meth:`judged` that tells best how near to float the output is; None: nothing but the error of
+        h does.
+        """
+        return None
+
     def judged(self, split: str, runner: Runner) -> dict[str, Scores]:
         """Quality as :meth:`evaluate` has it, first, then by finer metrics, all of one run."""
         return {self.metric.name: self.evaluate(split, runner)}

@@ -27,7 +27,7 @@ from lstmith.scripts.bench.adaptive.judgement import Count, Network
 from lstmith.scripts.bench.adaptive.networks import Static, engine_for, lanes_for, quantised
 from lstmith.scripts.bench.adaptive.rows import Row, Wanted, reporter
 from lstmith.scripts.bench.adaptive.runner import GoldenRunner
-from lstmith.scripts.bench.adaptive.search import Bed, Joint, on_top, thresholds
+from lstmith.scripts.bench.adaptive.search import Bed, Joint, evaluator, on_top, thresholds
 from lstmith.spec.policy import Mode, Monitor, Policy, Rule, Skip
 from lstmith.spec.policy_file import describe_policy
 from lstmith.tuning.engine import GoldenEngine
@@ -340,3 +340,41 @@ def test_fewer_lanes_change_cycles_alone(rng: np.random.Generator, network: Netw
     assert count.base_cycles == 4 * bed.ideal_cycles == 2 * count.static_cycles
     assert count.cycles > found.cycles
     assert counted(kept, bed, 64) is None
+
+
+class _Close(_Echo):
+    """An echo with a finer metric."""
+
+    @property
+    def closeness(self) -> str:
+        """Its name."""
+        return "squared"
+
+    def judged(self, split: str, runner: Runner) -> dict[str, Scores]:
+        """The mean, and its square."""
+        mean = self.evaluate(split, runner)
+        return {self.metric.name: mean, self.closeness: Scores(mean.numerator**2, mean.denominator)}
+
+
+def test_what_counts_as_error(source: FloatNetwork, xs: list[np.ndarray]) -> None:
+    metric = Metric("mean", "", higher_is_better=True)
+    made = quantised(source, xs, Static(8, 8))
+    bed = Bed(
+        _Close("echo", {"net": source}, {"net": xs}, metric, "here", "none"),
+        {"net": GoldenEngine(made, source, engine_for(made, 4))},
+    )
+    policies = bed.joined(bed.uniform(Policy()))
+    of_h, of_output = (evaluator(bed, closeness)(policies) for closeness in (None, bed.workload.closeness))
+    assert of_output == replace(of_h, error=of_output.error)
+    means = bed.workload.evaluate("tune", _run(bed))
+    assert of_output.error == pytest.approx((means.numerator**2).mean())
+    assert of_h.error == pytest.approx(_run(bed, judge=True).error())
+
+
+def _run(bed: Bed, *, judge: bool = False) -> GoldenRunner:
+    """A runner that has begun; that has judged, if wanted."""
+    runner = GoldenRunner(bed.engines, cuts=True)
+    runner.begin(bed.uniform(Policy()))
+    if judge:
+        bed.workload.evaluate("tune", runner)
+    return runner

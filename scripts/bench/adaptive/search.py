@@ -132,18 +132,27 @@ def loss_of(workload: Workload, value: float, wanted: float) -> float:
     return wanted - value if workload.metric.higher_is_better else value - wanted
 
 
-def evaluator(bed: Bed) -> Evaluate:
-    """Measures policies on the data to tune on, cut into pieces."""
+def evaluator(bed: Bed, closeness: str | None = None) -> Evaluate:
+    """Measures policies on the data to tune on, cut into pieces.
+
+    Parameters
+    ----------
+    bed : Bed
+    closeness : str or None
+        The workload's metric that counts as error; None is the error of h.
+    """
     joint, runner = bed.joint(), GoldenRunner(bed.engines, cuts=True)
     of_float = bed.workload.evaluate("tune", FloatRunner(bed.workload))
 
     def evaluate(policies: list[Policy]) -> Measured:
         runner.begin(joint.by_network(policies))
-        scores = bed.workload.evaluate("tune", runner)
+        judged = bed.workload.judged("tune", runner)
+        scores = judged[bed.workload.metric.name]
         # As in the tables: every network counts the same, whatever its number of steps.
         cycles = [costs.cycles_per_step for costs in runner.costs().values()]
         loss = loss_of(bed.workload, scores.value, of_float.value)
-        return Measured(scores.value, loss, float(np.mean(cycles)), runner.error())
+        error = runner.error() if closeness is None else judged[closeness].value
+        return Measured(scores.value, loss, float(np.mean(cycles)), error)
 
     return evaluate
 

@@ -9,14 +9,15 @@ from lstmith.scripts.bench.stamps import MEASURED, told
 
 RULES = (
     "Each network is trained on recorded inputs alone, as `lstmith distil` trains: its float network is the "
-    "teacher, and the forward pass is golden's, with the policy that it will run under. Silero and DTLN are "
-    "trained on telephone prompts that nothing else uses, the others on the data that calibrates and tunes. "
-    "Thresholds are searched with the same number of policies before training and after it. A network is trained "
-    "for the fastest policy whose error of h is at most twice that of the chosen one. Static formats that lose "
-    "something get the same training. It begins on the integers and, except for DTLN, between them and the float "
-    "weights too, and the lower loss on what is held back counts (*from float*); minutes are of both. *A*, *B*, *no "
-    "loss* and *error* are as in [adaptive](adaptive.md); B counts from the cheapest static format that loses nothing "
-    "on the data to tune on, trained or not. Minutes are of one processor."
+    "teacher, and the forward pass is golden's, with the policy that it will run under. Silero and DTLN are trained "
+    "on telephone prompts that nothing else uses, the others on the data that calibrates and tunes. Thresholds are "
+    "searched with the same number of policies before training and after it. A network is trained for the fastest "
+    "policy whose error is at most twice that of the chosen one. That error is of h, but for Silero of the "
+    "probability, and so is what policies are chosen by. Static formats that lose something get the same training. "
+    "It begins on the integers and, except for DTLN, between them and the float weights too, and the lower loss on "
+    "what is held back counts (*from float*); minutes are of both. *A*, *B*, *no loss* and *error* are as in "
+    "[adaptive](adaptive.md); B counts from the cheapest static format that loses nothing on the data to tune on, "
+    "trained or not. Minutes are of one processor."
 )
 SKIPS = (
     "**Skipped steps.** The rule skips a step whose input is near that of the last computed step, at most one in "
