@@ -57,8 +57,7 @@ class RunRequest:
         self._check_skims()
 
     def _check_skims(self) -> None:
-        network, indices = self.design.network, self.active_indices * self.valid
-        if not network.skims or not indices.any():
+        if not self.design.network.skims or not (self.active_indices * self.valid).any():
             return
         try:
             check_skims(self.policies)
