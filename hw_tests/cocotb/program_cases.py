@@ -90,7 +90,7 @@ def _like(rng: np.random.Generator, config: EngineConfig, layer: QuantLayer, inp
 
 def _plain(network: QuantNetwork) -> QuantNetwork:
     """Without active counts and predictor, which engines of several programs do not have."""
-    layers = (replace(layer, counts=(), reduced_bias=None, idle_h=None) for layer in network.layers)
+    layers = (replace(layer, counts=(), skims=False, reduced_bias=None, idle_h=None) for layer in network.layers)
     return QuantNetwork(tuple(layers))
 
 

@@ -20,7 +20,7 @@ def with_verdicts(
     """The same engine with verdicts, and networks that have one, all kinds in turn where the last layer is small."""
     judging, turn = [], int(rng.integers(3))
     for index, network in enumerate(networks, turn):
-        layers = [replace(layer, counts=(), reduced_bias=None, idle_h=None) for layer in network.layers]
+        layers = [replace(layer, counts=(), skims=False, reduced_bias=None, idle_h=None) for layer in network.layers]
         last = layers[-1]
         choices = (
             [Verdict.ARGMAX] if last.units > VERDICT_BITS else [Verdict.ARGMAX, Verdict.THRESHOLD, Verdict.AT_MOST]

@@ -38,7 +38,7 @@ def _one_thread() -> None:
 
 
 def without_counts(network: QuantNetwork) -> QuantNetwork:
-    layers = [replace(layer, counts=(), reduced_bias=None, idle_h=None) for layer in network.layers]
+    layers = [replace(layer, counts=(), skims=False, reduced_bias=None, idle_h=None) for layer in network.layers]
     return replace(network, layers=tuple(layers))
 
 
