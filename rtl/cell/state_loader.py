@@ -146,12 +146,7 @@ class StateLoader(wiring.Component):
         """Another active count or program: what it does to the states overrides the host's accesses: there are none."""
         descriptor, unit = self.descriptor, Signal(bits_for(self._units))
         needed, reads, clears, layer = Signal(), Signal(), Signal(), Signal.like(self.select.layer)
-        # Whether a step leaves units as they are; whether it is a first one, and must not.
-        skims: Value = Const(0)
-        whole: Value = Const(0)
         if self._active_counts > 1:
-            skims = descriptor.skims & (self.reload.wanted != 0)
-            whole = descriptor.skims & (self.reload.start | self.reload.restart)
             # Units that each layer computed last.
             counts = Array(Signal(len(unit), name=f"count_{layer}") for layer in range(self._layers))
             with m.If(self.reload.begins | self.host.end):
@@ -173,21 +168,19 @@ class StateLoader(wiring.Component):
         zero = delayed(m, clears, RAM_LATENCY, "clear")
         with m.If(delayed(m, reads, RAM_LATENCY, "read")):
             m.d.comb += [self.load.valid.eq(1), self.load.h.eq(Mux(zero, 0, self.state.hidden))]
-        self._elaborate_states(m, needed, skims, whole, reads, unit, layer, program)
+        self._elaborate_states(m, needed, reads, unit, layer, program)
 
     def _elaborate_states(
-        self,
-        m: Module,
-        needed: Signal,
-        skims: Value,
-        whole: Value,
-        reads: Signal,
-        unit: Signal,
-        layer: Signal,
-        program: Signal,
+        self, m: Module, needed: Signal, reads: Signal, unit: Signal, layer: Signal, program: Signal
     ) -> None:
         """Fetch a layer's descriptor, read and list its h, and go on to the next layer."""
         descriptor, left, fresh = self.descriptor, Signal(range(RELOAD_FLUSH + 1)), Signal()
+        # Whether a step leaves units as they are; whether it is a first one, and must not.
+        skims: Value = Const(0)
+        whole: Value = Const(0)
+        if self._active_counts > 1:
+            skims = descriptor.skims & (self.reload.wanted != 0)
+            whole = descriptor.skims & (self.reload.start | self.reload.restart)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.reload.hold.eq(needed)
