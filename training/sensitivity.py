@@ -13,7 +13,7 @@ Output = Callable[[Float32], Float32]
 
 #: By how much one unit's h is moved.
 NUDGE = 2.0**-7
-#: Directions of the output that are kept; wider outputs are seen through so many random ones.
+#: Directions of the output that are kept; wider outputs are seen through so many random ones in each step.
 MOST_OUTPUTS = 8
 
 
@@ -21,7 +21,8 @@ class Sensitivity:
     """First-order change of the output with h.
 
     An output of more than ``MOST_OUTPUTS`` elements is projected on as many random directions, which keeps the expected
-    square of every change (Johnson and Lindenstrauss, 1984).
+    square of every change (Johnson and Lindenstrauss, 1984). Every step has its own: training would otherwise mend what
+    a few directions see, at the cost of all others.
 
     Parameters
     ----------
@@ -32,29 +33,31 @@ class Sensitivity:
     """
 
     def __init__(self, head: Output, seed: int = 1):
-        self._head, self._seed = head, seed
-        self._directions: Float32 | None = None
+        self._head, self._rng = head, np.random.default_rng(seed)
 
     def of(self, h: Float32) -> Float32:
         """Derivatives of the output of each step by the h of the same step, float32 [T, K, H], for h [T, H].
 
         A head that looks at several steps counts as if all of them moved together.
         """
-        base = self._projected(self._head(h))
+        base, directions = self._head(h), None
+        if base.shape[1] > MOST_OUTPUTS:
+            shape = (*base.shape, MOST_OUTPUTS)
+            directions = self._rng.normal(0, MOST_OUTPUTS**-0.5, shape).astype(np.float32)
+            base = _projected(base, directions)
         found = np.empty((*base.shape, h.shape[1]), dtype=np.float32)
         for unit in range(h.shape[1]):
             moved = h.copy()
             # Towards zero, so that h stays within its range.
             step = np.where(moved[:, unit] > 0, -NUDGE, NUDGE).astype(np.float32)
             moved[:, unit] += step
-            found[:, :, unit] = (self._projected(self._head(moved)) - base) / step[:, None]
+            output = self._head(moved)
+            if directions is not None:
+                output = _projected(output, directions)
+            found[:, :, unit] = (output - base) / step[:, None]
         return found
 
-    def _projected(self, output: Float32) -> Float32:
-        width = output.shape[1]
-        if width <= MOST_OUTPUTS:
-            return output
-        if self._directions is None:
-            rng = np.random.default_rng(self._seed)
-            self._directions = rng.normal(0, MOST_OUTPUTS**-0.5, (width, MOST_OUTPUTS)).astype(np.float32)
-        return output @ self._directions
+
+def _projected(output: Float32, directions: Float32) -> Float32:
+    """Outputs [T, K] on directions [T, K, D]: [T, D]."""
+    return np.matmul(output[:, None], directions)[:, 0]
