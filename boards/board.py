@@ -6,6 +6,7 @@ import enum
 import operator
 from dataclasses import dataclass
 
+from lstmith.spec.config import EngineConfig
 from lstmith.spec.link_map import Feature
 
 FAMILIES = ("ecp5", "ice40", "gowin")
@@ -147,3 +148,7 @@ class Board:
             raise ValueError(f"Board must have up to 4 lights, not {self.lights!r}")
         if ":" not in self.platform:
             raise ValueError(f"Board platform must be 'module:class', not {self.platform!r}")
+
+    def carries_weights(self, config: EngineConfig) -> bool:
+        """Whether the bitstream can carry an engine's weights: those of a fixed one lie in block memories."""
+        return self.weights_initialised or config.fixed

@@ -179,8 +179,10 @@ class BoardTop(Elaboratable):
 
     def __init__(self, board: Board, identity: Identity, image: MemoryImage, tag: int = 0):
         self._board = board
-        flash = None if board.weights_initialised else Flash(board.flash_offset, checksum(flash_content(image)))
-        self._linked = LinkedBoard(identity, image, tag, flash)
+        self._flash = None
+        if not board.carries_weights(identity.config):
+            self._flash = Flash(board.flash_offset, checksum(flash_content(image)))
+        self._linked = LinkedBoard(identity, image, tag, self._flash)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -196,7 +198,7 @@ class BoardTop(Elaboratable):
             uart = platform.request(*board.uart, dir=dict.fromkeys(lines, "-"))
             m.d.comb += linked.rx.eq(_input(m, uart.rx, "rx"))
             _output(m, uart.tx, linked.tx, "tx")
-        if not board.weights_initialised:
+        if self._flash is not None:
             pins = dict.fromkeys(("cs", "clk", "copi", "cipo", "wp", "hold"), "-")
             flash = platform.request("spi_flash_1x", dir=pins)
             m.d.comb += linked.flash_cipo.eq(_input(m, flash.cipo, "cipo"))

@@ -180,7 +180,7 @@ def build(
         run_tool(flow.packer, [*flow.pack(board), bitstream], kept.folder)
         shutil.copyfile(kept.folder / bitstream, draft / bitstream)
         shutil.copyfile(kept.folder / LOG, draft / LOG)
-        if not board.weights_initialised:
+        if not board.carries_weights(config):
             (draft / WEIGHTS).write_bytes(flash_content(image))
             result |= {"weights": str(out / WEIGHTS), "weights_offset": board.flash_offset}
         result |= {"commit": identity.commit.hex(), "tag": image_tag(image, config)}
@@ -198,10 +198,6 @@ def board_engine(design: Design, board: Board) -> EngineConfig:
         If the board cannot hold it, or the design was not made for it.
     """
     config = design.engine
-    if config.fixed:
-        raise UserError(
-            "design", "is fixed, and the link loads weights through the bus that it lacks", "compile it without --fixed"
-        )
     # Before sizing, which would only find an image that such boards do not have.
     if board.small and config.family != board.family:
         raise UserError("design", f"was compiled for {design.target}", f"compile it again with --target {board.name}")

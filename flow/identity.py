@@ -25,10 +25,12 @@ def build_identity(board: Board, config: EngineConfig) -> Identity:
             "design field sequences", f"is {config.sequences}, the host link carries 1", "compile it with --sequences 1"
         )
     clock_hz, spi = round(board.clock_mhz * 1e6), board.front is Front.SPI
+    # A fixed engine has no bus.
+    features = board.features & ~Feature.STATES if config.fixed else board.features
     return Identity(
         window=board.window,
         ring_words=board.ring_words,
-        features=board.features | (Feature.SPI if spi else 0),
+        features=features | (Feature.SPI if spi else 0),
         clock_hz=clock_hz,
         baud=clock_hz // CYCLES_MIN if spi else board.baud,
         commit=source_commit(),

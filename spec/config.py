@@ -42,6 +42,8 @@ DUAL_OPERAND_BITS = 9
 
 #: Most lanes beside which the smallest ECP5 has multipliers and block memories to spare.
 FEW_LANES = 4
+#: Most lanes of iCE40, of one multiplier each, that leave two of eight to the activations.
+SPARING_LANES = 2
 
 #: Families with vendor cells of their own, and the one without. A board tells its own by its place here.
 FAMILIES = ("generic", "ecp5", "ice40", "gowin")
@@ -228,6 +230,12 @@ class EngineConfig:
     def few_lanes(self) -> bool:
         """Whether multipliers and block memories are to spare beside the lanes, and take the place of logic."""
         return self.family == "ecp5" and self.mac == "dsp" and self.lanes <= FEW_LANES
+
+    @property
+    def spare_multipliers(self) -> bool:
+        """Whether the lanes leave multipliers to the activations, in the place of adders."""
+        plain = not (self.peepholes or self.skip or self.monitor) and self.rows_per_cycle == 1
+        return self.few_lanes or (self.dual_rows and self.lanes <= SPARING_LANES and plain)
 
     @property
     def drain_rows(self) -> int:

@@ -23,7 +23,7 @@ _TWO_PLANES, _TWO_WAYS, _DIGIT, _FAMILY_SHIFT = 1 << 3, 1 << 4, 1 << 5, 6
 #: Above the active counts: programs, minus 1.
 _PROGRAMS_SHIFT = 4
 #: Beside the precisions, where engines from before it was optional have 0.
-_FOUR_WAYS, _NO_DELTA = 1 << 6, 1 << 7
+_FIXED, _FOUR_WAYS, _NO_DELTA = 1 << 5, 1 << 6, 1 << 7
 #: Above the kinds.
 _VERDICTS = 1 << 7
 
@@ -140,6 +140,7 @@ def pack_config(config: EngineConfig) -> bytes:
         config.layers,
         config.active_counts | (config.programs - 1) << _PROGRAMS_SHIFT,
         sum(1 << Precision.of(bits) for bits in config.precisions)
+        | _FIXED * config.fixed
         | _FOUR_WAYS * (config.rows_per_cycle == 4)
         | _NO_DELTA * (not config.delta),
         config.acc_width,
@@ -181,6 +182,7 @@ def unpack_config(data: bytes) -> EngineConfig:
             planes=2 if flags & _TWO_PLANES else 1,
             rows_per_cycle=4 if precisions & _FOUR_WAYS else 2 if flags & _TWO_WAYS else 1,
             delta=not precisions & _NO_DELTA,
+            fixed=bool(precisions & _FIXED),
             mac="digit" if flags & _DIGIT else "dsp",
             family=FAMILIES[flags >> _FAMILY_SHIFT],
             symbols=symbols,

@@ -113,7 +113,7 @@ class Feature(enum.IntFlag):
     """Byte ``features`` of the identity."""
 
     RECORDS = 1  #: Mode.FULL, and steps that are QUIET
-    STATES = 2  #: the whole bus; without it writes reach weights, rows and registers, and reads IDENTITY only
+    STATES = 2  #: the whole bus; without it writes reach weights, rows and registers at most, and reads IDENTITY only
     SPI = 4  #: bytes come by SPI, not by a serial port; ``baud`` is the fastest SCK in Hz
 
 

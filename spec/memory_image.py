@@ -92,7 +92,9 @@ class MemoryImage:
 
 
 def image_tag(image: MemoryImage, config: EngineConfig) -> int:
-    """CRC-32 over everything of an image but its policy: weights, rows, peepholes, predictor.
+    """CRC-32 over everything of an image that the host would send once.
+
+    That is all but its policy: weights, rows, peepholes, predictor. Of a fixed engine it is the policy as well.
 
     Parameters
     ----------
@@ -104,6 +106,6 @@ def image_tag(image: MemoryImage, config: EngineConfig) -> int:
     int
         Never 0, which stands for no weights.
     """
-    policy = len(list(image.policy_writes()))
+    policy = 0 if config.fixed else len(list(image.policy_writes()))
     writes = np.array(list(image.bus_writes(config))[policy:], dtype="<u4")
     return zlib.crc32(writes.tobytes()) or 1

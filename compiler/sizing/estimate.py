@@ -48,6 +48,9 @@ LINK_LUTS = {"ecp5": 3000, "ice40": 0, "gowin": 0}
 #: What few lanes save by multipliers and block memories, what one row per cycle saves beside two, and what each bit of
 #: sums takes beyond the least width.
 FEW_LANES_LUTS, ONE_ROW_LUTS, SUM_BIT_LUTS, LEAST_SUM = 640, 280, 11.5, 24
+#: What multipliers save in the activations of the small families, and what an engine without a bus does without
+#: (measured on ECP5, where most memories are counted apart, and on iCE40 with the link).
+SPARED_LUTS, BUS_LUTS = 340, {"ecp5": 1060, "ice40": 600, "gowin": 600}
 #: Most flip-flops of the same, with all options and the link, and of what a lane without DSP blocks has beside its
 #: numbers.
 MOST_FIXED_FFS, DIGIT_CONTROL_FFS = 8000, 24
@@ -135,8 +138,9 @@ def fixed_luts(config: EngineConfig, family: str) -> int:
     """Lookup tables of all but the lanes."""
     options = OPTION_LUTS if family == "ecp5" else SMALL_OPTION_LUTS
     luts = FIXED_LUTS[family] - (0 if config.delta else DELTA_LUTS[family]) + _options(config, options)
+    luts -= BUS_LUTS[family] * config.fixed
     if family != "ecp5":
-        return luts
+        return luts - SPARED_LUTS * config.spare_multipliers
     sums = round(SUM_BIT_LUTS * max(0, config.acc_width - LEAST_SUM))
     saved = FEW_LANES_LUTS * config.few_lanes + ONE_ROW_LUTS * (config.rows_per_cycle == 1)
     return luts + sums + table_luts(config) - saved
@@ -225,7 +229,7 @@ def cell_dsps(config: EngineConfig) -> int:
 
 def function_dsps(config: EngineConfig) -> int:
     """DSP blocks that few lanes leave to activations: of the gates of each way, of c, of an output gate behind c."""
-    return config.rows_per_cycle + 1 + config.peepholes if config.few_lanes else 0
+    return config.rows_per_cycle + 1 + config.peepholes if config.spare_multipliers else 0
 
 
 def _options(config: EngineConfig, costs: dict[str, int]) -> int:

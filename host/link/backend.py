@@ -101,6 +101,12 @@ class LinkBackend:
         tag = image_tag(image, self.config)
         self.device.reset()
         self.uploaded = self.tag() != tag
+        if self.uploaded and self.config.fixed:
+            raise RefusedError(
+                self.name,
+                "the board was built for another network, which is fixed in it",
+                "build and program the board with this design, or build it without --fixed",
+            )
         if self.uploaded:
             # While it is incomplete, no tag vouches for it.
             self.device.write([(_TAG, 0)])
@@ -109,7 +115,7 @@ class LinkBackend:
             self.device.write([(_TAG, tag)])
             if self.tag() != tag:
                 raise LostError(self.name, "the weights did not arrive", "repeat the command")
-        self.device.write(image.policy_writes())
+        self._send_policies(image)
         self._state: State | None = zero_state(design)
         self._broken = False
         self._marks_before = self.device.marks
@@ -143,13 +149,18 @@ class LinkBackend:
         image = self._image(self._design, policies)
         self._policies = policies
         self._mend()
-        self.device.write(image.policy_writes())
+        self._send_policies(image)
+
+    def _send_policies(self, image: MemoryImage) -> None:
+        # A fixed engine has its policy.
+        if not self.config.fixed:
+            self.device.write(image.policy_writes())
 
     def _mend(self) -> None:
         """Begin anew if the last work was given up in the middle."""
         if self._broken:
             self.device.reset()
-            self.device.write(self._image(self._design, self._policies).policy_writes())
+            self._send_policies(self._image(self._design, self._policies))
             self._state, self._broken = zero_state(self._design), False
 
     def run(self, request: RunRequest, progress: Progress | None) -> EngineRun:
@@ -186,7 +197,8 @@ class LinkBackend:
         self._mend()
         # Between two steps the engine is idle: its state can be read while steps are to come.
         finished = False
-        self.device.write([(address(Region.CONTROL, Register.OUTPUT_ALL), 0)])
+        if not self.config.fixed:
+            self.device.write([(address(Region.CONTROL, Register.OUTPUT_ALL), 0)])
         flags = StreamFlag.START
         if state is not None:
             place, program = self._design.place, self._design.program
@@ -207,7 +219,8 @@ class LinkBackend:
 
     def _need_states(self, what: str) -> None:
         if not self.device.states:
-            raise RefusedError(self.name, f"this build has no way to {what}", "use a larger board")
+            fix = "compile without --fixed" if self.config.fixed else "use a larger board"
+            raise RefusedError(self.name, f"this build has no way to {what}", fix)
 
     def final_state(self) -> State:
         """Read from the device, unless nothing has run."""

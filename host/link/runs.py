@@ -154,6 +154,9 @@ class HiddenStream:
 
     def _results(self, active_index: int) -> int:
         """Words that a step brings."""
+        if self._device.identity.config.fixed:
+            # It sends every layer's h, and nothing can tell it to send less.
+            return self._judges + sum(layer.units for layer in self._network.layers)
         return 1 if self._judges else self._layer.active(active_index)
 
     def _send(self, values: npt.NDArray[np.int16] | None) -> None:
@@ -204,8 +207,9 @@ class HiddenStream:
             units, asked = self._due.popleft()
             self._besides += len(h) - units
             if len(h) and self._judges:
-                self._held = h & ((1 << VERDICT_BITS) - 1)
+                self._held = h[-1:] & ((1 << VERDICT_BITS) - 1)
             elif len(h):
+                h = h[-self._layer.units :]
                 idle = np.zeros(self._layer.units, dtype=np.int64) if self._layer.idle_h is None else self._layer.idle_h
                 others = self._held if self._layer.skims else idle
                 self._held = np.concatenate([h, others[self._units :]])

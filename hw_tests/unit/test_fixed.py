@@ -31,7 +31,6 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "image": (["generate", "design", "-o", "core.v", "--no-image"], "option --no-image: leaves out the weights"),
     "bus": (["generate", "design", "-o", "core.v", "--bus", "axi"], "option --bus: is axi"),
     "package": (["generate", "design", "--package", "folder"], "option --package: the design is fixed"),
-    "board": (["build", "design", "--board", "ulx3s-25f", "-o", "built"], "design: is fixed, and the link"),
     "active": ([*COMPILE, "--fixed", "--active", "4"], "option --active: is '4' with --fixed"),
     "planes": ([*COMPILE, "--fixed", "--planes", "2"], "option --planes: is 2, but with --fixed"),
     "memory": (

@@ -95,9 +95,9 @@ class CellUnit(wiring.Component):
         self._config = config
         # With peepholes the output gate has an activation of its own, which takes as long as this one.
         self._squash = (
-            SquashUnit(family=config.family, multiplies=config.few_lanes, width=GATE_BITS)
+            SquashUnit(family=config.family, multiplies=config.spare_multipliers, width=GATE_BITS)
             if config.mixed
-            else Activation(family=config.family, multiplies=config.few_lanes)
+            else Activation(family=config.family, multiplies=config.spare_multipliers)
         )
         members = {
             "rows": In(rows_layout(config)),
@@ -188,6 +188,10 @@ class CellUnit(wiring.Component):
         if config.mixed:
             lstm = of_sequence(self.kind, sequence_of(self.rows)) == Kind.LSTM
             meets_f, meets_i = Mux(lstm, self.c_old, gate_g), Mux(lstm, gate_g, 1 << H_FRAC)
+        in_front = config.family == "ice40"
+        if in_front:
+            # What waits in the cycle behind the product else waits here, in registers that its multipliers have.
+            gate_f, meets_f = (delayed(m, each, 1, f"kept_{index}") for index, each in enumerate((gate_f, meets_f)))
         kept = self._product(m, "kept", gate_f, meets_f)
         fresh = self._product(m, "fresh", gate_i, meets_i)
         # The products of gates have twice their fraction bits, those with the cell state its own ones besides.
@@ -199,10 +203,11 @@ class CellUnit(wiring.Component):
         kept_half = Signal(signed(len(kept) + 1), reset_less=True)
         total = Signal(signed(max(gate_bits(config) + config.c_width, 2 * gate_bits(config)) + 2))
         c_frac = of_sequence(self.c_frac, delayed(m, sequence_of(self.rows), PRODUCT_LATENCY, "sequence_fresh"))
-        m.d.sync += [
-            fresh_scaled.eq(fresh >> (H_FRAC - c_frac)[: FIELDS["c_frac"]]),
-            kept_half.eq(kept + early),
-        ]
+        m.d.sync += fresh_scaled.eq(fresh >> (H_FRAC - c_frac)[: FIELDS["c_frac"]])
+        if in_front:
+            m.d.comb += kept_half.eq(kept)
+        else:
+            m.d.sync += kept_half.eq(kept + early)
         m.d.comb += total.eq(kept_half + fresh_scaled + (half - early))
         c_new = Signal(signed(config.c_width), reset_less=True)
         m.d.sync += c_new.eq(saturated(m, total >> H_FRAC, config.c_width, "c_limited"))
@@ -307,7 +312,7 @@ class CellUnit(wiring.Component):
             summed.eq(shifted + z13.as_signed()),
             z.eq(saturated(m, summed >> 1, Z_BITS, "z_limited")),
         ]
-        m.submodules.output_gate = output_gate = Activation(family=config.family, multiplies=config.few_lanes)
+        m.submodules.output_gate = output_gate = Activation(family=config.family, multiplies=config.spare_multipliers)
         m.d.comb += output_gate.z.eq(z)
         return output_gate.y
 

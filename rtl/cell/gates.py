@@ -120,9 +120,9 @@ class GatePipeline(wiring.Component):
         self._shifts = found
         self._activations = [
             # Gates i and g may go through.
-            SquashUnit(family=config.family, multiplies=config.few_lanes)
+            SquashUnit(family=config.family, multiplies=config.spare_multipliers)
             if config.mixed and way % 2 == Gate.INPUT
-            else Activation(family=config.family, multiplies=config.few_lanes)
+            else Activation(family=config.family, multiplies=config.spare_multipliers)
             for way in range(config.rows_per_cycle)
         ]
 

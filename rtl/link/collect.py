@@ -82,7 +82,9 @@ class CompactCollector(wiring.Component):
         queue = Array(Signal(name=f"outcome_{index}") for index in range(OUTCOMES))
         put, take, level = Signal(range(OUTCOMES)), Signal(range(OUTCOMES)), self.level
         computes, skipped = Signal(), queue[take]
-        m.d.comb += [level.eq(put - take), self.room.eq(level < OUTCOMES // 2)]
+        m.d.comb += level.eq(put - take)
+        # A register before, since much of the engine depends on whether it is given something.
+        m.d.sync += self.room.eq(level < OUTCOMES // 2)
         with m.If(self.outcome_valid):
             m.d.sync += [queue[put].eq(self.outcome_skipped), put.eq(put + 1)]
         with m.If(computes):

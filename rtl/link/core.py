@@ -35,7 +35,7 @@ class LinkedCore(wiring.Component):
     ready : In(1)
         The link may begin; until then ``preload`` writes the engine's memories.
     preload : In(BusSignature)
-        Bus of whoever loads weights; valid while ``ready`` is low. It cannot read.
+        Bus of whoever loads weights; valid while ``ready`` is low. It cannot read. Not of a fixed engine.
     flash : In(FlashStatus)
         What became of the weights in the flash; valid with ``ready``.
     tick : In(1)
@@ -56,7 +56,7 @@ class LinkedCore(wiring.Component):
             {
                 **front_pins(identity),
                 "ready": In(1),
-                "preload": In(BusSignature()),
+                **({} if identity.config.fixed else {"preload": In(BusSignature())}),
                 "flash": In(len(FlashStatus)),
                 "tick": In(1),
                 "busy": Out(1),
@@ -88,14 +88,15 @@ class LinkedCore(wiring.Component):
             link.outcome_skipped.eq(engine.outcome_skipped),
         ]
         # The executor and the engine's registers need not lie side by side: what passes between them waits a cycle.
-        m.d.sync += [
-            engine.bus.addr.eq(Mux(self.ready, link.bus.addr, self.preload.addr)),
-            engine.bus.w_data.eq(Mux(self.ready, link.bus.w_data, self.preload.w_data)),
-            engine.bus.w_en.eq(Mux(self.ready, link.bus.w_en, self.preload.w_en)),
-            engine.bus.r_en.eq(link.bus.r_en),
-            link.bus.r_data.eq(engine.bus.r_data),
-            link.engine_busy.eq(engine.busy),
-        ]
+        m.d.sync += link.engine_busy.eq(engine.busy)
+        if not self._identity.config.fixed:
+            m.d.sync += [
+                engine.bus.addr.eq(Mux(self.ready, link.bus.addr, self.preload.addr)),
+                engine.bus.w_data.eq(Mux(self.ready, link.bus.w_data, self.preload.w_data)),
+                engine.bus.w_en.eq(Mux(self.ready, link.bus.w_en, self.preload.w_en)),
+                engine.bus.r_en.eq(link.bus.r_en),
+                link.bus.r_data.eq(engine.bus.r_data),
+            ]
         if self._identity.config.verdicts:
             m.d.comb += self.verdict.eq(engine.verdict)
         return m

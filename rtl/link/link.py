@@ -34,7 +34,8 @@ class Link(wiring.Component):
 
     With ``Feature.RECORDS`` a step begins when its whole input is there and its results have room, so that its cycles
     are those it would take if input and output were never late. Without, the engine waits for its streams. Without
-    ``Feature.STATES`` a large part of the engine is constant.
+    ``Feature.STATES`` a large part of the engine is constant. A fixed engine has no bus: writes to it do nothing, and
+    the tag stays.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ class Link(wiring.Component):
     tick : In(1)
         Strobe of the watchdog: a frame that waits for the engine over two of them is given up.
     bus : Out(BusSignature)
-        Bus of the engine.
+        Bus of the engine; not of a fixed one.
     x : Out(stream of InputWord)
         Input stream of the engine.
     h : In(stream of output_layout)
@@ -95,7 +96,7 @@ class Link(wiring.Component):
                 "ready": In(1),
                 "flash": In(len(FlashStatus)),
                 "tick": In(1),
-                "bus": Out(BusSignature()),
+                **({} if config.fixed else {"bus": Out(BusSignature())}),
                 "x": Out(stream.Signature(InputWord)),
                 "h": In(stream.Signature(output_layout(config))),
                 "event": In(event_layout(config)),
@@ -212,7 +213,7 @@ class Link(wiring.Component):
 
     def _elaborate_registers(self, m: Module, executor: Executor, hello: Signal) -> Signal:
         """Add the link's registers to the engine's; returns whether records are wanted."""
-        bus = executor.bus
+        bus, fixed = executor.bus, self._identity.config.fixed
         ours = bus.addr[REGION_SHIFT:] == LINK_REGION
         # A reset leaves the memories as they are, so the tag stays too: it tells what they hold.
         full, tag = Signal(), Signal(DATA_BITS, init=self._tag, reset_less=True)
@@ -220,15 +221,20 @@ class Link(wiring.Component):
             with m.Switch(bus.addr[:REGION_SHIFT]):
                 with m.Case(LinkRegister.MODE):
                     m.d.sync += full.eq(bus.w_data == Mode.FULL)
-                with m.Case(LinkRegister.TAG):
-                    m.d.sync += tag.eq(bus.w_data)
+                if not fixed:
+                    with m.Case(LinkRegister.TAG):
+                        m.d.sync += tag.eq(bus.w_data)
         with m.If(hello):
             m.d.sync += full.eq(0)
-        # Nothing is known of weights that came wrong out of the flash.
-        with m.If(~self.ready):
-            m.d.sync += tag.eq(Mux(self.flash & FlashStatus.VALID, self._tag, 0))
-        m.d.comb += self.bus.w_data.eq(bus.w_data)
-        if self._identity.features & Feature.STATES:
+        if not fixed:
+            # Nothing is known of weights that came wrong out of the flash.
+            with m.If(~self.ready):
+                m.d.sync += tag.eq(Mux(self.flash & FlashStatus.VALID, self._tag, 0))
+            m.d.comb += self.bus.w_data.eq(bus.w_data)
+        known = Mux(bus.addr == address(Region.CONTROL, Register.IDENTITY), IDENTITY, 0)
+        if fixed:
+            m.d.comb += bus.r_data.eq(known)
+        elif self._identity.features & Feature.STATES:
             m.d.comb += [
                 self.bus.addr.eq(bus.addr),
                 self.bus.w_en.eq(bus.w_en & ~ours),
@@ -242,7 +248,7 @@ class Link(wiring.Component):
             m.d.comb += [
                 self.bus.addr.eq(bus.addr & reach),
                 self.bus.w_en.eq(bus.w_en & within),
-                bus.r_data.eq(Mux(bus.addr == address(Region.CONTROL, Register.IDENTITY), IDENTITY, 0)),
+                bus.r_data.eq(known),
             ]
         with m.If(ours):
             m.d.comb += bus.r_data.eq(Mux(bus.addr[0] == LinkRegister.TAG % 2, tag, self.flash))

@@ -35,7 +35,7 @@ UNITS, INPUTS, LANES = 20, 1, 2
 _SEED = 1
 
 
-def small_design(folder: Path, target: str) -> Design:
+def small_design(folder: Path, target: str, *, fixed: bool = False) -> Design:
     """The small network, compiled through the same function as ``lstmith compile``.
 
     Parameters
@@ -43,6 +43,8 @@ def small_design(folder: Path, target: str) -> Design:
     folder : Path
         Where the model and the calibration data are written.
     target : str
+    fixed : bool
+        Whether it is an engine for this network alone.
     """
     rng = np.random.default_rng(_SEED)
     model, data = folder / "small.npz", folder / "small-inputs.npz"
@@ -54,7 +56,7 @@ def small_design(folder: Path, target: str) -> Design:
         b_hh=np.zeros(4 * UNITS),
     )
     np.savez(data, x=rng.normal(0, 0.3, (4, 60, INPUTS)).cumsum(axis=1).astype(np.float32))
-    return compile_model(model, data, lanes=LANES, target=target)
+    return compile_model(model, data, lanes=LANES, target=target, fixed=fixed)
 
 
 def run_small(seed: int, boards: Collection[str]) -> None:

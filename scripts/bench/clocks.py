@@ -15,6 +15,7 @@ from lstmith.compiler.files import read_json, whole_file
 from lstmith.flow.attempt import Progress
 from lstmith.flow.seeds import reached_clocks
 from lstmith.scripts.bench.blocks import Table, markdown
+from lstmith.scripts.bench.boards import UNITS, small_design
 from lstmith.scripts.bench.choices import check_known
 from lstmith.scripts.bench.perf.clock import ENGINES, WANTED_MHZ
 from lstmith.scripts.bench.placement import SEEDS, place, ring_source
@@ -30,9 +31,15 @@ RECORD = Path("scripts/bench/recorded/clocks.json")
 LINKED = {f"{lanes} lanes with the link": lanes for lanes in (16, 32, 64)}
 #: Presets with the link on their boards, by row.
 PRESET_ROWS = {f"preset {each.name}, {find_board(each.board).title}": each for each in PRESETS if each.board}
+#: The small network with the link on a small board, by row: any such network, and this one alone.
+SMALL_BOARD = find_board("icebreaker")
+SMALL_ROWS = {
+    f"{UNITS} units, {SMALL_BOARD.title}": False,
+    f"{UNITS} units, fixed, {SMALL_BOARD.title}": True,
+}
 #: The engine alone, with all options.
 ALONE = next(iter(ENGINES))
-ROWS = (*LINKED, *PRESET_ROWS, f"{ALONE}, alone")
+ROWS = (*LINKED, *PRESET_ROWS, *SMALL_ROWS, f"{ALONE}, alone")
 #: Width of the histogram's bars in MHz.
 BIN_MHZ = 5
 #: Of the median: what may be counted on, since tools and designs differ.
@@ -96,6 +103,9 @@ def _measured(row: str, seeds: Sequence[int], cache: Path, report: Progress) -> 
             design = silero_design(Path(folder), lanes=LINKED[row])
     elif row in PRESET_ROWS:
         design = preset_design(PRESET_ROWS[row])
+    elif row in SMALL_ROWS:
+        with tempfile.TemporaryDirectory(prefix="lstmith-", ignore_cleanup_errors=True) as folder:
+            design = small_design(Path(folder), SMALL_BOARD.name, fixed=SMALL_ROWS[row])
     else:
         source = ring_source(ENGINES[ALONE][0])
         for seed in seeds:
@@ -127,7 +137,9 @@ def median_clock(row: str) -> float:
 def clock_rows(recorded: dict[str, Any]) -> Table:
     """Rows with what each seed reached."""
     columns = ["engine", *(f"seed {seed}" for seed in SEEDS), "median", "least", "most", "median less 10 %"]
-    return [*columns, "processor minutes", MEASURED], [_cells(row, recorded[row]) for row in ROWS if row in recorded]
+    return [*columns, "LUT", "processor minutes", MEASURED], [
+        _cells(row, recorded[row]) for row in ROWS if row in recorded
+    ]
 
 
 def _cells(row: str, by_seed: dict[str, Any]) -> list[object]:
@@ -135,10 +147,12 @@ def _cells(row: str, by_seed: dict[str, Any]) -> list[object]:
     median = statistics.median(clocks)
     minutes = [found["minutes"] for found in by_seed.values() if found["minutes"] is not None]
     found = [by_seed.get(str(seed)) for seed in SEEDS]
+    luts = [each["luts"] for each in by_seed.values() if "luts" in each]
     return [
         row,
         *("" if each is None else f"{each['mhz']:.1f}" for each in found),
         *(f"{value:.1f}" for value in (median, min(clocks), max(clocks), MARGIN * median)),
+        max(luts) if luts else "",
         f"{statistics.median(minutes):.1f}" if minutes else "",
         max(each[MEASURED] for each in by_seed.values()),
     ]
@@ -168,7 +182,8 @@ def clocks_text(recorded: dict[str, Any]) -> str:
     left = f"\nNot measured yet: {left}.\n" if left else ""
     board = find_board(DEFAULT)
     return (
-        f"Silero VAD's W8A8 core with its link on the {board.title}, presets with their link on their boards, and the "
+        f"Silero VAD's W8A8 core with its link on the {board.title}, presets and a layer of {UNITS} units with "
+        "their link on their boards, and the "
         f"engine with all options alone, behind three pins and asked for {WANTED_MHZ} MHz: what nextpnr reached by "
         "seed of placement (`lstmith bench clocks`). Processor minutes are the median of the seeds, with the synthesis "
         "before the first.\n\n"

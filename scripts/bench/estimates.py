@@ -26,7 +26,7 @@ from lstmith.rtl.rtlil import to_rtlil
 from lstmith.rtl.top import Top
 from lstmith.scripts.bench.blank import blank_network
 from lstmith.scripts.bench.blocks import markdown, replace_block
-from lstmith.scripts.bench.clocks import PRESET_ROWS, load_clocks
+from lstmith.scripts.bench.clocks import PRESET_ROWS, SMALL_ROWS, load_clocks
 from lstmith.scripts.bench.perf.options import ENGINES as OPTIONS
 from lstmith.scripts.bench.presets import load_rows
 from lstmith.scripts.bench.stamps import MEASURED, stamp
@@ -222,7 +222,7 @@ def placed_figures() -> list[dict[str, Any]]:
         (row, found["luts"], found["mhz"], found["minutes"])
         for row, seeds in load_clocks().items()
         for found in seeds.values()
-        if "luts" in found and (row not in PRESET_ROWS or find_board(PRESET_ROWS[row].board or "").family == "ecp5")
+        if "luts" in found and _on_ecp5(row)
     ]
     placed = {row for row, *_ in builds}
     for row, preset in PRESET_ROWS.items():
@@ -240,6 +240,13 @@ def placed_figures() -> list[dict[str, Any]]:
             mine = [index for index, each in enumerate(known) if each[0] == row]
             figures[row][name] = (float(told[mine[0]]), float(np.median([values[index] for index in mine])))
     return list(figures.values())
+
+
+def _on_ecp5(row: str) -> bool:
+    """Whether a row of ``bench clocks`` is of a device of that family."""
+    if row in PRESET_ROWS:
+        return find_board(PRESET_ROWS[row].board or "").family == "ecp5"
+    return row not in SMALL_ROWS
 
 
 def placed_text(figures: Sequence[Mapping[str, Any]]) -> str:
