@@ -232,6 +232,11 @@ class EngineConfig:
         return self.family == "ecp5" and self.mac == "dsp" and self.lanes <= FEW_LANES
 
     @property
+    def fetches_first(self) -> bool:
+        """Whether a sequence's first step may wait for layer descriptors."""
+        return self.active_counts > 1 or self.programs > 1
+
+    @property
     def spare_multipliers(self) -> bool:
         """Whether the lanes leave multipliers to the activations, in the place of adders."""
         plain = not (self.peepholes or self.skip or self.monitor) and self.rows_per_cycle == 1

@@ -123,7 +123,7 @@ class Kind(enum.IntEnum):
     RESULT = 0  #: one unit's result
     EVENT = 1  #: a layer's step has drained
     OUTCOME = 2  #: it is known whether a step is computed
-    INPUT = 3  #: the engine took a step's first value
+    INPUT = 3  #: the engine took a step's input; its first value, had none waited for another
 
 
 @dataclass(frozen=True)

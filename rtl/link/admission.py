@@ -1,18 +1,21 @@
-"""Admission: a step begins when its whole input is there and its results have room."""
+"""Admission: a step begins when its whole input is there, or sure to come, and its results have room."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from lstmith.rtl.layouts import InputWord
 from lstmith.rtl.link.queue import HeadQueue
+from lstmith.rtl.link.receiver import BUFFER_BYTES
 from lstmith.rtl.prim import parameters as check
 from lstmith.spec.config import PROGRAMS, bits_for, index_bits
 
 #: Cycles that an engine is idle before a step counts as beginning in an idle engine.
 REST = 8
+#: Cycles from an element at the input to the same at the engine, of a step that is being fed.
+LATENCY = 1 + HeadQueue.latency
 #: Fewest places for input values: as many as a memory of lookup tables has.
 _PLACES = 16
 
@@ -21,8 +24,9 @@ class StepAdmission(wiring.Component):
     """Keeps the input of whole steps, and feeds it to the engine at the engine's pace.
 
     A step begins in an idle engine, or its input follows that of the step before without a pause; it never begins in
-    between. So its cycles are one of two numbers that the cycle model knows. Nothing of a step begins before all its
-    input is there, nor while ``steps`` steps wait for their results to be collected.
+    between. So its cycles are one of two numbers that the cycle model knows, counted from its last element. Nothing of
+    a step begins while ``steps`` steps wait for their results to be collected, nor before all its input is there; but
+    if ``eager``, an idle engine gets elements as they come once the frame that they come in has the step's last one.
 
     Parameters
     ----------
@@ -32,11 +36,16 @@ class StepAdmission(wiring.Component):
         Most steps whose results have room.
     programs : int
         Of the engine.
+    eager : bool
+        Whether a step's elements may reach an idle engine at any pace. Its cycles from the last element on must not
+        depend on when the others came, which an engine's do that fetches descriptors when a sequence begins.
 
     Members
     -------
     i : In(stream of InputWord)
         Input stream of any pace.
+    i_left : In(range(BUFFER_BYTES))
+        So many elements at least will come behind this one; valid with ``i.valid``.
     i_quiet : In(1)
         The step's h is not wanted; valid with ``i.valid`` at a step's first element.
     step_inputs : In(array of range(inputs) by program)
@@ -49,12 +58,14 @@ class StepAdmission(wiring.Component):
         It is known whether a step is computed, for one cycle.
     done : In(1)
         A step's results have been collected, for one cycle.
-    begins : Out(1)
-        The engine takes a step's first element, for one cycle.
+    fed : Out(1)
+        The engine takes a step's last element, for one cycle.
+    before : Out(range(inputs))
+        Elements of the step before the one at ``x``; valid with ``x.valid``.
     idle : Out(1)
-        The step begins in an idle engine; valid with ``begins``.
+        The step began in an idle engine; valid with ``fed``.
     quiet : Out(1)
-        The step's h is not wanted; valid with ``begins``.
+        The step's h is not wanted; valid with ``fed``.
     occupied : Out(1)
         A step is there that the engine has not computed; valid always.
     active : Out(1)
@@ -62,9 +73,9 @@ class StepAdmission(wiring.Component):
 
     Attributes
     ----------
-    pending, unknown, feeds, begun : Signal
-        Steps that were admitted and not collected; of which the outcome is not known; whether a step is being fed, and
-        its first element was taken. No part of the interface, proofs look at them.
+    pending, unknown, feeds, ending : Signal
+        Steps that were admitted and not collected; of which the outcome is not known; whether a step is being fed;
+        whether one has come in part, whose rest is sure to come. No part of the interface, proofs look at them.
 
     Raises
     ------
@@ -74,20 +85,23 @@ class StepAdmission(wiring.Component):
         If a number is out of range.
     """
 
-    def __init__(self, *, inputs: int, steps: int, programs: int = 1):
+    def __init__(self, *, inputs: int, steps: int, programs: int = 1, eager: bool = True):
+        self._eager = eager
         self._inputs = check.integer("Admission inputs", inputs, 1)
         self._steps = check.integer("Admission steps", steps, 1)
         self._programs = check.integer("Admission programs", programs, 1, PROGRAMS)
         super().__init__(
             {
                 "i": In(stream.Signature(InputWord)),
+                "i_left": In(range(BUFFER_BYTES)),
                 "i_quiet": In(1),
                 "step_inputs": In(data.ArrayLayout(bits_for(inputs), programs)),
                 "x": Out(stream.Signature(InputWord)),
                 "engine_busy": In(1),
                 "outcome_valid": In(1),
                 "done": In(1),
-                "begins": Out(1),
+                "fed": Out(1),
+                "before": Out(bits_for(inputs)),
                 "idle": Out(1),
                 "quiet": Out(1),
                 "occupied": Out(1),
@@ -95,7 +109,7 @@ class StepAdmission(wiring.Component):
             }
         )
         self.pending, self.unknown = Signal(range(steps + 1)), Signal(range(steps + 1))
-        self.feeds, self.begun = Signal(), Signal()
+        self.feeds, self.ending = Signal(), Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -103,13 +117,15 @@ class StepAdmission(wiring.Component):
         m.submodules.queue = queue = HeadQueue(width=InputWord.as_shape().size + 1, places=places)
         # The queue's memory need not lie beside the executor.
         given, given_quiet, given_last = stream.Signature(InputWord).create(path=("given",)), Signal(), Signal()
-        last = self._last(m, self.i, "arriving")
+        last, left, _ = self._last(m, self.i, "arriving")
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [given.payload.eq(self.i.payload), given_quiet.eq(self.i_quiet), given_last.eq(last)]
             m.d.sync += given.valid.eq(1)
+            if self._eager:
+                m.d.sync += self.ending.eq(~last & (self.i_left >= left))
         with m.Elif(given.ready):
             m.d.sync += given.valid.eq(0)
-        arrives, leaves, whole = Signal(), Signal(), Signal(range(places + 3))
+        arrives, leaves, whole = Signal(), Signal(), Signal.like(queue.level)
         m.d.comb += [
             self.i.ready.eq(~given.valid | given.ready),
             queue.w_data.eq(Cat(given.payload, given_quiet)),
@@ -136,18 +152,25 @@ class StepAdmission(wiring.Component):
         with m.Elif(~rested):
             m.d.sync += rests.eq(rests + 1)
 
-        alone = Signal()
+        alone, quiet, held_quiet = Signal(), Signal(), Signal()
+        leaving, _, column = self._last(m, self.x, "leaving")
+        first = column == 0
+        with m.If(first):
+            m.d.sync += held_quiet.eq(quiet)
         m.d.comb += [
-            Cat(self.x.payload, self.quiet).eq(queue.r_data),
+            Cat(self.x.payload, quiet).eq(queue.r_data),
+            self.quiet.eq(Mux(first, quiet, held_quiet)),
+            self.fed.eq(leaves),
+            self.before.eq(column),
             self.x.valid.eq(feeds & queue.r_rdy),
             queue.r_en.eq(feeds & self.x.ready),
-            leaves.eq(self.x.valid & self.x.ready & self._last(m, self.x, "leaving")),
+            leaves.eq(self.x.valid & self.x.ready & leaving),
             self.idle.eq(alone),
             self.occupied.eq((whole != 0) | (unknown != 0) | arriving),
             self.active.eq(feeds | ((whole != 0) & room) | arriving),
         ]
         with m.If(~feeds):
-            m.d.comb += admits.eq((whole != 0) & room & rested)
+            m.d.comb += admits.eq(((whole != 0) | self.ending) & room & rested)
             with m.If(admits):
                 m.d.sync += [feeds.eq(1), alone.eq(1)]
         with m.Elif(leaves):
@@ -155,8 +178,8 @@ class StepAdmission(wiring.Component):
             m.d.sync += [feeds.eq(admits), alone.eq(0)]
         return m
 
-    def _last(self, m: Module, side: wiring.PureInterface, name: str) -> Signal:
-        """Whether a value is the last one of its step; a mark is a whole step."""
+    def _last(self, m: Module, side: wiring.PureInterface, name: str) -> tuple[Signal, Value, Signal]:
+        """Whether a value is its step's last one, how many are behind it, and before it; a mark is a whole step."""
         column, last = Signal(bits_for(self._inputs), name=f"{name}_column"), Signal(name=f"{name}_last")
         first = column == 0
         # A sequence names its program with its first value.
@@ -178,6 +201,4 @@ class StepAdmission(wiring.Component):
             m.d.sync += column.eq(column + 1)
             with m.If(last):
                 m.d.sync += column.eq(0)
-        if side is self.x:
-            m.d.comb += [self.begins.eq(side.valid & side.ready & first), self.begun.eq(~first)]
-        return last
+        return last, (inputs - column)[: len(column)], column

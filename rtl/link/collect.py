@@ -10,6 +10,7 @@ from lstmith.rtl.fields import is_final
 from lstmith.rtl.link.queue import HeadQueue
 from lstmith.rtl.link.ring import RING_WORD_BITS
 from lstmith.rtl.prim import parameters as check
+from lstmith.spec.config import bits_for
 from lstmith.spec.link_map import LAYER_BITS, RECORDS, Kind
 
 #: Outcomes that can wait for results of earlier steps.
@@ -123,17 +124,21 @@ class StepCollector(wiring.Component):
         Most results of a step.
     steps : int
         Steps that have room.
+    inputs : int
+        Most values of a step.
 
     Members
     -------
     full : In(1)
         Records are wanted; it changes only while no step is on its way.
-    begins : In(1)
-        The engine takes a step's first value, for one cycle.
+    fed : In(1)
+        The engine takes a step's last value, for one cycle.
+    before : In(range(inputs))
+        Values of the step before it; valid with ``fed``. The step counts from as many cycles earlier.
     idle : In(1)
-        The step begins in an idle engine; valid with ``begins``.
+        The step began in an idle engine; valid with ``fed``.
     quiet : In(1)
-        The step's h is not written, but in records; valid with ``begins``.
+        The step's h is not written, but in records; valid with ``fed``.
     outcome_valid : In(1)
         It is known whether a step is computed, for one cycle.
     outcome_skipped : In(1)
@@ -153,6 +158,8 @@ class StepCollector(wiring.Component):
     ----------
     results, events, outcomes, inputs : HeadQueue
         What waits; no part of the interface, proofs look at them.
+    noted : Signal
+        A step was fed in the cycle before; likewise.
     written : Signal
         What of the oldest step has been written: nothing, its input, its outcome too, its results too; likewise.
 
@@ -165,7 +172,9 @@ class StepCollector(wiring.Component):
         than it counts.
     """
 
-    def __init__(self, *, result: data.StructLayout, event: data.StructLayout, layers: int, units: int, steps: int):
+    def __init__(
+        self, *, result: data.StructLayout, event: data.StructLayout, layers: int, units: int, steps: int, inputs: int
+    ):
         self._layers = check.integer("Step collector layers", layers, 1, 1 << LAYER_BITS)
         for field in RECORDS[Kind.EVENT].fields:
             if field.name in event.members and event[field.name].width > field.width:
@@ -177,7 +186,8 @@ class StepCollector(wiring.Component):
         super().__init__(
             {
                 "full": In(1),
-                "begins": In(1),
+                "fed": In(1),
+                "before": In(bits_for(inputs)),
                 "idle": In(1),
                 "quiet": In(1),
                 "outcome_valid": In(1),
@@ -196,11 +206,12 @@ class StepCollector(wiring.Component):
         }
         steps = check.integer("Step collector steps", steps, 1)
         units = check.integer("Step collector units", units, 1)
+        check.integer("Step collector inputs", inputs, 1)
         self.results = HeadQueue(width=result.size, places=steps * units)
         self.events = HeadQueue(width=self._timed[Kind.EVENT].size, places=steps * layers)
         self.outcomes = HeadQueue(width=self._timed[Kind.OUTCOME].size, places=steps)
         self.inputs = HeadQueue(width=self._timed[Kind.INPUT].size, places=steps)
-        self.written = Signal(2)
+        self.written, self.noted = Signal(2), Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -212,15 +223,23 @@ class StepCollector(wiring.Component):
             data.View(self._timed[kind], queue.w_data)
             for kind, queue in ((Kind.EVENT, events), (Kind.OUTCOME, outcomes), (Kind.INPUT, inputs))
         )
+        # When its first value would have come, had none of them waited.
+        note = Signal.like(given, reset_less=True)
+        m.d.sync += [
+            note.cycle.eq(cycle - self.before),
+            note.idle.eq(self.idle),
+            note.quiet.eq(self.quiet),
+            self.noted.eq(self.fed),
+        ]
         m.d.comb += [
             *(event[name].eq(self.event[name]) for name in self._event.members),
-            *(view.cycle.eq(cycle) for view in (event, outcome, given)),
+            event.cycle.eq(cycle),
+            outcome.cycle.eq(cycle),
             events.w_en.eq(self.event_valid),
             outcome.skipped.eq(self.outcome_skipped),
             outcomes.w_en.eq(self.outcome_valid),
-            given.idle.eq(self.idle),
-            given.quiet.eq(self.quiet),
-            inputs.w_en.eq(self.begins),
+            given.eq(note),
+            inputs.w_en.eq(self.noted),
             results.w_data.eq(self.h.payload),
             results.w_en.eq(self.h.valid),
             self.h.ready.eq(1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, Value, ValueLike
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -57,6 +57,8 @@ class Executor(wiring.Component):
         The engine takes no bus access now; valid always.
     x : Out(stream of InputWord)
         Input stream of the engine.
+    x_left : Out(range(BUFFER_BYTES))
+        Values of the frame behind this one; valid with ``x.valid``.
     quiet : Out(1)
         The step's h is not sent; valid with ``x.valid`` at a step's first value.
     release_place : Out(PLACE_BITS)
@@ -107,6 +109,7 @@ class Executor(wiring.Component):
                 "bus": Out(BusSignature()),
                 "occupied": In(1),
                 "x": Out(stream.Signature(InputWord)),
+                "x_left": Out(range(BUFFER_BYTES)),
                 "quiet": Out(1),
                 "release_place": Out(PLACE_BITS),
                 "ring_release": Out(1),
@@ -154,6 +157,10 @@ class Executor(wiring.Component):
     def _elaborate_fields(self, m: Module, frame: Frame) -> None:
         """Ports that are nothing but fields of the request."""
         newest = frame.newest
+        # The place stands still for a cycle before a value is offered.
+        left = frame.end - frame.place
+        narrow = frame.command == Command.NARROW
+        m.d.sync += self.x_left.eq(Mux(narrow, left, left >> (VALUE_BYTES.bit_length() - 1))[: len(self.x_left)])
         m.d.comb += [
             self.bus.addr.eq(frame.address),
             self.bus.w_data.eq(Cat(*reversed(newest))),

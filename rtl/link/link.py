@@ -32,10 +32,10 @@ _NARROW = (Region.CONTROL, Region.ROWS)
 class Link(wiring.Component):
     """Executes the commands of spec/link_map.py.
 
-    With ``Feature.RECORDS`` a step begins when its whole input is there and its results have room, so that its cycles
-    are those it would take if input and output were never late. Without, the engine waits for its streams. Without
-    ``Feature.STATES`` a large part of the engine is constant. A fixed engine has no bus: writes to it do nothing, and
-    the tag stays.
+    With ``Feature.RECORDS`` a step begins when its whole input is there, or sure to come, and its results have room, so
+    that its cycles are those it would take if input and output were never late. Without, the engine waits for its
+    streams. Without ``Feature.STATES`` a large part of the engine is constant. A fixed engine has no bus: writes to it
+    do nothing, and the tag stays.
 
     Parameters
     ----------
@@ -279,9 +279,17 @@ class Link(wiring.Component):
         # A verdict is one more result.
         results = config.units + config.verdicts
         steps = held_steps(results)
-        admission = StepAdmission(inputs=config.inputs, steps=steps, programs=config.programs)
+        # Where descriptors are fetched when a sequence begins, a step's cycles would depend on when that is.
+        admission = StepAdmission(
+            inputs=config.inputs, steps=steps, programs=config.programs, eager=not config.fetches_first
+        )
         collector = StepCollector(
-            result=result, event=event_layout(config), layers=config.layers, units=results, steps=steps
+            result=result,
+            event=event_layout(config),
+            layers=config.layers,
+            units=results,
+            steps=steps,
+            inputs=config.inputs,
         )
         m.submodules.admission = ResetInserter(clears)(admission)
         m.submodules.collector = ResetInserter(clears)(collector)
@@ -299,11 +307,13 @@ class Link(wiring.Component):
         m.d.comb += [
             self.h.ready.eq(1),
             admission.i_quiet.eq(executor.quiet),
+            admission.i_left.eq(executor.x_left),
             admission.step_inputs.eq(self.step_inputs),
             admission.engine_busy.eq(self.engine_busy),
             admission.outcome_valid.eq(self.outcome_valid),
             admission.done.eq(collector.done),
-            collector.begins.eq(admission.begins),
+            collector.fed.eq(admission.fed),
+            collector.before.eq(admission.before),
             collector.idle.eq(admission.idle),
             collector.quiet.eq(admission.quiet),
             collector.outcome_valid.eq(self.outcome_valid),

@@ -39,6 +39,8 @@ class HeadQueue(wiring.Component):
 
     Attributes
     ----------
+    latency : int
+        Cycles from an entry that finds the queue empty to ``r_rdy``: into the memory, out of it, the register.
     fifo : SyncFIFOBuffered
         All entries but the oldest; no part of the interface, proofs look at it.
 
@@ -49,6 +51,8 @@ class HeadQueue(wiring.Component):
     ValueError
         If a number is out of range.
     """
+
+    latency = 3
 
     def __init__(self, *, width: int, places: int):
         check.integer("Queue width", width, 1)
@@ -65,11 +69,6 @@ class HeadQueue(wiring.Component):
                 "level": Out(range(places + 3)),
             }
         )
-
-    @property
-    def latency(self) -> int:
-        """Cycles from an entry that finds the queue empty to ``r_rdy``: into the memory, out of it, the register."""
-        return 3
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -96,7 +96,19 @@ class AdmissionBench(wiring.Component):
     """
 
     def __init__(self) -> None:
-        inputs = ("valid", "x_ready", "busy", "outcome", "skipped", "result", "last", "event", "o_ready", "full")
+        inputs = (
+            "valid",
+            "quiet",
+            "x_ready",
+            "busy",
+            "outcome",
+            "skipped",
+            "result",
+            "last",
+            "event",
+            "o_ready",
+            "full",
+        )
         super().__init__(dict.fromkeys(inputs, In(1)))
 
     def elaborate(self, platform: object) -> Module:
@@ -104,7 +116,7 @@ class AdmissionBench(wiring.Component):
         config = CONFIGS["small"]
         m.submodules.admission = steps = admission.StepAdmission(inputs=1, steps=STEPS)
         m.submodules.collector = collector = collect.StepCollector(
-            result=output_layout(config), event=event_layout(config), layers=1, units=UNITS, steps=STEPS
+            result=output_layout(config), event=event_layout(config), layers=1, units=UNITS, steps=STEPS, inputs=1
         )
         m.d.comb += [
             steps.i.valid.eq(self.valid),
@@ -112,7 +124,10 @@ class AdmissionBench(wiring.Component):
             steps.engine_busy.eq(self.busy),
             steps.outcome_valid.eq(self.outcome),
             steps.done.eq(collector.done),
-            collector.begins.eq(steps.begins),
+            collector.fed.eq(steps.fed),
+            collector.before.eq(steps.before),
+            collector.idle.eq(steps.idle),
+            collector.quiet.eq(self.quiet),
             collector.full.eq(self.full),
             collector.outcome_valid.eq(self.outcome),
             collector.outcome_skipped.eq(self.skipped),
@@ -146,8 +161,8 @@ class AdmissionBench(wiring.Component):
             Assume(~(popped & last_popped) | ((ended != 0) & (results.level - 1 <= (ended - 1) * UNITS + emitted))),
             # What the bounds follow from.
             Assert(pending <= STEPS),
-            Assert(~steps.begun),
-            Assert(inputs.level + (steps.feeds & ~steps.begun) + (written != 0) == pending),
+            Assert(~steps.ending),
+            Assert(inputs.level + collector.noted + steps.feeds + (written != 0) == pending),
             Assert(outcomes.level + steps.unknown + (written >= 2) == pending),
             Assert(waiting <= outcomes.level),
             Assert(computing + ended == waiting + (written == 2)),

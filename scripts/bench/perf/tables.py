@@ -334,7 +334,8 @@ _SECTIONS: tuple[tuple[str, str, Any, str], ...] = (
         "A step on the board",
         board_table,
         "Silero VAD's LSTM on the ULX3S 85F with its link, on held-out speech: a step among others, and one *alone*, "
-        "from a complete input in the link to its last result, in an idle engine. Time is by the board's default clock "
+        "from a complete input in the link to its last result, in an idle engine, which has all but the last values by "
+        "then. Time is by the board's default clock "
         "and by what may be counted on of that engine ([clocks.md](clocks.md)); the last column compares a step alone "
         "with the same layer's in onnxruntime, one thread, in the same run:",
     ),

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Admission: whole steps only, without a pause, in an idle engine or right behind the step before."""
+"""Admission: steps without a pause in an idle engine or right behind the step before, or while they surely come."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from amaranth.sim import Simulator
 
 from hw_tests.checks import Check, Sheet, Table, assert_equal, run_here
 from hw_tests.fast.rtl.wrappers.stream_bench import simulate
-from lstmith.rtl.link.admission import REST, StepAdmission
+from lstmith.rtl.link.admission import LATENCY, REST, StepAdmission
 
 INPUTS, STEPS = 3, 2
 #: Cycles that the engine computes after a step's last element; each step is then collected ``COLLECTED`` cycles later.
 BUSY, COLLECTED = 20, 25
-FLOWS = ("steps", "slow", "full")
+FLOWS = ("steps", "slow", "full", "sure")
 
 
 class Fed(wiring.Component):
@@ -32,12 +32,15 @@ class Fed(wiring.Component):
                 "valid": In(1),
                 "value": In(16),
                 "mark": In(1),
+                "left": In(8),
                 "x_ready": In(1),
                 "collects": In(1),
                 "taken": Out(1),
                 "fed": Out(1),
                 "fed_value": Out(16),
                 "begins": Out(1),
+                "ends": Out(1),
+                "before": Out(2),
                 "idle": Out(1),
                 "quiet": Out(1),
                 "busy": Out(1),
@@ -57,6 +60,7 @@ class Fed(wiring.Component):
             admission.i.valid.eq(self.valid),
             admission.i.payload.value.eq(self.value),
             admission.i.payload.mark.eq(self.mark),
+            admission.i_left.eq(self.left),
             admission.i_quiet.eq(self.value[0]),
             admission.step_inputs[0].eq(INPUTS - 1),
             admission.x.ready.eq(self.x_ready),
@@ -68,7 +72,9 @@ class Fed(wiring.Component):
             ends.eq(fed & ((column == INPUTS - 1) | ((column == 0) & admission.x.payload.mark))),
             self.fed.eq(fed),
             self.fed_value.eq(admission.x.payload.value),
-            self.begins.eq(admission.begins),
+            self.begins.eq(fed & (column == 0)),
+            self.ends.eq(admission.fed),
+            self.before.eq(admission.before),
             self.idle.eq(admission.idle),
             self.quiet.eq(admission.quiet),
             self.busy.eq(admission.engine_busy | waits[:2].any()),
@@ -98,14 +104,15 @@ def _lasts(outputs: Table, marks: npt.NDArray[np.int64], at: npt.NDArray[np.int6
 
 
 def _check(rng: np.random.Generator, flow: str) -> Check:
-    sheet = Sheet(1200)
-    pace = 0.03 if flow == "slow" else 1.0
+    sheet = Sheet(3000 if flow == "sure" else 1200)
+    pace = 0.03 if flow in ("slow", "sure") else 1.0
     sheet.put("valid", slice(None), rng.random(sheet.cycles) < pace)
     values = rng.integers(1, 1 << 16, sheet.cycles)
     sheet.put("value", slice(None), values)
     sheet.put("mark", slice(None), rng.random(sheet.cycles) < 0.1)
     sheet.put("x_ready", slice(None), (rng.random(sheet.cycles) < 0.9) if flow == "slow" else 1)
     sheet.put("collects", slice(None), flow != "full")
+    sheet.put("left", slice(None), rng.integers(0, INPUTS + 1, sheet.cycles) if flow == "sure" else 0)
 
     def verify(outputs: Table) -> None:
         at = np.flatnonzero(outputs["taken"])
@@ -114,33 +121,44 @@ def _check(rng: np.random.Generator, flow: str) -> Check:
         assert_equal("values", outputs["fed_value"][fed], given[: len(fed)])
         assert outputs["pending"].max() <= STEPS
         marks = sheet.table["mark"][at[at < sheet.cycles]]
-        # Occupied from the last element of a step to its outcome.
+        # Occupied from the last element of a step to its outcome, or earlier.
         owed = np.cumsum(_lasts(outputs, marks, at) - np.roll(outputs["outcome"], 1))
-        assert_equal("occupied", outputs["occupied"], owed > 0)
-        place = 0
+        assert (outputs["occupied"] >= (owed > 0)).all()
+        if flow != "sure":
+            assert_equal("occupied", outputs["occupied"], owed > 0)
+        ends, early, place = np.flatnonzero(outputs["ends"]), 0, 0
         for number, begin in enumerate(begins.tolist()):
-            # All of a step was there before its first element is fed, and it goes on as the engine takes it.
+            # All of a step was there before its first element is fed, or sure to come to an idle engine, and it goes
+            # on as the engine takes it.
             size = 1 if marks[place] else INPUTS
             assert fed[place] == begin
-            assert at[place + size - 1] < begin
-            ready = np.flatnonzero(sheet.table["x_ready"][begin:])[:size] + begin
-            if begin + 2 * INPUTS < sheet.cycles:
-                assert_equal("pace", fed[place : place + size], ready)
-            if outputs["idle"][begin]:
+            if place + size > len(at) or number >= len(ends):
+                break
+            came, end = at[place : place + size], ends[number]
+            sure = [cycle for behind, cycle in enumerate(came[::-1][1:], 1) if sheet.table["left"][cycle] >= behind]
+            alone = outputs["idle"][end]
+            assert min([came[-1], *(sure if alone else [])]) < begin
+            early += int(came[-1] > begin)
+            for index, cycle in enumerate(fed[place : place + size]):
+                since = max(begin, came[index] + LATENCY, fed[place + index - 1] + 1 if index else 0)
+                assert cycle == since + np.flatnonzero(sheet.table["x_ready"][since:])[0]
+            assert (end, outputs["before"][end]) == (fed[place + size - 1], size - 1)
+            if alone:
                 assert not outputs["busy"][begin - REST + 1 : begin].any()
             else:
                 ready = np.flatnonzero(sheet.table["x_ready"][fed[place - 1] + 1 :])[0] + fed[place - 1] + 1
                 assert begin == ready, f"step {number} begins behind the one before, with a pause"
             place += size
-        assert_equal("quiet", outputs["quiet"][begins], outputs["fed_value"][begins] & 1)
-        idle = outputs["idle"][begins]
+        assert_equal("quiet", outputs["quiet"][ends], outputs["fed_value"][begins[: len(ends)]] & 1)
+        idle = outputs["idle"][ends]
+        assert (early > 5) == (flow == "sure")
         assert outputs["occupied"][begins].all()
         if flow == "full":
             assert len(begins) == STEPS, "no more than have room"
         else:
             assert idle[0]
             assert len(begins) > 5
-            assert flow == "slow" or 0 < idle.mean() < 1
+            assert flow in ("slow", "sure") or 0 < idle.mean() < 1
 
     return Check(Fed(), sheet.table, verify)
 
@@ -186,7 +204,7 @@ def test_each_value_of_a_program_that_is_not_there_is_a_step(rng: np.random.Gene
             ctx.set(unit.outcome_valid, waits)
             ctx.set(unit.done, waits)
             if ctx.get(unit.x.valid):
-                seen.append(bool(ctx.get(unit.begins)))
+                seen.append(ctx.get(unit.before) == 0)
             await ctx.tick()
             if len(seen) == len(values):
                 break
@@ -217,9 +235,9 @@ def test_a_sequence_names_its_program() -> None:
 
     async def engine(ctx: Any) -> None:
         fed = 0
-        async for _, _, valid, first in ctx.tick().sample(admission.x.valid, admission.begins):
+        async for _, _, valid, before in ctx.tick().sample(admission.x.valid, admission.before):
             if valid:
-                begins.extend([fed] * first)
+                begins.extend([fed] * (before == 0))
                 fed += 1
 
     simulator = Simulator(admission)

@@ -55,7 +55,7 @@ def _compact(rng: np.random.Generator) -> Check:
 def _steps(rng: np.random.Generator, config: EngineConfig, *, full: bool) -> Check:
     """Steps in a burst, as far as they have room; then what belongs to each, in order and whole."""
     unit = StepCollector(
-        result=output_layout(config), event=event_layout(config), layers=1, units=config.units, steps=STEPS
+        result=output_layout(config), event=event_layout(config), layers=1, units=config.units, steps=STEPS, inputs=4
     )
     sheet, cycle = Sheet(6000), 2
     sheet.put("full", slice(None), full)
@@ -66,12 +66,14 @@ def _steps(rng: np.random.Generator, config: EngineConfig, *, full: bool) -> Che
     while cycle < sheet.cycles - 300:
         for _ in range(STEPS):
             idle, skipped, quiet = (int(value) for value in rng.integers(0, 2, 3))
-            sheet.put("begins", cycle, 1)
+            before = int(rng.integers(4))
+            sheet.put("fed", cycle, 1)
+            sheet.put("before", cycle, before)
             sheet.put("idle", cycle, idle)
             sheet.put("quiet", cycle, quiet)
             sheet.put("outcome_valid", cycle + 2, 1)
             sheet.put("outcome_skipped", cycle + 2, skipped)
-            wanted += [(Kind.INPUT, {"cycle": cycle, "idle": idle})]
+            wanted += [(Kind.INPUT, {"cycle": (cycle - before) % (1 << 32), "idle": idle})]
             wanted += [(Kind.OUTCOME, {"cycle": cycle + 2, "skipped": skipped})]
             short += [1 if skipped else 2 * quiet]
             steps += 1
@@ -135,7 +137,9 @@ def test_alone(rng: np.random.Generator) -> None:
 def test_records_of_too_many_columns() -> None:
     wide = replace(TWO_PLANES, units=1 << 14)
     with pytest.raises(ValueError, match=r"^Step collector event\.digits must have 16 bits at most, not 17$"):
-        StepCollector(result=output_layout(wide), event=event_layout(wide), layers=1, units=wide.units, steps=2)
+        StepCollector(
+            result=output_layout(wide), event=event_layout(wide), layers=1, units=wide.units, steps=2, inputs=1
+        )
 
 
 @pytest.mark.parametrize(("units", "steps"), [(4, 8), (64, 8), (128, 4), (512, 2), (4096, 2)])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw_tests.fast.rtl.link.serial_host import BAUD, CLOCK, talk
 from lstmith.host.link.codec import Frame
+from lstmith.rtl.link.admission import LATENCY
 from lstmith.rtl.link.link import Link
 from lstmith.spec.config import EngineConfig
 from lstmith.spec.link_identity import IDENTITY_BYTES, Identity
@@ -124,3 +127,54 @@ def test_hello_while_results_are_written() -> None:
         assert answer.body[0] == Status.OK
         words = struct.unpack(f"<{len(answer.body) // 2 - 1}H", answer.body[2:])
         assert words[:8] == (0, *[H] * 7)
+
+
+class _TimedEngine(wiring.Component):
+    """A link whose engine gives as its only h how many cycles a step's values took to come."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.link = link = Link(replace(IDENTITY, config=self._config))
+        column, inputs, span = Signal(2), self._config.inputs, Signal(15)
+        m.d.comb += [
+            link.rx.eq(self.rx),
+            self.tx.eq(link.tx),
+            link.ready.eq(1),
+            link.step_inputs[0].eq(inputs - 1),
+            link.x.ready.eq(1),
+            link.h.payload.h.eq(span),
+            link.h.payload.last.eq(1),
+        ]
+        m.d.sync += [link.outcome_valid.eq(0), link.h.valid.eq(link.outcome_valid), span.eq(span + (column != 0))]
+        with m.If(link.x.valid):
+            m.d.sync += column.eq(column + 1)
+            with m.If(column == 0):
+                m.d.sync += span.eq(1)
+            with m.If(column == inputs - 1):
+                # From here on it stands still.
+                m.d.sync += [column.eq(0), link.outcome_valid.eq(1)]
+        return m
+
+
+@pytest.mark.parametrize("counts", [1, 2])
+@pytest.mark.parametrize("frames", [(3,), (1, 2), (2, 1)])
+def test_values_reach_an_idle_engine_as_they_come(counts: int, frames: tuple[int, ...]) -> None:
+    """If their frame has the step's last one, and nothing is fetched when a sequence begins; else without a pause."""
+    bodies, flag = [], StreamFlag.START
+    for size in frames:
+        bodies += [(Command.STREAM, struct.pack(f"{STREAM_HEAD}{size}h", flag, 0, 0, *range(size)))]
+        flag = StreamFlag(0)
+    # Twice, since the first may be answered before the result is there.
+    asked = [(Command.HELLO, b""), *bodies, *[(Command.FETCH, struct.pack("<HH", 0, 0))] * 2]
+    config = replace(IDENTITY.config, active_counts=counts)
+    answers = talk(_TimedEngine(config), [Frame(number, *one) for number, one in enumerate(asked)])
+    outcome, span = struct.unpack("<2H", answers[-1].body[2:])
+    assert outcome == 0
+    # Two values follow the first one, each of two bytes of three cycles. What came with an earlier frame goes on when
+    # the next one's first value tells that the rest will come, which is then behind it by the way through the queue.
+    slowly = {(3,): 2 * 6, (1, 2): 6 + LATENCY - 2}
+    assert span == 1 + (slowly.get(frames, 2) if counts == 1 else 2)

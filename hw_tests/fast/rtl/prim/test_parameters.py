@@ -119,7 +119,7 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         "Flash loader depth must be 1 or more, not 0",
     ),
     "descriptor layers": (
-        lambda: StepCollector(result=LAYOUT, event=LAYOUT, layers=33, units=1, steps=1),
+        lambda: StepCollector(result=LAYOUT, event=LAYOUT, layers=33, units=1, steps=1, inputs=1),
         ValueError,
         "Step collector layers must be between 1 and 32, not 33",
     ),

@@ -28,7 +28,7 @@ ENGINE = EngineConfig(lanes=1, precisions=(8,))
 RESULT, EVENT = output_layout(ENGINE), event_layout(ENGINE)
 LANE: dict[str, Any] = {"lanes": 3, "index": 0, "depth": 8, "mac": MacParameters()}
 COMPACT: dict[str, Any] = {"result": RESULT, "layers": 1, "outcome_latency": 1}
-COLLECTOR: dict[str, Any] = {"result": RESULT, "event": EVENT, "layers": 1, "units": 1, "steps": 1}
+COLLECTOR: dict[str, Any] = {"result": RESULT, "event": EVENT, "layers": 1, "units": 1, "steps": 1, "inputs": 1}
 PREDICTOR: dict[str, Any] = {"inputs": 2, "units": 2, "operand_width": 9, "family": "generic", "pipelined": True}
 #: Component, its parameters, and the ends of the range of some of them.
 RANGES: list[tuple[Callable[..., object], dict[str, Any], dict[str, tuple[int, int | None]]]] = [
@@ -42,7 +42,7 @@ RANGES: list[tuple[Callable[..., object], dict[str, Any], dict[str, tuple[int, i
     ),
     (StepAdmission, {"inputs": 2, "steps": 2}, {"inputs": (1, None), "steps": (1, None), "programs": (1, 8)}),
     (CompactCollector, COMPACT, {"layers": (1, None), "outcome_latency": (0, 12)}),
-    (StepCollector, COLLECTOR, {"layers": (1, 32), "units": (1, None), "steps": (1, None)}),
+    (StepCollector, COLLECTOR, {"layers": (1, 32), "units": (1, None), "steps": (1, None), "inputs": (1, None)}),
     (Ram, {"shape": 8}, {"depth": (1, None)}),
     (
         StateLoader,
