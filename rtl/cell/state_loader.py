@@ -23,14 +23,14 @@ class StateLoader(wiring.Component):
     The host loads a layer's h between ``host.begin`` and ``host.end``; the load begins when the layer's descriptor has
     been fetched. It writes cell state whenever it likes.
 
-    With several active counts or programs the loader fetches the descriptors of a step's count and program before the
-    step begins. In mid-sequence, and where a program begins in states that are there, the engine drains first. Then
-    every layer's active h is read and encoded as it is when the host loads a state; units that were inactive before
-    begin at h = c = 0; and the step that follows recomputes its sums. At a sequence's start only the descriptor is
-    fetched, as where a program skims: a step of fewer units goes on with the sums that they have, and a step of all
-    units finds the others as they were. The first step of a sequence computes all units, whatever it asks for:
-    nothing may be left of an earlier sequence. ``spec.latency.renew`` says how many cycles a switch takes. The
-    host must not access states meanwhile.
+    With several active counts or programs the loader fetches the descriptors of a step's count and program before
+    the step begins. In mid-sequence, and where a program begins in states that are there, the engine drains first.
+    Then every layer's active h is read and encoded as it is when the host loads a state; units that were inactive
+    before begin at h = c = 0; and the step that follows recomputes its sums. At a sequence's start only the
+    descriptor is fetched, as where a program skims: a step of fewer units goes on with the sums that they have, and
+    a step of all units finds the others as they were. The first step of a sequence computes all units, whatever it
+    asks for: nothing may be left of an earlier sequence, and no unit may be missing in the lists.
+    ``spec.latency.renew`` says how many cycles a switch takes. The host must not access states meanwhile.
 
     Parameters
     ----------
@@ -156,7 +156,11 @@ class StateLoader(wiring.Component):
         others = (self.reload.wanted != self.reload.mask) | (self.reload.program[: len(program)] != program)
         with m.If(self.host.begin):
             m.d.sync += [self.reload.mask.eq(self.host.mask), program.eq(self.host.program)]
-        m.d.comb += needed.eq(self.reload.pending & (self.reload.start | others))
+        # A network that skims and is told that states were loaded, when none were, has a list of few units.
+        short: Value = Const(0)
+        if self._active_counts > 1:
+            short = descriptor.skims & self.reload.restart & (self.reload.mask != 0)
+        m.d.comb += needed.eq(self.reload.pending & (self.reload.start | others | short))
         with m.If(reads):
             m.d.comb += [
                 self.state.place.eq(descriptor.unit_base + unit),
@@ -168,10 +172,10 @@ class StateLoader(wiring.Component):
         zero = delayed(m, clears, RAM_LATENCY, "clear")
         with m.If(delayed(m, reads, RAM_LATENCY, "read")):
             m.d.comb += [self.load.valid.eq(1), self.load.h.eq(Mux(zero, 0, self.state.hidden))]
-        self._elaborate_states(m, needed, reads, unit, layer, program)
+        self._elaborate_states(m, needed, short, reads, unit, layer, program)
 
     def _elaborate_states(
-        self, m: Module, needed: Signal, reads: Signal, unit: Signal, layer: Signal, program: Signal
+        self, m: Module, needed: Signal, short: Value, reads: Signal, unit: Signal, layer: Signal, program: Signal
     ) -> None:
         """Fetch a layer's descriptor, read and list its h, and go on to the next layer."""
         descriptor, left, fresh = self.descriptor, Signal(range(RELOAD_FLUSH + 1)), Signal()
@@ -186,7 +190,7 @@ class StateLoader(wiring.Component):
                 m.d.comb += self.reload.hold.eq(needed)
                 with m.If(needed & self.reload.quiet):
                     m.d.sync += [self.reload.mask.eq(self.reload.wanted), layer.eq(0), program.eq(self.reload.program)]
-                    m.d.sync += fresh.eq(self.reload.start | skims)
+                    m.d.sync += fresh.eq(self.reload.start | (skims & ~short))
                     m.next = "SELECT"
             with m.State("SELECT"):
                 m.d.comb += [

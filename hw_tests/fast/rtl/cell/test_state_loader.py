@@ -155,18 +155,26 @@ class _Course:
         self.mask, self.last, self.loaded = mask, self.counts[:, mask].tolist(), True
         return cycle
 
-    def step(self, rng: np.random.Generator, cycle: int, mask: int, *, start: bool) -> int:
-        """A step waits from ``cycle`` on, the engine is empty a little later; returns when its passes have begun."""
+    def step(self, rng: np.random.Generator, cycle: int, mask: int, *, start: bool, restart: bool = False) -> int:
+        """A step waits from ``cycle`` on, the engine is empty a little later; returns when its passes have begun.
+
+        ``restart`` tells that states were loaded, though they were not.
+        """
         quiet = cycle + int(rng.choice([0, 1, 30]))
         layers, at, changed, asked = self.config.layers, quiet, False, mask
-        restart = self.loaded and not start
-        if self.skims and (start or restart) and mask:
+        # Then all units have to be listed anew, as where a step asks for all of them.
+        unlisted = self.skims and restart and not start and self.mask > 0
+        restart = (self.loaded or restart) and not start
+        if unlisted and mask:
+            at += int(timing.renew(self.config, ())) - 1
+            mask = 0
+        if self.skims and (start or (restart and not unlisted)) and mask:
             # It computes all units, whatever it asks for, which is known from its own descriptor.
             begins = quiet + 2 * int(timing.renew(self.config, ())) - 1
             asked, mask = mask, 0
         elif start:
             begins = quiet + int(timing.renew(self.config, ()))
-        elif mask == self.mask:
+        elif mask == self.mask and not unlisted:
             # Nothing to do, so nothing to wait for.
             begins = cycle
         elif self.skims and mask:
@@ -175,7 +183,7 @@ class _Course:
         else:
             changed = True
             active = self.counts[:, mask]
-            begins = quiet + int(timing.renew(self.config, active.tolist()))
+            begins = at + int(timing.renew(self.config, active.tolist()))
             for layer, units in enumerate(active.tolist()):
                 load = at + 1 + self.fetch
                 self.loads.append(load)
@@ -243,7 +251,8 @@ def _renewal_check(rng: np.random.Generator, layers: int, *, skims: bool = False
             # A network that skims has all units' states loaded.
             cycle = course.host_load(rng, cycle, 0 if skims else int(rng.integers(active_counts)))
         mask = course.mask if rng.random() < 0.3 else mask
-        cycle = course.step(rng, cycle, mask, start=step == 0 or rng.random() < 0.2) + int(rng.choice([20, 50]))
+        start, restart = step == 0 or rng.random() < 0.2, skims and rng.random() < 0.3
+        cycle = course.step(rng, cycle, mask, start=start, restart=restart) + int(rng.choice([20, 50]))
     assert any(changed for *_, changed in course.begins)
     assert bool(course.cleared) is not skims
     return Check(Renewal(config, descriptors), course.sheet.table, course.verify)
