@@ -16,7 +16,7 @@ from lstmith.spec.policy import Mode, Policy, Skip
 from lstmith.workloads.float_runner import FloatRunner
 from lstmith.workloads.workload import Bools, Float32, Scores
 
-#: Part of the steps that is skipped.
+#: Part of the steps of the data to tune on that the rule skips.
 SHARE = 0.231
 SEEDS = (1, 2, 3)
 #: Halvings of the rule's threshold, and its largest value.
@@ -66,12 +66,12 @@ class HintedRunner(GoldenRunner):
         return super().sequences(network, xs, hints, every_layer=every_layer)
 
 
-def random_steps(seed: int) -> Hints:
+def random_steps(seed: int, share: float = SHARE) -> Hints:
     """Steps by lot, never two in a row and never the first, as the rule's limit has it."""
 
     def marks(sequences: int, steps: int) -> Bools:
         # Of those that follow a computed step, so many are skipped that the share comes out.
-        drawn = np.random.default_rng(seed).random((sequences, steps)) < SHARE / (1 - SHARE)
+        drawn = np.random.default_rng(seed).random((sequences, steps)) < share / (1 - share)
         for t in range(1, steps):
             drawn[:, t] &= ~drawn[:, t - 1]
         drawn[:, 0] = False
@@ -80,10 +80,14 @@ def random_steps(seed: int) -> Hints:
     return marks
 
 
-def periodic(sequences: int, steps: int) -> Bools:
+def periodic(share: float = SHARE) -> Hints:
     """Steps at equal distances."""
-    found: Bools = np.broadcast_to(np.arange(steps) * SHARE % 1.0 >= 1.0 - SHARE, (sequences, steps)).copy()
-    return found
+
+    def marks(sequences: int, steps: int) -> Bools:
+        found: Bools = np.broadcast_to(np.arange(steps) * share % 1.0 >= 1.0 - share, (sequences, steps)).copy()
+        return found
+
+    return marks
 
 
 def measure_skips(
@@ -104,12 +108,14 @@ def measure_skips(
     of_float = bed.workload.evaluate("heldout", FloatRunner(bed.workload))
     rows, efforts = [], {}
     for base, policies in (("dense", bed.uniform(Policy(Mode.DENSE))), ("planes", planes)):
-        change = _threshold(bed, policies, report)
+        rule = Skip(change=_threshold(bed, policies, report), limit=1)
+        # Controls skip as many steps as the rule does where both are judged, so that they cost the same.
+        share = float(np.mean(_costs(bed, policies, rule, None)["skipped"]))
         ways = [
             Way(NONE, Skip()),
-            Way(RULE, Skip(change=change, limit=1)),
-            *(Way(f"random, seed {seed}", Skip(hints=True), random_steps(seed)) for seed in SEEDS),
-            Way("periodic", Skip(hints=True), periodic),
+            Way(RULE, rule),
+            *(Way(f"random, seed {seed}", Skip(hints=True), random_steps(seed, share)) for seed in SEEDS),
+            Way("periodic", Skip(hints=True), periodic(share)),
         ]
         for trained in (False, True):
             scores: dict[str, Scores] = {}
@@ -124,15 +130,17 @@ def measure_skips(
                 runner = HintedRunner(used, way.hints, cuts=False)
                 runner.begin(skipping)
                 scores[way.name] = bed.workload.evaluate("heldout", runner)
-                costs = list(runner.costs().values())
+                costs = _told(runner)
+                # Exact deltas change no h.
+                delta = _costs(used, used.uniform(Policy(Mode.DELTA)), way.skip, way.hints) if base == "dense" else {}
                 loss = difference(bed.workload, scores[way.name], of_float)
                 rows.append(
                     {
                         "base": base,
                         "trained": trained,
                         "name": way.name,
-                        "skipped": float(np.mean([each.skipped.mean() for each in costs])),
-                        "cycles": float(np.mean([each.cycles_per_step for each in costs])),
+                        **costs,
+                        "delta_cycles": delta.get("cycles"),
                         "quality": scores[way.name].value,
                         "loss": loss,
                         "without_loss": loss[0] <= allowed,
@@ -141,6 +149,24 @@ def measure_skips(
             for row, way in zip(rows[-len(ways) :], ways, strict=True):
                 row["worse_than_rule"] = difference(bed.workload, scores[way.name], scores[RULE])
     return {"share": SHARE, "rows": rows, "efforts": efforts}
+
+
+def _told(runner: GoldenRunner) -> dict[str, float]:
+    """Share of skipped steps, and cycles per step, of what has run; mean of the networks."""
+    costs = list(runner.costs().values())
+    return {
+        "skipped": float(np.mean([each.skipped.mean() for each in costs])),
+        "cycles": float(np.mean([each.cycles_per_step for each in costs])),
+    }
+
+
+def _costs(bed: Bed, policies: dict[str, list[Policy]], skip: Skip, hints: Hints | None) -> dict[str, float]:
+    """See ``_told``, on held-out data."""
+    runner = HintedRunner(bed, hints, cuts=False)
+    runner.begin({key: [replace(each[0], skip=skip), *each[1:]] for key, each in policies.items()})
+    for name, xs in bed.workload.inputs("heldout").items():
+        runner.sequences(name, xs)
+    return _told(runner)
 
 
 def _threshold(bed: Bed, policies: dict[str, list[Policy]], report: Report) -> int:

@@ -14,16 +14,17 @@ RULES = (
     "searched with the same number of policies before training and after it. A network is trained for the fastest "
     "policy whose error is at most twice that of the chosen one. That error is of h, but for Silero of the "
     "probability, and so is what policies are chosen by. Static formats that lose something get the same training. "
-    "It begins on the integers and, except for DTLN, between them and the float weights too, and the lower loss on "
+    "It begins on the integers, and between them and the float weights too, and the lower loss on "
     "what is held back counts (*from float*); minutes are of both. *A*, *B*, *no loss* and *error* are as in "
     "[adaptive](adaptive.md); B counts from the cheapest static format that loses nothing on the data to tune on, "
     "trained or not. Minutes are of one processor."
 )
 SKIPS = (
     "**Skipped steps.** The rule skips a step whose input is near that of the last computed step, at most one in "
-    "a row, with the threshold that skips {share:.1%} of the data to tune on. Controls skip as many by lot or at "
-    "equal distances, and get the same training each. *Worse than the rule* is a paired interval; above zero the "
-    "rule is better."
+    "a row, with the threshold that skips {share:.1%} of the data to tune on. Controls skip as many steps of the data "
+    "that all are judged by, by lot or at equal distances, and get the same training each. *Worse than the rule* is a "
+    "paired interval; above zero the rule is better. *Of exact deltas*: where a step reads what changed, which gives "
+    "the same h."
 )
 
 
@@ -90,8 +91,8 @@ def _table(network: dict[str, Any]) -> Table:
 
 
 def _skips(network: dict[str, Any]) -> Table:
-    columns = ["steps", "skips", "trained", "skipped", "cycles", "fewer cycles", network["metric"], "loss, 95 %"]
-    columns += ["worse than the rule, 95 %", "no loss"]
+    columns = ["steps", "skips", "trained", "skipped", "cycles", "fewer cycles", "of exact deltas", "fewer of them"]
+    columns += [network["metric"], "loss, 95 %", "worse than the rule, 95 %", "no loss"]
     rows: list[list[object]] = []
     every = network["skips"]["rows"]
     for row in every:
@@ -106,6 +107,8 @@ def _skips(network: dict[str, Any]) -> Table:
                 f"{row['skipped']:.1%}",
                 f"{row['cycles']:.0f}",
                 f"{whole['cycles'] / row['cycles']:.2f}x",
+                f"{row['delta_cycles']:.0f}" if row["delta_cycles"] else "",
+                f"{whole['delta_cycles'] / row['delta_cycles']:.2f}x" if row["delta_cycles"] else "",
                 _number(network, row["quality"]),
                 _spread(network, row["loss"]),
                 "" if row["name"] == "rule" else _spread(network, row["worse_than_rule"]),
