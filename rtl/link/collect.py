@@ -250,12 +250,14 @@ class StepCollector(wiring.Component):
             with m.State("Input"):
                 fields = self._read(inputs, Kind.INPUT)
                 m.d.sync += quiet.eq(fields["quiet"])
-                with m.If(self._write(m, word, inputs, Kind.INPUT, fields, None)):
+                with m.If(given_goes := self._write(m, word, inputs, Kind.INPUT, fields, None)):
                     m.next = "Outcome"
             with m.State("Outcome"):
                 m.d.comb += self.written.eq(1)
                 fields = self._read(outcomes, Kind.OUTCOME)
-                with m.If(self._write(m, word, outcomes, Kind.OUTCOME, fields, Mux(fields["skipped"], 1, quiet << 1))):
+                goes = self._write(m, word, outcomes, Kind.OUTCOME, fields, Mux(fields["skipped"], 1, quiet << 1))
+                m.d.comb += outcomes.r_en.eq(goes)
+                with m.If(goes):
                     m.next = "Results"
                     with m.If(fields["skipped"]):
                         m.d.comb += self.done.eq(1)
@@ -263,16 +265,22 @@ class StepCollector(wiring.Component):
             with m.State("Results"):
                 m.d.comb += self.written.eq(2)
                 fields = self._read(results, Kind.RESULT)
-                with m.If(self._write(m, word, results, Kind.RESULT, fields, fields["h"], quiet)):
+                goes = self._write(m, word, results, Kind.RESULT, fields, fields["h"], quiet)
+                m.d.comb += results.r_en.eq(goes)
+                with m.If(goes):
                     with m.If(fields["last"] & self._is_final(fields)):
                         m.next = "Events"
             with m.State("Events"):
                 m.d.comb += self.written.eq(3)
                 fields = self._read(events, Kind.EVENT)
-                with m.If(self._write(m, word, events, Kind.EVENT, fields, None)):
+                goes = self._write(m, word, events, Kind.EVENT, fields, None)
+                m.d.comb += events.r_en.eq(goes)
+                with m.If(goes):
                     with m.If(self._is_final(fields)):
                         m.d.comb += self.done.eq(1)
                         m.next = "Input"
+        # The next one is not looked at before, since an outcome comes between.
+        m.d.sync += inputs.r_en.eq(given_goes)
         return m
 
     def _read(self, queue: HeadQueue, kind: Kind) -> dict[str, Value]:
@@ -318,7 +326,6 @@ class StepCollector(wiring.Component):
                     self.o.valid.eq(queue.r_rdy & ~quiet),
                     goes.eq(queue.r_rdy & (self.o.ready | quiet)),
                 ]
-        m.d.comb += queue.r_en.eq(goes)
         return goes
 
 

@@ -127,7 +127,9 @@ class Link(wiring.Component):
         m.d.sync += [hello.eq(receiver.hello), held.eq(hello)]
         # The reset reaches the engine after a cycle for each part of its way through the device; what the engine says
         # until then belongs to nobody. No request follows so soon.
-        resets, clears = hello | executor.stalled, Signal()
+        stalled, clears = Signal(), Signal()
+        m.d.sync += stalled.eq(executor.stalled)
+        resets = hello | stalled
         way = Signal(RESET_CYCLES)
         m.d.sync += [way.eq(Cat(resets, way[:-1])), clears.eq(resets | way.any())]
         m.d.comb += self.engine_reset.eq(way[-1])

@@ -162,7 +162,8 @@ class AdmissionBench(wiring.Component):
             # What the bounds follow from.
             Assert(pending <= STEPS),
             Assert(~steps.ending),
-            Assert(inputs.level + collector.noted + steps.feeds + (written != 0) == pending),
+            Assert(inputs.level - inputs.r_en + collector.noted + steps.feeds + (written != 0) == pending),
+            Assert(~inputs.r_en | (inputs.r_rdy & (written != 0))),
             Assert(outcomes.level + steps.unknown + (written >= 2) == pending),
             Assert(waiting <= outcomes.level),
             Assert(computing + ended == waiting + (written == 2)),
