@@ -183,7 +183,7 @@ class Executor(wiring.Component):
             m.d.sync += late.eq(0)
         with m.Elif(self.tick):
             m.d.sync += late.eq(1)
-        m.d.comb += self.stalled.eq(frame.waits & self.tick & late)
+        m.d.comb += [frame.due.eq(self.tick & late), self.stalled.eq(frame.waits & frame.due)]
 
     @staticmethod
     def _take(m: Module, frame: Frame) -> None:
@@ -250,6 +250,8 @@ class Executor(wiring.Component):
                 with m.Case(Command.READ, Command.WRITE):
                     m.d.comb += frame.waits.eq(self.occupied)
                     m.d.sync += frame.address.eq(Cat(newest[2], newest[1], newest[0]))
+                    with m.If(frame.due & self.occupied):
+                        m.next = "Status"
                     with m.If(~self.occupied):
                         m.next = "Word"
                         with m.If(command == Command.READ):
@@ -263,8 +265,6 @@ class Executor(wiring.Component):
                         m.next = "Transfer"
                     with m.Elif((command != Command.FETCH) & ~frame.done):
                         m.next = "Value"
-            with m.If(self.stalled):
-                m.next = "Status"
         with m.State("Word"), m.If(frame.settled):
             self._take(m, frame)
             with m.If(place[:2] == (HEAD_END[Command.WRITE] - 1) % WORD_BYTES):
@@ -300,7 +300,7 @@ class Executor(wiring.Component):
                 m.next = "Value"
                 with m.If(frame.flag(StreamFlag.MARK) | frame.done):
                     m.next = "Status"
-            with m.If(self.stalled):
+            with m.If(frame.due & ~self.x.ready):
                 m.next = "Status"
 
     def _states_of_answer(self, m: Module, frame: Frame) -> None:

@@ -76,6 +76,9 @@ class Frame:
         Fields of the answer: the sequence number that is expected next, and how the request went.
     waits : Signal
         Strobe: the engine is waited for.
+    due : Signal
+        What is waited for in this cycle is given up. A state looks at it beside what it waits for: whether any state
+        waits is known late in the cycle.
     left : Signal
         Cycles, bytes or bits that are left in a state.
     """
@@ -103,6 +106,7 @@ class Frame:
         self.expected = Signal(8, reset_less=True)
         self.status = Signal(Status)
         self.waits = Signal()
+        self.due = Signal()
         self.left = Signal(range(max(READ_CYCLES + 1, UNSIGNED)))
 
     def elaborate_word(self, m: Module, byte: Value, read: Value) -> None:
