@@ -13,7 +13,7 @@ from lstmith.compiler.importers.host_graph import HostGraph
 from lstmith.compiler.importers.importer import load_model
 from lstmith.compiler.importers.planner import plan_model
 from lstmith.datasets.speech import heldout_audio
-from lstmith.golden.breakdown import TITLES
+from lstmith.golden.breakdown import TITLES, CycleClass
 from lstmith.host.results import EngineRun
 from lstmith.host.run import run_golden
 from lstmith.rtl.link.admission import LATENCY
@@ -82,7 +82,8 @@ def _cycles(run: EngineRun, alone: EngineRun, ahead: int) -> dict[str, Any]:
     """Cycles of a step among others, and of one alone with what it spends them on."""
     streamed, cycles = float(run.cycles[run.valid].mean()), alone.cycles[alone.valid] - ahead
     figures = {"streamed": streamed, "alone": float(cycles.mean()), "alone_max": int(cycles.max())}
-    return {**figures, "spent": spent_per_step(alone)}
+    spent, waiting = spent_per_step(alone), TITLES[CycleClass.INPUT]
+    return {**figures, "spent": spent | {waiting: spent[waiting] - ahead}}
 
 
 def spent_per_step(run: EngineRun) -> dict[str, float]:
