@@ -302,7 +302,7 @@ def test_bitstream(board: str, size: int, tmp_path: Path) -> None:
     assert result["fmax_mhz"] >= result["target_mhz"] == result["clock_mhz"] == found.clock_mhz
     assert (result["tools"], result["seeds"]) == ("packaged", {"1": result["fmax_mhz"]})
     # A lane's, and those of the cell unit and the options; beside few lanes the activations have some too.
-    assert result["dsps"] == (2 + 9 if found.family == "ecp5" else 1 + 4)
+    assert result["dsps"] == (2 + 9 if found.family == "ecp5" else 1 + 4 + 2)
     assert result["seed"] == 1
     assert {*RESOURCES, "tool_versions", "seconds"} <= set(result)
     assert all(step["delay"] > 0 for step in result["critical_path"])
