@@ -19,19 +19,7 @@ from lstmith.workloads.float_runner import FloatRunner
 from lstmith.workloads.g2p_data import BOUNDARY, Entry, entries
 from lstmith.workloads.g2p_score import phoneme_errors, word_errors
 from lstmith.workloads.g2p_skip import Costs, skipped
-from lstmith.workloads.workload import (
-    Bools,
-    Float32,
-    Float64,
-    Metric,
-    Output,
-    Runner,
-    Scores,
-    Session,
-    State,
-    Workload,
-    chosen,
-)
+from lstmith.workloads.workload import Bools, Float32, Float64, Metric, Runner, Scores, Session, State, Workload, chosen
 
 SIDES = ("encoder", "decoder")
 WEIGHTS = Path(__file__).parent / "weights"
@@ -109,10 +97,6 @@ class G2p(Workload):
     def counts(self) -> tuple[int, ...]:
         """Active counts, descending; the first is all units."""
         return tuple(self.head_bias)
-
-    def outputs(self) -> dict[str, Output]:
-        """See `Workload.outputs`: scores of the phonemes, without their biases."""
-        return {"decoder": lambda h: h @ self.head_weight.T}
 
     def with_plan(self, plan: Plan) -> G2p:
         """The same networks, judged by another plan."""

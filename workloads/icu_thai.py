@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lstmith.datasets.workload_files import fetch_files
 from lstmith.golden.network import FloatLayer, FloatNetwork
 from lstmith.workloads.float_runner import FloatRunner
-from lstmith.workloads.workload import Float32, Float64, Metric, Output, Runner, Scores, Workload, chosen
+from lstmith.workloads.workload import Float32, Float64, Metric, Runner, Scores, Workload, chosen
 
 FORWARD, BACKWARD = "forward", "backward"
 BEGIN, SINGLE = 0, 3  #: classes of the head that start a word; 1 and 2 are inside and end
@@ -83,13 +83,6 @@ class IcuThaiWorkload(Workload):
             "lines right": Scores((wrong == 0).astype(np.float64), np.ones(len(wrong))),
         }
 
-    def outputs(self) -> dict[str, Output]:
-        """See `Workload.outputs`: each direction's part of the scores of the classes."""
-        model = shipped_model()
-        units = model.forward.layers[-1].units
-        parts = {FORWARD: model.head[:units], BACKWARD: model.head[units:]}
-        return {name: functools.partial(_scores, part) for name, part in parts.items()}
-
     def breaks(self, split: str, runner: Runner) -> list[Breaks]:
         """Breaks of each line."""
         texts, model = lines(chosen(split)), shipped_model()
@@ -105,10 +98,6 @@ class IcuThaiWorkload(Workload):
     def inputs(self, split: str) -> dict[str, list[Float32]]:
         """Embedded lines, each float32 [T, 16]; those of ``backward`` start at the line's end."""
         return _inputs(lines(chosen(split)))
-
-
-def _scores(weight: Float64, h: Float32) -> Float32:
-    return (h @ weight).astype(np.float32)
 
 
 def breaks_of(text: str, starts: list[int], classes: npt.NDArray[np.int64]) -> Breaks:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lstmith.datasets.workload_files import fetch_files
 from lstmith.golden.network import FloatLayer, FloatNetwork
-from lstmith.workloads.workload import Float32, Float64, Metric, Output, Runner, Scores, Workload, chosen
+from lstmith.workloads.workload import Float32, Float64, Metric, Runner, Scores, Workload, chosen
 
 WEIGHTS = Path(__file__).with_name("weights") / "japanese_vowels.npz"
 SEEDS = (1, 2, 3)
@@ -39,17 +39,9 @@ class JapaneseVowelsWorkload(Workload):
         weight, bias = self.heads[network]
         return ((last @ weight.T + bias).argmax(axis=1) == labels).astype(np.float64)
 
-    def outputs(self) -> dict[str, Output]:
-        """See `Workload.outputs`: scores of the speakers, were this step the last."""
-        return {name: functools.partial(_scores, weight) for name, (weight, _) in self.heads.items()}
-
     def inputs(self, split: str) -> dict[str, list[Float32]]:
         """Utterances, each float32 [7..29, 12]; every net has the same."""
         return dict.fromkeys(self.networks, _split(chosen(split))[0])
-
-
-def _scores(weight: Float64, h: Float32) -> Float32:
-    return (h @ weight.T).astype(np.float32)
 
 
 def load() -> JapaneseVowelsWorkload:

