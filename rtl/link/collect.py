@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -212,6 +215,9 @@ class StepCollector(wiring.Component):
         self.outcomes = HeadQueue(width=self._timed[Kind.OUTCOME].size, places=steps)
         self.inputs = HeadQueue(width=self._timed[Kind.INPUT].size, places=steps)
         self.written, self.noted = Signal(2), Signal()
+        # Words by kind with whether they are there, from the queues and from a register behind; whether that is free.
+        self._offered, self._held = ({kind: _word(kind, name) for kind in Kind} for name in ("offered", "held"))
+        self._free = Signal()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -246,6 +252,16 @@ class StepCollector(wiring.Component):
         ]
         word = Signal(range(max(record.words for record in RECORDS.values())))
         quiet = Signal()
+        # Each kind's word waits in a register: which kind it is is chosen behind it.
+        for kind, (payload, valid) in self._offered.items():
+            with m.If(self._free):
+                m.d.sync += [self._held[kind][0].eq(payload), self._held[kind][1].eq(valid)]
+        m.d.comb += [
+            self.o.valid.eq(Cat(valid for _, valid in self._held.values()).any()),
+            self._free.eq(~self.o.valid | self.o.ready),
+        ]
+        words = [payload & valid.replicate(len(payload)) for payload, valid in self._held.values()]
+        m.d.comb += self.o.payload.eq(functools.reduce(operator.or_, words))
         with m.FSM():
             with m.State("Input"):
                 fields = self._read(inputs, Kind.INPUT)
@@ -308,25 +324,31 @@ class StepCollector(wiring.Component):
     ) -> Signal:
         """Write the head of a queue, as a record or as one word, or none; whether it goes in this cycle."""
         words, goes = record_words(kind, fields), Signal(name=f"{kind.name.lower()}_goes")
+        payload, valid = self._offered[kind]
         with m.If(self.full):
             ends = word == len(words) - 1
             m.d.comb += [
-                self.o.payload.eq(Array(words)[word]),
-                self.o.valid.eq(queue.r_rdy),
-                goes.eq(queue.r_rdy & self.o.ready & ends),
+                payload.eq(Array(words)[word]),
+                valid.eq(queue.r_rdy),
+                goes.eq(queue.r_rdy & self._free & ends),
             ]
-            with m.If(queue.r_rdy & self.o.ready):
+            with m.If(queue.r_rdy & self._free):
                 m.d.sync += word.eq(Mux(ends, 0, word + 1))
         with m.Else():
             if compact is None:
                 m.d.comb += goes.eq(queue.r_rdy)
             else:
                 m.d.comb += [
-                    self.o.payload.eq(compact),
-                    self.o.valid.eq(queue.r_rdy & ~quiet),
-                    goes.eq(queue.r_rdy & (self.o.ready | quiet)),
+                    payload.eq(compact),
+                    valid.eq(queue.r_rdy & ~quiet),
+                    goes.eq(queue.r_rdy & (self._free | quiet)),
                 ]
         return goes
+
+
+def _word(kind: Kind, name: str) -> tuple[Signal, Signal]:
+    of = f"{name}_{kind.name.lower()}"
+    return Signal(RING_WORD_BITS, name=of, reset_less=True), Signal(name=f"{of}_valid")
 
 
 def held_steps(units: int) -> int:

@@ -216,7 +216,9 @@ class Link(wiring.Component):
     def _elaborate_registers(self, m: Module, executor: Executor, hello: Signal) -> Signal:
         """Add the link's registers to the engine's; returns whether records are wanted."""
         bus, fixed = executor.bus, self._identity.config.fixed
-        ours = bus.addr[REGION_SHIFT:] == LINK_REGION
+        # The address stands still for cycles before a write, and before a read's word is taken.
+        ours = Signal()
+        m.d.sync += ours.eq(bus.addr[REGION_SHIFT:] == LINK_REGION)
         # A reset leaves the memories as they are, so the tag stays too: it tells what they hold.
         full, tag = Signal(), Signal(DATA_BITS, init=self._tag, reset_less=True)
         with m.If(ours & bus.w_en):
@@ -240,7 +242,7 @@ class Link(wiring.Component):
             m.d.comb += [
                 self.bus.addr.eq(bus.addr),
                 self.bus.w_en.eq(bus.w_en & ~ours),
-                self.bus.r_en.eq(bus.r_en & ~ours),
+                self.bus.r_en.eq(bus.r_en),
                 bus.r_data.eq(self.bus.r_data),
             ]
         else:
@@ -323,7 +325,8 @@ class Link(wiring.Component):
             collector.event_valid.eq(self.event_valid),
             collector.event.eq(self.event),
         ]
-        return self.engine_busy | admission.active | (((admission.pending != 0) | word) & ~ring.full)
+        left = (admission.pending != 0) | collector.o.valid | word
+        return self.engine_busy | admission.active | (left & ~ring.full)
 
     @staticmethod
     def _elaborate_words(m: Module, source: wiring.PureInterface, ring: ResultRing, clears: Signal) -> Signal:
