@@ -39,9 +39,10 @@ def _bench(folder: Path, *more: str) -> tuple[dict[str, Any], str]:
 
 
 def test_median_spread_and_histogram(measured: dict[str, list[dict[str, Any]]], tmp_path: Path) -> None:
-    measured[LINKED] = [{"mhz": mhz, "minutes": minutes} for mhz, minutes in ((99.4, 6.0), (104.9, 4.0), (88.0, 5.0))]
+    told = ((99.4, 6.0), (104.9, 4.0), (88.0, 5.0))
+    measured[LINKED] = [{"mhz": mhz, "minutes": minutes, "luts": 4321} for mhz, minutes in told]
     _, text = _bench(tmp_path, "--only", LINKED)
-    assert f"| {LINKED} | 99.4 | 104.9 | 88.0 | 99.4 | 88.0 | 104.9 | 89.5 | 5.0 |" in text
+    assert f"| {LINKED} | 99.4 | 104.9 | 88.0 | 99.4 | 88.0 | 104.9 | 89.5 | 4321 | 5.0 |" in text
     assert [line for line in text.splitlines() if " to " in line and line.startswith("|")] == [
         "| 85 to 90 | # |",
         "| 95 to 100 | # |",
