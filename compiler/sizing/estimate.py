@@ -49,7 +49,7 @@ LINK_LUTS = {"ecp5": 3000, "ice40": 0, "gowin": 0}
 #: sums takes beyond the least width.
 FEW_LANES_LUTS, ONE_ROW_LUTS, SUM_BIT_LUTS, LEAST_SUM = 640, 280, 11.5, 24
 #: What multipliers save in the activations of the small families, and what an engine without a bus does without
-#: (measured on ECP5, where most memories are counted apart, and on iCE40 with the link).
+#: (measured on ECP5, where most memories are counted apart, and on iCE40 with the link; Gowin is taken as iCE40).
 SPARED_LUTS, BUS_LUTS = 340, {"ecp5": 1060, "ice40": 600, "gowin": 600}
 #: Most flip-flops of the same, with all options and the link, and of what a lane without DSP blocks has beside its
 #: numbers.

@@ -105,7 +105,7 @@ class LinkBackend:
             raise RefusedError(
                 self.name,
                 "the board was built for another network, which is fixed in it",
-                "build and program the board with this design, or build it without --fixed",
+                "build and program the board with this design, or with one that was compiled without --fixed",
             )
         if self.uploaded:
             # While it is incomplete, no tag vouches for it.

@@ -88,6 +88,19 @@ def test_session(rng: np.random.Generator) -> None:
     assert len(answers[1].body) == 2 + IDENTITY_BYTES
 
 
+def _link_behind(m: Module, port: wiring.PureInterface, identity: Identity) -> Link:
+    """A link at a port's serial line, to an engine that takes every value at once."""
+    m.submodules.link = link = Link(identity)
+    m.d.comb += [
+        link.rx.eq(port.rx),
+        port.tx.eq(link.tx),
+        link.ready.eq(1),
+        link.step_inputs[0].eq(identity.config.inputs - 1),
+        link.x.ready.eq(1),
+    ]
+    return link
+
+
 class _EndlessEngine(wiring.Component):
     """A link whose engine computes every step and gives h until it is reset."""
 
@@ -96,17 +109,9 @@ class _EndlessEngine(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.link = link = Link(IDENTITY)
+        link = _link_behind(m, self, IDENTITY)
         column, inputs = Signal(2), IDENTITY.config.inputs
-        m.d.comb += [
-            link.rx.eq(self.rx),
-            self.tx.eq(link.tx),
-            link.ready.eq(1),
-            link.step_inputs[0].eq(inputs - 1),
-            link.x.ready.eq(1),
-            link.h.payload.h.eq(H),
-            link.engine_busy.eq(link.h.valid),
-        ]
+        m.d.comb += [link.h.payload.h.eq(H), link.engine_busy.eq(link.h.valid)]
         m.d.sync += link.outcome_valid.eq(0)
         with m.If(link.x.valid):
             m.d.sync += column.eq(column + 1)
@@ -138,17 +143,9 @@ class _TimedEngine(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.link = link = Link(replace(IDENTITY, config=self._config))
+        link = _link_behind(m, self, replace(IDENTITY, config=self._config))
         column, inputs, span = Signal(2), self._config.inputs, Signal(15)
-        m.d.comb += [
-            link.rx.eq(self.rx),
-            self.tx.eq(link.tx),
-            link.ready.eq(1),
-            link.step_inputs[0].eq(inputs - 1),
-            link.x.ready.eq(1),
-            link.h.payload.h.eq(span),
-            link.h.payload.last.eq(1),
-        ]
+        m.d.comb += [link.h.payload.h.eq(span), link.h.payload.last.eq(1)]
         m.d.sync += [link.outcome_valid.eq(0), link.h.valid.eq(link.outcome_valid), span.eq(span + (column != 0))]
         with m.If(link.x.valid):
             m.d.sync += column.eq(column + 1)
