@@ -114,7 +114,8 @@ class StepAdmission(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         places = max(_PLACES, 2 * self._inputs)
-        m.submodules.queue = queue = HeadQueue(width=InputWord.as_shape().size + 1, places=places)
+        # The engine's ready comes late.
+        m.submodules.queue = queue = HeadQueue(width=InputWord.as_shape().size + 1, places=places, spare=True)
         # The queue's memory need not lie beside the executor.
         given, given_quiet, given_last = stream.Signature(InputWord).create(path=("given",)), Signal(), Signal()
         last, left, _ = self._last(m, self.i, "arriving")

@@ -271,7 +271,7 @@ class SlotIssuer(wiring.Component):
         queue, waits, queued, entry = self.queue, self.waits, self.queued, self._throttle.entry
         m.submodules.queue = queue
         head = Signal(work_layout(self._config), reset_less=True)
-        fires, coming, room = Signal(), Signal.like(queued), Signal(init=1)
+        fires, takes, filled, room = Signal(), Signal(), Signal(), Signal(init=1)
         offer = self.fetch.offer
         m.d.comb += [
             queue.w_data.eq(read),
@@ -287,10 +287,12 @@ class SlotIssuer(wiring.Component):
             entry.valid.eq(waits),
             fires.eq(waits & entry.ready),
             queue.r_en.eq(fires | ~waits),
-            coming.eq(queued + (offer.valid & offer.ready) - fires),
+            takes.eq(offer.valid & offer.ready),
+            # Both come late: what they do to the number is known of either before.
+            filled.eq(Mux(takes, queued == QUEUE - 1, queued == QUEUE)),
             offer.ready.eq(room),
         ]
-        m.d.sync += [queued.eq(coming), room.eq(coming != QUEUE)]
+        m.d.sync += [queued.eq(queued + takes - fires), room.eq(fires | ~filled)]
         with m.If(queue.r_en):
             m.d.sync += [head.eq(queue.r_data), waits.eq(queue.r_rdy)]
         return head, fires

@@ -27,8 +27,10 @@ PLACES = 2
 class HeadQueueBench(Around):
     """One entry, any, is remembered beside the queue, with the number of those before it."""
 
+    spare = False
+
     def __init__(self) -> None:
-        super().__init__(queue.HeadQueue(width=2, places=PLACES), pick=In(1))
+        super().__init__(queue.HeadQueue(width=2, places=PLACES, spare=self.spare), pick=In(1))
 
     def ask(self, m: Module, unit: Any) -> None:
         enters, leaves, inside = Signal(), Signal(), Signal(range(2 * PLACES + 8))
@@ -46,6 +48,20 @@ class HeadQueueBench(Around):
             Assert(~(marked & unit.r_rdy & (before == 0)) | (unit.r_data == kept)),
             Cover(full & marked & leaves & (before == 0)),
         ]
+
+
+@proves(
+    "queue with a spare register gives what it took",
+    says="So does one with a second register, which takes what its memory gives while the oldest entry stays.",
+    fault=Fault(queue, "held.eq(given_valid & ~follows)", "held.eq(fifo.r_rdy & ~follows)"),
+    depth=20,
+    cover=16,
+    enough="six entries fill a queue of two places, its registers and the one behind its memory, and leave it again",
+)
+class SpareQueueBench(HeadQueueBench):
+    """As without it."""
+
+    spare = True
 
 
 @proves(

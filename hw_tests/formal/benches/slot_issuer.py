@@ -61,7 +61,7 @@ class Issuing(wiring.Component):
 @proves(
     "fetched entry has a place",
     says="An entry that the sequencer fetches always has a place in the queue before the array.",
-    fault=Fault(slot_issuer, "room.eq(coming != QUEUE)", "room.eq(coming != QUEUE + 2)"),
+    fault=Fault(slot_issuer, "room.eq(fires | ~filled)", "room.eq(fires | ~filled | ~takes)"),
     depth=DEPTH,
     cover=DEPTH + 6,
 )

@@ -13,9 +13,9 @@ from lstmith.rtl.link.queue import HeadQueue
 PLACES = (1, 2, 6)
 
 
-def _queue(rng: np.random.Generator, places: int) -> Check:
+def _queue(rng: np.random.Generator, places: int, spare: bool) -> Check:
     """Bursts that fill it, and pauses that empty it."""
-    unit, sheet = HeadQueue(width=8, places=places), Sheet(3000)
+    unit, sheet = HeadQueue(width=8, places=places, spare=spare), Sheet(3000)
     offered = rng.integers(0, 256, sheet.cycles)
     puts, takes = (np.repeat(rng.random(sheet.cycles // 10) < 0.5, 10) for _ in range(2))
     puts &= rng.random(sheet.cycles) < 0.8
@@ -47,7 +47,9 @@ def _queue(rng: np.random.Generator, places: int) -> Check:
 
 def checks(rng: np.random.Generator, *, full: bool) -> dict[str, Check]:
     """Filled and emptied at random."""
-    return {f"queue_{places}": _queue(rng, places) for places in PLACES}
+    return {
+        f"queue_{places}{'_spare' * spare}": _queue(rng, places, spare) for places in PLACES for spare in (False, True)
+    }
 
 
 def test_alone(rng: np.random.Generator) -> None:
