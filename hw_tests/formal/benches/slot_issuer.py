@@ -79,6 +79,7 @@ class IssuerBench(Issuing):
         m.d.comb += [
             *self.given(),
             Assert(issuer.queued <= slot_issuer.QUEUE),
+            Assert(fetch.offer.ready == (issuer.queued != slot_issuer.QUEUE)),
             Assert(issuer.queued == issuer.queue.level + issuer.waits + on_the_way),
             Assert(~issuer.queue.w_en | issuer.queue.w_rdy),
             Cover(issuer.queued == ON_THE_WAY + 3),
