@@ -108,7 +108,7 @@ class CompactCollector(wiring.Component):
 
 
 class StepCollector(wiring.Component):
-    """Keeps everything that the engine says, at once, and writes it to the ring step by step: a word in two cycles.
+    """Keeps everything that the engine says, at once, and writes it to the ring step by step, at the ring's pace.
 
     In records: INPUT and OUTCOME, then a computed step's RESULTs, then its EVENTs. Compact: the outcome, then a
     computed step's h. What belongs to ``steps`` steps has room, so the engine never waits, as long as no more are
@@ -252,16 +252,13 @@ class StepCollector(wiring.Component):
         ]
         word = Signal(range(max(record.words for record in RECORDS.values())))
         quiet = Signal()
-        # Each kind's word waits in a register: which kind it is is chosen behind it. None follows a word in the cycle
-        # in which it goes, so that one flip-flop tells all queues whether there is room.
-        waits, offers = Signal(), Cat(valid for _, valid in self._offered.values()).any()
-        m.d.sync += waits.eq(Mux(waits, ~self.o.ready, offers))
+        # Each kind's word waits in a register: which kind it is is chosen behind it.
         for kind, (payload, valid) in self._offered.items():
             with m.If(self._free):
                 m.d.sync += [self._held[kind][0].eq(payload), self._held[kind][1].eq(valid)]
         m.d.comb += [
-            self.o.valid.eq(waits),
-            self._free.eq(~waits),
+            self.o.valid.eq(Cat(valid for _, valid in self._held.values()).any()),
+            self._free.eq(~self.o.valid | self.o.ready),
         ]
         words = [payload & valid.replicate(len(payload)) for payload, valid in self._held.values()]
         m.d.comb += self.o.payload.eq(functools.reduce(operator.or_, words))
