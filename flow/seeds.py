@@ -9,7 +9,6 @@ from lstmith.boards.board import Board
 from lstmith.compiler.design import Design
 from lstmith.flow.attempt import Progress, Work
 from lstmith.flow.bitstream import board_engine
-from lstmith.flow.closing import AIMS
 from lstmith.flow.processes import processor_seconds
 from lstmith.flow.toolchain import workspace
 
@@ -17,7 +16,7 @@ from lstmith.flow.toolchain import workspace
 def reached_clocks(
     design: Design, board: Board, seeds: Sequence[int], progress: Progress | None = None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Place and route a design with its link as ``build --clock auto`` begins, with one seed after the other.
+    """Place and route a design with its link at the board's clock, with one seed after the other.
 
     Parameters
     ----------
@@ -43,7 +42,7 @@ def reached_clocks(
     """
     config = board_engine(design, board)
     with workspace() as folder:
-        work = Work(board, config, design.image(engine=config), folder, progress, AIMS[board.family])
+        work = Work(board, config, design.image(engine=config), folder, progress)
         for seed in seeds:
             before = processor_seconds()
             (_,) = work.attempts(board.clock_mhz, [seed])

@@ -162,8 +162,3 @@ def read_statistics(path: Path) -> dict[str, int]:
 def read_report(path: Path) -> dict[str, Any]:
     """nextpnr's ``--report``: its JSON."""
     return dict(json.loads(path.read_text()))
-
-
-def reached_mhz(report: dict[str, Any]) -> float:
-    """The slowest clock of nextpnr's report, which is the core's: others count a few bits. 0 if it tells none."""
-    return min((float(entry["achieved"]) for entry in report["fmax"].values()), default=0.0)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lstmith.flow.families import ORDERS
-
 _PROGRAM = """#!{python}
 import json, sys, time, zlib
 from pathlib import Path
@@ -32,26 +30,19 @@ if name == "yosys":
 elif name == "ecppack":
     Path(arguments[-1]).write_bytes(Path(arguments[0]).read_bytes())
 else:
-    given = json.loads(Path(value("--json")).read_text())
-    places, seed = "--no-place" not in arguments, given.get("seed") or int(value("--seed"))
-    job = f"{{value('--freq')}} {{seed}} {{given['of']}}"
-    if places:
-        log(f"begins {{job}}")
-        time.sleep({seconds})
-    if "--no-route" in arguments:
-        Path(value("--write")).write_text(json.dumps(given | {{"seed": seed}}))
-        raise SystemExit
-    mhz = {reached}[seed % len({reached})]
+    seed = int(value("--seed"))
+    job = f"{{value('--freq')}} {{seed}} {{json.loads(Path(value('--json')).read_text())['of']}}"
+    log(f"begins {{job}}")
+    time.sleep({seconds})
     used = {{"TRELLIS_COMB": 8000, "TRELLIS_FF": 4000, "DP16KD": 24, "MULT18X18D": 10}}
     report = {{
         "utilization": {{kind: {{"used": count}} for kind, count in used.items()}},
-        "fmax": {{"clk": {{"achieved": mhz}}}},
+        "fmax": {{"clk": {{"achieved": {reached}[seed % len({reached})]}}}},
         "critical_paths": [],
     }}
     Path(value("--report")).write_text(json.dumps(report))
     Path(value("--textcfg")).write_text(f"placed with {{seed}}")
-    if places or mhz >= float(value("--freq")) or int(value("--seed")) == {orders}:
-        log(f"ends {{job}}")
+    log(f"ends {{job}}")
 """
 
 
@@ -63,15 +54,14 @@ def stand_ins(folder: Path, log: Path, *, reached: tuple[float, ...], seconds: f
     folder : Path
         Made.
     log : Path
-        A line when yosys or a placement begins, and when yosys or the last routing of one ends, with what it works
-        on: of nextpnr clock and seed first.
+        A line when yosys or nextpnr begins, and when it ends, with what it works on: of nextpnr clock and seed first.
     reached : tuple of float
-        MHz by seed of the placement, round and round, in whatever order it is routed.
+        MHz by seed, round and round.
     seconds : float
         That yosys and nextpnr take.
     """
     folder.mkdir()
-    text = _PROGRAM.format(python=sys.executable, log=str(log), reached=reached, seconds=seconds, orders=ORDERS)
+    text = _PROGRAM.format(python=sys.executable, log=str(log), reached=reached, seconds=seconds)
     for name in ("yosys", "nextpnr-ecp5", "ecppack"):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
