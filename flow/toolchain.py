@@ -7,8 +7,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,17 @@ CELL_STARTS = {
     "brams": ("PDPSC512K", "PDP16K"),
     "dsps": ("MULTADDSUB", "MULTPREADD", "MULT9X9", "MULT18X"),
 }
+#: Seconds from one look at what a program prints to the next.
+_LOOK_SECONDS = 1
 RESOURCES = ("luts", "carries", "ffs", "brams", "spram", "dsps")
 
 
 class ToolError(Exception):
     """A tool failed; the message is one line that names its log."""
+
+
+class HopelessError(ToolError):
+    """A tool was stopped, since what it printed told that it would not end."""
 
 
 class TimingError(UserError):
@@ -47,7 +53,13 @@ class TimingError(UserError):
 
 
 def run_tool(
-    name: str, arguments: Sequence[str], folder: Path, *, allowed: Sequence[int] = (0,), seconds: int | None = None
+    name: str,
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    allowed: Sequence[int] = (0,),
+    seconds: int | None = None,
+    hopeless: Callable[[str], bool] | None = None,
 ) -> int:
     """Run a tool in a folder; what it prints goes to ``<name>.out`` there.
 
@@ -60,6 +72,8 @@ def run_tool(
         Exit codes that are no failure.
     seconds : int or None
         Of a processor, that it may take.
+    hopeless : callable or None
+        Looks at all that it has printed, each second and when it has ended; if true, it is stopped.
 
     Returns
     -------
@@ -70,20 +84,27 @@ def run_tool(
     ------
     ToolError
         If the exit code is not allowed, or it takes longer than it may.
+    HopelessError
+        If it was ``hopeless``.
     UserError
         If the tool is not installed, or too old.
     """
     log = folder / f"{name}.out"
     with log.open("w") as output:
         command = [str(tool_path(name)), *arguments]
-        code = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,
-            check=False,
-            preexec_fn=partial(begin, seconds),
-        ).returncode
+            preexec_fn=partial(begin, seconds),  # noqa: PLW1509, as begin takes no lock
+        )
+        with process:
+            try:
+                code = process.wait() if hopeless is None else _watched(process, log, hopeless)
+            except BaseException:
+                process.kill()
+                raise
     if seconds is not None and code == -signal.SIGXCPU:
         raise ToolError(f"{name} was not done after {seconds / 60:.2g} minutes of a processor, see {log}")
     if code not in allowed:
@@ -91,6 +112,17 @@ def run_tool(
         own = folder / f"{name}.log"
         told = own if own.exists() and not log.read_text(errors="replace").strip() else log
         raise ToolError(f"{name} failed ({first_error(told)}), see {told}")
+    return code
+
+
+def _watched(process: subprocess.Popen[bytes], log: Path, hopeless: Callable[[str], bool]) -> int:
+    """The exit code of a program that is stopped if its log is hopeless, however late that is seen."""
+    code = None
+    while code is None:
+        with suppress(subprocess.TimeoutExpired):
+            code = process.wait(_LOOK_SECONDS)
+        if hopeless(log.read_text(errors="replace")):
+            raise HopelessError(f"{log.stem} would not end, see {log}")
     return code
 
 

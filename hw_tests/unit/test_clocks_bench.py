@@ -40,9 +40,9 @@ def _bench(folder: Path, *more: str) -> tuple[dict[str, Any], str]:
 
 def test_median_spread_and_histogram(measured: dict[str, list[dict[str, Any]]], tmp_path: Path) -> None:
     told = ((99.4, 6.0), (104.9, 4.0), (88.0, 5.0))
-    measured[LINKED] = [{"mhz": mhz, "minutes": minutes, "luts": 4321} for mhz, minutes in told]
+    measured[LINKED] = [{"mhz": mhz, "minutes": minutes, "luts": 4321, "target_mhz": 105.0} for mhz, minutes in told]
     _, text = _bench(tmp_path, "--only", LINKED)
-    assert f"| {LINKED} | 99.4 | 104.9 | 88.0 | 99.4 | 88.0 | 104.9 | 89.5 | 4321 | 5.0 |" in text
+    assert f"| {LINKED} | 105 | 99.4 | 104.9 | 88.0 | 99.4 | 88.0 | 104.9 | 89.5 | 4321 | 5.0 |" in text
     assert [line for line in text.splitlines() if " to " in line and line.startswith("|")] == [
         "| 85 to 90 | # |",
         "| 95 to 100 | # |",
@@ -59,7 +59,7 @@ def test_what_was_measured_stays(measured: dict[str, list[dict[str, Any]]], tmp_
     measured[LINKED] = [{"mhz": 99.4, "minutes": None}, {"mhz": 91.0, "minutes": None}]
     figures, text = _bench(tmp_path, "--only", LINKED, "--seeds", "1", "--seeds", "2")
     assert {seed: figures[LINKED][seed]["minutes"] for seed in ("1", "2")} == {"1": 6.0, "2": None}
-    assert f"| {LINKED} | 99.4 | 91.0 | - | 95.2 |" in text
+    assert f"| {LINKED} | - | 99.4 | 91.0 | - | 95.2 |" in text
 
 
 def test_an_unknown_row_costs_no_time(measured: dict[str, list[dict[str, Any]]], tmp_path: Path) -> None:
@@ -69,17 +69,25 @@ def test_an_unknown_row_costs_no_time(measured: dict[str, list[dict[str, Any]]],
     assert execute(["bench", "clocks", "--seeds", "4", *paths]) == 2
 
 
-def test_a_preset_is_placed_on_its_own_board(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked: list[tuple[int, str]] = []
+@pytest.mark.parametrize(
+    ("row", "lanes", "board", "clock"),
+    [
+        ("preset ice40, iCEBreaker", preset("ice40").engine.lanes, "icebreaker", 30.0),
+        ("16 lanes with the link", 16, "ulx3s-85f", 105.0),
+    ],
+)
+def test_a_row_is_placed_on_its_own_board_for_its_clock(
+    row: str, lanes: int, board: str, clock: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[int, str, float]] = []
 
     def reached(design: Design, board: Board, seeds: Sequence[int], report: object) -> Iterator[tuple[int, Any]]:
-        asked.append((design.engine.lanes, board.name))
-        figures = {"fmax_mhz": 35.0, "minutes": 1.0, "luts": 5, "ffs": 5, "target_mhz": 30.0, "critical_path": []}
+        asked.append((design.engine.lanes, board.name, board.clock_mhz))
+        figures = {"fmax_mhz": 35.0, "minutes": 1.0, "luts": 5, "ffs": 5, "target_mhz": clock, "critical_path": []}
         yield from ((seed, figures) for seed in seeds)
 
     monkeypatch.setattr(clocks, "RECORD", tmp_path / "clocks.json")
     monkeypatch.setattr(clocks, "reached_clocks", reached)
-    row = "preset ice40, iCEBreaker"
     figures, _ = _bench(tmp_path, "--only", row, "--seeds", "2")
-    assert asked == [(preset("ice40").engine.lanes, "icebreaker")]
-    assert (figures[row]["2"]["mhz"], figures[row]["2"]["target_mhz"]) == (35.0, 30.0)
+    assert asked == [(lanes, board, clock)]
+    assert (figures[row]["2"]["mhz"], figures[row]["2"]["target_mhz"]) == (35.0, clock)

@@ -63,6 +63,11 @@ def runs(log: Path, what: str, tool: str = "nextpnr-ecp5") -> list[str]:
     return sorted(" ".join(words[2:4]) for words in lines if words[:2] == [tool, what])
 
 
+def kept(folder: Path) -> int:
+    """Placements that another build would find; a draft of one is a folder with a suffix."""
+    return sum(not path.parent.suffix for path in (folder / "kept").glob("*/report.json"))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs processes that end with their parents")
 def test_several_workers_give_what_seeds_in_turn_give(
     design: Path, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -158,6 +163,34 @@ def test_another_placer_has_its_turn(
         assert len(tries.read_text().splitlines()) == 1
 
 
+@pytest.mark.parametrize("options", [(), ("--workers", 1)], ids=["here", "worker"])
+@pytest.mark.parametrize(("rounds", "then", "tries"), [(101, "exec sleep 1000", 2), (101, "able", 2), (100, "able", 1)])
+def test_a_router_that_goes_in_circles(
+    rounds: int, then: str, tries: int, options: tuple[object, ...], design: Path, log: Path, tmp_path: Path
+) -> None:
+    """It runs again without going on until the clock is met, also if it ended before anyone looked."""
+    router = tmp_path / "tools" / "nextpnr-ecp5"
+    able = router.rename(router.with_name("able"))
+    calls = tmp_path / "calls"
+    told = "Info:     iter=$i wires=5 overused=0 overuse=0 tmgfail=12 archfail=NA"
+    router.write_text(
+        f"""#!/bin/sh
+[ $1 = --version ] && exec {able} "$@"
+echo "$*" >> {calls}
+case "$*" in
+*--tmg-ripup*) i=0; while [ $i -lt {rounds} ]; do i=$((i + 1)); echo "{told}"; done; {then.replace("able", ":")};;
+esac
+exec {able} "$@"
+"""
+    )
+    router.chmod(0o755)
+    given = arguments(design, tmp_path / "out", *options, "--seeds", 1)
+    assert execute([*given, "--clock", "65"]) == 0
+    first, *second = calls.read_text().splitlines()
+    assert first.endswith(" --tmg-ripup")
+    assert [first.removesuffix(" --tmg-ripup")] * (tries - 1) == second
+
+
 @pytest.mark.slow
 def test_a_killed_build_goes_on(design: Path, log: Path, tmp_path: Path) -> None:
     """After kill -9 nothing of it runs on, and what was placed is not placed again."""
@@ -168,16 +201,15 @@ def test_a_killed_build_goes_on(design: Path, log: Path, tmp_path: Path) -> None
     ]
     given = arguments(design, tmp_path / "out", "--workers", 2, "--seeds", 3)
     process = subprocess.Popen([*command, *given], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    while not (log.exists() and runs(log, "ends")):
+    while not kept(tmp_path):
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
     time.sleep(2.0)
-    ended, begun = len(runs(log, "ends")), len(runs(log, "begins"))
+    there, begun = kept(tmp_path), len(runs(log, "begins"))
     found = built(design, tmp_path / "out", "--workers", 2, "--seeds", 3)
     assert found["seed"] == 3
     assert len(runs(log, "begins", "yosys")) == 1
-    assert len(runs(log, "ends")) == 3
     # Those that were cut short, and no others, began twice.
-    assert len(runs(log, "begins")) == 3 + begun - ended
+    assert len(runs(log, "begins")) == 3 + begun - there
