@@ -71,8 +71,6 @@ class Work:
         For temporary files.
     progress : callable or None
         Called with the name of each stage.
-    aim_mhz : float
-        What nextpnr is asked for if the clock is slower.
     router : callable
         Who places and routes, see :data:`.routing.Router`.
 
@@ -89,10 +87,9 @@ class Work:
         image: MemoryImage,
         folder: Path,
         progress: Progress | None = None,
-        aim_mhz: float = 0.0,
         router: Router = one_by_one,
     ):
-        self._board, self._config, self._image, self._aim_mhz = board, config, image, aim_mhz
+        self._board, self._config, self._image = board, config, image
         self._folder, self._progress, self._router = folder, progress, router
         self.results: dict[tuple[float, int], Placed] = {}
         self._reused: dict[float, list[str]] = {}
@@ -117,7 +114,7 @@ class Work:
             for seed, folder in folders.items():
                 shutil.copytree(base, folder)
                 self._tell("placement and routing", clock_mhz, seed)
-                yield _routing(board, seed, max(clock_mhz, self._aim_mhz), folder)
+                yield _routing(board, seed, folder)
 
         with closing(self._router(routings())) as done:
             for (seed, folder), used in zip(folders.items(), done, strict=True):
@@ -195,11 +192,11 @@ def check_room(board: Board, cells: dict[str, int]) -> None:
             )
 
 
-def _routing(board: Board, seed: int, asked_mhz: float, folder: Path) -> Routing:
+def _routing(board: Board, seed: int, folder: Path) -> Routing:
     flow = FLOWS[board.family]
     share = logic_cells(read_statistics(folder / "stat.json")) / board.luts
     # A clock that is missed is a result too: others may be tried.
-    common = ["--json", "top.json", "--seed", str(seed), "--freq", str(asked_mhz), "--timing-allow-fail"]
+    common = ["--json", "top.json", "--seed", str(seed), "--freq", str(board.clock_mhz), "--timing-allow-fail"]
     return Routing(
         folder,
         flow.router,

@@ -17,7 +17,7 @@ from lstmith.compiler.files import Folder, whole_directory
 from lstmith.compiler.sizing.estimate import LANE_FFS, USUAL_FIXED_FFS, estimate
 from lstmith.compiler.sizing.size import size_engine
 from lstmith.flow.attempt import YOSYS, Progress, Work, missed, run_yosys
-from lstmith.flow.closing import AIMS, AUTO, TRIES, close, close_fastest
+from lstmith.flow.closing import AUTO, TRIES, close, close_fastest
 from lstmith.flow.families import FLOWS, SYNTHESIS, bitstream_name
 from lstmith.flow.identity import build_identity
 from lstmith.flow.routing import LOG, Router, one_by_one
@@ -160,7 +160,7 @@ def build(
         tool_path(tool)
     # The directory's draft comes first: a place that cannot be written is refused before the work.
     with whole_directory(out, FOLDER) as draft, workspace() as folder:
-        work = Work(board, config, image, folder, progress, AIMS[board.family] if clock == AUTO else 0.0, router)
+        work = Work(board, config, image, folder, progress, router)
         if clock == AUTO:
             closing = close_fastest(work.attempts, pll_clocks(board), board.clock_mhz, seed, tries)
         else:

@@ -17,8 +17,6 @@ AUTO = "auto"
 TRIES = 3
 #: Clocks that ``auto`` tries at most.
 ROUNDS = 4
-#: What nextpnr is asked for then, by family, in MHz: more than can be had, so that it goes on trying.
-AIMS = {"ecp5": 130.0, "ice40": 40.0, "gowin": 80.0}
 #: How much faster, at least, another clock has to be that ``auto`` tries.
 _WORTH = 1.02
 #: By what a clock grows where an engine has half the lanes: 53.6 MHz with 32 lanes and 63.7 with 2 (decision 25).
