@@ -27,11 +27,6 @@ Report = Callable[..., None]
 
 #: Median of these is the clock that benches tell.
 SEEDS = (1, 2, 3)
-#: Pins are where the placer's lots put them, and from some the router finds no way for the clock: then this is added to
-#: the seed, and twice as much if need be.
-_ANOTHER_LOT = 100
-#: What nextpnr says then.
-_NO_WAY = "Failed to route arc"
 
 
 @dataclass(frozen=True)
@@ -116,8 +111,8 @@ def place(
                 place_lanes(folder / "draft.json", board.device, source.top)
                 (folder / "draft.json").replace(folder / "top.json")
             report(f"placing and routing {title}, seed {seed}", done / len(seeds))
-            arguments = [*device, "--lpf-allow-unconstrained", "--freq", str(wanted_mhz)]
-            _place(tools[1], [*arguments, "--json", "top.json", "--report", "report.json"], seed, folder, kept)
+            arguments = [*device, "--lpf-allow-unconstrained", "--seed", str(seed), "--freq", str(wanted_mhz)]
+            _place(tools[1], [*arguments, "--json", "top.json", "--report", "report.json"], folder, kept)
         found = json.loads(kept.read_text())
         clocks[str(seed)], minutes[str(seed)] = float(found["mhz"]), found.get("minutes")
     return {
@@ -134,17 +129,14 @@ def _synthesise(source: Source, script: str, folder: Path) -> None:
     run_tool("yosys", ["-q", "-l", "yosys.log", "-p", script.replace("top.json", "draft.json")], folder)
 
 
-def _place(tool: str, arguments: Sequence[str], seed: int, folder: Path, kept: Path) -> None:
-    report, log = folder / "report.json", folder / f"{tool}.out"
-    report.unlink(missing_ok=True)
-    for lot in range(3):
-        before = processor_seconds()
-        # Missing the clock that is asked for is a result too.
-        run_tool(tool, [*arguments, "--seed", str(seed + lot * _ANOTHER_LOT)], folder, allowed=(0, 1))
-        if report.exists() or _NO_WAY not in log.read_text(errors="replace"):
-            break
-    if not report.exists():
+def _place(tool: str, arguments: Sequence[str], folder: Path, kept: Path) -> None:
+    (folder / "report.json").unlink(missing_ok=True)
+    # Missing the clock that is asked for is a result too.
+    before = processor_seconds()
+    run_tool(tool, arguments, folder, allowed=(0, 1))
+    if not (folder / "report.json").exists():
+        log = folder / f"{tool}.out"
         raise ToolError(f"{tool} failed ({first_error(log)}), see {log}")
-    clocks = [entry["achieved"] for entry in read_report(report)["fmax"].values()]
+    clocks = [entry["achieved"] for entry in read_report(folder / "report.json")["fmax"].values()]
     with whole_file(kept) as draft:
         draft.write_text(json.dumps({"mhz": min(clocks), "minutes": (processor_seconds() - before) / 60}) + "\n")
