@@ -32,6 +32,7 @@ class _Tools:
             self.calls.append(name)
             (folder / "draft.json").write_text(json.dumps({"modules": {"top": {"cells": {}}}}))
         else:
+            assert (folder / arguments[arguments.index("--lpf") + 1]).read_text() == 'LOCATE COMP "clk" SITE "G2";\n'
             seed = int(arguments[arguments.index("--seed") + 1])
             self.calls.append(f"{name} {seed}")
             fmax = {"a": {"achieved": 100.0 + seed}, "b": {"achieved": 500.0}}

@@ -13,6 +13,7 @@ from typing import Any
 from amaranth.back import rtlil
 
 from lstmith.boards.board import Board
+from lstmith.boards.top import find_platform
 from lstmith.compiler.files import whole_file
 from lstmith.flow.families import PLACER, ROUTER, SYNTHESIS, device_arguments
 from lstmith.flow.floorplan import GRIDS, place_lanes
@@ -67,7 +68,7 @@ def place(
     report: Report,
     seeds: Sequence[int] = SEEDS,
 ) -> dict[str, Any]:
-    """Clock of a design on an ECP5 board's device, any pins.
+    """Clock of a design on an ECP5 board's device: ``clk`` at the board's own pin, all others anywhere.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def place(
     device = [*device_arguments(board), *PLACER, *ROUTER]
     script = f"{source.read}; {SYNTHESIS[board.family]} -top {source.top} -json top.json"
     versions = tool_versions([f"yowasp-{tool}" for tool in tools])
-    basis = [source.text, script, device, wanted_mhz, versions, repr(GRIDS.get(board.device))]
+    basis = [source.text, script, device, wanted_mhz, versions, repr(GRIDS.get(board.device)), _clock_pin(board)]
     folder = cache / hashlib.sha256(json.dumps(basis).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     clocks, minutes = {}, {}
@@ -110,9 +111,11 @@ def place(
                 _synthesise(source, script, folder)
                 place_lanes(folder / "draft.json", board.device, source.top)
                 (folder / "draft.json").replace(folder / "top.json")
+            (folder / "top.lpf").write_text(_clock_pin(board))
             report(f"placing and routing {title}, seed {seed}", done / len(seeds))
             arguments = [*device, "--lpf-allow-unconstrained", "--seed", str(seed), "--freq", str(wanted_mhz)]
-            _place(tools[1], [*arguments, "--json", "top.json", "--report", "report.json"], folder, kept)
+            files = ["--json", "top.json", "--lpf", "top.lpf", "--report", "report.json"]
+            _place(tools[1], [*arguments, *files], folder, kept)
         found = json.loads(kept.read_text())
         clocks[str(seed)], minutes[str(seed)] = float(found["mhz"]), found.get("minutes")
     return {
@@ -121,6 +124,13 @@ def place(
         "median_mhz": statistics.median(clocks.values()),
         "tool_versions": versions,
     }
+
+
+def _clock_pin(board: Board) -> str:
+    """Constraint of the clock: from the pin that nextpnr would take there may be no way to the clock's buffer."""
+    platform = find_platform(board)
+    (pin,) = platform.lookup(platform.default_clk).ios[0].names
+    return f'LOCATE COMP "clk" SITE "{pin}";\n'
 
 
 def _synthesise(source: Source, script: str, folder: Path) -> None:
