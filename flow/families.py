@@ -127,9 +127,9 @@ def _place_gowin(board: Board) -> list[str]:
 def asked_clock(board: Board) -> dict[str, str]:
     """What Amaranth's build is given so that nextpnr is asked for more than the board's clock.
 
-    On ECP5 ``--freq`` counts only where no PLL drives the clock.
+    On ECP5 ``--freq`` does not count where a PLL drives the clock.
     """
-    if board.family != "ecp5":
+    if board.family != "ecp5" or board.clock_mhz == board.oscillator_mhz:
         return {}
     return {"add_preferences": f'FREQUENCY NET "{_CLOCK_NET}" {ASKED_MORE * board.clock_mhz:.2f} MHZ;'}
 
